@@ -1,0 +1,7 @@
+"""Keyless Git signing with Sigstore: sign, verify, audit.
+
+Importing the package imports nothing else, since ``git`` starts the program anew for every signature. The rooms of
+the house and the direction of imports are drawn in docs/architecture.md.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,130 @@
+"""Public keys: parse a SubjectPublicKeyInfo strictly, check a signature, raise when it is wrong.
+
+The SubjectPublicKeyInfo is read by our own DER code, since importing cryptography's serialization costs 50 ms at each
+start of the program; the arithmetic is cryptography's (OpenSSL). Curves P-256, P-384, P-521, Ed25519 and RSA from 2048 bits.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+
+from gitsign_py.core import der, oids
+from gitsign_py.core.encoding import pem_decode
+from gitsign_py.errors import FormatError, InvalidSignatureError
+
+_CURVES: dict[str, tuple[str, type[ec.EllipticCurve]]] = {
+    oids.CURVE_P256: ("ecdsa-p256", ec.SECP256R1),
+    oids.CURVE_P384: ("ecdsa-p384", ec.SECP384R1),
+    oids.CURVE_P521: ("ecdsa-p521", ec.SECP521R1),
+}
+_HASHES: dict[str, type[hashes.HashAlgorithm]] = {
+    "sha256": hashes.SHA256,
+    "sha384": hashes.SHA384,
+    "sha512": hashes.SHA512,
+}
+MINIMUM_RSA_BITS = 2048
+_Native = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A public key: ``spki`` its DER SubjectPublicKeyInfo (RFC 5280 §4.1), ``kind`` such as ``ecdsa-p256``."""
+
+    spki: bytes
+    kind: str
+
+    @property
+    def key_id(self) -> bytes:
+        """SHA-256 of the SubjectPublicKeyInfo, 32 bytes: the log id of RFC 6962 §3.2 and of Rekor v1."""
+        return hashlib.sha256(self.spki).digest()
+
+    @property
+    def raw(self) -> bytes:
+        """The key without its algorithm: 32 bytes for Ed25519, the point for ECDSA, RSAPublicKey DER for RSA."""
+        return _split_spki(self.spki)[2]
+
+    def verify(self, signature: bytes, data: bytes, hash_name: str = "sha256", *, scheme: str = "pkcs1v15") -> None:
+        """Check ``signature`` over ``data``.
+
+        ``hash_name`` is sha256, sha384 or sha512 (Ed25519 takes none), ``scheme`` pkcs1v15 or pss (RSA alone). ECDSA
+        signatures are DER Ecdsa-Sig-Value (RFC 3279 §2.2.3). Raises InvalidSignatureError ``signature-invalid``.
+        """
+        native = _load(self.spki)
+        try:
+            if isinstance(native, ed25519.Ed25519PublicKey):
+                native.verify(signature, data)
+            elif isinstance(native, ec.EllipticCurvePublicKey):
+                native.verify(signature, data, ec.ECDSA(_HASHES[hash_name]()))
+            else:
+                native.verify(signature, data, _rsa_padding(scheme, hash_name), _HASHES[hash_name]())
+        except InvalidSignature as error:
+            raise InvalidSignatureError("signature-invalid", "signature does not verify with the public key") from error
+
+
+def _rsa_padding(scheme: str, hash_name: str) -> padding.AsymmetricPadding:
+    if scheme == "pss":
+        return padding.PSS(padding.MGF1(_HASHES[hash_name]()), padding.PSS.DIGEST_LENGTH)
+    return padding.PKCS1v15()
+
+
+def load_spki(spki: bytes) -> PublicKey:
+    """Parse a DER SubjectPublicKeyInfo. Raises FormatError ``key-invalid`` or ``key-unsupported``."""
+    algorithm, parameters, _ = _split_spki(spki)
+    native = _load(spki)
+    if isinstance(native, ec.EllipticCurvePublicKey):
+        return PublicKey(spki, _CURVES[parameters][0])
+    return PublicKey(spki, "ed25519" if algorithm == oids.ED25519 else "rsa")
+
+
+def load_pem(text: bytes) -> PublicKey:
+    """Parse one PEM PUBLIC KEY. Raises FormatError ``pem-invalid``, ``key-invalid`` or ``key-unsupported``."""
+    blocks = pem_decode(text, "PUBLIC KEY")
+    if len(blocks) != 1:
+        raise FormatError("key-invalid", f"expected one public key, found {len(blocks)}")
+    return load_spki(blocks[0])
+
+
+def _split_spki(spki: bytes) -> tuple[str, str, bytes]:
+    """Algorithm OID, curve OID (or empty), key bits (RFC 5280 §4.1.2.7)."""
+    reader = der.Reader(der.parse(spki, der.SEQUENCE).content)
+    identifier = der.Reader(reader.next(der.SEQUENCE).content)
+    bits = der.read_bit_string(reader.next())
+    reader.done()
+    algorithm = der.read_oid(identifier.next())
+    curve = ""
+    if algorithm == oids.EC_PUBLIC_KEY:
+        curve = der.read_oid(identifier.next())
+    elif algorithm == oids.RSA:  # RFC 8017 A.1: parameters are NULL
+        der.read_null(identifier.next())
+    identifier.done()
+    return algorithm, curve, bits
+
+
+@lru_cache(maxsize=256)
+def _load(spki: bytes) -> _Native:
+    algorithm, curve, bits = _split_spki(spki)
+    try:
+        if algorithm == oids.EC_PUBLIC_KEY and curve in _CURVES:
+            return ec.EllipticCurvePublicKey.from_encoded_point(_CURVES[curve][1](), bits)
+        if algorithm == oids.ED25519:
+            return ed25519.Ed25519PublicKey.from_public_bytes(bits)
+        if algorithm == oids.RSA:
+            return _load_rsa(bits)
+    except ValueError as error:
+        raise FormatError("key-invalid", "public key is not a valid point or number") from error
+    raise FormatError("key-unsupported", f"public key algorithm {algorithm} {curve}".strip() + " is not supported")
+
+
+def _load_rsa(bits: bytes) -> rsa.RSAPublicKey:
+    reader = der.Reader(der.parse(bits, der.SEQUENCE).content)
+    modulus, exponent = der.read_integer(reader.next()), der.read_integer(reader.next())
+    reader.done()
+    if modulus.bit_length() < MINIMUM_RSA_BITS:
+        raise FormatError(
+            "key-unsupported", f"RSA key of {modulus.bit_length()} bits, at least {MINIMUM_RSA_BITS} asked"
+        )
+    return rsa.RSAPublicNumbers(exponent, modulus).public_key()
