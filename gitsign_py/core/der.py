@@ -216,9 +216,9 @@ def read_time(element: Element) -> datetime:
 def _calendar(whole: str, fraction: str) -> datetime:
     if not (whole + fraction).isdecimal():
         raise FormatError("der-time", "DER time has other characters than digits")
-    fields = [int(whole[0:4]), *(int(whole[at : at + 2]) for at in range(4, 14, 2))]
+    year, month, day, hour, minute, second = int(whole[:4]), *(int(whole[at : at + 2]) for at in range(4, 14, 2))
     try:
-        return datetime(*fields, int(fraction.ljust(6, "0")[:6]), UTC)  # type: ignore[arg-type]
+        return datetime(year, month, day, hour, minute, second, int(fraction.ljust(6, "0")[:6]), UTC)
     except ValueError as error:
         raise FormatError("der-time", "DER time is not a time of the calendar") from error
 
@@ -251,7 +251,7 @@ def integer(value: int) -> bytes:
     return encode(INTEGER, value.to_bytes(width, "big", signed=True))
 
 
-def boolean(value: bool) -> bytes:  # noqa: FBT001 - the value itself
+def boolean(value: bool) -> bytes:
     """BOOLEAN."""
     return encode(BOOLEAN, b"\xff" if value else b"\x00")
 

@@ -1,7 +1,8 @@
 """Public keys: parse a SubjectPublicKeyInfo strictly, check a signature, raise when it is wrong.
 
 The SubjectPublicKeyInfo is read by our own DER code, since importing cryptography's serialization costs 50 ms at each
-start of the program; the arithmetic is cryptography's (OpenSSL). Curves P-256, P-384, P-521, Ed25519 and RSA from 2048 bits.
+start of the program; the arithmetic is cryptography's (OpenSSL).
+Curves P-256, P-384, P-521, Ed25519 and RSA from 2048 bits.
 """
 
 import hashlib

@@ -1,0 +1,206 @@
+"""X.509 certificates as bytes that have been read, not yet believed (RFC 5280 §4.1).
+
+Parsing is strict DER by our own reader: cryptography's x509 costs 74 ms at start-up and its verifier refuses Ed25519
+CA keys. What a certificate must hold to count is in ``fulcio.py`` (the leaf's profile) and ``certpath.py`` (the path).
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from gitsign_py.core import der, oids
+from gitsign_py.core.encoding import pem_decode
+from gitsign_py.core.keys import PublicKey, load_spki
+from gitsign_py.errors import FormatError
+
+MAX_CERTIFICATE_BYTES = 64 * 1024
+MAX_EXTENSIONS = 64
+_RFC822_NAME, _URI, _OTHER_NAME = 0x81, 0x86, 0xA0  # GeneralName choices, RFC 5280 §4.2.1.6
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """One extension: dotted ``oid``, ``critical``, and ``value``, the bytes inside the OCTET STRING."""
+
+    oid: str
+    critical: bool
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class GeneralName:
+    """One subject alternative name: ``kind`` email, uri, other (Fulcio's OID) or unsupported, and its text."""
+
+    kind: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A parsed certificate. ``issuer`` and ``subject`` are the raw DER of the Names, compared byte by byte."""
+
+    raw: bytes
+    tbs: bytes
+    serial: int
+    issuer: bytes
+    subject: bytes
+    not_before: datetime
+    not_after: datetime
+    public_key: PublicKey
+    signature_algorithm: str
+    signature: bytes
+    extensions: tuple[Extension, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the DER as lower-case hex."""
+        return hashlib.sha256(self.raw).hexdigest()
+
+    def extension(self, oid: str) -> Extension | None:
+        """The extension with this OID, if it is there."""
+        return next((extension for extension in self.extensions if extension.oid == oid), None)
+
+
+def parse_certificate(data: bytes) -> Certificate:
+    """Parse one DER certificate. Raises FormatError ``der-...``, ``certificate-...`` or ``key-...``."""
+    if len(data) > MAX_CERTIFICATE_BYTES:
+        raise FormatError("certificate-too-large", f"certificate of {len(data)} bytes, at most {MAX_CERTIFICATE_BYTES}")
+    outer = der.Reader(der.parse(data, der.SEQUENCE).content)
+    tbs = outer.next(der.SEQUENCE)
+    algorithm = outer.next(der.SEQUENCE)
+    signature = der.read_bit_string(outer.next())
+    outer.done()
+    return _parse_tbs(data, tbs, algorithm, signature)
+
+
+def _parse_tbs(data: bytes, tbs: der.Element, algorithm: der.Element, signature: bytes) -> Certificate:
+    reader = der.Reader(tbs.content)
+    version = reader.next(0xA0)
+    if der.read_integer(der.parse(version.content)) != 2:  # v3, RFC 5280 §4.1.2.1
+        raise FormatError("certificate-version", "certificate is not X.509 version 3")
+    serial = der.read_integer(reader.next())
+    if reader.next(der.SEQUENCE).raw != algorithm.raw:  # RFC 5280 §4.1.1.2
+        raise FormatError("certificate-algorithm-mismatch", "certificate names two different signature algorithms")
+    issuer = reader.next(der.SEQUENCE)
+    not_before, not_after = _validity(reader.next(der.SEQUENCE))
+    subject = reader.next(der.SEQUENCE)
+    spki = reader.next(der.SEQUENCE)
+    extensions = reader.next(0xA3)
+    reader.done()
+    return Certificate(
+        raw=data,
+        tbs=tbs.raw,
+        serial=serial,
+        issuer=issuer.raw,
+        subject=subject.raw,
+        not_before=not_before,
+        not_after=not_after,
+        public_key=load_spki(spki.raw),
+        signature_algorithm=_algorithm(algorithm),
+        signature=signature,
+        extensions=_extensions(extensions),
+    )
+
+
+def _algorithm(element: der.Element) -> str:
+    reader = der.Reader(element.content)
+    algorithm = der.read_oid(reader.next())
+    if reader.peek() is not None:  # RSA has NULL parameters (RFC 4055 §5), ECDSA and Ed25519 none (RFC 5758, 8410)
+        der.read_null(reader.next())
+    reader.done()
+    return algorithm
+
+
+def _validity(element: der.Element) -> tuple[datetime, datetime]:
+    reader = der.Reader(element.content)
+    times = der.read_time(reader.next()), der.read_time(reader.next())
+    reader.done()
+    return times
+
+
+def _extensions(element: der.Element) -> tuple[Extension, ...]:
+    items = der.parse(element.content, der.SEQUENCE).children()
+    if len(items) > MAX_EXTENSIONS:
+        raise FormatError("certificate-too-large", f"certificate has {len(items)} extensions, at most {MAX_EXTENSIONS}")
+    extensions = tuple(_extension(item) for item in items)
+    if len({extension.oid for extension in extensions}) != len(extensions):  # RFC 5280 §4.2
+        raise FormatError("certificate-extension-repeated", "certificate has an extension twice")
+    return extensions
+
+
+def _extension(element: der.Element) -> Extension:
+    reader = der.Reader(element.content)
+    oid = der.read_oid(reader.next())
+    flag = reader.optional(der.BOOLEAN)
+    if flag is not None and not der.read_boolean(flag):  # DEFAULT FALSE is left out in DER (X.690 §11.5)
+        raise FormatError("der-default", "certificate extension spells out a default value")
+    value = der.read_octet_string(reader.next())
+    reader.done()
+    return Extension(oid, flag is not None, value)
+
+
+def parse_pem_chain(text: bytes) -> tuple[Certificate, ...]:
+    """Parse all certificates of a PEM file, in its order. Raises FormatError as ``parse_certificate`` does."""
+    return tuple(parse_certificate(block) for block in pem_decode(text, "CERTIFICATE"))
+
+
+def subject_alt_names(certificate: Certificate) -> tuple[GeneralName, ...]:
+    """All subject alternative names (RFC 5280 §4.2.1.6). Raises FormatError when the extension is malformed."""
+    extension = certificate.extension(oids.SUBJECT_ALT_NAME)
+    if extension is None:
+        return ()
+    return tuple(_general_name(name) for name in der.parse(extension.value, der.SEQUENCE).children())
+
+
+def _general_name(element: der.Element) -> GeneralName:
+    if element.tag in (_RFC822_NAME, _URI):
+        try:
+            text = element.content.decode("ascii")  # IA5String
+        except UnicodeDecodeError as error:
+            raise FormatError("certificate-san-invalid", "subject alternative name is not ASCII") from error
+        return GeneralName("email" if element.tag == _RFC822_NAME else "uri", text)
+    if element.tag == _OTHER_NAME:
+        reader = der.Reader(element.content)
+        if der.read_oid(reader.next()) == oids.FULCIO_OTHER_NAME:
+            value = der.parse(reader.next(0xA0).content, der.UTF8_STRING)
+            reader.done()
+            return GeneralName("other", der.read_text(value))
+    return GeneralName("unsupported", f"tag {element.tag:#04x}")
+
+
+def key_usage(certificate: Certificate) -> frozenset[int] | None:
+    """Bits of keyUsage (RFC 5280 §4.2.1.3): 0 digitalSignature, 5 keyCertSign. None when it is not there."""
+    extension = certificate.extension(oids.KEY_USAGE)
+    return None if extension is None else der.read_named_bits(der.parse(extension.value))
+
+
+def extended_key_usage(certificate: Certificate) -> tuple[str, ...] | None:
+    """Purposes of extKeyUsage (RFC 5280 §4.2.1.12) as dotted OIDs. None when it is not there."""
+    extension = certificate.extension(oids.EXTENDED_KEY_USAGE)
+    if extension is None:
+        return None
+    return tuple(der.read_oid(purpose) for purpose in der.parse(extension.value, der.SEQUENCE).children())
+
+
+def basic_constraints(certificate: Certificate) -> tuple[bool, int | None]:
+    """(cA, pathLenConstraint) of basicConstraints (RFC 5280 §4.2.1.9); (False, None) when it is not there."""
+    extension = certificate.extension(oids.BASIC_CONSTRAINTS)
+    if extension is None:
+        return False, None
+    reader = der.Reader(der.parse(extension.value, der.SEQUENCE).content)
+    flag = reader.optional(der.BOOLEAN)
+    length = reader.optional(der.INTEGER)
+    reader.done()
+    is_ca = flag is not None and der.read_boolean(flag)
+    return is_ca, None if length is None else der.read_integer(length)
+
+
+def key_identifiers(certificate: Certificate) -> tuple[bytes | None, bytes | None]:
+    """(subjectKeyIdentifier, keyIdentifier of authorityKeyIdentifier) (RFC 5280 §4.2.1.1 and §4.2.1.2)."""
+    subject, authority = certificate.extension(oids.SUBJECT_KEY_ID), certificate.extension(oids.AUTHORITY_KEY_ID)
+    subject_id = None if subject is None else der.read_octet_string(der.parse(subject.value))
+    authority_id = None
+    if authority is not None:
+        key_id = der.Reader(der.parse(authority.value, der.SEQUENCE).content).optional(0x80)
+        authority_id = None if key_id is None else key_id.content
+    return subject_id, authority_id

@@ -1,0 +1,168 @@
+"""Certification paths at a given time (RFC 5280 §6.1), as far as Sigstore uses them.
+
+A path runs from a leaf over intermediates to a certificate that the trust root holds. Names are compared byte by
+byte; keyUsage, basicConstraints, path length, validity and unknown critical extensions are checked for each issuer.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import lru_cache
+
+from gitsign_py.core import oids
+from gitsign_py.core.certificate import (
+    Certificate,
+    basic_constraints,
+    extended_key_usage,
+    key_identifiers,
+    key_usage,
+)
+from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.errors import FormatError, InvalidSignatureError, VerificationError
+
+MAX_PATH = 8
+_KEY_CERT_SIGN = 5
+_SIGNATURE_HASHES = {
+    oids.ECDSA_SHA256: "sha256",
+    oids.ECDSA_SHA384: "sha384",
+    oids.ECDSA_SHA512: "sha512",
+    oids.RSA_SHA256: "sha256",
+    oids.RSA_SHA384: "sha384",
+    oids.RSA_SHA512: "sha512",
+    oids.ED25519: "sha512",
+}
+_KEY_KINDS = {"ecdsa": (oids.ECDSA_SHA256, oids.ECDSA_SHA384, oids.ECDSA_SHA512), "ed25519": (oids.ED25519,)}
+_RSA_ALGORITHMS = (oids.RSA_SHA256, oids.RSA_SHA384, oids.RSA_SHA512)
+_KNOWN_EXTENSIONS = frozenset(
+    {oids.KEY_USAGE, oids.BASIC_CONSTRAINTS, oids.EXTENDED_KEY_USAGE, oids.SUBJECT_ALT_NAME, oids.SCT_LIST}
+)
+
+
+def check_path(
+    leaf: Certificate,
+    chain: Sequence[Certificate],
+    *,
+    purpose: str,
+    untrusted: Iterable[Certificate] = (),
+) -> tuple[Certificate, ...]:
+    """Find a path from ``leaf`` to one of ``chain`` (an authority of the trust root, root last), times aside.
+
+    ``untrusted`` are certificates that came with the signature: they may stand between, never end the path.
+    ``purpose`` is the extended key usage asked for. Gives the issuers, the leaf's own first, the anchor last.
+    Raises VerificationError: ``certificate-untrusted`` when no path leads there, or the reason that broke the nearest.
+    """
+    check_critical_extensions(leaf)
+    failure: VerificationError | None = None
+    if any(trusted.raw == leaf.raw for trusted in chain):
+        return tuple(trusted for trusted in chain if trusted.raw != leaf.raw)
+    candidates = (*chain, *(extra for extra in untrusted if extra.raw not in {trusted.raw for trusted in chain}))
+    trusted_raw = {trusted.raw for trusted in chain}
+    stack: list[tuple[Certificate, ...]] = [()]
+    while stack:
+        path = stack.pop()
+        child = path[-1] if path else leaf
+        if path and child.raw in trusted_raw:
+            return _to_root(path, chain)
+        for issuer in candidates:
+            if (
+                issuer.subject != child.issuer
+                or issuer in path
+                or len(path) >= MAX_PATH
+                or not _ids_match(child, issuer)
+            ):
+                continue
+            try:
+                _check_issuer(child, issuer, purpose=purpose, below=len(path))
+            except VerificationError as error:
+                failure = failure or error
+                continue
+            stack.append((*path, issuer))
+    raise failure or VerificationError(
+        "certificate-untrusted",
+        "certificate was not issued by a CA of the trust root",
+        facts={"certificate": leaf.fingerprint},
+        hint="use the trust root of the instance that signed (--trusted-root FILE, gitsign-py initialize)",
+    )
+
+
+def _to_root(path: tuple[Certificate, ...], chain: Sequence[Certificate]) -> tuple[Certificate, ...]:
+    """The rest of the authority's own chain, so that its windows are checked as well."""
+    at = next(number for number, trusted in enumerate(chain) if trusted.raw == path[-1].raw)
+    return (*path, *chain[at + 1 :])
+
+
+def _ids_match(child: Certificate, issuer: Certificate) -> bool:
+    """authorityKeyIdentifier against subjectKeyIdentifier where both are there (RFC 5280 §4.2.1.1)."""
+    (_, wanted), (found, _) = key_identifiers(child), key_identifiers(issuer)
+    return wanted is None or found is None or wanted == found
+
+
+def _check_issuer(child: Certificate, issuer: Certificate, *, purpose: str, below: int) -> None:
+    """Check one step of the path: ``issuer`` may issue, and did issue, ``child``; ``below`` CAs stand between."""
+    check_critical_extensions(issuer)
+    is_ca, path_length = basic_constraints(issuer)
+    usage = key_usage(issuer)
+    if not is_ca:
+        raise VerificationError("certificate-issuer-not-ca", "certificate was issued by a certificate that is no CA")
+    if usage is None or _KEY_CERT_SIGN not in usage:
+        raise VerificationError("certificate-issuer-key-usage", "certificate's issuer may not sign certificates")
+    if path_length is not None and below > path_length:
+        raise VerificationError(
+            "certificate-path-too-long", f"CA allows {path_length} CAs below it, the path has {below}"
+        )
+    purposes = extended_key_usage(issuer)
+    if purposes is not None and purpose not in purposes and oids.ANY_EXTENDED_KEY_USAGE not in purposes:
+        raise VerificationError("certificate-issuer-purpose", "certificate's issuer is a CA for another purpose")
+    if not _signed_by(child, issuer):
+        raise VerificationError("certificate-signature-invalid", "certificate's signature is not its issuer's")
+
+
+@lru_cache(maxsize=512)
+def _signed_by(child: Certificate, issuer: Certificate) -> bool:
+    """Remembered, since an audit meets the same CA certificates thousands of times; the key is all of both."""
+    algorithm = child.signature_algorithm
+    allowed = _KEY_KINDS.get(issuer.public_key.kind.partition("-")[0], _RSA_ALGORITHMS)
+    if algorithm not in allowed:
+        return False
+    try:
+        issuer.public_key.verify(child.signature, child.tbs, _SIGNATURE_HASHES[algorithm])
+    except InvalidSignatureError:
+        return False
+    return True
+
+
+def check_critical_extensions(certificate: Certificate) -> None:
+    """Refuse a critical extension that nobody here understands (RFC 5280 §4.2)."""
+    for extension in certificate.extensions:
+        if extension.critical and extension.oid not in _KNOWN_EXTENSIONS:
+            raise VerificationError(
+                "certificate-extension-critical",
+                f"certificate has the critical extension {extension.oid} that is not understood",
+            )
+
+
+def check_times(certificates: Iterable[Certificate], time: datetime) -> None:
+    """Check that every certificate is valid at ``time``, ends inclusive (RFC 5280 §4.1.2.5).
+
+    Raises VerificationError ``certificate-expired`` or ``certificate-not-yet-valid``.
+    """
+    for certificate in certificates:
+        # The fields hold whole seconds, and the last second belongs to the validity in full.
+        if time.replace(microsecond=0) > certificate.not_after:
+            raise VerificationError(
+                "certificate-expired",
+                f"certificate had expired at the proven time: valid to {format_rfc3339(certificate.not_after)}, "
+                f"time {format_rfc3339(time)}",
+            )
+        if time < certificate.not_before:
+            raise VerificationError(
+                "certificate-not-yet-valid",
+                f"certificate was not yet valid at the proven time: valid from {format_rfc3339(certificate.not_before)}, "
+                f"time {format_rfc3339(time)}",
+            )
+
+
+def anchored_issuer(path: Sequence[Certificate]) -> Certificate:
+    """The leaf's own issuer in a path that ``check_path`` gave. Raises FormatError when the path is empty."""
+    if not path:
+        raise FormatError("certificate-path-empty", "certificate has no issuer in the path")
+    return path[0]

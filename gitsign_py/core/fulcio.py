@@ -1,0 +1,112 @@
+"""What a Fulcio code signing certificate must hold, and whom it names (Fulcio's certificate-specification, oid-info).
+
+A leaf has exactly one subject alternative name. Its issuer stands in one or both of two extensions; where both are
+there they must agree, so that nobody is one person to an old reader and another to a new one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from gitsign_py.core import der, oids
+from gitsign_py.core.certificate import (
+    Certificate,
+    basic_constraints,
+    extended_key_usage,
+    key_usage,
+    subject_alt_names,
+)
+from gitsign_py.errors import FormatError, VerificationError
+
+_DIGITAL_SIGNATURE = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateIdentity:
+    """Whom a certificate names: ``value`` of type ``san_type`` (email, uri, other), vouched for by ``issuer``.
+
+    ``claims`` are the Fulcio extensions by name (``source_repository_uri``, ``github_workflow_ref``, ...).
+    """
+
+    value: str
+    san_type: str
+    issuer: str
+    claims: Mapping[str, str] = field(default_factory=dict)
+
+
+def certificate_identity(certificate: Certificate) -> CertificateIdentity:
+    """Read identity, issuer and claims of a leaf.
+
+    Raises VerificationError ``certificate-san-missing``, ``-several``, ``-unsupported`` or ``certificate-issuer-...``.
+    """
+    names = subject_alt_names(certificate)
+    if not names:
+        raise VerificationError("certificate-san-missing", "certificate has no subject alternative name")
+    if len(names) > 1:
+        raise VerificationError(
+            "certificate-san-several", f"certificate has {len(names)} subject alternative names, exactly one is allowed"
+        )
+    if names[0].kind == "unsupported" or not names[0].value:
+        raise VerificationError(
+            "certificate-san-unsupported", "certificate names neither an e-mail address, a URI nor a Fulcio name"
+        )
+    if not names[0].value.isprintable():
+        raise VerificationError("certificate-san-unsupported", "certificate's identity holds unprintable characters")
+    return CertificateIdentity(
+        names[0].value, names[0].kind, _issuer(certificate), MappingProxyType(_claims(certificate))
+    )
+
+
+def _issuer(certificate: Certificate) -> str:
+    first, second = _raw_claim(certificate, oids.FULCIO_ISSUER_V1), _text_claim(certificate, oids.FULCIO_ISSUER_V2)
+    if first is None and second is None:
+        raise VerificationError("certificate-issuer-missing", "certificate names no OIDC issuer")
+    if first is not None and second is not None and first != second:
+        raise VerificationError(
+            "certificate-issuer-disagrees",
+            "certificate's two issuer extensions name different OIDC issuers",
+            facts={"issuer_v1": first, "issuer_v2": second},
+        )
+    issuer = second if second is not None else first
+    if not issuer or not issuer.isprintable():
+        raise VerificationError("certificate-issuer-missing", "certificate's OIDC issuer is empty or unprintable")
+    return issuer
+
+
+def _claims(certificate: Certificate) -> dict[str, str]:
+    texts = {name: _text_claim(certificate, oid) for oid, name in oids.FULCIO_CLAIMS.items()}
+    raws = {name: _raw_claim(certificate, oid) for oid, name in oids.FULCIO_GITHUB_CLAIMS.items()}
+    return {name: value for name, value in {**raws, **texts}.items() if value is not None}
+
+
+def _raw_claim(certificate: Certificate, oid: str) -> str | None:
+    """An extension whose value is the text itself, without DER around it."""
+    extension = certificate.extension(oid)
+    if extension is None:
+        return None
+    try:
+        return extension.value.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise FormatError("certificate-claim-invalid", f"certificate extension {oid} is not UTF-8") from error
+
+
+def _text_claim(certificate: Certificate, oid: str) -> str | None:
+    """An extension whose value is a DER UTF8String."""
+    extension = certificate.extension(oid)
+    return None if extension is None else der.read_text(der.parse(extension.value, der.UTF8_STRING))
+
+
+def check_profile(certificate: Certificate) -> None:
+    """Check that a leaf may sign code and is no CA (certificate-specification; RFC 5280 §4.2.1.3, §4.2.1.12).
+
+    Raises VerificationError ``certificate-is-ca``, ``certificate-key-usage`` or ``certificate-not-code-signing``.
+    """
+    is_ca, _ = basic_constraints(certificate)
+    usage = key_usage(certificate)
+    if is_ca or (usage is not None and 5 in usage):
+        raise VerificationError("certificate-is-ca", "certificate is a CA's, not a signer's")
+    if usage is None or _DIGITAL_SIGNATURE not in usage:
+        raise VerificationError("certificate-key-usage", "certificate may not make digital signatures")
+    purposes = extended_key_usage(certificate)
+    if purposes is None or oids.CODE_SIGNING not in purposes:
+        raise VerificationError("certificate-not-code-signing", "certificate is not for code signing")
