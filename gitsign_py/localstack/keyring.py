@@ -1,0 +1,169 @@
+"""The server keys of a local stack: each has a role, a window of validity and perhaps a certificate or a tree.
+
+A role (``idp``, ``fulcio-root``, ``fulcio-intermediate``, ``ctlog``, ``rekor1``, ...) may have had several keys one
+after the other. Private keys are PKCS#8 PEM files of mode 0600 in ``keys/``; a local stack's keys guard nothing but
+itself, which is why they may lie in files at all.
+"""
+
+import hashlib
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+from gitsign_py.core.keys import PublicKey, load_spki
+from gitsign_py.core.trust import Validity
+from gitsign_py.errors import ConfigError
+from gitsign_py.localstack.state import State
+
+PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+_MAKERS: dict[str, Callable[[], PrivateKey]] = {
+    "ecdsa-p256": lambda: ec.generate_private_key(ec.SECP256R1()),
+    "ecdsa-p384": lambda: ec.generate_private_key(ec.SECP384R1()),
+    "ed25519": ed25519.Ed25519PrivateKey.generate,
+}
+_COLUMNS = "number, role, kind, file, certificate, starts, ends, tree_id"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerKey:
+    """One key: ``certificate`` DER or empty, ``tree_id`` of the log that it signs (0: none), ``ends`` None while open."""
+
+    number: int
+    role: str
+    kind: str
+    file: str
+    private: PrivateKey
+    public: PublicKey
+    certificate: bytes
+    starts: datetime
+    ends: datetime | None
+    tree_id: int
+
+    @property
+    def validity(self) -> Validity:
+        """Its window as the trusted root writes it; both ends are inside."""
+        return Validity(self.starts, self.ends)
+
+    @property
+    def key_id(self) -> bytes:
+        """SHA-256 of its SubjectPublicKeyInfo."""
+        return self.public.key_id
+
+    def sign(self, data: bytes) -> bytes:
+        """Sign: ECDSA as DER with the hash of the curve's strength (P-256 SHA-256, P-384 SHA-384), or Ed25519."""
+        if isinstance(self.private, ed25519.Ed25519PrivateKey):
+            return self.private.sign(data)
+        digest = hashes.SHA384() if self.kind == "ecdsa-p384" else hashes.SHA256()
+        return self.private.sign(data, ec.ECDSA(digest))
+
+    @property
+    def pem(self) -> bytes:
+        """The public key as PEM."""
+        return _public_pem(self.private)
+
+
+def _public_pem(private: PrivateKey) -> bytes:
+    return private.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+def _public(private: PrivateKey) -> PublicKey:
+    return load_spki(
+        private.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    )
+
+
+def _whole_second(time: datetime) -> datetime:
+    """Windows are kept in whole seconds, as RFC 5280 certificates have them."""
+    return time.astimezone(UTC).replace(microsecond=0)
+
+
+class Keyring:
+    """The registry. Rows are in SQLite, so that another process (``stack rotate``) can add to them."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def all(self, role: str) -> tuple[ServerKey, ...]:
+        """Every key of ``role``, oldest first."""
+        with self._state.reading() as db:
+            rows = db.execute(f"SELECT {_COLUMNS} FROM keys WHERE role = ? ORDER BY number", (role,)).fetchall()  # noqa: S608
+        return tuple(self._load(row) for row in rows)
+
+    def current(self, role: str) -> ServerKey:
+        """The key of ``role`` that has no end. Raises ConfigError ``stack-key-missing``."""
+        for key in reversed(self.all(role)):
+            if key.ends is None:
+                return key
+        raise ConfigError("stack-key-missing", f"the local stack has no open key for {role}")
+
+    def ensure(self, role: str, kind: str, starts: datetime, *, tree_id: int = 0) -> ServerKey:
+        """The current key of ``role``, made when there is none yet."""
+        with self._state.transaction():
+            if not any(key.ends is None for key in self.all(role)):
+                self.add(role, kind, starts, tree_id=tree_id)
+            return self.current(role)
+
+    def add(
+        self,
+        role: str,
+        kind: str,
+        starts: datetime,
+        *,
+        certificate: Callable[[PrivateKey], bytes] | None = None,
+        tree_id: int = 0,
+    ) -> ServerKey:
+        """Make a key and write it. ``certificate`` makes the DER for the new private key."""
+        private = _MAKERS[kind]()
+        name = f"keys/{role}-{hashlib.sha256(_public_pem(private)).hexdigest()[:12]}.pem"
+        pem = private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        self._state.write_file(name, pem)
+        issued = certificate(private) if certificate else b""
+        row = (role, kind, name, issued, int(_whole_second(starts).timestamp()), tree_id or None)
+        with self._state.transaction() as db:
+            db.execute("INSERT INTO keys (role, kind, file, certificate, starts, tree_id) VALUES (?, ?, ?, ?, ?, ?)", row)
+        return self.current(role)
+
+    def close(self, key: ServerKey, ends: datetime) -> None:
+        """End the window of ``key``: it signs nothing from then on and stays in the trusted root."""
+        with self._state.transaction() as db:
+            db.execute("UPDATE keys SET ends = ? WHERE number = ?", (int(_whole_second(ends).timestamp()), key.number))
+
+    def _load(self, row: sqlite3.Row | tuple[object, ...]) -> ServerKey:
+        number, role, kind, file, certificate, starts, ends, tree_id = row
+        private = _read_private(str(self._state.directory / str(file)))
+        return ServerKey(
+            number=int(str(number)),
+            role=str(role),
+            kind=str(kind),
+            file=str(file),
+            private=private,
+            public=_public(private),
+            certificate=certificate if isinstance(certificate, bytes) else b"",
+            starts=datetime.fromtimestamp(int(str(starts)), UTC),
+            ends=None if ends is None else datetime.fromtimestamp(int(str(ends)), UTC),
+            tree_id=int(str(tree_id or 0)),
+        )
+
+
+@lru_cache(maxsize=256)
+def _read_private(path: str) -> PrivateKey:
+    """Key files never change: their name is their hash. Raises ConfigError ``stack-key-unreadable``."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - cached by the text of the path
+            private = serialization.load_pem_private_key(file.read(), None)
+    except (OSError, ValueError) as error:
+        raise ConfigError("stack-key-unreadable", f"cannot read the server key {path}: {error}") from error
+    if not isinstance(private, PrivateKey):
+        raise ConfigError("stack-key-unreadable", f"the server key {path} is of another kind")
+    return private

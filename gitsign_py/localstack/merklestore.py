@@ -1,0 +1,101 @@
+"""Append-only Merkle trees in SQLite: leaves, and the hash of every complete subtree (RFC 6962 §2.1).
+
+Complete subtrees never change, so each is stored once; a root or a proof needs O(log n) of them and no leaf is read.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gitsign_py.core import merkle
+from gitsign_py.localstack.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One leaf: ``data`` is what was hashed, ``extra`` what is kept beside it, ``time_ms`` when it was added."""
+
+    tree_id: int
+    position: int
+    leaf_hash: bytes
+    data: bytes
+    extra: bytes
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """One tree of a state, by its id. Methods that read several rows belong into one ``state.reading()``."""
+
+    state: State
+    tree_id: int
+
+    def size(self) -> int:
+        """Number of leaves."""
+        with self.state.reading() as db:
+            row = db.execute("SELECT max(position) FROM leaves WHERE tree_id = ?", (self.tree_id,)).fetchone()
+        return 0 if row[0] is None else int(row[0]) + 1
+
+    def root(self, size: int) -> bytes:
+        """Root hash over the first ``size`` leaves, 32 bytes."""
+        with self.state.reading() as db:
+            return merkle.root(size, self._hash_at(db))
+
+    def prove_inclusion(self, position: int, size: int) -> tuple[bytes, ...]:
+        """Audit path of a leaf in the tree of ``size`` leaves (RFC 6962 §2.1.1)."""
+        with self.state.reading() as db:
+            return tuple(merkle.prove_inclusion(position, size, self._hash_at(db)))
+
+    def prove_consistency(self, first: int, second: int) -> tuple[bytes, ...]:
+        """Proof that the first tree is a prefix of the second (RFC 6962 §2.1.2)."""
+        with self.state.reading() as db:
+            return tuple(merkle.prove_consistency(first, second, self._hash_at(db)))
+
+    def append(self, data: bytes, *, identity: bytes, extra: bytes, time_ms: int) -> Leaf:
+        """Add a leaf and the subtrees that it completes. ``identity`` is unique in the tree (see ``find``)."""
+        with self.state.transaction() as db:
+            position, hashed = self.size(), merkle.leaf_hash(data)
+            db.execute(
+                "INSERT INTO leaves (tree_id, position, leaf_hash, identity, data, extra, time_ms) VALUES (?,?,?,?,?,?,?)",
+                (self.tree_id, position, hashed, identity, data, extra, time_ms),
+            )
+            nodes = merkle.complete_subtrees(position, hashed, self._hash_at(db))
+            db.executemany(
+                "INSERT INTO nodes (tree_id, level, position, hash) VALUES (?, ?, ?, ?)",
+                [(self.tree_id, level, index, value) for level, index, value in nodes],
+            )
+        return Leaf(self.tree_id, position, hashed, data, extra, time_ms)
+
+    def leaf(self, position: int) -> Leaf | None:
+        """The leaf at ``position``, None past the end."""
+        found = self.leaves(position, position + 1)
+        return found[0] if found else None
+
+    def leaves(self, start: int, stop: int) -> tuple[Leaf, ...]:
+        """The leaves from ``start`` to before ``stop``, as far as there are any."""
+        where = "tree_id = ? AND position >= ? AND position < ? ORDER BY position"
+        return self._select(where, (self.tree_id, start, stop))
+
+    def find(self, identity: bytes) -> Leaf | None:
+        """The leaf that was added under ``identity``."""
+        found = self._select("tree_id = ? AND identity = ?", (self.tree_id, identity))
+        return found[0] if found else None
+
+    def find_hash(self, leaf_hash: bytes) -> Leaf | None:
+        """The first leaf with this leaf hash."""
+        found = self._select("tree_id = ? AND leaf_hash = ? ORDER BY position", (self.tree_id, leaf_hash))
+        return found[0] if found else None
+
+    def _select(self, where: str, values: tuple[int | bytes, ...]) -> tuple[Leaf, ...]:
+        query = f"SELECT tree_id, position, leaf_hash, data, extra, time_ms FROM leaves WHERE {where}"  # noqa: S608
+        with self.state.reading() as db:
+            return tuple(Leaf(*row) for row in db.execute(query, values))
+
+    def _hash_at(self, db: sqlite3.Connection) -> Callable[[int, int], bytes]:
+        query = "SELECT hash FROM nodes WHERE tree_id = ? AND level = ? AND position = ?"
+
+        def hash_at(level: int, position: int) -> bytes:
+            row = db.execute(query, (self.tree_id, level, position)).fetchone()
+            return bytes(row[0])
+
+        return hash_at
