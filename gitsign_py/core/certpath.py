@@ -17,7 +17,7 @@ from gitsign_py.core.certificate import (
     key_usage,
 )
 from gitsign_py.core.encoding import format_rfc3339
-from gitsign_py.errors import FormatError, InvalidSignatureError, VerificationError
+from gitsign_py.errors import InvalidSignatureError, VerificationError
 
 MAX_PATH = 8
 _KEY_CERT_SIGN = 5
@@ -44,38 +44,32 @@ def check_path(
     purpose: str,
     untrusted: Iterable[Certificate] = (),
 ) -> tuple[Certificate, ...]:
-    """Find a path from ``leaf`` to one of ``chain`` (an authority of the trust root, root last), times aside.
+    """Find a path from ``leaf`` to the last of ``chain`` (an authority of the trust root), times aside.
 
     ``untrusted`` are certificates that came with the signature: they may stand between, never end the path.
     ``purpose`` is the extended key usage asked for. Gives the issuers, the leaf's own first, the anchor last.
     Raises VerificationError: ``certificate-untrusted`` when no path leads there, or the reason that broke the nearest.
     """
     check_critical_extensions(leaf)
-    failure: VerificationError | None = None
-    if any(trusted.raw == leaf.raw for trusted in chain):
-        return tuple(trusted for trusted in chain if trusted.raw != leaf.raw)
-    candidates = (*chain, *(extra for extra in untrusted if extra.raw not in {trusted.raw for trusted in chain}))
-    trusted_raw = {trusted.raw for trusted in chain}
-    stack: list[tuple[Certificate, ...]] = [()]
+    if not chain:
+        raise VerificationError("certificate-untrusted", "trust root holds an authority without certificates")
+    anchor, failure = chain[-1], None
+    trusted = {certificate.raw for certificate in chain}
+    candidates = (*chain, *(extra for extra in untrusted if extra.raw not in trusted))
+    stack: list[tuple[Certificate, ...]] = [(leaf,)]
     while stack:
         path = stack.pop()
-        child = path[-1] if path else leaf
-        if path and child.raw in trusted_raw:
-            return _to_root(path, chain)
-        for issuer in candidates:
-            if (
-                issuer.subject != child.issuer
-                or issuer in path
-                or len(path) >= MAX_PATH
-                or not _ids_match(child, issuer)
-            ):
+        if path[-1].raw == anchor.raw:
+            return path[1:]
+        for issuer in candidates if len(path) < MAX_PATH else ():
+            if issuer.subject != path[-1].issuer or issuer in path or not _ids_match(path[-1], issuer):
                 continue
             try:
-                _check_issuer(child, issuer, purpose=purpose, below=len(path))
+                _check_issuer(path[-1], issuer, purpose=purpose, below=len(path) - 1)
             except VerificationError as error:
                 failure = failure or error
-                continue
-            stack.append((*path, issuer))
+            else:
+                stack.append((*path, issuer))
     raise failure or VerificationError(
         "certificate-untrusted",
         "certificate was not issued by a CA of the trust root",
@@ -84,14 +78,8 @@ def check_path(
     )
 
 
-def _to_root(path: tuple[Certificate, ...], chain: Sequence[Certificate]) -> tuple[Certificate, ...]:
-    """The rest of the authority's own chain, so that its windows are checked as well."""
-    at = next(number for number, trusted in enumerate(chain) if trusted.raw == path[-1].raw)
-    return (*path, *chain[at + 1 :])
-
-
 def _ids_match(child: Certificate, issuer: Certificate) -> bool:
-    """authorityKeyIdentifier against subjectKeyIdentifier where both are there (RFC 5280 §4.2.1.1)."""
+    """Match authorityKeyIdentifier against subjectKeyIdentifier where both are there (RFC 5280 §4.2.1.1)."""
     (_, wanted), (found, _) = key_identifiers(child), key_identifiers(issuer)
     return wanted is None or found is None or wanted == found
 
@@ -156,13 +144,6 @@ def check_times(certificates: Iterable[Certificate], time: datetime) -> None:
         if time < certificate.not_before:
             raise VerificationError(
                 "certificate-not-yet-valid",
-                f"certificate was not yet valid at the proven time: valid from {format_rfc3339(certificate.not_before)}, "
-                f"time {format_rfc3339(time)}",
+                "certificate was not yet valid at the proven time: valid from "
+                f"{format_rfc3339(certificate.not_before)}, time {format_rfc3339(time)}",
             )
-
-
-def anchored_issuer(path: Sequence[Certificate]) -> Certificate:
-    """The leaf's own issuer in a path that ``check_path`` gave. Raises FormatError when the path is empty."""
-    if not path:
-        raise FormatError("certificate-path-empty", "certificate has no issuer in the path")
-    return path[0]
