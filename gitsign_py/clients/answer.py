@@ -1,0 +1,86 @@
+"""What a server answered, and the errors that say in plain words why an answer is of no use."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gitsign_py.core.encoding import load_json
+from gitsign_py.errors import FormatError, ServiceError
+
+MESSAGE_LIMIT = 300  # characters of a server's own words in our messages
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server said. ``headers`` have lower-case names; ``url`` is where the answer came from in the end."""
+
+    service: str
+    method: str
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+    def json(self) -> Any:
+        """Parse the body as strict JSON. Raises ServiceError ``service-answer-invalid``."""
+        try:
+            return load_json(self.body, max_bytes=len(self.body))
+        except FormatError as error:
+            raise self.invalid(error.message) from error
+
+    def invalid(self, why: str) -> ServiceError:
+        """Make the error for an answer that cannot be used; ``why`` is a clause in plain words."""
+        return ServiceError(
+            "service-answer-invalid",
+            f"{self.service} at {self.url} gave an answer that cannot be used: {printable(why)}",
+            hint="check that the URL is that service's; if it is, the service is faulty or something stands between",
+            facts={"service": self.service, "url": self.url, "status": self.status},
+        )
+
+
+def printable(text: str) -> str:
+    """Make foreign text fit for one line of a terminal: no control characters, no direction overrides, a limit."""
+    clean = "".join(letter if letter.isprintable() else " " for letter in text)
+    clean = " ".join(clean.split())
+    return clean if len(clean) <= MESSAGE_LIMIT else clean[: MESSAGE_LIMIT - 1] + "…"
+
+
+def server_message(answer: Answer) -> str:
+    """Return the server's own words about a failure, cleaned and cut; empty when it gave none.
+
+    Understood are {"message"} (gRPC gateways, Rekor), {"error", "error_description"} (OAuth, RFC 6749 §5.2) and text.
+    """
+    text = answer.body[: 8 * MESSAGE_LIMIT].decode("utf-8", "replace")
+    try:
+        value = load_json(answer.body, max_bytes=len(answer.body))
+    except FormatError:
+        return "" if "<html" in text.lower() else printable(text)
+    if not isinstance(value, dict):
+        return printable(text)
+    words = [value[name] for name in ("message", "error", "error_description") if isinstance(value.get(name), str)]
+    return printable(": ".join(words)) if words else printable(text)
+
+
+def status_error(answer: Answer, *, hint: str = "") -> ServiceError:
+    """Make the error for a status that was not expected."""
+    words = server_message(answer)
+    location = answer.headers.get("location")
+    if answer.status in REDIRECTS and location:
+        words = f"redirect to {printable(location)}, which is not followed"
+    return ServiceError(
+        "service-status",
+        f"{answer.service} at {answer.url} answered {answer.status}" + (f": {words}" if words else ""),
+        hint=hint or _status_hint(answer),
+        facts={"service": answer.service, "url": answer.url, "status": answer.status, "message": words},
+    )
+
+
+def _status_hint(answer: Answer) -> str:
+    if answer.status == 429:
+        return "too many requests: wait a little and try again"
+    if answer.status >= 500:
+        return f"{answer.service} has trouble of its own: try again in a while, or look at its status page or its log"
+    if answer.status in (404, 405, 501) or answer.status in REDIRECTS:
+        return "check that the URL is that service's"
+    return ""
