@@ -1,0 +1,128 @@
+"""The program: a command's name leads to one module, and that module alone is imported.
+
+Whatever begins with an option is git speaking to its gpg program and goes to ``front``. A command's module has
+``run(arguments) -> int`` and raises GitsignError for what fails; here, and only here, errors become one line on
+stderr and an exit status:
+
+0 done; 1 not verified, or the policy says no; 2 usage or configuration; 3 could not be checked, or a server failed;
+70 an error of ours; 130 interrupted.
+"""
+
+import sys
+from importlib import import_module
+
+from gitsign_py.errors import (
+    ConfigError,
+    GitsignError,
+    ServiceError,
+    UncheckedError,
+    UsageError,
+)
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "verify": ("verify", "check commits and tags: signature, certificate, log, time, identity"),
+    "verify-tag": ("verify", "the same for tags alone"),
+    "show": ("show", "print what a signature holds"),
+    "audit": ("audit", "judge a whole history by a policy"),
+    "policy": ("policy", "propose, check, explain and test a policy"),
+    "hook": ("hook", "run as a git hook"),
+    "hooks": ("hooks", "install, remove and list the hooks of a repository"),
+    "setup": ("setup", "write the git configuration that turns signing on"),
+    "config": ("config", "show every setting, its value and where it comes from"),
+    "doctor": ("doctor", "look for what is wrong, and say what to do"),
+    "login": ("login", "sign in at the OIDC issuer"),
+    "logout": ("logout", "forget the sign-in"),
+    "whoami": ("whoami", "show the identity that would sign"),
+    "agent": ("agent", "start, stop and look at the signing agent"),
+    "initialize": ("initialize", "fetch the trust root by TUF"),
+    "verify-bundle": ("verify_bundle", "check a Sigstore bundle over a file"),
+    "bundle": ("bundle", "turn a signature into a Sigstore bundle, and back"),
+    "attest": ("attest", "attach a signed statement to a commit or tree"),
+    "stack": ("stack", "run a private Sigstore on this machine"),
+    "demo": ("demo", "see the whole job once, on an embedded Sigstore"),
+    "completion": ("completion", "print shell completion for bash, zsh or fish"),
+    "debug": ("debug", "look at the identity token that would be used"),
+    "version": ("version", "print the version and the configuration"),
+}
+_OWN_OPTIONS = {"--help": "help", "-h": "help", "help": "help"}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the program with ``arguments`` (``sys.argv`` without the program's name); gives the exit status."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        status = _run(given)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output went away: nothing left to say, and nobody to say it to
+        return 141
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        return 130
+    except GitsignError as error:
+        _complain(line_of(error))
+        return exit_status(error)
+    except Exception as error:  # noqa: BLE001 - the last line of defence: never a traceback
+        return _internal(error)
+    return status
+
+
+def _run(arguments: list[str]) -> int:
+    name = arguments[0] if arguments else "--help"
+    if _OWN_OPTIONS.get(name) == "help":
+        from gitsign_py.cli.overview import print_overview  # noqa: PLC0415 - one module for each command
+
+        print_overview(arguments[1:])
+        return 0
+    if name.startswith("-"):
+        module, rest = import_module("gitsign_py.cli.front"), arguments
+    elif name in COMMANDS:
+        module, rest = import_module(f"gitsign_py.cli.{COMMANDS[name][0]}"), arguments[1:]
+        if name == "verify-tag":
+            rest = ["--tags-only", *rest]
+    else:
+        raise UsageError("command-unknown", f"there is no command {name}", hint="see gitsign-py --help")
+    status: int = module.run(rest)
+    return status
+
+
+def exit_status(error: GitsignError) -> int:
+    """The exit status that stands for an error."""
+    if isinstance(error, UsageError | ConfigError):
+        return 2
+    return 3 if isinstance(error, UncheckedError | ServiceError) else 1
+
+
+def line_of(error: GitsignError) -> str:
+    """One line: what failed, the step and the reason code, what to do. Control characters are spelled out."""
+    step = getattr(error, "step", "")
+    code = f" [{step} {error.reason}]" if step else f" [{error.reason}]"
+    hint = f"; {error.hint}" if error.hint else ""
+    return printable(f"{error.message}{hint}{code}")
+
+
+def printable(text: str) -> str:
+    """Text for a terminal: what could move the cursor or end the line is shown as an escape."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def _complain(line: str) -> None:
+    try:
+        print(f"gitsign-py: {line}", file=sys.stderr)
+    except OSError:
+        pass  # nobody listens; the exit status still tells
+
+
+def _internal(error: Exception) -> int:
+    where = ""
+    trace = error.__traceback__
+    while trace is not None:
+        where = f"{trace.tb_frame.f_code.co_filename.rpartition('gitsign_py/')[2]}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    _complain(
+        printable(
+            f"internal error at {where}: {type(error).__name__}: {error}; "
+            "please report this line and the output of gitsign-py version [internal-error]"
+        )
+    )
+    return 70

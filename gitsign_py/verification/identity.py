@@ -1,0 +1,106 @@
+"""Who is expected: exact values or patterns for identity, issuer and workflow claims, as cosign's flags name them.
+
+Exact values are compared byte by byte (case counts, look-alike letters differ). Patterns must match the whole value:
+one that matches in the middle is the classic hole, ``alice@example.com.evil.org``.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gitsign_py.core.fulcio import CertificateIdentity
+from gitsign_py.errors import UsageError, VerificationError
+
+WORKFLOW_CLAIMS = {
+    "trigger": ("github_workflow_trigger", "build_trigger"),
+    "sha": ("github_workflow_sha", "source_repository_digest"),
+    "name": ("github_workflow_name",),
+    "repository": ("github_workflow_repository",),
+    "ref": ("github_workflow_ref", "source_repository_ref"),
+}
+MAX_PATTERN = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """An expected value: ``text`` itself, or a regular expression that must match the whole value."""
+
+    text: str
+    is_pattern: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.text:
+            raise UsageError("identity-empty", "an expected identity, issuer or claim is empty")
+        if self.is_pattern:
+            _compile(self.text)
+
+    def matches(self, value: str) -> bool:
+        """Tell whether ``value``, in full, is what is expected."""
+        return _compile(self.text).fullmatch(value) is not None if self.is_pattern else self.text == value
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    if len(pattern) > MAX_PATTERN:
+        raise UsageError("identity-pattern-invalid", f"pattern is longer than {MAX_PATTERN} characters")
+    try:
+        return re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise UsageError("identity-pattern-invalid", f"not a regular expression: {pattern} ({error})") from error
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedIdentity:
+    """The signer that is asked for; ``claims`` maps keys of WORKFLOW_CLAIMS to exact values."""
+
+    identity: Expected
+    issuer: Expected
+    claims: Mapping[str, str] = field(default_factory=dict)
+
+
+def check_identity(found: CertificateIdentity, expected: ExpectedIdentity) -> None:
+    """Check identity and issuer (step 6.1).
+
+    Raises VerificationError ``identity-mismatch``, ``identity-type-mismatch`` or ``issuer-mismatch``.
+    """
+    if not expected.identity.matches(found.value):
+        raise VerificationError(
+            "identity-mismatch",
+            f"signed by {found.value}, expected {expected.identity.text}",
+            facts={"expected": expected.identity.text, "got": found.value},
+        )
+    if not expected.identity.is_pattern and found.san_type != _kind_of(expected.identity.text, found.san_type):
+        raise VerificationError(
+            "identity-type-mismatch",
+            f"certificate names {found.value} as a {found.san_type}, which is not what such a name is",
+        )
+    if not expected.issuer.matches(found.issuer):
+        raise VerificationError(
+            "issuer-mismatch",
+            f"identity was vouched for by {found.issuer}, expected {expected.issuer.text}",
+            facts={"expected": expected.issuer.text, "got": found.issuer},
+        )
+
+
+def _kind_of(identity: str, otherwise: str) -> str:
+    """The SAN type that an expected value stands for; a name with neither ``://`` nor ``@`` may be of any type."""
+    if "://" in identity:
+        return "uri"
+    # Fulcio's user names at a domain are otherName "user!domain" (certificate-specification)
+    return "email" if "@" in identity and "!" not in identity else otherwise
+
+
+def check_claims(found: CertificateIdentity, expected: Mapping[str, str]) -> None:
+    """Check workflow claims (step 6.2). Every extension that carries the claim must agree.
+
+    Raises VerificationError ``claim-missing`` or ``claim-mismatch``.
+    """
+    for key, wanted in expected.items():
+        values = {found.claims[name] for name in WORKFLOW_CLAIMS[key] if name in found.claims}
+        if not values:
+            raise VerificationError("claim-missing", f"certificate says nothing about the workflow's {key}")
+        if values != {wanted}:
+            raise VerificationError(
+                "claim-mismatch",
+                f"workflow's {key} is {', '.join(sorted(values))}, expected {wanted}",
+                facts={"claim": key, "expected": wanted, "got": ", ".join(sorted(values))},
+            )

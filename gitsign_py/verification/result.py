@@ -1,0 +1,62 @@
+"""What a successful verification gives: facts that have been verified, and nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from gitsign_py.core.certificate import Certificate
+from gitsign_py.verification.steps import Step
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenTime:
+    """A time that somebody trusted vouches for: ``source`` is ``log`` (SET) or ``timestamp`` (RFC 3161)."""
+
+    time: datetime
+    source: str
+    authority: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEntry:
+    """Where the signature stands in a transparency log, verified."""
+
+    log_index: int
+    log_id: str
+    base_url: str
+    kind: str
+    version: str
+    integrated_time: datetime | None
+    embedded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedSignature:
+    """A signature that passed every step asked for.
+
+    ``identity`` of type ``san_type`` (email, uri, other) as ``issuer`` vouched for it; ``claims`` the Fulcio
+    extensions by name; ``log`` is None only where the caller did not require one; ``times`` are never empty.
+    ``identity_checked`` tells whether step 6.1 was made or left out on the caller's wish.
+    """
+
+    identity: str
+    san_type: str
+    issuer: str
+    claims: Mapping[str, str]
+    certificate: Certificate
+    log: LoggedEntry
+    times: tuple[ProvenTime, ...]
+    signing_time: datetime | None
+    identity_checked: bool
+    trusted_root_digest: str
+    steps: tuple[Step, ...]
+
+    @property
+    def time(self) -> datetime:
+        """The earliest proven time."""
+        return min(proven.time for proven in self.times)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the signer's certificate, hex."""
+        return self.certificate.fingerprint
