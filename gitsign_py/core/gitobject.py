@@ -1,0 +1,321 @@
+"""Git commits and tags as stored bytes: split into what was signed and the signature, and joined again.
+
+Everything here cuts slices out of the bytes that git stores and never writes a parsed object anew, so a CR, a NUL, a
+line of any length or a missing final newline reaches the signature check as it is. That is the lesson of advisory
+CVE-2026-44309: what was verified there was a second spelling of the object, and the stored one could differ.
+
+The rules are git's own (2.39): ``parse_buffer_signed_by_header`` and ``remove_signature`` in commit.c,
+``parse_signed_buffer`` and ``get_format_by_sig`` in gpg-interface.c, ``fsck_commit`` and ``fsck_tag`` in fsck.c. Where
+git would let a signed object carry unsigned or ambiguous headers, this module refuses it.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from gitsign_py.core.gittext import subject_line
+from gitsign_py.errors import FormatError
+
+HashAlgorithm = Literal["sha1", "sha256"]
+SignedKind = Literal["commit", "tag"]
+SignatureFormat = Literal["x509", "openpgp", "ssh", "unknown"]
+
+HEX_DIGITS: dict[HashAlgorithm, int] = {"sha1": 40, "sha256": 64}
+
+# gpg_sig_headers in git's commit.c: each hash algorithm has a header of its own, and no payload holds either.
+SIGNATURE_HEADERS: dict[HashAlgorithm, bytes] = {"sha1": b"gpgsig", "sha256": b"gpgsig-sha256"}
+
+# gpg_format in git's gpg-interface.c; git compares the start of the line, not the whole of it.
+_MARKERS: tuple[tuple[bytes, SignatureFormat], ...] = (
+    (b"-----BEGIN PGP SIGNATURE-----", "openpgp"),
+    (b"-----BEGIN PGP MESSAGE-----", "openpgp"),
+    (b"-----BEGIN SIGNED MESSAGE-----", "x509"),
+    (b"-----BEGIN SSH SIGNATURE-----", "ssh"),
+)
+_IN_BODY_SIGNATURE = re.compile(rb"^(?:" + b"|".join(re.escape(marker) for marker, _ in _MARKERS) + rb")", re.MULTILINE)
+_HEX = re.compile(rb"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
+_TARGET_KINDS = (b"commit", b"tag", b"tree", b"blob")
+
+# Headers that git reads as one line; a continuation after them has no meaning to it.
+_ONE_LINE = tuple(
+    name + b" " for name in (b"tree", b"parent", b"author", b"committer", b"object", b"type", b"tag", b"tagger")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """One header: name and value, continuation lines joined by LF without their leading space."""
+
+    name: bytes
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SignedObject:
+    """A commit or tag, split.
+
+    ``payload`` is what git gives to the signing program; ``signature`` the armored bytes as git hands them over, or
+    None for an unsigned object. ``other_signature`` is the one that a signature header holds for the other hash
+    algorithm (hash-function-transition); git does not verify it, nor is it signed. ``headers`` are all headers but
+    signatures, in their order. Object names are lower-case hex. ``tree``, ``parents``, ``author`` and ``committer``
+    belong to commits, ``target``, ``target_kind``, ``name`` and ``tagger`` to tags; person lines are raw bytes.
+    """
+
+    kind: SignedKind
+    algorithm: HashAlgorithm
+    payload: bytes
+    signature: bytes | None
+    other_signature: bytes | None
+    headers: tuple[Header, ...]
+    message: bytes
+    tree: str = ""
+    parents: tuple[str, ...] = ()
+    author: bytes = b""
+    committer: bytes = b""
+    target: str = ""
+    target_kind: str = ""
+    name: bytes = b""
+    tagger: bytes = b""
+
+    @property
+    def subject(self) -> str:
+        """The first paragraph of the message on one line, for people to read."""
+        return subject_line(self.message, self.encoding)
+
+    @property
+    def encoding(self) -> str:
+        """The value of the ``encoding`` header, ``utf-8`` without one (git's i18n.commitEncoding default)."""
+        values = [header.value for header in self.headers if header.name == b"encoding"]
+        return values[0].decode("ascii", "replace") if values else "utf-8"
+
+
+def split_object(kind: str, data: bytes, algorithm: HashAlgorithm | None = None) -> SignedObject:
+    """Split a commit or a tag. Raises FormatError ``object-kind`` for another kind; see the two functions below."""
+    if kind == "commit":
+        return split_commit(data, algorithm)
+    if kind == "tag":
+        return split_tag(data, algorithm)
+    raise FormatError("object-kind", f"a {kind} is not a commit or a tag", facts={"kind": kind})
+
+
+def split_commit(data: bytes, algorithm: HashAlgorithm | None = None) -> SignedObject:
+    """Split the raw content of a commit (git's commit.c, ``parse_buffer_signed_by_header``).
+
+    ``algorithm`` is the repository's; without it the length of the tree's name tells. Raises FormatError:
+    ``header-unterminated``, ``header-nul``, ``header-invalid``, ``header-continuation``, ``header-order``,
+    ``header-duplicate``, ``header-missing``, ``object-name-invalid``, ``signature-duplicate``, ``signature-empty``,
+    ``signature-header-unknown``.
+    """
+    header_bytes, body = _cut_header(data)
+    kept, headers, signatures = _take_signatures(header_bytes)
+    tree, position = _expect(headers, 0, b"tree"), 1
+    while position < len(headers) and headers[position].name == b"parent":
+        position += 1
+    author, committer = _expect(headers, position, b"author"), _expect(headers, position + 1, b"committer")
+    _refuse_again(headers[position + 2 :], (b"tree", b"parent", b"author", b"committer"))
+    found = _algorithm_of(tree, algorithm)
+    return SignedObject(
+        kind="commit",
+        algorithm=found,
+        payload=kept + body,
+        signature=signatures.get(SIGNATURE_HEADERS[found]),
+        other_signature=signatures.get(SIGNATURE_HEADERS[_other(found)]),
+        headers=headers,
+        message=body[1:],
+        tree=_object_name(tree, found),
+        parents=tuple(_object_name(parent.value, found) for parent in headers[1:position]),
+        author=author,
+        committer=committer,
+    )
+
+
+def split_tag(data: bytes, algorithm: HashAlgorithm | None = None) -> SignedObject:
+    """Split the raw content of a tag (git's gpg-interface.c, ``parse_signature``).
+
+    The signature is everything from the last line that starts with one of git's BEGIN markers. A signature header is
+    there for the other hash algorithm only; two of them are refused, since git 2.39 drops but one of two that follow
+    each other. A tag without tagger, as the oldest have it, passes. Raises FormatError as :func:`split_commit` does.
+    """
+    start = _signature_start(data)
+    header_bytes, body = _cut_header(data[:start])
+    kept, headers, signatures = _take_signatures(header_bytes)
+    if len(signatures) > 1:
+        raise FormatError("signature-duplicate", "the tag has two signature headers")
+    target, kind = _expect(headers, 0, b"object"), _expect(headers, 1, b"type")
+    name, found = _expect(headers, 2, b"tag"), _algorithm_of(target, algorithm)
+    if kind not in _TARGET_KINDS:
+        raise FormatError("header-invalid", "the tag's type header names no kind of object", facts={"type": kind.hex()})
+    tagger = headers[3].value if len(headers) > 3 and headers[3].name == b"tagger" else b""
+    _refuse_again(headers[4 if tagger else 3 :], (b"object", b"type", b"tag", b"tagger"))
+    return SignedObject(
+        kind="tag",
+        algorithm=found,
+        payload=kept + body,
+        signature=data[start:] or None,
+        other_signature=next(iter(signatures.values()), None),
+        headers=headers,
+        message=body[1:],
+        target=_object_name(target, found),
+        target_kind=kind.decode("ascii"),
+        name=name,
+        tagger=tagger,
+    )
+
+
+def join_commit(payload: bytes, armored: bytes, algorithm: HashAlgorithm = "sha1") -> bytes:
+    """Put a signature into an unsigned commit where git puts it: last in the header.
+
+    The place is that of ``add_commit_signature`` in commit.c. ``armored`` ends with LF and holds no NUL. Raises FormatError ``signature-empty``, ``signature-unterminated``,
+    ``signature-duplicate`` or what :func:`split_commit` finds wrong with the payload.
+    """
+    _check_armored(armored)
+    before = split_commit(payload, algorithm)
+    if before.signature is not None:
+        raise FormatError("signature-duplicate", "the commit already has a signature")
+    header_bytes, body = _cut_header(payload)
+    lines = armored[:-1].split(b"\n")
+    return header_bytes + SIGNATURE_HEADERS[algorithm] + b" " + b"\n ".join(lines) + b"\n" + body
+
+
+def join_tag(payload: bytes, armored: bytes, algorithm: HashAlgorithm | None = None) -> bytes:
+    """Append a signature to an unsigned tag, as ``git tag -s`` does.
+
+    Raises FormatError ``signature-ambiguous`` when git would read another payload or signature out of the result
+    (payload without a final newline, a marker inside the signature), or as :func:`split_tag` does.
+    """
+    _check_armored(armored)
+    data = payload + armored
+    tag = split_tag(data, algorithm)
+    if tag.signature != armored or tag.other_signature is not None:
+        raise FormatError("signature-ambiguous", "the tag's signature would not be found again where it is put")
+    return data
+
+
+def object_id(kind: str, data: bytes, algorithm: HashAlgorithm = "sha1") -> str:
+    """Name an object: lower-case hex of the hash over ``kind SP size NUL data`` (git's object-file.c)."""
+    digest = hashlib.sha1(usedforsecurity=False) if algorithm == "sha1" else hashlib.sha256()
+    digest.update(b"%s %d\0" % (kind.encode("ascii"), len(data)))
+    digest.update(data)
+    return digest.hexdigest()
+
+
+def signature_format(armored: bytes) -> SignatureFormat:
+    """Tell which kind of program a signature is for, by its first line's start (``get_format_by_sig``)."""
+    return next((name for marker, name in _MARKERS if armored.startswith(marker)), "unknown")
+
+
+def _signature_start(data: bytes) -> int:
+    """Offset of the in-body signature: the last line that starts with a marker, or the end of the data."""
+    start = len(data)
+    for match in _IN_BODY_SIGNATURE.finditer(data):
+        start = match.start()
+    return start
+
+
+def _cut_header(data: bytes) -> tuple[bytes, bytes]:
+    """Cut before the first empty line: header with its final LF, and the rest, which starts with that empty line.
+
+    An object may end with its header (fsck.c, ``verify_headers``: "Not having a body is not a crime").
+    """
+    end = data.find(b"\n\n") + 1 or len(data)
+    header = data[:end]
+    if not header.endswith(b"\n"):
+        raise FormatError("header-unterminated", "the object's header does not end with a newline")
+    if b"\0" in header:  # fsck.c: nulInHeader; readers written in C would stop there
+        raise FormatError("header-nul", "the object's header holds a NUL byte", facts={"offset": header.index(b"\0")})
+    return header, data[end:]
+
+
+def _take_signatures(header: bytes) -> tuple[bytes, tuple[Header, ...], dict[bytes, bytes]]:
+    """Take the signature headers out: the header bytes left, the headers in them, the signatures by header name."""
+    kept: list[bytes] = []
+    headers: list[Header] = []
+    signatures: dict[bytes, bytes] = {}
+    for lines in _fold(header[:-1].split(b"\n")):
+        name, space, first = lines[0].partition(b" ")
+        if not space:
+            raise FormatError(
+                "header-invalid", "a header of the object has no value", facts={"header": name[:40].hex()}
+            )
+        value = b"\n".join([first, *(line[1:] for line in lines[1:])])
+        if name.startswith(b"gpgsig"):
+            _add_signature(signatures, name, value)
+        else:
+            kept.extend(lines)
+            headers.append(Header(name, value))
+    return b"".join(line + b"\n" for line in kept), tuple(headers), signatures
+
+
+def _fold(lines: list[bytes]) -> list[list[bytes]]:
+    """Group each header's line with the continuation lines (one leading space) after it."""
+    groups: list[list[bytes]] = []
+    for line in lines:
+        if not line.startswith(b" "):
+            groups.append([line])
+        elif groups and not groups[-1][0].startswith(_ONE_LINE):
+            groups[-1].append(line)
+        else:
+            raise FormatError("header-continuation", "a line that continues no header starts with a space")
+    return groups
+
+
+def _add_signature(signatures: dict[bytes, bytes], name: bytes, value: bytes) -> None:
+    # commit.c leaves every header whose name starts with "gpgsig" out of the payload, so an unknown one would be
+    # unsigned text inside a signed object.
+    if name not in SIGNATURE_HEADERS.values():
+        raise FormatError(
+            "signature-header-unknown", f"unknown signature header {name[:40].decode('ascii', 'replace')}"
+        )
+    if name in signatures:
+        raise FormatError("signature-duplicate", f"the object has two {name.decode('ascii')} headers")
+    if not value:
+        raise FormatError("signature-empty", f"the object's {name.decode('ascii')} header is empty")
+    signatures[name] = value + b"\n"
+
+
+def _expect(headers: tuple[Header, ...], position: int, name: bytes) -> bytes:
+    """Give the value of the header that must stand at ``position`` (fsck.c: missingTree, missingAuthor and so on)."""
+    text = name.decode("ascii")
+    if position < len(headers) and headers[position].name == name:
+        return headers[position].value
+    if any(header.name == name for header in headers):
+        raise FormatError(
+            "header-order", f"the object's {text} header is not where git puts it", facts={"header": text}
+        )
+    raise FormatError("header-missing", f"the object has no {text} header", facts={"header": text})
+
+
+def _refuse_again(rest: tuple[Header, ...], names: tuple[bytes, ...]) -> None:
+    """Refuse headers that stand once, at the top, when they come again: readers differ in which one they believe."""
+    for header in rest:
+        if header.name in names:
+            text = header.name.decode("ascii")
+            reason = "header-order" if text == "parent" else "header-duplicate"
+            raise FormatError(reason, f"the object has a {text} header out of place", facts={"header": text})
+
+
+def _algorithm_of(name: bytes, expected: HashAlgorithm | None) -> HashAlgorithm:
+    found: HashAlgorithm = "sha256" if len(name) == HEX_DIGITS["sha256"] else "sha1"
+    return expected or found
+
+
+def _other(algorithm: HashAlgorithm) -> HashAlgorithm:
+    return "sha256" if algorithm == "sha1" else "sha1"
+
+
+def _object_name(value: bytes, algorithm: HashAlgorithm) -> str:
+    if len(value) != HEX_DIGITS[algorithm] or not _HEX.match(value):
+        raise FormatError(
+            "object-name-invalid",
+            f"an object name in the header is not {HEX_DIGITS[algorithm]} lower-case hex digits",
+            facts={"value": value[:80].hex()},
+        )
+    return value.decode("ascii")
+
+
+def _check_armored(armored: bytes) -> None:
+    if not armored:
+        raise FormatError("signature-empty", "the signature is empty")
+    if not armored.endswith(b"\n") or b"\0" in armored:
+        raise FormatError("signature-unterminated", "the signature does not end with a newline or holds a NUL byte")
