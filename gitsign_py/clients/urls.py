@@ -1,11 +1,13 @@
 """URLs of services: checked before they are used, put together, told apart from this machine's own."""
 
+import re
 from urllib.parse import urlsplit
 
 from gitsign_py.clients.answer import printable
 from gitsign_py.errors import ConfigError
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_USER_INFO = re.compile(r"//[^/]*@")
 
 
 def check_url(service: str, url: str) -> None:
@@ -13,6 +15,7 @@ def check_url(service: str, url: str) -> None:
     try:
         parts = urlsplit(url)
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        good = good and "@" not in parts.netloc  # user:password@host would end in logs and messages
     except ValueError:
         good = False
     if not good or not url.isprintable() or " " in url:
@@ -30,10 +33,11 @@ def join_url(base: str, path: str) -> str:
 
 
 def bad_url(service: str, url: str) -> ConfigError:
-    """Make the error for a URL that cannot be used."""
+    """Make the error for a URL that cannot be used. A password in it is not repeated."""
+    shown = _USER_INFO.sub("//***@", printable(url))
     return ConfigError(
         "service-url-invalid",
-        f"the URL of {service} is not an http or https URL: {printable(url)}",
+        f"the URL of {service} is not an http or https URL without user and password: {shown}",
         hint="give it as in https://host or https://host:port/path",
-        facts={"service": service, "url": printable(url)},
+        facts={"service": service, "url": shown},
     )

@@ -1,0 +1,223 @@
+"""Rekor v1: put a signature on the log, find it again.
+
+An answer is compared with what was asked: the entry that comes back must hold the very body that was sent, or belong
+to the UUID that was asked for. Promise, proof and checkpoint are checked by whoever holds the trust root.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gitsign_py.clients.answer import Answer
+from gitsign_py.clients.session import HttpSession, json_body
+from gitsign_py.clients.urls import check_url, join_url
+from gitsign_py.core.encoding import b64_encode, decimal_decode, hex_decode, pem_decode, pem_encode
+from gitsign_py.core.logentry import LogEntry, entry_from_rekor_v1, hashedrekord_v001_body
+from gitsign_py.errors import FormatError, ServiceError
+
+SERVICE = "Rekor"
+BATCH = 10  # entries that one retrieve may ask for; the server's own limit
+MAX_FOUND = 100
+_ENTRIES = "/api/v1/log/entries"
+_JSON = {"Content-Type": "application/json", "Accept": "application/json"}
+_UUID = re.compile(r"(?:[0-9a-f]{16})?[0-9a-f]{64}\Z")  # tree id (newer servers), leaf hash
+
+
+@dataclass(frozen=True, slots=True)
+class LogInfo:
+    """The state that a log claims: ``checkpoint`` is the signed note, ``size`` counts the active tree alone."""
+
+    tree_id: str
+    size: int
+    root_hash: bytes
+    checkpoint: bytes
+
+
+class RekorClient:
+    """A transparency log behind HTTP (port ``TransparencyLog``)."""
+
+    def __init__(self, session: HttpSession, url: str) -> None:
+        check_url(SERVICE, url)
+        self._session = session
+        self._url = url
+
+    def submit(self, *, digest: bytes, signature: bytes, certificate: bytes) -> LogEntry:
+        """Log a hashedrekord 0.0.1; see the port. An entry that is there already (409) is fetched and compared."""
+        body = hashedrekord_v001_body(digest, signature, pem_encode(certificate, "CERTIFICATE"))
+        answer = self._session.exchange(
+            SERVICE, "POST", join_url(self._url, _ENTRIES), body=body, headers=_JSON, expected=(201, 409)
+        )
+        if answer.status == 409:
+            answer = self._existing(answer)
+        entry = _single(answer)
+        if entry.body != body:
+            raise _foreign(answer, "its entry is another one than the one we sent")
+        return entry
+
+    def _existing(self, conflict: Answer) -> Answer:
+        """RFC 9110 §15.5.10 leaves the form open; Rekor names the entry in Location."""
+        uuid = conflict.headers.get("location", "").rpartition("/")[2]
+        if not _UUID.match(uuid):
+            raise conflict.invalid("it says that the entry exists already and does not say where")
+        return self._get(f"{_ENTRIES}/{uuid}")
+
+    def find(self, *, digest: bytes | None = None, certificate: bytes | None = None) -> tuple[LogEntry, ...]:
+        """Find entries by SHA-256 digest, by a leaf's DER, or by both together; see the port."""
+        return self.retrieve(uuids=self.search(digest=digest, certificate=certificate))
+
+    def search(
+        self, *, digest: bytes | None = None, email: str | None = None, certificate: bytes | None = None
+    ) -> tuple[str, ...]:
+        """Ask the index for the UUIDs of entries that match everything given (at most 100). Raises ServiceError.
+
+        ``digest`` is 32 bytes of SHA-256, ``certificate`` DER. Asking for everything together matters: anybody may
+        log an entry for somebody else's digest, nobody for somebody else's key.
+        """
+        query: dict[str, object] = {}
+        if digest is not None:
+            query["hash"] = f"sha256:{digest.hex()}"
+        if email is not None:
+            query["email"] = email
+        if certificate is not None:
+            query["publicKey"] = {"format": "x509", "content": b64_encode(pem_encode(certificate, "CERTIFICATE"))}
+        if not query:
+            raise ValueError("nothing to search for")
+        answer = self._post("/api/v1/index/retrieve", {**query, "operator": "and"} if len(query) > 1 else query)
+        return _uuids(answer)
+
+    def by_uuid(self, uuid: str) -> LogEntry | None:
+        """Fetch the entry of a UUID (64 or 80 lower-case hex digits); None when the log has none."""
+        if not _UUID.match(uuid):
+            raise FormatError("log-uuid-invalid", f"a log UUID has 64 or 80 lower-case hex digits, not {uuid!r}")
+        answer = self._get(f"{_ENTRIES}/{uuid}", missing=True)
+        if answer.status == 404:
+            return None
+        return _check_uuid(answer, _single(answer), uuid)
+
+    def by_index(self, index: int) -> LogEntry | None:
+        """Fetch the entry of a log-wide index; None when the log has none."""
+        answer = self._get(f"{_ENTRIES}?logIndex={index}", missing=True)
+        if answer.status == 404:
+            return None
+        entry = _single(answer)
+        if entry.log_index != index:
+            raise _foreign(answer, f"its entry has index {entry.log_index}, not {index}")
+        return entry
+
+    def retrieve(self, *, uuids: Sequence[str] = (), indexes: Sequence[int] = ()) -> tuple[LogEntry, ...]:
+        """Fetch many entries, ten in a request; those that the log does not have are left out."""
+        found: list[LogEntry] = []
+        for at in range(0, len(uuids), BATCH):
+            found += self._retrieve("entryUUIDs", uuids[at : at + BATCH])
+        for at in range(0, len(indexes), BATCH):
+            found += self._retrieve("logIndexes", indexes[at : at + BATCH])
+        return tuple(found)
+
+    def _retrieve(self, name: str, wanted: Sequence[str] | Sequence[int]) -> Iterator[LogEntry]:
+        answer = self._post(f"{_ENTRIES}/retrieve", {name: list(wanted)})
+        items = answer.json()
+        if not isinstance(items, list) or len(items) > len(wanted):
+            raise answer.invalid("it is not a list of the entries asked for")
+        leaves = {str(one)[-64:] for one in wanted}
+        for item in items:
+            entry = _entry(answer, item)
+            if str(entry.log_index) not in leaves and _leaf(entry) not in leaves:
+                raise _foreign(answer, "it holds an entry that was not asked for")
+            yield entry
+
+    def info(self) -> LogInfo:
+        """Return the log's claimed size, root and checkpoint, unchecked."""
+        answer = self._get("/api/v1/log")
+        value = answer.json()
+        try:
+            return LogInfo(
+                tree_id=str(decimal_decode(value["treeID"], maximum=2**64 - 1)),
+                size=_count(value["treeSize"]),
+                root_hash=hex_decode(value["rootHash"], length=32),
+                checkpoint=value["signedTreeHead"].encode(),
+            )
+        except (KeyError, TypeError, AttributeError, FormatError) as error:
+            raise answer.invalid("it does not describe a log") from error
+
+    def consistency(self, first: int, last: int, *, tree_id: str | None = None) -> tuple[bytes, ...]:
+        """Fetch the proof that the tree of ``last`` leaves extends the tree of ``first`` (32-byte hashes)."""
+        tree = "" if tree_id is None else f"&treeID={decimal_decode(tree_id, maximum=2**64 - 1)}"
+        answer = self._get(f"/api/v1/log/proof?firstSize={first}&lastSize={last}{tree}")
+        value = answer.json()
+        try:
+            return tuple(hex_decode(text, length=32) for text in value["hashes"])
+        except (KeyError, TypeError, FormatError) as error:
+            raise answer.invalid("it holds no list of hashes") from error
+
+    def public_key(self) -> bytes:
+        """Return the key that the log claims as its own, DER SubjectPublicKeyInfo. No trust anchor."""
+        answer = self._get("/api/v1/log/publicKey", accept="application/x-pem-file")
+        try:
+            return pem_decode(answer.body, "PUBLIC KEY")[0]
+        except FormatError as error:
+            raise answer.invalid(error.message) from error
+
+    def _get(self, path: str, *, missing: bool = False, accept: str = "application/json") -> Answer:
+        expected = (200, 404) if missing else (200,)
+        return self._session.exchange(
+            SERVICE, "GET", join_url(self._url, path), headers={"Accept": accept}, expected=expected
+        )
+
+    def _post(self, path: str, request: object) -> Answer:
+        return self._session.exchange(
+            SERVICE, "POST", join_url(self._url, path), body=json_body(request), headers=_JSON
+        )
+
+
+def _single(answer: Answer) -> LogEntry:
+    return _entry(answer, answer.json())
+
+
+def _entry(answer: Answer, value: Any) -> LogEntry:
+    """Read ``{UUID: entry}`` and check that the UUID is this body's."""
+    if not isinstance(value, dict) or len(value) != 1:
+        raise answer.invalid("it is not one log entry under its UUID")
+    ((uuid, content),) = value.items()
+    if not _UUID.match(uuid):
+        raise answer.invalid("its entry has no UUID")
+    try:
+        entry = entry_from_rekor_v1(uuid, content)
+    except FormatError as error:
+        raise answer.invalid(error.message) from error
+    return _check_uuid(answer, entry, uuid)
+
+
+def _check_uuid(answer: Answer, entry: LogEntry, uuid: str) -> LogEntry:
+    if _leaf(entry) != uuid[-64:]:
+        raise _foreign(answer, "its entry does not belong to its UUID")
+    return entry
+
+
+def _leaf(entry: LogEntry) -> str:
+    return hashlib.sha256(b"\x00" + entry.body).hexdigest()  # RFC 6962 §2.1
+
+
+def _uuids(answer: Answer) -> tuple[str, ...]:
+    value = answer.json()
+    if not isinstance(value, list) or not all(isinstance(uuid, str) and _UUID.match(uuid) for uuid in value):
+        raise answer.invalid("it is not a list of UUIDs")
+    if len(value) > MAX_FOUND:
+        raise answer.invalid(f"it names {len(value)} entries, at most {MAX_FOUND} are looked at")
+    return tuple(dict.fromkeys(value))
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
+        raise FormatError("log-size-invalid", "not a tree size")
+    return value
+
+
+def _foreign(answer: Answer, why: str) -> ServiceError:
+    return ServiceError(
+        "service-answer-foreign",
+        f"{SERVICE} at {answer.url} gave somebody else's entry: {why}",
+        hint="do not use this log until its operator explains; check the URL (gitsign.rekor)",
+        facts={"service": SERVICE, "url": answer.url},
+    )
