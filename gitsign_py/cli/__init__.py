@@ -9,6 +9,7 @@ stderr and an exit status:
 """
 
 import sys
+from contextlib import suppress
 from importlib import import_module
 
 from gitsign_py.errors import (
@@ -107,10 +108,8 @@ def printable(text: str) -> str:
 
 
 def _complain(line: str) -> None:
-    try:
+    with suppress(OSError):  # nobody listens; the exit status still tells
         print(f"gitsign-py: {line}", file=sys.stderr)
-    except OSError:
-        pass  # nobody listens; the exit status still tells
 
 
 def _internal(error: Exception) -> int:

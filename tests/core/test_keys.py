@@ -1,0 +1,81 @@
+"""Public keys of every kind, and signatures that are not theirs."""
+
+import hashlib
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from gitsign_py.core import der, keys, oids
+from gitsign_py.errors import FormatError, InvalidSignatureError
+
+
+def spki(key: object) -> bytes:
+    data: bytes = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined]
+    return data
+
+
+@pytest.mark.parametrize(
+    ("curve", "kind", "hash_name", "algorithm"),
+    [
+        (ec.SECP256R1(), "ecdsa-p256", "sha256", hashes.SHA256()),
+        (ec.SECP384R1(), "ecdsa-p384", "sha384", hashes.SHA384()),
+        (ec.SECP521R1(), "ecdsa-p521", "sha512", hashes.SHA512()),
+    ],
+)
+def test_ecdsa(curve: ec.EllipticCurve, kind: str, hash_name: str, algorithm: hashes.HashAlgorithm) -> None:
+    private = ec.generate_private_key(curve)
+    key = keys.load_spki(spki(private))
+    signature = private.sign(b"data", ec.ECDSA(algorithm))
+    assert key.kind == kind
+    assert key.key_id == hashlib.sha256(spki(private)).digest()
+    key.verify(signature, b"data", hash_name)
+    for bad in ((signature, b"Data"), (signature + b"\x00", b"data"), (b"", b"data")):
+        with pytest.raises(InvalidSignatureError):
+            key.verify(*bad, hash_name)
+
+
+def test_ed25519() -> None:
+    private = ed25519.Ed25519PrivateKey.generate()
+    key = keys.load_spki(spki(private))
+    assert (key.kind, len(key.raw)) == ("ed25519", 32)
+    key.verify(private.sign(b"data"), b"data")
+    with pytest.raises(InvalidSignatureError):
+        key.verify(private.sign(b"data"), b"data2")
+
+
+@pytest.mark.parametrize("scheme", ["pkcs1v15", "pss"])
+def test_rsa(scheme: str) -> None:
+    private = rsa.generate_private_key(65537, 2048)
+    key = keys.load_spki(spki(private))
+    pad: padding.AsymmetricPadding = padding.PKCS1v15()
+    if scheme == "pss":
+        pad = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH)
+    signature = private.sign(b"data", pad, hashes.SHA256())
+    key.verify(signature, b"data", scheme=scheme)
+    with pytest.raises(InvalidSignatureError):
+        key.verify(signature, b"data", scheme="pss" if scheme == "pkcs1v15" else "pkcs1v15")
+
+
+def test_pem() -> None:
+    private = ec.generate_private_key(ec.SECP256R1())
+    text = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    assert keys.load_pem(text).spki == spki(private)
+    with pytest.raises(FormatError, match="found 2"):
+        keys.load_pem(text * 2)
+
+
+def test_keys_that_are_refused() -> None:
+    small = spki(rsa.generate_private_key(65537, 1024))
+    other_curve = spki(ec.generate_private_key(ec.SECP256K1()))
+    foreign = spki(dsa.generate_private_key(2048))
+    valid = spki(ec.generate_private_key(ec.SECP256R1()))
+    off_curve = valid[:-1] + bytes([valid[-1] ^ 1])
+    for data in (small, other_curve, foreign, off_curve, b"", b"\x30\x00", valid + b"\x00"):
+        with pytest.raises(FormatError):
+            keys.load_spki(data)
+    short = der.sequence(der.sequence(der.oid(oids.ED25519)), der.bit_string(b"x" * 31))
+    with pytest.raises(FormatError) as caught:
+        keys.load_spki(short)
+    assert caught.value.reason == "key-invalid"
