@@ -1,0 +1,196 @@
+"""The thin client: asks the agent to sign or to verify, and says None when the caller has to do it himself.
+
+git starts this for every commit, so it loads next to nothing: ``_socket`` is the C core of :mod:`socket` (which costs
+8 ms more for enum and selectors), and there is no json, no argparse, no dataclass here.
+
+A conversation is one request on one connection. The agent answers with any number of ``wait`` frames (so a busy agent
+can be told from a dead one), may ask back once or more (``need``: a token, a consent), and ends with ``ok`` or
+``error``. A signature arrives whole, in one frame whose length was announced first, or not at all: a connection that
+breaks before that yields None, and nothing half signed can reach git.
+"""
+
+import _socket  # the C core alone: see above
+import os
+import stat
+import sys
+import time
+
+from gitsign_py.agent.protocol import HEADER_LENGTH, ProtocolError, body_length, pack_fields, pack_frame, unpack_fields
+
+TYPE_CHECKING = False  # typing costs 10 ms
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Answer = Callable[["Fields"], "Fields | None"]
+
+Fields = dict[str, bytes]
+
+CONNECT_SECONDS = 1.0
+SILENCE_SECONDS = 6.0  # the agent sends a wait frame each second while it works
+TOTAL_SECONDS = 300.0  # two sign-ins of other clients may come first
+_PREFIXES = ("GIT_", "GITSIGN_", "SIGSTORE_", "TUF_", "XDG_", "LC_")
+_NAMES = ("HOME", "PATH", "LANG", "TZ")
+_LOCAL_PEERCRED = 1  # sys/un.h of macOS and the BSDs; level 0 is SOL_LOCAL
+
+
+def socket_path(environment: "os._Environ[str] | dict[str, str]") -> str:
+    """Where this user's agent listens.
+
+    GITSIGN_CREDENTIAL_CACHE names it (the Go client's variable); else ``gitsign-py/agent.sock`` in XDG_RUNTIME_DIR, in
+    /run/user/UID where systemd made that, or in the user's cache directory.
+    """
+    if named := environment.get("GITSIGN_CREDENTIAL_CACHE"):
+        return named
+    base = environment.get("XDG_RUNTIME_DIR") or ""
+    if not os.path.isabs(base):  # noqa: PTH117  pathlib costs 10 ms
+        base = f"/run/user/{os.getuid()}" if hasattr(os, "getuid") else ""
+    if not base or not _own_directory(base):
+        local = environment.get("LOCALAPPDATA") if sys.platform == "win32" else None
+        base = local or os.path.join(environment.get("HOME") or os.path.expanduser("~"), ".cache")  # noqa: PTH111,PTH118
+    return os.path.join(base, "gitsign-py", "agent.sock")  # noqa: PTH118
+
+
+def _own_directory(path: str) -> bool:
+    try:
+        facts = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return False
+    return stat.S_ISDIR(facts.st_mode) and (not hasattr(os, "getuid") or facts.st_uid == os.getuid())
+
+
+def context(environment: "os._Environ[str] | dict[str, str]", directory: str) -> Fields:
+    """Return the fields that tell the agent whose settings count: the working directory and git's and our variables.
+
+    The agent reads the configuration itself; the client would need a ``git config`` of 5 ms for it.
+    """
+    kept = {name: value for name, value in environment.items() if name.startswith(_PREFIXES) or name in _NAMES}
+    return {
+        "directory": os.fsencode(directory),
+        "environment": pack_fields({name: os.fsencode(value) for name, value in kept.items() if len(name) < 256}),
+    }
+
+
+def try_sign(path: str, request: Fields, *, answer: "Answer | None" = None) -> Fields | None:
+    """Have ``request["payload"]`` signed by the agent at ``path``.
+
+    ``request`` is :func:`context` with ``payload``, and ``signer`` (git's ``-u`` argument, may be empty). ``answer``
+    is called with each ``need`` frame (see agent.server) and returns the fields to send back, or None to give up;
+    without it a need ends the conversation and is returned as it came.
+
+    Returns the last frame: ``status`` is ``ok`` (``signature``: the finished armor, ``result``: facts as JSON,
+    ``text``: the line for the person), ``need``, or ``error`` (``kind``: class in gitsign_py.errors, ``reason``,
+    ``message``, ``hint``). None: no agent there, a foreign one, or it died or fell silent before its answer was whole.
+    """
+    return converse(path, {**request, "request": b"sign"}, answer=answer)
+
+
+def try_verify(path: str, request: Fields) -> Fields | None:
+    """Have ``request["payload"]`` and ``request["signature"]`` (as git hands them over) verified by the agent.
+
+    Returns ``status`` ``ok`` with ``status_lines`` (git's [GNUPG:] lines), ``text`` (for people) and ``exit_status``
+    (ASCII decimal); or as :func:`try_sign` does.
+    """
+    return converse(path, {**request, "request": b"verify"})
+
+
+def ask(path: str, request: str, **fields: bytes) -> Fields | None:
+    """Send one small request (ping, status, log, lock, stop) and return its answer, None as for :func:`try_sign`."""
+    return converse(path, {**fields, "request": request.encode("ascii")})
+
+
+def converse(path: str, request: Fields, *, answer: "Answer | None" = None) -> Fields | None:
+    """Hold one conversation; None for every way in which it can break."""
+    try:
+        connection, secret = connect(path)
+    except (OSError, ValueError):
+        return None
+    try:
+        send(connection, {**request, **secret})
+        return _follow(connection, answer)
+    except (OSError, ProtocolError):
+        return None
+    finally:
+        connection.close()
+
+
+def connect(path: str) -> tuple[_socket.socket, Fields]:
+    """Connect to the endpoint and make sure that it is our own user's. Raises OSError or ValueError.
+
+    Where there are no Unix sockets the path is a file of mode 0600 that holds a loopback port and a secret.
+    """
+    if stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116
+        return _connect_loopback(path)
+    connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    try:
+        connection.settimeout(CONNECT_SECONDS)
+        connection.connect(path)
+        if peer_uid(connection) not in (os.getuid(), 0, None):
+            raise OSError("the socket belongs to another user")
+    except OSError:
+        connection.close()
+        raise
+    return connection, {}
+
+
+def _connect_loopback(path: str) -> tuple[_socket.socket, Fields]:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        port, secret = os.read(descriptor, 256).split()
+    finally:
+        os.close(descriptor)
+    connection = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+    try:
+        connection.settimeout(CONNECT_SECONDS)
+        connection.connect(("127.0.0.1", int(port)))
+    except OSError:
+        connection.close()
+        raise
+    return connection, {"secret": secret}
+
+
+def peer_uid(connection: _socket.socket) -> int | None:
+    """Return the user id at the other end as the kernel knows it; None where the system does not tell."""
+    credentials = getattr(_socket, "SO_PEERCRED", None)
+    if credentials is not None:  # Linux, unix(7): struct ucred {pid, uid, gid}
+        return int.from_bytes(connection.getsockopt(_socket.SOL_SOCKET, credentials, 12)[4:8], sys.byteorder)
+    if sys.platform == "darwin":  # struct xucred {version, uid, ...}
+        return int.from_bytes(connection.getsockopt(0, _LOCAL_PEERCRED, 76)[4:8], sys.byteorder)
+    return None
+
+
+def send(connection: _socket.socket, fields: Fields) -> None:
+    """Send one frame."""
+    connection.settimeout(SILENCE_SECONDS)
+    connection.sendall(pack_frame(fields))
+
+
+def receive(connection: _socket.socket) -> Fields:
+    """Receive one frame; raises OSError (broken, silent) or ProtocolError (not ours)."""
+    return unpack_fields(_receive_exactly(connection, body_length(_receive_exactly(connection, HEADER_LENGTH))))
+
+
+def _receive_exactly(connection: _socket.socket, count: int) -> bytes:
+    data = bytearray()
+    while len(data) < count:
+        part = connection.recv(min(count - len(data), 1 << 20))
+        if not part:
+            raise OSError("the agent closed the connection")
+        data += part
+    return bytes(data)
+
+
+def _follow(connection: _socket.socket, answer: "Answer | None") -> Fields | None:
+    end = time.monotonic() + TOTAL_SECONDS
+    while time.monotonic() < end:
+        connection.settimeout(SILENCE_SECONDS)
+        reply = receive(connection)
+        if reply.get("status") == b"wait":
+            continue
+        if reply.get("status") != b"need" or answer is None:
+            return reply
+        given = answer(reply)
+        send(connection, {"request": b"give-up"} if given is None else given)
+        if given is None:
+            return reply
+        end = time.monotonic() + TOTAL_SECONDS
+    return None

@@ -1,0 +1,172 @@
+"""Consent before publication: a certificate names a person in a public log for ever, so that person is asked first.
+
+Two questions, each answered once and remembered in the user's state directory (a file of mode 0600 without secrets):
+does the person know what becomes public (``announce``), and may this identity sign for that committer (``allow``)?
+gitsign.matchCommitter: ``ask`` (default) asks where they differ, ``true`` refuses, ``false`` never asks.
+"""
+
+import contextlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from gitsign_py.core.encoding import load_json
+from gitsign_py.errors import FormatError, PolicyError
+
+FILE_NAME = "consent.json"
+_MAX_BYTES = 1 << 20
+MatchCommitter = Literal["ask", "true", "false"]
+Decision = Literal["go", "ask", "refuse"]
+
+
+class Dialogue(Protocol):
+    """The person: ``show`` a line, ``confirm`` a question (False for no, and for nobody there)."""
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a person can answer."""
+        ...
+
+    def show(self, text: str) -> None:
+        """Show one line or more."""
+        ...
+
+    def confirm(self, question: str) -> bool:
+        """Ask a yes-or-no question; no is the default."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What would become public: ``identity`` of ``kind`` (email, uri), in the log of ``instance`` (Fulcio's URL)."""
+
+    identity: str
+    kind: str
+    instance: str
+    committer_name: str
+    committer_email: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentBook:
+    """The remembered answers, in ``path``. A file that cannot be read counts as no answers; it is written anew."""
+
+    path: Path
+
+    def announced(self, publication: Publication) -> bool:
+        """Say whether the person was told that this identity becomes public there."""
+        return [publication.instance, publication.identity] in self._read()["announced"]
+
+    def allowed(self, publication: Publication) -> bool:
+        """Say whether the person allowed this identity for this committer there."""
+        return _pair(publication) in self._read()["allowed"]
+
+    def remember_announced(self, publication: Publication) -> None:
+        """Remember that the person was told."""
+        self._add("announced", [publication.instance, publication.identity])
+
+    def remember_allowed(self, publication: Publication) -> None:
+        """Remember that the person said yes."""
+        self._add("allowed", _pair(publication))
+
+    def _read(self) -> dict[str, list[object]]:
+        empty: dict[str, list[object]] = {"announced": [], "allowed": []}
+        try:
+            value = load_json(self.path.read_bytes(), max_bytes=_MAX_BYTES)
+        except (OSError, FormatError):
+            return empty
+        if not isinstance(value, dict):
+            return empty
+        return {name: value[name] if isinstance(value.get(name), list) else [] for name in empty}
+
+    def _add(self, name: str, item: list[str]) -> None:
+        """Add one answer; a directory that cannot be written to only means that the question comes again."""
+        answers = self._read()
+        if item in answers[name]:
+            return
+        answers[name].append(item)
+        with contextlib.suppress(OSError):
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            draft = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                json.dump(answers, file, indent=1)
+            draft.replace(self.path)
+
+
+def _pair(publication: Publication) -> list[str]:
+    return [publication.instance, publication.identity, publication.committer_email]
+
+
+def matches_committer(publication: Publication) -> bool:
+    """Compare as the Go client does: an e-mail address with the committer's, a URI with the committer's name."""
+    if publication.kind == "email":
+        return publication.identity == publication.committer_email
+    return publication.identity == publication.committer_name
+
+
+def decide(publication: Publication, mode: MatchCommitter, book: ConsentBook) -> Decision:
+    """Say what has to happen before this identity signs for this committer; touches nothing.
+
+    A workload's URI is never a committer's address, so ``ask`` does not ask about it (``true`` still refuses).
+    """
+    if mode == "false" or matches_committer(publication):
+        return "go"
+    if mode == "true":
+        return "refuse"
+    return "go" if publication.kind != "email" or book.allowed(publication) else "ask"
+
+
+def require_consent(publication: Publication, mode: MatchCommitter, book: ConsentBook, dialogue: Dialogue) -> None:
+    """Tell the person once what becomes public and ask where the rules above say so; returns only with a yes.
+
+    Raises PolicyError ``committer-mismatch`` (mode true), ``consent-needed`` (nobody to ask), ``consent-refused``.
+    """
+    decision = decide(publication, mode, book)
+    if decision == "refuse":
+        raise mismatch(publication)
+    if decision == "ask":
+        _ask(publication, book, dialogue)
+    elif not book.announced(publication):
+        dialogue.show(
+            f"{publication.identity} will stand in a public log for ever (certificates of {publication.instance})."
+        )
+    book.remember_announced(publication)
+
+
+def mismatch(publication: Publication) -> PolicyError:
+    """Make the error for gitsign.matchCommitter = true."""
+    return PolicyError(
+        "committer-mismatch",
+        f"signing as {publication.identity}, but the committer is {_committer(publication)}",
+        hint="sign in as the committer, set user.email, or set gitsign.matchCommitter to ask or false",
+        facts={"identity": publication.identity, "committer": publication.committer_email},
+    )
+
+
+def _ask(publication: Publication, book: ConsentBook, dialogue: Dialogue) -> None:
+    if not dialogue.interactive:
+        raise PolicyError(
+            "consent-needed",
+            f"signing would publish {publication.identity} for ever, and the committer is {_committer(publication)}",
+            hint="allow it once in a terminal, or set gitsign.matchCommitter to false",
+            facts={"identity": publication.identity, "committer": publication.committer_email},
+        )
+    question = (
+        f"You are signed in as {publication.identity}; the committer is {_committer(publication)}.\n"
+        f"Signing puts {publication.identity} into a public log for ever, beside this commit.\n"
+        "Sign with it, now and from now on?"
+    )
+    if not dialogue.confirm(question):
+        raise PolicyError(
+            "consent-refused",
+            f"nothing was signed: {publication.identity} is not to be published",
+            hint="sign in with another address (gitsign-py login), or set user.email",
+        )
+    book.remember_allowed(publication)
+
+
+def _committer(publication: Publication) -> str:
+    return publication.committer_email or publication.committer_name or "nobody (no e-mail address)"
