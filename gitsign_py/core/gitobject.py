@@ -37,10 +37,9 @@ _IN_BODY_SIGNATURE = re.compile(rb"^(?:" + b"|".join(re.escape(marker) for marke
 _HEX = re.compile(rb"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
 _TARGET_KINDS = (b"commit", b"tag", b"tree", b"blob")
 
-# Headers that git reads as one line; a continuation after them has no meaning to it.
-_ONE_LINE = tuple(
-    name + b" " for name in (b"tree", b"parent", b"author", b"committer", b"object", b"type", b"tag", b"tagger")
-)
+# The headers that stand at the top, in this order, once each (but parent), on one line each (fsck.c).
+_COMMIT_TOP = (b"tree", b"parent", b"author", b"committer")
+_TAG_TOP = (b"object", b"type", b"tag", b"tagger")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +107,12 @@ def split_commit(data: bytes, algorithm: HashAlgorithm | None = None) -> SignedO
     ``signature-header-unknown``.
     """
     header_bytes, body = _cut_header(data)
-    kept, headers, signatures = _take_signatures(header_bytes)
+    kept, headers, signatures = _take_signatures(header_bytes, _COMMIT_TOP)
     tree, position = _expect(headers, 0, b"tree"), 1
     while position < len(headers) and headers[position].name == b"parent":
         position += 1
     author, committer = _expect(headers, position, b"author"), _expect(headers, position + 1, b"committer")
-    _refuse_again(headers[position + 2 :], (b"tree", b"parent", b"author", b"committer"))
+    _refuse_again(headers[position + 2 :], _COMMIT_TOP)
     found = _algorithm_of(tree, algorithm)
     return SignedObject(
         kind="commit",
@@ -139,7 +138,7 @@ def split_tag(data: bytes, algorithm: HashAlgorithm | None = None) -> SignedObje
     """
     start = _signature_start(data)
     header_bytes, body = _cut_header(data[:start])
-    kept, headers, signatures = _take_signatures(header_bytes)
+    kept, headers, signatures = _take_signatures(header_bytes, _TAG_TOP)
     if len(signatures) > 1:
         raise FormatError("signature-duplicate", "the tag has two signature headers")
     target, kind = _expect(headers, 0, b"object"), _expect(headers, 1, b"type")
@@ -147,7 +146,7 @@ def split_tag(data: bytes, algorithm: HashAlgorithm | None = None) -> SignedObje
     if kind not in _TARGET_KINDS:
         raise FormatError("header-invalid", "the tag's type header names no kind of object", facts={"type": kind.hex()})
     tagger = headers[3].value if len(headers) > 3 and headers[3].name == b"tagger" else b""
-    _refuse_again(headers[4 if tagger else 3 :], (b"object", b"type", b"tag", b"tagger"))
+    _refuse_again(headers[4 if tagger else 3 :], _TAG_TOP)
     return SignedObject(
         kind="tag",
         algorithm=found,
@@ -166,8 +165,9 @@ def split_tag(data: bytes, algorithm: HashAlgorithm | None = None) -> SignedObje
 def join_commit(payload: bytes, armored: bytes, algorithm: HashAlgorithm = "sha1") -> bytes:
     """Put a signature into an unsigned commit where git puts it: last in the header.
 
-    The place is that of ``add_commit_signature`` in commit.c. ``armored`` ends with LF and holds no NUL. Raises FormatError ``signature-empty``, ``signature-unterminated``,
-    ``signature-duplicate`` or what :func:`split_commit` finds wrong with the payload.
+    The place is that of ``add_commit_signature`` in commit.c. ``armored`` ends with LF and holds no NUL. Raises
+    FormatError ``signature-empty``, ``signature-unterminated``, ``signature-duplicate``, or what :func:`split_commit`
+    finds wrong with the payload.
     """
     _check_armored(armored)
     before = split_commit(payload, algorithm)
@@ -227,12 +227,12 @@ def _cut_header(data: bytes) -> tuple[bytes, bytes]:
     return header, data[end:]
 
 
-def _take_signatures(header: bytes) -> tuple[bytes, tuple[Header, ...], dict[bytes, bytes]]:
+def _take_signatures(header: bytes, top: tuple[bytes, ...]) -> tuple[bytes, tuple[Header, ...], dict[bytes, bytes]]:
     """Take the signature headers out: the header bytes left, the headers in them, the signatures by header name."""
     kept: list[bytes] = []
     headers: list[Header] = []
     signatures: dict[bytes, bytes] = {}
-    for lines in _fold(header[:-1].split(b"\n")):
+    for lines in _fold(header[:-1].split(b"\n"), top):
         name, space, first = lines[0].partition(b" ")
         if not space:
             raise FormatError(
@@ -241,19 +241,21 @@ def _take_signatures(header: bytes) -> tuple[bytes, tuple[Header, ...], dict[byt
         value = b"\n".join([first, *(line[1:] for line in lines[1:])])
         if name.startswith(b"gpgsig"):
             _add_signature(signatures, name, value)
-        else:
-            kept.extend(lines)
-            headers.append(Header(name, value))
+            continue
+        if signatures and name in top:
+            raise FormatError("header-order", "the object has a signature header above those that git puts first")
+        kept.extend(lines)
+        headers.append(Header(name, value))
     return b"".join(line + b"\n" for line in kept), tuple(headers), signatures
 
 
-def _fold(lines: list[bytes]) -> list[list[bytes]]:
+def _fold(lines: list[bytes], top: tuple[bytes, ...]) -> list[list[bytes]]:
     """Group each header's line with the continuation lines (one leading space) after it."""
     groups: list[list[bytes]] = []
     for line in lines:
         if not line.startswith(b" "):
             groups.append([line])
-        elif groups and not groups[-1][0].startswith(_ONE_LINE):
+        elif groups and groups[-1][0].partition(b" ")[0] not in top:
             groups[-1].append(line)
         else:
             raise FormatError("header-continuation", "a line that continues no header starts with a space")
