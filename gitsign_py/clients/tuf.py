@@ -1,0 +1,261 @@
+"""Trust roots by TUF (python-tuf's ngclient): fetch, keep, and use again without a network.
+
+A directory holds one repository's state: ``mirror.json`` (where from), ``bootstrap.json`` (the root that was trusted
+at ``initialize``; every chain of root rotations starts there again), ``metadata/`` and ``targets/``. The specification
+is theupdateframework.github.io/specification, section 5.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from tuf.api.exceptions import (
+    BadVersionNumberError,
+    DownloadError,
+    DownloadHTTPError,
+    ExpiredMetadataError,
+    RepositoryError,
+    SlowRetrievalError,
+)
+from tuf.ngclient.config import UpdaterConfig
+from tuf.ngclient.fetcher import FetcherInterface
+from tuf.ngclient.updater import Updater
+from tuf.ngclient.urllib3_fetcher import Urllib3Fetcher
+
+from gitsign_py.clients.urls import check_url
+from gitsign_py.core.encoding import parse_rfc3339
+from gitsign_py.errors import ConfigError, GitsignError, ServiceError, UncheckedError
+
+PUBLIC_GOOD_MIRROR = "https://tuf-repo-cdn.sigstore.dev"
+STAGING_MIRROR = "https://tuf-repo-cdn.sigstage.dev"
+TRUSTED_ROOT = "trusted_root.json"
+SIGNING_CONFIG = "signing_config.v0.2.json"
+MAX_TARGET_BYTES = 4 << 20
+GAP_SECONDS = 10  # between two packets
+TOTAL_SECONDS = 60  # for everything that one call fetches
+_NOT_CACHED = "not in the cache"
+_REFRESH = "run gitsign-py initialize to fetch the trust root again"
+
+
+@dataclass(frozen=True, slots=True)
+class TufTargets:
+    """What a repository gives out: the bytes of trusted_root.json and, if it has one, of the signing config.
+
+    ``root_version`` and ``timestamp_version`` are those of the metadata; at ``expires`` the copy becomes stale.
+    """
+
+    mirror: str
+    trusted_root: bytes
+    signing_config: bytes | None
+    root_version: int
+    timestamp_version: int
+    expires: datetime
+
+
+def initialize(mirror: str, root: bytes, directory: Path) -> TufTargets:
+    """Start to trust the repository at ``mirror`` from ``root`` (its root.json) and fetch its targets.
+
+    The same mirror and root again is a refresh, with what is known as protection against rollbacks; another one
+    begins from nothing. Raises ConfigError ``trust-root-cache``, ServiceError ``trust-root-unreachable``,
+    UncheckedError ``trust-root-expired``, ``-rolled-back``, ``-tampered`` or ``-missing``.
+    """
+    check_url("the TUF mirror", mirror)
+    with _translated(mirror):
+        if _state(directory) != (mirror, root):
+            _forget(directory)
+            directory.mkdir(parents=True, exist_ok=True)
+            with _undone(directory):
+                targets = _fetch(mirror, root, directory)
+                (directory / "bootstrap.json").write_bytes(root)
+                (directory / "mirror.json").write_text(json.dumps({"mirror": mirror}) + "\n", encoding="utf-8")
+            return targets
+        return _fetch(mirror, root, directory)
+
+
+def refresh(directory: Path) -> TufTargets:
+    """Fetch what is newer than the copy in ``directory``; errors as in ``initialize``."""
+    mirror, root = _known(directory)
+    with _translated(mirror):
+        return _fetch(mirror, root, directory)
+
+
+def load_cached(directory: Path) -> TufTargets:
+    """Use the copy in ``directory`` with no network: signatures, versions, hashes and expiry are checked as ever.
+
+    Raises UncheckedError ``trust-root-missing``, ``-expired``, ``-rolled-back`` or ``-tampered``, ConfigError
+    ``trust-root-cache``.
+    """
+    mirror, root = _known(directory)
+    with _translated(mirror):
+        return _read(mirror, root, directory, _CacheFetcher(directory))
+
+
+def is_initialized(directory: Path) -> bool:
+    """Tell whether ``initialize`` was ever done in ``directory``."""
+    return (directory / "mirror.json").is_file()
+
+
+def _known(directory: Path) -> tuple[str, bytes]:
+    with _translated(str(directory)):
+        state = _state(directory)
+    if state is None:
+        raise UncheckedError("trust-root-missing", f"no TUF trust root in {directory}", hint=_REFRESH)
+    return state
+
+
+def _state(directory: Path) -> tuple[str, bytes] | None:
+    try:
+        value = json.loads((directory / "mirror.json").read_bytes())
+        root = (directory / "bootstrap.json").read_bytes()
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise UncheckedError("trust-root-tampered", f"{directory}/mirror.json is not JSON", hint=_REFRESH) from error
+    mirror = value.get("mirror") if isinstance(value, dict) else None
+    if not isinstance(mirror, str):
+        raise UncheckedError("trust-root-tampered", f"{directory}/mirror.json names no mirror", hint=_REFRESH)
+    return mirror, root
+
+
+def _forget(directory: Path) -> None:
+    for name in ("mirror.json", "bootstrap.json"):
+        (directory / name).unlink(missing_ok=True)
+    for name in ("metadata", "targets"):
+        shutil.rmtree(directory / name, ignore_errors=True)
+
+
+@contextmanager
+def _undone(directory: Path) -> Iterator[None]:
+    """Leave nothing half trusted behind when the first fetch fails."""
+    try:
+        yield
+    except BaseException:
+        _forget(directory)
+        raise
+
+
+def _fetch(mirror: str, root: bytes, directory: Path) -> TufTargets:
+    return _read(mirror, root, directory, _BoundedFetcher())
+
+
+def _read(mirror: str, root: bytes, directory: Path, fetcher: FetcherInterface) -> TufTargets:
+    metadata, targets = directory / "metadata", directory / "targets"
+    metadata.mkdir(parents=True, exist_ok=True)
+    targets.mkdir(parents=True, exist_ok=True)
+    updater = Updater(
+        metadata_dir=str(metadata),
+        metadata_base_url=mirror,
+        target_dir=str(targets),
+        target_base_url=f"{mirror.rstrip('/')}/targets/",
+        fetcher=fetcher,
+        config=UpdaterConfig(app_user_agent="gitsign-py"),
+        bootstrap=root,
+    )
+    updater.refresh()
+    trusted_root = _target(updater, TRUSTED_ROOT)
+    if trusted_root is None:
+        raise UncheckedError("trust-root-missing", f"TUF repository {mirror} has no target {TRUSTED_ROOT}")
+    config = _target(updater, SIGNING_CONFIG)
+    stamp, newest = _signed(metadata / "timestamp.json"), _signed(metadata / "root.json")
+    expires = parse_rfc3339(stamp["expires"])
+    return TufTargets(mirror, trusted_root, config, newest["version"], stamp["version"], expires)
+
+
+def _signed(path: Path) -> dict[str, Any]:
+    """The signed part of metadata that the updater has just verified."""
+    signed: dict[str, Any] = json.loads(path.read_bytes())["signed"]
+    return signed
+
+
+def _target(updater: Updater, name: str) -> bytes | None:
+    info = updater.get_targetinfo(name)
+    if info is None:
+        return None
+    if info.length > MAX_TARGET_BYTES:
+        raise UncheckedError(
+            "trust-root-too-large", f"TUF target {name} has {info.length} bytes, at most {MAX_TARGET_BYTES} are read"
+        )
+    path = updater.find_cached_target(info) or updater.download_target(info)
+    data = Path(path).read_bytes()
+    info.verify_length_and_hashes(data)  # the very bytes that are used, not those that the file held before
+    return data
+
+
+class _BoundedFetcher(Urllib3Fetcher):
+    """Fetches over HTTP with a limit on the gaps and one on the whole; sizes are bounded by the caller."""
+
+    def __init__(self) -> None:
+        super().__init__(socket_timeout=GAP_SECONDS, app_user_agent="gitsign-py")
+        self._deadline = time.monotonic() + TOTAL_SECONDS
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        return self._in_time(super()._fetch(url))
+
+    def _in_time(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            if time.monotonic() > self._deadline:
+                raise SlowRetrievalError(f"took longer than {TOTAL_SECONDS} seconds")
+            yield chunk
+
+
+class _CacheFetcher(FetcherInterface):
+    """Stands in for the network: gives out what is stored, so that ngclient checks it as if it were fresh."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        path = unquote(urlsplit(url).path)
+        name = path.rpartition("/")[2]
+        if "/targets/" in path:
+            stored = self._directory / "targets" / name.partition(".")[2]  # without the hash of consistent snapshots
+        else:
+            stored = self._directory / "metadata" / f"{name.removesuffix('.json').rpartition('.')[2]}.json"
+        # The stored roots are read by the updater itself; there is no newer one without a network.
+        if stored.name == "root.json" or not stored.is_file():
+            raise DownloadHTTPError(_NOT_CACHED, 404)
+        return iter([stored.read_bytes()])
+
+
+@contextmanager
+def _translated(mirror: str) -> Iterator[None]:
+    """Turn python-tuf's exceptions into ours, with the reason."""
+    try:
+        yield
+    except GitsignError:
+        raise
+    except ExpiredMetadataError as error:
+        raise UncheckedError(
+            "trust-root-expired", f"TUF metadata of {mirror} is expired: {error}", hint=_REFRESH
+        ) from (error)
+    except BadVersionNumberError as error:
+        raise UncheckedError(
+            "trust-root-rolled-back", f"TUF metadata of {mirror} is older than what was seen before: {error}"
+        ) from error
+    except (RepositoryError, KeyError, ValueError) as error:
+        raise UncheckedError("trust-root-tampered", f"TUF metadata of {mirror} does not verify: {error}") from error
+    except DownloadHTTPError as error:
+        raise _download_failed(mirror, error) from error
+    except DownloadError as error:
+        raise ServiceError("trust-root-unreachable", f"TUF mirror {mirror} does not answer: {_why(error)}") from error
+    except OSError as error:
+        raise ConfigError("trust-root-cache", f"TUF cache cannot be used: {error}") from error
+
+
+def _download_failed(mirror: str, error: DownloadHTTPError) -> GitsignError:
+    if str(error) == _NOT_CACHED:
+        return UncheckedError("trust-root-missing", f"cached copy of {mirror} is not complete", hint=_REFRESH)
+    return ServiceError("trust-root-unreachable", f"TUF mirror {mirror} answers {error.status_code}")
+
+
+def _why(error: DownloadError) -> str:
+    if isinstance(error, SlowRetrievalError):
+        return "too slow"
+    return str(error.__cause__ or error).splitlines()[0][:200]

@@ -1,0 +1,1 @@
+"""Trust data of public Sigstore instances, as the ``sigstore`` package carries it; PROVENANCE.md says where from."""
