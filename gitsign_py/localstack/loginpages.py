@@ -1,4 +1,4 @@
-"""The pages of the local issuer: plain HTML forms that need no script, work with a screen reader and without a mouse."""
+"""The pages of the local issuer: plain HTML forms, no script, fit for a screen reader and for a keyboard alone."""
 
 import html
 from collections.abc import Mapping

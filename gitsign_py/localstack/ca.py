@@ -1,0 +1,304 @@
+"""The certificate authority, as Fulcio serves it: API v1 and v2, its trust bundle and its configuration.
+
+Requests, answers and error bodies have the shape of the real server's (``{"code", "message", "details"}``). The real
+one answers every trouble with a token by the same sentence; here ``details`` also names the reason, in the form that
+gRPC has for it (google.rpc.ErrorInfo).
+"""
+
+import base64
+import binascii
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from gitsign_py.core.certificate import parse_certificate
+from gitsign_py.core.encoding import pem_encode
+from gitsign_py.core.keys import load_spki
+from gitsign_py.core.trust import CertificateAuthority, Service as Endpoint
+from gitsign_py.errors import FormatError, InvalidSignatureError
+from gitsign_py.localstack import certificates, idtoken
+from gitsign_py.localstack.certificates import CertifiedKey
+from gitsign_py.localstack.claims import Identity, identify, token_refusal
+from gitsign_py.localstack.context import Context
+from gitsign_py.localstack.ctlog import CtLog
+from gitsign_py.localstack.idp import CLIENT_ID, Issuer
+from gitsign_py.localstack.keyring import ServerKey
+from gitsign_py.localstack.service import Refusal, Request, Response, Route, Service, TrustPart, json_response
+
+NAME = "fulcio"
+ROOT, INTERMEDIATE = "fulcio-root", "fulcio-intermediate"
+PEM_CHAIN = "application/pem-certificate-chain"
+BAD_SIGNATURE = "The signature supplied in the request could not be verified"
+BAD_KEY = "The public key supplied in the request could not be parsed"
+BAD_CSR = "The certificate signing request could not be parsed"
+_GRPC_CODES = {400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 409: 6, 413: 11, 415: 3, 503: 14}
+"""gRPC status codes (google.rpc.Code) by HTTP status: 3 INVALID_ARGUMENT, 5 NOT_FOUND, 12 UNIMPLEMENTED, ..."""
+_HASHES = {"ecdsa-p384": "sha384", "ecdsa-p521": "sha512"}
+_DETACHED = "fulcio-detached-sct"
+
+
+def grpc_errors(refusal: Refusal) -> Response:
+    """Write a refusal as a gRPC gateway does; a reason becomes a google.rpc.ErrorInfo in ``details``."""
+    details: list[dict[str, str]] = []
+    if refusal.reason:
+        kind = "type.googleapis.com/google.rpc.ErrorInfo"
+        details = [{"@type": kind, "reason": refusal.reason, "domain": "gitsign-py.local"}]
+    code = refusal.code or _GRPC_CODES.get(refusal.status, 13)
+    value = {"code": code, "message": refusal.message, "details": details}
+    return json_response(value, refusal.status, refusal.headers)
+
+
+class Fulcio:
+    """Checks tokens of ``issuer``, certifies keys, logs precertificates in ``ctlog``."""
+
+    def __init__(self, context: Context, issuer: Issuer, ctlog: CtLog) -> None:
+        self.context = context
+        self._issuer = issuer
+        self._ctlog = ctlog
+        if not context.keyring.all(INTERMEDIATE):
+            self.new_authority()
+
+    def new_authority(self) -> ServerKey:
+        """Make a root and an intermediate, valid from now; the caller closes the earlier ones (``stack rotate``)."""
+        root = self._new_ca(ROOT, None, path_length=1)
+        return self._new_ca(INTERMEDIATE, root, path_length=0)
+
+    def _new_ca(self, role: str, signer: ServerKey | None, *, path_length: int) -> ServerKey:
+        now = self.context.now(NAME)
+        name = certificates.ca_name(role)
+        serial = certificates.serial_number(self.context.random(20))
+        starts = now.replace(microsecond=0)
+        return self.context.keyring.add(
+            role,
+            "ecdsa-p384",
+            now,
+            certificate=lambda private: certificates.ca_certificate(
+                private, name, serial, starts, signer=signer, path_length=path_length
+            ),
+        )
+
+    def chain_of(self, intermediate: ServerKey) -> tuple[bytes, ...]:
+        """Intermediate and root, DER."""
+        child = x509.load_der_x509_certificate(intermediate.certificate)
+        for root in self.context.keyring.all(ROOT):
+            if _issued(child, x509.load_der_x509_certificate(root.certificate)):
+                return intermediate.certificate, root.certificate
+        raise Refusal(503, "the intermediate certificate has no root")
+
+    # -- handlers -------------------------------------------------------------------------------------------------
+
+    def sign_v2(self, request: Request) -> Response:
+        """``POST /api/v2/signingCert``: a public key with a proof of possession, or a CSR; token in body or header."""
+        body = _object(request)
+        credentials = body.get("credentials") or {}
+        token = _text(credentials, "oidcIdentityToken") if isinstance(credentials, dict) else ""
+        identity = self._identify(token or _bearer(request))
+        if body.get("certificateSigningRequest"):
+            key = _key_of_csr(_bytes(body, "certificateSigningRequest", BAD_CSR))
+        else:
+            key = _proven_key_v2(body, identity)
+        chain, detached = self._issue(identity, key)
+        pems = [pem_encode(der, "CERTIFICATE").decode() for der in chain]
+        if detached:
+            value: dict[str, Any] = {"chain": {"certificates": pems}, "signedCertificateTimestamp": _b64(detached)}
+            return json_response({"signedCertificateDetachedSct": value})
+        return json_response({"signedCertificateEmbeddedSct": {"chain": {"certificates": pems}}})
+
+    def sign_v1(self, request: Request) -> Response:
+        """``POST /api/v1/signingCert``: Bearer token, key as base64 DER, proof of possession; 201 and a PEM chain."""
+        body = _object(request)
+        identity = self._identify(_bearer(request))
+        if body.get("certificateSigningRequest"):
+            key = _key_of_csr(_bytes(body, "certificateSigningRequest", BAD_CSR))
+        else:
+            public_key = body.get("publicKey")
+            spki = _bytes(public_key if isinstance(public_key, dict) else {}, "content", BAD_KEY)
+            key = _proven_key(spki, _bytes(body, "signedEmailAddress", BAD_SIGNATURE), identity)
+        chain, detached = self._issue(identity, key)
+        headers = {"SCT": _b64(detached)} if detached else {}
+        return Response(201, b"".join(pem_encode(der, "CERTIFICATE") for der in chain), PEM_CHAIN, headers)
+
+    def trust_bundle(self, _: Request) -> Response:
+        """``GET /api/v2/trustBundle``: every chain that certificates of this CA may end in."""
+        chains = [self.chain_of(key) for key in self.context.keyring.all(INTERMEDIATE)]
+        pems = [[pem_encode(der, "CERTIFICATE").decode() for der in chain] for chain in chains]
+        return json_response({"chains": [{"certificates": chain} for chain in pems]})
+
+    def root_cert(self, _: Request) -> Response:
+        """``GET /api/v1/rootCert``: the chain of the current intermediate, PEM."""
+        chain = self.chain_of(self.context.keyring.current(INTERMEDIATE))
+        return Response(200, b"\n".join(pem_encode(der, "CERTIFICATE") for der in chain), PEM_CHAIN)
+
+    def configuration(self, _: Request) -> Response:
+        """``GET /api/v2/configuration``: whose tokens are taken and which claim the proof of possession signs."""
+        issuer = {
+            "issuerUrl": self.context.url,
+            "audience": CLIENT_ID,
+            "challengeClaim": "email",
+            "spiffeTrustDomain": "",
+            "issuerType": "email",
+            "subjectDomain": "",
+            "skipEmailVerification": False,
+        }
+        return json_response({"issuers": [issuer]})
+
+    # -- the work -------------------------------------------------------------------------------------------------
+
+    def _identify(self, token: str) -> Identity:
+        if not token:
+            raise token_refusal("token-missing")
+        claims = idtoken.verify(
+            token,
+            keys=self._issuer.keys,
+            issuer=self.context.url,
+            audience=CLIENT_ID,
+            now=self.context.now(NAME),
+        )
+        return identify(claims)
+
+    def _issue(self, identity: Identity, key: CertifiedKey) -> tuple[tuple[bytes, ...], bytes]:
+        """Chain as DER, leaf first, and the JSON of a detached SCT (empty: the SCT is embedded)."""
+        issuer = self.context.keyring.current(INTERMEDIATE)
+        chain = self.chain_of(issuer)
+        starts = self.context.now(NAME).replace(microsecond=0)
+        serial = certificates.serial_number(self.context.random(20))
+        builder = certificates.leaf_builder(identity, key, serial, starts, issuer)
+        if self.context.hook.setting(_DETACHED) is not None:
+            leaf = certificates.leaf(builder, b"", issuer)
+            return (leaf, *chain), self._ctlog.add_chain_json((leaf, *chain))
+        sct_list = self._ctlog.sct_list_for((certificates.precertificate(builder, issuer), *chain))
+        return (certificates.leaf(builder, sct_list, issuer), *chain), b""
+
+    def trust(self) -> TrustPart:
+        """Each chain with the window of its intermediate, the URL, and the PEM files that other clients read."""
+        keys = self.context.keyring.all(INTERMEDIATE)
+        chains = [self.chain_of(key) for key in keys]
+        authorities = tuple(
+            CertificateAuthority(
+                organization=certificates.ORGANIZATION,
+                common_name=ROOT,
+                uri=self.context.url,
+                chain=tuple(parse_certificate(der) for der in chain),
+                valid_for=key.validity,
+                operator="local",
+            )
+            for key, chain in zip(keys, chains, strict=True)
+        )
+        pems = [[pem_encode(der, "CERTIFICATE") for der in chain] for chain in chains]
+        files = {
+            "fulcio-root.pem": b"".join(chain[-1] for chain in pems),
+            "fulcio-chain.pem": b"".join(pem for chain in pems for pem in chain),
+        }
+        endpoint = Endpoint(self.context.url, 1, authorities[0].valid_for, "local")
+        return TrustPart(certificate_authorities=authorities, ca_urls=(endpoint,), files=files)
+
+
+def service(fulcio: Fulcio) -> Service:
+    """The routes of the CA. Like the real one it reads JSON whatever the media type says."""
+    routes = (
+        Route("POST", "/api/v2/signingCert", fulcio.sign_v2),
+        Route("POST", "/api/v1/signingCert", fulcio.sign_v1),
+        Route("GET", "/api/v2/trustBundle", fulcio.trust_bundle),
+        Route("GET", "/api/v1/rootCert", fulcio.root_cert),
+        Route("GET", "/api/v2/configuration", fulcio.configuration),
+    )
+    return Service(NAME, routes, grpc_errors, fulcio.trust)
+
+
+def _issued(child: x509.Certificate, root: x509.Certificate) -> bool:
+    try:
+        child.verify_directly_issued_by(root)
+    except (InvalidSignature, ValueError, TypeError):  # other signature, other name, other kind of key
+        return False
+    return True
+
+
+def _object(request: Request) -> dict[str, Any]:
+    try:
+        return request.json_object()
+    except FormatError as error:
+        raise Refusal(400, error.message) from error
+
+
+def _text(value: dict[str, Any], name: str) -> str:
+    found = value.get(name)
+    return found if isinstance(found, str) else ""
+
+
+def _bytes(value: dict[str, Any], name: str, message: str) -> bytes:
+    """A base64 field; Go's protobuf JSON takes both alphabets and does not ask for padding."""
+    text = _text(value, name).replace("-", "+").replace("_", "/").rstrip("=")
+    try:
+        data = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Refusal(400, message) from error
+    if not data:
+        raise Refusal(400, message)
+    return data
+
+
+def _b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _bearer(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _proven_key_v2(body: dict[str, Any], identity: Identity) -> CertifiedKey:
+    asked = body.get("publicKeyRequest")
+    if not isinstance(asked, dict) or not isinstance(asked.get("publicKey"), dict):
+        raise Refusal(400, BAD_KEY)
+    content = _text(asked["publicKey"], "content").encode()
+    return _proven_key(content, _bytes(asked, "proofOfPossession", BAD_SIGNATURE), identity)
+
+
+def _proven_key(content: bytes, proof: bytes, identity: Identity) -> CertifiedKey:
+    """The key in ``content`` (PEM, or DER SubjectPublicKeyInfo) when ``proof`` signs the identity's challenge."""
+    try:
+        if content.lstrip().startswith(b"-----BEGIN"):
+            key = serialization.load_pem_public_key(content)
+        else:
+            key = serialization.load_der_public_key(content)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise Refusal(400, BAD_KEY) from error
+    known = _supported(key)
+    try:
+        public = load_spki(_spki(known))
+        public.verify(proof, identity.challenge.encode(), _HASHES.get(public.kind, "sha256"))
+    except FormatError as error:
+        raise Refusal(400, BAD_KEY) from error
+    except InvalidSignatureError as error:
+        raise Refusal(400, BAD_SIGNATURE) from error
+    return known
+
+
+def _key_of_csr(pem: bytes) -> CertifiedKey:
+    """The key of a PKCS #10 request, whose own signature is the proof of possession (RFC 2986 §4.2)."""
+    try:
+        csr = x509.load_pem_x509_csr(pem)
+        valid = csr.is_signature_valid
+        key = csr.public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise Refusal(400, BAD_CSR) from error
+    if not valid:
+        raise Refusal(400, BAD_SIGNATURE)
+    return _supported(key)
+
+
+def _supported(key: object) -> CertifiedKey:
+    if not isinstance(key, CertifiedKey):
+        raise Refusal(400, BAD_KEY)
+    try:
+        load_spki(_spki(key))  # curve, RSA size
+    except FormatError as error:
+        raise Refusal(400, BAD_KEY) from error
+    return key
+
+
+def _spki(key: CertifiedKey) -> bytes:
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)

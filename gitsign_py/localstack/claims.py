@@ -1,0 +1,115 @@
+"""From a verified token's claims to what a certificate says: identity, challenge, claim extensions.
+
+The mapping of GitHub's claims is Fulcio's (docs/oid-info.md): each extension's OID, how its value is made.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gitsign_py.core import oids
+from gitsign_py.localstack.idp import plausible_email
+from gitsign_py.localstack.service import Refusal
+
+TOKEN_ERROR = "There was an error processing the identity token"  # noqa: S105 - a sentence
+_GITHUB = "https://github.com/"
+_URI_SCHEMES = ("https://", "http://", "spiffe://")
+
+Claims = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """``kind`` is ``email`` or ``uri``; ``challenge`` is what the proof of possession signs.
+
+    ``raw`` are extensions whose value is the text itself, ``texts`` those whose value is a DER UTF8String; both map a
+    dotted OID to the text, in the order in which they stand in the certificate.
+    """
+
+    kind: str
+    value: str
+    issuer: str
+    challenge: str
+    raw: Mapping[str, str]
+    texts: Mapping[str, str]
+
+
+def token_refusal(reason: str) -> Refusal:
+    """Fulcio's one answer for every trouble with a token; the reason goes into ``details``."""
+    return Refusal(400, TOKEN_ERROR, code=3, reason=reason)
+
+
+def identify(claims: Claims) -> Identity:
+    """Whom the token names: an e-mail address, a GitHub workflow, or a subject that is a URI."""
+    if "email" in claims:
+        return _email(claims)
+    if "job_workflow_ref" in claims:
+        return _workflow(claims)
+    subject = _text(claims, "sub")
+    if subject.startswith(_URI_SCHEMES) and subject.isascii() and subject.isprintable():
+        return _identity("uri", subject, claims, subject, {}, {})
+    raise token_refusal("token-without-identity")
+
+
+def _identity(kind: str, value: str, claims: Claims, challenge: str, raw: Claims, texts: Claims) -> Identity:
+    issuer = _text(claims, "iss")
+    raw = {oids.FULCIO_ISSUER_V1: issuer, **raw}
+    texts = {oids.FULCIO_ISSUER_V2: issuer, **texts, f"{oids.SIGSTORE}.1.24": _text(claims, "sub")}
+    return Identity(kind, value, issuer, challenge, raw, texts)
+
+
+def _email(claims: Claims) -> Identity:
+    email = _text(claims, "email")
+    if not plausible_email(email):
+        raise token_refusal("token-email-invalid")
+    if claims.get("email_verified") is not True:
+        raise token_refusal("token-email-unverified")
+    return _identity("email", email, claims, email, {}, {})
+
+
+def _workflow(claims: Claims) -> Identity:
+    raw = {f"{oids.SIGSTORE}.1.{number}": _text(claims, name) for number, name in _RAW_CLAIMS.items()}
+    texts = {f"{oids.SIGSTORE}.1.{number}": make(claims) for number, make in _TEXT_CLAIMS.items()}
+    if "environment" in claims:  # only jobs that deploy have one
+        texts[f"{oids.SIGSTORE}.1.23"] = _text(claims, "environment")
+    value = _GITHUB + _text(claims, "job_workflow_ref")
+    return _identity("uri", value, claims, _text(claims, "sub"), raw, texts)
+
+
+def _text(claims: Claims, name: str) -> str:
+    value = claims.get(name)
+    if not isinstance(value, str) or not value or len(value) > 1024:
+        raise token_refusal(f"token-claim-missing: {name}")
+    return value
+
+
+def _plain(name: str) -> Callable[[Claims], str]:
+    return lambda claims: _text(claims, name)
+
+
+def _url(name: str) -> Callable[[Claims], str]:
+    return lambda claims: _GITHUB + _text(claims, name)
+
+
+def _run_url(claims: Claims) -> str:
+    repository, run, attempt = (_text(claims, name) for name in ("repository", "run_id", "run_attempt"))
+    return f"{_GITHUB}{repository}/actions/runs/{run}/attempts/{attempt}"
+
+
+_RAW_CLAIMS = {2: "event_name", 3: "sha", 4: "workflow", 5: "repository", 6: "ref"}
+_TEXT_CLAIMS: dict[int, Callable[[Claims], str]] = {
+    9: _url("job_workflow_ref"),
+    10: _plain("job_workflow_sha"),
+    11: _plain("runner_environment"),
+    12: _url("repository"),
+    13: _plain("sha"),
+    14: _plain("ref"),
+    15: _plain("repository_id"),
+    16: _url("repository_owner"),
+    17: _plain("repository_owner_id"),
+    18: _url("workflow_ref"),
+    19: _plain("workflow_sha"),
+    20: _plain("event_name"),
+    21: _run_url,
+    22: _plain("repository_visibility"),
+}

@@ -1,0 +1,325 @@
+"""The signature log as Rekor v1 serves it: entries, inclusion proofs, checkpoints, signed entry timestamps.
+
+Each key has a tree of its own (a shard). ``logIndex`` counts over all shards; the ``logIndex`` inside a proof counts in
+the entry's own tree. Status codes and bodies are the real server's, except that malformed JSON gets 400 and not 500.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import rfc8785
+
+from gitsign_py.core import checkpoint, merkle, note
+from gitsign_py.core.encoding import b64_encode
+from gitsign_py.core.trust import Service as Endpoint, Validity
+from gitsign_py.errors import FormatError
+from gitsign_py.localstack import rekorkinds
+from gitsign_py.localstack.context import Context
+from gitsign_py.localstack.ctlog import log_instance
+from gitsign_py.localstack.keyring import ServerKey
+from gitsign_py.localstack.merklestore import Leaf, Tree
+from gitsign_py.localstack.rekorsearch import search, store_terms
+from gitsign_py.localstack.service import Refusal, Request, Response, Route, Service, TrustPart, json_response
+
+NAME = "rekor1"
+ROLE = "rekor1"
+HOST = "rekor.local"
+MAX_RETRIEVE = 10
+_JSON_TYPES = ("application/json",)
+_UUID = re.compile(r"([0-9a-f]{16})?([0-9a-f]{64})\Z")
+_UUID_RULE = "should match '^([0-9a-fA-F]{64}|[0-9a-fA-F]{80})$'"
+_NO_CACHE = {
+    "Cache-Control": "no-cache, no-store, no-transform, must-revalidate, private, max-age=0",
+    "Expires": "Thu, 01 Jan 1970 00:00:00 GMT",
+    "Pragma": "no-cache",
+}
+# Codes of the validation library behind the real server (go-openapi/errors), seen as 422: 601 type, 602 required,
+# 605 pattern, 609 minimum, 611 too many items.
+_TYPE, _REQUIRED, _PATTERN, _MINIMUM, _TOO_MANY = 601, 602, 605, 609, 611
+
+
+def rekor_errors(refusal: Refusal) -> Response:
+    """Write a refusal as Rekor v1 does; one without words is an empty 404."""
+    if not refusal.message:
+        return Response(refusal.status, headers=refusal.headers)
+    value = {"code": refusal.code or refusal.status, "message": refusal.message}
+    return json_response(value, refusal.status, refusal.headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One tree of the log: ``offset`` is the number of entries in the earlier ones."""
+
+    key: ServerKey
+    tree: Tree
+    offset: int
+
+    @property
+    def origin(self) -> str:
+        """First line of its checkpoints."""
+        return f"{HOST} - {self.tree.tree_id}"
+
+    def uuid(self, leaf: Leaf) -> str:
+        """16 hex digits of the tree id, 64 of the leaf hash."""
+        return f"{self.tree.tree_id:016x}{leaf.leaf_hash.hex()}"
+
+    def checkpoint(self, size: int) -> bytes:
+        """A signed note over the tree of ``size`` entries (C2SP tlog-checkpoint)."""
+        text = checkpoint.format_checkpoint(checkpoint.Checkpoint(self.origin, size, self.tree.root(size)))
+        return note.format_note(text, (note.NoteSignature(HOST, self.key.key_id[:4], self.key.sign(text)),))
+
+
+class Rekor:
+    """The log over all its shards; only the last one takes entries."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        if not context.keyring.all(ROLE):
+            self.new_shard()
+
+    def new_shard(self) -> ServerKey:
+        """Start a tree with a key of its own; the caller closes the earlier key (``stack rotate``)."""
+        # The top nibble is never 0, so the id fills its 16 hex digits and its sign bit is free (int64).
+        tree_id = int.from_bytes(self.context.random(8), "big") >> 2 | 1 << 62
+        return self.context.keyring.add(ROLE, "ecdsa-p256", self.context.now(NAME), tree_id=tree_id)
+
+    def shards(self) -> tuple[Shard, ...]:
+        """All shards, oldest first."""
+        shards: list[Shard] = []
+        offset = 0
+        with self.context.state.reading():
+            for key in self.context.keyring.all(ROLE):
+                tree = Tree(self.context.state, key.tree_id)
+                shards.append(Shard(key, tree, offset))
+                offset += tree.size()
+        return tuple(shards)
+
+    # -- handlers -------------------------------------------------------------------------------------------------
+
+    def create(self, request: Request) -> Response:
+        """``POST /api/v1/log/entries``: 201 with the entry, its Location and ETag; 409 for a repeated one."""
+        proposed = rekorkinds.propose(_object(request))
+        with self.context.state.transaction():
+            shard = self.shards()[-1]
+            known = shard.tree.find_hash(merkle.leaf_hash(proposed.body))
+            if known is not None:
+                raise _conflict(shard.uuid(known))
+            leaf = self._append(shard, proposed)
+            value = self._entry_json(shard, leaf)
+        uuid = shard.uuid(leaf)
+        return json_response({uuid: value}, 201, {"ETag": uuid, "Location": f"/api/v1/log/entries/{uuid}"})
+
+    def _append(self, shard: Shard, proposed: rekorkinds.Proposed) -> Leaf:
+        seconds = int(self.context.now(NAME).timestamp())
+        # A signed entry timestamp signs these four members as canonical JSON (RFC 8785).
+        promise = rfc8785.dumps(_promised(shard, proposed.body, seconds, shard.offset + shard.tree.size()))
+        leaf = shard.tree.append(
+            proposed.body, identity=merkle.leaf_hash(proposed.body), extra=shard.key.sign(promise), time_ms=seconds * 1000
+        )
+        store_terms(self.context.state, leaf, proposed.terms)
+        return leaf
+
+    def get_by_index(self, request: Request) -> Response:
+        """``GET /api/v1/log/entries?logIndex=N``."""
+        index = _query_number(request, "logIndex", minimum=0)
+        with self.context.state.reading():
+            found = self._at(index)
+            if found is None:
+                raise Refusal(404, "", headers=_NO_CACHE)
+            return json_response(self._named(*found), headers=_NO_CACHE)
+
+    def get_by_uuid(self, request: Request) -> Response:
+        """``GET /api/v1/log/entries/UUID``, with or without the tree id in front."""
+        with self.context.state.reading():
+            found = self._find(request.parts["uuid"], "entryUUID in path")
+            if found is None:
+                raise Refusal(404, "", headers=_NO_CACHE)
+            return json_response(self._named(*found), headers=_NO_CACHE)
+
+    def retrieve(self, request: Request) -> Response:
+        """``POST /api/v1/log/entries/retrieve``: by UUID, by index or by the entry itself, at most 10 of each."""
+        body = _object(request)
+        with self.context.state.reading():
+            found = [self._find(_as_text(uuid, "entryUUIDs"), "entryUUIDs in body") for uuid in _items(body, "entryUUIDs")]
+            found += [self._at(_as_index(index)) for index in _items(body, "logIndexes")]
+            found += [self._find_proposed(entry) for entry in _items(body, "entries")]
+            return json_response([self._named(*each) for each in found if each is not None])
+
+    def _find_proposed(self, entry: object) -> tuple[Shard, Leaf] | None:
+        return self._find(merkle.leaf_hash(rekorkinds.propose(entry).body).hex(), "entries in body")
+
+    def search(self, request: Request) -> Response:
+        """``POST /api/v1/index/retrieve``: UUIDs by hash, e-mail and public key, joined by ``operator``."""
+        with self.context.state.reading():
+            trees = {shard.tree.tree_id: shard for shard in self.shards()}
+            rows = search(self.context.state, _object(request))
+            return json_response([trees[leaf.tree_id].uuid(leaf) for leaf in rows])
+
+    def log_info(self, _: Request) -> Response:
+        """``GET /api/v1/log``: root, size and checkpoint of the open shard; the closed ones beside it."""
+        with self.context.state.reading():
+            *earlier, shard = (_shard_json(shard) for shard in self.shards())
+        # As the real server has it: null, and not an empty list, when there is no other shard.
+        return json_response({"inactiveShards": earlier or None} | shard, headers=_NO_CACHE)
+
+    def proof(self, request: Request) -> Response:
+        """``GET /api/v1/log/proof?firstSize&lastSize[&treeID]``: a consistency proof and the root at lastSize."""
+        first = _query_number(request, "firstSize", minimum=1, default=1)
+        last = _query_number(request, "lastSize", minimum=1)
+        with self.context.state.reading():
+            tree = self._shard(request).tree
+            size = tree.size()
+            if first > last:
+                raise _bad(f"firstSize({first}) must be less than lastSize({last})")
+            if last > size:
+                raise _bad(f"the tree size requested({last}) was greater than what is currently observable({size})")
+            hashes = [part.hex() for part in tree.prove_consistency(first, last)]
+            return json_response({"hashes": hashes, "rootHash": tree.root(last).hex()}, headers=_NO_CACHE)
+
+    def public_key(self, request: Request) -> Response:
+        """``GET /api/v1/log/publicKey[?treeID]``."""
+        return Response(200, self._shard(request).key.pem, "application/x-pem-file", _NO_CACHE)
+
+    # -- lookups --------------------------------------------------------------------------------------------------
+
+    def _shard(self, request: Request) -> Shard:
+        wanted = request.query.get("treeID")
+        shards = self.shards()
+        if wanted is None:
+            return shards[-1]
+        for shard in shards:
+            if wanted == str(shard.tree.tree_id):
+                return shard
+        raise _bad(f"treeID {wanted} is not one of this log")
+
+    def _at(self, log_index: int) -> tuple[Shard, Leaf] | None:
+        for shard in reversed(self.shards()):
+            if log_index >= shard.offset:
+                leaf = shard.tree.leaf(log_index - shard.offset)
+                return (shard, leaf) if leaf else None
+        return None
+
+    def _find(self, uuid: str, where: str) -> tuple[Shard, Leaf] | None:
+        match = _UUID.match(uuid.lower())
+        if not match:
+            raise Refusal(422, f"{where} {_UUID_RULE}", code=_PATTERN)
+        tree_id = int(match[1], 16) if match[1] else None
+        for shard in reversed(self.shards()):
+            leaf = shard.tree.find_hash(bytes.fromhex(match[2])) if tree_id in {None, shard.tree.tree_id} else None
+            if leaf:
+                return shard, leaf
+        return None
+
+    def _named(self, shard: Shard, leaf: Leaf) -> dict[str, Any]:
+        return {shard.uuid(leaf): self._entry_json(shard, leaf)}
+
+    def _entry_json(self, shard: Shard, leaf: Leaf) -> dict[str, Any]:
+        size = shard.tree.size()
+        proof = {
+            "checkpoint": shard.checkpoint(size).decode(),
+            "hashes": [part.hex() for part in shard.tree.prove_inclusion(leaf.position, size)],
+            "logIndex": leaf.position,
+            "rootHash": shard.tree.root(size).hex(),
+            "treeSize": size,
+        }
+        verification = {"inclusionProof": proof, "signedEntryTimestamp": b64_encode(leaf.extra)}
+        promised = _promised(shard, leaf.data, leaf.time_ms // 1000, shard.offset + leaf.position)
+        return promised | {"verification": verification}
+
+    def trust(self) -> TrustPart:
+        """Each shard's key with its window, the URL, and the public keys as PEM, the open one first."""
+        keys = self.context.keyring.all(ROLE)
+        endpoint = Endpoint(self.context.url, 1, Validity(keys[0].starts, None), "local")
+        logs = tuple(log_instance(self.context.url, key) for key in keys)
+        return TrustPart(
+            tlogs=logs, rekor_urls=(endpoint,), files={"rekor.pub": b"".join(key.pem for key in reversed(keys))}
+        )
+
+
+def service(rekor: Rekor) -> Service:
+    """The routes of the log. Some clients write ``retrieve/`` with a slash at the end."""
+    routes = (
+        Route("POST", "/api/v1/log/entries", rekor.create, _JSON_TYPES),
+        Route("GET", "/api/v1/log/entries", rekor.get_by_index),
+        Route("GET", "/api/v1/log/entries/{uuid}", rekor.get_by_uuid),
+        Route("POST", "/api/v1/log/entries/retrieve", rekor.retrieve, _JSON_TYPES),
+        Route("POST", "/api/v1/log/entries/retrieve/", rekor.retrieve, _JSON_TYPES),
+        Route("POST", "/api/v1/index/retrieve", rekor.search, _JSON_TYPES),
+        Route("GET", "/api/v1/log", rekor.log_info),
+        Route("GET", "/api/v1/log/proof", rekor.proof),
+        Route("GET", "/api/v1/log/publicKey", rekor.public_key),
+    )
+    return Service(NAME, routes, rekor_errors, rekor.trust)
+
+
+def _promised(shard: Shard, body: bytes, seconds: int, log_index: int) -> dict[str, Any]:
+    return {
+        "body": b64_encode(body),
+        "integratedTime": seconds,
+        "logID": shard.key.key_id.hex(),
+        "logIndex": log_index,
+    }
+
+
+def _shard_json(shard: Shard) -> dict[str, Any]:
+    size = shard.tree.size()
+    return {
+        "rootHash": shard.tree.root(size).hex(),
+        "signedTreeHead": shard.checkpoint(size).decode(),
+        "treeID": str(shard.tree.tree_id),
+        "treeSize": size,
+    }
+
+
+def _bad(message: str) -> Refusal:
+    return Refusal(400, message, headers=_NO_CACHE)
+
+
+def _conflict(uuid: str) -> Refusal:
+    message = f"an equivalent entry already exists in the transparency log with UUID {uuid}"
+    return Refusal(409, message, headers={"Location": f"/api/v1/log/entries/{uuid}"})
+
+
+def _object(request: Request) -> dict[str, Any]:
+    try:
+        return request.json_object()
+    except FormatError as error:
+        raise Refusal(400, error.message) from error
+
+
+def _items(body: dict[str, Any], name: str) -> list[Any]:
+    found = body.get(name) or []
+    if not isinstance(found, list):
+        raise Refusal(422, f"{name} in body must be of type array", code=_TYPE)
+    if len(found) > MAX_RETRIEVE:
+        raise Refusal(422, f"{name} in body should have at most {MAX_RETRIEVE} items", code=_TOO_MANY)
+    return found
+
+
+def _as_text(value: object, name: str) -> str:
+    if not isinstance(value, str):
+        raise Refusal(422, f"{name} in body must be of type string", code=_TYPE)
+    return value
+
+
+def _as_index(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise Refusal(422, "logIndexes in body must be of type int64", code=_TYPE)
+    if value < 0:
+        raise Refusal(422, "logIndexes in body should be greater than or equal to 0", code=_MINIMUM)
+    return value
+
+
+def _query_number(request: Request, name: str, *, minimum: int, default: int | None = None) -> int:
+    text = request.query.get(name)
+    if text is None:
+        if default is not None:
+            return default
+        raise Refusal(422, f"{name} in query is required", code=_REQUIRED)
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 18):
+        raise Refusal(422, f'{name} in query must be of type int64: "{text}"', code=_TYPE)
+    if int(text) < minimum:
+        raise Refusal(422, f"{name} in query should be greater than or equal to {minimum}", code=_MINIMUM)
+    return int(text)

@@ -1,0 +1,85 @@
+"""The search index of the local Rekor v1: which entries name a hash, an identity or a key."""
+
+import base64
+import binascii
+import re
+from typing import Any
+
+from gitsign_py.localstack.merklestore import Leaf
+from gitsign_py.localstack.rekorkinds import key_term, name_term, read_verifier
+from gitsign_py.localstack.service import Refusal
+from gitsign_py.localstack.state import State
+
+_HASH = re.compile(r"(?:(sha256|sha384|sha512|sha1):)?([0-9a-fA-F]+)\Z")
+_LENGTHS = {40: "sha1", 64: "sha256", 96: "sha384", 128: "sha512"}
+_KEY_FORMATS = ("pgp", "x509", "minisign", "ssh", "tuf")
+_TYPE, _REQUIRED, _PATTERN, _ENUM = 601, 602, 605, 606
+
+
+def store_terms(state: State, leaf: Leaf, terms: frozenset[str]) -> None:
+    """Make ``leaf`` findable by each of ``terms``."""
+    with state.transaction() as db:
+        db.executemany(
+            "INSERT INTO search (term, tree_id, position) VALUES (?, ?, ?)",
+            [(term, leaf.tree_id, leaf.position) for term in sorted(terms)],
+        )
+
+
+def search(state: State, query: dict[str, Any]) -> tuple[Leaf, ...]:
+    """The entries that have all terms of the query (operator ``and``) or any of them (``or``, the default), in order."""
+    terms = _terms(query)
+    operator = query.get("operator") or "or"
+    if operator not in {"and", "or"}:
+        raise Refusal(422, "operator in body should be one of [and or]", code=_ENUM)
+    needed = len(terms) if operator == "and" else 1
+    marks = ",".join("?" * len(terms))
+    sql = (
+        "SELECT tree_id, position, leaf_hash, data, extra, time_ms FROM leaves WHERE (tree_id, position) IN ("  # noqa: S608
+        f"SELECT tree_id, position FROM search WHERE term IN ({marks}) GROUP BY 1, 2 HAVING count(*) >= ?)"
+        " ORDER BY (SELECT number FROM keys WHERE keys.tree_id = leaves.tree_id), position"
+    )
+    with state.reading() as db:
+        return tuple(Leaf(*row) for row in db.execute(sql, (*sorted(terms), needed)))
+
+
+def _terms(query: dict[str, Any]) -> frozenset[str]:
+    terms: set[str] = set()
+    if query.get("hash"):
+        terms.add(_hash_term(query["hash"]))
+    if query.get("email"):
+        terms.add(_email_term(query["email"]))
+    if query.get("publicKey"):
+        terms.add(_key_term(query["publicKey"]))
+    if not terms:
+        raise Refusal(400, "the search needs at least one of hash, email and publicKey")
+    return frozenset(terms)
+
+
+def _hash_term(value: object) -> str:
+    match = _HASH.match(value) if isinstance(value, str) else None
+    if not match or len(match[2]) not in _LENGTHS or match[1] not in {None, _LENGTHS[len(match[2])]}:
+        raise Refusal(422, "hash in body should be hex of a digest, with its algorithm and a colon before", code=_PATTERN)
+    return f"{_LENGTHS[len(match[2])]}:{match[2].lower()}"
+
+
+def _email_term(value: object) -> str:
+    if not isinstance(value, str) or "@" not in value[1:-1]:
+        raise Refusal(422, f'email in body must be of type email: "{value}"', code=_TYPE)
+    return name_term(value)
+
+
+def _key_term(value: object) -> str:
+    if not isinstance(value, dict):
+        raise Refusal(422, "publicKey in body must be of type object", code=_TYPE)
+    if "format" not in value:
+        raise Refusal(422, "publicKey.format in body is required", code=_REQUIRED)
+    if value["format"] not in _KEY_FORMATS:
+        raise Refusal(422, f"publicKey.format in body should be one of [{' '.join(_KEY_FORMATS)}]", code=_ENUM)
+    content = value.get("content")
+    try:
+        pem = base64.b64decode(content, validate=True) if isinstance(content, str) else b""
+    except (binascii.Error, ValueError) as error:
+        raise Refusal(422, "publicKey.content in body must be of type byte", code=_TYPE) from error
+    if value["format"] != "x509" or not pem:
+        raise Refusal(400, "only public keys of format x509 with their content can be searched")
+    return key_term(read_verifier(pem).pem)

@@ -1,0 +1,121 @@
+"""The time-stamp authority (RFC 3161): ``POST /api/v1/timestamp`` and its chain.
+
+Requests are read by the core; tokens are encoded by asn1crypto, so that our reader meets an encoder that is not ours.
+Certificates are put in when the request asks for them (certReq) and left out when not; genTime has whole seconds and
+an accuracy of one. What cannot be stamped is answered with a PKIFailure of status "rejection" and HTTP status 200, as
+RFC 3161 §3.4 has it; only a wrong media type is an HTTP error.
+"""
+
+import hashlib
+from datetime import datetime
+
+from gitsign_py.core.certificate import parse_certificate
+from gitsign_py.core.encoding import pem_encode
+from gitsign_py.core.timestampbuild import TimestampRequest, parse_request
+from gitsign_py.core.trust import CertificateAuthority, Validity
+from gitsign_py.core.trust import Service as Endpoint
+from gitsign_py.errors import FormatError
+from gitsign_py.localstack.certificates import ORGANIZATION, ca_certificate, ca_name, serial_number
+from gitsign_py.localstack.context import Context
+from gitsign_py.localstack.keyring import PrivateKey, ServerKey
+from gitsign_py.localstack.service import Request, Response, Route, Service, TrustPart, plain_errors
+from gitsign_py.localstack.tsatoken import POLICY, Unit, granted, refused, unit_certificate
+
+NAME = "tsa"
+ROOT_ROLE, ROLE = "tsa-root", "tsa"
+PATH = "/api/v1/timestamp"
+QUERY, REPLY = "application/timestamp-query", "application/timestamp-reply"
+MAX_QUERY = 16 * 1024
+_FAILURES = {
+    "timestamp-hash-not-allowed": "bad_alg",
+    "timestamp-extension-critical-unknown": "unaccepted_extensions",
+    "timestamp-malformed": "bad_request",
+    "timestamp-policy": "unaccepted_policy",
+}
+
+
+class TimestampAuthority:
+    """Holds the keys: one root, and under it one signing unit after the other."""
+
+    def __init__(self, context: Context, *, kind: str = "ecdsa-p256") -> None:
+        """Make root and unit on first start; ``kind`` is ecdsa-p256 or ecdsa-p384."""
+        self.context = context
+        starts = context.now(NAME)
+        if not context.keyring.all(ROOT_ROLE):
+            context.keyring.add(ROOT_ROLE, "ecdsa-p384", starts, certificate=lambda key: self._root(key, starts))
+        if not context.keyring.all(ROLE):
+            self.new_unit(starts, kind)
+
+    def new_unit(self, starts: datetime, kind: str = "ecdsa-p256") -> ServerKey:
+        """Make a signing unit under the root; it stamps from now on."""
+        return self.context.keyring.add(ROLE, kind, starts, certificate=lambda key: self._leaf(key, starts))
+
+    def _root(self, private: PrivateKey, starts: datetime) -> bytes:
+        serial = serial_number(self.context.random(20))
+        return ca_certificate(
+            private, ca_name("local TSA root"), serial, starts.replace(microsecond=0), signer=None, path_length=0
+        )
+
+    def _leaf(self, private: PrivateKey, starts: datetime) -> bytes:
+        serial = serial_number(self.context.random(20))
+        name = ca_name(f"local TSA {serial:x}"[:32])
+        root = self.context.keyring.current(ROOT_ROLE)
+        return unit_certificate(private, name, serial, starts.replace(microsecond=0), root)
+
+    def unit(self) -> Unit:
+        """The unit that stamps now."""
+        return self._with_chain(self.context.keyring.current(ROLE))
+
+    def _with_chain(self, key: ServerKey) -> Unit:
+        return Unit(key, (key.certificate, self.context.keyring.current(ROOT_ROLE).certificate))
+
+    def timestamp(self, request: Request) -> Response:
+        """``POST /api/v1/timestamp``: a DER TimeStampReq in, a DER TimeStampResp out."""
+        try:
+            query = parse_request(request.body)
+            self._check(query)
+        except FormatError as error:
+            failure = _FAILURES.get(error.reason, "bad_data_format")
+            return Response(200, refused(failure, error.message), REPLY)
+        serial = serial_number(self.context.random(20))
+        return Response(200, granted(self.unit(), query, self.context.now(NAME), serial), REPLY)
+
+    def _check(self, query: TimestampRequest) -> None:
+        if len(query.imprint) != hashlib.new(query.hash_name).digest_size:
+            raise FormatError("der-length", "the imprint does not have its hash's length")
+        if query.policy not in (None, POLICY):
+            raise FormatError("timestamp-policy", f"policy {query.policy} is not kept here, {POLICY} is")
+
+    def chain(self, _: Request) -> Response:
+        """``GET /api/v1/timestamp/certchain``: the chain of the present unit as PEM, leaf first."""
+        return Response(200, self._pem(), "application/pem-certificate-chain")
+
+    def _pem(self) -> bytes:
+        return b"".join(pem_encode(certificate, "CERTIFICATE") for certificate in self.unit().chain)
+
+    def trust(self) -> TrustPart:
+        """Every unit with its window, the URL, and the present chain as ``tsa-chain.pem``."""
+        keys = self.context.keyring.all(ROLE)
+        url = f"{self.context.url}{PATH}"
+        authorities = tuple(
+            CertificateAuthority(
+                ORGANIZATION,
+                "local TSA",
+                url,
+                tuple(parse_certificate(certificate) for certificate in self._with_chain(key).chain),
+                key.validity,
+                "local",
+            )
+            for key in keys
+        )
+        endpoint = Endpoint(url, 1, Validity(keys[0].starts, None), "local")
+        return TrustPart(timestamp_authorities=authorities, tsa_urls=(endpoint,), files={"tsa-chain.pem": self._pem()})
+
+
+def service(authority: TimestampAuthority) -> Service:
+    """The routes of the authority."""
+    routes = (
+        Route("POST", PATH, authority.timestamp, accepts=(QUERY,), max_body=MAX_QUERY),
+        Route("GET", f"{PATH}/certchain", authority.chain),
+    )
+    return Service(NAME, routes, plain_errors, authority.trust)
