@@ -25,7 +25,7 @@ TIMEOUT_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class BrowserSettings:
-    """The settings of gitsign that shape the flow; ``timeout`` in seconds, ``close_after`` None for a page that stays."""
+    """The settings of gitsign that shape the flow; ``timeout`` in seconds, ``close_after`` None: never."""
 
     redirect_url: str = ""
     connector_id: str = ""
@@ -60,8 +60,8 @@ def sign_in_with_browser(
     """Open the browser, wait for its answer on loopback and exchange the code.
 
     The URL is shown too, since browsers open on the wrong screen. Raises ServiceError ``sign-in-timeout``,
-    ``sign-in-denied``, ``oidc-...``; VerificationError ``oidc-state-mismatch``, ``oidc-issuer-mismatch``, ``token-...``;
-    ConfigError for settings. KeyboardInterrupt passes through, with the port closed.
+    ``sign-in-denied``, ``oidc-...``; VerificationError ``oidc-state-mismatch``, ``oidc-issuer-mismatch`` and
+    ``token-...``; ConfigError for settings. KeyboardInterrupt passes through, with the port closed.
     """
     with LoopbackListener(settings.redirect_url) as listener:
         request = _request(provider, client, settings, listener.redirect_uri)
@@ -72,7 +72,7 @@ def sign_in_with_browser(
         if answer is None:
             raise _timeout(settings.timeout)
         try:
-            tokens = _finish(session, provider, client, request, answer, now())
+            tokens = _finish(session, provider, client, request, answer=answer, now=now())
         except GitsignError as error:
             listener.finish(Page("Sign-in failed", f"{error.message}.", success=False))
             raise
@@ -145,6 +145,7 @@ def _finish(
     provider: Provider,
     client: Client,
     request: _Request,
+    *,
     answer: AuthorizationAnswer,
     now: datetime,
 ) -> Tokens:

@@ -22,7 +22,7 @@ Decision = Literal["go", "ask", "refuse"]
 
 
 class Dialogue(Protocol):
-    """The person: ``show`` a line, ``confirm`` a question (False for no, and for nobody there)."""
+    """The person at the terminal (cli fills it with host.terminal)."""
 
     @property
     def interactive(self) -> bool:
@@ -34,7 +34,11 @@ class Dialogue(Protocol):
         ...
 
     def confirm(self, question: str) -> bool:
-        """Ask a yes-or-no question; no is the default."""
+        """Ask a yes-or-no question; no is the default, and the answer of nobody."""
+        ...
+
+    def prompt(self, text: str) -> str:
+        """Ask for one line of text; empty when nobody answers."""
         ...
 
 

@@ -1,0 +1,145 @@
+"""Tokens that the platform gives: CI systems and clouds by the ``id`` package, and what that lacks.
+
+``id`` knows GitHub Actions, Google Cloud (with impersonation), Buildkite, GitLab and CircleCI, in that order, and asks
+the environment of this process. Filesystem and SPIFFE are here. A provider that gitsign.tokenProvider names must be
+there; without a name, what the environment shows is taken, and None means that this is no such platform.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import id as ambient_id
+
+from gitsign_py.clients.answer import printable
+from gitsign_py.clients.spiffe import DEFAULT_SOCKET, SOCKET_VARIABLE, fetch_jwt_svid
+from gitsign_py.core.token import MAX_TOKEN_BYTES, IdentityToken, parse_unverified
+from gitsign_py.errors import ConfigError, FormatError, ServiceError
+
+DEFAULT_TOKEN_FILE = "/var/run/sigstore/cosign/oidc-token"  # noqa: S105  the Go client's path, a projected volume
+_GOOGLE_PRODUCT = Path("/sys/class/dmi/id/product_name")
+Environment = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """One source: ``present`` looks at the environment (and files) without asking any server."""
+
+    name: str
+    shows_as: str
+    present: Callable[[Environment], bool]
+    fetch: Callable[[Environment, str], str]
+
+
+def _variable(name: str) -> Callable[[Environment], bool]:
+    return lambda environment: bool(environment.get(name))
+
+
+def _on_google(environment: Environment) -> bool:
+    if environment.get("GOOGLE_SERVICE_ACCOUNT_NAME"):
+        return True
+    try:
+        return _GOOGLE_PRODUCT.read_text(encoding="ascii").strip() in ("Google", "Google Compute Engine")
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _by_id(environment: Environment, audience: str) -> str:
+    """Let ``id`` find the token. It reads os.environ, so an environment that differs would be answered wrongly."""
+    if any(os.environ.get(name) != environment.get(name) for name in _MARKERS):
+        raise ServiceError("ambient-failed", "the platform's variables are not those of this process")
+    try:
+        token = ambient_id.detect_credential(audience)
+    except ambient_id.IdentityError as error:
+        raise _failed(str(error)) from error
+    except Exception as error:  # urllib3 and json errors pass through id as they come
+        raise _failed(f"{type(error).__name__}: {error}") from error
+    if token is None:
+        raise _failed("no token was given")
+    return token
+
+
+def _failed(words: str) -> ServiceError:
+    return ServiceError(
+        "ambient-failed",
+        f"the platform gave no identity token: {printable(words)}",
+        hint="give the job the permission to ask for one (GitHub: permissions: id-token: write)",
+    )
+
+
+def _filesystem(environment: Environment, _audience: str) -> str:
+    path = Path(environment.get("SIGSTORE_ID_TOKEN_FILE") or DEFAULT_TOKEN_FILE)
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_TOKEN_BYTES + 1).decode("ascii", "replace").strip()
+    except OSError as error:
+        raise ConfigError(
+            "token-file-unreadable",
+            f"the token file {path} cannot be read: {(error.strerror or 'error').lower()}",
+            hint="mount a projected token there, or choose another gitsign.tokenProvider",
+            facts={"path": str(path)},
+        ) from error
+
+
+def _has_token_file(environment: Environment) -> bool:
+    return Path(environment.get("SIGSTORE_ID_TOKEN_FILE") or DEFAULT_TOKEN_FILE).is_file()
+
+
+def _spiffe(environment: Environment, audience: str) -> str:
+    return fetch_jwt_svid(environment.get(SOCKET_VARIABLE) or DEFAULT_SOCKET, audience)
+
+
+_MARKERS = ("GITHUB_ACTIONS", "GOOGLE_SERVICE_ACCOUNT_NAME", "BUILDKITE", "GITLAB_CI", "CIRCLECI")
+PLATFORMS: tuple[Platform, ...] = (
+    Platform("github-actions", "GITHUB_ACTIONS", _variable("GITHUB_ACTIONS"), _by_id),
+    Platform("google-impersonation", "GOOGLE_SERVICE_ACCOUNT_NAME", _variable("GOOGLE_SERVICE_ACCOUNT_NAME"), _by_id),
+    Platform("google-workload-identity", "a Google machine", _on_google, _by_id),
+    Platform("buildkite-agent", "BUILDKITE", _variable("BUILDKITE"), _by_id),
+    Platform("gitlab", "GITLAB_CI", _variable("GITLAB_CI"), _by_id),
+    Platform("circleci", "CIRCLECI", _variable("CIRCLECI"), _by_id),
+    Platform("spiffe", SOCKET_VARIABLE, _variable(SOCKET_VARIABLE), _spiffe),
+    Platform("filesystem", "a token file", _has_token_file, _filesystem),
+)
+NAMES = tuple(platform.name for platform in PLATFORMS)
+
+
+def detect(environment: Environment) -> Platform | None:
+    """Return the first platform that the environment shows, None on a person's machine."""
+    return next((platform for platform in PLATFORMS if platform.present(environment)), None)
+
+
+def ambient_token(name: str, environment: Environment, *, audience: str) -> IdentityToken:
+    """Fetch a token from the platform called ``name``.
+
+    Raises ConfigError ``ambient-not-here`` (it is not this platform, or another one hides it), ``token-...``;
+    ServiceError ``ambient-failed``, ``spiffe-...``.
+    """
+    platform = next(one for one in PLATFORMS if one.name == name)
+    if name not in ("spiffe", "filesystem"):  # these two are asked at their default places
+        _require_here(platform, environment)
+    raw = platform.fetch(environment, audience)
+    try:
+        parse_unverified(raw)
+    except FormatError as error:
+        raise ConfigError(error.reason, f"{error.message} (from {platform.name})", hint=error.hint) from error
+    return IdentityToken(raw)
+
+
+def _require_here(platform: Platform, environment: Environment) -> None:
+    if not platform.present(environment):
+        raise ConfigError(
+            "ambient-not-here",
+            f"gitsign.tokenProvider is {platform.name}, but this is not there: no {platform.shows_as}",
+            hint="unset gitsign.tokenProvider, or run this on that platform",
+            facts={"provider": platform.name},
+        )
+    first = next(one for one in PLATFORMS if one.present(environment))
+    google = {"google-impersonation", "google-workload-identity"}
+    if first is not platform and {first.name, platform.name} != google and first.fetch is _by_id:
+        raise ConfigError(
+            "ambient-not-here",
+            f"gitsign.tokenProvider is {platform.name}, but {first.shows_as} comes before it",
+            hint=f"set gitsign.tokenProvider to {first.name}, or unset {first.shows_as}",
+            facts={"provider": platform.name},
+        )
