@@ -1,0 +1,179 @@
+"""One door for every way to an identity token: :func:`obtain_token` chooses, and says why when nothing fits.
+
+The order: a token that was given (flag, variable, file); the provider that gitsign.tokenProvider names; the platform
+that the environment shows; a remembered sign-in; a person, by browser, on another device, or with a pasted code.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+from gitsign_py.clients.ambient import NAMES, ambient_token, detect
+from gitsign_py.clients.oidc import Client, OAuthError, Provider, Tokens, discover, refresh
+from gitsign_py.clients.oidc_browser import BrowserSettings, sign_in_with_browser, sign_in_with_code
+from gitsign_py.clients.oidc_device import sign_in_on_device
+from gitsign_py.clients.session import HttpSession
+from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.core.token import IdentityToken
+from gitsign_py.errors import ConfigError, ServiceError
+from gitsign_py.host.browser import can_open
+from gitsign_py.host.consent import Dialogue
+from gitsign_py.host.keystore import KeyringStore, remembered
+from gitsign_py.host.logins import LoginBook, LoginRecord, secret_name
+from gitsign_py.host.tokens import static_source
+
+PERSONAL = ("interactive", "device", "oob")
+PROVIDERS = (*PERSONAL, *NAMES)
+
+
+@dataclass(frozen=True, slots=True)
+class SignInSettings:
+    """What decides how to sign in; ``provider`` is gitsign.tokenProvider (empty: choose)."""
+
+    issuer: str
+    client_id: str
+    client_secret_file: str = ""
+    provider: str = ""
+    browser: BrowserSettings = field(default_factory=BrowserSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class SignInTools:
+    """What a sign-in works with: the network, the person, this user's state, the time."""
+
+    session: HttpSession
+    dialogue: Dialogue
+    environment: Mapping[str, str]
+    store: KeyringStore
+    logins: LoginBook
+    now: Callable[[], datetime]
+
+
+def obtain_token(settings: SignInSettings, tools: SignInTools, *, flag: str | None = None) -> IdentityToken:
+    """Return an identity token; ``flag`` is ``--token``'s value.
+
+    Raises ConfigError (a setting, no way to sign in here), ServiceError (issuer, time-out, refusal), FormatError or
+    VerificationError (the token is not what was asked for).
+    """
+    given = static_source(flag, tools.environment)
+    if given is not None:
+        return given.token()
+    if settings.provider in NAMES:
+        return ambient_token(settings.provider, tools.environment, audience=settings.client_id)
+    if not settings.provider:
+        platform = detect(tools.environment)
+        if platform is not None:
+            return ambient_token(platform.name, tools.environment, audience=settings.client_id)
+    return remembered_token(settings, tools) or sign_in(settings, tools).identity
+
+
+def remembered_token(settings: SignInSettings, tools: SignInTools) -> IdentityToken | None:
+    """Use the refresh token that the person had stored; None when there is none, or it has lost its worth."""
+    record = tools.logins.find(settings.issuer, settings.client_id)
+    if record is None or not record.remembered:
+        return None
+    stamp = tools.logins.path.with_name("keyring-warning")
+    secret = remembered(tools.store, record.secret_name, warn=tools.dialogue.show, stamp=stamp)
+    if secret is None:
+        return None
+    provider, client = discover(tools.session, settings.issuer), read_client(settings)
+    try:
+        tokens = refresh(tools.session, provider, client, secret, now=tools.now())
+    except OAuthError as error:
+        tools.dialogue.show(f"The remembered sign-in is no longer accepted ({error.code}); sign in again.")
+        tools.logins.put(replace(record, remembered=False))
+        return None
+    if tokens.refresh_token != secret:
+        _store(settings, tools, tokens)
+    return tokens.identity
+
+
+def sign_in(settings: SignInSettings, tools: SignInTools) -> Tokens:
+    """Have a person sign in; with ``browser.remember`` the refresh token goes into the keyring, if there is one."""
+    if settings.provider not in ("", *PERSONAL):
+        raise ConfigError(
+            "token-provider-unknown",
+            f"gitsign.tokenProvider is {settings.provider}, which is not a way to sign in",
+            hint=f"use one of {', '.join(PROVIDERS)}",
+        )
+    provider, client = discover(tools.session, settings.issuer), read_client(settings)
+    way = settings.provider or choose(provider, settings, tools)
+    tokens = _by(way, provider, client, settings, tools)
+    identity = tokens.claims.email or tokens.claims.subject
+    record = LoginRecord(settings.issuer, settings.client_id, identity, format_rfc3339(tools.now()), remembered=False)
+    if settings.browser.remember:
+        record = replace(record, remembered=_remember(settings, tools, tokens))
+    tools.logins.put(record)
+    return tokens
+
+
+def choose(provider: Provider, settings: SignInSettings, tools: SignInTools) -> str:
+    """Choose how a person signs in here: a browser where one opens, else another device, else a pasted code."""
+    if provider.authorization_endpoint and can_open(settings.browser.url_opener, tools.environment):
+        return "interactive"
+    if not tools.dialogue.interactive:
+        raise ConfigError(
+            "no-way-to-sign-in",
+            "there is no identity token, and neither a browser nor a terminal to sign in with",
+            hint="run gitsign-py login in a terminal first, set SIGSTORE_ID_TOKEN, or set gitsign.tokenProvider",
+        )
+    return "device" if provider.device_endpoint else "oob"
+
+
+def _by(way: str, provider: Provider, client: Client, settings: SignInSettings, tools: SignInTools) -> Tokens:
+    if way == "device":
+        return sign_in_on_device(
+            tools.session,
+            provider,
+            client,
+            dialogue=tools.dialogue,
+            remember=settings.browser.remember,
+            now=tools.now,
+            timeout=settings.browser.timeout,
+        )
+    if way == "oob":
+        return sign_in_with_code(
+            tools.session, provider, client, settings.browser, dialogue=tools.dialogue, now=tools.now
+        )
+    return sign_in_with_browser(
+        tools.session,
+        provider,
+        client,
+        settings.browser,
+        dialogue=tools.dialogue,
+        environment=tools.environment,
+        now=tools.now,
+    )
+
+
+def _remember(settings: SignInSettings, tools: SignInTools, tokens: Tokens) -> bool:
+    if not tokens.refresh_token:
+        tools.dialogue.show("The issuer gives no refresh token: this sign-in cannot be remembered.")
+        return False
+    return _store(settings, tools, tokens)
+
+
+def _store(settings: SignInSettings, tools: SignInTools, tokens: Tokens) -> bool:
+    try:
+        tools.store.set(secret_name(settings.issuer, settings.client_id), tokens.refresh_token)
+    except ServiceError as error:
+        tools.dialogue.show(f"{error.message}; this sign-in is not remembered")
+        return False
+    return True
+
+
+def read_client(settings: SignInSettings) -> Client:
+    """Read gitsign.clientSecretFile. Raises ConfigError ``client-secret-unreadable``."""
+    if not settings.client_secret_file:
+        return Client(settings.client_id)
+    try:
+        secret = Path(settings.client_secret_file).expanduser().read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        words = (getattr(error, "strerror", None) or "not ASCII text").lower()
+        raise ConfigError(
+            "client-secret-unreadable",
+            f"gitsign.clientSecretFile {settings.client_secret_file} cannot be read: {words}",
+            hint="let it name a file that holds the secret alone, or unset it",
+        ) from error
+    return Client(settings.client_id, secret)

@@ -1,0 +1,94 @@
+"""Who signed in where: a small file of the state directory, without secrets.
+
+It says which issuers a refresh token was stored for, so that nobody else's keyring is ever asked (and maybe hung on)
+for nothing, and it lets ``whoami`` answer without a server.
+"""
+
+import contextlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitsign_py.core.encoding import load_json
+from gitsign_py.errors import FormatError
+
+FILE_NAME = "logins.json"
+_MAX_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class LoginRecord:
+    """One sign-in: ``identity`` (an e-mail address or a subject), when (RFC 3339), and whether it is remembered."""
+
+    issuer: str
+    client_id: str
+    identity: str
+    when: str
+    remembered: bool
+
+    @property
+    def secret_name(self) -> str:
+        """The refresh token's name in the keyring."""
+        return secret_name(self.issuer, self.client_id)
+
+
+def secret_name(issuer: str, client_id: str) -> str:
+    """Name the refresh token of an issuer and a client in the keyring."""
+    return f"refresh-token {client_id} {issuer}"
+
+
+@dataclass(frozen=True, slots=True)
+class LoginBook:
+    """The records in ``path``; what cannot be read counts as none. Written whole, mode 0600."""
+
+    path: Path
+
+    def all(self) -> tuple[LoginRecord, ...]:
+        """Return every record."""
+        try:
+            value = load_json(self.path.read_bytes(), max_bytes=_MAX_BYTES)
+        except (OSError, FormatError):
+            return ()
+        return tuple(record for record in map(_record, value) if record) if isinstance(value, list) else ()
+
+    def find(self, issuer: str, client_id: str) -> LoginRecord | None:
+        """Return the record of that issuer and client."""
+        return next((one for one in self.all() if (one.issuer, one.client_id) == (issuer, client_id)), None)
+
+    def put(self, record: LoginRecord) -> None:
+        """Add a record in place of an older one."""
+        self._write([*self._others(record.issuer, record.client_id), record])
+
+    def remove(self, issuer: str, client_id: str) -> None:
+        """Remove a record; one that is not there is no error."""
+        if self.find(issuer, client_id):
+            self._write(self._others(issuer, client_id))
+
+    def _others(self, issuer: str, client_id: str) -> list[LoginRecord]:
+        return [one for one in self.all() if (one.issuer, one.client_id) != (issuer, client_id)]
+
+    def _write(self, records: list[LoginRecord]) -> None:
+        names = LoginRecord.__dataclass_fields__
+        value = [{name: getattr(record, name) for name in names} for record in records]
+        with contextlib.suppress(OSError):  # only comfort is lost with it
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            draft = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                json.dump(value, file, indent=1)
+            draft.replace(self.path)
+
+
+def _record(value: object) -> LoginRecord | None:
+    if not isinstance(value, dict):
+        return None
+    issuer, client_id, identity, when = (value.get(name) for name in ("issuer", "client_id", "identity", "when"))
+    flag = value.get("remembered")
+    if not (isinstance(issuer, str) and isinstance(client_id, str) and isinstance(identity, str)):
+        return None
+    return (
+        LoginRecord(issuer, client_id, identity, when, flag)
+        if isinstance(when, str) and flag in (True, False)
+        else None
+    )
