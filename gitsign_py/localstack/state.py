@@ -35,10 +35,9 @@ class State:
 
     def __init__(self, directory: Path) -> None:
         """Open or create. Raises ConfigError ``stack-directory-...`` when the directory is somebody else's."""
-        self.directory = directory
-        _prepare(directory)
+        self.directory = prepare_directory(directory)
         self._lock = threading.RLock()
-        self._db = _connect(directory / DATABASE)
+        self._db = _connect(self.directory / DATABASE)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -85,9 +84,14 @@ class State:
             self._db.close()
 
 
-def _prepare(directory: Path) -> None:
-    """Make the directory, or make sure that it is a stack's or empty: a mistyped --dir must not fill a checkout."""
+def prepare_directory(directory: Path) -> Path:
+    """Make the directory (0700) and give its absolute path.
+
+    Raises ConfigError ``stack-directory-...`` unless it is new, empty or a stack's already: a mistyped --dir must not
+    fill a checkout.
+    """
     try:
+        directory = directory.absolute()
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not (directory / DATABASE).exists() and any(not _is_ours(path) for path in directory.iterdir()):
             raise ConfigError(
@@ -100,6 +104,7 @@ def _prepare(directory: Path) -> None:
         raise ConfigError(
             "stack-directory-unusable", f"cannot use the directory {directory}: {error.strerror}"
         ) from error
+    return directory
 
 
 def _is_ours(path: Path) -> bool:

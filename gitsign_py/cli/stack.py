@@ -1,0 +1,244 @@
+"""``gitsign-py stack``: a private Sigstore on this machine: start it, stop it, ask it for tokens."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import platformdirs
+
+from gitsign_py.errors import ConfigError, ServiceError, UsageError
+from gitsign_py.localstack import process
+from gitsign_py.localstack.process import StackInfo
+
+DEFAULT_PORT = 18400
+_EPILOG = """\
+examples:
+  gitsign-py stack up --detach                start it in the background, on port 18400
+  eval "$(gitsign-py stack env)"              point gitsign-py, gitsign, cosign and sigstore at it
+  gitsign-py stack token --email alice@example.com
+  gitsign-py stack token --email alice@example.com --ttl -60       a token that expired a minute ago
+  gitsign-py stack token --subject repo:o/r --claim email_verified:=false
+  gitsign-py stack down
+"""
+
+
+def run(arguments: list[str]) -> int:
+    """Run one ``stack`` command; gives the exit status."""
+    options = _parser().parse_args(arguments)
+    action: Callable[[argparse.Namespace], int] = options.action
+    return action(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gitsign-py stack",
+        description="Run a private Sigstore on this machine: OIDC issuer, Fulcio, CT log and Rekor in one process on "
+        "one loopback port, with keys and entries in one directory. For tests, demos and private use.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in (_add_up, _add_down, _add_status, _add_env, _add_token):
+        add(commands)
+    return parser
+
+
+def _command(commands: Any, name: str, action: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.add_argument(
+        "--dir", type=Path, default=None, metavar="DIR", help="directory of the stack (default: in the user's data)"
+    )
+    parser.set_defaults(action=action)
+    return parser
+
+
+def _add_up(commands: Any) -> None:
+    parser = _command(commands, "up", _up, "start the stack; it runs in the foreground until Ctrl-C")
+    parser.add_argument(
+        "--port", type=_port, default=None, metavar="N", help="loopback port (default 18400; 0: any free one)"
+    )
+    parser.add_argument("--detach", action="store_true", help="run in the background; return when it answers")
+    parser.add_argument("--verbose", action="store_true", help="write a line for each request to stderr")
+
+
+def _add_down(commands: Any) -> None:
+    _command(commands, "down", _down, "stop the stack and wait until it has ended")
+
+
+def _add_status(commands: Any) -> None:
+    parser = _command(commands, "status", _status, "say whether the stack runs; exit status 3 when it does not")
+    parser.add_argument("--json", action="store_true", help="for machines: the content of stack.json and its state")
+
+
+def _add_env(commands: Any) -> None:
+    _command(commands, "env", _env, "print the exports that clients need")
+
+
+def _add_token(commands: Any) -> None:
+    parser = _command(commands, "token", _token, "print an identity token of the stack's issuer")
+    parser.add_argument("--email", default="", metavar="E", help="e-mail address that the token names")
+    parser.add_argument("--subject", default="", metavar="S", help="sub claim (default: made from the e-mail address)")
+    parser.add_argument("--ttl", type=int, default=60, metavar="S", help="lifetime in seconds; negative: expired")
+    parser.add_argument("--audience", default="sigstore", metavar="A", help="aud claim (default: sigstore)")
+    parser.add_argument(
+        "--claim", action="append", default=[], metavar="K=V", help="another claim; K:=JSON for what is not a text"
+    )
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text} is not a port number")
+    return int(text)
+
+
+def _directory(options: argparse.Namespace) -> Path:
+    given: Path | None = options.dir
+    return given.absolute() if given else platformdirs.user_data_path("gitsign-py") / "stack"
+
+
+def _up(options: argparse.Namespace) -> int:
+    directory = _directory(options)
+    if options.detach:
+        return _up_detached(directory, options)
+    try:
+        # The servers load starlette, uvicorn and PyJWT (160 ms and an extra of the package): for `up` alone.
+        from gitsign_py.localstack.stack import Stack  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            "stack-not-installed",
+            f"the local Sigstore needs the package {error.name}",
+            hint="install it with: pip install 'gitsign-py[local]'",
+        ) from error
+    if options.verbose:
+        _log_to_stderr()
+    stack = Stack(directory, DEFAULT_PORT if options.port is None else options.port)
+    print(_running_line(stack.info), flush=True)
+    stack.serve()
+    return 0
+
+
+def _log_to_stderr() -> None:
+    import logging  # noqa: PLC0415 - 10 ms that the other commands need not pay
+
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(message)s")
+    logging.getLogger("gitsign_py.localstack").setLevel(logging.INFO)
+
+
+def _up_detached(directory: Path, options: argparse.Namespace) -> int:
+    info = process.running(directory)
+    if info is not None:
+        print(f"already running: {_running_line(info)}")
+        return 0
+    arguments = [] if options.port is None else ["--port", str(options.port)]
+    arguments += ["--verbose"] if options.verbose else []
+    print(_running_line(process.start_detached(directory, arguments)))
+    return 0
+
+
+def _running_line(info: StackInfo) -> str:
+    return f"local Sigstore at {info.url}, pid {info.pid}, directory {info.directory}"
+
+
+def _down(options: argparse.Namespace) -> int:
+    directory = _directory(options)
+    if process.stop(directory):
+        print(f"the local Sigstore in {directory} has ended")
+    else:
+        print(f"no local Sigstore runs in {directory}")
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    directory = _directory(options)
+    info = process.running(directory)
+    alive = info is not None and process.answers(info)
+    if options.json:
+        value = info.to_json() if info else {"directory": str(directory)}
+        print(json.dumps({"running": alive} | value, indent=2))
+    elif info is None:
+        print(f"no local Sigstore runs in {directory}")
+    else:
+        print(_running_line(info) + ("" if alive else "; it does not answer"))
+    return 0 if alive else 3
+
+
+def _need_info(directory: Path, *, live: bool) -> StackInfo:
+    info = process.running(directory) if live else process.read_info(directory)
+    if info is None:
+        raise ServiceError(
+            "stack-not-running",
+            f"no local Sigstore {'runs' if live else 'was ever started'} in {directory}",
+            hint="start it with: gitsign-py stack up --detach",
+        )
+    return info
+
+
+def _env(options: argparse.Namespace) -> int:
+    for name, value in environment(_need_info(_directory(options), live=False)).items():
+        quoted = value.replace("'", "'\\''")
+        print(f"export {name}='{quoted}'")
+    return 0
+
+
+def environment(info: StackInfo) -> dict[str, str]:
+    """What clients read from the environment: ours, gitsign's, cosign's and sigstore's names."""
+    urls = {f"{prefix}_{name}": info.url for prefix in ("GITSIGN", "SIGSTORE") for name in _URL_NAMES}
+    files = {name: info.files[file] for name, file in _FILE_NAMES.items() if file in info.files}
+    return urls | files
+
+
+_URL_NAMES = ("FULCIO_URL", "REKOR_URL", "OIDC_ISSUER")
+_FILE_NAMES = {
+    "GITSIGN_TRUSTED_ROOT": "trusted_root.json",
+    # The whole chain: a git signature carries the leaf alone, so others need the intermediate from here too.
+    "GITSIGN_FULCIO_ROOT": "fulcio-chain.pem",
+    "SIGSTORE_ROOT_FILE": "fulcio-chain.pem",
+    "SIGSTORE_REKOR_PUBLIC_KEY": "rekor.pub",
+    "SIGSTORE_CT_LOG_PUBLIC_KEY_FILE": "ctlog.pub",
+}
+
+
+def _token(options: argparse.Namespace) -> int:
+    if not options.email and not options.subject:
+        raise UsageError("token-for-nobody", "say whom the token names", hint="give --email or --subject")
+    info = _need_info(_directory(options), live=True)
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": "sigstore",
+        "login_hint": options.email,
+        "subject": options.subject,
+        "audience": options.audience,
+        "ttl": str(options.ttl),
+        "claims": json.dumps(dict(_claim(text) for text in options.claim)),
+    }
+    body = urlencode({name: value for name, value in form.items() if value}).encode()
+    status, answer = process.exchange(info, "POST", "/token", body, "application/x-www-form-urlencoded")
+    print(_token_of(status, answer))
+    return 0
+
+
+def _token_of(status: int, answer: bytes) -> str:
+    try:
+        value = json.loads(answer)
+        if status == 200:
+            return str(value["id_token"])
+        why = str(value["error_description"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ServiceError("stack-answer-invalid", f"the local issuer answered {status} without a token") from error
+    raise ServiceError("stack-token-refused", f"the local issuer gave no token: {why}")
+
+
+def _claim(text: str) -> tuple[str, object]:
+    name, sign, value = text.partition("=")
+    if not sign or not name.removesuffix(":"):
+        raise UsageError("claim-invalid", f"--claim {text} is not K=V")
+    if not name.endswith(":"):
+        return name, value
+    try:
+        return name.removesuffix(":"), json.loads(value)
+    except ValueError as error:
+        raise UsageError("claim-invalid", f"--claim {text}: what follows := is not JSON") from error

@@ -1,0 +1,196 @@
+"""Is a stack of this directory running, and who is it: lock file, stack.json, background start, stop.
+
+The server holds a lock on ``stack.lock`` as long as it lives (flock: the kernel lets go when the process dies), so a
+stale pid is never believed. Light to import: ``stack env`` and ``stack status`` load nothing of the server.
+"""
+
+import errno
+import fcntl
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gitsign_py.errors import ConfigError, ServiceError
+
+LOCK, INFO, LOG = "stack.lock", "stack.json", "stack.log"
+START_SECONDS = 20.0
+STOP_SECONDS = 10.0
+_POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class StackInfo:
+    """What stack.json says: where a stack of this directory serves or served, and the files that it wrote."""
+
+    url: str
+    port: int
+    pid: int
+    directory: Path
+    started: str
+    files: Mapping[str, str]
+
+    @property
+    def trusted_root(self) -> Path:
+        """The trusted root in the JSON of protobuf-specs."""
+        return Path(self.files["trusted_root.json"])
+
+    def to_json(self) -> dict[str, Any]:
+        """The object in stack.json; every service is at the one URL."""
+        return {
+            "version": 1,
+            "url": self.url,
+            "port": self.port,
+            "pid": self.pid,
+            "directory": str(self.directory),
+            "started": self.started,
+            "issuer": self.url,
+            "fulcio": self.url,
+            "rekor": self.url,
+            "ctlog": f"{self.url}/ct/v1",
+            "files": dict(self.files),
+        }
+
+
+class Lock:
+    """Held while a stack serves from a directory; a context manager."""
+
+    def __init__(self, directory: Path) -> None:
+        """Take it. Raises ConfigError ``stack-already-running``."""
+        self._descriptor = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._descriptor)
+            raise already_running(directory) from error
+
+    def __enter__(self) -> "Lock":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+
+def already_running(directory: Path) -> ConfigError:
+    """The error of a second start."""
+    info = read_info(directory)
+    where = f" at {info.url} (pid {info.pid})" if info else ""
+    return ConfigError(
+        "stack-already-running",
+        f"the local Sigstore in {directory} is running already{where}",
+        hint="stop it with: gitsign-py stack down",
+    )
+
+
+def is_locked(directory: Path) -> bool:
+    """Whether some process serves from ``directory``."""
+    try:
+        descriptor = os.open(directory / LOCK, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno in {errno.EWOULDBLOCK, errno.EACCES}
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def read_info(directory: Path) -> StackInfo | None:
+    """What stack.json says, whether the stack runs or not; None without a readable one."""
+    try:
+        value = json.loads((directory / INFO).read_bytes())
+        return StackInfo(
+            str(value["url"]), int(value["port"]), int(value["pid"]), directory, str(value["started"]), value["files"]
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def running(directory: Path) -> StackInfo | None:
+    """The stack that serves from ``directory`` now, None when none does."""
+    return read_info(directory) if is_locked(directory) else None
+
+
+def answers(info: StackInfo, seconds: float = 2.0) -> bool:
+    """Whether the server behind ``info`` answers."""
+    try:
+        return exchange(info, "GET", "/healthz", seconds=seconds)[0] == 200
+    except ServiceError:
+        return False
+
+
+def exchange(
+    info: StackInfo, method: str, path: str, body: bytes = b"", media_type: str = "", seconds: float = 10.0
+) -> tuple[int, bytes]:
+    """One request to the stack, past any proxy: status and body. Raises ServiceError ``stack-unreachable``."""
+    connection = http.client.HTTPConnection("127.0.0.1", info.port, timeout=seconds)
+    try:
+        connection.request(method, path, body or None, {"Content-Type": media_type} if media_type else {})
+        answer = connection.getresponse()
+        return answer.status, answer.read(1 << 20)
+    except (OSError, http.client.HTTPException) as error:
+        raise ServiceError(
+            "stack-unreachable", f"the local Sigstore at {info.url} does not answer: {error}"
+        ) from error
+    finally:
+        connection.close()
+
+
+def start_detached(directory: Path, arguments: Sequence[str]) -> StackInfo:
+    """Start ``stack up`` in the background and wait until it answers. Raises ServiceError ``stack-not-started``."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log = directory / LOG
+    command = [sys.executable, "-m", "gitsign_py", "stack", "up", "--dir", str(directory), *arguments]
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=descriptor, stderr=descriptor, start_new_session=True
+        )
+    finally:
+        os.close(descriptor)
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and child.poll() is None:
+        info = running(directory)
+        if info is not None and info.pid == child.pid and answers(info):
+            child.returncode = 0  # it lives on without us: there is nobody to wait for
+            return info
+        time.sleep(_POLL_SECONDS)
+    return _give_up(child, log)
+
+
+def _give_up(child: "subprocess.Popen[bytes]", log: Path) -> StackInfo:
+    if child.poll() is None:
+        child.terminate()
+    lines = log.read_text(errors="replace").strip().splitlines()
+    why = lines[-1].removeprefix("gitsign-py: ") if lines else f"no answer within {START_SECONDS:.0f} s"
+    raise ServiceError("stack-not-started", f"the local Sigstore did not start: {why}", hint=f"its log is {log}")
+
+
+def stop(directory: Path, seconds: float = STOP_SECONDS) -> bool:
+    """Ask the stack of ``directory`` to end and wait until it has; False when none runs.
+
+    Raises ServiceError ``stack-not-stopped`` when it is still there after ``seconds``.
+    """
+    info = running(directory)
+    if info is None:
+        return False
+    os.kill(info.pid, signal.SIGTERM)
+    deadline = time.monotonic() + seconds
+    while is_locked(directory):
+        if time.monotonic() > deadline:
+            raise ServiceError(
+                "stack-not-stopped",
+                f"the local Sigstore (pid {info.pid}) did not end within {seconds:.0f} s",
+                hint=f"end it with: kill -9 {info.pid}",
+            )
+        time.sleep(_POLL_SECONDS)
+    return True

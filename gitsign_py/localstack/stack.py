@@ -1,0 +1,158 @@
+"""A whole stack: directory, services, one loopback port. Runs in the foreground, or in a thread for tests and demos."""
+
+import asyncio
+import contextlib
+import errno
+import json
+import os
+import secrets
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+import uvicorn
+
+from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.errors import ConfigError
+from gitsign_py.localstack import assembly, clientfiles, http
+from gitsign_py.localstack.context import Context, Hook, system_clock
+from gitsign_py.localstack.keyring import Keyring
+from gitsign_py.localstack.process import INFO, Lock, StackInfo
+from gitsign_py.localstack.service import Request, Response, Route, Service, json_response, plain_errors
+from gitsign_py.localstack.state import State, prepare_directory
+
+DEFAULT_PORT = 18400
+_SHUTDOWN_SECONDS = 3
+_BACKLOG = 128
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handling: it re-raises what it caught, and a stopped stack should just end."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class Stack:
+    """Opens a directory and a port; ``serve`` blocks until ``stop``. As a context manager it serves from a thread."""
+
+    def __init__(
+        self,
+        directory: Path,
+        port: int = DEFAULT_PORT,
+        *,
+        hook: Hook | None = None,
+        clock: Callable[[], datetime] = system_clock,
+        random: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        """Take the lock, bind 127.0.0.1 (``port`` 0: any free one), open state and keys, write the client files.
+
+        Raises ConfigError ``stack-already-running``, ``stack-port-busy`` or ``stack-directory-...``.
+        """
+        self._closing = contextlib.ExitStack()
+        try:
+            directory = prepare_directory(directory)
+            self._closing.enter_context(Lock(directory))
+            self._socket = self._closing.enter_context(_bind(port))
+            self.port: int = self._socket.getsockname()[1]
+            self.url = f"http://127.0.0.1:{self.port}"
+            state = State(directory)
+            self._closing.callback(state.close)
+            hook = hook or Hook()
+            self.context = Context(self.url, state, Keyring(state), clock, random, hook)
+            self.services = (*assembly.services(self.context), self._own_service())
+            self.info = self.write_files()
+            app = http.application(self.services, hook)
+        except BaseException:
+            self._closing.close()
+            raise
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                http="h11",
+                loop="asyncio",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+            )
+        )
+        self._thread: threading.Thread | None = None
+
+    def write_files(self) -> StackInfo:
+        """Write the client files and then stack.json: whoever finds that one finds the others."""
+        files = clientfiles.write(self.context.state, self.services)
+        directory = self.context.state.directory
+        started = format_rfc3339(self.context.clock().replace(microsecond=0))
+        info = StackInfo(self.url, self.port, os.getpid(), directory, started, files)
+        self.context.state.write_file(INFO, json.dumps(info.to_json(), indent=2).encode() + b"\n", 0o644)
+        return info
+
+    def _own_service(self) -> Service:
+        routes = (Route("GET", "/healthz", _health), Route("GET", "/stack.json", self._describe))
+        return Service("stack", routes, plain_errors)
+
+    def _describe(self, _: Request) -> Response:
+        return json_response(self.info.to_json())
+
+    def serve(self) -> None:
+        """Answer requests until ``stop`` or, in the main thread, SIGINT or SIGTERM; then let go of everything."""
+        try:
+            for service in self.services:
+                service.start()
+                self._closing.callback(service.stop)
+            asyncio.run(self._run())
+        finally:
+            self.close()
+
+    async def _run(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, self.stop)
+        await self._server.serve(sockets=[self._socket])
+
+    def stop(self) -> None:
+        """Make ``serve`` return; from any thread."""
+        self._server.should_exit = True
+
+    def close(self) -> None:
+        """Let go of port, database and lock; twice does no harm."""
+        self._closing.close()
+
+    def __enter__(self) -> "Stack":
+        self._thread = threading.Thread(target=self.serve, name="local-stack", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        if self._thread is not None:
+            self._thread.join()
+
+
+def _health(_: Request) -> Response:
+    return json_response({"status": "ok"})
+
+
+def _bind(port: int) -> socket.socket:
+    """A listening socket on loopback; connections wait in its queue until the server is up."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(("127.0.0.1", port))
+        sock.listen(_BACKLOG)
+    except OSError as error:
+        sock.close()
+        busy = error.errno == errno.EADDRINUSE
+        raise ConfigError(
+            "stack-port-busy" if busy else "stack-port-unusable",
+            f"port {port} of 127.0.0.1 is in use" if busy else f"cannot use port {port}: {error.strerror}",
+            hint="give another with --port, or --port 0 for any free one",
+        ) from error
+    return sock
