@@ -83,7 +83,7 @@ def make_ca(common_name: str = "test-tsa-root", *, not_before: datetime | None =
     return Authority(key, certificate, (), ())
 
 
-def make_authority(  # noqa: PLR0913 - each keyword spoils one thing
+def make_authority(
     *,
     ca: Authority | None = None,
     key: PrivateKey | None = None,

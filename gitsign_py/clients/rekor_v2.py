@@ -1,0 +1,213 @@
+"""Rekor v2, a tiled log: put a signature on it; read checkpoint, tiles and entries; prove an entry from the tiles.
+
+The server answers a submission when the entry is in a published checkpoint, which takes seconds. What comes back is
+compared with what was sent; checkpoint signatures and proofs are checked by whoever holds the trust root.
+"""
+
+import re
+import time
+from collections.abc import Callable
+from functools import cache
+
+from gitsign_py.clients.answer import Answer
+from gitsign_py.clients.session import HttpSession, json_body
+from gitsign_py.clients.tilepaths import TILE_LEVELS, TILE_WIDTH, bundle_path, tile_path, tile_width
+from gitsign_py.clients.urls import check_url, join_url
+from gitsign_py.core import merkle
+from gitsign_py.core.certificate import parse_certificate
+from gitsign_py.core.checkpoint import Checkpoint, parse_checkpoint
+from gitsign_py.core.encoding import ByteReader, b64_encode, decimal_decode
+from gitsign_py.core.logentry import (
+    InclusionProof,
+    LogEntry,
+    entry_from_protojson,
+    hashedrekord_v002_body,
+)
+from gitsign_py.core.note import parse_note
+from gitsign_py.core.trust import TransparencyLogInstance
+from gitsign_py.errors import FormatError, ServiceError, VerificationError
+
+SERVICE = "Rekor"
+SUBMIT_SECONDS = 25.0  # rekor-tiles, CLIENTS.md: a submission waits for the next checkpoint, 20 s are normal
+MAX_SUBMIT_WAITS = 20
+_API = "/api/v2"
+_JSON = {"Content-Type": "application/json", "Accept": "application/json"}
+_WHERE = re.compile(r"with index ([0-9]{1,19})\b")
+_KEY_DETAILS = {"ecdsa-p256": "PKIX_ECDSA_P256_SHA_256"}  # the one kind whose hash is the SHA-256 of the port
+
+
+class RekorV2Client:
+    """A tiled transparency log behind HTTP (port ``TransparencyLog``).
+
+    ``logs`` are those of the trust root: entries that are read back name their log by them, since a tile does not.
+    """
+
+    def __init__(
+        self,
+        session: HttpSession,
+        url: str,
+        *,
+        logs: tuple[TransparencyLogInstance, ...] = (),
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        check_url(SERVICE, url)
+        self._session = session
+        self._url = url
+        self._logs = logs
+        self._sleep = sleep
+
+    def submit(self, *, digest: bytes, signature: bytes, certificate: bytes) -> LogEntry:
+        """Log a hashedrekord 0.0.2; see the port. An entry that is there already (409) is read back from the tiles."""
+        details = _key_details(certificate)
+        body = hashedrekord_v002_body(digest, signature, certificate, details)
+        verifier = {"x509Certificate": {"rawBytes": b64_encode(certificate)}, "keyDetails": details}
+        request = {"digest": b64_encode(digest), "signature": {"content": b64_encode(signature), "verifier": verifier}}
+        answer = self._session.exchange(
+            SERVICE,
+            "POST",
+            join_url(self._url, f"{_API}/log/entries"),
+            body=json_body({"hashedRekordRequestV002": request}),
+            headers=_JSON,
+            expected=(200, 201, 409),
+            total=SUBMIT_SECONDS,
+        )
+        entry = self._existing(answer) if answer.status == 409 else _new_entry(answer)
+        if entry.body != body:
+            raise _foreign(answer, "its entry is another one than the one we sent")
+        return entry
+
+    def _existing(self, conflict: Answer) -> LogEntry:
+        """The entry that a 409 speaks of. It may have been taken a moment ago, before the next checkpoint."""
+        value = conflict.json()
+        message = value.get("message") if isinstance(value, dict) else None
+        found = _WHERE.search(message) if isinstance(message, str) else None
+        if found is None:
+            raise conflict.invalid("it says that the entry exists already and does not say where")
+        index = decimal_decode(found[1])
+        for _ in range(MAX_SUBMIT_WAITS):
+            entry = self.entry(index)
+            if entry is not None:
+                return entry
+            self._sleep(1.0)
+        raise conflict.invalid(f"it says that the entry exists with index {index}, which no checkpoint covers")
+
+    def find(self, *, digest: bytes | None = None, certificate: bytes | None = None) -> tuple[LogEntry, ...]:
+        """Tiled logs have no index to ask. Raises ServiceError ``log-cannot-search``."""
+        del digest, certificate
+        raise ServiceError(
+            "log-cannot-search",
+            f"{SERVICE} at {self._url} is of version 2, which cannot be searched",
+            hint="sign in offline mode (git config gitsign.rekorMode offline), or use a log of version 1",
+            facts={"service": SERVICE, "url": self._url},
+        )
+
+    def checkpoint(self) -> bytes:
+        """Fetch the present checkpoint, a signed note, unverified."""
+        return self._get("checkpoint").body
+
+    def tile(self, level: int, number: int, width: int = TILE_WIDTH) -> tuple[bytes, ...]:
+        """Fetch ``width`` hashes of tile ``number`` in row ``level`` (32 bytes each)."""
+        answer = self._partial(tile_path(level, number, width), tile_path(level, number), width)
+        whole = len(answer.body) // 32
+        if len(answer.body) % 32 or whole < width or whole > TILE_WIDTH:
+            raise answer.invalid(f"a tile of {width} hashes was asked for, {len(answer.body)} bytes came")
+        return tuple(answer.body[at : at + 32] for at in range(0, width * 32, 32))
+
+    def entries(self, number: int, width: int = TILE_WIDTH) -> tuple[bytes, ...]:
+        """Fetch the first ``width`` entries of bundle ``number``: canonicalized bodies."""
+        answer = self._partial(bundle_path(number, width), bundle_path(number), width)
+        reader = ByteReader(answer.body)
+        try:
+            found = tuple(reader.opaque(2) for _ in range(width))
+        except FormatError as error:
+            raise answer.invalid(f"a bundle of {width} entries was asked for: {error.message}") from error
+        return found
+
+    def entry(self, index: int) -> LogEntry | None:
+        """Read an entry with its proof, computed from the tiles of the present checkpoint; None past its end.
+
+        Raises ServiceError ``service-answer-invalid`` when tiles, entry and checkpoint do not fit together.
+        """
+        answer = self._get("checkpoint")
+        checkpoint = _parse_checkpoint(answer)
+        if index >= checkpoint.size:
+            return None
+        number, place = divmod(index, TILE_WIDTH)
+        body = self.entries(number, tile_width(0, number, checkpoint.size))[place]
+        proof = self._prove(index, checkpoint.size)
+        try:
+            merkle.verify_inclusion(merkle.leaf_hash(body), index, checkpoint.size, proof, checkpoint.root)
+        except VerificationError as error:
+            raise answer.invalid("its tiles and entries do not fit its checkpoint") from error
+        return LogEntry(
+            log_index=index,
+            log_id=self._log_id(answer, checkpoint),
+            kind="hashedrekord",
+            version="0.0.2",
+            integrated_time=0,
+            signed_entry_timestamp=b"",
+            inclusion_proof=InclusionProof(index, checkpoint.root, checkpoint.size, proof, answer.body),
+            body=body,
+        )
+
+    def _prove(self, index: int, size: int) -> tuple[bytes, ...]:
+        @cache
+        def tile(level: int, number: int) -> tuple[bytes, ...]:
+            return self.tile(level, number, tile_width(level, number, size))
+
+        def hash_at(level: int, place: int) -> bytes:
+            """Hash of a complete subtree, from the row of tiles at or below its level."""
+            row, height = divmod(level, TILE_LEVELS)
+            number, first = divmod(place << height, TILE_WIDTH)
+            hashes = tile(row, number)[first : first + (1 << height)]
+            while len(hashes) > 1:
+                hashes = tuple(merkle.node_hash(*pair) for pair in zip(hashes[::2], hashes[1::2], strict=True))
+            return hashes[0]
+
+        return tuple(merkle.prove_inclusion(index, size, hash_at))
+
+    def _log_id(self, answer: Answer, checkpoint: Checkpoint) -> bytes:
+        """The id of the log in the trust root whose key a line of the checkpoint names; empty when none does."""
+        lines = parse_note(answer.body).signatures
+        hints = {line.key_hint for line in lines if line.name == checkpoint.origin}
+        return next((log.log_id for log in self._logs if (log.checkpoint_key_id or log.log_id)[:4] in hints), b"")
+
+    def _partial(self, path: str, full: str, width: int) -> Answer:
+        """A partial tile may go once the full one is there (C2SP tlog-tiles, "Partial Tiles")."""
+        answer = self._get(path, missing=width != TILE_WIDTH)
+        return self._get(full) if answer.status == 404 else answer
+
+    def _get(self, path: str, *, missing: bool = False) -> Answer:
+        expected = (200, 404) if missing else (200,)
+        return self._session.exchange(SERVICE, "GET", join_url(self._url, f"{_API}/{path}"), expected=expected)
+
+
+def _key_details(certificate: bytes) -> str:
+    kind = parse_certificate(certificate).public_key.kind
+    details = _KEY_DETAILS.get(kind)
+    if details is None:
+        raise FormatError("key-unsupported", f"a {kind} key cannot be logged with a SHA-256 digest")
+    return details
+
+
+def _new_entry(answer: Answer) -> LogEntry:
+    try:
+        return entry_from_protojson(answer.json())
+    except FormatError as error:
+        raise answer.invalid(error.message) from error
+
+
+def _parse_checkpoint(answer: Answer) -> Checkpoint:
+    try:
+        return parse_checkpoint(answer.body)
+    except FormatError as error:
+        raise answer.invalid(error.message) from error
+
+
+def _foreign(answer: Answer, why: str) -> ServiceError:
+    return ServiceError(
+        "service-answer-foreign",
+        f"{SERVICE} at {answer.url} gave somebody else's entry: {why}",
+        hint="do not use this log until its operator explains; check the URL (gitsign.rekor)",
+        facts={"service": SERVICE, "url": answer.url},
+    )

@@ -1,0 +1,30 @@
+"""A log that tells two histories: the fault ``fork`` gives it a second tree, other from its first leaf on.
+
+Both trees are signed by the same key under the same origin, which is what makes a fork an attack: each is sound by
+itself, and only a consistency proof, or an entry that is in one of them alone, shows that there are two.
+"""
+
+from gitsign_py.localstack.context import Context
+from gitsign_py.localstack.merklestore import Tree
+
+_OTHER = 1 << 61  # tree ids are 64-bit numbers below 2^63
+
+
+def tree_of(context: Context, service: str, tree_id: int) -> Tree:
+    """The tree that ``service`` shows: its own, or the other one while the fault is on."""
+    own = Tree(context.state, tree_id)
+    if context.hook.setting(f"{service}:fork") is None:
+        return own
+    return _other(context, own)
+
+
+def _other(context: Context, own: Tree) -> Tree:
+    """The other tree, made when it is first asked for: as long as the own one then was, its first leaf replaced."""
+    other = Tree(context.state, own.tree_id ^ _OTHER)
+    with context.state.transaction():
+        if other.size() == 0:
+            now_ms = int(context.clock().timestamp() * 1000)
+            other.append(b'{"fork":true}', identity=b"fork", extra=b"", time_ms=now_ms)
+            for leaf in own.leaves(1, own.size()):
+                other.append(leaf.data, identity=leaf.leaf_hash, extra=leaf.extra, time_ms=leaf.time_ms)
+    return other

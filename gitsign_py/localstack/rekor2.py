@@ -1,0 +1,220 @@
+"""The signature log as Rekor v2 serves it: one write method, and a tiled log to read (C2SP tlog-tiles).
+
+Each key has a tree of its own, a shard with an origin of its own; the open one takes entries and answers under
+/api/v2, each shard also under /rekor2/NUMBER/api/v2. Every submission is published at once, so that the answer needs
+not wait for the next checkpoint. The trusted root names a shard by ``http://ORIGIN``, since clients take a log's host
+name for the origin of its checkpoints; where it is reached is what the signing configuration says.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from gitsign_py.core import checkpoint, note
+from gitsign_py.core.encoding import b64_encode, opaque
+from gitsign_py.core.trust import Service as Endpoint, TransparencyLogInstance, Validity
+from gitsign_py.localstack import forks, rekor2kinds
+from gitsign_py.localstack.ca import grpc_errors
+from gitsign_py.localstack.context import Context
+from gitsign_py.localstack.keyring import ServerKey
+from gitsign_py.localstack.merklestore import Leaf, Tree
+from gitsign_py.localstack.service import Refusal, Request, Response, Route, Service, TrustPart, json_response
+
+NAME = "rekor2"
+ROLE = "rekor2"
+HOST = "rekor2.local"
+TILE_WIDTH = 256
+MAX_ENTRY = (1 << 16) - 1  # bundles give an entry's length in two bytes
+OCTETS = "application/octet-stream"
+_PLACE = re.compile(r"((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?\Z")
+_LEVEL = re.compile(r"[0-9]|[1-5][0-9]|6[0-3]\Z")
+_FOREVER = {"Cache-Control": "max-age=31536000, immutable"}
+_NO_CACHE = {"Cache-Control": "no-cache"}
+_KEY_DETAILS = {"ed25519": "PKIX_ED25519", "ecdsa-p256": "PKIX_ECDSA_P256_SHA_256"}
+_ED25519_NOTE = 0x01  # signature type of C2SP signed-note
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One tree of the log, counted from 1."""
+
+    number: int
+    key: ServerKey
+    tree: Tree
+    context: Context
+
+    @property
+    def origin(self) -> str:
+        """First line of its checkpoints, and the name of their signer."""
+        return HOST if self.number == 1 else f"{self.number}.{HOST}"
+
+    @property
+    def log_id(self) -> bytes:
+        """32 bytes: the note key id before it is cut (C2SP signed-note, Ed25519), or SHA-256 of an ECDSA key."""
+        if self.key.kind != "ed25519":
+            return self.key.key_id
+        named = self.origin.encode() + b"\n" + bytes([_ED25519_NOTE])
+        return hashlib.sha256(named + self.key.public.raw).digest()
+
+    def checkpoint(self, size: int) -> bytes:
+        """A signed note over the tree of ``size`` entries (C2SP tlog-checkpoint)."""
+        root = self.tree.root(size)
+        if self.context.hook.setting(f"{NAME}:wrong-root") is not None:
+            root = hashlib.sha256(root).digest()
+        text = checkpoint.format_checkpoint(checkpoint.Checkpoint(self.origin, size, root))
+        return note.format_note(text, (note.NoteSignature(self.origin, self.log_id[:4], self.key.sign(text)),))
+
+
+class RekorTiles:
+    """The log over all its shards."""
+
+    def __init__(self, context: Context, *, kind: str = "ed25519") -> None:
+        """``kind`` of the key that is made on first start: ed25519 or ecdsa-p256."""
+        self.context = context
+        if not context.keyring.all(ROLE):
+            self.new_shard(kind)
+
+    def new_shard(self, kind: str = "ed25519") -> ServerKey:
+        """Start a tree with a key and an origin of its own; the caller closes the earlier key (``stack rotate``)."""
+        tree_id = int.from_bytes(self.context.random(8), "big") >> 2
+        return self.context.keyring.add(ROLE, kind, self.context.now(NAME), tree_id=tree_id)
+
+    def shards(self) -> tuple[Shard, ...]:
+        """All shards, oldest first."""
+        keys = self.context.keyring.all(ROLE)
+        trees = (forks.tree_of(self.context, NAME, key.tree_id) for key in keys)
+        return tuple(
+            Shard(number, key, tree, self.context)
+            for number, (key, tree) in enumerate(zip(keys, trees, strict=True), 1)
+        )
+
+    def _shard(self, request: Request) -> Shard:
+        shards = self.shards()
+        wanted = request.parts.get("shard")
+        if wanted is None:
+            return shards[-1]
+        if not wanted.isascii() or not wanted.isdigit() or not 1 <= int(wanted[:9]) <= len(shards):
+            raise Refusal(404, "no such shard")
+        return shards[int(wanted) - 1]
+
+    # -- handlers -------------------------------------------------------------------------------------------------
+
+    def create(self, request: Request) -> Response:
+        """``POST /api/v2/log/entries``: 201 with the entry as protobuf JSON; 409 names the index of a repeated one."""
+        body = rekor2kinds.propose(request)
+        if len(body) > MAX_ENTRY:
+            raise Refusal(400, f"the entry has more than {MAX_ENTRY} bytes")
+        identity = hashlib.sha256(body).digest()
+        with self.context.state.transaction():
+            shard = self.shards()[-1]
+            known = shard.tree.find(identity)
+            if known is not None and self.context.hook.setting(f"{NAME}:duplicate-entries") is None:
+                raise _conflict(known)
+            if known is not None:
+                identity += self.context.random(8)
+            now_ms = int(self.context.now(NAME).timestamp() * 1000)
+            leaf = shard.tree.append(body, identity=identity, extra=b"", time_ms=now_ms)
+            value = _entry_json(shard, leaf)
+        return json_response(value, 201, {"X-Log-Index": str(leaf.position)})
+
+    def checkpoint(self, request: Request) -> Response:
+        """``GET /api/v2/checkpoint``."""
+        with self.context.state.reading():
+            shard = self._shard(request)
+            return Response(200, shard.checkpoint(shard.tree.size()), "text/plain; charset=utf-8", _NO_CACHE)
+
+    def tile(self, request: Request) -> Response:
+        """``GET /api/v2/tile/LEVEL/PLACE``: hashes of complete subtrees, 256 or the width that the path says."""
+        level = request.parts["level"]
+        number, width = _place(request)
+        if not _LEVEL.match(level):
+            raise Refusal(404, "no such tile")
+        start = number * TILE_WIDTH
+        with self.context.state.reading():
+            hashes = self._shard(request).tree.subtrees(8 * int(level), start, start + width)
+        if len(hashes) < width:
+            raise Refusal(404, "no such tile")
+        return Response(200, b"".join(hashes), OCTETS, _FOREVER)
+
+    def entries(self, request: Request) -> Response:
+        """``GET /api/v2/tile/entries/PLACE``: a bundle of entries, each after its length in two bytes."""
+        number, width = _place(request)
+        start = number * TILE_WIDTH
+        leaves = self._shard(request).tree.leaves(start, start + width)
+        if len(leaves) < width:
+            raise Refusal(404, "no such bundle")
+        return Response(200, b"".join(opaque(leaf.data, 2) for leaf in leaves), OCTETS, _FOREVER)
+
+    def trust(self) -> TrustPart:
+        """Each shard's key with its window, the URL, and the public keys as PEM, the open one first."""
+        shards = self.shards()
+        endpoint = Endpoint(self.context.url, 2, Validity(shards[0].key.starts, None), "local")
+        keys = b"".join(shard.key.pem for shard in reversed(shards))
+        return TrustPart(
+            tlogs=tuple(_log_instance(shard) for shard in shards), rekor_urls=(endpoint,), files={"rekor2.pub": keys}
+        )
+
+
+def service(log: RekorTiles) -> Service:
+    """The routes of the log."""
+    reads = (
+        ("checkpoint", log.checkpoint),
+        ("tile/entries/{place:path}", log.entries),
+        ("tile/{level}/{place:path}", log.tile),
+    )
+    routes = [Route("POST", "/api/v2/log/entries", log.create)]
+    for path, handler in reads:
+        routes.append(Route("GET", f"/api/v2/{path}", handler))
+        routes.append(Route("GET", f"/rekor2/{{shard}}/api/v2/{path}", handler))
+    return Service(NAME, tuple(routes), grpc_errors, log.trust)
+
+
+def _log_instance(shard: Shard) -> TransparencyLogInstance:
+    return TransparencyLogInstance(
+        base_url=f"http://{shard.origin}",
+        hash_algorithm="SHA2_256",
+        public_key=shard.key.public,
+        key_details=_KEY_DETAILS[shard.key.kind],
+        valid_for=shard.key.validity,
+        log_id=shard.log_id,
+        checkpoint_key_id=None,
+        operator="local",
+    )
+
+
+def _entry_json(shard: Shard, leaf: Leaf) -> dict[str, Any]:
+    """A TransparencyLogEntry as the real server writes it: int64 as text, no time, no promise."""
+    size = shard.tree.size()
+    return {
+        "logIndex": str(leaf.position),
+        "logId": {"keyId": b64_encode(shard.log_id)},
+        "kindVersion": {"kind": "hashedrekord", "version": "0.0.2"},
+        "integratedTime": "0",
+        "inclusionPromise": None,
+        "inclusionProof": {
+            "logIndex": str(leaf.position),
+            "rootHash": b64_encode(shard.tree.root(size)),
+            "treeSize": str(size),
+            "hashes": [b64_encode(part) for part in shard.tree.prove_inclusion(leaf.position, size)],
+            "checkpoint": {"envelope": shard.checkpoint(size).decode()},
+        },
+        "canonicalizedBody": b64_encode(leaf.data),
+    }
+
+
+def _conflict(known: Leaf) -> Refusal:
+    message = f"an equivalent entry already exists in the transparency log with index {known.position}"
+    return Refusal(409, message, headers={"X-Log-Index": str(known.position)})
+
+
+def _place(request: Request) -> tuple[int, int]:
+    """Number and width of a tile from its place in the path (C2SP tlog-tiles): x001/x234/067[.p/W]."""
+    match = _PLACE.match(request.parts["place"])
+    if not match:
+        raise Refusal(404, "no such tile")
+    digits, width = match[1].replace("x", "").replace("/", ""), int(match[2] or TILE_WIDTH)
+    padded = len(digits) > 3 and digits.startswith("000")
+    if padded or len(digits) > 18 or width > TILE_WIDTH or match[2] == str(TILE_WIDTH):
+        raise Refusal(404, "no such tile")
+    return int(digits), width
