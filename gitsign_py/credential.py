@@ -1,0 +1,177 @@
+"""The right to sign for ten minutes: a key that exists in memory alone, and a certificate that says whose it is.
+
+Nothing is signed before the certificate has been checked as strictly as a verifier would: it is over our key, from a
+CA of the trust root, logged, of the right profile, and it names the identity and the issuer that the token names.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from gitsign_py.core import der, oids
+from gitsign_py.core.certificate import Certificate, parse_certificate
+from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.core.fulcio import CertificateIdentity
+from gitsign_py.core.token import (
+    UnverifiedClaims,
+    certificate_identities,
+    certificate_issuers,
+    check_claims,
+    parse_unverified,
+)
+from gitsign_py.core.trust import TrustedRoot
+from gitsign_py.errors import FormatError, PolicyError, ServiceError, VerificationError
+from gitsign_py.ports import CertificateAuthority, IssuedCertificate, Sign, TokenSource
+from gitsign_py.verification.signer import check_signer
+from gitsign_py.verification.steps import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A checked certificate and the means to sign with its key; the key itself is out of reach.
+
+    ``sign`` takes a message and gives the DER ECDSA signature over its SHA-256.
+    """
+
+    certificate: Certificate
+    identity: CertificateIdentity
+    sign: Sign = field(repr=False)
+
+    def usable(self, at: datetime) -> bool:
+        """Tell whether the certificate covers this time (for keeping a credential between signatures)."""
+        return self.certificate.not_before <= at <= self.certificate.not_after
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialRequest:
+    """Whose certificate is wanted, and what it is checked against.
+
+    ``audience`` is the client id that tokens are for; ``issuer`` the one that the token must be of, when one is set;
+    ``committer`` the names and addresses of which the identity must be one (gitsign.matchCommitter), empty for any.
+    ``require_sct`` is off for a private CA without a CT log.
+    """
+
+    trusted_root: TrustedRoot
+    audience: str = "sigstore"
+    issuer: str | None = None
+    committer: tuple[str, ...] = ()
+    require_sct: bool = True
+
+
+def new_key() -> tuple[bytes, Sign]:
+    """Make an ephemeral P-256 key. Gives its DER SubjectPublicKeyInfo and the function that signs with it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    numbers = key.public_key().public_numbers()
+    point = b"\x04" + numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")  # SEC 1 §2.3.3, uncompressed
+    algorithm = der.sequence(der.oid(oids.EC_PUBLIC_KEY), der.oid(oids.CURVE_P256))  # RFC 5480 §2
+
+    def sign(message: bytes) -> bytes:
+        return key.sign(message, ec.ECDSA(hashes.SHA256()))
+
+    return der.sequence(algorithm, der.bit_string(point)), sign
+
+
+def obtain_credential(
+    request: CredentialRequest, *, tokens: TokenSource, authority: CertificateAuthority, now: datetime
+) -> Credential:
+    """Get a token, make a key, have it certified, check the certificate.
+
+    ``now`` (aware) is compared with the token's times. Raises VerificationError ``token-...``, PolicyError
+    ``committer-mismatch``, FormatError, ConfigError, or ServiceError, ``certificate-unusable`` among others.
+    """
+    token = tokens.token()
+    claims = parse_unverified(token.raw)
+    check_claims(claims, now=now, audience=request.audience, issuer=request.issuer)
+    _check_committer(certificate_identities(claims), request.committer)
+    spki, sign = new_key()
+    issued = authority.issue(token=token, public_key_spki=spki, sign=sign)
+    certificate, identity = _checked(issued, spki, request)
+    _check_same_person(identity, certificate, claims)
+    _check_committer((identity.value,), request.committer)
+    return Credential(certificate, identity, sign)
+
+
+def _check_committer(identities: tuple[str, ...], committer: tuple[str, ...]) -> None:
+    """Before the certificate too: one that is issued stands in a public log for good, mistake or not."""
+    if committer and not set(identities) & set(committer):
+        raise PolicyError(
+            "committer-mismatch",
+            f"you are signed in as {identities[0]}, the committer is {', '.join(committer)}",
+            hint="sign in as the committer, set user.email, or turn gitsign.matchCommitter off",
+            facts={"identity": identities[0], "committer": ", ".join(committer)},
+        )
+
+
+def _checked(
+    issued: IssuedCertificate, spki: bytes, request: CredentialRequest
+) -> tuple[Certificate, CertificateIdentity]:
+    with _unusable():
+        if not issued.chain:
+            raise FormatError("certificate-missing", "there is none in the answer")
+        certificate = parse_certificate(issued.chain[0])
+        untrusted = tuple(parse_certificate(one) for one in issued.chain[1:])
+        if certificate.public_key.spki != spki:
+            raise VerificationError("certificate-other-key", "it is over another key than the one we sent")
+        if issued.detached_sct is not None and request.require_sct:
+            raise VerificationError(
+                "certificate-sct-detached",
+                "its certificate timestamp (SCT) came beside it, and a Git signature has no place for that",
+                hint="let the CA embed SCTs (Fulcio does when it has a CT log and a CA key of its own)",
+            )
+        signer = check_signer(Report(), certificate, untrusted, request.trusted_root, require_sct=request.require_sct)
+    return certificate, signer.identity
+
+
+@contextmanager
+def _unusable() -> Iterator[None]:
+    try:
+        yield
+    except (FormatError, VerificationError) as error:
+        raise ServiceError(
+            "certificate-unusable",
+            f"the certificate from Fulcio cannot be used: {error.message}",
+            hint=error.hint or "check that gitsign.fulcio and the trust root belong to the same instance",
+            facts={"cause": error.reason, **error.facts},
+        ) from error
+
+
+def _check_same_person(identity: CertificateIdentity, certificate: Certificate, claims: UnverifiedClaims) -> None:
+    """The certificate names whom the token names: a CA's slip must not make us sign as somebody else.
+
+    A workload's name is derived from its claims by rules of the CA; when none of the known ones fits, the token's
+    subject, which newer Fulcios copy into the certificate (1.3.6.1.4.1.57264.1.24), decides.
+    """
+    issuers, names = certificate_issuers(claims), certificate_identities(claims)
+    with _unusable():
+        if identity.issuer not in issuers:
+            raise VerificationError(
+                "certificate-other-issuer",
+                f"it names the issuer {identity.issuer}, the token is from {claims.issuer}",
+                facts={"expected": claims.issuer, "got": identity.issuer, "certificate": certificate.fingerprint},
+            )
+        subject = None if claims.email else identity.claims.get("token_subject")
+        if identity.value not in names and subject != claims.subject:
+            raise VerificationError(
+                "certificate-other-identity",
+                f"it names {identity.value}, the token is for {names[0]}",
+                facts={"expected": names[0], "got": identity.value, "certificate": certificate.fingerprint},
+            )
+
+
+def check_usable(credential: Credential, now: datetime) -> None:
+    """Refuse to sign with a certificate that is over: the log's time would prove the signature worthless.
+
+    Raises VerificationError ``credential-expired``.
+    """
+    if now > credential.certificate.not_after:
+        end = format_rfc3339(credential.certificate.not_after)
+        raise VerificationError(
+            "credential-expired",
+            f"the signing certificate was valid to {end}, it is now {format_rfc3339(now.replace(microsecond=0))}",
+            hint="get a new one; if it is new, set this machine's clock",
+            facts={"not_after": end},
+        )

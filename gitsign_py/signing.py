@@ -1,0 +1,277 @@
+"""The signing flow over ports: credential, CMS signature, timestamp, log entry, and a last look as a verifier.
+
+    offline mode: the log holds SHA-256 of the signed attributes, and its entry is embedded in the signature
+    online mode:  the log holds SHA-256 of the object's id as hex text; verifying then needs the log
+
+Everything that can be refused is refused before something irrevocable happens: a certificate and a log entry are
+public for good. What is handed to git has passed the same verifier that will judge it later, so a log that lies about
+its proof, or a clock that is wrong, costs an error message now and not an unverifiable commit.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from gitsign_py.core.armor import armor
+from gitsign_py.core.certificate import Certificate
+from gitsign_py.core.cms import Attribute
+from gitsign_py.core.cmsbuild import (
+    build_signed_attributes,
+    build_signed_data,
+    log_entry_attribute,
+    timestamp_attribute,
+)
+from gitsign_py.core.gitobject import HashAlgorithm, join_commit, join_tag, object_id, split_commit, split_tag
+from gitsign_py.core.logentry import LogEntry, encode_entry
+from gitsign_py.core.timestamp import verify_timestamp
+from gitsign_py.core.timestampbuild import TimestampRequest, build_request, granted_token
+from gitsign_py.core.trust import TrustedRoot
+from gitsign_py.credential import Credential, CredentialRequest, check_usable, obtain_credential
+from gitsign_py.errors import ConfigError, FormatError, ServiceError, UsageError, VerificationError
+from gitsign_py.ports import CertificateAuthority, Clock, TimestampAuthority, TokenSource, TransparencyLog
+from gitsign_py.verification.result import VerifiedSignature
+from gitsign_py.verification.signature import verify_signature
+
+Mode = Literal["offline", "online"]
+Random = Callable[[int], bytes]
+"""Gives that many random bytes."""
+
+_CLOCK_WARNING = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class SigningServices:
+    """Whom the flow asks. ``timestamps`` is None for no timestamp; ``random`` makes the timestamp's nonce."""
+
+    tokens: TokenSource
+    authority: CertificateAuthority
+    log: TransparencyLog
+    clock: Clock
+    random: Random
+    timestamps: TimestampAuthority | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SigningOptions:
+    """How to sign. ``algorithm`` is the repository's (online mode); None lets the object names in the payload tell.
+
+    ``rekor_version`` is that of ``SigningServices.log``: version 2 states no time and cannot be searched.
+    """
+
+    request: CredentialRequest
+    mode: Mode = "offline"
+    algorithm: HashAlgorithm | None = None
+    rekor_version: Literal[1, 2] = 1
+
+    @property
+    def trusted_root(self) -> TrustedRoot:
+        """What certificate, log and timestamp are checked against."""
+        return self.request.trusted_root
+
+
+@dataclass(frozen=True, slots=True)
+class SigningResult:
+    """A signature that verifies: ``armored`` is what git stores, ``signature_der`` the ContentInfo inside.
+
+    ``object_id`` is the id that was logged (online mode), else None. ``warnings`` are one line each.
+    """
+
+    armored: bytes
+    signature_der: bytes
+    verified: VerifiedSignature
+    object_id: str | None
+    warnings: tuple[str, ...]
+
+    @property
+    def identity(self) -> str:
+        """Who signed."""
+        return self.verified.identity
+
+    @property
+    def issuer(self) -> str:
+        """Who vouched for the identity."""
+        return self.verified.issuer
+
+    @property
+    def log_index(self) -> int:
+        """Where the log holds it."""
+        return self.verified.log.log_index
+
+    @property
+    def certificate(self) -> Certificate:
+        """The leaf."""
+        return self.verified.certificate
+
+
+def sign_payload(payload: bytes, *, services: SigningServices, options: SigningOptions) -> SigningResult:
+    """Sign ``payload``, the bytes that git gives to a signing program, with a new credential.
+
+    Raises ConfigError, UsageError (options that do not fit together or the payload), VerificationError (the token),
+    PolicyError (the committer) and ServiceError (a server is out of reach, or what it says cannot be used). Nothing
+    is to be used of a signature whose making raised.
+    """
+    check_options(payload, services, options)
+    credential = obtain_credential(
+        options.request, tokens=services.tokens, authority=services.authority, now=services.clock.now()
+    )
+    return sign_with(credential, payload, services=services, options=options)
+
+
+def check_options(payload: bytes, services: SigningServices, options: SigningOptions) -> None:
+    """Refuse what cannot end in a signature that verifies, before anything is asked of anybody.
+
+    Raises ConfigError ``timestamp-server-missing``, ``online-mode-needs-rekor-v1``; UsageError ``online-mode-payload``.
+    """
+    if options.mode == "online" and options.rekor_version == 2:
+        raise ConfigError(
+            "online-mode-needs-rekor-v1",
+            "gitsign.rekorMode online does not go with gitsign.rekorVersion 2, whose log cannot be searched",
+            hint="set gitsign.rekorMode to offline, so that the log's proof is stored in the signature",
+        )
+    if options.rekor_version == 2 and services.timestamps is None:
+        raise ConfigError(
+            "timestamp-server-missing",
+            "gitsign.rekorVersion 2 needs a timestamp, since its log states no time",
+            hint="set gitsign.timestampServerURL",
+        )
+    if options.mode == "online":
+        _unsigned_kind(payload, options.algorithm)
+
+
+def sign_with(
+    credential: Credential, payload: bytes, *, services: SigningServices, options: SigningOptions
+) -> SigningResult:
+    """Sign with a credential that is already there; see ``sign_payload`` for what it raises."""
+    started = services.clock.now()
+    check_usable(credential, started)
+    attributes = build_signed_attributes(payload, started)
+    signature = credential.sign(attributes)
+    draft = _Draft(credential, payload, attributes, signature, _timestamped(signature, services, options))
+    finish = _finish_online if options.mode == "online" else _finish_offline
+    return finish(draft, services, options)
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A signature that is not on the log yet."""
+
+    credential: Credential
+    payload: bytes
+    attributes: bytes
+    signature: bytes
+    unsigned: tuple[Attribute, ...]
+
+    def built(self, *more: Attribute) -> bytes:
+        """The ContentInfo, with ``more`` unsigned attributes."""
+        certificate = self.credential.certificate
+        return build_signed_data(certificate, self.attributes, self.signature, (*self.unsigned, *more))
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A finished signature, not judged yet; ``entries`` are what the log gave when they are not in ``der``."""
+
+    payload: bytes
+    der: bytes
+    object_id: str | None = None
+    entries: tuple[LogEntry, ...] = ()
+
+
+def _finish_offline(draft: _Draft, services: SigningServices, options: SigningOptions) -> SigningResult:
+    digest = hashlib.sha256(draft.attributes).digest()
+    entry = services.log.submit(digest=digest, signature=draft.signature, certificate=draft.credential.certificate.raw)
+    made = _Made(draft.payload, draft.built(log_entry_attribute(encode_entry(entry))))
+    return _verified(made, services, options)
+
+
+def _finish_online(draft: _Draft, services: SigningServices, options: SigningOptions) -> SigningResult:
+    """The object's id covers the signature, so it is known only now; the log gets a second signature, over the id."""
+    made = draft.built()
+    name = object_name(draft.payload, armor(made), options.algorithm)
+    message = name.encode("ascii")
+    digest = hashlib.sha256(message).digest()
+    credential = draft.credential
+    entry = services.log.submit(
+        digest=digest, signature=credential.sign(message), certificate=credential.certificate.raw
+    )
+    return _verified(_Made(draft.payload, made, name, (entry,)), services, options)
+
+
+def _timestamped(signature: bytes, services: SigningServices, options: SigningOptions) -> tuple[Attribute, ...]:
+    """RFC 3161 appendix A: the timestamp is over the signature value. The nonce ties the answer to this request."""
+    if services.timestamps is None:
+        return ()
+    nonce = int.from_bytes(services.random(8), "big") >> 1
+    request = TimestampRequest("sha256", hashlib.sha256(signature).digest(), nonce=nonce)
+    response = services.timestamps.timestamp(build_request(request))
+    authorities = options.trusted_root.timestamp_authorities
+    with _refused("timestamp-unusable", "the timestamp cannot be used"):
+        token = granted_token(response)
+        verify_timestamp(token, message=signature, authorities=authorities, nonce=nonce)
+    return (timestamp_attribute(token),)
+
+
+def object_name(payload: bytes, armored: bytes, algorithm: HashAlgorithm | None = None) -> str:
+    """Name the object as git will once the signature is in it (hex).
+
+    Raises UsageError ``online-mode-payload`` for a payload that is neither a commit nor a tag.
+    """
+    kind, found = _unsigned_kind(payload, algorithm)
+    whole = join_commit(payload, armored, found) if kind == "commit" else join_tag(payload, armored, found)
+    return object_id(kind, whole, found)
+
+
+def _unsigned_kind(payload: bytes, algorithm: HashAlgorithm | None) -> tuple[Literal["commit", "tag"], HashAlgorithm]:
+    """A commit starts with its tree, a tag with its object; git signs push certificates too, which have no id."""
+    try:
+        if payload.startswith(b"tree "):
+            return "commit", split_commit(payload, algorithm).algorithm
+        return "tag", split_tag(payload, algorithm).algorithm
+    except FormatError as error:
+        raise UsageError(
+            "online-mode-payload",
+            f"in online mode only a commit or a tag can be signed, and this is neither: {error.message}",
+            hint="set gitsign.rekorMode to offline, which signs anything",
+        ) from error
+
+
+def _verified(made: _Made, services: SigningServices, options: SigningOptions) -> SigningResult:
+    """Let the verifier judge the new signature: the log's promise, proof and checkpoint are checked here."""
+    now = services.clock.now()
+    armored = armor(made.der)
+    with _refused("signature-unverifiable", "the new signature does not verify and is not used"):
+        verified = verify_signature(
+            made.payload,
+            armored,
+            trusted_root=options.trusted_root,
+            now=now,
+            object_id=made.object_id,
+            find_entries=lambda _digest, _certificate: made.entries,
+            require_sct=options.request.require_sct,
+        )
+    return SigningResult(armored, made.der, verified, made.object_id, _warnings(verified, now))
+
+
+def _warnings(verified: VerifiedSignature, now: datetime) -> tuple[str, ...]:
+    off = verified.time - now
+    if abs(off) <= _CLOCK_WARNING:
+        return ()
+    where = "behind" if off > timedelta(0) else "ahead of"
+    return (f"this machine's clock is {abs(int(off.total_seconds()))} s {where} the proven time of signing",)
+
+
+@contextmanager
+def _refused(reason: str, what: str) -> Iterator[None]:
+    try:
+        yield
+    except (FormatError, VerificationError) as error:
+        step = error.step if isinstance(error, VerificationError) else ""
+        raise ServiceError(
+            reason,
+            f"{what}: {error.message}" + (f" (step {step})" if step else ""),
+            hint=error.hint or "check that the services and the trust root belong to the same instance",
+            facts={"cause": error.reason, "step": step or None, **error.facts},
+        ) from error
