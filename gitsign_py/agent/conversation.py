@@ -19,7 +19,7 @@ FRAME_SECONDS = 10.0  # from the first byte of a frame to its last
 WAIT_FRAME = pack_frame({"status": b"wait"})
 
 
-class Disconnected(Exception):
+class DisconnectedError(Exception):
     """The client has gone; nobody waits for an answer any more."""
 
 
@@ -33,7 +33,7 @@ class Conversation:
         self.restricted = restricted
 
     def read(self, seconds: float = FRAME_SECONDS) -> Fields:
-        """Receive one frame, whole within ``seconds``. Raises Disconnected or ProtocolError."""
+        """Receive one frame, whole within ``seconds``. Raises DisconnectedError or ProtocolError."""
         end = time.monotonic() + seconds
         header = self._exactly(HEADER_LENGTH, end)
         return unpack_fields(self._exactly(body_length(header), end))
@@ -50,14 +50,14 @@ class Conversation:
             except TimeoutError as error:
                 raise ProtocolError("a frame takes too long") from error
             except OSError as error:
-                raise Disconnected from error
+                raise DisconnectedError from error
             if not part:
-                raise Disconnected
+                raise DisconnectedError
             data += part
         return bytes(data)
 
     def send(self, fields: Fields) -> None:
-        """Send one frame. Raises Disconnected."""
+        """Send one frame. Raises DisconnectedError."""
         data = pack_frame(fields)
         with self._sending:
             self._waiting = False
@@ -65,14 +65,14 @@ class Conversation:
                 self._connection.settimeout(FRAME_SECONDS)
                 self._connection.sendall(data)
             except OSError as error:
-                raise Disconnected from error
+                raise DisconnectedError from error
 
     def need(self, seconds: float, **fields: bytes) -> Fields | None:
         """Ask the client for something (``what`` says for what); None when it gives up or is gone."""
         try:
             self.send({"status": b"need", **fields})
             given = self.read(seconds)
-        except (Disconnected, ProtocolError):
+        except (DisconnectedError, ProtocolError):
             return None
         self.start_waiting()
         return None if given.get("request") == b"give-up" else given

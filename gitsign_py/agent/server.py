@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gitsign_py.agent.client import peer_uid
-from gitsign_py.agent.conversation import Conversation, Disconnected, Fields, error_frame
+from gitsign_py.agent.conversation import Conversation, DisconnectedError, Fields, error_frame
 from gitsign_py.agent.protocol import ProtocolError
 from gitsign_py.errors import FormatError, GitsignError, ServiceError, UsageError
 
@@ -120,10 +120,10 @@ class AgentServer:
                 return
             conversation.start_waiting()
             conversation.send(self._answer(request, conversation))
-        except Disconnected:
+        except DisconnectedError:
             pass  # nobody is left to be told
         except ProtocolError as error:
-            with contextlib.suppress(Disconnected):
+            with contextlib.suppress(DisconnectedError):
                 conversation.send(error_frame(FormatError("agent-protocol", f"the agent was not understood: {error}")))
         finally:
             with self._lock:
@@ -139,7 +139,7 @@ class AgentServer:
             return handler(request, conversation)
         except GitsignError as error:
             return error_frame(error)
-        except (Disconnected, ProtocolError):
+        except (DisconnectedError, ProtocolError):
             raise
         except Exception as error:  # noqa: BLE001  one broken request must not end the agent
             words = f"the agent failed: {type(error).__name__}: {error}"

@@ -1,0 +1,213 @@
+"""Where the agent listens: a Unix socket that only its user can reach, one that systemd or launchd made, or loopback.
+
+One agent listens at a path: it holds a lock on PATH.lock for its life, so a killed agent leaves a socket that the next
+one may replace, and a living one is never replaced.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import secrets
+import socket
+import stat
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitsign_py.agent.server import Listener
+from gitsign_py.errors import ConfigError
+
+FORWARD_NAME = "forward.sock"
+_LISTEN_FDS_START = 3  # sd_listen_fds(3)
+_BACKLOG = 128
+_LONGEST_PATH = 103  # sockaddr_un: 108 bytes on Linux, 104 on macOS, one for the NUL
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What the agent listens on; ``owned`` are the files to remove at the end, with device and inode; ``lock`` fd."""
+
+    listeners: tuple[Listener, ...]
+    path: Path
+    owned: tuple[tuple[Path, int, int], ...] = ()
+    lock: int | None = None
+
+    def still_ours(self) -> bool:
+        """Say whether the files are still the ones that were made here (a cleaner may have removed them)."""
+        return all(_identity(path) == (device, inode) for path, device, inode in self.owned)
+
+    def remove(self) -> None:
+        """Remove what was made here and let the next agent in."""
+        for path, device, inode in self.owned:
+            if _identity(path) == (device, inode):
+                path.unlink(missing_ok=True)
+        if self.lock is not None:
+            os.close(self.lock)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        facts = path.lstat()
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
+
+
+def open_endpoint(path: Path, *, loopback: bool = False) -> Endpoint | None:
+    """Listen at ``path`` and, beside it, on the forwarding socket; None when a living agent is there already.
+
+    Raises ConfigError ``agent-directory-...``, ``agent-socket-...``.
+    """
+    prepare_directory(path.parent)
+    lock = _take_lock(path)
+    if lock is None:
+        return None
+    try:
+        if loopback:
+            return _open_loopback(path, lock)
+        forward = path.with_name(FORWARD_NAME)
+        first = Listener(_bind(path))
+        second = Listener(_bind(forward), restricted=True)
+    except BaseException:
+        os.close(lock)
+        raise
+    return Endpoint((first, second), path, (_owned(path), _owned(forward)), lock)
+
+
+def prepare_directory(directory: Path) -> None:
+    """Make the directory, or make sure that nobody else can put a socket into it. Mode 0700 for one made here."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        facts = directory.stat()
+    except OSError as error:
+        raise ConfigError(
+            "agent-directory-unusable", f"cannot use the agent's directory {directory}: {error.strerror}"
+        ) from error
+    if facts.st_uid != os.getuid() or stat.S_IMODE(facts.st_mode) & 0o022:
+        raise ConfigError(
+            "agent-directory-unsafe",
+            f"other users can write to the agent's directory {directory}",
+            hint=f"chmod 700 {directory}, or let GITSIGN_CREDENTIAL_CACHE name a socket in a directory of your own",
+            facts={"path": str(directory), "owner": facts.st_uid, "mode": oct(stat.S_IMODE(facts.st_mode))},
+        )
+
+
+def _take_lock(path: Path) -> int | None:
+    descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _bind(path: Path) -> socket.socket:
+    if len(os.fsencode(path)) > _LONGEST_PATH:
+        raise ConfigError(
+            "agent-socket-path-too-long",
+            f"the agent's socket path {path} is too long for a Unix socket",
+            hint="let GITSIGN_CREDENTIAL_CACHE name a shorter one",
+        )
+    _remove_stale(path)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    old = os.umask(0o177)  # the file is 0600 from its first moment
+    try:
+        listening.bind(str(path))
+        listening.listen(_BACKLOG)
+    except OSError as error:
+        listening.close()
+        raise ConfigError(
+            "agent-socket-unusable", f"cannot listen at {path}: {error.strerror}", facts={"path": str(path)}
+        ) from error
+    finally:
+        os.umask(old)
+    return listening
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove what a killed agent left. Somebody who listens there without our lock is another program: leave it."""
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            taken = not (stat.S_ISSOCK(mode) or stat.S_ISREG(mode))
+            if stat.S_ISSOCK(mode):
+                probe.settimeout(1)
+                probe.connect(str(path))
+                taken = True
+        except OSError:
+            pass  # refused: nobody listens
+    if taken or (stat.S_ISREG(mode) and not _is_loopback_file(path)):
+        raise ConfigError(
+            "agent-socket-taken",
+            f"{path} belongs to another program",
+            hint="stop it (the Go client's gitsign-credential-cache?), or name another path",
+            facts={"path": str(path)},
+        )
+    path.unlink(missing_ok=True)
+
+
+def _is_loopback_file(path: Path) -> bool:
+    words = path.read_bytes()[:256].split()
+    return len(words) == 2 and words[0].isdigit() and len(words[1]) == 64
+
+
+def _owned(path: Path) -> tuple[Path, int, int]:
+    facts = path.lstat()
+    return path, facts.st_dev, facts.st_ino
+
+
+def _open_loopback(path: Path, lock: int) -> Endpoint:
+    """For systems without Unix sockets: a port of 127.0.0.1, and a secret that only this user can read."""
+    _remove_stale(path)
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.bind(("127.0.0.1", 0))
+    listening.listen(_BACKLOG)
+    secret = secrets.token_hex(32).encode()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(b"%d %s\n" % (listening.getsockname()[1], secret))
+    return Endpoint((Listener(listening, secret=secret),), path, (_owned(path),), lock)
+
+
+def activated_endpoint() -> Endpoint | None:
+    """Take the sockets that systemd (LISTEN_FDS) or launchd opened for us; None when there are none."""
+    descriptors = _from_systemd() or _from_launchd()
+    listeners, path = [], Path()
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)
+        listening = socket.socket(fileno=descriptor)
+        if listening.family != socket.AF_UNIX:
+            raise ConfigError("agent-socket-kind", "the socket handed over at the start is no Unix socket")
+        name = Path(os.fsdecode(listening.getsockname()))
+        restricted = name.name == FORWARD_NAME
+        path = path if restricted else name
+        listeners.append(Listener(listening, restricted=restricted))
+    return Endpoint(tuple(listeners), path) if listeners else None
+
+
+def _from_systemd() -> list[int]:
+    pid, count = os.environ.pop("LISTEN_PID", ""), os.environ.pop("LISTEN_FDS", "")
+    os.environ.pop("LISTEN_FDNAMES", None)
+    if pid != str(os.getpid()) or not count.isdigit():
+        return []
+    return list(range(_LISTEN_FDS_START, _LISTEN_FDS_START + int(count)))
+
+
+def _from_launchd() -> list[int]:
+    """launch_activate_socket(3): the names are the keys of Sockets in the property list."""
+    if sys.platform != "darwin":
+        return []
+    found: list[int] = []
+    with contextlib.suppress(OSError, AttributeError):
+        library = ctypes.CDLL(None)
+        for name in (b"Agent", b"Forward"):
+            array, count = ctypes.POINTER(ctypes.c_int)(), ctypes.c_size_t()
+            if library.launch_activate_socket(name, ctypes.byref(array), ctypes.byref(count)) == 0:
+                found += [array[index] for index in range(count.value)]
+                library.free(array)
+    return found

@@ -1,0 +1,129 @@
+"""Starting the agent on first use, and making sure that twenty clients at once start one."""
+
+import fcntl
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from gitsign_py.agent.client import ask
+from gitsign_py.agent.endpoint import prepare_directory
+from gitsign_py.errors import ConfigError, ServiceError
+
+START_SECONDS = 10.0
+READY = b"ready"
+_DROPPED_PREFIXES = ("GIT_", "ACTIONS_")
+_DROPPED = frozenset({"SIGSTORE_ID_TOKEN", "GITSIGN_TOKEN_FILE", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"})
+
+
+def should_start(mode: str, environment: Mapping[str, str]) -> bool:
+    """Say whether an absent agent is to be started: gitsign.agent is ``on``, or ``auto`` outside of CI.
+
+    A CI job signs once or twice and then its processes are killed, or waited for.
+    """
+    return mode == "on" or (mode == "auto" and not environment.get("CI") and hasattr(os, "fork"))
+
+
+def is_running(path: str) -> bool:
+    """Say whether our agent answers at ``path``."""
+    reply = ask(path, "ping")
+    return reply is not None and reply.get("status") == b"ok"
+
+
+def ensure_running(path: str, environment: Mapping[str, str]) -> bool:
+    """Start the agent at ``path`` unless it runs; True when it answers.
+
+    Clients that come at the same time wait for the one that starts it. Raises ConfigError for a directory or socket
+    that cannot be used, ServiceError ``agent-start-failed``; whoever only wants to sign goes on without.
+    """
+    if is_running(path):
+        return True
+    prepare_directory(Path(path).parent)
+    descriptor = os.open(f"{path}.start", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        if not _lock_within(descriptor, START_SECONDS):
+            return is_running(path)
+        return is_running(path) or _start(path, environment)
+    finally:
+        os.close(descriptor)
+
+
+def _lock_within(descriptor: int, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.02)
+        else:
+            return True
+    return False
+
+
+def _start(path: str, environment: Mapping[str, str]) -> bool:
+    reader, writer = os.pipe()
+    try:
+        process = spawn(path, environment, ready=writer)
+    finally:
+        os.close(writer)
+    try:
+        words = _read_words(reader)
+    finally:
+        os.close(reader)
+    if words.startswith(READY):
+        process.returncode = 0  # it goes on without us; whoever started us reaps nothing
+        return True
+    process.kill()
+    process.wait()
+    why = words.decode("utf-8", "replace").strip() or f"it was not ready within {START_SECONDS:g} s"
+    raise ServiceError(
+        "agent-start-failed", f"the signing agent did not start: {why}", hint="see gitsign-py agent start"
+    )
+
+
+def _read_words(reader: int) -> bytes:
+    """Read what the new agent says: ``ready``, or why not. It closes the pipe after that, or by its end."""
+    words, end = b"", time.monotonic() + START_SECONDS
+    while len(words) < 4096:
+        ready, _, _ = select.select([reader], [], [], max(0.0, end - time.monotonic()))
+        part = os.read(reader, 4096) if ready else b""
+        if not part:
+            return words
+        words += part
+    return words
+
+
+def spawn(path: str, environment: Mapping[str, str], *, ready: int) -> "subprocess.Popen[bytes]":
+    """Start the agent in a session of its own, in /, without our streams: git waits for whoever holds them.
+
+    ``-P`` keeps the working directory out of the module path, where a repository could plant a module. What belongs to
+    one commit or one job (git's variables, tokens) is not handed on.
+    """
+    log = os.open(f"{path}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "gitsign_py", "agent", "run", "--socket", path, "--ready-fd", str(ready)],
+            env=clean_environment(environment),
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            pass_fds=(ready,),
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ConfigError("agent-start-failed", f"cannot start {sys.executable}: {error.strerror}") from error
+    finally:
+        os.close(log)
+
+
+def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment without git's variables and without secrets."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if not name.startswith(_DROPPED_PREFIXES) and name not in _DROPPED
+    }
