@@ -204,7 +204,8 @@ def _message_signature(message: Message) -> MessageSignature:
     if digest is None:
         return MessageSignature(signature)
     name = digest.value("algorithm")
-    algorithm, size = _HASHES.get(name if isinstance(name, str | int) else None, ("", 0))
+    named = isinstance(name, str | int) and not isinstance(name, bool)
+    algorithm, size = _HASHES.get(name, ("", 0)) if named else ("", 0)
     if not algorithm or len(digest.data("digest")) != size:
         raise FormatError("bundle-digest", "bundle's messageDigest has an unsupported algorithm or the wrong length")
     return MessageSignature(signature, algorithm, digest.data("digest"))

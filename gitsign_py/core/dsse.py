@@ -72,18 +72,19 @@ def parse_statement(payload: bytes) -> Statement:
     value = load_json(payload, max_bytes=MAX_STATEMENT_BYTES)
     if not isinstance(value, dict):
         raise FormatError("statement-malformed", "in-toto statement is not a JSON object")
-    if value.get("_type") not in STATEMENT_TYPES:
+    kind = value.get("_type")
+    if not isinstance(kind, str) or kind not in STATEMENT_TYPES:
         raise FormatError(
             "statement-type",
             "payload is not an in-toto statement of version 1 or 0.1",
-            facts={"expected": "https://in-toto.io/Statement/v1", "got": str(value.get("_type"))[:80]},
+            facts={"expected": "https://in-toto.io/Statement/v1", "got": str(kind)[:80]},
         )
     predicate_type, predicate = value.get("predicateType"), value.get("predicate")
     if not isinstance(predicate_type, str) or not predicate_type:
         raise FormatError("statement-malformed", "in-toto statement has no predicateType")
     if predicate is not None and not isinstance(predicate, dict):
         raise FormatError("statement-malformed", "in-toto predicate is not a JSON object")
-    return Statement(value["_type"], _subjects(value.get("subject")), predicate_type, predicate)
+    return Statement(kind, _subjects(value.get("subject")), predicate_type, predicate)
 
 
 def _subjects(value: Any) -> tuple[Subject, ...]:

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
 
 from gitsign_py.core import der, oids
 from gitsign_py.core.encoding import pem_decode
@@ -62,6 +62,25 @@ class PublicKey:
                 native.verify(signature, data, ec.ECDSA(_HASHES[hash_name]()))
             else:
                 native.verify(signature, data, _rsa_padding(scheme, hash_name), _HASHES[hash_name]())
+        except InvalidSignature as error:
+            raise InvalidSignatureError("signature-invalid", "signature does not verify with the public key") from error
+
+    def verify_digest(
+        self, signature: bytes, digest: bytes, hash_name: str = "sha256", *, scheme: str = "pkcs1v15"
+    ) -> None:
+        """Check ``signature`` over data of which only the ``digest`` under ``hash_name`` is known.
+
+        Raises InvalidSignatureError ``signature-invalid``, FormatError ``key-needs-content`` for Ed25519, which signs
+        the data itself (RFC 8032 §5.1).
+        """
+        native, algorithm = _load(self.spki), utils.Prehashed(_HASHES[hash_name]())
+        try:
+            if isinstance(native, ed25519.Ed25519PublicKey):
+                raise FormatError("key-needs-content", "an Ed25519 signature can not be checked over a digest alone")
+            if isinstance(native, ec.EllipticCurvePublicKey):
+                native.verify(signature, digest, ec.ECDSA(algorithm))
+            else:
+                native.verify(signature, digest, _rsa_padding(scheme, hash_name), algorithm)
         except InvalidSignature as error:
             raise InvalidSignatureError("signature-invalid", "signature does not verify with the public key") from error
 

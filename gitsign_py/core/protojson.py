@@ -17,6 +17,7 @@ from gitsign_py.errors import FormatError
 
 _PLAIN = re.compile(rb"[A-Za-z0-9+/]*\Z")
 _CAMEL = re.compile(r"[A-Z]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class Message:
@@ -75,6 +76,8 @@ class Message:
         value = self._values.get(name)
         if value is not None and not isinstance(value, str):
             raise FormatError("json-type", f"{self.path(name)} is not a string")
+        if value and _SURROGATE.search(value):  # JSON can spell half characters, UTF-8 and protobuf have none
+            raise FormatError("json-type", f"{self.path(name)} is not valid Unicode")
         return value or ""
 
     def data(self, name: str) -> bytes:

@@ -79,3 +79,21 @@ def test_keys_that_are_refused() -> None:
     with pytest.raises(FormatError) as caught:
         keys.load_spki(short)
     assert caught.value.reason == "key-invalid"
+
+
+@pytest.mark.parametrize("private", [ec.generate_private_key(ec.SECP256R1()), rsa.generate_private_key(65537, 2048)])
+def test_a_digest_is_enough_for_ecdsa_and_rsa(private: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> None:
+    key, digest = keys.load_spki(spki(private)), hashlib.sha256(b"data").digest()
+    if isinstance(private, rsa.RSAPrivateKey):
+        signature = private.sign(b"data", padding.PKCS1v15(), hashes.SHA256())
+    else:
+        signature = private.sign(b"data", ec.ECDSA(hashes.SHA256()))
+    key.verify_digest(signature, digest)
+    with pytest.raises(InvalidSignatureError):
+        key.verify_digest(signature, hashlib.sha256(b"other").digest())
+
+
+def test_a_digest_is_not_enough_for_ed25519() -> None:
+    private = ed25519.Ed25519PrivateKey.generate()
+    with pytest.raises(FormatError, match="over a digest alone"):
+        keys.load_spki(spki(private)).verify_digest(private.sign(b"data"), hashlib.sha256(b"data").digest())
