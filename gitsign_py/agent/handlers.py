@@ -1,0 +1,138 @@
+"""What the agent does for each request; the names of the fields in and out are those of agent.client."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from gitsign_py.agent.conversation import Conversation, Fields
+from gitsign_py.agent.hardening import Hardening
+from gitsign_py.agent.holder import Holder, Plan
+from gitsign_py.agent.protocol import unpack_fields
+from gitsign_py.agent.server import Handler
+from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.errors import UsageError
+from gitsign_py.signing import SigningResult
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Whose settings count for a request: the client's working directory and its git and gitsign variables.
+
+    A forwarded request brings neither: the agent's own user-wide configuration counts, whatever the far side says.
+    """
+
+    directory: str
+    environment: Mapping[str, str]
+    forwarded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What the agent is made of: its holder, and the two functions that know configuration and verification.
+
+    ``plan`` turns a context and a token that the client sent (None: it sent none) into a Plan; ``verify`` gives the
+    ``ok`` fields of agent.client.try_verify for a context, a payload and a signature.
+    """
+
+    holder: Holder
+    plan: Callable[[Context, str | None], Plan]
+    verify: Callable[[Context, bytes, bytes], Fields]
+    stop: Callable[[], None]
+    hardening: Hardening
+    started: datetime
+    version: str
+
+
+def handlers(workshop: Workshop) -> dict[str, Handler]:
+    """Return the handler of each request."""
+
+    def ping(_: Fields, __: Conversation) -> Fields:
+        return {"status": b"ok", "version": workshop.version.encode(), "pid": str(os.getpid()).encode()}
+
+    def sign(request: Fields, conversation: Conversation) -> Fields:
+        payload = _bytes(request, "payload")
+        context = _context(request, conversation)
+        plan = workshop.plan(context, _token(request, conversation))
+        result = workshop.holder.sign(plan, payload, conversation, directory=context.directory)
+        return _signed(result)
+
+    def warm(request: Fields, conversation: Conversation) -> Fields:
+        plan = workshop.plan(_context(request, conversation), _token(request, conversation))
+        committer = tuple(request.get(name, b"").decode("utf-8", "replace") for name in ("name", "email"))
+        _, credential = workshop.holder.credential(plan, (committer[0], committer[1]), conversation)
+        end = format_rfc3339(credential.certificate.not_after)
+        return {"status": b"ok", "identity": credential.identity.value.encode(), "not_after": end.encode()}
+
+    def verify(request: Fields, conversation: Conversation) -> Fields:
+        payload, signature = _bytes(request, "payload"), _bytes(request, "signature")
+        return {"status": b"ok", **workshop.verify(_context(request, conversation), payload, signature)}
+
+    def status(_: Fields, __: Conversation) -> Fields:
+        held = [{**asdict(one), "not_after": format_rfc3339(one.not_after)} for one in workshop.holder.held()]
+        value = {
+            "pid": os.getpid(),
+            "version": workshop.version,
+            "started": format_rfc3339(workshop.started),
+            "hardening": asdict(workshop.hardening),
+            "held": held,
+        }
+        return {"status": b"ok", "json": json.dumps(value).encode()}
+
+    def log(_: Fields, __: Conversation) -> Fields:
+        signed = [{**asdict(one), "when": format_rfc3339(one.when)} for one in workshop.holder.log()]
+        return {"status": b"ok", "json": json.dumps(signed).encode()}
+
+    def lock(_: Fields, __: Conversation) -> Fields:
+        return {"status": b"ok", "dropped": str(workshop.holder.lock()).encode()}
+
+    def stop(_: Fields, __: Conversation) -> Fields:
+        dropped = workshop.holder.lock()
+        workshop.stop()
+        return {"status": b"ok", "dropped": str(dropped).encode()}
+
+    return {
+        "ping": ping,
+        "sign": sign,
+        "warm": warm,
+        "verify": verify,
+        "status": status,
+        "log": log,
+        "lock": lock,
+        "stop": stop,
+    }
+
+
+def _bytes(request: Fields, name: str) -> bytes:
+    if name not in request:
+        raise UsageError("agent-request-incomplete", f"the request to the agent has no {name}")
+    return request[name]
+
+
+def _token(request: Fields, conversation: Conversation) -> str | None:
+    """A far machine's token would decide as whom this machine signs: not through a forwarded socket."""
+    if conversation.restricted or "token" not in request:
+        return None
+    return request["token"].decode("ascii", "replace")
+
+
+def _context(request: Fields, conversation: Conversation) -> Context:
+    if conversation.restricted:
+        return Context("/", dict(os.environ), forwarded=True)
+    variables = unpack_fields(request.get("environment", b""))
+    environment = {name: os.fsdecode(value) for name, value in variables.items()}
+    return Context(os.fsdecode(request.get("directory", b"/")), environment)
+
+
+def _signed(result: SigningResult) -> Fields:
+    return {
+        "status": b"ok",
+        "signature": result.armored,
+        "identity": result.identity.encode(),
+        "issuer": result.issuer.encode(),
+        "log_index": str(result.log_index).encode(),
+        "fingerprint": result.certificate.fingerprint.encode(),
+        "time": str(int(result.verified.time.timestamp())).encode(),
+        "warnings": "\n".join(result.warnings).encode(),
+    }

@@ -1,0 +1,271 @@
+"""Holds the credentials: one slot for each instance and issuer, in it one credential for each identity.
+
+A credential serves until less than a minute of its certificate is left. Who comes while another client signs in waits
+for that one and uses what it brought, so twenty commits at once mean one sign-in. Nothing here gives a key out: a
+:class:`gitsign_py.credential.Credential` can sign, and that is all that can be done with it.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from gitsign_py.agent.conversation import Conversation
+from gitsign_py.agent.hardening import forget
+from gitsign_py.core.gittext import split_person
+from gitsign_py.core.token import IdentityToken, certificate_identities, parse_unverified
+from gitsign_py.credential import Credential, obtain_credential
+from gitsign_py.errors import PolicyError, ServiceError
+from gitsign_py.host.consent import ConsentBook, MatchCommitter, Publication, decide, mismatch
+from gitsign_py.ports import TokenSource
+from gitsign_py.signing import SigningOptions, SigningResult, SigningServices, check_options, sign_with
+
+RENEW_BEFORE = timedelta(seconds=60)
+SIGN_IN_SECONDS = 240.0  # how long a client may take to bring a token or an answer
+LOG_LENGTH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one client's configuration comes to.
+
+    ``slot`` names everything that a credential depends on (servers, issuer, client id, trust root, ...) and what a
+    person calls that (``label``). ``services.tokens`` is not used: tokens come from ``given`` (the client sent one),
+    ``silent`` (one that needs no person, or None) or the client, when it is asked.
+    """
+
+    slot: str
+    label: str
+    fulcio: str
+    issuer: str
+    services: SigningServices
+    options: SigningOptions
+    match_committer: MatchCommitter
+    consent: ConsentBook
+    silent: Callable[[], IdentityToken | None] = field(default=lambda: None)
+    given: TokenSource | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """One line of ``agent log``: what was signed, never the payload itself."""
+
+    when: datetime
+    identity: str
+    issuer: str
+    log_index: int
+    fingerprint: str
+    kind: str
+    directory: str
+    forwarded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One line of ``agent status``: a credential, described."""
+
+    label: str
+    identity: str
+    issuer: str
+    not_after: datetime
+    fingerprint: str
+    signatures: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """A token that is at hand already (port ``TokenSource``)."""
+
+    value: IdentityToken
+
+    def token(self) -> IdentityToken:
+        return self.value
+
+
+class _Slot:
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.lock = threading.Lock()
+        self.credentials: dict[str, Credential] = {}
+        self.uses: dict[str, int] = {}
+
+
+class Holder:
+    """The credentials of one user; ``now`` tells the time. Methods may be called from any thread."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._lock = threading.Lock()
+        self._slots: dict[str, _Slot] = {}
+        self._log: deque[Signed] = deque(maxlen=LOG_LENGTH)
+
+    def sign(self, plan: Plan, payload: bytes, conversation: Conversation, *, directory: str) -> SigningResult:
+        """Sign ``payload`` as the right person, asking the client for a token or a consent where that is needed.
+
+        Raises as :func:`gitsign_py.signing.sign_payload` does; PolicyError ``consent-needed``, ``consent-refused``;
+        ServiceError ``sign-in-needed``, ``client-gone``.
+        """
+        check_options(payload, plan.services, plan.options)
+        slot, credential = self.credential(plan, committer_of(payload), conversation)
+        if conversation.gone:  # its user pressed Ctrl-C: publish nothing in his name
+            raise ServiceError("client-gone", "the client hung up, nothing was signed")
+        result = sign_with(credential, payload, services=plan.services, options=plan.options)
+        with self._lock:
+            name = credential.identity.value
+            slot.uses[name] = slot.uses.get(name, 0) + 1
+            self._log.append(
+                Signed(
+                    self._now(),
+                    result.identity,
+                    result.issuer,
+                    result.log_index,
+                    result.certificate.fingerprint,
+                    kind_of(payload),
+                    directory,
+                    conversation.restricted,
+                )
+            )
+        return result
+
+    def credential(
+        self, plan: Plan, committer: tuple[str, str], conversation: Conversation
+    ) -> tuple[_Slot, Credential]:
+        """Return a credential for this committer (name, e-mail), held already or new, and its slot."""
+        with self._lock:
+            slot = self._slots.setdefault(plan.slot, _Slot(plan.label))
+        with slot.lock:
+            credential = self._held(slot, plan, committer, conversation)
+            if credential is None:
+                credential = self._renew(plan, committer, conversation)
+                with self._lock:  # a lock in the meantime has made this slot one that nobody finds any more
+                    slot.credentials[credential.identity.value] = credential
+        return slot, credential
+
+    def _held(
+        self, slot: _Slot, plan: Plan, committer: tuple[str, str], conversation: Conversation
+    ) -> Credential | None:
+        """Prefer the committer's own identity, then one that may sign for him; a given token says which one it is."""
+        limit = self._now() + RENEW_BEFORE
+        live = [one for one in slot.credentials.values() if one.usable(limit) and one.usable(self._now())]
+        if plan.given is not None:
+            names = certificate_identities(parse_unverified(plan.given.token().raw))
+            live = [one for one in live if one.identity.value in names]
+        live.sort(key=lambda one: one.identity.value not in committer)
+        for credential in live:
+            publication = _publication(plan, credential.identity.value, credential.identity.san_type, committer)
+            decision = decide(publication, plan.match_committer, plan.consent)
+            if decision == "go":
+                return credential
+            if decision == "ask":
+                _require_consent(publication, conversation)
+                return credential
+        return None
+
+    def _renew(self, plan: Plan, committer: tuple[str, str], conversation: Conversation) -> Credential:
+        token = _token(plan, conversation)
+        claims = parse_unverified(token.raw)
+        identity = certificate_identities(claims)[-1]
+        publication = _publication(plan, identity, "email" if claims.email else "uri", committer)
+        decision = decide(publication, plan.match_committer, plan.consent)
+        if decision == "refuse":
+            raise mismatch(publication)
+        if decision == "ask" or not plan.consent.announced(publication):
+            _require_consent(publication, conversation)
+        # The committer has been compared above, for every signature and not only for the first.
+        request = replace(plan.options.request, committer=())
+        services = plan.services
+        return obtain_credential(request, tokens=_Token(token), authority=services.authority, now=self._now())
+
+    def expire(self) -> None:
+        """Drop what has ended."""
+        now = self._now()
+        with self._lock:
+            for slot in self._slots.values():
+                for name in [name for name, one in slot.credentials.items() if not one.usable(now)]:
+                    del slot.credentials[name]
+
+    def lock(self) -> int:
+        """Drop everything; returns how many credentials were held. Who signs just now finishes with what it has."""
+        with self._lock:
+            count = sum(len(slot.credentials) for slot in self._slots.values())
+            self._slots.clear()
+        forget()
+        return count
+
+    def held(self) -> tuple[Held, ...]:
+        """Describe what is held."""
+        with self._lock:
+            return tuple(
+                Held(
+                    slot.label,
+                    name,
+                    one.identity.issuer,
+                    one.certificate.not_after,
+                    one.certificate.fingerprint,
+                    slot.uses.get(name, 0),
+                )
+                for slot in self._slots.values()
+                for name, one in slot.credentials.items()
+            )
+
+    def log(self) -> tuple[Signed, ...]:
+        """What was signed since the start, oldest first, the last 500."""
+        with self._lock:
+            return tuple(self._log)
+
+
+def _token(plan: Plan, conversation: Conversation) -> IdentityToken:
+    if plan.given is not None:
+        return plan.given.token()
+    token = plan.silent()
+    if token is not None:
+        return token
+    if conversation.restricted:
+        raise ServiceError(
+            "sign-in-needed",
+            "the forwarded agent is not signed in, and nobody can sign in through a forwarded socket",
+            hint="run gitsign-py login on the machine where the agent runs (--remember to do so once)",
+        )
+    given = conversation.need(SIGN_IN_SECONDS, what=b"token", issuer=plan.issuer.encode())
+    if given is None or "token" not in given:
+        raise ServiceError("sign-in-needed", "nobody signed in, nothing was signed", hint="try again")
+    return IdentityToken(given["token"].decode("ascii", "replace"))
+
+
+def _publication(plan: Plan, identity: str, kind: str, committer: tuple[str, str]) -> Publication:
+    return Publication(identity, kind, plan.fulcio, *committer)
+
+
+def _require_consent(publication: Publication, conversation: Conversation) -> None:
+    """Let the client ask its person (host.consent.require_consent): the agent has no terminal."""
+    given = None
+    if not conversation.restricted:
+        names = Publication.__dataclass_fields__
+        fields = {name: str(getattr(publication, name)).encode() for name in names}
+        given = conversation.need(SIGN_IN_SECONDS, what=b"consent", **fields)
+    if given is None or given.get("consent") != b"yes":
+        raise PolicyError(
+            "consent-needed",
+            f"nobody agreed to publish {publication.identity} for the committer {publication.committer_email}",
+            hint="sign once in a terminal where the agent runs, or set gitsign.matchCommitter to false",
+            facts={"identity": publication.identity, "committer": publication.committer_email},
+        )
+
+
+def committer_of(payload: bytes) -> tuple[str, str]:
+    """Return name and e-mail of a commit's committer or a tag's tagger; two empty texts for anything else."""
+    header = payload.partition(b"\n\n")[0]
+    for line in header.split(b"\n"):
+        name, _, value = line.partition(b" ")
+        if name in (b"committer", b"tagger"):
+            person = split_person(value)
+            return person.name.decode("utf-8", "replace"), person.email.decode("utf-8", "replace")
+    return "", ""
+
+
+def kind_of(payload: bytes) -> str:
+    """Name what is signed: a commit, a tag, or other data."""
+    if payload.startswith(b"tree "):
+        return "commit"
+    return "tag" if payload.startswith(b"object ") else "data"
