@@ -15,7 +15,7 @@ from gitsign_py.clients.tilepaths import TILE_LEVELS, TILE_WIDTH, bundle_path, t
 from gitsign_py.clients.urls import check_url, join_url
 from gitsign_py.core import merkle
 from gitsign_py.core.certificate import parse_certificate
-from gitsign_py.core.checkpoint import Checkpoint, parse_checkpoint
+from gitsign_py.core.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
 from gitsign_py.core.encoding import ByteReader, b64_encode, decimal_decode
 from gitsign_py.core.logentry import (
     InclusionProof,
@@ -23,7 +23,7 @@ from gitsign_py.core.logentry import (
     entry_from_protojson,
     hashedrekord_v002_body,
 )
-from gitsign_py.core.note import parse_note
+from gitsign_py.core.note import HINT_BYTES, parse_note
 from gitsign_py.core.trust import TransparencyLogInstance
 from gitsign_py.errors import FormatError, ServiceError, VerificationError
 
@@ -129,7 +129,7 @@ class RekorV2Client:
         Raises ServiceError ``service-answer-invalid`` when tiles, entry and checkpoint do not fit together.
         """
         answer = self._get("checkpoint")
-        checkpoint = _parse_checkpoint(answer)
+        checkpoint, log_id = self._open(answer)
         if index >= checkpoint.size:
             return None
         number, place = divmod(index, TILE_WIDTH)
@@ -141,7 +141,7 @@ class RekorV2Client:
             raise answer.invalid("its tiles and entries do not fit its checkpoint") from error
         return LogEntry(
             log_index=index,
-            log_id=self._log_id(answer, checkpoint),
+            log_id=log_id,
             kind="hashedrekord",
             version="0.0.2",
             integrated_time=0,
@@ -166,11 +166,22 @@ class RekorV2Client:
 
         return tuple(merkle.prove_inclusion(index, size, hash_at))
 
-    def _log_id(self, answer: Answer, checkpoint: Checkpoint) -> bytes:
-        """The id of the log in the trust root whose key a line of the checkpoint names; empty when none does."""
-        lines = parse_note(answer.body).signatures
-        hints = {line.key_hint for line in lines if line.name == checkpoint.origin}
-        return next((log.log_id for log in self._logs if (log.checkpoint_key_id or log.log_id)[:4] in hints), b"")
+    def _open(self, answer: Answer) -> tuple[Checkpoint, bytes]:
+        """Size and root of a checkpoint and its log's id: verified with the key of the trust root's log that signed it.
+
+        Of a log that is not known the claims are read and the id stays empty, which no verification accepts.
+        """
+        try:
+            claimed = parse_note(answer.body)
+            hints = {line.key_hint for line in claimed.signatures}
+            for log in self._logs:
+                hint = (log.checkpoint_key_id or log.log_id)[:HINT_BYTES]
+                if hint in hints:
+                    opened = open_checkpoint(answer.body, log.public_key, key_hints=[hint])
+                    return opened.checkpoint, log.log_id
+            return parse_checkpoint(claimed.text), b""
+        except (FormatError, VerificationError) as error:
+            raise answer.invalid(error.message) from error
 
     def _partial(self, path: str, full: str, width: int) -> Answer:
         """A partial tile may go once the full one is there (C2SP tlog-tiles, "Partial Tiles")."""
@@ -193,13 +204,6 @@ def _key_details(certificate: bytes) -> str:
 def _new_entry(answer: Answer) -> LogEntry:
     try:
         return entry_from_protojson(answer.json())
-    except FormatError as error:
-        raise answer.invalid(error.message) from error
-
-
-def _parse_checkpoint(answer: Answer) -> Checkpoint:
-    try:
-        return parse_checkpoint(answer.body)
     except FormatError as error:
         raise answer.invalid(error.message) from error
 

@@ -1,17 +1,53 @@
-"""The list of services of a stack. A new service is a line here."""
+"""The services of a stack. A new service is a field and two lines here."""
 
-from gitsign_py.localstack import ca, ctlog, idp, login, rekor1
+from dataclasses import dataclass
+
+from gitsign_py.localstack import ca, ctlog, idp, login, rekor1, rekor2, tsa, tufrepo
 from gitsign_py.localstack.context import Context
 from gitsign_py.localstack.service import Service
 
 
-def services(context: Context) -> tuple[Service, ...]:
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Every service before its routes are asked for."""
+
+    issuer: idp.Issuer
+    fulcio: ca.Fulcio
+    ctlog: ctlog.CtLog
+    rekor1: rekor1.Rekor
+    rekor2: rekor2.RekorTiles
+    tsa: tsa.TimestampAuthority
+    tuf: tufrepo.TufRepository
+
+
+def parts(context: Context) -> Parts:
     """Every service, over one context; the first call makes the keys that are missing."""
     issuer = idp.Issuer(context)
     certificates_log = ctlog.CtLog(context)
-    return (
-        idp.service(issuer, login.login_routes(issuer)),
-        ca.service(ca.Fulcio(context, issuer, certificates_log)),
-        ctlog.service(certificates_log),
-        rekor1.service(rekor1.Rekor(context)),
+    return Parts(
+        issuer,
+        ca.Fulcio(context, issuer, certificates_log),
+        certificates_log,
+        rekor1.Rekor(context),
+        rekor2.RekorTiles(context),
+        tsa.TimestampAuthority(context),
+        tufrepo.TufRepository(context),
     )
+
+
+def services_of(made: Parts) -> tuple[Service, ...]:
+    """The services with their routes."""
+    return (
+        idp.service(made.issuer, login.login_routes(made.issuer)),
+        ca.service(made.fulcio),
+        ctlog.service(made.ctlog),
+        rekor1.service(made.rekor1),
+        rekor2.service(made.rekor2),
+        tsa.service(made.tsa),
+        tufrepo.service(made.tuf),
+    )
+
+
+def services(context: Context) -> tuple[Service, ...]:
+    """The services over a context."""
+    return services_of(parts(context))

@@ -76,6 +76,12 @@ class Tree:
         where = "tree_id = ? AND position >= ? AND position < ? ORDER BY position"
         return self._select(where, (self.tree_id, start, stop))
 
+    def subtrees(self, level: int, start: int, stop: int) -> tuple[bytes, ...]:
+        """Hashes of the complete subtrees of 2**level leaves from number ``start`` to before ``stop``, as far as known."""
+        query = "SELECT hash FROM nodes WHERE tree_id = ? AND level = ? AND position >= ? AND position < ? ORDER BY position"
+        with self.state.reading() as db:
+            return tuple(bytes(row[0]) for row in db.execute(query, (self.tree_id, level, start, stop)))
+
     def find(self, identity: bytes) -> Leaf | None:
         """The leaf that was added under ``identity``."""
         found = self._select("tree_id = ? AND identity = ?", (self.tree_id, identity))

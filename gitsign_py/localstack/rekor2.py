@@ -13,7 +13,8 @@ from typing import Any
 
 from gitsign_py.core import checkpoint, note
 from gitsign_py.core.encoding import b64_encode, opaque
-from gitsign_py.core.trust import Service as Endpoint, TransparencyLogInstance, Validity
+from gitsign_py.core.trust import Service as Endpoint
+from gitsign_py.core.trust import TransparencyLogInstance, Validity
 from gitsign_py.localstack import forks, rekor2kinds
 from gitsign_py.localstack.ca import grpc_errors
 from gitsign_py.localstack.context import Context
@@ -32,7 +33,6 @@ _LEVEL = re.compile(r"[0-9]|[1-5][0-9]|6[0-3]\Z")
 _FOREVER = {"Cache-Control": "max-age=31536000, immutable"}
 _NO_CACHE = {"Cache-Control": "no-cache"}
 _KEY_DETAILS = {"ed25519": "PKIX_ED25519", "ecdsa-p256": "PKIX_ECDSA_P256_SHA_256"}
-_ED25519_NOTE = 0x01  # signature type of C2SP signed-note
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +51,16 @@ class Shard:
 
     @property
     def log_id(self) -> bytes:
-        """32 bytes: the note key id before it is cut (C2SP signed-note, Ed25519), or SHA-256 of an ECDSA key."""
-        if self.key.kind != "ed25519":
-            return self.key.key_id
-        named = self.origin.encode() + b"\n" + bytes([_ED25519_NOTE])
-        return hashlib.sha256(named + self.key.public.raw).digest()
+        """32 bytes, the whole of what the note's key hint is cut from."""
+        return note.key_id(self.origin, self.key.public)
 
     def checkpoint(self, size: int) -> bytes:
         """A signed note over the tree of ``size`` entries (C2SP tlog-checkpoint)."""
         root = self.tree.root(size)
         if self.context.hook.setting(f"{NAME}:wrong-root") is not None:
             root = hashlib.sha256(root).digest()
-        text = checkpoint.format_checkpoint(checkpoint.Checkpoint(self.origin, size, root))
-        return note.format_note(text, (note.NoteSignature(self.origin, self.log_id[:4], self.key.sign(text)),))
+        stated = checkpoint.Checkpoint(self.origin, size, root)
+        return checkpoint.seal_checkpoint(stated, self.key.public, self.key.sign)
 
 
 class RekorTiles:

@@ -1,0 +1,81 @@
+"""``stack rotate``: a service gets a new key, the old one's window is closed, the client files say so.
+
+Works on a running stack and on one that is down: keys are rows in the database, which a running server reads anew for
+each request. Everything happens in one transaction, client files included, so a client that reads them finds the new
+key before anything is signed with it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from gitsign_py.errors import UsageError
+from gitsign_py.localstack import assembly, ca, clientfiles, ctlog, rekor1, rekor2, tsa
+from gitsign_py.localstack.certificates import LEAF_LIFETIME
+from gitsign_py.localstack.context import Context
+from gitsign_py.localstack.keyring import Keyring, ServerKey
+from gitsign_py.localstack.state import State
+
+_SETTLE = timedelta(seconds=1)
+"""What was signed in this very second stays inside the window, whose ends are whole seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """``roles`` whose open keys are closed, ``kinds`` of key that may follow (the first by default), how to make it.
+
+    ``grace`` is how long what the old key signed may still be put to use: a certificate lives on for ten minutes.
+    """
+
+    roles: tuple[str, ...]
+    kinds: tuple[str, ...]
+    make: Callable[[assembly.Parts, datetime, str], ServerKey]
+    grace: timedelta = _SETTLE
+
+
+ROTATIONS: Mapping[str, Rotation] = {
+    "ca": Rotation(
+        (ca.ROOT, ca.INTERMEDIATE),
+        ("ecdsa-p384",),
+        lambda parts, _now, _kind: parts.fulcio.new_authority(),
+        LEAF_LIFETIME,
+    ),
+    "ctlog": Rotation((ctlog.ROLE,), ("ecdsa-p256",), lambda parts, _now, _kind: parts.ctlog.new_log()),
+    "rekor": Rotation((rekor1.ROLE,), ("ecdsa-p256",), lambda parts, _now, _kind: parts.rekor1.new_shard()),
+    "rekor2": Rotation(
+        (rekor2.ROLE,), ("ed25519", "ecdsa-p256"), lambda parts, _now, kind: parts.rekor2.new_shard(kind)
+    ),
+    "tsa": Rotation((tsa.ROLE,), ("ecdsa-p256", "ecdsa-p384"), lambda parts, now, kind: parts.tsa.new_unit(now, kind)),
+}
+
+
+def rotate(directory: Path, url: str, what: str, kind: str = "") -> ServerKey:
+    """Rotate the key of ``what`` in the stack of ``directory`` that serves at ``url``; gives the new key.
+
+    ``kind`` of the new key, empty for the usual one. Raises UsageError ``rotate-key-kind``; ConfigError for a
+    directory that is no stack's.
+    """
+    state = State(directory)
+    try:
+        return rotate_in(Context(url, state, Keyring(state)), what, kind)
+    finally:
+        state.close()
+
+
+def rotate_in(context: Context, what: str, kind: str = "") -> ServerKey:
+    """As ``rotate``, over an open context."""
+    rotation = ROTATIONS[what]
+    chosen = kind or rotation.kinds[0]
+    if chosen not in rotation.kinds:
+        raise UsageError(
+            "rotate-key-kind", f"{what} cannot have a key of kind {kind}", hint=f"one of: {', '.join(rotation.kinds)}"
+        )
+    parts = assembly.parts(context)
+    with context.state.transaction():
+        now = context.clock()
+        for role in rotation.roles:
+            context.keyring.close(context.keyring.current(role), now + rotation.grace)
+        key = rotation.make(parts, now, chosen)
+        clientfiles.write(context.state, assembly.services_of(parts))
+    return key

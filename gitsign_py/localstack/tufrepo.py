@@ -1,0 +1,127 @@
+"""A TUF repository under ``/tuf`` that gives out the stack's trusted root and signing configuration.
+
+Targets are what the client files hold at the moment, so a rotated key is published with the next request for
+``timestamp.json``, whoever rotated it. Metadata is made by python-tuf (consistent snapshots, one key for root and one
+for the online roles) and kept in ``tuf/`` of the directory; ``root.json`` beside it is what trust begins with.
+"""
+
+import re
+from datetime import datetime, timedelta
+
+from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
+
+from gitsign_py.localstack.clientfiles import SIGNING_CONFIG, TRUSTED_ROOT
+from gitsign_py.localstack.context import Context
+from gitsign_py.localstack.service import JSON, Refusal, Request, Response, Route, Service, TrustPart, plain_errors
+
+NAME = "tuf"
+ROOT_ROLE, ONLINE_ROLE = "tuf-root", "tuf-online"
+PATH = "/tuf"
+TARGETS = {"trusted_root.json": TRUSTED_ROOT, "signing_config.v0.2.json": SIGNING_CONFIG}
+ROOT_LIFETIME, LIFETIME = timedelta(days=3650), timedelta(days=14)
+_METADATA_NAME = re.compile(r"(?:[1-9][0-9]{0,9}\.(?:root|snapshot|targets)|timestamp)\.json\Z")
+_TARGET_NAME = re.compile(r"[0-9a-f]{64}\.[a-z0-9_.]{1,64}\Z")
+_ONLINE = ("timestamp", "snapshot", "targets")
+
+
+class TufRepository:
+    """Holds the repository; ``publish`` makes the next version when there is something new."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        now = context.now(NAME)
+        for role in (ROOT_ROLE, ONLINE_ROLE):
+            context.keyring.ensure(role, "ecdsa-p256", now)
+        if self._read("1.root.json") is None:
+            self._write_root(now)
+
+    def _signer(self, role: str) -> CryptoSigner:
+        return CryptoSigner(self.context.keyring.current(role).private)
+
+    def _write_root(self, now: datetime) -> None:
+        root = Root(version=1, expires=_whole(now + ROOT_LIFETIME), consistent_snapshot=True)
+        root.add_key(self._signer(ROOT_ROLE).public_key, "root")
+        for role in _ONLINE:
+            root.add_key(self._signer(ONLINE_ROLE).public_key, role)
+        self._write("1.root.json", root, ROOT_ROLE)
+
+    def publish(self) -> None:
+        """Publish the client files as they are now, unless the present version has them and is fresh."""
+        wanted = {name: (self.context.state.directory / file).read_bytes() for name, file in TARGETS.items()}
+        now = self.context.now(NAME)
+        with self.context.state.transaction():  # two processes must not make the same version
+            version = self._current_version(wanted, now)
+            if version:
+                self._write_version(version, wanted, _whole(now + LIFETIME))
+
+    def _current_version(self, wanted: dict[str, bytes], now: datetime) -> int:
+        """The number of the version to make, 0 when the present one will do."""
+        stamp = self._read("timestamp.json")
+        if stamp is None:
+            return 1
+        present = Metadata[Timestamp].from_bytes(stamp).signed
+        listed = self._read(f"{present.version}.targets.json")
+        infos = {} if listed is None else Metadata[Targets].from_bytes(listed).signed.targets
+        same = infos == {name: TargetFile.from_data(name, data, ["sha256"]) for name, data in wanted.items()}
+        return 0 if same and present.expires - now > LIFETIME / 2 else present.version + 1
+
+    def _write_version(self, version: int, wanted: dict[str, bytes], expires: datetime) -> None:
+        """Targets first, timestamp last: whoever reads meanwhile finds the old version or the new one whole."""
+        listed = Targets(version=version, expires=expires)
+        for name, data in wanted.items():
+            info = TargetFile.from_data(name, data, ["sha256"])
+            listed.targets[name] = info
+            self.context.state.write_file(f"tuf-targets/{info.hashes['sha256']}.{name}", data)
+        self._write(f"{version}.targets.json", listed, ONLINE_ROLE)
+        snapshot = Snapshot(version=version, expires=expires, meta={"targets.json": MetaFile(version)})
+        self._write(f"{version}.snapshot.json", snapshot, ONLINE_ROLE)
+        stamp = Timestamp(version=version, expires=expires, snapshot_meta=MetaFile(version))
+        self._write("timestamp.json", stamp, ONLINE_ROLE)
+
+    def _write(self, name: str, signed: Signed, role: str) -> None:
+        metadata = Metadata(signed)
+        metadata.sign(self._signer(role))
+        self.context.state.write_file(f"tuf/{name}", metadata.to_bytes())
+
+    def _read(self, name: str, folder: str = "tuf") -> bytes | None:
+        path = self.context.state.directory / folder / name
+        return path.read_bytes() if path.is_file() else None
+
+    # -- handlers -------------------------------------------------------------------------------------------------
+
+    def metadata(self, request: Request) -> Response:
+        """``GET /tuf/NAME``; asking for the timestamp publishes what is new."""
+        name = request.parts["name"]
+        if name == "timestamp.json":
+            self.publish()
+        return _found(self._read(name) if _METADATA_NAME.match(name) else None)
+
+    def target(self, request: Request) -> Response:
+        """``GET /tuf/targets/SHA256.NAME``."""
+        name = request.parts["name"]
+        return _found(self._read(name, "tuf-targets") if _TARGET_NAME.match(name) else None)
+
+    def trust(self) -> TrustPart:
+        """``root.json``, for ``gitsign-py initialize --mirror URL/tuf --root DIR/root.json``."""
+        return TrustPart(files={"root.json": self._read("1.root.json") or b""})
+
+
+def service(repository: TufRepository) -> Service:
+    """The routes of the repository."""
+    routes = (
+        Route("GET", f"{PATH}/{{name}}", repository.metadata),
+        Route("GET", f"{PATH}/targets/{{name}}", repository.target),
+    )
+    return Service(NAME, routes, plain_errors, repository.trust)
+
+
+def _found(data: bytes | None) -> Response:
+    if data is None:
+        raise Refusal(404, "no such file in the TUF repository")
+    return Response(200, data, JSON)
+
+
+def _whole(time: datetime) -> datetime:
+    """TUF times have whole seconds."""
+    return time.replace(microsecond=0)
