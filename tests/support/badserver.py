@@ -4,6 +4,7 @@ Actions speak HTTP by hand over the socket, so that a header can drip, a body ca
 ``requests`` keeps what came in: method, path, lower-case headers, body. A script that runs out repeats its last action.
 """
 
+import http.client
 import json
 import socket
 import ssl
@@ -11,7 +12,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,48 @@ def computed(answer: Callable[[Received], tuple[int, object, dict[str, str]]]) -
         return reply(status, value, headers)(exchange)
 
     return act
+
+
+Change = Callable[[int, bytes, dict[str, str]], tuple[int, bytes, dict[str, str]]]
+
+
+def forward(upstream: str, change: Change = lambda status, body, headers: (status, body, headers)) -> Action:
+    """Pass the request on to a real server and its answer back, changed or as it is."""
+
+    def act(exchange: Exchange) -> bool:
+        status, body, headers = change(*_ask(upstream, exchange.request))
+        exchange.send(status, body, headers)
+        return True
+
+    return act
+
+
+def _ask(upstream: str, request: Received) -> tuple[int, bytes, dict[str, str]]:
+    connection = http.client.HTTPConnection(urlsplit(upstream).netloc, timeout=20)
+    try:
+        connection.request(request.method, request.path, request.body or None, _passed_on(request.headers))
+        answer = connection.getresponse()
+        return answer.status, answer.read(), _passed_on({name.lower(): value for name, value in answer.getheaders()})
+    finally:
+        connection.close()
+
+
+def _passed_on(headers: dict[str, str]) -> dict[str, str]:
+    hop_by_hop = ("host", "connection", "content-length", "transfer-encoding", "date", "server")
+    return {name: value for name, value in headers.items() if name not in hop_by_hop}
+
+
+def changed_json(change: Callable[[Any], Any]) -> Change:
+    """A change to the JSON of a successful answer."""
+
+    def apply(status: int, body: bytes, headers: dict[str, str]) -> tuple[int, bytes, dict[str, str]]:
+        return (
+            (status, json.dumps(change(json.loads(body))).encode(), headers)
+            if status < 300
+            else (status, body, headers)
+        )
+
+    return apply
 
 
 def slow(seconds: float, then: Action | None = None) -> Action:
