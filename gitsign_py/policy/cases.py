@@ -1,0 +1,112 @@
+"""Test cases kept beside a policy (``.gitsign/policy-tests.toml``): made-up commits and the verdict each must get."""
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import cast
+
+from gitsign_py.errors import PolicyError
+from gitsign_py.policy.evaluate import evaluate
+from gitsign_py.policy.facts import VERDICTS, CommitFacts, Decision, SignatureFacts, SignatureForm, SignatureStatus
+from gitsign_py.policy.model import Policy, TimeSource
+from gitsign_py.policy.reader import Problems, Table
+from gitsign_py.policy.surroundings import Stated
+
+CASES_PATH = ".gitsign/policy-tests.toml"
+_FORMS = ("sigstore", "openpgp", "ssh")
+_STATUSES = ("good", "bad", "unsigned", "unchecked", "malformed")
+_NO_OID = "0" * 40
+
+
+@dataclass(frozen=True, slots=True)
+class TestCase:
+    """A commit as somebody describes it, and what the policy must say; empty ``reason`` and ``rule`` match all."""
+
+    __test__ = False  # not for pytest
+
+    name: str
+    ref: str
+    expect: str
+    reason: str
+    rule: str
+    commit: CommitFacts
+    signature: SignatureFacts
+    around: Stated
+
+
+def parse_cases(data: bytes, source: str) -> tuple[TestCase, ...]:
+    """Read cases. Raises PolicyError ``policy-tests-invalid``, which names line and key."""
+    try:
+        text = data.decode("utf-8")
+        values = tomllib.loads(text)
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise PolicyError("policy-tests-invalid", f"{source}: not valid TOML: {error}") from error
+    problems = Problems.of(text)
+    root = Table(values, (), problems)
+    cases = tuple(_case(table) for table in root.items("cases"))
+    root.finish()
+    if not cases and not problems.found:
+        root.wrong("cases", "are missing: a file of tests without a test proves nothing")
+    if problems.found:
+        first = problems.found[0]
+        raise PolicyError("policy-tests-invalid", f"{source}:{first.line}: {first.key}: {first.message}")
+    return cases
+
+
+def _case(table: Table) -> TestCase:
+    committer = table.text("committer", default="")
+    case = TestCase(
+        name=table.text("name"),
+        ref=table.text("ref", default="refs/heads/main"),
+        expect=table.choice("expect", VERDICTS, default="verified"),
+        reason=table.text("reason", default=""),
+        rule=table.text("rule", default=""),
+        commit=CommitFacts(
+            table.text("commit", default=_NO_OID),
+            table.text("author", default=committer),
+            committer,
+            ("1" * 40, "2" * 40) if table.flag("merge", default=False) else (),
+        ),
+        signature=_signature(table),
+        around=Stated(
+            table.texts("paths"),
+            table.flag("reproducible", default=False),
+            table.flag("merged-accepted", default=True),
+        ),
+    )
+    if "expect" not in table.values:
+        table.wrong("expect", "is missing")
+    table.finish()
+    return case
+
+
+def _signature(table: Table) -> SignatureFacts:
+    status = cast(SignatureStatus, table.choice("signature", _STATUSES, default="good"))
+    form = cast(SignatureForm, table.choice("format", _FORMS, default="sigstore"))
+    identity, issuer = table.text("identity", default=""), table.text("issuer", default="")
+    claims = table.table("claims")
+    time = table.moment("time", end_of_day=False)
+    sources = table.texts("time-sources") or ("log",)
+    return SignatureFacts(
+        status,
+        form if status != "unsigned" else "",
+        identity=identity,
+        issuer=issuer,
+        claims={name: claims.text(name) for name in claims.values},
+        times=tuple((cast(TimeSource, source), time) for source in sources) if time else (),
+        key=table.text("key", default=""),
+        reason="" if status == "good" else status,
+        message="" if status == "good" else f"stated as {status}",
+    )
+
+
+def run_cases(policy: Policy, cases: tuple[TestCase, ...]) -> Iterator[tuple[TestCase, Decision, bool]]:
+    """Judge each case; gives it with the decision and whether that is what was expected."""
+    for case in cases:
+        decision = evaluate(policy, case.commit, case.signature, case.ref, case.around)
+        as_expected = (
+            decision.verdict == case.expect
+            and case.reason in ("", decision.reason)
+            and case.rule in ("", decision.rule)
+        )
+        yield case, decision, as_expected

@@ -1,0 +1,96 @@
+"""What no single key shows: names, identities, keys and rules of a policy that contradict each other."""
+
+from collections import Counter
+
+from gitsign_py.policy.model import Policy, Principal, Rule
+from gitsign_py.policy.patterns import glob_matches
+from gitsign_py.policy.reader import Problems
+
+_TABLES = {"person": "people", "workflow": "workflows", "forge": "forges"}
+
+
+def check_consistency(policy: Policy, problems: Problems) -> None:
+    """Note every contradiction in a policy whose single values are in order."""
+    _check_people(policy, problems)
+    _check_keys(policy, problems)
+    _check_rules(policy, problems)
+    if policy.introduction in policy.exemptions:
+        problems.add(("introduction",), "is exempt as well: the introduction is accepted because it is pinned")
+
+
+def _check_people(policy: Policy, problems: Problems) -> None:
+    """An identity or e-mail that two share makes it unclear who signed, and which window counts."""
+    seen: dict[object, Principal] = {}
+    for principal in policy.principals.values():
+        for identity in principal.identities:
+            other = seen.setdefault(identity, principal)
+            if other is not principal:
+                problems.add(_path(principal), f"has the same identity as {other.name}")
+        for email in principal.emails:
+            other = seen.setdefault(email, principal)
+            if other is not principal:
+                problems.add((*_path(principal), "emails"), f"{email} belongs to {other.name} as well")
+
+
+def _path(principal: Principal) -> tuple[str, ...]:
+    return (_TABLES[principal.kind], principal.name)
+
+
+def _check_keys(policy: Policy, problems: Problems) -> None:
+    owners = Counter(key for principal in policy.principals.values() for key in principal.keys)
+    owners.update(key for forge in policy.forges for key in forge.keys)
+    for forge in policy.forges:
+        for key in forge.keys:
+            if key not in policy.keys:
+                problems.add(("forges", forge.name, "keys"), f"{key} is not in [keys]")
+    fingerprints: dict[str, str] = {}
+    for name, entry in policy.keys.items():
+        if owners[name] != 1:
+            problems.add(("keys", name), "belongs to nobody" if not owners[name] else "belongs to more than one")
+        if fingerprints.setdefault(entry.fingerprint, name) != name:
+            problems.add(("keys", name), f"is the same key as {fingerprints[entry.fingerprint]}")
+
+
+def _check_rules(policy: Policy, problems: Problems) -> None:
+    for number, rule in enumerate(policy.rules):
+        for earlier in policy.rules[:number]:
+            if earlier.name == rule.name:
+                problems.add(("rules", number, "name"), f"{rule.name} is the name of another rule as well")
+            if _covers(earlier.refs, rule.refs) and _covers(earlier.paths, rule.paths):
+                problems.add(("rules", number), f"can never decide: {earlier.name} before it covers the same and more")
+        _check_refs(policy, number, rule, problems)
+        _check_match(policy, number, rule, problems)
+
+
+def _covers(wide: tuple[str, ...], narrow: tuple[str, ...]) -> bool:
+    """Tell whether the globs ``wide`` take in all of ``narrow``; no glob at all means everything."""
+    if not wide or not narrow:
+        return not wide
+    return all(any(_includes(glob, inner) for glob in wide) for inner in narrow)
+
+
+def _includes(glob: str, inner: str) -> bool:
+    """A glob includes itself and each name without wildcards that it matches."""
+    return glob == inner or (not _has_wildcards(inner) and glob_matches(glob, inner))
+
+
+def _has_wildcards(glob: str) -> bool:
+    return any(char in glob for char in "*?")
+
+
+def _check_refs(policy: Policy, number: int, rule: Rule, problems: Problems) -> None:
+    hidden = [glob for glob in rule.refs if any(_includes(left, glob) for left in policy.unjudged)]
+    if hidden:
+        problems.add(("rules", number, "refs"), f"{hidden[0]} is in unjudged as well: the rule would never be asked")
+
+
+def _check_match(policy: Policy, number: int, rule: Rule, problems: Problems) -> None:
+    """A principal without any e-mail could never match a committer or author line."""
+    if rule.match == "none":
+        return
+    for name in sorted(rule.allow):
+        if not policy.principals[name].emails:
+            problems.add(
+                ("rules", number, "allow"),
+                f"{name} has no e-mail to match the {rule.match} with: list emails for it, or set match to none",
+            )

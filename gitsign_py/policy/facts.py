@@ -1,0 +1,99 @@
+"""What a policy is asked about, and what it answers.
+
+``SignatureFacts`` are the few facts of a signature that has been verified (or not) that a policy looks at; they are
+plain strings and times, so that they can be cached, sent between processes and written in a test case.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from gitsign_py.policy.model import TimeSource
+
+SignatureStatus = Literal["good", "bad", "unsigned", "unchecked", "malformed"]
+SignatureForm = Literal["sigstore", "x509", "openpgp", "ssh", "unknown", ""]
+Verdict = Literal[
+    "verified",
+    "unauthorised",
+    "identity-mismatch",
+    "bad",
+    "unsigned",
+    "unchecked",
+    "exempt",
+    "forge-merge",
+    "malformed",
+]
+VERDICTS: tuple[Verdict, ...] = (
+    "verified",
+    "exempt",
+    "forge-merge",
+    "unauthorised",
+    "identity-mismatch",
+    "bad",
+    "unsigned",
+    "malformed",
+    "unchecked",
+)
+ACCEPTED: frozenset[Verdict] = frozenset({"verified", "exempt", "forge-merge"})
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureFacts:
+    """One object's signature as the verifier left it.
+
+    ``status`` good means that every cryptographic step passed. ``key`` is the fingerprint for OpenPGP (upper-case
+    hex) and SSH (``SHA256:...``). ``times`` are proven by ``log`` or ``timestamp``; keys have none. ``steps`` are
+    the numbers of the steps that passed, ``reason`` and ``message`` say why the status is not good.
+    """
+
+    status: SignatureStatus
+    form: SignatureForm = ""
+    identity: str = ""
+    issuer: str = ""
+    claims: Mapping[str, str] = field(default_factory=dict)
+    times: tuple[tuple[TimeSource, datetime], ...] = ()
+    key: str = ""
+    log_index: int | None = None
+    steps: tuple[str, ...] = ()
+    reason: str = ""
+    message: str = ""
+
+    @property
+    def time(self) -> tuple[TimeSource, datetime] | None:
+        """The earliest proven time and where it comes from."""
+        return min(self.times, key=lambda proven: proven[1]) if self.times else None
+
+
+UNSIGNED = SignatureFacts("unsigned", reason="unsigned", message="commit has no signature")
+
+
+@dataclass(frozen=True, slots=True)
+class CommitFacts:
+    """What a policy reads of a commit or an annotated tag: e-mails are raw text, ``tree`` is empty for a tag.
+
+    For a tag ``author_email`` and ``committer_email`` are both the tagger's and ``parents`` is empty.
+    """
+
+    oid: str
+    author_email: str
+    committer_email: str
+    parents: tuple[str, ...] = ()
+    tree: str = ""
+    kind: Literal["commit", "tag"] = "commit"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A verdict: ``reason`` is a stable code, ``message`` one line, ``rule`` what decided, ``principal`` who signed."""
+
+    verdict: Verdict
+    reason: str
+    message: str
+    rule: str = ""
+    principal: str = ""
+
+    @property
+    def accepted(self) -> bool:
+        """Tell whether the commit may stay."""
+        return self.verdict in ACCEPTED

@@ -1,0 +1,190 @@
+"""A policy that lies in the history it judges: each commit follows the policy in its parents, in all of them.
+
+The idea is that of ``guix git authenticate`` and of Sequoia's ``sq-git``, with keyless identities for keys. It starts
+at the introduction, a commit that the user pins by id: what is older is accepted as it is, the introduction too, and
+its policy is the first one. From there on, parents first:
+
+- A commit may do what the policies of its parents let its signer do. It never follows the policy that it brings
+  itself, so nobody adds themselves.
+- Changing, deleting or breaking the policy is a change to ``.gitsign``, for administrators alone; a commit that
+  leaves no valid policy behind is refused whoever signed it.
+- What a refused commit did to the policy has no effect on the commits after it, until an administrator's commit has
+  the same policy in its tree.
+- A branch that left the history before the introduction carries no policy that anybody vouched for, whatever lies in
+  its tree: its commits are refused, and so is a merge of it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from gitsign_py.errors import FormatError, PolicyError, UncheckedError
+from gitsign_py.policy.evaluate import evaluate
+from gitsign_py.policy.facts import CommitFacts, Decision, SignatureFacts
+from gitsign_py.policy.model import POLICY_FOLDER, POLICY_PATH, Policy
+from gitsign_py.policy.parse import parse_policy
+from gitsign_py.policy.signers import check_window, find_signers
+from gitsign_py.policy.surroundings import InRepository, MergeGraph, commit_tree
+from gitsign_py.policy.trees import find_path
+from gitsign_py.ports import ObjectSource
+
+_POLICY_FILE = POLICY_PATH.removeprefix(f"{POLICY_FOLDER}/")
+
+
+@dataclass(slots=True)
+class PolicyHistory:
+    """Judges the commits after an introduction, each once, parents first.
+
+    ``older`` are the commits before the introduction that later commits name as parents (``rev-list --boundary``).
+    ``closing``, if there is one, is the newest policy: whoever has left by it signs nothing new on an old branch
+    either. Memory grows with the commits that are refused, not with the history.
+    """
+
+    source: ObjectSource
+    graph: MergeGraph
+    introduction: str
+    older: frozenset[str] = frozenset()
+    closing: Policy | None = None
+    _unrooted: set[str] = field(default_factory=set)
+    _refused: set[str] = field(default_factory=set)
+    _held_back: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _parsed: dict[str, Policy | PolicyError] = field(default_factory=dict)
+
+    def start(self) -> Policy:
+        """The introduction's own policy. Raises PolicyError when it has none, or none that is valid."""
+        return self._policy(self._folder(self.introduction))
+
+    def judge(self, commit: CommitFacts, signature: SignatureFacts, ref: str) -> Decision:
+        """Judge one commit whose parents have been judged. Raises UncheckedError for objects that are not there."""
+        if commit.oid == self.introduction:
+            return Decision("exempt", "introduction", "introduction commit, pinned by its id", "introduction")
+        if not self._is_rooted(commit):
+            self._unrooted.add(commit.oid)
+            self._refused.add(commit.oid)
+            return Decision(
+                "unauthorised",
+                "older-than-introduction",
+                "commit does not come after the introduction in all its parents",
+                "introduction",
+            )
+        inherited = self._inherited(commit)
+        decision = self._judge_by(inherited, commit, signature, ref)
+        if decision.accepted:
+            decision = self._check_left_behind(commit, inherited, decision)
+        if not decision.accepted:
+            self._refused.add(commit.oid)
+            self._held_back[commit.oid] = inherited
+        return decision
+
+    def is_accepted(self, oid: str) -> bool:
+        """Tell whether a commit that was judged, or is older than the introduction, may stay."""
+        return oid not in self._refused
+
+    def policies_at(self, commit: str) -> tuple[Policy, ...]:
+        """The policies that hold for what comes after a commit that was judged."""
+        return tuple(self._policy(folder) for folder in self._effective(commit))
+
+    def _is_rooted(self, commit: CommitFacts) -> bool:
+        """All parents lead to the introduction; a new root leads nowhere."""
+        inside = [
+            parent == self.introduction or (parent not in self._unrooted and parent not in self.older)
+            for parent in commit.parents
+        ]
+        return bool(inside) and all(inside)
+
+    def _inherited(self, commit: CommitFacts) -> tuple[str, ...]:
+        folders = (folder for parent in commit.parents for folder in self._effective(parent))
+        return tuple(dict.fromkeys(folders))
+
+    def _effective(self, commit: str) -> tuple[str, ...]:
+        """Tree ids of the ``.gitsign`` folders in force after a commit: its own, or what a refused one inherited."""
+        return self._held_back.get(commit) or (self._folder(commit),)
+
+    def _folder(self, commit: str) -> str:
+        entry = find_path(self.source, commit_tree(self.source, commit), POLICY_FOLDER)
+        return entry.oid if entry is not None and entry.is_tree else ""
+
+    def _judge_by(self, folders: Iterable[str], commit: CommitFacts, signature: SignatureFacts, ref: str) -> Decision:
+        around = _InHistory(self.source, self.graph, self.is_accepted, self)
+        decision = Decision("unauthorised", "policy-missing", "no parent has a policy")
+        for folder in folders:
+            decision = evaluate(self._policy(folder), commit, signature, ref, around)
+            if not decision.accepted:
+                return decision
+        return self._check_closing(decision, signature)
+
+    def _check_closing(self, decision: Decision, signature: SignatureFacts) -> Decision:
+        if self.closing is None or decision.verdict != "verified":
+            return decision
+        for signer in find_signers(self.closing, signature):
+            if late := check_window(signer, signature):
+                return late
+        return decision
+
+    def _check_left_behind(self, commit: CommitFacts, inherited: tuple[str, ...], decision: Decision) -> Decision:
+        """A commit that is allowed to change the policy must leave a valid one."""
+        folder = self._folder(commit.oid)
+        if folder in inherited:
+            return decision
+        try:
+            self._policy(folder)
+        except PolicyError as error:
+            reason = "policy-deleted" if error.reason == "policy-missing" else "policy-broken"
+            return Decision("unauthorised", reason, error.message, "administrators", decision.principal)
+        return decision
+
+    def _policy(self, folder: str) -> Policy:
+        found = self._parsed.get(folder)
+        if found is None:
+            try:
+                found = self._read(folder)
+            except PolicyError as error:
+                found = error
+            self._parsed[folder] = found
+        if isinstance(found, PolicyError):
+            raise found
+        return found
+
+    def _read(self, folder: str) -> Policy:
+        entry = find_path(self.source, folder, _POLICY_FILE) if folder else None
+        blob = self.source.read(entry.oid) if entry else None
+        if blob is None or blob.kind != "blob":
+            raise PolicyError("policy-missing", f"there is no {POLICY_PATH}")
+        return parse_policy(blob.data, POLICY_PATH)
+
+    def changes_policy(self, commit: CommitFacts) -> bool:
+        """Tell whether the commit itself gives ``.gitsign`` another value than is in force in its parents.
+
+        As for other paths (``trees.changed_paths``), a merge may take the value of the side that changed it.
+        """
+        own, held = self._folder(commit.oid), [self._effective(parent) for parent in commit.parents]
+        others = [folders for folders in held if folders != (own,)]
+        if not others or len(others) == len(held):
+            return bool(others)
+        bases = [self._effective_base(base) for base in self.graph.merge_bases(commit.parents)]
+        return not bases or any(folders != base for folders in others for base in bases)
+
+    def _effective_base(self, commit: str) -> tuple[str, ...]:
+        rooted = commit == self.introduction or (commit not in self._unrooted and commit not in self.older)
+        return self._effective(commit) if rooted else ()
+
+
+@dataclass(frozen=True, slots=True)
+class _InHistory(InRepository):
+    """Surroundings in which ``.gitsign`` is compared with the policies in force, not with the parents' trees."""
+
+    history: PolicyHistory
+
+    def changed_below(self, commit: CommitFacts, folder: str) -> Iterable[str]:
+        """As everywhere, but for the policy's folder."""
+        if folder != POLICY_FOLDER:
+            return InRepository.changed_below(self, commit, folder)
+        return (POLICY_PATH,) if self.history.changes_policy(commit) else ()
+
+
+def closing_policy(source: ObjectSource, tip: str) -> Policy | None:
+    """The policy in the tree of ``tip``, if there is a valid one: it can only refuse, so no trust rests on it."""
+    try:
+        entry = find_path(source, commit_tree(source, tip), POLICY_PATH)
+        return None if entry is None else parse_policy(source.read(entry.oid).data, POLICY_PATH)
+    except (PolicyError, FormatError, UncheckedError):
+        return None

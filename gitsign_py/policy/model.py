@@ -1,0 +1,113 @@
+"""A policy as it has been read: names, rules, windows, exceptions. Values only; ``parse.py`` makes them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from gitsign_py.policy.patterns import Matcher, glob_matches
+
+POLICY_PATH = ".gitsign/policy.toml"
+POLICY_FOLDER = ".gitsign"
+Match = Literal["committer", "author", "both", "none"]
+TimeSource = Literal["log", "timestamp"]
+KeyFormat = Literal["openpgp", "ssh"]
+PrincipalKind = Literal["person", "workflow", "forge"]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a certificate must say: ``subject`` (None: any), exact ``issuer``, Fulcio ``claims`` by name."""
+
+    issuer: str
+    subject: Matcher | None = None
+    claims: tuple[tuple[str, Matcher], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """From when to when a principal may sign, ends inclusive; None is open."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key of another signature format: OpenPGP by fingerprint (upper-case hex), SSH by its public key line."""
+
+    name: str
+    format: KeyFormat
+    fingerprint: str
+    public: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Someone who signs. ``emails`` are what may stand in a commit's author or committer line for them."""
+
+    name: str
+    kind: PrincipalKind
+    identities: tuple[Identity, ...] = ()
+    keys: tuple[str, ...] = ()
+    emails: frozenset[str] = frozenset()
+    window: Window = Window()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """For refs and paths that match, the principals in ``allow`` may sign. The first rule that matches decides."""
+
+    name: str
+    refs: tuple[str, ...]
+    paths: tuple[str, ...]
+    allow: frozenset[str]
+    match: Match
+    times: frozenset[TimeSource]
+
+    def covers_ref(self, ref: str) -> bool:
+        """Tell whether the rule speaks about this full ref name."""
+        return not self.refs or any(glob_matches(glob, ref) for glob in self.refs)
+
+    def covers_path(self, path: str) -> bool:
+        """Tell whether the rule speaks about this path (from the root, without a leading slash)."""
+        return not self.paths or any(glob_matches(glob, f"/{path}") for glob in self.paths)
+
+
+@dataclass(frozen=True, slots=True)
+class Forge:
+    """A forge that makes merges itself: known by its committer e-mail, believed by reproduction or by key."""
+
+    name: str
+    committer: str
+    reproducible: bool
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A whole policy. ``digest`` is the SHA-256 (hex) of the bytes it was read from, ``source`` a name for people."""
+
+    source: str
+    digest: str
+    administrators: frozenset[str]
+    rules: tuple[Rule, ...]
+    principals: Mapping[str, Principal]
+    keys: Mapping[str, Key] = field(default_factory=dict)
+    forges: tuple[Forge, ...] = ()
+    exemptions: Mapping[str, str] = field(default_factory=dict)
+    unjudged: tuple[str, ...] = ()
+    introduction: str = ""
+
+    def judges(self, ref: str) -> bool:
+        """Tell whether the policy has anything to say about a ref (``unjudged`` lists those it leaves alone)."""
+        return not any(glob_matches(glob, ref) for glob in self.unjudged)
+
+    def rules_for(self, ref: str) -> tuple[int, ...]:
+        """Numbers of the rules that speak about ``ref``, in order: refs with the same numbers are judged alike."""
+        return tuple(number for number, rule in enumerate(self.rules) if rule.covers_ref(ref))
+
+    @property
+    def has_path_rules(self) -> bool:
+        """Tell whether any rule asks for the changed paths."""
+        return any(rule.paths for rule in self.rules)

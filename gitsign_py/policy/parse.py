@@ -1,0 +1,171 @@
+"""Read a policy (TOML 1.0, docs/policy.md): everything unknown, missing, contradictory or unanchored is an error."""
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import cast
+
+from gitsign_py.errors import PolicyError
+from gitsign_py.policy.consistency import check_consistency
+from gitsign_py.policy.model import Forge, Key, Match, Policy, Rule, TimeSource
+from gitsign_py.policy.patterns import path_glob, ref_glob
+from gitsign_py.policy.reader import Problem, Problems, Table
+from gitsign_py.policy.roster import Roster, read_roster
+from gitsign_py.policy.sshkey import ssh_fingerprint
+
+MAX_POLICY_BYTES = 1024 * 1024
+_OID = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
+_MATCHES = ("committer", "author", "both", "none")
+_TIMES = ("log", "timestamp")
+_TOML_PLACE = re.compile(r"line (\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a rule asks for that says nothing else."""
+
+    match: Match
+    times: frozenset[TimeSource]
+
+
+def parse_policy(data: bytes, source: str) -> Policy:
+    """Read a policy from its bytes; ``source`` is its name in messages (``.gitsign/policy.toml``).
+
+    Raises PolicyError ``policy-invalid``, which names the first problem's line and key and counts the others.
+    """
+    policy, problems = read_policy(data, source)
+    if policy is None:
+        first = problems[0]
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise PolicyError(
+            "policy-invalid",
+            f"{source}:{first.line}: {first.key + ': ' if first.key else ''}{first.message}{more}",
+            hint="see gitsign-py policy check",
+            facts={"source": source, "line": first.line, "key": first.key, "problems": len(problems)},
+        )
+    return policy
+
+
+def read_policy(data: bytes, source: str) -> tuple[Policy | None, tuple[Problem, ...]]:
+    """Read a policy and give it, or None and everything that is wrong with it in the order of the lines."""
+    if len(data) > MAX_POLICY_BYTES:
+        return None, (Problem(1, "", f"policy of {len(data)} bytes, at most {MAX_POLICY_BYTES}"),)
+    try:
+        text = data.decode("utf-8")
+        values = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        return None, (Problem(data.count(b"\n", 0, error.start) + 1, "", "policy is not UTF-8"),)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        place = _TOML_PLACE.search(str(error))
+        return None, (Problem(int(place[1]) if place else 1, "", f"not valid TOML: {error}"),)
+    problems = Problems.of(text)
+    policy = _policy(Table(values, (), problems), source, hashlib.sha256(data).hexdigest())
+    if problems.found:
+        return None, tuple(sorted(problems.found, key=lambda problem: problem.line))
+    return policy, ()
+
+
+def _policy(root: Table, source: str, digest: str) -> Policy:
+    root.version("version", 1)
+    introduction = root.text("introduction", default="")
+    if introduction and not _OID.match(introduction):
+        root.wrong("introduction", "must be a full commit id, 40 or 64 lower-case hex digits")
+    keys = _keys(root)
+    roster = read_roster(root, keys)
+    defaults = Defaults(cast(Match, root.choice("match", _MATCHES, default="committer")), _times(root))
+    policy = Policy(
+        source=source,
+        digest=digest,
+        administrators=roster.expand(root, "administrators", required=True),
+        rules=_rules(root, roster, defaults),
+        principals=roster.principals,
+        keys=keys,
+        forges=_forges(root),
+        exemptions=_exemptions(root),
+        unjudged=root.patterns("unjudged", ref_glob),
+        introduction=introduction,
+    )
+    root.finish()
+    check_consistency(policy, root.problems)
+    return policy
+
+
+def _times(table: Table) -> frozenset[TimeSource]:
+    named = table.texts("times")
+    for name in named:
+        if name not in _TIMES:
+            table.wrong("times", f"knows {' and '.join(_TIMES)}, not {name}")
+    return frozenset(cast(TimeSource, name) for name in named)
+
+
+def _keys(root: Table) -> Mapping[str, Key]:
+    return MappingProxyType({name: _key(name, table) for name, table in root.named("keys")})
+
+
+def _key(name: str, table: Table) -> Key:
+    if table.choice("format", ("openpgp", "ssh"), default="openpgp") == "ssh":
+        key = _ssh_key(name, table)
+    else:
+        fingerprint = table.text("fingerprint").replace(" ", "").upper()
+        if not re.fullmatch(r"[0-9A-F]{40}|[0-9A-F]{64}", fingerprint):
+            table.wrong("fingerprint", "must be a full OpenPGP fingerprint, 40 or 64 hex digits")
+        key = Key(name, "openpgp", fingerprint)
+    table.finish()
+    return key
+
+
+def _ssh_key(name: str, table: Table) -> Key:
+    public = " ".join(table.text("public").split()[:2])
+    fingerprint = ssh_fingerprint(public)
+    if not fingerprint:
+        table.wrong("public", "must be an SSH public key: ssh-ed25519 AAAA...")
+    return Key(name, "ssh", fingerprint, public)
+
+
+def _rules(root: Table, roster: Roster, defaults: Defaults) -> tuple[Rule, ...]:
+    rules = tuple(_rule(table, roster, defaults) for table in root.items("rules"))
+    if not rules:
+        root.wrong("rules", "are missing: without a rule nobody may sign anything")
+    return rules
+
+
+def _rule(table: Table, roster: Roster, defaults: Defaults) -> Rule:
+    rule = Rule(
+        name=table.text("name"),
+        refs=table.patterns("refs", ref_glob),
+        paths=table.patterns("paths", path_glob),
+        allow=roster.expand(table, "allow", required=True),
+        match=cast(Match, table.choice("match", _MATCHES, default=defaults.match)),
+        times=_times(table) or defaults.times,
+    )
+    table.finish()
+    return rule
+
+
+def _forges(root: Table) -> tuple[Forge, ...]:
+    forges = []
+    for name, table in root.named("forges"):
+        reproducible = table.flag("reproducible", default=False)
+        forge = Forge(name, table.text("committer"), reproducible, table.texts("keys"))
+        if not forge.reproducible and not forge.keys:
+            table.wrong("reproducible", "must be true, or keys must be listed: else no merge of the forge can count")
+        table.finish()
+        forges.append(forge)
+    return tuple(forges)
+
+
+def _exemptions(root: Table) -> Mapping[str, str]:
+    exempt: dict[str, str] = {}
+    for table in root.items("exemptions"):
+        reason = table.text("reason")
+        for oid in table.texts("commits", required=True):
+            if not _OID.match(oid):
+                table.wrong("commits", f"{oid} is not a full object id, 40 or 64 lower-case hex digits")
+            if oid in exempt:
+                table.wrong("commits", f"{oid} is exempt already, for another reason: {exempt[oid]}")
+            exempt[oid] = reason
+        table.finish()
+    return MappingProxyType(exempt)

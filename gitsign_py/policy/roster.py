@@ -1,0 +1,144 @@
+"""Who is named in a policy: people, workflows and groups, read from their tables."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from gitsign_py.core import oids
+from gitsign_py.policy.model import Identity, Key, Principal, Window
+from gitsign_py.policy.patterns import Matcher, PatternError, anchored
+from gitsign_py.policy.reader import Table
+
+CLAIMS = frozenset(oids.FULCIO_CLAIMS.values()) | frozenset(oids.FULCIO_GITHUB_CLAIMS.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Principals by name, and what each group name stands for (already expanded)."""
+
+    principals: Mapping[str, Principal]
+    groups: Mapping[str, frozenset[str]]
+
+    def expand(self, table: Table, key: str, *, required: bool) -> frozenset[str]:
+        """Read an array of names and give the principals that they stand for."""
+        found: set[str] = set()
+        for name in table.texts(key, required=required):
+            if name in self.principals:
+                found.add(name)
+            elif name in self.groups:
+                found |= self.groups[name]
+            else:
+                table.wrong(key, f"{name} is neither a person, a workflow nor a group")
+        return frozenset(found)
+
+
+def read_roster(root: Table, keys: Mapping[str, Key]) -> Roster:
+    """Read ``[people.*]``, ``[workflows.*]`` and ``[groups]``."""
+    principals: dict[str, Principal] = {}
+    for name, table in root.named("people"):
+        principals[name] = _person(name, table, keys)
+    for name, table in root.named("workflows"):
+        if name in principals:
+            table.problems.add(table.path, "is the name of a person as well")
+        principals[name] = _workflow(name, table)
+    return Roster(MappingProxyType(principals), _groups(root.table("groups"), principals))
+
+
+def _person(name: str, table: Table, keys: Mapping[str, Key]) -> Principal:
+    identities = tuple(_identity(item) for item in table.items("identities"))
+    listed = table.texts("keys")
+    for key in listed:
+        if key not in keys:
+            table.wrong("keys", f"{key} is not in [keys]")
+    if not identities and not listed:
+        table.wrong("identities", "are missing: a person needs an identity or a key")
+    own = {one.subject.text for one in identities if one.subject and _is_email(one.subject)}
+    person = Principal(name, "person", identities, listed, frozenset({*own, *table.texts("emails")}), _window(table))
+    table.finish()
+    return person
+
+
+def _workflow(name: str, table: Table) -> Principal:
+    emails, window = frozenset(table.texts("emails")), _window(table)
+    return Principal(name, "workflow", (_identity(table),), (), emails, window)
+
+
+def _is_email(subject: Matcher) -> bool:
+    return not subject.is_pattern and "@" in subject.text and "://" not in subject.text
+
+
+def _identity(table: Table) -> Identity:
+    """Subject or pattern, claims or patterns, and always one exact issuer: a subject says nothing without it."""
+    exact, pattern = table.text("subject", default=""), table.text("subject-pattern", default="")
+    if exact and pattern:
+        table.wrong("subject-pattern", "contradicts subject: give one of them")
+    subject = Matcher(exact) if exact else _anchored(table, "subject-pattern", pattern)
+    claims = (
+        *_claims(table.table("claims"), as_pattern=False),
+        *_claims(table.table("claim-patterns"), as_pattern=True),
+    )
+    if len({claim for claim, _ in claims}) != len(claims):
+        table.wrong("claim-patterns", "names a claim that claims fixes already")
+    if subject is None and not claims and not pattern:
+        table.wrong("subject", "is missing: give subject, subject-pattern or claims")
+    identity = Identity(table.text("issuer"), subject, claims)
+    table.finish()
+    return identity
+
+
+def _anchored(table: Table, key: str, pattern: str) -> Matcher | None:
+    if not pattern:
+        return None
+    try:
+        return anchored(pattern)
+    except PatternError as error:
+        table.wrong(key, str(error))
+        return None
+
+
+def _claims(table: Table, *, as_pattern: bool) -> tuple[tuple[str, Matcher], ...]:
+    claims = []
+    for name in table.values:
+        text = table.text(name)
+        matcher = _anchored(table, name, text) if as_pattern else Matcher(text)
+        if name not in CLAIMS:
+            table.wrong(name, f"is not a Fulcio claim; known: {', '.join(sorted(CLAIMS))}")
+        elif matcher is not None:
+            claims.append((name, matcher))
+    return tuple(claims)
+
+
+def _window(table: Table) -> Window:
+    window = Window(table.moment("from", end_of_day=False), table.moment("until", end_of_day=True))
+    if window.start and window.end and window.end < window.start:
+        table.wrong("until", "is before from")
+    return window
+
+
+def _groups(table: Table, principals: Mapping[str, Principal]) -> Mapping[str, frozenset[str]]:
+    members = {name: table.texts(name, required=True) for name in table.values}
+    for name in members:
+        if name in principals:
+            table.wrong(name, "is the name of a person or workflow as well")
+        _check_members(table, name, members, principals)
+    return MappingProxyType({name: _flatten(name, members, frozenset()) & principals.keys() for name in members})
+
+
+def _check_members(
+    table: Table, name: str, members: Mapping[str, tuple[str, ...]], principals: Mapping[str, Principal]
+) -> None:
+    for member in members[name]:
+        if member not in principals and member not in members:
+            table.wrong(name, f"{member} is neither a person, a workflow nor a group")
+    if name in _flatten(name, members, frozenset()):
+        table.wrong(name, "contains itself")
+
+
+def _flatten(name: str, members: Mapping[str, tuple[str, ...]], above: frozenset[str]) -> frozenset[str]:
+    """All names below a group, groups included; a group met again is not entered again."""
+    found: set[str] = set()
+    for member in members.get(name, ()):
+        found.add(member)
+        if member in members and member not in above:
+            found |= _flatten(member, members, above | {name, member})
+    return frozenset(found)

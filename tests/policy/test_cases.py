@@ -1,0 +1,96 @@
+"""Test cases beside a policy, and the proposal of a first policy."""
+
+import pytest
+
+from gitsign_py.errors import PolicyError
+from gitsign_py.policy.cases import parse_cases, run_cases
+from gitsign_py.policy.model import Policy
+from gitsign_py.policy.parse import parse_policy
+from gitsign_py.policy.propose import Observed, propose
+from tests.support.history import ISSUER
+
+CASES = f"""\
+[[cases]]
+name = "carol may work"
+identity = "carol@example.com"
+issuer = "{ISSUER}"
+committer = "carol@example.com"
+expect = "verified"
+rule = "main"
+
+[[cases]]
+name = "carol may not touch secrets"
+identity = "carol@example.com"
+issuer = "{ISSUER}"
+committer = "carol@example.com"
+paths = ["secrets/key"]
+expect = "unauthorised"
+reason = "rule-refuses"
+
+[[cases]]
+name = "bob has left"
+identity = "bob@example.com"
+issuer = "{ISSUER}"
+committer = "bob@example.com"
+time = 2024-07-01T00:00:00Z
+expect = "unauthorised"
+
+[[cases]]
+name = "nobody unsigned"
+signature = "unsigned"
+committer = "carol@example.com"
+expect = "unsigned"
+
+[[cases]]
+name = "forge"
+signature = "unsigned"
+merge = true
+reproducible = true
+author = "carol@example.com"
+committer = "noreply@forge.example"
+expect = "forge-merge"
+"""
+
+
+def test_cases_pass(team: Policy) -> None:
+    results = list(run_cases(team, parse_cases(CASES.encode(), "t")))
+    assert [(case.name, decision.verdict) for case, decision, good in results if not good] == []
+    assert len(results) == 5
+
+
+def test_wrong_expectation_is_found(team: Policy) -> None:
+    text = CASES.replace('expect = "verified"', 'expect = "unsigned"').replace('"rule-refuses"', '"other"')
+    assert [good for _, _, good in run_cases(team, parse_cases(text.encode(), "t"))] == [False, False, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "missing"),
+        ("[[cases]]\nname='a'\n", "expect: is missing"),
+        ("[[cases]]\nname='a'\nexpect='verified'\nidentiti='x'\n", "not a known key"),
+        ("[[cases]]\nname='a'\nexpect='fine'\n", "must be one of"),
+        ("cases = 3", "array of tables"),
+        ("=", "TOML"),
+    ],
+)
+def test_cases_refused(text: str, words: str) -> None:
+    with pytest.raises(PolicyError, match=words):
+        parse_cases(text.encode(), "t")
+
+
+def test_proposal_is_a_valid_policy() -> None:
+    alice = Observed("alice@example.com", ISSUER, "sigstore")
+    for email in ("alice@example.com", "a@users.example.net"):
+        alice.add("2024-01-01T00:00:00Z", email)
+    twin = Observed("alice@example.org", ISSUER, "sigstore")
+    twin.add("", "alice@example.org")
+    robot = Observed('https://ci.example/o/r/"build".yml@refs/heads/main', "https://ci.example", "sigstore")
+    robot.add("2024-02-01T00:00:00Z", "bot@example.com")
+    text = propose([alice, twin, robot], introduction="a" * 40, notes=["two\nlines"])
+    policy = parse_policy(text.encode(), "proposal")
+    assert policy.introduction == "a" * 40
+    assert set(policy.principals) == {"alice", "alice-2", "build-yml"}
+    assert policy.principals["alice"].emails == {"alice@example.com", "a@users.example.net"}
+    assert policy.administrators == {"alice"}
+    assert "# two lines" in text
