@@ -12,12 +12,12 @@ from typing import Any
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from gitsign_py.core.certificate import parse_certificate
 from gitsign_py.core.encoding import pem_encode
 from gitsign_py.core.keys import load_spki
-from gitsign_py.core.trust import CertificateAuthority, Service as Endpoint
+from gitsign_py.core.trust import CertificateAuthority
+from gitsign_py.core.trust import Service as Endpoint
 from gitsign_py.errors import FormatError, InvalidSignatureError
 from gitsign_py.localstack import certificates, idtoken
 from gitsign_py.localstack.certificates import CertifiedKey

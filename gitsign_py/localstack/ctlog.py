@@ -90,7 +90,7 @@ class CtLog:
             signed = sct.signed_data(now_ms, submission.entry_type, submission.signed_entry, extensions)
             stamp = sct.build_sct(key.key_id, now_ms, extensions, key.sign(signed))
             data = sct.merkle_tree_leaf(now_ms, submission.entry_type, submission.signed_entry, extensions)
-            extra = opaque(stamp.raw, 2) + submission.extra_data
+            extra = opaque(sct.encode_sct(stamp), 2) + submission.extra_data
             tree.append(data, identity=identity, extra=extra, time_ms=now_ms)
         return stamp
 
@@ -217,7 +217,7 @@ def _precert_submission(chain: tuple[bytes, ...]) -> Submission:
     tbs = sct.precertificate_tbs(certificate)
     if not sct.is_precertificate(certificate):
         raise Refusal(400, "the first certificate has no critical poison extension")
-    return Submission(chain, sct.PRECERT_ENTRY, issuer.public_key.key_id + opaque(tbs, 3))
+    return Submission(chain, sct.PRECERT_ENTRY, sct.precert_entry(tbs, issuer.public_key))
 
 
 def _x509_submission(chain: tuple[bytes, ...]) -> Submission:
@@ -257,5 +257,3 @@ def _number(request: Request, name: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
         raise Refusal(400, f"{name} must be a number from 0")
     return int(text)
-
-

@@ -75,9 +75,7 @@ def _public_pem(private: PrivateKey) -> bytes:
 
 def _public(private: PrivateKey) -> PublicKey:
     return load_spki(
-        private.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
+        private.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     )
 
 
@@ -131,7 +129,9 @@ class Keyring:
         issued = certificate(private) if certificate else b""
         row = (role, kind, name, issued, int(_whole_second(starts).timestamp()), tree_id or None)
         with self._state.transaction() as db:
-            db.execute("INSERT INTO keys (role, kind, file, certificate, starts, tree_id) VALUES (?, ?, ?, ?, ?, ?)", row)
+            db.execute(
+                "INSERT INTO keys (role, kind, file, certificate, starts, tree_id) VALUES (?, ?, ?, ?, ?, ?)", row
+            )
         return self.current(role)
 
     def close(self, key: ServerKey, ends: datetime) -> None:

@@ -138,9 +138,7 @@ def exchange(
         answer = connection.getresponse()
         return answer.status, answer.read(1 << 20)
     except (OSError, http.client.HTTPException) as error:
-        raise ServiceError(
-            "stack-unreachable", f"the local Sigstore at {info.url} does not answer: {error}"
-        ) from error
+        raise ServiceError("stack-unreachable", f"the local Sigstore at {info.url} does not answer: {error}") from error
     finally:
         connection.close()
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import rfc8785
 
-from gitsign_py.core import checkpoint, merkle, note
+from gitsign_py.core import checkpoint, merkle
 from gitsign_py.core.encoding import b64_encode
-from gitsign_py.core.trust import Service as Endpoint, Validity
+from gitsign_py.core.trust import Service as Endpoint
+from gitsign_py.core.trust import Validity
 from gitsign_py.errors import FormatError
 from gitsign_py.localstack import rekorkinds
 from gitsign_py.localstack.context import Context
@@ -66,8 +67,8 @@ class Shard:
 
     def checkpoint(self, size: int) -> bytes:
         """A signed note over the tree of ``size`` entries (C2SP tlog-checkpoint)."""
-        text = checkpoint.format_checkpoint(checkpoint.Checkpoint(self.origin, size, self.tree.root(size)))
-        return note.format_note(text, (note.NoteSignature(HOST, self.key.key_id[:4], self.key.sign(text)),))
+        signed = checkpoint.Checkpoint(self.origin, size, self.tree.root(size))
+        return checkpoint.seal_checkpoint(signed, self.key.public, self.key.sign)
 
 
 class Rekor:
@@ -115,7 +116,10 @@ class Rekor:
         # A signed entry timestamp signs these four members as canonical JSON (RFC 8785).
         promise = rfc8785.dumps(_promised(shard, proposed.body, seconds, shard.offset + shard.tree.size()))
         leaf = shard.tree.append(
-            proposed.body, identity=merkle.leaf_hash(proposed.body), extra=shard.key.sign(promise), time_ms=seconds * 1000
+            proposed.body,
+            identity=merkle.leaf_hash(proposed.body),
+            extra=shard.key.sign(promise),
+            time_ms=seconds * 1000,
         )
         store_terms(self.context.state, leaf, proposed.terms)
         return leaf
@@ -141,7 +145,9 @@ class Rekor:
         """``POST /api/v1/log/entries/retrieve``: by UUID, by index or by the entry itself, at most 10 of each."""
         body = _object(request)
         with self.context.state.reading():
-            found = [self._find(_as_text(uuid, "entryUUIDs"), "entryUUIDs in body") for uuid in _items(body, "entryUUIDs")]
+            found = [
+                self._find(_as_text(uuid, "entryUUIDs"), "entryUUIDs in body") for uuid in _items(body, "entryUUIDs")
+            ]
             found += [self._at(_as_index(index)) for index in _items(body, "logIndexes")]
             found += [self._find_proposed(entry) for entry in _items(body, "entries")]
             return json_response([self._named(*each) for each in found if each is not None])

@@ -64,7 +64,7 @@ def propose(entry: object) -> Proposed:
 
 
 def _hashedrekord(spec: dict[str, Any]) -> Proposed:
-    """hashedrekord 0.0.1: the digest of something, a signature over it, a certificate or public key."""
+    """Hashedrekord 0.0.1: the digest of something, a signature over it, a certificate or public key."""
     data, signature = child(spec, "data"), child(spec, "signature")
     digest = child(data, "hash")
     algorithm, value = text(digest, "algorithm"), text(digest, "value")

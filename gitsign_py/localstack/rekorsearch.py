@@ -58,7 +58,9 @@ def _terms(query: dict[str, Any]) -> frozenset[str]:
 def _hash_term(value: object) -> str:
     match = _HASH.match(value) if isinstance(value, str) else None
     if not match or len(match[2]) not in _LENGTHS or match[1] not in {None, _LENGTHS[len(match[2])]}:
-        raise Refusal(422, "hash in body should be hex of a digest, with its algorithm and a colon before", code=_PATTERN)
+        raise Refusal(
+            422, "hash in body should be hex of a digest, with its algorithm and a colon before", code=_PATTERN
+        )
     return f"{_LENGTHS[len(match[2])]}:{match[2].lower()}"
 
 

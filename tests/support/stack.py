@@ -50,11 +50,21 @@ class RunningStack:
     def trusted_root(self) -> Path:
         return self.info.trusted_root
 
-    def token(self, email: str = "alice@example.com", *, audience: str = "sigstore", ttl: int = 300, **claims: Any) -> str:
-        """An identity token; ``claims`` are added or override."""
-        form = {"login_hint": email, "audience": audience, "ttl": str(ttl), "claims": json.dumps(claims)}
-        form |= {"grant_type": "client_credentials", "client_id": "sigstore"}
-        answer = self.request("POST", "/token", urlencode(form).encode(), "application/x-www-form-urlencoded")
+    def token(
+        self,
+        email: str = "alice@example.com",
+        *,
+        audience: str = "sigstore",
+        ttl: int = 300,
+        subject: str = "",
+        **claims: Any,
+    ) -> str:
+        """An identity token; ``claims`` are added or override. ``email`` may be empty when there is a ``subject``."""
+        form = {"login_hint": email, "subject": subject, "audience": audience, "ttl": str(ttl)}
+        form |= {"claims": json.dumps(claims), "grant_type": "client_credentials", "client_id": "sigstore"}
+        body = urlencode({name: value for name, value in form.items() if value}).encode()
+        answer = self.request("POST", "/token", body, "application/x-www-form-urlencoded")
+        assert answer.status == 200, answer.body
         return str(answer.json()["id_token"])
 
     def environment(self) -> dict[str, str]:

@@ -1,0 +1,111 @@
+"""What the tests of the services need again and again: a certified key, a proposed entry, the shape of a JSON body."""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from gitsign_py.core.trust import TrustedRoot, parse_trusted_root
+from tests.support.stack import Answer, RunningStack
+
+REAL = Path(__file__).resolve().parents[3] / "shared" / "vectors" / "realstack" / "http" / "probe"
+PEM_SPKI = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+DER_SPKI = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def ecdsa(private: ec.EllipticCurvePrivateKey, data: bytes) -> bytes:
+    return private.sign(data, ec.ECDSA(hashes.SHA256()))
+
+
+@dataclass(frozen=True)
+class Certified:
+    """A fresh key with its chain, leaf first."""
+
+    private: ec.EllipticCurvePrivateKey
+    chain: tuple[bytes, ...]
+
+    @property
+    def leaf(self) -> x509.Certificate:
+        return x509.load_pem_x509_certificate(self.chain[0])
+
+    def entry(self, data: bytes) -> dict[str, Any]:
+        """A proposed hashedrekord over ``data``."""
+        value = {"algorithm": "sha256", "value": hashlib.sha256(data).hexdigest()}
+        signature = {"content": b64(ecdsa(self.private, data)), "publicKey": {"content": b64(self.chain[0])}}
+        return {
+            "apiVersion": "0.0.1",
+            "kind": "hashedrekord",
+            "spec": {"data": {"hash": value}, "signature": signature},
+        }
+
+
+def new_key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def signing_request(private: ec.EllipticCurvePrivateKey, token: str, challenge: str) -> dict[str, Any]:
+    """The body of Fulcio v2 with a public key and its proof of possession."""
+    public = {"algorithm": "ECDSA", "content": private.public_key().public_bytes(*PEM_SPKI).decode()}
+    proof = b64(ecdsa(private, challenge.encode()))
+    return {
+        "credentials": {"oidcIdentityToken": token},
+        "publicKeyRequest": {"publicKey": public, "proofOfPossession": proof},
+    }
+
+
+def certify(stack: RunningStack, email: str = "alice@example.com") -> Certified:
+    """A certificate of the running stack for a fresh key."""
+    private = new_key()
+    answer = stack.post("/api/v2/signingCert", signing_request(private, stack.token(email), email))
+    assert answer.status == 200, answer.body
+    return Certified(private, chain_of(answer))
+
+
+def chain_of(answer: Answer) -> tuple[bytes, ...]:
+    """The certificates of a Fulcio v2 answer, PEM, leaf first."""
+    return tuple(pem.encode() for pem in answer.json()["signedCertificateEmbeddedSct"]["chain"]["certificates"])
+
+
+def trusted_root(stack: RunningStack) -> TrustedRoot:
+    return parse_trusted_root(stack.trusted_root.read_bytes())
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One answer of a real server: status, media type, JSON body or None, header names."""
+
+    status: int
+    media_type: str
+    body: bytes
+    headers: frozenset[str]
+
+
+def recorded(name: str) -> Recorded:
+    """The answer in the transcript ``name`` (its service and number); skips when the vectors are not here."""
+    service, number = name.split("/")
+    if not REAL.is_dir():
+        pytest.skip("the transcripts of real servers are not here (../shared/vectors)")
+    (path,) = (REAL / service).glob(f"{number}-*.http")
+    head, _, body = path.read_bytes().split(b"=== response ===\n", 1)[1].partition(b"\n\n")
+    status, *lines = head.decode().splitlines()
+    headers = {key.lower(): value for key, value in (line.split(": ", 1) for line in lines)}
+    return Recorded(int(status.split()[1]), headers.get("content-type", ""), body, frozenset(headers))
+
+
+def shape(value: object) -> object:
+    """JSON with types in place of values: dictionaries keep their keys unless those are log UUIDs."""
+    if isinstance(value, dict):
+        return {("UUID" if len(key) == 80 else key): shape(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [shape(value[0])] if value else []
+    return type(value).__name__

@@ -1,0 +1,147 @@
+"""The directory of a stack: its modes, its transactions, its refusals; the key registry over a restart."""
+
+import sqlite3
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from gitsign_py.core import merkle
+from gitsign_py.errors import ConfigError
+from gitsign_py.localstack.keyring import Keyring
+from gitsign_py.localstack.merklestore import Tree
+from gitsign_py.localstack.state import DATABASE, State
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678, UTC)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_directory_and_secrets_are_private(tmp_path: Path) -> None:
+    state = State(tmp_path / "new" / "stack")
+    key = Keyring(state).ensure("x", "ecdsa-p256", NOW)
+    assert mode(state.directory) == 0o700
+    assert mode(state.directory / DATABASE) == 0o600
+    assert mode(state.directory / key.file) == 0o600
+    assert mode((state.directory / key.file).parent) == 0o700
+
+
+def test_loose_directory_is_closed(tmp_path: Path) -> None:
+    (tmp_path / "stack").mkdir(mode=0o755)
+    assert mode(State(tmp_path / "stack").directory) == 0o700
+
+
+def test_directory_of_somebody_else_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "README").write_text("mine")
+    with pytest.raises(ConfigError, match="is not empty") as caught:
+        State(tmp_path)
+    assert caught.value.reason == "stack-directory-not-empty"
+    assert [path.name for path in tmp_path.iterdir()] == ["README"]
+
+
+def test_file_in_place_of_the_directory_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError) as caught:
+        State(tmp_path / "file")
+    assert caught.value.reason == "stack-directory-unusable"
+
+
+def test_database_of_another_version_is_refused(tmp_path: Path) -> None:
+    State(tmp_path / "s").close()
+    with sqlite3.connect(tmp_path / "s" / DATABASE) as db:
+        db.execute("PRAGMA user_version = 99")
+    with pytest.raises(ConfigError) as caught:
+        State(tmp_path / "s")
+    assert caught.value.reason == "stack-database-version"
+
+
+def test_damaged_database_is_an_error(tmp_path: Path) -> None:
+    State(tmp_path / "s").close()
+    (tmp_path / "s" / DATABASE).write_bytes(b"not a database, whatever its name says" * 100)
+    with pytest.raises(ConfigError) as caught:
+        State(tmp_path / "s")
+    assert caught.value.reason == "stack-database-unusable"
+
+
+def test_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
+    state = State(tmp_path / "s")
+    tree = Tree(state, 7)
+    tree.append(b"kept", identity=b"1", extra=b"", time_ms=1)
+    with pytest.raises(sqlite3.IntegrityError), state.transaction():
+        tree.append(b"lost", identity=b"2", extra=b"", time_ms=1)
+        tree.append(b"the same identity", identity=b"1", extra=b"", time_ms=1)
+    assert tree.size() == 1
+    assert tree.root(1) == merkle.leaf_hash(b"kept")
+
+
+def test_keys_come_back_after_a_restart(tmp_path: Path) -> None:
+    state = State(tmp_path / "s")
+    first = Keyring(state).add("role", "ed25519", NOW, certificate=lambda _: b"der", tree_id=5)
+    state.close()
+    again = Keyring(State(tmp_path / "s")).current("role")
+    assert (again.public, again.certificate, again.tree_id) == (first.public, b"der", 5)
+    assert again.starts == NOW.replace(microsecond=0)
+
+
+def test_closed_key_stays_and_is_not_current(tmp_path: Path) -> None:
+    keyring = Keyring(State(tmp_path / "s"))
+    first = keyring.ensure("role", "ecdsa-p256", NOW)
+    assert keyring.ensure("role", "ecdsa-p256", NOW) == first
+    keyring.close(first, NOW)
+    with pytest.raises(ConfigError) as caught:
+        keyring.current("role")
+    assert caught.value.reason == "stack-key-missing"
+    second = keyring.ensure("role", "ecdsa-p256", NOW)
+    assert [key.public for key in keyring.all("role")] == [first.public, second.public]
+    assert keyring.all("role")[0].validity.covers(NOW.replace(microsecond=0))
+
+
+@pytest.mark.parametrize("kind", ["ecdsa-p256", "ecdsa-p384", "ed25519"])
+def test_signatures_verify_with_the_hash_of_the_key(tmp_path: Path, kind: str) -> None:
+    key = Keyring(State(tmp_path / "s")).add("role", kind, NOW)
+    key.public.verify(key.sign(b"data"), b"data", "sha384" if kind == "ecdsa-p384" else "sha256")
+    assert key.kind == key.public.kind
+
+
+@pytest.mark.parametrize("content", [None, b"not PEM"])
+def test_lost_or_damaged_key_file_is_an_error(tmp_path: Path, content: bytes | None) -> None:
+    state = State(tmp_path / "s")
+    file = state.directory / Keyring(state).add("role", "ecdsa-p256", NOW).file
+    file.unlink()
+    if content is not None:
+        file.write_bytes(content)
+    from gitsign_py.localstack.keyring import _read_private
+
+    _read_private.cache_clear()
+    with pytest.raises(ConfigError) as caught:
+        Keyring(state).current("role")
+    assert caught.value.reason == "stack-key-unreadable"
+
+
+def test_tree_agrees_with_the_plain_recursive_definition(tmp_path: Path) -> None:
+    """Roots and proofs of every size up to 20, against RFC 6962 §2.1 written out naively."""
+
+    def naive(leaves: list[bytes]) -> bytes:
+        if len(leaves) < 2:
+            return merkle.leaf_hash(leaves[0]) if leaves else merkle.empty_root()
+        split = 1
+        while split * 2 < len(leaves):
+            split *= 2
+        return merkle.node_hash(naive(leaves[:split]), naive(leaves[split:]))
+
+    tree = Tree(State(tmp_path / "s"), 3)
+    data = [bytes([number]) * number for number in range(20)]
+    for number, leaf in enumerate(data):
+        assert tree.size() == number
+        tree.append(leaf, identity=bytes([number]), extra=b"", time_ms=number)
+    for size in range(1, 21):
+        assert tree.root(size) == naive(data[:size])
+        for position in range(size):
+            proof = tree.prove_inclusion(position, size)
+            merkle.verify_inclusion(merkle.leaf_hash(data[position]), position, size, proof, tree.root(size))
+        for first in range(1, size + 1):
+            proof = tree.prove_consistency(first, size)
+            merkle.verify_consistency(first, size, proof, tree.root(first), tree.root(size))
