@@ -23,6 +23,7 @@ Handler = Callable[[Fields, Conversation], Fields]
 
 MAX_CONVERSATIONS = 128
 TICK_SECONDS = 1.0
+DRAIN_SECONDS = 5.0
 FORWARDED_REQUESTS = frozenset({"ping", "sign"})
 
 
@@ -55,7 +56,7 @@ class AgentServer:
         self._stopping = False
 
     def serve(self) -> None:
-        """Take connections until the end, then hang up on everybody."""
+        """Take connections until the end."""
         with selectors.DefaultSelector() as selector:
             selector.register(self._wake_reader, selectors.EVENT_READ, None)
             for listener in self._listeners:
@@ -147,8 +148,12 @@ class AgentServer:
             return error_frame(ServiceError("agent-internal", words, hint=hint))
 
     def _close(self) -> None:
+        """Take nobody new, let those who are being served finish, hang up on who takes too long."""
         for listener in self._listeners:
             listener.socket.close()
+        end = time.monotonic() + DRAIN_SECONDS
+        while self._conversations and time.monotonic() < end:
+            time.sleep(0.02)
         with self._lock:
             left = tuple(self._conversations)
         for conversation in left:
