@@ -141,19 +141,6 @@ def check_options(payload: bytes, services: SigningServices, options: SigningOpt
         _unsigned_kind(payload, options.algorithm)
 
 
-def sign_with(
-    credential: Credential, payload: bytes, *, services: SigningServices, options: SigningOptions
-) -> SigningResult:
-    """Sign with a credential that is already there; see ``sign_payload`` for what it raises."""
-    started = services.clock.now()
-    check_usable(credential, started)
-    attributes = build_signed_attributes(payload, started)
-    signature = credential.sign(attributes)
-    draft = _Draft(credential, payload, attributes, signature, _timestamped(signature, services, options))
-    finish = _finish_online if options.mode == "online" else _finish_offline
-    return finish(draft, services, options)
-
-
 @dataclass(frozen=True, slots=True)
 class _Draft:
     """A signature that is not on the log yet."""
@@ -178,6 +165,19 @@ class _Made:
     der: bytes
     object_id: str | None = None
     entries: tuple[LogEntry, ...] = ()
+
+
+def sign_with(
+    credential: Credential, payload: bytes, *, services: SigningServices, options: SigningOptions
+) -> SigningResult:
+    """Sign with a credential that is already there; see ``sign_payload`` for what it raises."""
+    started = services.clock.now()
+    check_usable(credential, started)
+    attributes = build_signed_attributes(payload, started)
+    signature = credential.sign(attributes)
+    draft = _Draft(credential, payload, attributes, signature, _timestamped(signature, services, options))
+    finish = _finish_online if options.mode == "online" else _finish_offline
+    return finish(draft, services, options)
 
 
 def _finish_offline(draft: _Draft, services: SigningServices, options: SigningOptions) -> SigningResult:
