@@ -200,6 +200,27 @@ def object_id(kind: str, data: bytes, algorithm: HashAlgorithm = "sha1") -> str:
     return digest.hexdigest()
 
 
+def is_object_id(text: str) -> bool:
+    """Say whether ``text`` is a full object id: 40 (SHA-1) or 64 (SHA-256) lower-case hex digits."""
+    return bool(_HEX.match(text.encode("utf-8", "replace")))
+
+
+def prove_object_id(oid: str, kind: str, data: bytes) -> None:
+    """Check that ``oid`` names these bytes. Raises FormatError ``object-id-mismatch``.
+
+    Plain SHA-1 does not notice the known collision attacks as git's own SHA-1 does; git refuses such objects when
+    they enter a repository.
+    """
+    actual = object_id(kind, data, "sha1" if len(oid) == HEX_DIGITS["sha1"] else "sha256")
+    if actual != oid:
+        raise FormatError(
+            "object-id-mismatch",
+            f"the bytes stored for {oid} are those of {actual}",
+            hint="the repository is damaged: run git fsck",
+            facts={"object": oid, "actual": actual},
+        )
+
+
 def signature_format(armored: bytes) -> SignatureFormat:
     """Tell which kind of program a signature is for, by its first line's start (``get_format_by_sig``)."""
     return next((name for marker, name in _MARKERS if armored.startswith(marker)), "unknown")

@@ -6,9 +6,11 @@ from hypothesis import strategies as st
 
 from gitsign_py.core.gitobject import (
     Header,
+    is_object_id,
     join_commit,
     join_tag,
     object_id,
+    prove_object_id,
     signature_format,
     split_commit,
     split_object,
@@ -232,6 +234,22 @@ def test_signature_formats_are_told_by_the_start_as_git_does() -> None:
 def test_the_empty_trees_name_is_the_one_that_git_knows() -> None:
     assert object_id("tree", b"") == TREE
     assert object_id("tree", b"", "sha256") == TREE_256
+
+
+def test_bytes_prove_their_name_in_both_hash_algorithms() -> None:
+    prove_object_id(TREE, "tree", b"")
+    prove_object_id(TREE_256, "tree", b"")
+    with pytest.raises(FormatError) as caught:
+        prove_object_id(TREE, "blob", b"")
+    assert caught.value.reason == "object-id-mismatch"
+    assert caught.value.facts["actual"] == object_id("blob", b"")
+
+
+def test_only_full_lower_case_hex_is_an_object_id() -> None:
+    assert is_object_id(TREE)
+    assert is_object_id(TREE_256)
+    for text in ("", "HEAD", TREE[:-1], TREE.upper(), TREE + "\n", TREE + "00", "\u0661" * 40, "\ud800" * 40):
+        assert not is_object_id(text)
 
 
 bodies = st.binary(max_size=300).map(lambda body: b"\n" + body) | st.just(b"")

@@ -1,0 +1,1 @@
+"""What is on this machine: git, its settings, files, the terminal, the keyring, the browser."""

@@ -1,0 +1,222 @@
+"""A repository as the real git sees it: revisions resolved by git itself, objects as stored bytes.
+
+git names things (worktrees, bare repositories, alternates, GIT_DIR, reflogs, short and ambiguous names are its own
+business); the bytes that it gives for an id are hashed here again, so neither a replace ref, a graft nor a damaged
+pack passes for the object.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self, cast
+
+from gitsign_py.core.gitobject import HashAlgorithm, is_object_id, prove_object_id
+from gitsign_py.errors import GitsignError, UncheckedError, UsageError
+from gitsign_py.host.gitprogram import TIMEOUT, GitCatFile, GitDied, complaint, first_words, run_git
+from gitsign_py.ports import ObjectKind, RawObject
+
+MAX_OBJECT_BYTES = 64 << 20
+"""64 MiB: the largest object that is read. Commits and tags have kilobytes; a policy file is a small blob."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A commit or tag that a command line names. ``name`` is the word given, or the id for one out of a range."""
+
+    name: str
+    oid: str
+    kind: ObjectKind
+
+
+class GitRepository:
+    """The repository that git finds from ``directory`` (default: the working directory); port ``ObjectSource``.
+
+    ``environment`` is the process environment, GIT_DIR and others included. git starts when something is asked;
+    close it, or use it as a context manager.
+    """
+
+    def __init__(
+        self,
+        directory: Path | None = None,
+        *,
+        environment: Mapping[str, str] | None = None,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        self._directory = directory
+        self._environment = dict(os.environ if environment is None else environment)
+        self._timeout = timeout
+        self._objects = GitCatFile(environment=self._environment, directory=directory, timeout=timeout)
+        self._facts: tuple[str, ...] = ()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the git process behind this object."""
+        self._objects.close()
+
+    def resolve(self, words: Sequence[str]) -> tuple[Revision, ...]:
+        """Find the commits and tags that ``words`` name, in their order, exactly as ``git rev-parse`` does.
+
+        An annotated tag's name gives the tag, a lightweight one the commit. A range (``A..B``, ``A...B``, ``A^!``)
+        gives its commits, newest first, as ``git rev-list`` does; it may be empty. With a word like ``^A`` all words
+        together are one range. Nothing that starts with ``-`` reaches git as an option.
+
+        Raises UsageError ``revision-unknown``, ``revision-ambiguous``, ``revision-kind`` (a tree or a blob),
+        ``repository-missing``; ConfigError ``git-missing``; UncheckedError ``git-timeout``, ``git-failed``.
+        """
+        if any(word.startswith("^") for word in words):
+            return tuple(self._walk(self._parse(words)))
+        return tuple(revision for word in words for revision in self._resolve_word(word))
+
+    def read(self, oid: str) -> RawObject:
+        """Read the object with the full id ``oid``, its bytes proven by their hash.
+
+        Raises UncheckedError ``object-missing``, ``object-too-large``, ``git-timeout``, ``git-failed``; FormatError
+        ``object-id-mismatch``.
+        """
+        if not is_object_id(oid):
+            raise UncheckedError("object-missing", f"{oid[:80]} is not a full object id", facts={"object": oid[:80]})
+        answer = self._ask(oid)
+        if isinstance(answer, str):
+            raise UncheckedError("object-missing", f"the object {oid} is not in the repository", facts={"object": oid})
+        kind, _, data = answer
+        if data is None:
+            raise UncheckedError(
+                "object-too-large", f"the object {oid} has more than {MAX_OBJECT_BYTES} bytes", facts={"object": oid}
+            )
+        prove_object_id(oid, kind, data)
+        return RawObject(cast(ObjectKind, kind), oid, data)
+
+    def warnings(self) -> tuple[str, ...]:
+        """What git warned of since the last call, for instance that a name is both a branch and a tag."""
+        return self._objects.warnings()
+
+    @property
+    def algorithm(self) -> HashAlgorithm:
+        """The hash algorithm of the repository's ids."""
+        return cast(HashAlgorithm, self._describe()[0])
+
+    @property
+    def git_directory(self) -> Path:
+        """The absolute path of the ``.git`` directory (of the worktree's own, in a linked worktree)."""
+        return Path(self._describe()[1])
+
+    @property
+    def common_directory(self) -> Path:
+        """The absolute path of the ``.git`` directory that all linked worktrees share."""
+        return Path(self._describe()[2])
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether there is no working tree."""
+        return self._describe()[3] == "true"
+
+    @property
+    def is_shallow(self) -> bool:
+        """Whether the history is cut off, so that parents named in commits may be missing."""
+        return self._describe()[4] == "true"
+
+    def run(self, arguments: Sequence[str], *, stdin: bytes = b"", accept: Sequence[int] = (0,)) -> bytes:
+        """Run another git command in this repository and return its stdout; see :func:`run_git` for the errors."""
+        return run_git(
+            arguments,
+            environment=self._environment,
+            directory=self._directory,
+            stdin=stdin,
+            timeout=self._timeout,
+            accept=accept,
+        )
+
+    def _describe(self) -> tuple[str, ...]:
+        if not self._facts:
+            options = ("--show-object-format", "--git-dir", "--git-common-dir")
+            asked = ["rev-parse", "--path-format=absolute", *options, "--is-bare-repository", "--is-shallow-repository"]
+            self._facts = tuple(os.fsdecode(self.run(asked)).rstrip("\n").split("\n"))
+        return self._facts
+
+    def _ask(self, name: str) -> tuple[str, str, bytes | None] | str:
+        try:
+            return self._objects.ask(name, max_bytes=MAX_OBJECT_BYTES)
+        except GitDied as death:
+            raise complaint(death.stderr, death.status) from death
+
+    def _resolve_word(self, word: str) -> Iterator[Revision]:
+        found = self._look_up(word)
+        if found is not None:
+            yield found
+            return
+        parsed = self._parse([word])
+        if any(line.startswith("^") for line in parsed):
+            yield from self._walk(parsed)
+            return
+        for oid in parsed:  # A^@: the parents, each for itself
+            yield self._require(oid, oid)
+
+    def _look_up(self, word: str) -> Revision | None:
+        """Ask for one object by any name; None for a range and for what git does not know."""
+        if not word or "\n" in word:
+            raise _unknown(word, "")
+        try:
+            answer = self._objects.ask(word, max_bytes=0)
+        except GitDied as death:
+            trouble = complaint(death.stderr, death.status)
+            raise trouble if trouble.reason != "git-failed" else _unknown(word, first_words(death.stderr)) from death
+        if answer == "ambiguous":
+            raise UsageError("revision-ambiguous", f"the short id {word} fits several objects", hint="give more of it")
+        if isinstance(answer, str):
+            return None
+        return _signable(word, answer[1], answer[0])
+
+    def _require(self, word: str, oid: str) -> Revision:
+        found = self._look_up(oid)
+        if found is None:
+            raise _unknown(word, "")
+        return found
+
+    def _parse(self, words: Sequence[str]) -> list[str]:
+        """Have ``git rev-parse`` take ranges apart: ids, and ids after ``^`` for what is left out."""
+        lines: list[str] = []
+        for word in words:
+            if not word or "\n" in word or word.startswith("-"):
+                raise _unknown(word, "")
+            try:
+                out = self.run(["rev-parse", "--revs-only", "--end-of-options", word])
+            except GitsignError as error:
+                if error.reason != "git-failed":
+                    raise
+                raise _unknown(word, error.message.removeprefix("git failed: ")) from error
+            found = out.decode("ascii", "replace").split()
+            if not found:
+                raise _unknown(word, "")
+            lines.extend(found)
+        return lines
+
+    def _walk(self, lines: Sequence[str]) -> Iterator[Revision]:
+        """List a range's commits. git gets nothing but ids, on stdin."""
+        out = self.run(["rev-list", "--stdin"], stdin="".join(f"{line}\n" for line in lines).encode("ascii"))
+        for oid in out.decode("ascii").split():
+            yield Revision(oid, oid, "commit")
+
+
+def _signable(word: str, oid: str, kind: str) -> Revision:
+    if kind not in ("commit", "tag"):
+        raise UsageError(
+            "revision-kind",
+            f"{word} is a {kind}, not a commit or a tag",
+            hint="only commits and annotated tags hold signatures",
+            facts={"object": oid, "kind": kind},
+        )
+    return Revision(word, oid, cast(ObjectKind, kind))
+
+
+def _unknown(word: str, words: str) -> UsageError:
+    detail = f": {words}" if words else ""
+    return UsageError("revision-unknown", f"git knows no revision {word!r}{detail}", facts={"revision": word})
