@@ -179,7 +179,7 @@ def _read_log(message: Message) -> TransparencyLogInstance:
         hash_algorithm="SHA2_256",
         public_key=public_key,
         key_details=details.name,
-        valid_for=read_validity(key),
+        valid_for=read_validity(key, required=True),
         log_id=log_id,
         checkpoint_key_id=_log_id(message, "checkpointKeyId") or None,
         operator=message.text("operator"),
