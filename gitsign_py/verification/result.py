@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gitsign_py.core.certificate import Certificate
 from gitsign_py.verification.steps import Step
@@ -10,11 +10,15 @@ from gitsign_py.verification.steps import Step
 
 @dataclass(frozen=True, slots=True)
 class ProvenTime:
-    """A time that somebody trusted vouches for: ``source`` is ``log`` (SET) or ``timestamp`` (RFC 3161)."""
+    """A time that somebody trusted vouches for: ``source`` is ``log`` (SET) or ``timestamp`` (RFC 3161).
+
+    ``accuracy`` is how far the true time may lie from ``time``; a log states none.
+    """
 
     time: datetime
     source: str
     authority: str
+    accuracy: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class VerifiedSignature:
     """A signature that passed every step asked for.
 
     ``identity`` of type ``san_type`` (email, uri, other) as ``issuer`` vouched for it; ``claims`` the Fulcio
-    extensions by name; ``log`` is None only where the caller did not require one; ``times`` are never empty.
+    extensions by name; ``times`` are never empty.
     ``identity_checked`` tells whether step 6.1 was made or left out on the caller's wish.
     """
 

@@ -1,0 +1,168 @@
+"""Steps 4.1 to 4.3: the log entry is there, is of this very signature, and stands in a log of the trust root.
+
+An embedded entry comes without its body. The body is rebuilt from the signature, the certificate and the hash of the
+signed attributes, so an entry of another signature can't fit: its promise and its proof are over other bytes.
+Entries that a log was asked for are several at times (one key, many commits); each must prove itself alone, and the
+first that does so counts. One that belongs to another commit is never enough (CVE-2024-51746).
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from gitsign_py.core.certificate import Certificate
+from gitsign_py.core.cms import SignerInfo
+from gitsign_py.core.encoding import format_rfc3339, pem_encode
+from gitsign_py.core.logentry import LogEntry, hashedrekord_v001_body, hashedrekord_v002_body, parse_hashedrekord
+from gitsign_py.core.tlogproof import VerifiedEntry, verify_entry
+from gitsign_py.core.trust import TrustedRoot
+from gitsign_py.errors import FormatError, GitsignError, InvalidSignatureError, VerificationError
+from gitsign_py.verification.result import LoggedEntry, ProvenTime
+from gitsign_py.verification.steps import Report
+
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far a log's clock may be ahead of ours before its time is called a time in the future."""
+_KEY_DETAILS = {
+    "ecdsa-p256": "PKIX_ECDSA_P256_SHA_256",
+    "ecdsa-p384": "PKIX_ECDSA_P384_SHA_384",
+    "ecdsa-p521": "PKIX_ECDSA_P521_SHA_512",
+    "ed25519": "PKIX_ED25519",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A verified entry, and the times that it proves (none for Rekor v2, whose entries state no time)."""
+
+    entry: LoggedEntry
+    times: tuple[ProvenTime, ...]
+
+
+def check_embedded_entry(
+    report: Report,
+    entry: LogEntry,
+    signer: SignerInfo,
+    certificate: Certificate,
+    trusted_root: TrustedRoot,
+    *,
+    now: datetime,
+) -> Logged:
+    """Check the entry that the signature carries: over the signed attributes, with the CMS signature itself.
+
+    Raises VerificationError with the step that failed.
+    """
+    with report.step("4.1") as facts:
+        facts["log_index"], facts["embedded"] = entry.log_index, True
+    digest = hashlib.sha256(signer.signed_bytes).digest()
+    with report.step("4.2") as facts:
+        bodies = candidate_bodies(digest, signer.signature, certificate)
+        facts["hash"] = digest.hex()
+        if entry.body and entry.body not in bodies:
+            raise VerificationError("log-entry-mismatch", "log entry is not over this signature")
+    return _prove(report, entry, bodies, trusted_root, now=now, embedded=True)
+
+
+def candidate_bodies(digest: bytes, signature: bytes, certificate: Certificate) -> tuple[bytes, ...]:
+    """The canonical bodies of an entry over ``digest`` (32 bytes): hashedrekord 0.0.1 and 0.0.2.
+
+    The Go client stores entries of Rekor v2 under the version 0.0.1. Trying both is safe: the proof decides.
+    """
+    bodies = [hashedrekord_v001_body(digest, signature, pem_encode(certificate.raw, "CERTIFICATE"))]
+    if details := _KEY_DETAILS.get(certificate.public_key.kind):
+        bodies.append(hashedrekord_v002_body(digest, signature, certificate.raw, details))
+    return tuple(bodies)
+
+
+def check_found_entries(
+    report: Report,
+    entries: Sequence[LogEntry],
+    message: bytes,
+    certificate: Certificate,
+    trusted_root: TrustedRoot,
+    *,
+    now: datetime,
+) -> Logged:
+    """Check entries that a log gave for ``message``, the object id as hex text: one must prove itself in full.
+
+    Raises the VerificationError of the entry that came furthest.
+    """
+    best: tuple[str, GitsignError, Report] | None = None
+    for entry in entries:
+        attempt = Report()
+        try:
+            with attempt.step("4.2") as facts:
+                facts["log_index"] = entry.log_index
+                _check_body(entry.body, message, certificate)
+            logged = _prove(attempt, entry, (entry.body,), trusted_root, now=now, embedded=False)
+        except VerificationError as error:
+            if best is None or error.step > best[0]:
+                best = (error.step, error, attempt)
+            continue
+        report.steps += attempt.steps
+        return logged
+    if best is None:
+        raise VerificationError("log-entry-missing", "log has no entry for this commit", step="4.1")
+    report.steps += best[2].steps
+    raise best[1]
+
+
+def _check_body(body: bytes, message: bytes, certificate: Certificate) -> None:
+    """The entry names our certificate, the hash of our message, and a signature by our key over it."""
+    record = parse_hashedrekord(body)
+    if record.verifier_der != certificate.raw:
+        raise VerificationError("log-entry-other-certificate", "log entry is by another certificate")
+    if record.digest != hashlib.new(record.algorithm, message).digest():
+        raise VerificationError("log-entry-other-hash", "log entry is over another commit")
+    try:
+        certificate.public_key.verify(record.signature, message, record.algorithm)
+    except InvalidSignatureError as error:
+        raise VerificationError("log-entry-other-signature", "log entry's signature is not over this commit") from error
+
+
+def _prove(
+    report: Report,
+    entry: LogEntry,
+    bodies: Sequence[bytes],
+    trusted_root: TrustedRoot,
+    *,
+    now: datetime,
+    embedded: bool,
+) -> Logged:
+    """Step 4.3: promise, inclusion proof and checkpoint, by a log of the trust root."""
+    with report.step("4.3") as facts:
+        proven = verify_entry(entry, bodies, trusted_root.tlogs)
+        facts["log"], facts["log_id"] = proven.log.base_url, proven.log.log_id.hex()
+        facts["log_index"] = entry.log_index
+        facts["tree_size"] = proven.checkpoint.size
+        times = integrated_times(entry, proven, now)
+        if times:
+            facts["integrated_time"] = format_rfc3339(times[0].time)
+    record = parse_hashedrekord(proven.body)
+    logged = LoggedEntry(
+        log_index=entry.log_index,
+        log_id=proven.log.log_id.hex(),
+        base_url=proven.log.base_url,
+        kind="hashedrekord",
+        version=record.version,
+        integrated_time=times[0].time if times else None,
+        embedded=embedded,
+    )
+    return Logged(logged, times)
+
+
+def integrated_times(entry: LogEntry, proven: VerifiedEntry, now: datetime) -> tuple[ProvenTime, ...]:
+    """An integrated time counts when the log's signed promise covers it; otherwise it is hearsay and left aside."""
+    if not (proven.promised and entry.integrated_time):
+        return ()
+    try:
+        time = datetime.fromtimestamp(entry.integrated_time, UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise FormatError("log-time-invalid", "log entry's time is not a time of the calendar") from error
+    if time > now + CLOCK_SKEW:
+        raise VerificationError(
+            "log-time-in-future",
+            f"log entry claims the time {format_rfc3339(time)}, which is to come",
+            hint="check this machine's clock",
+        )
+    return (ProvenTime(time, "log", proven.log.base_url),)

@@ -1,0 +1,133 @@
+"""Steps 2.1 to 2.4 and 5.3: may this certificate sign, who issued it, was it logged, whom does it name, and when."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from gitsign_py.core import oids
+from gitsign_py.core.certificate import Certificate
+from gitsign_py.core.certpath import check_path, check_times
+from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.core.fulcio import CertificateIdentity, certificate_identity, check_profile
+from gitsign_py.core.sct import verify_embedded_scts
+from gitsign_py.core.trust import CertificateAuthority, TrustedRoot
+from gitsign_py.errors import VerificationError
+from gitsign_py.verification.result import ProvenTime
+from gitsign_py.verification.steps import Report
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedBy:
+    """One way from the leaf to a CA of the trust root: ``path`` starts with the leaf's own issuer."""
+
+    authority: CertificateAuthority
+    path: tuple[Certificate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A leaf that passed steps 2.1 to 2.4; its validity in time is step 5.3."""
+
+    certificate: Certificate
+    identity: CertificateIdentity
+    issued_by: tuple[IssuedBy, ...]
+
+
+def check_signer(
+    report: Report,
+    leaf: Certificate,
+    untrusted: Sequence[Certificate],
+    trusted_root: TrustedRoot,
+    *,
+    require_sct: bool = True,
+) -> Signer:
+    """Check profile, path, SCT and names of a leaf. ``untrusted`` are the certificates that came with it.
+
+    Raises VerificationError with the step that failed.
+    """
+    with report.step("2.1") as facts:
+        facts["certificate"] = leaf.fingerprint
+        check_profile(leaf)
+    with report.step("2.2") as facts:
+        issued_by = find_issuers(leaf, untrusted, trusted_root.certificate_authorities)
+        facts["ca"] = issued_by[0].authority.uri or issued_by[0].authority.common_name
+        facts["ca_certificate"] = issued_by[0].path[0].fingerprint
+    if require_sct:
+        with report.step("2.3") as facts:
+            proven = verify_embedded_scts(leaf, issued_by[0].path[0], trusted_root.ctlogs)
+            facts["ct_log"] = proven.log.base_url
+            facts["sct_time"] = format_rfc3339(proven.time)
+    else:
+        report.skip("2.3", "left out on request (--insecure-ignore-sct)")
+    with report.step("2.4") as facts:
+        identity = certificate_identity(leaf)
+        facts["identity"], facts["issuer"] = identity.value, identity.issuer
+    return Signer(leaf, identity, issued_by)
+
+
+def find_issuers(
+    leaf: Certificate,
+    untrusted: Sequence[Certificate],
+    authorities: Sequence[CertificateAuthority],
+    purpose: str = oids.CODE_SIGNING,
+) -> tuple[IssuedBy, ...]:
+    """Every CA of the trust root that a path leads to; one key may stand there twice, with two windows.
+
+    Raises VerificationError: the most telling of the refusals.
+    """
+    found: list[IssuedBy] = []
+    refusals: list[VerificationError] = []
+    for authority in authorities:
+        try:
+            path = check_path(leaf, authority.chain, purpose=purpose, untrusted=untrusted)
+        except VerificationError as error:
+            refusals.append(error)
+        else:
+            found.append(IssuedBy(authority, path))
+    if found:
+        return tuple(found)
+    telling = [error for error in refusals if error.reason != "certificate-untrusted"]
+    raise (
+        (telling or refusals)[0]
+        if refusals
+        else VerificationError("certificate-untrusted", "trust root holds no certificate authority")
+    )
+
+
+def check_validity(report: Report, signer: Signer, times: Sequence[ProvenTime]) -> None:
+    """Step 5.3: leaf, CA certificates and the trust root's window for the CA all cover every proven time.
+
+    Raises VerificationError ``certificate-expired``, ``certificate-not-yet-valid`` or ``ca-outside-window``.
+    """
+    with report.step("5.3") as facts:
+        facts["not_before"] = format_rfc3339(signer.certificate.not_before)
+        facts["not_after"] = format_rfc3339(signer.certificate.not_after)
+        for proven in times:
+            check_times([signer.certificate], _with_grace(proven, signer.certificate))
+        refusal: VerificationError | None = None
+        for issued_by in signer.issued_by:
+            try:
+                _check_authority(issued_by, times)
+            except VerificationError as error:
+                refusal = error
+            else:
+                return
+        if refusal is not None:
+            raise refusal
+
+
+def _with_grace(proven: ProvenTime, leaf: Certificate) -> datetime:
+    """A timestamp may precede the certificate by its accuracy: authorities cut genTime (docs/timestamps.md)."""
+    early = leaf.not_before - proven.accuracy <= proven.time < leaf.not_before
+    return leaf.not_before if early else proven.time
+
+
+def _check_authority(issued_by: IssuedBy, times: Sequence[ProvenTime]) -> None:
+    for proven in times:
+        check_times(issued_by.path, proven.time)
+        if not issued_by.authority.valid_for.covers(proven.time):
+            raise VerificationError(
+                "ca-outside-window",
+                f"trust root does not accept this CA for {format_rfc3339(proven.time)}",
+                facts={"ca": issued_by.authority.uri, "time": format_rfc3339(proven.time)},
+            )
