@@ -124,6 +124,8 @@ def _certificates(element: der.Element | None) -> tuple[Certificate, ...]:
 
 
 def _signer(element: der.Element) -> SignerInfo:
+    if element.tag != der.SEQUENCE:  # nothing signs this octet: unchecked, it could be turned unnoticed
+        raise FormatError("der-unexpected-tag", "SignerInfo is not a SEQUENCE")
     reader = der.Reader(element.content)
     version = der.read_integer(reader.next())
     issuer, serial, key_id = _signer_identifier(reader.next())

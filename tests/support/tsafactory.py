@@ -3,7 +3,7 @@
 ``make_token`` gives a good token; each keyword spoils one thing. ``None`` for a part leaves that part out.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import new as new_hash
@@ -19,7 +19,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 POLICY = "1.3.6.1.4.1.57264.2"
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
-_HASHES = {"sha1": hashes.SHA1, "sha256": hashes.SHA256, "sha384": hashes.SHA384, "sha512": hashes.SHA512}
+_HASHES: dict[str, type[hashes.SHA1 | hashes.SHA256 | hashes.SHA384 | hashes.SHA512]] = {
+    "sha1": hashes.SHA1,
+    "sha256": hashes.SHA256,
+    "sha384": hashes.SHA384,
+    "sha512": hashes.SHA512,
+}
 
 
 @dataclass(frozen=True)
@@ -242,10 +247,11 @@ def wrap(
     hash_name: str = "sha256",
 ) -> bytes:
     """DER ContentInfo(SignedData) with attached ``content``."""
+    octets = core.OctetString if content_type == "data" else core.ParsableOctetString
     fields: dict[str, Any] = {
-        "version": "v3",
+        "version": "v1" if content_type == "data" else "v3",
         "digest_algorithms": [algos.DigestAlgorithm({"algorithm": hash_name})],
-        "encap_content_info": {"content_type": content_type, "content": core.ParsableOctetString(content)},
+        "encap_content_info": {"content_type": content_type, "content": octets(content)},
         "signer_infos": list(signers),
     }
     if certificates:
@@ -283,15 +289,15 @@ def make_token(
 
 
 def make_response(
-    token: bytes | None, *, status: int = 0, texts: Sequence[str] = (), failures: set[str] = frozenset()
-) -> bytes:  # type: ignore[assignment]
+    token: bytes | None, *, status: int = 0, texts: Sequence[str] = (), failures: Collection[str] = ()
+) -> bytes:
     """DER TimeStampResp, by hand where asn1crypto insists on a token."""
     info: dict[str, Any] = {"status": status}
     if texts:
         info["status_string"] = [core.UTF8String(text) for text in texts]
     if failures:
         info["fail_info"] = set(failures)
-    head = tsp.PKIStatusInfo(info).dump()
+    head = bytes(tsp.PKIStatusInfo(info).dump())
     body = head + (token or b"")
     return b"\x30" + asn1_length(len(body)) + body
 
