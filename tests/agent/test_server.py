@@ -373,8 +373,8 @@ def test_a_socket_handed_over_by_systemd_is_used(path: Path) -> None:
             one.bind(str(name))
             one.listen()
         child = subprocess.Popen(
-            [sys.executable, "-c", "import os, sys\nos.dup2(int(sys.argv[1]), 13); os.dup2(int(sys.argv[2]), 14)\n"
-             "os.dup2(13, 3); os.dup2(14, 4); os.set_inheritable(3, True); os.set_inheritable(4, True)\n"
+            [sys.executable, "-c", "import os, sys\nos.dup2(int(sys.argv[1]), 213); os.dup2(int(sys.argv[2]), 214)\n"
+             "os.dup2(213, 3); os.dup2(214, 4); os.set_inheritable(3, True); os.set_inheritable(4, True)\n"
              "os.execv(sys.executable, [sys.executable, '-c', sys.argv[3]])",
              str(first.fileno()), str(second.fileno()), program],
             pass_fds=(first.fileno(), second.fileno()),
