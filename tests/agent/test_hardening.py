@@ -49,7 +49,7 @@ def test_no_core_dump_and_no_look_into_memory() -> None:
 def test_the_same_user_cannot_read_the_agents_memory_or_environment() -> None:
     become = "import os\nos.setgid(65534)\nos.setuid(65534)\n"
     program = (
-        "import ctypes, sys\nfrom gitsign_py.agent.hardening import harden\n" + become
+        "import ctypes, resource, sys\nfrom gitsign_py.agent.hardening import harden\n" + become
         + "ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)\n"  # a change of user made it undumpable: as it was at its start
         "print('open', flush=True)\nsys.stdin.readline()\nharden()\nprint('hardened', flush=True)\nsys.stdin.read()\n"
     )  # fmt: skip

@@ -17,12 +17,12 @@ from gitsign_py.host.keystore import KeyringStore, remembered
 class Memory(KeyringBackend):
     """A keyring as the system's are, in memory."""
 
-    priority = 1.0  # type: ignore[assignment]
+    priority = 1.0
     delay = 0.0
     trouble: Exception | None = None
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.kept: dict[tuple[str, str], str] = {}
 
     def _act(self) -> None:
@@ -90,7 +90,7 @@ def test_a_backend_in_trouble_is_one_line(backend: Memory) -> None:
 
 
 def test_no_backend_is_said_so(backend: Memory) -> None:
-    keyring.set_keyring(fail.Keyring())
+    keyring.set_keyring(fail.Keyring())  # type: ignore[no-untyped-call]
     with pytest.raises(ServiceError) as caught:
         KeyringStore().get("a")
     assert caught.value.reason == "keyring-unavailable"
