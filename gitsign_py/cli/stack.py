@@ -15,6 +15,8 @@ from gitsign_py.localstack import process
 from gitsign_py.localstack.process import StackInfo
 
 DEFAULT_PORT = 18400
+_FORM = "application/x-www-form-urlencoded"
+_Action = Callable[[argparse.Namespace], int]
 _EPILOG = """\
 examples:
   gitsign-py stack up --detach                start it in the background, on port 18400
@@ -29,7 +31,7 @@ examples:
 def run(arguments: list[str]) -> int:
     """Run one ``stack`` command; gives the exit status."""
     options = _parser().parse_args(arguments)
-    action: Callable[[argparse.Namespace], int] = options.action
+    action: _Action = options.action
     return action(options)
 
 
@@ -47,9 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(
-    commands: Any, name: str, action: Callable[[argparse.Namespace], int], text: str
-) -> argparse.ArgumentParser:
+def _command(commands: Any, name: str, action: _Action, text: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
     parser.add_argument(
         "--dir", type=Path, default=None, metavar="DIR", help="directory of the stack (default: in the user's data)"
@@ -218,7 +218,7 @@ def _token(options: argparse.Namespace) -> int:
         "claims": json.dumps(dict(_claim(text) for text in options.claim)),
     }
     body = urlencode({name: value for name, value in form.items() if value}).encode()
-    status, answer = process.exchange(info, "POST", "/token", body, "application/x-www-form-urlencoded")
+    status, answer = process.exchange(info, "POST", "/token", body=body, media_type=_FORM)
     print(_token_of(status, answer))
     return 0
 

@@ -62,7 +62,7 @@ def ca_certificate(
 def leaf_builder(
     identity: Identity, public_key: CertifiedKey, serial: int, starts: datetime, issuer: ServerKey
 ) -> x509.CertificateBuilder:
-    """A Fulcio leaf without its SCT: empty subject, critical SAN, claims; 10 minutes from ``starts`` (whole seconds)."""
+    """A Fulcio leaf without its SCT: empty subject, critical SAN, claims; 10 minutes from ``starts``."""
     authority = x509.load_der_x509_certificate(issuer.certificate)
     builder = (
         x509.CertificateBuilder()

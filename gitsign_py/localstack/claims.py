@@ -5,6 +5,7 @@ The mapping of GitHub's claims is Fulcio's (docs/oid-info.md): each extension's 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from gitsign_py.core import oids
@@ -16,6 +17,8 @@ _GITHUB = "https://github.com/"
 _URI_SCHEMES = ("https://", "http://", "spiffe://")
 
 Claims = Mapping[str, Any]
+Texts = Mapping[str, str]
+_NONE: Texts = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +50,15 @@ def identify(claims: Claims) -> Identity:
         return _workflow(claims)
     subject = _text(claims, "sub")
     if subject.startswith(_URI_SCHEMES) and subject.isascii() and subject.isprintable():
-        return _identity("uri", subject, claims, subject, {}, {})
+        return _identity("uri", subject, claims)
     raise token_refusal("token-without-identity")
 
 
-def _identity(kind: str, value: str, claims: Claims, challenge: str, raw: Claims, texts: Claims) -> Identity:
-    issuer = _text(claims, "iss")
+def _identity(kind: str, value: str, claims: Claims, raw: Texts = _NONE, texts: Texts = _NONE) -> Identity:
+    issuer, subject = _text(claims, "iss"), _text(claims, "sub")
+    challenge = value if kind == "email" else subject
     raw = {oids.FULCIO_ISSUER_V1: issuer, **raw}
-    texts = {oids.FULCIO_ISSUER_V2: issuer, **texts, f"{oids.SIGSTORE}.1.24": _text(claims, "sub")}
+    texts = {oids.FULCIO_ISSUER_V2: issuer, **texts, f"{oids.SIGSTORE}.1.24": subject}
     return Identity(kind, value, issuer, challenge, raw, texts)
 
 
@@ -64,7 +68,7 @@ def _email(claims: Claims) -> Identity:
         raise token_refusal("token-email-invalid")
     if claims.get("email_verified") is not True:
         raise token_refusal("token-email-unverified")
-    return _identity("email", email, claims, email, {}, {})
+    return _identity("email", email, claims)
 
 
 def _workflow(claims: Claims) -> Identity:
@@ -73,7 +77,7 @@ def _workflow(claims: Claims) -> Identity:
     if "environment" in claims:  # only jobs that deploy have one
         texts[f"{oids.SIGSTORE}.1.23"] = _text(claims, "environment")
     value = _GITHUB + _text(claims, "job_workflow_ref")
-    return _identity("uri", value, claims, _text(claims, "sub"), raw, texts)
+    return _identity("uri", value, claims, raw, texts)
 
 
 def _text(claims: Claims, name: str) -> str:

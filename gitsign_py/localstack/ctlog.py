@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from cryptography import x509
@@ -116,7 +117,7 @@ class CtLog:
                 last = certificates[-1]
                 certificates.append(next(root for root in roots.values() if root.subject == last.issuer))
                 chain = (*chain, *(der for der, root in roots.items() if root is certificates[-1]))
-            for child, parent in zip(certificates, certificates[1:], strict=False):
+            for child, parent in pairwise(certificates):
                 child.verify_directly_issued_by(parent)
         except (InvalidSignature, ValueError, TypeError, StopIteration) as error:
             raise Refusal(400, "the chain does not lead to an accepted root") from error

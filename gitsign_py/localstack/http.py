@@ -85,7 +85,7 @@ def _handle(service: Service, route: Route, request: Request, hook: Hook) -> Res
         answer = service.errors(refusal)
     except FormatError as error:
         answer = service.errors(Refusal(400, error.message, reason=error.reason))
-    except Exception:
+    except Exception:  # noqa: BLE001 - the client gets an answer and the log the trace
         _log.exception("%s %s failed", request.method, request.path)
         answer = service.errors(Refusal(500, "internal error of the local stack; its log says more"))
     return hook.after(service.name, request, answer)

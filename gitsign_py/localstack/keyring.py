@@ -31,7 +31,7 @@ _COLUMNS = "number, role, kind, file, certificate, starts, ends, tree_id"
 
 @dataclass(frozen=True, slots=True)
 class ServerKey:
-    """One key: ``certificate`` DER or empty, ``tree_id`` of the log that it signs (0: none), ``ends`` None while open."""
+    """One key: ``certificate`` DER or empty, ``tree_id`` of its log (0: none), ``ends`` None while it is open."""
 
     number: int
     role: str

@@ -56,7 +56,8 @@ class Tree:
         with self.state.transaction() as db:
             position, hashed = self.size(), merkle.leaf_hash(data)
             db.execute(
-                "INSERT INTO leaves (tree_id, position, leaf_hash, identity, data, extra, time_ms) VALUES (?,?,?,?,?,?,?)",
+                "INSERT INTO leaves (tree_id, position, leaf_hash, identity, data, extra, time_ms) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (self.tree_id, position, hashed, identity, data, extra, time_ms),
             )
             nodes = merkle.complete_subtrees(position, hashed, self._hash_at(db))
@@ -77,8 +78,9 @@ class Tree:
         return self._select(where, (self.tree_id, start, stop))
 
     def subtrees(self, level: int, start: int, stop: int) -> tuple[bytes, ...]:
-        """Hashes of the complete subtrees of 2**level leaves from number ``start`` to before ``stop``, as far as known."""
-        query = "SELECT hash FROM nodes WHERE tree_id = ? AND level = ? AND position >= ? AND position < ? ORDER BY position"
+        """Hashes of the complete subtrees of 2**level leaves, number ``start`` to before ``stop``, as far as known."""
+        where = "tree_id = ? AND level = ? AND position >= ? AND position < ?"
+        query = f"SELECT hash FROM nodes WHERE {where} ORDER BY position"  # noqa: S608 - constant text
         with self.state.reading() as db:
             return tuple(bytes(row[0]) for row in db.execute(query, (self.tree_id, level, start, stop)))
 

@@ -129,7 +129,7 @@ def answers(info: StackInfo, seconds: float = 2.0) -> bool:
 
 
 def exchange(
-    info: StackInfo, method: str, path: str, body: bytes = b"", media_type: str = "", seconds: float = 10.0
+    info: StackInfo, method: str, path: str, *, body: bytes = b"", media_type: str = "", seconds: float = 10.0
 ) -> tuple[int, bytes]:
     """One request to the stack, past any proxy: status and body. Raises ServiceError ``stack-unreachable``."""
     connection = http.client.HTTPConnection("127.0.0.1", info.port, timeout=seconds)

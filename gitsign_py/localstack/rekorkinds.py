@@ -74,7 +74,7 @@ def _hashedrekord(spec: dict[str, Any]) -> Proposed:
     content = b64(signature, "content")
     verifier = read_verifier(b64(child(signature, "publicKey"), "content"))
     _verify(verifier.key, content, hashed, _ALGORITHMS[algorithm])
-    spec_out = {
+    spec_out: dict[str, Any] = {
         "data": {"hash": {"algorithm": algorithm, "value": value}},
         "signature": {
             "content": base64.b64encode(content).decode(),

@@ -26,7 +26,7 @@ def store_terms(state: State, leaf: Leaf, terms: frozenset[str]) -> None:
 
 
 def search(state: State, query: dict[str, Any]) -> tuple[Leaf, ...]:
-    """The entries that have all terms of the query (operator ``and``) or any of them (``or``, the default), in order."""
+    """The entries with all terms of the query (operator ``and``) or any of them (``or``, the default), in order."""
     terms = _terms(query)
     operator = query.get("operator") or "or"
     if operator not in {"and", "or"}:

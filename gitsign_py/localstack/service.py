@@ -59,7 +59,7 @@ def json_response(value: object, status: int = 200, headers: Mapping[str, str] =
     return Response(status, body, JSON, headers)
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818 - an answer, not an error
     """A request is refused: HTTP ``status``, one line for the client, the server's own ``code`` (0: from the status).
 
     ``reason`` is a stable kebab-case word for those answers that have room for one; ``headers`` go out with it.
@@ -99,7 +99,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class TrustPart:
-    """What one service adds to the trusted root, the signing configuration and the directory (``files``: PEM and such)."""
+    """What one service adds to the trusted root, the signing configuration and the directory (``files``)."""
 
     tlogs: tuple[TransparencyLogInstance, ...] = ()
     certificate_authorities: tuple[CertificateAuthority, ...] = ()

@@ -96,7 +96,8 @@ def recorded(name: str) -> Recorded:
     if not REAL.is_dir():
         pytest.skip("the transcripts of real servers are not here (../shared/vectors)")
     (path,) = (REAL / service).glob(f"{number}-*.http")
-    head, _, body = path.read_bytes().split(b"=== response ===\n", 1)[1].partition(b"\n\n")
+    answer = path.read_bytes().split(b"=== response ===", 1)[1].lstrip(b"\r\n")
+    head, _, body = answer.partition(b"\r\n\r\n")
     status, *lines = head.decode().splitlines()
     headers = {key.lower(): value for key, value in (line.split(": ", 1) for line in lines)}
     return Recorded(int(status.split()[1]), headers.get("content-type", ""), body, frozenset(headers))

@@ -6,6 +6,7 @@ import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from cryptography import x509
@@ -134,7 +135,7 @@ def test_openssl_accepts_the_chain(stack: RunningStack, tmp_path: Path) -> None:
         assert line in shown
 
 
-def workflow_token(stack: RunningStack, **change: object) -> str:
+def workflow_token(stack: RunningStack, **change: Any) -> str:
     claims = {name: value for name, value in (WORKFLOW | change).items() if value is not None}
     return stack.token("", subject="repo:o/r:ref:refs/heads/main", **claims)
 
@@ -231,6 +232,12 @@ def test_v1_gives_a_pem_chain(stack: RunningStack) -> None:
     assert (by_csr.status, len(x509.load_pem_x509_certificates(by_csr.body))) == (201, 3)
 
 
+def odd_token(stack: RunningStack, **claims: object) -> str:
+    form = {"grant_type": "client_credentials", "client_id": "sigstore", "subject": "s", "claims": json.dumps(claims)}
+    answer = stack.request("POST", "/token", urlencode(form).encode(), "application/x-www-form-urlencoded")
+    return str(answer.json()["id_token"])
+
+
 def error(stack: RunningStack, body: object, token: str = "", path: str = "/api/v2/signingCert") -> tuple[str, str]:
     """Message and reason of a refusal, which must be a 400 in gRPC's form."""
     answer = sign(stack, body, token, path)
@@ -255,7 +262,8 @@ def test_bad_tokens_get_the_real_message_and_a_reason(stack: RunningStack) -> No
         stack.token(exp="soon"): "token-malformed",
         stack.token(email_verified=False): "token-email-unverified",
         stack.token(email_verified="true"): "token-email-unverified",
-        stack.token(email="nobody"): "token-email-invalid",
+        odd_token(stack, email="nobody", email_verified=True): "token-email-invalid",
+        odd_token(stack, email=7, email_verified=True): "token-claim-missing: email",
         stack.token("", subject="just-a-name"): "token-without-identity",
         workflow_token(stack, sha=None): "token-claim-missing: sha",
         workflow_token(stack, run_id=33): "token-claim-missing: run_id",

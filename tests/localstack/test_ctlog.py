@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 from urllib.parse import quote
 
@@ -86,7 +87,7 @@ def test_older_heads_are_prefixes(stack: RunningStack) -> None:
     for _ in range(3):
         certify(stack)
         heads.append(sth(stack))
-    for old, new in zip(heads, heads[1:], strict=False):
+    for old, new in pairwise(heads):
         query = f"first={old['tree_size']}&second={new['tree_size']}"
         proof = stack.get(f"/ct/v1/get-sth-consistency?{query}").json()["consistency"]
         roots = (b64_decode(old["sha256_root_hash"]), b64_decode(new["sha256_root_hash"]))

@@ -9,6 +9,7 @@ import pytest
 
 from gitsign_py.core import merkle
 from gitsign_py.errors import ConfigError
+from gitsign_py.localstack import keyring
 from gitsign_py.localstack.keyring import Keyring
 from gitsign_py.localstack.merklestore import Tree
 from gitsign_py.localstack.state import DATABASE, State
@@ -70,9 +71,14 @@ def test_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
     state = State(tmp_path / "s")
     tree = Tree(state, 7)
     tree.append(b"kept", identity=b"1", extra=b"", time_ms=1)
-    with pytest.raises(sqlite3.IntegrityError), state.transaction():
-        tree.append(b"lost", identity=b"2", extra=b"", time_ms=1)
-        tree.append(b"the same identity", identity=b"1", extra=b"", time_ms=1)
+
+    def append_two() -> None:
+        with state.transaction():
+            tree.append(b"lost", identity=b"2", extra=b"", time_ms=1)
+            tree.append(b"the same identity", identity=b"1", extra=b"", time_ms=1)
+
+    with pytest.raises(sqlite3.IntegrityError):
+        append_two()
     assert tree.size() == 1
     assert tree.root(1) == merkle.leaf_hash(b"kept")
 
@@ -87,16 +93,16 @@ def test_keys_come_back_after_a_restart(tmp_path: Path) -> None:
 
 
 def test_closed_key_stays_and_is_not_current(tmp_path: Path) -> None:
-    keyring = Keyring(State(tmp_path / "s"))
-    first = keyring.ensure("role", "ecdsa-p256", NOW)
-    assert keyring.ensure("role", "ecdsa-p256", NOW) == first
-    keyring.close(first, NOW)
+    ring = Keyring(State(tmp_path / "s"))
+    first = ring.ensure("role", "ecdsa-p256", NOW)
+    assert ring.ensure("role", "ecdsa-p256", NOW) == first
+    ring.close(first, NOW)
     with pytest.raises(ConfigError) as caught:
-        keyring.current("role")
+        ring.current("role")
     assert caught.value.reason == "stack-key-missing"
-    second = keyring.ensure("role", "ecdsa-p256", NOW)
-    assert [key.public for key in keyring.all("role")] == [first.public, second.public]
-    assert keyring.all("role")[0].validity.covers(NOW.replace(microsecond=0))
+    second = ring.ensure("role", "ecdsa-p256", NOW)
+    assert [key.public for key in ring.all("role")] == [first.public, second.public]
+    assert ring.all("role")[0].validity.covers(NOW.replace(microsecond=0))
 
 
 @pytest.mark.parametrize("kind", ["ecdsa-p256", "ecdsa-p384", "ed25519"])
@@ -113,9 +119,7 @@ def test_lost_or_damaged_key_file_is_an_error(tmp_path: Path, content: bytes | N
     file.unlink()
     if content is not None:
         file.write_bytes(content)
-    from gitsign_py.localstack.keyring import _read_private
-
-    _read_private.cache_clear()
+    keyring._read_private.cache_clear()
     with pytest.raises(ConfigError) as caught:
         Keyring(state).current("role")
     assert caught.value.reason == "stack-key-unreadable"
