@@ -3,7 +3,8 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -24,8 +25,27 @@ examples:
   gitsign-py stack token --email alice@example.com
   gitsign-py stack token --email alice@example.com --ttl -60       a token that expired a minute ago
   gitsign-py stack token --subject repo:o/r --claim email_verified:=false
+  gitsign-py stack rotate rekor               a new key for the log; the old one's window is closed
+  gitsign-py stack up --fault rekor:slow=5 --fault no-sct          a stack that misbehaves, for tests
   gitsign-py stack down
 """
+_FAULTS = """\
+faults, as [SERVICE:]NAME[=VALUE]; services: idp, fulcio (ca), ctlog, rekor1 (rekor), rekor2, tsa, tuf:
+  slow=S               wait S seconds before each answer (5)
+  5xx[=N]              answer 503, N times or always
+  drop[=N]             break the connection in the middle of the answer
+  garbage[=N]          answer bytes without a sense
+  clock-skew=S         a clock that is S seconds ahead; negative: behind (3600)
+  wrong-proof          inclusion proofs with one bit turned
+  wrong-root           checkpoints signed over another root
+  others-entry         a submission gets the entry of the one before it
+  duplicate-entries    the same entry is logged again and again
+  fork                 another history than before, signed by the same key
+  no-sct, wrong-sct    certificates without a CT log's promise, or with that for another certificate
+  detached-sct         the promise beside the certificate
+  expired-certificate  certificates that expired an hour ago
+"""
+_ROTATIONS = ("ca", "rekor", "rekor2", "ctlog", "tsa")
 
 
 def run(arguments: list[str]) -> int:
@@ -44,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_up, _add_down, _add_status, _add_env, _add_token):
+    for add in (_add_up, _add_down, _add_status, _add_env, _add_token, _add_rotate):
         add(commands)
     return parser
 
@@ -65,6 +85,14 @@ def _add_up(commands: Any) -> None:
     )
     parser.add_argument("--detach", action="store_true", help="run in the background; return when it answers")
     parser.add_argument("--verbose", action="store_true", help="write a line for each request to stderr")
+    parser.add_argument(
+        "--fault", action="append", default=[], metavar="NAME[=VALUE]", help="misbehave; see below; may be repeated"
+    )
+    parser.add_argument(
+        "--fault-control", action="store_true", help="let POST /faults change the faults while the stack runs"
+    )
+    parser.epilog = _FAULTS
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
 
 
 def _add_down(commands: Any) -> None:
@@ -91,6 +119,15 @@ def _add_token(commands: Any) -> None:
     )
 
 
+def _add_rotate(commands: Any) -> None:
+    text = "give a service a new key; the old one's window is closed and clients carry on"
+    parser = _command(commands, "rotate", _rotate, text)
+    parser.add_argument("what", choices=_ROTATIONS, help="whose key")
+    parser.add_argument(
+        "--key", default="", metavar="KIND", help="kind of the new key: ecdsa-p256, ecdsa-p384 (tsa), ed25519 (rekor2)"
+    )
+
+
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) < 65536):
         raise argparse.ArgumentTypeError(f"{text} is not a port number")
@@ -106,21 +143,31 @@ def _up(options: argparse.Namespace) -> int:
     directory = _directory(options)
     if options.detach:
         return _up_detached(directory, options)
-    try:
+    with _installed():
         # The servers load starlette, uvicorn and PyJWT (160 ms and an extra of the package): for `up` alone.
+        from gitsign_py.localstack import faults  # noqa: PLC0415
         from gitsign_py.localstack.stack import Stack  # noqa: PLC0415
+    if options.verbose:
+        _log_to_stderr()
+    hook = faults.Faults(options.fault)
+    control = (faults.service(hook),) if options.fault_control else ()
+    stack = Stack(directory, DEFAULT_PORT if options.port is None else options.port, hook=hook, further=control)
+    print(_running_line(stack.info), flush=True)
+    stack.serve()
+    return 0
+
+
+@contextmanager
+def _installed() -> Iterator[None]:
+    """Say in plain words that the extra of the package is missing."""
+    try:
+        yield
     except ModuleNotFoundError as error:
         raise ConfigError(
             "stack-not-installed",
             f"the local Sigstore needs the package {error.name}",
             hint="install it with: pip install 'gitsign-py[local]'",
         ) from error
-    if options.verbose:
-        _log_to_stderr()
-    stack = Stack(directory, DEFAULT_PORT if options.port is None else options.port)
-    print(_running_line(stack.info), flush=True)
-    stack.serve()
-    return 0
 
 
 def _log_to_stderr() -> None:
@@ -137,6 +184,8 @@ def _up_detached(directory: Path, options: argparse.Namespace) -> int:
         return 0
     arguments = [] if options.port is None else ["--port", str(options.port)]
     arguments += ["--verbose"] if options.verbose else []
+    arguments += [f"--fault={fault}" for fault in options.fault]
+    arguments += ["--fault-control"] if options.fault_control else []
     print(_running_line(process.start_detached(directory, arguments)))
     return 0
 
@@ -151,6 +200,15 @@ def _down(options: argparse.Namespace) -> int:
         print(f"the local Sigstore in {directory} has ended")
     else:
         print(f"no local Sigstore runs in {directory}")
+    return 0
+
+
+def _rotate(options: argparse.Namespace) -> int:
+    info = _need_info(_directory(options), live=False)
+    with _installed():
+        from gitsign_py.localstack import rotate  # noqa: PLC0415 - as in _up
+    key = rotate.rotate(info.directory, info.url, options.what, options.key)
+    print(f"{options.what} has a new key ({key.kind}, SHA-256 {key.key_id.hex()}); the client files say so")
     return 0
 
 

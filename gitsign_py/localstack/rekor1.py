@@ -15,7 +15,7 @@ from gitsign_py.core.encoding import b64_encode
 from gitsign_py.core.trust import Service as Endpoint
 from gitsign_py.core.trust import Validity
 from gitsign_py.errors import FormatError
-from gitsign_py.localstack import rekorkinds
+from gitsign_py.localstack import forks, rekorkinds
 from gitsign_py.localstack.context import Context
 from gitsign_py.localstack.ctlog import log_instance
 from gitsign_py.localstack.keyring import ServerKey
@@ -55,19 +55,21 @@ class Shard:
     key: ServerKey
     tree: Tree
     offset: int
+    context: Context
 
     @property
     def origin(self) -> str:
         """First line of its checkpoints."""
-        return f"{HOST} - {self.tree.tree_id}"
+        return f"{HOST} - {self.key.tree_id}"
 
     def uuid(self, leaf: Leaf) -> str:
         """16 hex digits of the tree id, 64 of the leaf hash."""
-        return f"{self.tree.tree_id:016x}{leaf.leaf_hash.hex()}"
+        return f"{self.key.tree_id:016x}{leaf.leaf_hash.hex()}"
 
     def checkpoint(self, size: int) -> bytes:
         """A signed note over the tree of ``size`` entries (C2SP tlog-checkpoint)."""
-        signed = checkpoint.Checkpoint(self.origin, size, self.tree.root(size))
+        root = forks.stated_root(self.context, NAME, self.tree.root(size))
+        signed = checkpoint.Checkpoint(self.origin, size, root)
         return checkpoint.seal_checkpoint(signed, self.key.public, self.key.sign)
 
 
@@ -91,8 +93,8 @@ class Rekor:
         offset = 0
         with self.context.state.reading():
             for key in self.context.keyring.all(ROLE):
-                tree = Tree(self.context.state, key.tree_id)
-                shards.append(Shard(key, tree, offset))
+                tree = forks.tree_of(self.context, NAME, key.tree_id)
+                shards.append(Shard(key, tree, offset, self.context))
                 offset += tree.size()
         return tuple(shards)
 
@@ -104,14 +106,14 @@ class Rekor:
         with self.context.state.transaction():
             shard = self.shards()[-1]
             known = shard.tree.find_hash(merkle.leaf_hash(proposed.body))
-            if known is not None:
+            if known is not None and self.context.hook.setting(f"{NAME}:duplicate-entries") is None:
                 raise _conflict(shard.uuid(known))
-            leaf = self._append(shard, proposed)
+            leaf = self._append(shard, proposed, again=known is not None)
             value = self._entry_json(shard, leaf)
         uuid = shard.uuid(leaf)
         return json_response({uuid: value}, 201, {"ETag": uuid, "Location": f"/api/v1/log/entries/{uuid}"})
 
-    def _append(self, shard: Shard, proposed: rekorkinds.Proposed) -> Leaf:
+    def _append(self, shard: Shard, proposed: rekorkinds.Proposed, *, again: bool) -> Leaf:
         seconds = int(self.context.now(NAME).timestamp())
         # A signed entry timestamp signs these four members as canonical JSON (RFC 8785).
         promise = rfc8785.dumps(_promised(shard, proposed.body, seconds, shard.offset + shard.tree.size()))

@@ -48,8 +48,11 @@ class Stack:
         hook: Hook | None = None,
         clock: Callable[[], datetime] = system_clock,
         random: Callable[[int], bytes] = secrets.token_bytes,
+        further: tuple[Service, ...] = (),
     ) -> None:
         """Take the lock, bind 127.0.0.1 (``port`` 0: any free one), open state and keys, write the client files.
+
+        ``further`` services are those of whoever starts the stack, such as the fault control.
 
         Raises ConfigError ``stack-already-running``, ``stack-port-busy`` or ``stack-directory-...``.
         """
@@ -64,7 +67,7 @@ class Stack:
             self._closing.callback(state.close)
             hook = hook or Hook()
             self.context = Context(self.url, state, Keyring(state), clock, random, hook)
-            self.services = (*assembly.services(self.context), self._own_service())
+            self.services = (*assembly.services(self.context), self._own_service(), *further)
             self.info = self.write_files()
             app = http.application(self.services, hook)
         except BaseException:

@@ -1,0 +1,53 @@
+"""What clients read from the directory: our own parsers take it, and so does the environment that is printed."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography import x509
+
+from gitsign_py.core.trust import parse_client_trust_config, parse_signing_config, parse_trusted_root, select_services
+from tests.localstack.helpers import trusted_root
+from tests.support.stack import RunningStack
+
+
+def test_trusted_root_holds_every_authority_with_its_window(stack: RunningStack) -> None:
+    root = trusted_root(stack)
+    now = datetime.now(UTC)
+    assert root.unsupported == ()
+    for instance in (*root.tlogs, *root.ctlogs, *root.certificate_authorities):
+        assert instance.valid_for.covers(now)
+        assert not instance.valid_for.covers(datetime(2020, 1, 1, tzinfo=UTC))
+    (authority,) = root.certificate_authorities
+    chain = x509.load_pem_x509_certificates((stack.directory / "fulcio-chain.pem").read_bytes())
+    assert [x509.load_der_x509_certificate(one.raw) for one in authority.chain] == chain
+    assert stack.url in {log.base_url for log in root.tlogs}
+
+
+def test_signing_config_names_the_services(stack: RunningStack) -> None:
+    config = parse_signing_config((stack.directory / "signing_config.json").read_bytes())
+    for services, versions in ((config.ca_urls, {1}), (config.oidc_urls, {1}), (config.rekor_urls, {1})):
+        (found,) = select_services(services, versions=versions, at=datetime.now(UTC))
+        assert found.url == stack.url
+
+
+def test_both_in_one_file(stack: RunningStack) -> None:
+    root, config = parse_client_trust_config((stack.directory / "client_trust_config.json").read_bytes())
+    assert root.tlogs == parse_trusted_root(stack.trusted_root.read_bytes()).tlogs
+    assert config.oidc_urls[0].url == stack.url
+
+
+def test_environment_points_at_the_stack(stack: RunningStack) -> None:
+    found = stack.environment()
+    for name in ("FULCIO_URL", "REKOR_URL", "OIDC_ISSUER"):
+        assert found[f"GITSIGN_{name}"] == found[f"SIGSTORE_{name}"] == stack.url
+    assert found["GITSIGN_TRUSTED_ROOT"] == str(stack.trusted_root)
+    for name in ("SIGSTORE_ROOT_FILE", "SIGSTORE_REKOR_PUBLIC_KEY", "SIGSTORE_CT_LOG_PUBLIC_KEY_FILE"):
+        assert Path(found[name]).read_text().startswith("-----BEGIN ")
+
+
+def test_stack_json_is_served_and_written(stack: RunningStack) -> None:
+    written = json.loads((stack.directory / "stack.json").read_text())
+    assert stack.get("/stack.json").json() == written
+    assert (written["url"], written["pid"], written["port"]) == (stack.url, stack.process.pid, stack.info.port)
+    assert stack.get("/healthz").json() == {"status": "ok"}
