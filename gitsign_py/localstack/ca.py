@@ -7,6 +7,7 @@ gRPC has for it (google.rpc.ErrorInfo).
 
 import base64
 import binascii
+from datetime import datetime, timedelta
 from typing import Any
 
 from cryptography import x509
@@ -37,7 +38,8 @@ BAD_CSR = "The certificate signing request could not be parsed"
 _GRPC_CODES = {400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 409: 6, 413: 11, 415: 3, 503: 14}
 """gRPC status codes (google.rpc.Code) by HTTP status: 3 INVALID_ARGUMENT, 5 NOT_FOUND, 12 UNIMPLEMENTED, ..."""
 _HASHES = {"ecdsa-p384": "sha384", "ecdsa-p521": "sha512"}
-_DETACHED = "fulcio-detached-sct"
+_DETACHED, _NO_SCT, _WRONG_SCT = f"{NAME}:detached-sct", f"{NAME}:no-sct", f"{NAME}:wrong-sct"
+_EXPIRED = f"{NAME}:expired-certificate"
 
 
 def grpc_errors(refusal: Refusal) -> Response:
@@ -161,16 +163,27 @@ class Fulcio:
 
     def _issue(self, identity: Identity, key: CertifiedKey) -> tuple[tuple[bytes, ...], bytes]:
         """Chain as DER, leaf first, and the JSON of a detached SCT (empty: the SCT is embedded)."""
-        issuer = self.context.keyring.current(INTERMEDIATE)
+        issuer, setting = self.context.keyring.current(INTERMEDIATE), self.context.hook.setting
         chain = self.chain_of(issuer)
         starts = self.context.now(NAME).replace(microsecond=0)
-        serial = certificates.serial_number(self.context.random(20))
-        builder = certificates.leaf_builder(identity, key, serial, starts, issuer)
-        if self.context.hook.setting(_DETACHED) is not None:
+        if setting(_EXPIRED) is not None:
+            starts -= timedelta(hours=1)
+        builder = self._builder(identity, key, starts, issuer)
+        if setting(_DETACHED) is not None:
             leaf = certificates.leaf(builder, b"", issuer)
             return (leaf, *chain), self._ctlog.add_chain_json((leaf, *chain))
-        sct_list = self._ctlog.sct_list_for((certificates.precertificate(builder, issuer), *chain))
+        if setting(_NO_SCT) is not None:
+            return (certificates.leaf(builder, b"", issuer), *chain), b""
+        logged = builder if setting(_WRONG_SCT) is None else self._builder(identity, key, starts, issuer)
+        sct_list = self._ctlog.sct_list_for((certificates.precertificate(logged, issuer), *chain))
         return (certificates.leaf(builder, sct_list, issuer), *chain), b""
+
+    def _builder(
+        self, identity: Identity, key: CertifiedKey, starts: datetime, issuer: ServerKey
+    ) -> x509.CertificateBuilder:
+        """A certificate with a serial number of its own."""
+        serial = certificates.serial_number(self.context.random(20))
+        return certificates.leaf_builder(identity, key, serial, starts, issuer)
 
     def trust(self) -> TrustPart:
         """Each chain with the window of its intermediate, the URL, and the PEM files that other clients read."""

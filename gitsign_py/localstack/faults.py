@@ -184,8 +184,3 @@ def service(faults: Faults) -> Service:
 
     routes = (Route("GET", "/faults", tell), Route("POST", "/faults", replace, ("application/json",)))
     return Service(NAME, routes, plain_errors)
-
-
-def describe() -> str:
-    """One line for each fault, for the help text."""
-    return "\n".join(f"  {name:<20} {kind.text}" for name, kind in KINDS.items())

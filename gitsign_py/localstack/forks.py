@@ -1,13 +1,21 @@
-"""A log that tells two histories: the fault ``fork`` gives it a second tree, other from its first leaf on.
+"""Lies that a log signs: another root (the fault ``wrong-root``), another history (the fault ``fork``).
 
-Both trees are signed by the same key under the same origin, which is what makes a fork an attack: each is sound by
-itself, and only a consistency proof, or an entry that is in one of them alone, shows that there are two.
+``fork`` gives a log a second tree, other from its first leaf on. Both trees are signed by the same key under the same
+origin, which is what makes it an attack: each is sound by itself, and only a consistency proof, or an entry that is in
+one of them alone, shows that there are two.
 """
+
+import hashlib
 
 from gitsign_py.localstack.context import Context
 from gitsign_py.localstack.merklestore import Tree
 
 _OTHER = 1 << 61  # tree ids are 64-bit numbers below 2^63
+
+
+def stated_root(context: Context, service: str, root: bytes) -> bytes:
+    """The root that ``service`` signs: the true one, or another while the fault ``wrong-root`` is on."""
+    return root if context.hook.setting(f"{service}:wrong-root") is None else hashlib.sha256(root).digest()
 
 
 def tree_of(context: Context, service: str, tree_id: int) -> Tree:

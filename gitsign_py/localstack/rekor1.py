@@ -119,7 +119,7 @@ class Rekor:
         promise = rfc8785.dumps(_promised(shard, proposed.body, seconds, shard.offset + shard.tree.size()))
         leaf = shard.tree.append(
             proposed.body,
-            identity=merkle.leaf_hash(proposed.body),
+            identity=merkle.leaf_hash(proposed.body) + (self.context.random(8) if again else b""),
             extra=shard.key.sign(promise),
             time_ms=seconds * 1000,
         )
@@ -160,9 +160,9 @@ class Rekor:
     def search(self, request: Request) -> Response:
         """``POST /api/v1/index/retrieve``: UUIDs by hash, e-mail and public key, joined by ``operator``."""
         with self.context.state.reading():
-            trees = {shard.tree.tree_id: shard for shard in self.shards()}
+            trees = {shard.tree.tree_id: shard for shard in self.shards()}  # of a fork, one history alone
             rows = search(self.context.state, _object(request))
-            return json_response([trees[leaf.tree_id].uuid(leaf) for leaf in rows])
+            return json_response([trees[leaf.tree_id].uuid(leaf) for leaf in rows if leaf.tree_id in trees])
 
     def log_info(self, _: Request) -> Response:
         """``GET /api/v1/log``: root, size and checkpoint of the open shard; the closed ones beside it."""
@@ -197,7 +197,7 @@ class Rekor:
         if wanted is None:
             return shards[-1]
         for shard in shards:
-            if wanted == str(shard.tree.tree_id):
+            if wanted == str(shard.key.tree_id):
                 return shard
         raise _bad(f"treeID {wanted} is not one of this log")
 
@@ -214,7 +214,7 @@ class Rekor:
             raise Refusal(422, f"{where} {_UUID_RULE}", code=_PATTERN)
         tree_id = int(match[1], 16) if match[1] else None
         for shard in reversed(self.shards()):
-            leaf = shard.tree.find_hash(bytes.fromhex(match[2])) if tree_id in {None, shard.tree.tree_id} else None
+            leaf = shard.tree.find_hash(bytes.fromhex(match[2])) if tree_id in {None, shard.key.tree_id} else None
             if leaf:
                 return shard, leaf
         return None
@@ -275,7 +275,7 @@ def _shard_json(shard: Shard) -> dict[str, Any]:
     return {
         "rootHash": shard.tree.root(size).hex(),
         "signedTreeHead": shard.checkpoint(size).decode(),
-        "treeID": str(shard.tree.tree_id),
+        "treeID": str(shard.key.tree_id),
         "treeSize": size,
     }
 

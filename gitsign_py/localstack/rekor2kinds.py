@@ -61,8 +61,8 @@ def _body(asked: dict[str, Any]) -> bytes:
     which = "x509Certificate" if verifier.get("x509Certificate") is not None else "publicKey"
     raw = _bytes(_child(verifier, which), "rawBytes")
     _verify(_key(raw, which, algorithm), content, digest, algorithm)
-    logged = {"keyDetails": details, which: {"rawBytes": _b64(raw)}}
-    spec = {
+    logged: dict[str, Any] = {"keyDetails": details, which: {"rawBytes": _b64(raw)}}
+    spec: dict[str, Any] = {
         "data": {"algorithm": algorithm.name, "digest": _b64(digest)},
         "signature": {"content": _b64(content), "verifier": logged},
     }

@@ -7,9 +7,18 @@ for the online roles) and kept in ``tuf/`` of the directory; ``root.json`` besid
 
 import re
 from datetime import datetime, timedelta
+from typing import Any
 
-from securesystemslib.signer import CryptoSigner
-from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
+from securesystemslib.signer import CryptoSigner  # type: ignore[attr-defined] # a public name, not marked so
+from tuf.api.metadata import (  # type: ignore[attr-defined] # public names, not marked so
+    Metadata,
+    MetaFile,
+    Root,
+    Snapshot,
+    TargetFile,
+    Targets,
+    Timestamp,
+)
 
 from gitsign_py.localstack.clientfiles import SIGNING_CONFIG, TRUSTED_ROOT
 from gitsign_py.localstack.context import Context
@@ -79,8 +88,8 @@ class TufRepository:
         stamp = Timestamp(version=version, expires=expires, snapshot_meta=MetaFile(version))
         self._write("timestamp.json", stamp, ONLINE_ROLE)
 
-    def _write(self, name: str, signed: Signed, role: str) -> None:
-        metadata = Metadata(signed)
+    def _write(self, name: str, signed: Root | Targets | Snapshot | Timestamp, role: str) -> None:
+        metadata: Metadata[Any] = Metadata(signed)
         metadata.sign(self._signer(role))
         self.context.state.write_file(f"tuf/{name}", metadata.to_bytes())
 
