@@ -58,9 +58,13 @@ def test_openssl_accepts_what_is_signed(kit: SigningKit, tmp_path: Path) -> None
     result = sign_payload(COMMIT, services=kit.services(), options=kit.options())
     (tmp_path / "payload").write_bytes(COMMIT)
     (tmp_path / "signature").write_bytes(result.signature_der)
-    arguments = ["-inform", "DER", "-in", tmp_path / "signature", "-content", tmp_path / "payload", "-binary"]
+    files = ["-in", str(tmp_path / "signature"), "-content", str(tmp_path / "payload")]
     # The chain is our own verifier's to judge: openssl knows neither the log nor ten-minute certificates.
-    done = subprocess.run(["openssl", "cms", "-verify", "-noverify", *arguments], capture_output=True, check=False)
+    done = subprocess.run(
+        ["openssl", "cms", "-verify", "-noverify", "-binary", "-inform", "DER", *files],
+        capture_output=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout == COMMIT
 

@@ -4,7 +4,6 @@ An answer is compared with what was asked: the entry that comes back must hold t
 to the UUID that was asked for. Promise, proof and checkpoint are checked by whoever holds the trust root.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from gitsign_py.clients.answer import Answer
 from gitsign_py.clients.session import HttpSession, json_body
 from gitsign_py.clients.urls import check_url, join_url
 from gitsign_py.core.encoding import b64_encode, decimal_decode, hex_decode, pem_decode, pem_encode
-from gitsign_py.core.logentry import LogEntry, entry_from_rekor_v1, hashedrekord_v001_body
+from gitsign_py.core.logentry import LogEntry, entry_from_rekor_v1, hashedrekord_v001_body, leaf_hash_of
 from gitsign_py.errors import FormatError, ServiceError
 
 SERVICE = "Rekor"
@@ -196,7 +195,7 @@ def _check_uuid(answer: Answer, entry: LogEntry, uuid: str) -> LogEntry:
 
 
 def _leaf(entry: LogEntry) -> str:
-    return hashlib.sha256(b"\x00" + entry.body).hexdigest()  # RFC 6962 §2.1
+    return leaf_hash_of(entry.body).hex()
 
 
 def _uuids(answer: Answer) -> tuple[str, ...]:
