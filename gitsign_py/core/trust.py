@@ -169,8 +169,8 @@ def _read_log(message: Message) -> TransparencyLogInstance:
     if key is None or not log_id:
         raise _malformed(f"{message.where} needs publicKey and logId")
     details = key_details(key.value("keyDetails"))
-    if details is None or message.value("hashAlgorithm") not in _SHA256:
-        raise _Unsupported
+    if details is None or details.scheme == "pss" or message.value("hashAlgorithm") not in _SHA256:
+        raise _Unsupported  # no log signs with RSA-PSS
     public_key = _supported(load_spki, _spki(details, key.data("rawBytes")))
     if public_key.kind != details.kind:
         raise _malformed(f"{message.where} has a key of kind {public_key.kind} under the name {details.name}")
