@@ -1,0 +1,172 @@
+"""Tokens that a platform gives: each platform played by a small server or program, as its documentation has it."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gitsign_py.clients import ambient
+from gitsign_py.clients.ambient import NAMES, ambient_token, detect
+from gitsign_py.errors import ConfigError, ServiceError
+from tests.support import tokens
+from tests.support.badserver import reply, serving
+
+MARKERS = (
+    "GITHUB_ACTIONS", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL", "GOOGLE_SERVICE_ACCOUNT_NAME",
+    "BUILDKITE", "GITLAB_CI", "CIRCLECI", "SIGSTORE_ID_TOKEN", "SIGSTORE_ID_TOKEN_FILE", "SPIFFE_ENDPOINT_SOCKET",
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """These tests may themselves run in CI, or on Google's machines."""
+    for name in MARKERS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(ambient, "_GOOGLE_PRODUCT", tmp_path / "product_name")
+
+
+def token() -> str:
+    now = int(time.time())
+    return tokens.make({"iat": now, "exp": now + 60, "email": None, "sub": "https://example.com/workload"})
+
+
+def program(directory: Path, name: str, said: str, status: int = 0) -> None:
+    path = directory / name
+    path.write_text(
+        f"#!{sys.executable}\nimport sys\nprint({said!r})\nprint('no right', file=sys.stderr)\nsys.exit({status})\n"
+    )
+    path.chmod(0o755)
+
+
+def test_a_persons_machine_is_no_platform() -> None:
+    assert detect({}) is None
+    assert detect(os.environ) is None
+
+
+def test_github_actions(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = token()
+    with serving(reply(200, {"value": raw})) as server:
+        monkeypatch.setenv("GITHUB_ACTIONS", "true")
+        monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "bearer-secret")
+        monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_URL", f"{server.url}/token?api-version=2")
+        found = detect(os.environ)
+        assert found is not None
+        assert ambient_token(found.name, os.environ, audience="sigstore").raw == raw
+        assert server.requests[0].path == "/token?api-version=2&audience=sigstore"
+        assert server.requests[0].headers["authorization"] == "bearer bearer-secret"
+
+
+def test_github_without_the_permission_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    with pytest.raises(ServiceError) as caught:
+        ambient_token("github-actions", os.environ, audience="sigstore")
+    assert caught.value.reason == "ambient-failed"
+    assert "id-token: write" in caught.value.hint
+
+
+def test_github_answering_nonsense_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(reply(500, b"\x1b[2J\nboom")) as server:
+        monkeypatch.setenv("GITHUB_ACTIONS", "true")
+        monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "t")
+        monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_URL", server.url)
+        with pytest.raises(ServiceError) as caught:
+            ambient_token("github-actions", os.environ, audience="sigstore")
+    assert caught.value.message.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("name", "marker", "executable"),
+    [("buildkite-agent", "BUILDKITE", "buildkite-agent"), ("circleci", "CIRCLECI", "circleci")],
+)
+def test_platforms_with_a_program(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, marker: str, executable: str
+) -> None:
+    raw = token()
+    program(tmp_path, executable, raw)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv(marker, "true")
+    assert ambient_token(name, os.environ, audience="sigstore").raw == raw
+    program(tmp_path, executable, "", status=1)
+    with pytest.raises(ServiceError):
+        ambient_token(name, os.environ, audience="sigstore")
+
+
+def test_gitlab(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = token()
+    monkeypatch.setenv("GITLAB_CI", "true")
+    monkeypatch.setenv("SIGSTORE_ID_TOKEN", raw)
+    assert ambient_token("gitlab", os.environ, audience="sigstore").raw == raw
+
+
+def test_a_token_for_another_audience_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITLAB_CI", "true")
+    monkeypatch.setenv("OTHER_ID_TOKEN", token())
+    with pytest.raises(ServiceError, match="audience"):
+        ambient_token("gitlab", os.environ, audience="other")
+
+
+def test_a_google_machine_is_known_by_its_product_name() -> None:
+    ambient._GOOGLE_PRODUCT.write_text("Google Compute Engine\n")
+    found = detect({})
+    assert found is not None
+    assert found.name == "google-workload-identity"
+    ambient._GOOGLE_PRODUCT.write_bytes(b"\xff\xfe")
+    assert detect({}) is None
+    found = detect({"GOOGLE_SERVICE_ACCOUNT_NAME": "robot@example.com"})
+    assert found is not None
+    assert found.name == "google-impersonation"
+
+
+def test_a_token_file(tmp_path: Path) -> None:
+    raw = token()
+    (tmp_path / "token").write_text(raw + "\n")
+    environment = {"SIGSTORE_ID_TOKEN_FILE": str(tmp_path / "token")}
+    found = detect(environment)
+    assert found is not None
+    assert found.name == "filesystem"
+    assert ambient_token("filesystem", environment, audience="sigstore").raw == raw
+    with pytest.raises(ConfigError) as caught:
+        ambient_token("filesystem", {"SIGSTORE_ID_TOKEN_FILE": str(tmp_path / "none")}, audience="sigstore")
+    assert caught.value.reason == "token-file-unreadable"
+
+
+def test_what_is_no_token_is_named_with_its_source_and_not_repeated(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("my-password")
+    with pytest.raises(ConfigError) as caught:
+        ambient_token("filesystem", {"SIGSTORE_ID_TOKEN_FILE": str(tmp_path / "token")}, audience="sigstore")
+    assert caught.value.reason == "token-invalid"
+    assert "filesystem" in caught.value.message
+    assert "my-password" not in caught.value.message
+
+
+def test_spiffe_is_asked_at_its_socket(tmp_path: Path) -> None:
+    environment = {"SPIFFE_ENDPOINT_SOCKET": f"unix://{tmp_path}/none"}
+    found = detect(environment)
+    assert found is not None
+    assert found.name == "spiffe"
+    with pytest.raises(ServiceError) as caught:
+        ambient_token("spiffe", environment, audience="sigstore")
+    assert caught.value.reason == "spiffe-unreachable"
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"spiffe", "filesystem"}))
+def test_a_named_platform_must_be_there(name: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        ambient_token(name, {}, audience="sigstore")
+    assert caught.value.reason == "ambient-not-here"
+    assert name in caught.value.message
+
+
+def test_a_named_platform_must_not_be_hidden_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITLAB_CI", "true")
+    with pytest.raises(ConfigError) as caught:
+        ambient_token("gitlab", os.environ, audience="sigstore")
+    assert "GITHUB_ACTIONS comes before it" in caught.value.message
+
+
+def test_variables_that_are_not_this_processs_are_not_believed() -> None:
+    with pytest.raises(ServiceError, match="not those of this process"):
+        ambient_token("gitlab", {"GITLAB_CI": "true", "SIGSTORE_ID_TOKEN": token()}, audience="sigstore")
