@@ -10,15 +10,15 @@ from typing import Any
 
 from gitsign_py.core.dsse import MAX_SIGNATURES, Envelope, EnvelopeSignature
 from gitsign_py.core.encoding import b64_encode, load_json
-from gitsign_py.core.logentry import InclusionProof, LogEntry, entry_to_protojson
-from gitsign_py.core.protojson import Message, decode_bytes
+from gitsign_py.core.logentry import LogEntry
+from gitsign_py.core.protojson import Message
+from gitsign_py.core.rekorjson import entry_from_protojson, entry_to_protojson
 from gitsign_py.errors import FormatError
 
 MAX_BUNDLE_BYTES = 16 << 20
 MAX_ENTRIES = 32
 MAX_TIMESTAMPS = 32
 MAX_CERTIFICATES = 32
-MAX_PROOF_HASHES = 64  # a path in a tree of up to 2^63 leaves has no more (RFC 6962 §2.1.1)
 _MAX_TOKENS = 20_000  # commas and brackets: the largest bundle that the other limits allow has far fewer
 
 MEDIA_TYPE_V03 = "application/vnd.dev.sigstore.bundle.v0.3+json"
@@ -39,15 +39,6 @@ _HASHES: dict[Any, tuple[str, int]] = {
 }
 _PROTO_NAMES = {"sha256": "SHA2_256", "sha384": "SHA2_384", "sha512": "SHA2_512"}
 _MATERIAL = ("publicKey", "x509CertificateChain", "certificate", "tlogEntries", "timestampVerificationData")
-_ENTRY = (
-    "logIndex",
-    "logId",
-    "kindVersion",
-    "integratedTime",
-    "inclusionPromise",
-    "inclusionProof",
-    "canonicalizedBody",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,31 +118,16 @@ def _signer(material: Message, version: str) -> tuple[tuple[bytes, ...], str | N
 
 def _entries(material: Message, version: str) -> tuple[LogEntry, ...]:
     items = material.items("tlogEntries", most=MAX_ENTRIES)
-    entries = tuple(
-        _entry(Message(item, _ENTRY, material.path(f"tlogEntries[{number}]")), version)
-        for number, item in enumerate(items)
-    )
+    entries = tuple(_entry(item, material.path(f"tlogEntries[{number}]"), version) for number, item in enumerate(items))
     if len(set(entries)) != len(entries):
         raise FormatError("bundle-duplicate", "bundle has the same log entry twice")
     return entries
 
 
-def _entry(message: Message, version: str) -> LogEntry:
-    log_id = message.message("logId", ("keyId",))
-    kind = message.message("kindVersion", ("kind", "version"))
-    promise = message.message("inclusionPromise", ("signedEntryTimestamp",))
-    entry = LogEntry(
-        log_index=message.int64("logIndex"),
-        log_id=log_id.data("keyId") if log_id else b"",
-        kind=kind.text("kind") if kind else "",
-        version=kind.text("version") if kind else "",
-        integrated_time=message.int64("integratedTime"),
-        signed_entry_timestamp=promise.data("signedEntryTimestamp") if promise else b"",
-        inclusion_proof=_proof(message),
-        body=message.data("canonicalizedBody"),
-    )
-    if not entry.log_id or not entry.kind or not entry.version or not entry.body:
-        raise FormatError("bundle-entry", f"{message.where} needs logId, kindVersion and canonicalizedBody")
+def _entry(value: Any, where: str, version: str) -> LogEntry:
+    entry = entry_from_protojson(value, where)
+    if not entry.body:
+        raise FormatError("bundle-entry", f"{where} needs canonicalizedBody")
     if version == "0.1" and not entry.signed_entry_timestamp:
         raise FormatError("bundle-promise-missing", "bundle of version 0.1 needs an inclusion promise")
     if version != "0.1" and (entry.inclusion_proof is None or not entry.inclusion_proof.checkpoint):
@@ -159,21 +135,6 @@ def _entry(message: Message, version: str) -> LogEntry:
             "bundle-proof-missing", f"bundle of version {version} needs an inclusion proof with a checkpoint"
         )
     return entry
-
-
-def _proof(message: Message) -> InclusionProof | None:
-    proof = message.message("inclusionProof", ("logIndex", "rootHash", "treeSize", "hashes", "checkpoint"))
-    if proof is None:
-        return None
-    checkpoint = proof.message("checkpoint", ("envelope",))
-    hashes = proof.items("hashes", most=MAX_PROOF_HASHES)
-    return InclusionProof(
-        log_index=proof.int64("logIndex"),
-        root_hash=proof.data("rootHash"),
-        tree_size=proof.int64("treeSize"),
-        hashes=tuple(decode_bytes(item, proof.path("hashes")) for item in hashes),
-        checkpoint=checkpoint.text("envelope").encode("utf-8") if checkpoint else b"",
-    )
 
 
 def _timestamps(material: Message) -> tuple[bytes, ...]:

@@ -15,7 +15,7 @@ from gitsign_py.core.certificate import Certificate
 from gitsign_py.core.cms import SignerInfo
 from gitsign_py.core.encoding import format_rfc3339, pem_encode
 from gitsign_py.core.logentry import LogEntry, hashedrekord_v001_body, hashedrekord_v002_body, parse_hashedrekord
-from gitsign_py.core.tlogproof import VerifiedEntry, verify_entry
+from gitsign_py.core.tlogproof import verify_entry
 from gitsign_py.core.trust import TrustedRoot
 from gitsign_py.errors import FormatError, GitsignError, InvalidSignatureError, VerificationError
 from gitsign_py.verification.result import LoggedEntry, ProvenTime
@@ -135,7 +135,7 @@ def _prove(
         facts["log"], facts["log_id"] = proven.log.base_url, proven.log.log_id.hex()
         facts["log_index"] = entry.log_index
         facts["tree_size"] = proven.checkpoint.size
-        times = integrated_times(entry, proven, now)
+        times = integrated_times(entry, proven.log.base_url, now) if proven.promised else ()
         if times:
             facts["integrated_time"] = format_rfc3339(times[0].time)
     record = parse_hashedrekord(proven.body)
@@ -151,9 +151,12 @@ def _prove(
     return Logged(logged, times)
 
 
-def integrated_times(entry: LogEntry, proven: VerifiedEntry, now: datetime) -> tuple[ProvenTime, ...]:
-    """An integrated time counts when the log's signed promise covers it; otherwise it is hearsay and left aside."""
-    if not (proven.promised and entry.integrated_time):
+def integrated_times(entry: LogEntry, authority: str, now: datetime) -> tuple[ProvenTime, ...]:
+    """Give the time of an entry whose SET was verified; without a SET it is hearsay, and must not be asked for.
+
+    Raises VerificationError ``log-time-in-future``, FormatError ``log-time-invalid``.
+    """
+    if not entry.integrated_time:
         return ()
     try:
         time = datetime.fromtimestamp(entry.integrated_time, UTC)
@@ -165,4 +168,4 @@ def integrated_times(entry: LogEntry, proven: VerifiedEntry, now: datetime) -> t
             f"log entry claims the time {format_rfc3339(time)}, which is to come",
             hint="check this machine's clock",
         )
-    return (ProvenTime(time, "log", proven.log.base_url),)
+    return (ProvenTime(time, "log", authority),)
