@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-from gitsign_py.core.logentry import LogEntry
+from gitsign_py.core.entrytypes import LogEntry
 from gitsign_py.core.token import IdentityToken
 
 ObjectKind = Literal["commit", "tag", "tree", "blob"]
