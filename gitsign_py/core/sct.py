@@ -1,222 +1,227 @@
-"""Signed certificate timestamps (RFC 6962 §3): a CT log's promise that it holds a certificate.
+"""Signed certificate timestamps: a CT log's promise to publish a certificate (RFC 6962 §3.2 to §3.4).
 
-Fulcio embeds the SCT in the leaf. The log signed the precertificate, so the bytes to check are the leaf's TBS without
-the SCT list, its lengths mended and nothing else touched (§3.2), together with the hash of the issuer's key.
+A log signs the *precertificate*: the certificate's TBS without the list of SCTs that is embedded later, and the hash of
+the issuer's key. That TBS is cut out of the certificate's own bytes; only the lengths around the gap are written anew.
+SCTs may carry extensions (tiled logs put the leaf's index there); they are part of what is signed.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from gitsign_py.core import der, oids
 from gitsign_py.core.certificate import Certificate
-from gitsign_py.core.encoding import ByteReader, format_rfc3339, opaque
+from gitsign_py.core.encoding import ByteReader, opaque
 from gitsign_py.core.keys import PublicKey
 from gitsign_py.core.trust import TransparencyLogInstance
 from gitsign_py.errors import FormatError, InvalidSignatureError, VerificationError
 
-X509_ENTRY, PRECERT_ENTRY = 0, 1  # LogEntryType, §3.1
+V1 = 0  # Version
+CERTIFICATE_TIMESTAMP = 0  # SignatureType
+TIMESTAMPED_ENTRY = 0  # MerkleLeafType
+X509_ENTRY, PRECERT_ENTRY = 0, 1  # LogEntryType, 2 bytes
+SHA256, RSA, ECDSA = 4, 1, 3  # HashAlgorithm and SignatureAlgorithm of RFC 5246 §7.4.1.4.1
+LOG_ID_BYTES = 32
 MAX_SCTS = 32
-_V1 = 0
-_CERTIFICATE_TIMESTAMP = 0  # SignatureType, §3.2
-_SHA256 = 4  # HashAlgorithm, RFC 5246 §7.4.1.4.1
-_SIGNATURE_KINDS = {1: "rsa", 3: "ecdsa"}  # SignatureAlgorithm, the same
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST_MS = 253402300799999  # the last millisecond of the year 9999
+_LATEST_MS = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp()) * 1000
+_REMOVED = (oids.SCT_LIST, oids.PRECERTIFICATE_POISON)
 
 
 @dataclass(frozen=True, slots=True)
 class Sct:
-    """One SCT (§3.2): ``log_id`` 32 bytes, ``timestamp_ms`` since 1970, ``extensions`` raw (signed as well)."""
+    """One SCT: ``log_id`` 32 bytes, ``timestamp_ms`` since the epoch, ``extensions`` raw; ``raw`` all of its bytes.
 
+    ``hash_alg`` and ``sig_alg`` are the numbers of RFC 5246; ``signature`` is DER for ECDSA.
+    """
+
+    version: int
     log_id: bytes
     timestamp_ms: int
     extensions: bytes
-    signature_kind: str
+    hash_alg: int
+    sig_alg: int
     signature: bytes
-
-    @property
-    def time(self) -> datetime:
-        """The time of logging that the log states."""
-        return _EPOCH + timedelta(milliseconds=self.timestamp_ms)
+    raw: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedSct:
-    """An SCT whose signature is that of ``log``, a CT log of the trust root."""
+    """An SCT whose signature is that of ``log``, at ``time``, inside the log's window."""
 
     sct: Sct
     log: TransparencyLogInstance
+    time: datetime
 
-    @property
-    def time(self) -> datetime:
-        """The time of logging."""
-        return self.sct.time
+
+# --- reading and writing ---------------------------------------------------------------------------------------------
 
 
 def parse_sct(data: bytes) -> Sct:
-    """Parse a SerializedSCT (§3.3). Raises FormatError ``sct-malformed``, VerificationError for versions and hashes."""
+    """Parse one SerializedSCT. Raises FormatError ``sct-malformed`` or ``sct-version-unsupported``."""
+    reader = ByteReader(data)
     try:
-        reader = ByteReader(data)
         version = reader.uint(1)
-        if version != _V1:
-            raise VerificationError("sct-version-unsupported", f"SCT has version {version + 1}, expected 1")
-        log_id, timestamp, extensions = reader.take(32), reader.uint(8), reader.opaque(2)
-        hash_number, signature_number = reader.uint(1), reader.uint(1)
-        signature = reader.opaque(2)
+        if version != V1:  # the rest has a form of its own
+            raise FormatError("sct-version-unsupported", f"SCT is of version {version + 1}, only version 1 is known")
+        log_id, timestamp_ms, extensions = reader.take(LOG_ID_BYTES), reader.uint(8), reader.opaque(2)
+        hash_alg, sig_alg, signature = reader.uint(1), reader.uint(1), reader.opaque(2)
         reader.finish()
     except FormatError as error:
-        raise FormatError("sct-malformed", f"SCT is malformed: {error.message}") from error
-    kind = _SIGNATURE_KINDS.get(signature_number)
-    if hash_number != _SHA256 or kind is None:
-        raise VerificationError("sct-algorithm-unsupported", "SCT is not signed with SHA-256 and ECDSA or RSA")
-    if timestamp > _LATEST_MS:
-        raise FormatError("sct-malformed", "SCT's time is not a time of the calendar")
-    return Sct(log_id, timestamp, extensions, kind, signature)
-
-
-def build_sct(log_id: bytes, timestamp_ms: int, extensions: bytes, signature: bytes) -> Sct:
-    """An SCT signed with ECDSA over SHA-256; ``signature`` is over ``signed_data``."""
-    return Sct(log_id, timestamp_ms, extensions, "ecdsa", signature)
-
-
-def encode_sct(sct: Sct) -> bytes:
-    """Serialise an SCT (§3.3)."""
-    number = next(number for number, kind in _SIGNATURE_KINDS.items() if kind == sct.signature_kind)
-    return b"".join(
-        (
-            bytes([_V1]),
-            sct.log_id,
-            sct.timestamp_ms.to_bytes(8, "big"),
-            opaque(sct.extensions, 2),
-            bytes([_SHA256, number]),
-            opaque(sct.signature, 2),
-        )
-    )
-
-
-def digitally_signed(signature: bytes) -> bytes:
-    """The digitally-signed struct of an ECDSA signature over SHA-256 (RFC 5246 §4.7)."""
-    return bytes([_SHA256, 3]) + opaque(signature, 2)
+        if error.reason == "sct-version-unsupported":
+            raise
+        raise _malformed(error.message) from error
+    return Sct(version, log_id, timestamp_ms, extensions, hash_alg, sig_alg, signature, data)
 
 
 def parse_sct_list(data: bytes) -> tuple[Sct, ...]:
-    """Parse a SignedCertificateTimestampList (§3.3), at least one. Raises as ``parse_sct`` does."""
+    """Parse a SignedCertificateTimestampList of 1 to 32 SCTs (RFC 6962 §3.3). Raises as ``parse_sct`` does."""
+    outer = ByteReader(data)
+    found: list[bytes] = []
     try:
-        outer = ByteReader(data)
         items = ByteReader(outer.opaque(2))
         outer.finish()
-        raws: list[bytes] = []
         while items.remaining:
-            raws.append(items.opaque(2))
+            found.append(items.opaque(2))
     except FormatError as error:
-        raise FormatError("sct-malformed", f"SCT list is malformed: {error.message}") from error
-    if not 1 <= len(raws) <= MAX_SCTS:
-        raise FormatError("sct-malformed", f"SCT list has {len(raws)} entries, from 1 to {MAX_SCTS} are allowed")
-    return tuple(parse_sct(raw) for raw in raws)
+        raise _malformed(error.message) from error
+    if not 1 <= len(found) <= MAX_SCTS:
+        raise _malformed(f"its list has {len(found)} SCTs, from 1 to {MAX_SCTS} are read")
+    return tuple(parse_sct(item) for item in found)
 
 
 def encode_sct_list(scts: Sequence[Sct]) -> bytes:
-    """Serialise a SignedCertificateTimestampList (§3.3)."""
-    return opaque(b"".join(opaque(encode_sct(sct), 2) for sct in scts), 2)
+    """Write a SignedCertificateTimestampList; in a certificate it stands in an OCTET STRING (RFC 6962 §3.3)."""
+    return opaque(b"".join(opaque(sct.raw, 2) for sct in scts), 2)
+
+
+def build_sct(log_id: bytes, timestamp_ms: int, extensions: bytes, signature: bytes, *, sig_alg: int = ECDSA) -> Sct:
+    """Make an SCT from a log's signature over ``signed_data``, with SHA-256."""
+    head = bytes([V1]) + log_id + timestamp_ms.to_bytes(8, "big") + opaque(extensions, 2)
+    return parse_sct(head + digitally_signed(signature, sig_alg=sig_alg))
+
+
+def digitally_signed(signature: bytes, *, sig_alg: int = ECDSA) -> bytes:
+    """Write the ``digitally-signed`` struct (RFC 5246 §4.7) around a signature with SHA-256."""
+    return bytes([SHA256, sig_alg]) + opaque(signature, 2)
 
 
 def embedded_scts(certificate: Certificate) -> tuple[Sct, ...]:
-    """The SCTs in a certificate. Raises VerificationError ``sct-missing``, FormatError ``sct-malformed``."""
+    """The SCTs in a certificate. Raises VerificationError ``sct-missing``; FormatError as ``parse_sct_list`` does."""
     extension = certificate.extension(oids.SCT_LIST)
     if extension is None:
-        raise VerificationError("sct-missing", "certificate holds no SCT: nothing shows that it was logged")
+        raise VerificationError("sct-missing", "certificate holds no SCT: no CT log has promised to publish it")
     return parse_sct_list(der.read_octet_string(der.parse(extension.value)))
 
 
 def is_precertificate(certificate: Certificate) -> bool:
-    """Tell whether the poison extension is there, critical and NULL (§3.1)."""
-    extension = certificate.extension(oids.PRECERTIFICATE_POISON)
-    return extension is not None and extension.critical and extension.value == der.null()
+    """Whether the certificate has the poison extension, critical and NULL (RFC 6962 §3.1)."""
+    poison = certificate.extension(oids.PRECERTIFICATE_POISON)
+    return poison is not None and poison.critical and poison.value == der.null()
+
+
+# --- what is signed --------------------------------------------------------------------------------------------------
 
 
 def precertificate_tbs(certificate: Certificate) -> bytes:
-    """DER TBSCertificate without the SCT list and without the poison (§3.2): what the log signed.
+    """The TBSCertificate without its SCT list and without the poison (RFC 6962 §3.2); all else byte for byte."""
+    *fields, wrapped = der.parse(certificate.tbs, der.SEQUENCE).children()  # extensions come last (RFC 5280 §4.1)
+    kept = [item.raw for item in der.parse(wrapped.content, der.SEQUENCE).children() if not _is_removed(item)]
+    head = [field.raw for field in fields]
+    return der.sequence(*head, der.context(3, der.sequence(*kept))) if kept else der.sequence(*head)
 
-    Every other byte stays as it is stored; only the lengths around the extensions change.
-    """
-    dropped = {der.oid(oids.SCT_LIST), der.oid(oids.PRECERTIFICATE_POISON)}
-    *fields, last = der.parse(certificate.tbs).children()
-    extensions = der.parse(last.content).children()
-    kept = [item.raw for item in extensions if item.children()[0].raw not in dropped]
-    return der.sequence(*(field.raw for field in fields), der.context(3, der.sequence(*kept)))
+
+def _is_removed(extension: der.Element) -> bool:
+    return der.read_oid(der.Reader(extension.content).next()) in _REMOVED
+
+
+def precert_entry(certificate: Certificate, issuer: Certificate) -> bytes:
+    """PreCert: hash of the issuer's key and the TBS (RFC 6962 §3.2), for a certificate or a precertificate."""
+    return issuer.public_key.key_id + opaque(precertificate_tbs(certificate), 3)
 
 
 def signed_data(timestamp_ms: int, entry_type: int, signed_entry: bytes, extensions: bytes) -> bytes:
-    """What an SCT's signature is over (§3.2). ``signed_entry`` is a PreCert or an ASN.1Cert as §3.1 lays them out."""
-    return b"".join(
-        (
-            bytes([_V1, _CERTIFICATE_TIMESTAMP]),
-            timestamp_ms.to_bytes(8, "big"),
-            entry_type.to_bytes(2, "big"),
-            signed_entry,
-            opaque(extensions, 2),
-        )
-    )
+    """What an SCT's signature is over (RFC 6962 §3.2). ``signed_entry`` is an ASN.1Cert or PreCert, encoded."""
+    return bytes([V1, CERTIFICATE_TIMESTAMP]) + _timestamped(timestamp_ms, entry_type, signed_entry, extensions)
 
 
 def merkle_tree_leaf(timestamp_ms: int, entry_type: int, signed_entry: bytes, extensions: bytes) -> bytes:
-    """MerkleTreeLeaf with a TimestampedEntry (§3.4); its hash is the leaf of the log's tree."""
-    return signed_data(timestamp_ms, entry_type, signed_entry, extensions)  # v1, timestamped_entry(0): the same bytes
+    """MerkleTreeLeaf: what the log's tree hashes (RFC 6962 §3.4)."""
+    return bytes([V1, TIMESTAMPED_ENTRY]) + _timestamped(timestamp_ms, entry_type, signed_entry, extensions)
 
 
-def precert_entry(tbs: bytes, issuer_key: PublicKey) -> bytes:
-    """PreCert (§3.1): SHA-256 of the issuer's SubjectPublicKeyInfo and the TBS."""
-    return issuer_key.key_id + opaque(tbs, 3)
+def _timestamped(timestamp_ms: int, entry_type: int, signed_entry: bytes, extensions: bytes) -> bytes:
+    """The tail that both structs share: uint64 timestamp, uint16 entry type, entry, extensions."""
+    return timestamp_ms.to_bytes(8, "big") + entry_type.to_bytes(2, "big") + signed_entry + opaque(extensions, 2)
 
 
-def verify_sct(sct: Sct, certificate: Certificate, issuer: Certificate, log: TransparencyLogInstance) -> None:
-    """Check one embedded SCT with the key of ``log``, and the log's window at the SCT's time (ends inclusive).
+# --- verifying -------------------------------------------------------------------------------------------------------
 
-    Raises VerificationError ``sct-signature-invalid`` or ``sct-outside-log-window``.
+
+def verify_sct(sct: Sct, certificate: Certificate, issuer: Certificate, log_key: PublicKey) -> None:
+    """Check an embedded SCT's signature with a log's key.
+
+    Raises InvalidSignatureError ``sct-signature-invalid``; VerificationError ``sct-algorithm-unsupported``.
     """
-    key = log.public_key
-    signed = signed_data(
-        sct.timestamp_ms, PRECERT_ENTRY, precert_entry(precertificate_tbs(certificate), issuer.public_key), sct.extensions
-    )
-    try:
-        if key.kind.partition("-")[0] != sct.signature_kind:
-            raise InvalidSignatureError("signature-invalid", "SCT's algorithm is not that of the log's key")
-        key.verify(sct.signature, signed, "sha256")
-    except InvalidSignatureError as error:
+    expected = RSA if log_key.kind == "rsa" else ECDSA
+    if (sct.hash_alg, sct.sig_alg) != (SHA256, expected) or log_key.kind == "ed25519":
         raise VerificationError(
+            "sct-algorithm-unsupported",
+            "SCT names algorithms that do not fit the CT log's key",
+            facts={"hash": sct.hash_alg, "signature": sct.sig_alg, "key": log_key.kind},
+        )
+    signed = signed_data(sct.timestamp_ms, PRECERT_ENTRY, precert_entry(certificate, issuer), sct.extensions)
+    try:
+        log_key.verify(sct.signature, signed)
+    except InvalidSignatureError as error:
+        raise InvalidSignatureError(
             "sct-signature-invalid",
-            "SCT does not verify: the CT log did not sign this certificate",
+            "SCT's signature does not verify over this certificate and issuer with the CT log's key",
             facts={"log_id": sct.log_id.hex()},
         ) from error
-    if not log.valid_for.covers(sct.time):
-        raise VerificationError(
-            "sct-outside-log-window",
-            f"trust root does not accept CT log {log.base_url} for {format_rfc3339(sct.time)}",
-        )
 
 
 def verify_embedded_scts(
     certificate: Certificate, issuer: Certificate, ctlogs: Sequence[TransparencyLogInstance]
 ) -> VerifiedSct:
-    """Check that one embedded SCT is a trusted CT log's over this certificate; SCTs of unknown logs are passed over.
+    """Check the SCTs in a certificate against the CT logs of the trust root: one at least must be good.
 
-    Raises VerificationError ``sct-missing``, ``sct-log-unknown``, ``sct-signature-invalid``, ``sct-outside-log-window``.
+    SCTs by logs that are not listed are passed over; one by a listed log that is wrong is a refusal, whatever the
+    others are. ``issuer`` is the certificate that signed this one. Raises VerificationError ``sct-missing``,
+    ``sct-log-unknown``, ``sct-signature-invalid``, ``sct-algorithm-unsupported``, ``sct-outside-log-window``;
+    FormatError ``sct-malformed`` or ``sct-version-unsupported``.
     """
-    refusal: VerificationError | None = None
-    for sct in embedded_scts(certificate):
-        for log in ctlogs:
-            if log.log_id != sct.log_id:
-                continue
-            try:
-                verify_sct(sct, certificate, issuer, log)
-            except VerificationError as error:
-                refusal = refusal or error
-            else:
-                return VerifiedSct(sct, log)
-    raise refusal or VerificationError(
-        "sct-log-unknown",
-        "certificate was logged by a CT log that the trust root does not know",
-        facts={"log_id": embedded_scts(certificate)[0].log_id.hex()},
-        hint="update the trust root (gitsign-py initialize) or name the right one (--trusted-root FILE)",
+    scts = embedded_scts(certificate)
+    verified = [_verify_by(sct, certificate, issuer, logs) for sct in scts if (logs := _logs_of(sct, ctlogs))]
+    if not verified:
+        raise VerificationError(
+            "sct-log-unknown",
+            "certificate's SCT is by a CT log that the trust root does not list",
+            hint="the trust root may be out of date (gitsign-py initialize), or of another instance",
+            facts={"log_id": ", ".join(sct.log_id.hex() for sct in scts[:4])},
+        )
+    return min(verified, key=lambda one: one.time)
+
+
+def _logs_of(sct: Sct, ctlogs: Sequence[TransparencyLogInstance]) -> list[TransparencyLogInstance]:
+    return [log for log in ctlogs if log.log_id == sct.log_id]
+
+
+def _verify_by(
+    sct: Sct, certificate: Certificate, issuer: Certificate, logs: Sequence[TransparencyLogInstance]
+) -> VerifiedSct:
+    """Check with the key of a listed log; one key may be listed more than once, with other windows."""
+    verify_sct(sct, certificate, issuer, logs[0].public_key)
+    if sct.timestamp_ms <= _LATEST_MS:
+        time = datetime.fromtimestamp(sct.timestamp_ms // 1000, UTC).replace(microsecond=sct.timestamp_ms % 1000 * 1000)
+        for log in logs:
+            if log.valid_for.covers(time):
+                return VerifiedSct(sct, log, time)
+    raise VerificationError(
+        "sct-outside-log-window",
+        "trust root does not accept the CT log's key for the time of the SCT",
+        facts={"log": logs[0].base_url, "timestamp_ms": sct.timestamp_ms},
     )
+
+
+def _malformed(why: str) -> FormatError:
+    return FormatError("sct-malformed", f"SCT is malformed: {why}")
