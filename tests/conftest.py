@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.faultystack import FaultyStack, faulty_stack
 from tests.support.stack import RunningStack, running_stack
 
 
@@ -12,3 +13,16 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """A local Sigstore, started once for each test worker."""
     with running_stack(tmp_path_factory.mktemp("stack")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def _breakable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyStack]:
+    with faulty_stack(tmp_path_factory.mktemp("faulty-stack")) as running:
+        yield running
+
+
+@pytest.fixture
+def faulty(_breakable: FaultyStack) -> Iterator[FaultyStack]:
+    """A local Sigstore of its own that breaks on order (``break_it``) and is whole again after each test."""
+    yield _breakable
+    _breakable.break_it()
