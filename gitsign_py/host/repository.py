@@ -100,6 +100,16 @@ class GitRepository:
         return self._objects.warnings()
 
     @property
+    def environment(self) -> Mapping[str, str]:
+        """The environment that git is given, before our own rules are put on top."""
+        return self._environment
+
+    @property
+    def directory(self) -> Path | None:
+        """The directory in which git runs; None is the working directory."""
+        return self._directory
+
+    @property
     def algorithm(self) -> HashAlgorithm:
         """The hash algorithm of the repository's ids."""
         return cast(HashAlgorithm, self._describe()[0])

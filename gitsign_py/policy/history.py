@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from gitsign_py.errors import FormatError, PolicyError, UncheckedError
-from gitsign_py.policy.evaluate import evaluate
+from gitsign_py.policy.evaluate import evaluate_one
 from gitsign_py.policy.facts import CommitFacts, Decision, SignatureFacts
 from gitsign_py.policy.model import POLICY_FOLDER, POLICY_PATH, Policy
 from gitsign_py.policy.parse import parse_policy
@@ -53,8 +53,11 @@ class PolicyHistory:
         """The introduction's own policy. Raises PolicyError when it has none, or none that is valid."""
         return self._policy(self._folder(self.introduction))
 
-    def judge(self, commit: CommitFacts, signature: SignatureFacts, ref: str) -> Decision:
-        """Judge one commit whose parents have been judged. Raises UncheckedError for objects that are not there."""
+    def judge(self, commit: CommitFacts, signature: SignatureFacts, refs: Iterable[str]) -> Decision:
+        """Judge one commit, whose parents have been judged, on each of ``refs``.
+
+        Raises UncheckedError for objects that are not there, FormatError for broken ones; the commit is refused then.
+        """
         if commit.oid == self.introduction:
             return Decision("exempt", "introduction", "introduction commit, pinned by its id", "introduction")
         if not self._is_rooted(commit):
@@ -67,12 +70,15 @@ class PolicyHistory:
                 "introduction",
             )
         inherited = self._inherited(commit)
-        decision = self._judge_by(inherited, commit, signature, ref)
+        # Held back until it is accepted, so that an object that cannot be read on the way leaves nothing half done.
+        self._refused.add(commit.oid)
+        self._held_back[commit.oid] = inherited
+        decision = self._judge_by(inherited, commit, signature, tuple(refs))
         if decision.accepted:
             decision = self._check_left_behind(commit, inherited, decision)
-        if not decision.accepted:
-            self._refused.add(commit.oid)
-            self._held_back[commit.oid] = inherited
+        if decision.accepted:
+            self._refused.discard(commit.oid)
+            del self._held_back[commit.oid]
         return decision
 
     def is_accepted(self, oid: str) -> bool:
@@ -103,11 +109,13 @@ class PolicyHistory:
         entry = find_path(self.source, commit_tree(self.source, commit), POLICY_FOLDER)
         return entry.oid if entry is not None and entry.is_tree else ""
 
-    def _judge_by(self, folders: Iterable[str], commit: CommitFacts, signature: SignatureFacts, ref: str) -> Decision:
+    def _judge_by(
+        self, folders: Iterable[str], commit: CommitFacts, signature: SignatureFacts, refs: tuple[str, ...]
+    ) -> Decision:
         around = _InHistory(self.source, self.graph, self.is_accepted, self)
         decision = Decision("unauthorised", "policy-missing", "no parent has a policy")
         for folder in folders:
-            decision = evaluate(self._policy(folder), commit, signature, ref, around)
+            decision = evaluate_one(self._policy(folder), commit, signature, refs, around)
             if not decision.accepted:
                 return decision
         return self._check_closing(decision, signature)

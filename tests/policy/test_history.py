@@ -36,7 +36,7 @@ def judge(
     judging.start()
     before = history.ancestors(introduction) - {introduction}
     return {
-        oid: judging.judge(history.commit_facts(oid), history.facts[oid], MAIN)
+        oid: judging.judge(history.commit_facts(oid), history.facts[oid], (MAIN,))
         for oid in history.order
         if oid not in before
     }
@@ -237,7 +237,7 @@ def test_policies_at_gives_what_is_in_force() -> None:
     history, intro = begun("alice")
     own = history.commit(intro, by="mallory", signed="mallory", files={POLICY_PATH: policy("alice", "mallory")})
     judging = PolicyHistory(history, history, intro)
-    judging.judge(history.commit_facts(own), history.facts[own], MAIN)
+    judging.judge(history.commit_facts(own), history.facts[own], (MAIN,))
     assert set(judging.policies_at(own)[0].principals) == {"alice"}
     assert not judging.is_accepted(own)
 

@@ -40,7 +40,7 @@ def signed_by(person: str, at: datetime = START, **changes: object) -> Signature
         "log_index": 7,
         "steps": ("3.2",),
     }
-    return SignatureFacts(**{**facts, **changes})  # type: ignore[arg-type] - any field may be changed
+    return SignatureFacts(**{**facts, **changes})  # type: ignore[arg-type]
 
 
 UNSIGNED = SignatureFacts("unsigned", reason="unsigned", message="commit has no signature")

@@ -1,0 +1,43 @@
+"""Signature facts as one line of JSON: for the way between processes, and for the cache."""
+
+import json
+from typing import Any
+
+from gitsign_py.core.encoding import format_rfc3339, parse_rfc3339
+from gitsign_py.policy.facts import SignatureFacts
+
+
+def dump_facts(facts: SignatureFacts) -> str:
+    """Write facts; what is empty is left out."""
+    value: dict[str, Any] = {
+        "s": facts.status,
+        "f": facts.form,
+        "i": facts.identity,
+        "u": facts.issuer,
+        "c": dict(facts.claims),
+        "t": [[source, format_rfc3339(time)] for source, time in facts.times],
+        "k": facts.key,
+        "n": facts.log_index,
+        "p": " ".join(facts.steps),
+        "r": facts.reason,
+        "m": facts.message,
+    }
+    return json.dumps({key: item for key, item in value.items() if item or item == 0}, separators=(",", ":"))
+
+
+def load_facts(text: str) -> SignatureFacts:
+    """Read what ``dump_facts`` wrote; the caller has authenticated the text."""
+    value = json.loads(text)
+    return SignatureFacts(
+        value["s"],
+        value.get("f", ""),
+        value.get("i", ""),
+        value.get("u", ""),
+        value.get("c", {}),
+        tuple((source, parse_rfc3339(time)) for source, time in value.get("t", ())),
+        value.get("k", ""),
+        value.get("n"),
+        tuple(value.get("p", "").split()),
+        value.get("r", ""),
+        value.get("m", ""),
+    )

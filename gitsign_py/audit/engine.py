@@ -1,0 +1,338 @@
+"""The audit itself: walk, verify on all cores, judge, and yield a record for each commit and tag as it comes."""
+
+import os
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+from gitsign_py.audit.cache import FactsCache
+from gitsign_py.audit.codec import load_facts
+from gitsign_py.audit.foreign import verify_foreign
+from gitsign_py.audit.graph import GitGraph
+from gitsign_py.audit.jobs import NOT_EMBEDDED, Job, Settings
+from gitsign_py.audit.judges import AnySigner, FixedPolicy, Judge, PolicyInHistory, commit_facts
+from gitsign_py.audit.membership import Membership, membership_of
+from gitsign_py.audit.plan import Plan, Target, git_of, judged_part
+from gitsign_py.audit.record import Record
+from gitsign_py.audit.scan import Scanned, scan
+from gitsign_py.audit.walk import Stored, read_all, walk
+from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.errors import PolicyError, UncheckedError
+from gitsign_py.host.repository import GitRepository
+from gitsign_py.policy.facts import UNSIGNED, CommitFacts, Decision, SignatureFacts
+from gitsign_py.policy.history import PolicyHistory
+
+if TYPE_CHECKING:
+    from gitsign_py.audit.workers import Answer, Workers
+
+BATCH = 256
+_CACHED = ("good", "bad")
+_TIME_DEPENDENT = ("log-time-in-future",)
+FetchEntries = Callable[[Sequence[Job]], dict[str, tuple[bytes, ...]]]
+"""Finds log entries for online-mode objects: jobs in, entries (protobuf with body) by object id out."""
+
+
+@dataclass(slots=True)
+class Resources:
+    """What a run may use: ``fetch`` None means that only embedded entries count, ``cache`` None that nothing is kept."""
+
+    settings: Settings
+    jobs: int = 0
+    cache: FactsCache | None = None
+    fetch: FetchEntries | None = None
+    _workers: "Workers | None" = field(default=None, init=False)
+
+    def workers(self) -> "Workers":
+        """The verifying processes, from the first signature on that is not in the cache."""
+        if self._workers is None:
+            from gitsign_py.audit.workers import Workers  # noqa: PLC0415 - cryptography and the pool cost 200 ms
+
+            self._workers = Workers(self.settings, self.jobs or os.cpu_count() or 1)
+        return self._workers
+
+    def close(self) -> None:
+        """End the processes."""
+        if self._workers is not None:
+            self._workers.close()
+            self._workers = None
+
+
+class _Begun(NamedTuple):
+    """A batch on its way: what was read, facts known already, jobs that were sent, their answer."""
+
+    items: "list[tuple[Scanned, bytes | None]]"
+    facts: dict[str, SignatureFacts]
+    jobs: list[Job]
+    answer: "Answer | None"
+
+
+def audit_history(repository: GitRepository, plan: Plan, resources: Resources) -> Iterator[Record]:
+    """Judge every commit, and every annotated tag, that the plan names; yields a Record for each as it comes.
+
+    Newest first, or parents first when the policy is in the history. Raises UncheckedError when git stops early or a
+    process dies (nothing after that was judged), PolicyError when the history's policy cannot start. Close the
+    generator to stop early.
+    """
+    with ExitStack() as stack:
+        errors = stack.enter_context(tempfile.TemporaryFile())
+        stack.callback(resources.close)
+        audit = _Audit(repository, plan, resources, errors)
+        if not plan.tags_only:
+            yield from audit.before_introduction()
+            yield from audit.commits()
+        yield from audit.tags()
+
+
+class _Audit:
+    """One run."""
+
+    def __init__(self, repository: GitRepository, plan: Plan, resources: Resources, errors: IO[bytes]) -> None:
+        self._repository = repository
+        self._plan = plan = judged_part(plan)
+        self._resources = resources
+        self._errors = errors
+        self._git = git_of(repository)
+        self._graph = GitGraph(repository, repository.environment, repository.directory)
+        if plan.introduction:
+            self._check_introduction()
+        self._judge = self._choose_judge()
+        self._membership: Membership = membership_of(self._git, plan, errors)
+
+    # -- who judges ---------------------------------------------------------------------------------------------
+
+    def _check_introduction(self) -> None:
+        try:
+            kind = self._repository.read(self._plan.introduction).kind
+        except UncheckedError as error:
+            raise PolicyError(
+                "introduction-missing",
+                f"introduction commit {self._plan.introduction} is not in the repository",
+                hint="fetch the whole history (a shallow clone has too little of it), or correct the id",
+            ) from error
+        if kind != "commit":
+            raise PolicyError(
+                "introduction-missing", f"introduction {self._plan.introduction} is a {kind}, not a commit"
+            )
+
+    def _choose_judge(self) -> Judge:
+        policy = self._plan.policy
+        if self._plan.in_history:
+            history = PolicyHistory(
+                self._repository, self._graph, self._plan.introduction, self._older(), closing=policy
+            )
+            return PolicyInHistory(history, policy or history.start(), history.start())
+        if policy is None:
+            return AnySigner()
+        return FixedPolicy(policy, self._repository, self._graph, self._facts_of)
+
+    def _older(self) -> frozenset[str]:
+        """Parents of walked commits that are older than the introduction, or beside it."""
+        boundary = self._boundary(("^" + self._plan.introduction,))
+        if self._plan.assume_judged:  # judged when they came in; only where they hang matters
+            named = self._boundary(tuple(f"^{oid}" for oid in self._plan.exclude))
+            boundary |= {oid for oid in named if not self._graph.is_ancestor(self._plan.introduction, oid)}
+        return frozenset(boundary - {self._plan.introduction})
+
+    def _boundary(self, exclude: tuple[str, ...]) -> set[str]:
+        words = "".join(f"{word}\n" for word in (*self._plan.commits, *exclude))
+        out = self._repository.run(
+            ["-c", "core.commitGraph=false", "rev-list", "--boundary", "--stdin"], stdin=words.encode("ascii")
+        )
+        return {line[1:] for line in out.decode("ascii").split("\n") if line.startswith("-")}
+
+    # -- the walk -----------------------------------------------------------------------------------------------
+
+    def before_introduction(self) -> Iterator[Record]:
+        """What is older than the introduction is accepted as it is, and so is the introduction."""
+        plan = self._plan
+        if not plan.introduction or plan.assume_judged or not plan.commits:
+            return
+        for stored in walk(
+            self._git, [plan.introduction, *(f"^{oid}" for oid in plan.exclude)], plan.options, self._errors
+        ):
+            item = scan(stored.oid, stored.kind, stored.data) if stored.data is not None else None
+            if item is None or item.malformed[0]:
+                yield _unread(stored, item)
+                continue
+            which = "introduction" if stored.oid == plan.introduction else "before-introduction"
+            words = "pinned by its id" if which == "introduction" else "older than the introduction"
+            yield _record(item, SignatureFacts("unsigned", item.form), Decision("exempt", which, words, "introduction"))  # type: ignore[arg-type]
+
+    def commits(self) -> Iterator[Record]:
+        """Walk, a few batches ahead of the verdicts."""
+        pending: deque[_Begun] = deque()
+        depth = 2 * (self._resources.jobs or os.cpu_count() or 1)
+        batch: list[tuple[Scanned, bytes | None]] = []
+        for stored in self._walked():
+            if stored.data is None:
+                batch.append((_missing(stored), None))
+            else:
+                item = scan(stored.oid, stored.kind, stored.data)
+                batch.append((item, stored.data if item.form else None))
+            if len(batch) == BATCH:
+                pending.append(self._begin(batch))
+                batch = []
+                if len(pending) > depth:
+                    yield from self._finish(pending.popleft())
+        pending.append(self._begin(batch))
+        while pending:
+            yield from self._finish(pending.popleft())
+
+    def _walked(self) -> Iterator[Stored]:
+        plan = self._plan
+        if not plan.commits:
+            return iter(())
+        exclude = plan.exclude if not plan.in_history or plan.assume_judged else ()
+        left_out = (*exclude, *((plan.introduction,) if plan.introduction else ()))
+        options = ["--topo-order", *(["--reverse"] if plan.in_history else []), *plan.options]
+        return walk(self._git, [*plan.commits, *(f"^{oid}" for oid in left_out)], options, self._errors)
+
+    def tags(self) -> Iterator[Record]:
+        """Judge the annotated tags of the plan, each for its own ref."""
+        targets = [target for target in self._plan.targets if target.tag]
+        for at in range(0, len(targets), BATCH):
+            yield from self._tag_batch(targets[at : at + BATCH])
+
+    def _tag_batch(self, targets: Sequence[Target]) -> Iterator[Record]:
+        stored = {one.oid: one for one in read_all(self._git, [target.tag for target in targets], self._errors)}
+        items: list[tuple[Scanned, bytes | None]] = []
+        for target in targets:
+            found = stored[target.tag]
+            items.append(
+                (scan(found.oid, found.kind, found.data), found.data) if found.data else (_missing(found), None)
+            )
+        facts = self._gather(self._begin(items))
+        for target, (item, _) in zip(targets, items, strict=True):
+            yield self._judged(item, facts, (target.ref,))._replace(kind="tag", ref=target.ref)
+
+    # -- verification -------------------------------------------------------------------------------------------
+
+    def _begin(self, items: "list[tuple[Scanned, bytes | None]]") -> _Begun:
+        facts: dict[str, SignatureFacts] = {}
+        jobs: list[Job] = []
+        for item, data in items:
+            if data is None or item.form != "sigstore":
+                continue
+            known = self._resources.cache.get(item.oid) if self._resources.cache else None
+            if known is not None:
+                facts[item.oid] = load_facts(known)
+            else:
+                jobs.append(Job(item.oid, item.kind, data))
+        return _Begun(items, facts, jobs, self._resources.workers().submit(jobs) if jobs else None)
+
+    def _finish(self, begun: _Begun) -> Iterator[Record]:
+        facts = self._gather(begun)
+        included = self._membership.includes
+        for item, _ in begun.items:
+            record = self._judged(item, facts, self._membership.refs_of(item.oid))
+            if included is None or item.oid in included:
+                yield record
+
+    def _gather(self, begun: _Begun) -> dict[str, SignatureFacts]:
+        facts = begun.facts
+        if begun.answer is not None:
+            texts = dict(zip((job.oid for job in begun.jobs), begun.answer.wait(), strict=True))
+            texts |= self._with_fetched_entries(begun.jobs, texts)
+            fresh = {oid: load_facts(text) for oid, text in texts.items()}
+            facts.update(fresh)
+            self._keep(texts, fresh)
+        foreign = {item.oid: item.form for item, data in begun.items if data and item.form in ("openpgp", "ssh")}
+        if foreign:
+            facts.update(self._foreign(begun, foreign))
+        return facts
+
+    def _with_fetched_entries(self, jobs: Sequence[Job], texts: dict[str, str]) -> dict[str, str]:
+        """Verify online-mode objects once more, with the entries that a store or the log has for them."""
+        wanted = [
+            job for job in jobs if NOT_EMBEDDED in texts[job.oid] and load_facts(texts[job.oid]).reason == NOT_EMBEDDED
+        ]
+        if not wanted or self._resources.fetch is None:
+            return {}
+        entries = self._resources.fetch(wanted)
+        again = [job._replace(entries=entries[job.oid]) for job in wanted if entries.get(job.oid)]
+        if not again:
+            return {}
+        return dict(zip((job.oid for job in again), self._resources.workers().submit(again).wait(), strict=True))
+
+    def _keep(self, texts: dict[str, str], facts: dict[str, SignatureFacts]) -> None:
+        """Keep what no later run could find otherwise: good, or bad for a reason that stays."""
+        if self._resources.cache is None:
+            return
+        lasting = [
+            (oid, texts[oid])
+            for oid, found in facts.items()
+            if found.status in _CACHED and found.reason not in _TIME_DEPENDENT
+        ]
+        self._resources.cache.put(lasting)
+
+    def _foreign(self, begun: _Begun, forms: dict[str, str]) -> dict[str, SignatureFacts]:
+        if any(item.kind == "tag" for item, _ in begun.items):
+            return {
+                oid: SignatureFacts("unchecked", form, reason="tag-format", message=f"{form} tags: use git verify-tag")  # type: ignore[arg-type]
+                for oid, form in forms.items()
+            }
+        try:
+            return verify_foreign(self._git, forms, self._judge.listed_keys())  # type: ignore[arg-type]
+        except UncheckedError as error:
+            unchecked = SignatureFacts("unchecked", reason=error.reason, message=error.message)
+            return dict.fromkeys(forms, unchecked)
+
+    def _facts_of(self, oid: str) -> tuple[CommitFacts, SignatureFacts]:
+        """Read and verify one commit apart from the walk, for what rests on it."""
+        stored = self._repository.read(oid)
+        item = scan(oid, stored.kind, stored.data)
+        facts = self._gather(self._begin([(item, stored.data if item.form else None)]))
+        return commit_facts(item), _signature(item, facts)
+
+    def _judged(self, item: Scanned, facts: dict[str, SignatureFacts], refs: Iterable[str]) -> Record:
+        found = _signature(item, facts)
+        return _record(item, found, self._judge.judge(item, found, refs))
+
+
+def _signature(item: Scanned, facts: dict[str, SignatureFacts]) -> SignatureFacts:
+    if item.malformed[0]:
+        status = "unchecked" if item.kind == "missing" else "malformed"
+        return SignatureFacts(status, reason=item.malformed[0], message=item.malformed[1])  # type: ignore[arg-type]
+    if not item.form:
+        return UNSIGNED
+    return facts.get(item.oid) or SignatureFacts(
+        "unchecked", "unknown", reason="format-unknown", message="signature is of a format that is not supported"
+    )
+
+
+def _missing(stored: Stored) -> Scanned:
+    return Scanned(stored.oid, "missing", malformed=("object-missing", "object is not in this repository"))
+
+
+def _unread(stored: Stored, item: Scanned | None) -> Record:
+    found = item or _missing(stored)
+    verdict = "unchecked" if item is None else "malformed"
+    return Record(stored.oid, verdict, *found.malformed)  # type: ignore[arg-type]
+
+
+def _record(item: Scanned, facts: SignatureFacts, decision: Decision) -> Record:
+    proven = facts.time
+    return Record(
+        item.oid,
+        decision.verdict,
+        decision.reason,
+        decision.message,
+        facts.form or item.form,
+        facts.identity or facts.key,
+        facts.issuer,
+        format_rfc3339(proven[1]) if proven else "",
+        proven[0] if proven else "",
+        facts.log_index,
+        decision.rule,
+        decision.principal,
+        facts.steps,
+        "tag" if item.kind == "tag" else "commit",
+        "",
+        item.subject,
+        item.author,
+        item.committer,
+        item.committed,
+    )

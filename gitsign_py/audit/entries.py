@@ -1,0 +1,133 @@
+"""Log entries of online-mode history: fetched in bulk, kept, and handed on in git notes.
+
+Nothing here is trusted: whatever comes from the log, the local store or a note goes through the same verification as
+an embedded entry. What is stored is the protobuf TransparencyLogEntry with its body.
+"""
+
+import hashlib
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Protocol, Self, TypeVar
+
+from gitsign_py.core.logentry import LogEntry, encode_entry
+from gitsign_py.errors import GitsignError, ServiceError
+
+_Answer = TypeVar("_Answer")
+PARALLEL = 4
+"""Requests under way at once: a shared log is asked like a person would, not like a crawler."""
+RETRIEVE = 10
+ATTEMPTS = 4
+FIRST_PAUSE = 0.5
+MAX_ENTRIES = 8
+_SCHEMA = "CREATE TABLE IF NOT EXISTS entries (oid TEXT, entry BLOB, PRIMARY KEY (oid, entry)) WITHOUT ROWID"
+
+
+class EntrySource(Protocol):
+    """A log that can be searched (Rekor v1)."""
+
+    def search(self, *, digest: bytes | None = None, certificate: bytes | None = None) -> tuple[str, ...]:
+        """UUIDs of entries over a SHA-256 digest by a certificate (DER). Raises ServiceError."""
+        ...
+
+    def retrieve(self, *, uuids: Sequence[str] = ()) -> tuple[LogEntry, ...]:
+        """The entries of UUIDs, at most ten in a request. Raises ServiceError."""
+        ...
+
+
+class Wanted(NamedTuple):
+    """An object whose entry is to be found: its id and the DER of the certificate that signed it."""
+
+    oid: str
+    certificate: bytes
+
+
+class EntryStore:
+    """Entries by object id, in one SQLite file. Close it, or use it as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._database = sqlite3.connect(path, timeout=5)
+        self._database.execute(_SCHEMA)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write and close."""
+        self._database.commit()
+        self._database.close()
+
+    def get(self, oid: str) -> tuple[bytes, ...]:
+        """The entries kept for an object."""
+        rows = self._database.execute("SELECT entry FROM entries WHERE oid = ? LIMIT ?", (oid, MAX_ENTRIES))
+        return tuple(row[0] for row in rows if isinstance(row[0], bytes))
+
+    def put(self, oid: str, entries: Iterable[bytes]) -> None:
+        """Keep entries, and write them at once: an audit that is stopped goes on where it was."""
+        self._database.executemany("INSERT OR IGNORE INTO entries VALUES (?, ?)", [(oid, entry) for entry in entries])
+        self._database.commit()
+
+
+def fetch(
+    source: EntrySource,
+    wanted: Sequence[Wanted],
+    keep: Callable[[str, tuple[bytes, ...]], None],
+    *,
+    pause: Callable[[float], None] = time.sleep,
+) -> dict[str, GitsignError]:
+    """Find the entries of ``wanted`` and give each object's to ``keep``; returns the errors by object id.
+
+    Searches run in parallel; what they find is retrieved ten at a time. A log that fails is asked again after a pause
+    that doubles; when it fails for good, nothing more is asked of it.
+    """
+    failures: dict[str, GitsignError] = {}
+    for at in range(0, len(wanted), RETRIEVE):
+        group = wanted[at : at + RETRIEVE]
+        try:
+            found = _fetch_group(source, group, pause)
+        except GitsignError as error:
+            failures.update((one.oid, error) for one in wanted[at:])
+            break
+        for oid, entries in found.items():
+            keep(oid, entries)
+    return failures
+
+
+def _fetch_group(
+    source: EntrySource, group: Sequence[Wanted], pause: Callable[[float], None]
+) -> dict[str, tuple[bytes, ...]]:
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        uuids = list(pool.map(lambda one: _search(source, one, pause), group))
+    flat = list(dict.fromkeys(uuid for found in uuids for uuid in found))
+    entries = _patiently(lambda: source.retrieve(uuids=flat), pause) if flat else ()
+    by_leaf = {hashlib.sha256(b"\0" + entry.body).hexdigest(): entry for entry in entries}
+    return {one.oid: _chosen(found, by_leaf) for one, found in zip(group, uuids, strict=True)}
+
+
+def _search(source: EntrySource, one: Wanted, pause: Callable[[float], None]) -> tuple[str, ...]:
+    digest = hashlib.sha256(one.oid.encode()).digest()
+    found = _patiently(lambda: source.search(digest=digest, certificate=one.certificate), pause)
+    return found[:MAX_ENTRIES]
+
+
+def _chosen(uuids: Sequence[str], by_leaf: Mapping[str, LogEntry]) -> tuple[bytes, ...]:
+    """The last 64 digits of a UUID are the entry's leaf hash (RFC 6962 §2.1)."""
+    return tuple(encode_entry(by_leaf[uuid[-64:]], with_body=True) for uuid in uuids if uuid[-64:] in by_leaf)
+
+
+def _patiently(ask: Callable[[], _Answer], pause: Callable[[float], None]) -> _Answer:
+    for attempt in range(ATTEMPTS - 1):
+        try:
+            return ask()
+        except ServiceError:
+            pause(FIRST_PAUSE * 2**attempt)
+    return ask()

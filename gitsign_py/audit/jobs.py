@@ -1,0 +1,32 @@
+"""What goes to the verifying processes. Apart from ``verify.py``, which loads cryptography: a run whose facts are all
+in the cache never does.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from gitsign_py.core.trust import TrustedRoot
+
+NOT_EMBEDDED = "log-entry-not-embedded"
+"""Reason of an online-mode signature whose entry nobody has shown (step 4.1)."""
+
+
+class Job(NamedTuple):
+    """A signed object to verify; ``entries`` are log entries (protobuf, with bodies) kept from an earlier fetch."""
+
+    oid: str
+    kind: str
+    data: bytes
+    entries: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What every verification of a run shares. Without a trust root every signature is unchecked."""
+
+    trusted_root: "TrustedRoot | None"
+    now: datetime
+    require_sct: bool = True
+    require_timestamp: bool = False

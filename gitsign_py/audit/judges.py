@@ -1,0 +1,132 @@
+"""Who decides: nobody (every good signature counts), one policy for all commits, or the policy in the history."""
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from gitsign_py.audit.scan import Scanned
+from gitsign_py.errors import FormatError, GitsignError, UncheckedError
+from gitsign_py.policy.evaluate import evaluate_one
+from gitsign_py.policy.facts import CommitFacts, Decision, SignatureFacts
+from gitsign_py.policy.history import PolicyHistory
+from gitsign_py.policy.model import Key, Policy
+from gitsign_py.policy.surroundings import NOTHING_CHANGED, InRepository, MergeGraph
+from gitsign_py.ports import ObjectSource
+
+FactsOf = Callable[[str], tuple[CommitFacts, SignatureFacts]]
+"""Reads and verifies one commit by its id."""
+_MAX_DEPTH = 64
+_MAX_REMEMBERED = 10_000
+
+
+class Judge(Protocol):
+    """Judges commits in the order of the walk."""
+
+    def judge(self, item: Scanned, facts: SignatureFacts, refs: Iterable[str]) -> Decision:
+        """Judge one commit or tag on the refs that it is reachable from; raises nothing."""
+        ...
+
+    def listed_keys(self) -> tuple[Key, ...]:
+        """The OpenPGP and SSH keys that may count."""
+        ...
+
+
+def commit_facts(item: Scanned) -> CommitFacts:
+    """What a policy reads of a scanned object."""
+    kind = "tag" if item.kind == "tag" else "commit"
+    return CommitFacts(item.oid, item.author, item.committer, item.parents, item.tree, kind)  # type: ignore[arg-type]
+
+
+class AnySigner:
+    """No policy: a good signature is verified, whoever made it."""
+
+    def judge(self, item: Scanned, facts: SignatureFacts, refs: Iterable[str]) -> Decision:  # noqa: ARG002
+        """Take the signature's own status."""
+        if facts.status == "good":
+            return Decision("verified", "verified", "signature is good; no policy says who may sign")
+        return Decision(facts.status, facts.reason, facts.message)
+
+    def listed_keys(self) -> tuple[Key, ...]:
+        """None are listed."""
+        return ()
+
+
+class FixedPolicy:
+    """One policy judges everything. ``facts_of`` serves forge merges, which rest on what they merge."""
+
+    def __init__(self, policy: Policy, source: ObjectSource, graph: MergeGraph, facts_of: FactsOf) -> None:
+        self._policy = policy
+        self._facts_of = facts_of
+        self._around = InRepository(source, graph, self._is_accepted)
+        self._refs: tuple[str, ...] = ()
+        self._depth = 0
+        self._remembered: dict[tuple[str, tuple[str, ...]], bool] = {}
+
+    def judge(self, item: Scanned, facts: SignatureFacts, refs: Iterable[str]) -> Decision:
+        """Judge by the rules for each of the refs; the first refusal counts."""
+        self._refs = tuple(refs)
+        return _guarded(lambda: self._on_all(commit_facts(item), facts))
+
+    def _on_all(self, commit: CommitFacts, facts: SignatureFacts) -> Decision:
+        return evaluate_one(self._policy, commit, facts, self._refs, self._around)
+
+    def _is_accepted(self, oid: str) -> bool:
+        key = (oid, self._refs)
+        if oid == self._policy.introduction:
+            return True
+        if key not in self._remembered:
+            if self._depth >= _MAX_DEPTH:
+                raise UncheckedError("merge-too-deep", f"forge merges of forge merges, more than {_MAX_DEPTH} deep")
+            self._depth += 1
+            try:
+                self._remember(key, self._on_all(*self._facts_of(oid)).accepted)
+            finally:
+                self._depth -= 1
+        return self._remembered[key]
+
+    def _remember(self, key: tuple[str, tuple[str, ...]], accepted: bool) -> None:
+        if len(self._remembered) >= _MAX_REMEMBERED:
+            self._remembered.clear()
+        self._remembered[key] = accepted
+
+    def listed_keys(self) -> tuple[Key, ...]:
+        """The keys of the policy."""
+        return tuple(self._policy.keys.values())
+
+
+class PolicyInHistory:
+    """Each commit by the policy in its parents; the walk must give parents first."""
+
+    def __init__(self, history: PolicyHistory, *policies: Policy) -> None:
+        self._history = history
+        self._policies = policies
+
+    def judge(self, item: Scanned, facts: SignatureFacts, refs: Iterable[str]) -> Decision:
+        """Judge a commit by its parents' policies, a tag by those in force at what it names."""
+        if item.kind == "tag":
+            return _guarded(lambda: self._judge_tag(item, facts, refs))
+        return _guarded(lambda: self._judge_commit(item, facts, refs))
+
+    def _judge_commit(self, item: Scanned, facts: SignatureFacts, refs: Iterable[str]) -> Decision:
+        return self._history.judge(commit_facts(item), facts, refs)
+
+    def _judge_tag(self, item: Scanned, facts: SignatureFacts, refs: Iterable[str]) -> Decision:
+        decision = Decision("unauthorised", "policy-missing", "no policy is in force at what the tag names")
+        for policy in self._history.policies_at(item.parents[0]) if item.parents else ():
+            decision = evaluate_one(policy, commit_facts(item), facts, tuple(refs), NOTHING_CHANGED)
+            if not decision.accepted:
+                return decision
+        return decision
+
+    def listed_keys(self) -> tuple[Key, ...]:
+        """The keys of the first and of the newest policy."""
+        return tuple({key.fingerprint: key for policy in self._policies for key in policy.keys.values()}.values())
+
+
+def _guarded(judge: Callable[[], Decision]) -> Decision:
+    """What cannot be read around a commit leaves it unchecked, and a broken object malformed; never accepted."""
+    try:
+        return judge()
+    except FormatError as error:
+        return Decision("malformed", error.reason, error.message)
+    except GitsignError as error:
+        return Decision("unchecked", error.reason, error.message)

@@ -1,0 +1,77 @@
+"""Log entries in git notes (``refs/notes/gitsign``): the history then verifies for everyone, with no network.
+
+A note is a line ``gitsign-log-entry: BASE64`` for each entry (protobuf, with its body). Notes are nobody's word: the
+entries in them are verified like any other. Other lines of a note are left as they are.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from gitsign_py.core.encoding import b64_decode, b64_encode
+from gitsign_py.errors import FormatError
+from gitsign_py.host.repository import GitRepository
+
+REF = "refs/notes/gitsign"
+_PREFIX = b"gitsign-log-entry: "
+_MAX_NOTE = 1 << 20
+
+
+class EntryNotes:
+    """The notes of a repository, listed once."""
+
+    def __init__(self, repository: GitRepository) -> None:
+        self._repository = repository
+        self._notes = self._list()
+
+    def _list(self) -> dict[str, str]:
+        """Note blob by annotated object; no notes at all is git's exit status 128 or an empty answer."""
+        out = self._repository.run(["notes", f"--ref={REF}", "list"], accept=(0, 1, 128))
+        pairs = (line.split() for line in out.decode("ascii", "replace").split("\n") if line)
+        return {pair[1]: pair[0] for pair in pairs if len(pair) == 2}
+
+    def get(self, oid: str) -> tuple[bytes, ...]:
+        """The entries in an object's note; lines that are no entry are passed over."""
+        blob = self._notes.get(oid)
+        return () if blob is None else _entries(self._repository.read(blob).data)
+
+    def add(self, entries: Mapping[str, Sequence[bytes]]) -> int:
+        """Add entries by object id, all in one commit on the notes ref; gives the number of notes that changed."""
+        changed = {oid: found for oid, found in entries.items() if set(found) - set(self.get(oid))}
+        if not changed:
+            return 0
+        stream = bytearray(b"feature done\n")
+        stream += f"commit {REF}\n".encode() + self._committer() + _data(b"Add log entries\n")
+        tip = self._repository.run(["rev-parse", "-q", "--verify", REF], accept=(0, 1)).strip()
+        if tip:
+            stream += b"from " + tip + b"\n"
+        for oid, found in changed.items():
+            stream += b"N inline " + oid.encode() + b"\n" + _data(self._note(oid, found))
+        self._repository.run(["fast-import", "--quiet"], stdin=bytes(stream + b"done\n"))
+        self._notes = self._list()
+        return len(changed)
+
+    def _committer(self) -> bytes:
+        return b"committer " + self._repository.run(["var", "GIT_COMMITTER_IDENT"]).strip() + b"\n"
+
+    def _note(self, oid: str, entries: Sequence[bytes]) -> bytes:
+        old = self._repository.read(self._notes[oid]).data if oid in self._notes else b""
+        have = set(_entries(old))
+        lines = [_PREFIX + b64_encode(entry).encode() + b"\n" for entry in entries if entry not in have]
+        return old + (b"\n" if old and not old.endswith(b"\n") else b"") + b"".join(lines)
+
+
+def _entries(note: bytes) -> tuple[bytes, ...]:
+    if len(note) > _MAX_NOTE:
+        return ()
+    found = []
+    for line in note.split(b"\n"):
+        if line.startswith(_PREFIX):
+            try:
+                found.append(b64_decode(line[len(_PREFIX) :]))
+            except FormatError:
+                continue
+    return tuple(found)
+
+
+def _data(content: bytes) -> bytes:
+    """git-fast-import(1), ``data``: an exact byte count."""
+    return b"data %d\n" % len(content) + content + b"\n"

@@ -1,0 +1,128 @@
+"""What to audit: refs and ids, what is left out, and by which policy."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from gitsign_py.audit.walk import Git
+from gitsign_py.errors import UncheckedError, UsageError
+from gitsign_py.host.repository import GitRepository
+from gitsign_py.policy.model import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A commit from which to walk, for a full ref name (rules go by it); ``tag`` is the annotated tag on the way."""
+
+    ref: str
+    commit: str
+    tag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A walk: ``exclude`` are ids whose history is left out, ``options`` are rev-list's.
+
+    ``policy`` None means that every good signature counts. With ``in_history`` the policy is the one in the commits,
+    from ``introduction`` on; ``policy`` is then the newest one, which closes the windows of people who left.
+    ``assume_judged`` says that the history left out was judged when it came in (a server's own refs).
+    """
+
+    targets: tuple[Target, ...]
+    exclude: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    policy: Policy | None = None
+    introduction: str = ""
+    in_history: bool = False
+    assume_judged: bool = False
+    tags_only: bool = False
+
+    @property
+    def commits(self) -> tuple[str, ...]:
+        """The commits to walk from, each once."""
+        return tuple(dict.fromkeys(target.commit for target in self.targets if target.commit))
+
+
+def read_refs(repository: GitRepository, patterns: tuple[str, ...] = ()) -> tuple[Target, ...]:
+    """All refs below ``patterns`` (none: all) as targets; annotated tags with their commit, other objects left out."""
+    wanted = "%(objecttype) %(objectname) %(*objecttype) %(*objectname) %(refname)"
+    out = repository.run(["for-each-ref", f"--format={wanted}", *patterns])
+    targets = []
+    for line in out.decode("utf-8", "surrogateescape").split("\n"):
+        kind, _, rest = line.partition(" ")
+        oid, _, rest = rest.partition(" ")
+        peeled_kind, _, rest = rest.partition(" ")
+        peeled, _, ref = rest.partition(" ")
+        if kind == "commit":
+            targets.append(Target(ref, oid))
+        elif kind == "tag":
+            targets.append(Target(ref, peeled if peeled_kind == "commit" else "", oid))
+    return tuple(targets)
+
+
+def current_ref(repository: GitRepository) -> str:
+    """The full name of the branch that HEAD is on, or ``HEAD``."""
+    out = repository.run(["symbolic-ref", "-q", "HEAD"], accept=(0, 1))
+    return out.decode("utf-8", "surrogateescape").strip() or "HEAD"
+
+
+def resolve_targets(repository: GitRepository, words: tuple[str, ...]) -> tuple[tuple[Target, ...], tuple[str, ...]]:
+    """Read revisions and ranges as git does: targets, and ids to leave out. Raises UsageError ``revision-unknown``."""
+    targets: list[Target] = []
+    exclude: list[str] = []
+    for word in words or ("HEAD",):
+        for oid in _parse(repository, word):
+            if oid.startswith("^"):
+                exclude.append(oid[1:])
+            else:
+                targets.append(_target(repository, word, oid))
+    return tuple(targets), tuple(exclude)
+
+
+def _parse(repository: GitRepository, word: str) -> list[str]:
+    if not word or word.startswith("-") or "\n" in word:
+        raise UsageError("revision-unknown", f"git knows no revision {word!r}")
+    try:
+        found = repository.run(["rev-parse", "--revs-only", "--end-of-options", word]).decode("ascii").split()
+    except UncheckedError as error:
+        raise UsageError("revision-unknown", f"git knows no revision {word!r}") from error
+    if not found:
+        raise UsageError("revision-unknown", f"git knows no revision {word!r}")
+    return found
+
+
+def _target(repository: GitRepository, word: str, oid: str) -> Target:
+    """A word's end: the ref that it names (in a range, its right side), else the branch that HEAD is on."""
+    end = word.rpartition("..")[2].lstrip(".") or "HEAD"
+    out = repository.run(["rev-parse", "--symbolic-full-name", "--end-of-options", end], accept=(0, 128))
+    names = [name for name in out.decode("utf-8", "surrogateescape").split("\n") if name.startswith("refs/")]
+    ref = names[0] if names else current_ref(repository)
+    commit = repository.run(
+        ["rev-parse", "-q", "--verify", "--end-of-options", f"{oid}^{{commit}}"], accept=(0, 1, 128)
+    )
+    found = commit.decode("ascii", "replace").strip()
+    if not found:
+        raise UsageError("revision-kind", f"{word} is not a commit or a tag of one")
+    return Target(ref, found, oid if found != oid else "")
+
+
+def judged_part(plan: Plan) -> Plan:
+    """The plan without the refs that its policy leaves alone (``unjudged``)."""
+    policy = plan.policy
+    if policy is None:
+        return plan
+    return replace(plan, targets=tuple(target for target in plan.targets if policy.judges(target.ref)))
+
+
+def ref_classes(plan: Plan) -> Mapping[tuple[int, ...], tuple[Target, ...]]:
+    """Targets grouped by the rules that speak about their ref: one walk each is enough, since they are judged alike."""
+    if plan.policy is None:
+        return {(): plan.targets}
+    groups: dict[tuple[int, ...], list[Target]] = {}
+    for target in plan.targets:
+        groups.setdefault(plan.policy.rules_for(target.ref), []).append(target)
+    return {rules: tuple(found) for rules, found in groups.items()}
+
+
+def git_of(repository: GitRepository) -> Git:
+    """Where the walk's own git processes run: as those of the repository."""
+    return Git(repository.environment, repository.directory)

@@ -1,0 +1,112 @@
+"""Verifies signatures for an audit, in the worker processes: stored bytes in, facts out, nothing raised.
+
+What a refusal means for the history is decided here once: ``bad`` when a check failed, ``unchecked`` when one could
+not be made, ``malformed`` for an object that cannot be split.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gitsign_py.audit.codec import dump_facts
+from gitsign_py.audit.jobs import Job, Settings
+from gitsign_py.core.certificate import Certificate
+from gitsign_py.core.fulcio import certificate_identity
+from gitsign_py.core.gitobject import split_object
+from gitsign_py.core.logentry import LogEntry, decode_entry
+from gitsign_py.errors import FormatError, GitsignError, UncheckedError, VerificationError
+from gitsign_py.policy.facts import SignatureFacts, SignatureStatus
+from gitsign_py.policy.verified import facts_of
+from gitsign_py.verification.signature import FindEntries, open_signature, verify_signature
+from gitsign_py.verification.steps import Report
+
+# Refusals that say that we cannot judge, not that the signature is wrong: unknown logs, forms that nobody specified.
+_CANNOT_JUDGE = frozenset({"log-unknown", "log-entry-kind-unknown", "sct-log-unknown", "signature-prerelease"})
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """Verifies one object after the other by the same settings."""
+
+    settings: Settings
+
+    def verify(self, job: Job) -> SignatureFacts:
+        """Verify one object."""
+        try:
+            found = split_object(job.kind, job.data)
+        except FormatError as error:
+            return SignatureFacts("malformed", reason=error.reason, message=error.message)
+        report = Report()
+        try:
+            if self.settings.trusted_root is None:
+                raise UncheckedError("trust-root-missing", "there is no trust root to verify with")
+            verified = verify_signature(
+                found.payload,
+                found.signature or b"",
+                trusted_root=self.settings.trusted_root,
+                now=self.settings.now,
+                object_id=job.oid,
+                find_entries=_stored(job.entries),
+                require_sct=self.settings.require_sct,
+                require_timestamp=self.settings.require_timestamp,
+                report=report,
+            )
+        except GitsignError as error:
+            return _refused(error, found.signature or b"", report)
+        return facts_of(verified)
+
+    def verify_batch(self, jobs: Sequence[Job]) -> list[str]:
+        """Verify several objects and give their facts as text."""
+        return [dump_facts(self.verify(job)) for job in jobs]
+
+
+def _stored(entries: tuple[bytes, ...]) -> FindEntries | None:
+    """Entries from the store instead of a log; all of them are verified like any other."""
+    if not entries:
+        return None
+
+    def find(_digest: bytes, _certificate: Certificate) -> Sequence[LogEntry]:
+        return tuple(decode_entry(entry) for entry in entries)
+
+    return find
+
+
+def _refused(error: GitsignError, signature: bytes, report: Report) -> SignatureFacts:
+    status: SignatureStatus = "bad"
+    if isinstance(error, UncheckedError) or error.reason in _CANNOT_JUDGE:
+        status = "unchecked"
+    step = f" (step {error.step})" if isinstance(error, VerificationError) and error.step else ""
+    identity, issuer = _claimed(signature) if status == "unchecked" else ("", "")
+    return SignatureFacts(
+        status,
+        "sigstore",
+        identity=identity,
+        issuer=issuer,
+        steps=tuple(step.number for step in report.steps if step.outcome == "passed"),
+        reason=error.reason,
+        message=f"{error.message}{step}",
+    )
+
+
+def _claimed(signature: bytes) -> tuple[str, str]:
+    """Whom the certificate names, for people who look at what could not be checked. No verdict rests on it."""
+    try:
+        found = certificate_identity(open_signature(signature).certificate)
+    except GitsignError:
+        return "", ""
+    return found.value, found.issuer
+
+
+_worker: Verifier | None = None
+
+
+def start_worker(settings: Settings) -> None:
+    """Set up a worker process."""
+    global _worker  # noqa: PLW0603 - the one place that a process pool leaves for what its workers share
+    _worker = Verifier(settings)
+
+
+def work(jobs: Sequence[Job]) -> list[str]:
+    """Verify a batch in a worker process."""
+    if _worker is None:
+        raise RuntimeError("worker was not started")
+    return _worker.verify_batch(jobs)

@@ -1,0 +1,158 @@
+"""Walks a history through two pipes of git: ``rev-list`` names the commits, ``cat-file --batch`` gives their bytes.
+
+Neither replace refs nor grafts nor the commit-graph file are believed: each shows other parents than the commit has.
+"""
+
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from gitsign_py.errors import ConfigError, FormatError, UncheckedError
+from gitsign_py.host.gitprogram import complaint, first_words, git_environment
+
+_READ = 1 << 18
+MAX_COMMIT_BYTES = 64 << 20
+# An object that alone fills the memory must not: it is passed over, and reported as malformed.
+
+
+class Stored(NamedTuple):
+    """An object as stored. ``data`` is None for one that is not there; ``kind`` says ``missing`` then."""
+
+    oid: str
+    kind: str
+    data: bytes | None
+
+
+class Git(NamedTuple):
+    """Where git runs: the process environment (GIT_DIR, quarantine and the like), and the directory."""
+
+    environment: Mapping[str, str]
+    directory: Path | None
+
+    def start(self, arguments: Sequence[str], stdin: "int | IO[bytes]", errors: IO[bytes]) -> "subprocess.Popen[bytes]":
+        """Start git with a pipe on stdout; raises ConfigError ``git-missing``."""
+        try:
+            return subprocess.Popen(
+                ["git", "-c", "core.commitGraph=false", *arguments],
+                cwd=self.directory,
+                env=git_environment(self.environment),
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+            )
+        except OSError as error:
+            raise ConfigError("git-missing", f"the program git cannot be run: {error.strerror}") from error
+
+
+def walk(git: Git, revisions: Sequence[str], options: Sequence[str], errors: IO[bytes]) -> Iterator[Stored]:
+    """Yield every commit that ``git rev-list OPTIONS`` names for ``revisions`` (ids, ``^ID``), with its bytes.
+
+    ``errors`` is an open temporary file for git's complaints. Raises UncheckedError ``git-failed`` when git stops
+    before the end: a walk that broke off must never look like one that is done.
+    """
+    with _listing(git, revisions, options, errors) as listing:
+        yield from _contents(git, listing, errors)
+
+
+def list_ids(git: Git, revisions: Sequence[str], options: Sequence[str], errors: IO[bytes]) -> Iterator[str]:
+    """Yield only the ids that ``git rev-list OPTIONS`` names. Raises UncheckedError ``git-failed``."""
+    with _listing(git, revisions, options, errors) as listing:
+        assert listing.stdout is not None  # noqa: S101 - for the type checker: it was asked for
+        for line in listing.stdout:
+            yield line[:-1].decode("ascii")
+        if listing.wait():
+            raise _trouble(errors, listing.returncode)
+
+
+def read_all(git: Git, oids: Sequence[str], errors: IO[bytes]) -> Iterator[Stored]:
+    """Yield the objects of these ids in their order."""
+    with _stdin_of("".join(f"{oid}\n" for oid in oids)) as names:
+        yield from _drain(git.start(["cat-file", "--batch", "--buffer"], names, errors), errors)
+
+
+@contextmanager
+def _stdin_of(text: str) -> Iterator[IO[bytes]]:
+    """A file to be read as standard input: a pipe that we fill ourselves could fill up while git writes to us."""
+    with tempfile.TemporaryFile() as file:
+        file.write(text.encode("ascii"))
+        file.seek(0)
+        yield file
+
+
+@contextmanager
+def _listing(
+    git: Git, revisions: Sequence[str], options: Sequence[str], errors: IO[bytes]
+) -> "Iterator[subprocess.Popen[bytes]]":
+    with _stdin_of("".join(f"{revision}\n" for revision in revisions)) as names:
+        process = git.start(["rev-list", *options, "--stdin"], names, errors)
+        try:
+            yield process
+        finally:
+            _end(process)
+
+
+def _contents(git: Git, listing: "subprocess.Popen[bytes]", errors: IO[bytes]) -> Iterator[Stored]:
+    assert listing.stdout is not None  # noqa: S101 - for the type checker: it was asked for
+    reader = git.start(["cat-file", "--batch", "--buffer"], listing.stdout, errors)
+    listing.stdout.close()  # git holds it now; ours would keep the pipe open
+    yield from _drain(reader, errors)
+    if listing.wait():
+        raise _trouble(errors, listing.returncode)
+
+
+def _drain(process: "subprocess.Popen[bytes]", errors: IO[bytes]) -> Iterator[Stored]:
+    try:
+        assert process.stdout is not None  # noqa: S101
+        yield from _parse(process.stdout)
+        if process.wait():
+            raise _trouble(errors, process.returncode)
+    finally:
+        _end(process)
+
+
+def _parse(stream: IO[bytes]) -> Iterator[Stored]:
+    """Parse ``ID SP KIND SP SIZE LF CONTENT LF`` and ``ID SP missing LF`` (git-cat-file(1), batch output)."""
+    buffer, at = stream.read(_READ), 0
+    while True:
+        end = buffer.find(b"\n", at)
+        while end < 0:
+            more = stream.read(_READ)
+            if not more:
+                if at < len(buffer):
+                    raise UncheckedError("git-failed", "git ended inside an answer")
+                return
+            buffer, at = buffer[at:] + more, 0
+            end = buffer.find(b"\n", at)
+        words = buffer[at:end].split(b" ")
+        at = end + 1
+        if len(words) != 3:
+            yield Stored(words[0].decode("ascii", "replace"), "missing", None)
+            continue
+        size = int(words[2])
+        if size > MAX_COMMIT_BYTES:
+            raise FormatError("object-too-large", f"{words[0].decode()} has {size} bytes, at most {MAX_COMMIT_BYTES}")
+        if len(buffer) - at <= size:
+            buffer, at = buffer[at:] + stream.read(max(_READ, size + 1 - (len(buffer) - at))), 0
+            if len(buffer) <= size:
+                raise UncheckedError("git-failed", "git ended inside an object")
+        yield Stored(words[0].decode(), words[1].decode(), buffer[at : at + size])
+        at += size + 1
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def _trouble(errors: IO[bytes], status: int) -> Exception:
+    errors.seek(0)
+    said = errors.read(1 << 16)
+    if first_words(said):
+        return complaint(said, status)
+    return UncheckedError("git-failed", f"git ended with status {status} before the walk was done")
