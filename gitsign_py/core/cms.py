@@ -28,6 +28,8 @@ _HASH_OF_SIGNATURE = {
 _RSA_SIGNATURES = (oids.RSA, oids.RSA_SHA256, oids.RSA_SHA384, oids.RSA_SHA512)
 _ECDSA_SIGNATURES = (oids.ECDSA_SHA256, oids.ECDSA_SHA384, oids.ECDSA_SHA512)
 
+_CONSTRUCTED_OCTETS = 0x24
+
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
@@ -111,7 +113,18 @@ def _encapsulated(element: der.Element) -> tuple[str, bytes | None]:
     content_type = der.read_oid(reader.next())
     wrapped = reader.optional(0xA0)
     reader.done()
-    return content_type, None if wrapped is None else der.read_octet_string(der.parse(wrapped.content))
+    return content_type, None if wrapped is None else _content(content_type, der.parse(wrapped.content))
+
+
+def _content(content_type: str, element: der.Element) -> bytes:
+    """The octets of eContent. Some timestamp authorities write the OCTET STRING in parts (X.690 §8.7.3).
+
+    RFC 5652 §5.2 lets them: what is signed is the content's octets, however they are wrapped. Nobody does so for
+    signatures over commits, so there it stays an error.
+    """
+    if content_type == oids.TST_INFO and element.tag == _CONSTRUCTED_OCTETS:
+        return b"".join(der.read_octet_string(part) for part in element.children())
+    return der.read_octet_string(element)
 
 
 def _certificates(element: der.Element | None) -> tuple[Certificate, ...]:
