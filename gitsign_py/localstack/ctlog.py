@@ -91,7 +91,7 @@ class CtLog:
             signed = sct.signed_data(now_ms, submission.entry_type, submission.signed_entry, extensions)
             stamp = sct.build_sct(key.key_id, now_ms, extensions, key.sign(signed))
             data = sct.merkle_tree_leaf(now_ms, submission.entry_type, submission.signed_entry, extensions)
-            extra = opaque(sct.encode_sct(stamp), 2) + submission.extra_data
+            extra = opaque(stamp.raw, 2) + submission.extra_data
             tree.append(data, identity=identity, extra=extra, time_ms=now_ms)
         return stamp
 
@@ -215,10 +215,9 @@ def service(ctlog: CtLog) -> Service:
 
 def _precert_submission(chain: tuple[bytes, ...]) -> Submission:
     certificate, issuer = _pair(chain)
-    tbs = sct.precertificate_tbs(certificate)
     if not sct.is_precertificate(certificate):
         raise Refusal(400, "the first certificate has no critical poison extension")
-    return Submission(chain, sct.PRECERT_ENTRY, sct.precert_entry(tbs, issuer.public_key))
+    return Submission(chain, sct.PRECERT_ENTRY, sct.precert_entry(certificate, issuer))
 
 
 def _x509_submission(chain: tuple[bytes, ...]) -> Submission:
