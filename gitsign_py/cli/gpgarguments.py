@@ -18,8 +18,9 @@ _SHORT_FLAGS = {
 }
 _SHORT_VALUES = {"u": "local-user", "o": "output"}
 _LONG_FLAGS = frozenset(
-    {"sign", "detach-sign", "armor", "verify", "version", "verbose", "quiet", "batch", "no-tty", "yes", "no", "no-armor",
-     "no-greeting", "no-secmem-warning", "no-permission-warning", "utf8-strings", "disable-dirmngr", "disable-crl-checks"}
+    {"sign", "detach-sign", "armor", "verify", "version", "verbose", "quiet", "batch", "no-tty", "yes", "no",
+     "no-armor", "no-greeting", "no-secmem-warning", "no-permission-warning", "utf8-strings", "disable-dirmngr",
+     "disable-crl-checks"}
 )  # fmt: skip
 _LONG_VALUES = frozenset(
     {"local-user", "status-fd", "logger-fd", "keyid-format", "include-certs", "output", "digest-algo", "trust-model",

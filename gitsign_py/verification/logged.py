@@ -16,7 +16,7 @@ from gitsign_py.core.cms import SignerInfo
 from gitsign_py.core.encoding import format_rfc3339, pem_encode
 from gitsign_py.core.logentry import LogEntry, hashedrekord_v001_body, hashedrekord_v002_body, parse_hashedrekord
 from gitsign_py.core.tlogproof import verify_entry
-from gitsign_py.core.trust import TrustedRoot
+from gitsign_py.core.trust import TransparencyLogInstance, TrustedRoot
 from gitsign_py.errors import FormatError, GitsignError, InvalidSignatureError, VerificationError
 from gitsign_py.verification.result import LoggedEntry, ProvenTime
 from gitsign_py.verification.steps import Report
@@ -37,6 +37,7 @@ class Logged:
 
     entry: LoggedEntry
     times: tuple[ProvenTime, ...]
+    log: TransparencyLogInstance
 
 
 def check_embedded_entry(
@@ -135,20 +136,31 @@ def _prove(
         facts["log"], facts["log_id"] = proven.log.base_url, proven.log.log_id.hex()
         facts["log_index"] = entry.log_index
         facts["tree_size"] = proven.checkpoint.size
+        version = parse_hashedrekord(proven.body).version
+        _check_version(entry, version, promised=proven.promised)
         times = integrated_times(entry, proven.log.base_url, now) if proven.promised else ()
         if times:
             facts["integrated_time"] = format_rfc3339(times[0].time)
-    record = parse_hashedrekord(proven.body)
     logged = LoggedEntry(
         log_index=entry.log_index,
         log_id=proven.log.log_id.hex(),
         base_url=proven.log.base_url,
         kind="hashedrekord",
-        version=record.version,
+        version=version,
         integrated_time=times[0].time if times else None,
         embedded=embedded,
     )
-    return Logged(logged, times)
+    return Logged(logged, times, proven.log)
+
+
+def _check_version(entry: LogEntry, version: str, *, promised: bool) -> None:
+    """The entry's version is its body's, the Go client's 0.0.1 for 0.0.2 aside. Rekor v1 always gives a promise."""
+    if entry.version != version and (entry.version, version) != ("0.0.1", "0.0.2"):
+        raise VerificationError(
+            "entry-version-mismatch", f"log entry says it has version {entry.version}, its body has {version}"
+        )
+    if version == "0.0.1" and not promised:
+        raise VerificationError("set-missing", "log entry has no signed promise (SET), so nothing dates it")
 
 
 def integrated_times(entry: LogEntry, authority: str, now: datetime) -> tuple[ProvenTime, ...]:

@@ -67,9 +67,11 @@ def verify_signature(
     if opened.entry is not None:
         logged = check_embedded_entry(steps, opened.entry, opened.signer, opened.certificate, trusted_root, now=now)
     else:
-        logged = _find(steps, signer, object_id, find_entries, trusted_root, now)
+        logged = _find(
+            steps, signer, object_id=object_id, find_entries=find_entries, trusted_root=trusted_root, now=now
+        )
     times = _proven_times(steps, opened, logged, trusted_root, require_timestamp=require_timestamp)
-    check_validity(steps, signer, times)
+    check_validity(steps, signer, times, logged.log)
     _check_expected(steps, signer, expected)
     return VerifiedSignature(
         identity=signer.identity.value,
@@ -143,6 +145,7 @@ def _check_cms(steps: Report, opened: Opened, payload: bytes) -> None:
 def _find(
     steps: Report,
     signer: Signer,
+    *,
     object_id: str | None,
     find_entries: FindEntries | None,
     trusted_root: TrustedRoot,

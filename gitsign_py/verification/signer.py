@@ -10,7 +10,8 @@ from gitsign_py.core.certpath import check_path, check_times
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.fulcio import CertificateIdentity, certificate_identity, check_profile
 from gitsign_py.core.sct import verify_embedded_scts
-from gitsign_py.core.trust import CertificateAuthority, TrustedRoot
+from gitsign_py.core.tlogproof import check_log_window
+from gitsign_py.core.trust import CertificateAuthority, TransparencyLogInstance, TrustedRoot
 from gitsign_py.errors import VerificationError
 from gitsign_py.verification.result import ProvenTime
 from gitsign_py.verification.steps import Report
@@ -47,11 +48,11 @@ def check_signer(
     """
     with report.step("2.1") as facts:
         facts["certificate"] = leaf.fingerprint
-        check_profile(leaf)
-    with report.step("2.2") as facts:
         issued_by = find_issuers(leaf, untrusted, trusted_root.certificate_authorities)
         facts["ca"] = issued_by[0].authority.uri or issued_by[0].authority.common_name
         facts["ca_certificate"] = issued_by[0].path[0].fingerprint
+    with report.step("2.2"):
+        check_profile(leaf)
     if require_sct:
         with report.step("2.3") as facts:
             proven = verify_embedded_scts(leaf, issued_by[0].path[0], trusted_root.ctlogs)
@@ -94,16 +95,21 @@ def find_issuers(
     )
 
 
-def check_validity(report: Report, signer: Signer, times: Sequence[ProvenTime]) -> None:
-    """Step 5.3: leaf, CA certificates and the trust root's window for the CA all cover every proven time.
+def check_validity(
+    report: Report, signer: Signer, times: Sequence[ProvenTime], log: TransparencyLogInstance | None = None
+) -> None:
+    """Step 5.3: leaf, CA certificates and the trust root's windows for CA and log all cover every proven time.
 
-    Raises VerificationError ``certificate-expired``, ``certificate-not-yet-valid`` or ``ca-outside-window``.
+    Raises VerificationError ``certificate-expired``, ``certificate-not-yet-valid``, ``ca-outside-window`` or
+    ``log-key-expired``.
     """
     with report.step("5.3") as facts:
         facts["not_before"] = format_rfc3339(signer.certificate.not_before)
         facts["not_after"] = format_rfc3339(signer.certificate.not_after)
         for proven in times:
             check_times([signer.certificate], _with_grace(proven, signer.certificate))
+            if log is not None:
+                check_log_window(log, proven.time)
         refusal: VerificationError | None = None
         for issued_by in signer.issued_by:
             try:

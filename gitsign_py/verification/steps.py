@@ -12,8 +12,8 @@ Outcome = Literal["passed", "failed", "unchecked", "skipped"]
 TITLES: Mapping[str, str] = {
     "1.1": "signature is a well-formed CMS SignedData",
     "1.2": "signature has one signer, whose certificate it holds",
-    "2.1": "certificate has the profile of a code signer",
-    "2.2": "certificate leads to a CA of the trust root",
+    "2.1": "certificate leads to a CA of the trust root",
+    "2.2": "certificate has the profile of a code signer",
     "2.3": "certificate was logged in a known CT log (SCT)",
     "2.4": "certificate names one identity and one issuer",
     "3.1": "algorithms and signed attributes are in order",

@@ -1,0 +1,145 @@
+"""The gpg-compatible front: what git calls for every signature that it makes or checks.
+
+git gives a payload on stdin and reads status lines (gpg's doc/DETAILS) from a descriptor; stdout belongs to the
+signature alone. Only the standard library's lightest parts are imported here, so that a running agent can answer
+before Python has loaded anything of weight; without one, ``gitsigning`` or ``gitchecking`` do the work.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+
+from gitsign_py.agent import client
+from gitsign_py.cli.gpgarguments import GpgCommand, parse_gpg_arguments
+from gitsign_py.errors import FormatError, UsageError
+
+MAX_PAYLOAD = 64 << 20
+MAX_SIGNATURE_FILE = 2 << 20
+_HANDED_OVER = "GITSIGN_PY_HANDED_OVER"
+
+
+def run(arguments: list[str]) -> int:
+    """Do what gpg was asked to do; gives gpg's exit status."""
+    command = parse_gpg_arguments(arguments)
+    if command.operation == "version":
+        from gitsign_py.cli.version import print_gpg_version
+
+        return print_gpg_version()
+    if command.operation == "sign":
+        return _sign(command)
+    if command.operation == "verify" and len(command.operands) == 2:
+        return _verify(command, arguments)
+    return hand_over(arguments, command)
+
+
+def _sign(command: GpgCommand) -> int:
+    if "detach-sign" not in command.options:
+        raise UsageError("sign-attached", "only detached signatures are made", hint="add --detach-sign, as git does")
+    status = command.descriptor("status-fd")
+    payload = _read_all(_open(command.operands[0] if command.operands else "-"), MAX_PAYLOAD)
+    environment = os.environ
+    token = command.options.get("token")
+    request = client.context(environment, os.getcwd()) | {
+        "payload": payload,
+        "signer": os.fsencode(command.options.get("local-user", "")),
+    }
+    reply: Mapping[str, bytes] | None = None
+    path = client.socket_path(environment)
+    if token is None and os.path.exists(path):
+        from gitsign_py.cli.agentanswers import answer_need
+
+        reply = client.try_sign(path, request, answer=answer_need)
+    if reply is None or reply.get("status") != b"ok":
+        from gitsign_py.cli.gitsigning import sign_for_git
+
+        reply = sign_for_git(payload, reply, token=token)
+    signature = reply["signature"]
+    if "armor" not in command.options:
+        from gitsign_py.core.armor import dearmor
+
+        signature = dearmor(signature)
+    _write(_output(command), signature)
+    if status is not None:
+        _write(status, reply["status_lines"])
+    return 0
+
+
+def _verify(command: GpgCommand, arguments: list[str]) -> int:
+    with open(command.operands[0], "rb") as file:
+        signature = file.read(MAX_SIGNATURE_FILE + 1)
+    if len(signature) > MAX_SIGNATURE_FILE:
+        raise FormatError("signature-too-large", f"signature file has more than {MAX_SIGNATURE_FILE} bytes")
+    if b"-----BEGIN PGP " in signature[:200]:
+        return hand_over(arguments, command)
+    status = command.descriptor("status-fd")
+    payload = _read_all(_open(command.operands[1]), MAX_PAYLOAD)
+    path = client.socket_path(os.environ)
+    reply: Mapping[str, bytes] | None = None
+    if os.path.exists(path):
+        fields = client.context(os.environ, os.getcwd())
+        reply = client.try_verify(path, fields | {"payload": payload, "signature": signature})
+    if reply is None or reply.get("status") != b"ok":
+        from gitsign_py.cli.gitchecking import check_for_git
+
+        reply = check_for_git(payload, signature)
+    if status is not None:
+        _write(status, reply["status_lines"])
+    _write(2, reply["text"] + b"\n")
+    return int(reply["exit_status"])
+
+
+def hand_over(arguments: list[str], command: GpgCommand) -> int:
+    """Become the real gpg, unchanged arguments and streams; without one, say so and ERRSIG."""
+    program = _real_gpg()
+    if program is not None and _HANDED_OVER not in os.environ:
+        os.execve(program, [program, *arguments], {**os.environ, _HANDED_OVER: "1"})
+    if command.operation == "verify" and (status := command.descriptor("status-fd")) is not None:
+        from gitsign_py.core import gpgstatus
+
+        _write(status, gpgstatus.unchecked("", None, gpgstatus.ERROR_UNKNOWN_ALGORITHM))
+    raise UsageError(
+        "gpg-missing",
+        "this is a task for GnuPG (an OpenPGP signature or a key command), and there is no gpg on PATH",
+        hint="install GnuPG, or set gpg.openpgp.program to another program",
+    )
+
+
+def _real_gpg() -> str | None:
+    """The first gpg on PATH that is not this very program under another name."""
+    own = os.path.realpath(sys.argv[0])
+    for directory in os.environ.get("PATH", os.defpath).split(os.pathsep):
+        for name in ("gpg", "gpg2"):
+            candidate = os.path.join(directory, name)
+            if os.access(candidate, os.X_OK) and os.path.isfile(candidate) and os.path.realpath(candidate) != own:
+                return candidate
+    return None
+
+
+def _open(name: str) -> int:
+    if name == "-":
+        return 0
+    try:
+        return os.open(name, os.O_RDONLY)
+    except OSError as error:
+        raise UsageError("file-unreadable", f"{name} cannot be read: {error.strerror}") from error
+
+
+def _read_all(descriptor: int, limit: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while part := os.read(descriptor, 1 << 20):
+        size += len(part)
+        if size > limit:
+            raise FormatError("payload-too-large", f"more than {limit} bytes to sign or check")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _output(command: GpgCommand) -> int:
+    name = command.options.get("output", "-")
+    return 1 if name == "-" else os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]

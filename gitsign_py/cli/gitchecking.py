@@ -1,0 +1,115 @@
+"""Check a signature for git: the verdict as status lines, a text for the person, gpg's exit status.
+
+Trust is what the person said about signers: TRUST_FULLY for one that is allowed (by gitsign.policy or
+gitsign.allowedSigner), TRUST_NEVER and exit status 1 for anybody else, TRUST_UNDEFINED where nothing was said.
+"""
+
+from collections.abc import Mapping
+
+from gitsign_py.cli import exit_status, line_of, wiring
+from gitsign_py.cli.judgement import Question, verify_payload
+from gitsign_py.core import gpgstatus
+from gitsign_py.core.trust import TrustedRoot
+from gitsign_py.errors import GitsignError, PolicyError, ServiceError, UncheckedError, UsageError, VerificationError
+from gitsign_py.signing import object_name
+from gitsign_py.verification import Report, VerifiedSignature, open_signature
+from gitsign_py.verification.allowed import is_allowed, parse_allowed_signer
+
+Fields = Mapping[str, bytes]
+
+
+def check_for_git(payload: bytes, signature: bytes) -> Fields:
+    """Check with the settings of this process. Never raises GitsignError: every failure is a verdict for git."""
+    try:
+        settings = wiring.load_settings()
+    except GitsignError as error:
+        return refusal(error, signature, Report())
+    return check(settings, payload, signature)
+
+
+def check(
+    settings: wiring.Settings, payload: bytes, signature: bytes, *, root: TrustedRoot | None = None
+) -> Fields:
+    """Check armored ``signature`` over ``payload``. Gives ``status_lines``, ``text`` and ``exit_status``.
+
+    ``root`` is a trust root that was read already (the agent keeps it).
+    """
+    report = Report()
+    try:
+        question = Question(
+            trusted_root=wiring.trusted_root(settings) if root is None else root,
+            expected=None,
+            now=wiring.now(),
+            find_entries=wiring.entry_finder(settings),
+            require_timestamp=wiring.require_timestamp(settings),
+        )
+        verified = verify_payload(payload, signature, _object_id(payload, signature), question, report)
+        trust, why = _trust(settings, verified, payload)
+    except GitsignError as error:
+        return refusal(error, signature, report)
+    lines = gpgstatus.good(verified.fingerprint, verified.identity, verified.time, trust)
+    text = (
+        f"gitsign-py: Good signature by {verified.identity}, vouched for by {verified.issuer}, "
+        f"{verified.time:%Y-%m-%d %H:%M:%S} UTC, log index {verified.log.log_index}"
+    )
+    if why:
+        text += f"\ngitsign-py: {why}"
+    return {
+        "status_lines": lines,
+        "text": text.encode("utf-8", "replace"),
+        "exit_status": b"1" if trust == "NEVER" else b"0",
+    }
+
+
+def _object_id(payload: bytes, signature: bytes) -> str | None:
+    """The object's id, for online-mode signatures; git gives the bytes without saying which object they are of."""
+    try:
+        return object_name(payload, signature)
+    except GitsignError:
+        return None
+
+
+def _trust(settings: wiring.Settings, verified: VerifiedSignature, payload: bytes) -> tuple[gpgstatus.Trust, str]:
+    """How far the signer is trusted, and a line that says why when it is not at all."""
+    if settings.config.policy:
+        from gitsign_py.cli.gitpolicy import decide  # noqa: PLC0415 - only who has a policy pays for it
+
+        return decide(settings, verified, payload)
+    lines = settings.config.allowed_signers
+    if not lines:
+        return "UNDEFINED", ""
+    if is_allowed(verified.identity, verified.issuer, [parse_allowed_signer(line) for line in lines]):
+        return "FULLY", ""
+    return "NEVER", (
+        f"{verified.identity} of {verified.issuer} is not an allowed signer "
+        "(git config --get-all gitsign.allowedSigner) [signer-not-allowed]"
+    )
+
+
+def refusal(error: GitsignError, signature: bytes, report: Report) -> Fields:
+    """The verdict for a failure: ERRSIG when the signature could not be checked, BADSIG when it is wrong."""
+    fingerprint, identity = _claimed(signature, report)
+    status = exit_status(error)
+    if isinstance(error, UncheckedError | ServiceError | UsageError | PolicyError) or status == 2:
+        lines = gpgstatus.unchecked(fingerprint, None)
+        text = f"gitsign-py: Can't check signature: {line_of(error)}"
+    else:
+        lines = gpgstatus.bad(fingerprint, identity)
+        text = f"gitsign-py: BAD signature: {line_of(error)}"
+    return {
+        "status_lines": lines,
+        "text": text.encode("utf-8", "replace"),
+        "exit_status": str(status or 1).encode("ascii"),
+    }
+
+
+def _claimed(signature: bytes, report: Report) -> tuple[str, str]:
+    """Fingerprint of the certificate in the signature; the identity only when the certificate passed its steps."""
+    try:
+        certificate = open_signature(signature).certificate
+    except VerificationError:
+        return "", ""
+    identity = next(
+        (str(step.facts["identity"]) for step in report.steps if step.number == "2.4" and step.outcome == "passed"), ""
+    )
+    return certificate.fingerprint, identity

@@ -1,0 +1,170 @@
+"""Sign for git: find the token, ask for consent, run the signing flow, tell the person.
+
+Errors go where a person sees them. git 2.39 swallows the stderr of its signing program, so besides the terminal and
+the log file a message goes to the stderr of git itself when there is no terminal (a CI job, an editor's console).
+"""
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from gitsign_py.agent import client
+from gitsign_py.agent.lifecycle import ensure_running, should_start
+from gitsign_py.cli import line_of, wiring
+from gitsign_py.cli.tokens import Person, TokenDesk
+from gitsign_py.core import gpgstatus
+from gitsign_py.core.gittext import split_person
+from gitsign_py.errors import (
+    ConfigError,
+    FormatError,
+    GitsignError,
+    PolicyError,
+    ServiceError,
+    UncheckedError,
+    UsageError,
+    VerificationError,
+)
+from gitsign_py.host.terminal import Terminal, open_terminal
+from gitsign_py.signing import SigningResult, sign_payload
+
+Fields = Mapping[str, bytes]
+_KINDS: dict[str, type[GitsignError]] = {
+    kind.__name__: kind
+    for kind in (ConfigError, FormatError, PolicyError, UncheckedError, UsageError, VerificationError)
+}
+
+
+def sign_for_git(payload: bytes, refused: Fields | None = None, *, token: str | None = None) -> Fields:
+    """Sign ``payload``; ``refused`` is what an agent answered instead of a signature (None: there was no agent).
+
+    Gives ``signature`` (armor) and ``status_lines``. Raises GitsignError; the person has been told by then.
+    """
+    terminal: Terminal | None = None
+    try:
+        settings = wiring.load_settings()
+        terminal = open_terminal(settings.environment, log_path=settings.config.log_path, now=wiring.now)
+        if refused is not None:
+            raise agent_error(refused)
+        if token is None:
+            reply = _by_new_agent(settings, payload)
+            if reply is not None:
+                return reply
+        result = sign(settings, payload, terminal, token=token)
+        terminal.show(summary(result))
+        for warning in result.warnings:
+            terminal.show(f"gitsign-py: {warning}")
+        return answer(result)
+    except GitsignError as error:
+        _tell_failure(error, terminal)
+        raise
+    finally:
+        if terminal is not None:
+            terminal.close()
+
+
+def sign(settings: wiring.Settings, payload: bytes, terminal: Terminal, *, token: str | None = None) -> SigningResult:
+    """Sign with the person's settings. Raises as ``sign_payload`` and ``require_consent`` do."""
+    chosen = wiring.endpoints(settings)
+    root = wiring.trusted_root(settings)
+    with wiring.session(settings) as http:
+        desk = TokenDesk(settings, chosen, http, Person(terminal, *committer_of(payload)), token)
+        services = wiring.signing_services(http, chosen, root, desk)
+        return sign_payload(payload, services=services, options=wiring.signing_options(settings, chosen, root))
+
+
+def _by_new_agent(settings: wiring.Settings, payload: bytes) -> Fields | None:
+    """Start an agent and sign through it: with gitsign.agent ``on``, or ``auto`` where a person has to sign in.
+
+    A token that is simply there makes a signature as quickly without one. None: sign here.
+    """
+    mode, environment = settings.config.agent, settings.environment
+    if mode == "off" or not should_start(mode, environment):
+        return None
+    chosen = wiring.endpoints(settings)
+    with wiring.session(settings) as http:
+        desk = TokenDesk(settings, chosen, http, Person(_Nobody()))
+        if mode != "on" and not desk.needs_person():
+            return None
+    from gitsign_py.cli.agentanswers import answer_need  # noqa: PLC0415 - only where an agent is used
+
+    path = client.socket_path(dict(environment))
+    try:
+        ensure_running(path, environment)
+    except (ConfigError, ServiceError):
+        return None  # whoever only wants to sign goes on without
+    request = client.context(dict(environment), str(Path.cwd())) | {"payload": payload, "signer": b""}
+    reply = client.try_sign(path, request, answer=answer_need)
+    if reply is not None and reply.get("status") != b"ok":
+        raise agent_error(reply)
+    return reply
+
+
+class _Nobody:
+    """A dialogue with nobody, for asking what would be needed."""
+
+    interactive = False
+
+    def show(self, text: str) -> None:
+        """Say nothing."""
+
+    def confirm(self, question: str) -> bool:
+        """Nobody agrees."""
+        return not question
+
+    def prompt(self, text: str) -> str:
+        """Nobody answers."""
+        return text[:0]
+
+
+def agent_error(reply: Fields) -> GitsignError:
+    """The error that an agent's answer stands for."""
+    kind = _KINDS.get(reply.get("kind", b"").decode("ascii", "replace"), ServiceError)
+    reason, message, hint = (reply.get(name, b"").decode("utf-8", "replace") for name in ("reason", "message", "hint"))
+    return kind(reason or "agent-failed", message or "the agent could not sign", hint=hint)
+
+
+def answer(result: SigningResult) -> dict[str, bytes]:
+    """What the front gives to git."""
+    created = gpgstatus.signature_created(result.certificate.fingerprint, result.verified.time)
+    return {"signature": result.armored, "status_lines": gpgstatus.begin_signing() + created}
+
+
+def summary(result: SigningResult) -> str:
+    """One line for the person: who signed, by which issuer, at which log index."""
+    return f"gitsign-py: signed by {result.identity}, vouched for by {result.issuer}, log index {result.log_index}"
+
+
+def committer_of(payload: bytes) -> tuple[str, str]:
+    """Name and e-mail address of a payload's committer or tagger; empty texts where there is none."""
+    for line in payload.partition(b"\n\n")[0].split(b"\n"):
+        name, _, value = line.partition(b" ")
+        if name in (b"committer", b"tagger"):
+            person = split_person(value)
+            return person.name.decode("utf-8", "replace"), person.email.decode("utf-8", "replace")
+    return "", ""
+
+
+def _tell_failure(error: GitsignError, terminal: Terminal | None) -> None:
+    """The dispatcher writes the line to stderr; here it goes where git does not swallow it."""
+    line = f"gitsign-py: {line_of(error)}"
+    if terminal is None:
+        return
+    terminal.log(line)
+    if terminal.attached:
+        terminal.show(line)
+    else:
+        _tell_git(line)
+
+
+def _tell_git(line: str) -> None:
+    """Write to the stderr of the process that started us, if that is git (Linux: /proc). Never an error."""
+    parent = Path(f"/proc/{os.getppid()}")
+    with suppress(OSError, ValueError):
+        if (parent / "comm").read_text().strip() != "git":
+            return
+        descriptor = os.open(parent / "fd" / "2", os.O_WRONLY | os.O_APPEND | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
+            os.write(descriptor, line.encode("utf-8", "replace") + b"\n")
+        finally:
+            os.close(descriptor)

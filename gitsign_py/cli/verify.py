@@ -1,0 +1,122 @@
+"""``gitsign-py verify [REV...]``: check commits and tags, name every step, and say who signed.
+
+Exit status over several revisions: 1 when one was refused, else 3 when one could not be checked, else 0.
+"""
+
+import argparse
+import json
+import sys
+
+from gitsign_py.cli import exit_status, line_of, printable, wiring
+from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
+from gitsign_py.cli.judgement import Judgement, Question, judge
+from gitsign_py.errors import UsageError
+from gitsign_py.verification.steps import Step
+
+_EPILOG = """\
+examples:
+  gitsign-py verify --certificate-identity alice@example.com --certificate-oidc-issuer https://accounts.example.com HEAD
+  gitsign-py verify --certificate-identity-regexp '.*@example[.]com' --certificate-oidc-issuer URL origin/main..HEAD v1
+  gitsign-py verify --any-identity --json HEAD        (whoever signed: you judge the identity yourself)
+
+exit status: 0 verified, 1 not verified, 2 usage, 3 could not be checked
+"""
+_MARKS = {"passed": "ok", "failed": "FAILED", "unchecked": "not checked", "skipped": "left out"}
+
+
+def run(arguments: list[str]) -> int:
+    """Run ``gitsign-py verify`` (``verify-tag`` comes here with ``--tags-only``)."""
+    options = _parser().parse_args(arguments)
+    expected = expected_identity(options)
+    if expected is None and not options.any_identity:
+        raise UsageError(
+            "identity-missing",
+            "nobody was named: a good signature by anybody at all says little",
+            hint="give --certificate-identity and --certificate-oidc-issuer, or --any-identity to see who signed",
+        )
+    if expected is not None and options.any_identity:
+        raise UsageError("identity-twice", "--any-identity does not go together with an expected identity")
+    settings = wiring.load_settings()
+    question = Question(
+        trusted_root=wiring.trusted_root(settings, file=options.trusted_root, offline=options.offline),
+        expected=expected,
+        now=wiring.now(),
+        find_entries=None if options.offline else wiring.entry_finder(settings),
+        require_sct=not options.insecure_ignore_sct,
+        require_timestamp=wiring.require_timestamp(settings),
+    )
+    with wiring.repository(settings) as repository:
+        revisions = repository.resolve(options.revisions or ["HEAD"])
+        if options.tags_only:
+            _refuse_commits(revisions)
+        for warning in repository.warnings():
+            print(f"gitsign-py: {printable(warning)}", file=sys.stderr)
+        judgements = [judge(revision, repository, question) for revision in revisions]
+    if not judgements:
+        raise UsageError("range-empty", "the range holds no commits, so nothing was verified")
+    if options.json:
+        print(json.dumps([judgement.to_json() for judgement in judgements], indent=2, ensure_ascii=False))
+    else:
+        for judgement in judgements:
+            _print(judgement, verbose=not options.quiet)
+    return _status(judgements)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gitsign-py verify",
+        description="Check the signatures of commits and tags, and who made them.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("revisions", nargs="*", metavar="REV", help="commits, tags or ranges, as git knows them (HEAD)")
+    add_identity_options(parser)
+    parser.add_argument("--any-identity", action="store_true", help="accept whoever signed, and say who it was")
+    parser.add_argument("--insecure-ignore-sct", action="store_true", help="do not ask for a CT log's promise")
+    parser.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
+    parser.add_argument("--offline", action="store_true", help="never touch the network")
+    parser.add_argument("--json", action="store_true", help="print JSON (docs/schemas/verify.json)")
+    parser.add_argument("-q", "--quiet", action="store_true", help="one line for each revision")
+    parser.add_argument("--tags-only", action="store_true", help=argparse.SUPPRESS)
+    return parser
+
+
+def _refuse_commits(revisions: "tuple[wiring.Revision, ...]") -> None:
+    for revision in revisions:
+        if revision.kind != "tag":
+            raise UsageError("not-a-tag", f"{revision.name} is a {revision.kind}, not an annotated tag")
+
+
+def _status(judgements: list[Judgement]) -> int:
+    statuses = {0 if judgement.error is None else exit_status(judgement.error) for judgement in judgements}
+    return next((status for status in (2, 1, 3) if status in statuses), 0)
+
+
+def _print(judgement: Judgement, *, verbose: bool) -> None:
+    print(printable(headline(judgement)))
+    if verbose:
+        for step in judgement.steps:
+            print(f"  {step.number}  {_MARKS[step.outcome]:<11} {printable(step_line(step))}")
+
+
+def headline(judgement: Judgement) -> str:
+    """One line: the object, the verdict, who and when."""
+    name = f"{judgement.revision.kind} {judgement.revision.oid}"
+    if judgement.error is not None:
+        unchecked = exit_status(judgement.error) == 3
+        return f"{name}: {'could not be checked' if unchecked else 'not verified'}: {line_of(judgement.error)}"
+    verified = judgement.verified
+    assert verified is not None  # noqa: S101 - one of the two is always there
+    note = "" if verified.identity_checked else " (identity accepted as it is: --any-identity)"
+    return (
+        f"{name}: verified: signed by {verified.identity}, vouched for by {verified.issuer}, "
+        f"at {verified.time:%Y-%m-%dT%H:%M:%SZ}, log index {verified.log.log_index}{note}"
+    )
+
+
+def step_line(step: Step) -> str:
+    """The title of a step, and its facts or why it failed."""
+    if step.outcome in ("failed", "unchecked"):
+        return f"{step.title}: {step.message} [{step.reason}]"
+    facts = ", ".join(f"{name} {value}" for name, value in step.facts.items() if value is not None)
+    return f"{step.title}" + (f" ({facts or step.message})" if facts or step.message else "")

@@ -1,0 +1,265 @@
+"""Adapters built from the configuration: one short factory each, and the factory imports what it builds.
+
+This is the only place where imports stand inside functions: git starts the program for every commit, so a command pays
+for what it uses and for nothing else (docs/architecture.md, "Start-up is part of the product").
+"""
+
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitsign_py.host.config import Config, load_config
+from gitsign_py.host.gitconfig import GitConfig, read_git_config
+
+if TYPE_CHECKING:
+    from gitsign_py.clients.session import HttpSession
+    from gitsign_py.clients.signin import SignInSettings, SignInTools
+    from gitsign_py.core.certificate import Certificate
+    from gitsign_py.core.logentry import LogEntry
+    from gitsign_py.core.signingconfig import Service, SigningConfig
+    from gitsign_py.core.trust import TrustedRoot
+    from gitsign_py.host.consent import ConsentBook, Dialogue
+    from gitsign_py.host.repository import GitRepository, Revision
+    from gitsign_py.host.trustroot import LoadedTrust
+    from gitsign_py.ports import CertificateAuthority, TimestampAuthority, TokenSource, TransparencyLog
+    from gitsign_py.signing import SigningOptions, SigningServices
+    from gitsign_py.verification.signature import FindEntries
+
+__all__ = ["Revision", "Settings", "load_settings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What one call of the program goes by: environment, git's settings, ours, the directory (None: current)."""
+
+    environment: Mapping[str, str]
+    gitconfig: GitConfig
+    config: Config
+    directory: Path | None = None
+
+
+class SystemClock:
+    """The machine's clock (port ``Clock``)."""
+
+    def now(self) -> datetime:
+        """Return the present, in UTC."""
+        return now()
+
+
+def now() -> datetime:
+    """Return the present, in UTC."""
+    return datetime.now(UTC)
+
+
+def load_settings(environment: Mapping[str, str] | None = None, directory: Path | None = None) -> Settings:
+    """Read the configuration. Raises ConfigError naming key, value and source."""
+    variables = dict(os.environ if environment is None else environment)
+    gitconfig = read_git_config(variables, directory)
+    return Settings(variables, gitconfig, load_config(variables, gitconfig), directory)
+
+
+def repository(settings: Settings) -> "GitRepository":
+    """Open the repository that git finds."""
+    from gitsign_py.host.repository import GitRepository
+
+    return GitRepository(settings.directory, environment=settings.environment)
+
+
+def loaded_trust(settings: Settings, *, file: str | None = None, offline: bool = False) -> "LoadedTrust":
+    """Find the trust root, and the signing config beside it."""
+    from gitsign_py.host.trustroot import load_trusted_root
+
+    return load_trusted_root(settings.config, settings.environment, option_file=file, offline=offline)
+
+
+def trusted_root(settings: Settings, *, file: str | None = None, offline: bool = False) -> "TrustedRoot":
+    """Find the trust root that signatures are checked against."""
+    return loaded_trust(settings, file=file, offline=offline).root
+
+
+def require_timestamp(settings: Settings) -> bool:
+    """Whether the person asks for timestamps (gitsign.requireTimestamp)."""
+    return settings.config.require_timestamp
+
+
+def session(settings: Settings) -> "HttpSession":
+    """Make the HTTP session with the person's time-out."""
+    from gitsign_py.clients.session import HttpSession, Limits
+
+    return HttpSession(Limits(total=settings.config.timeout, connect=min(5.0, settings.config.timeout)))
+
+
+def entry_finder(settings: Settings) -> "FindEntries":
+    """Make a function that asks Rekor v1 for entries; nothing is loaded or sent before it is called."""
+
+    def find(digest: bytes, certificate: "Certificate") -> "Sequence[LogEntry]":
+        from gitsign_py.clients.rekor import RekorClient
+
+        with session(settings) as http:
+            log = RekorClient(http, settings.config.rekor_url)
+            return log.find(digest=digest, certificate=certificate.raw) or log.find(digest=digest)
+
+    return find
+
+
+# --- signing ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Whom to ask: URLs, the log's API version, and the timestamp server (empty: none)."""
+
+    fulcio: str
+    issuer: str
+    rekor: str
+    rekor_version: int
+    timestamps: str
+
+
+def endpoints(settings: Settings) -> Endpoints:
+    """Choose the services: what the person set, else the SigningConfig (gitsign.signingConfig), else the defaults.
+
+    Raises ConfigError ``signing-config-...``.
+    """
+    config = settings.config
+    plain = Endpoints(
+        config.fulcio_url, config.issuer, config.rekor_url, config.rekor_version, config.timestamp_server_url
+    )
+    if config.signing_config is None:
+        return plain
+    return _from_signing_config(config, plain, read_signing_config(config.signing_config))
+
+
+def read_signing_config(path: Path) -> "SigningConfig":
+    """Read a signing_config.json. Raises ConfigError ``signing-config-unreadable``, FormatError."""
+    from gitsign_py.core.signingconfig import parse_signing_config
+    from gitsign_py.errors import ConfigError
+
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            "signing-config-unreadable", f"signing configuration {path} cannot be read: {error.strerror}"
+        ) from error
+    return parse_signing_config(data)
+
+
+def _from_signing_config(config: Config, plain: Endpoints, chosen: "SigningConfig") -> Endpoints:
+    from gitsign_py.core.signingconfig import select_services
+
+    def first(services: "tuple[Service, ...]", versions: set[int]) -> "Service":
+        return select_services(services, versions=versions, at=now())[0]
+
+    versions: set[int] = {1, 2} if config.is_default("rekor_version") else {config.rekor_version}
+    rekor = first(chosen.rekor_urls, versions) if config.is_default("rekor_url") else None
+    return Endpoints(
+        fulcio=first(chosen.ca_urls, {1}).url if config.is_default("fulcio_url") else plain.fulcio,
+        issuer=first(chosen.oidc_urls, {1}).url if config.is_default("issuer") else plain.issuer,
+        rekor=rekor.url if rekor is not None else plain.rekor,
+        rekor_version=rekor.major_api_version if rekor is not None else plain.rekor_version,
+        timestamps=plain.timestamps or (first(chosen.tsa_urls, {1}).url if chosen.tsa_urls else ""),
+    )
+
+
+def certificate_authority(http: "HttpSession", chosen: Endpoints) -> "CertificateAuthority":
+    """Make the client for Fulcio."""
+    from gitsign_py.clients.fulcio import FulcioClient
+
+    return FulcioClient(http, chosen.fulcio)
+
+
+def transparency_log(http: "HttpSession", chosen: Endpoints, root: "TrustedRoot") -> "TransparencyLog":
+    """Make the client for the log, version 1 or 2."""
+    if chosen.rekor_version == 2:
+        from gitsign_py.clients.rekor_v2 import RekorV2Client
+
+        return RekorV2Client(http, chosen.rekor, logs=root.tlogs)
+    from gitsign_py.clients.rekor import RekorClient
+
+    return RekorClient(http, chosen.rekor)
+
+
+def timestamp_authority(http: "HttpSession", chosen: Endpoints) -> "TimestampAuthority | None":
+    """Make the client for the timestamp server, None when there is none to ask."""
+    if not chosen.timestamps:
+        return None
+    from gitsign_py.clients.tsa import TsaClient
+
+    return TsaClient(http, chosen.timestamps)
+
+
+def signing_services(
+    http: "HttpSession", chosen: Endpoints, root: "TrustedRoot", tokens: "TokenSource"
+) -> "SigningServices":
+    """Put the ports of the signing flow together."""
+    from gitsign_py.signing import SigningServices
+
+    return SigningServices(
+        tokens=tokens,
+        authority=certificate_authority(http, chosen),
+        log=transparency_log(http, chosen, root),
+        clock=SystemClock(),
+        random=secrets.token_bytes,
+        timestamps=timestamp_authority(http, chosen),
+    )
+
+
+def signing_options(settings: Settings, chosen: Endpoints, root: "TrustedRoot") -> "SigningOptions":
+    """Say how to sign. The committer is compared by consent, which knows more than equal or not."""
+    from gitsign_py.credential import CredentialRequest
+    from gitsign_py.signing import SigningOptions
+
+    request = CredentialRequest(trusted_root=root, audience=settings.config.client_id)
+    return SigningOptions(
+        request=request,
+        mode=settings.config.rekor_mode,
+        rekor_version=2 if chosen.rekor_version == 2 else 1,
+    )
+
+
+# --- sign-in ---------------------------------------------------------------------------------------------------------
+
+
+def sign_in_settings(settings: Settings, chosen: Endpoints, *, remember: bool = False) -> "SignInSettings":
+    """Translate the settings of the sign-in."""
+    from gitsign_py.clients.oidc_browser import BrowserSettings
+    from gitsign_py.clients.signin import SignInSettings
+
+    config = settings.config
+    browser = BrowserSettings(
+        redirect_url=config.redirect_url,
+        connector_id=config.connector_id,
+        url_opener=config.url_opener,
+        close_after=config.autoclose_timeout if config.autoclose else None,
+        remember=remember,
+    )
+    return SignInSettings(
+        issuer=chosen.issuer,
+        client_id=config.client_id,
+        client_secret_file=str(config.client_secret_file or ""),
+        provider=config.token_provider,
+        browser=browser,
+    )
+
+
+def sign_in_tools(settings: Settings, http: "HttpSession", dialogue: "Dialogue") -> "SignInTools":
+    """Put together what a sign-in works with."""
+    from gitsign_py.clients.signin import SignInTools
+    from gitsign_py.host.keystore import KeyringStore
+    from gitsign_py.host.logins import FILE_NAME, LoginBook
+    from gitsign_py.host.paths import state_directory
+
+    book = LoginBook(state_directory() / FILE_NAME)
+    return SignInTools(http, dialogue, settings.environment, KeyringStore(), book, now)
+
+
+def consent_book() -> "ConsentBook":
+    """Open the file of remembered consents."""
+    from gitsign_py.host.consent import FILE_NAME, ConsentBook
+    from gitsign_py.host.paths import state_directory
+
+    return ConsentBook(state_directory() / FILE_NAME)
