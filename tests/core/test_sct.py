@@ -198,7 +198,7 @@ def test_malformed_scts_are_refused() -> None:
     version_two = bytes([1]) + GOOD.raw[1:]
     for value, reason in (
         (b"", "der-truncated"),
-        (b"x" + good, "der-truncated"),
+        (b"x" + good, "der-trailing"),
         (der.octet_string(b""), "sct-malformed"),
         (der.octet_string(b"\0\0"), "sct-malformed"),
         (der.octet_string(good + b"x"), "sct-malformed"),
