@@ -143,11 +143,8 @@ class GitCatFile:
         process, self._process = self._process, None
         if process is None:
             return
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
+        with process:  # closes the pipes and waits
+            process.kill()
         self._buffer.clear()
 
     def _start(self) -> "subprocess.Popen[bytes]":

@@ -194,6 +194,7 @@ def test_a_name_that_is_a_branch_and_a_tag_resolves_as_in_git_with_its_warning(t
     sample = Sample(tmp_path)
     sample.scratch.git("tag", "main", sample.first)
     with at(tmp_path) as repository:
+        assert repository.warnings() == ()
         assert ids(repository, "main") == [sample.scratch.git("rev-parse", "--verify", "main")] == [sample.first]
         assert repository.warnings() == ("warning: refname 'main' is ambiguous.",)
         assert repository.warnings() == ()
@@ -474,6 +475,12 @@ def test_one_process_serves_many_questions(sample: Sample, tmp_path: Path) -> No
         for oid in ids(repository, "HEAD", "v1", "light"):
             repository.read(oid)
     assert count.read_text().splitlines() == ["started"]
+
+
+def test_where_git_runs_is_told(sample: Sample) -> None:
+    with at(sample.scratch.path, GIT_TRACE="0") as repository:
+        assert repository.directory == sample.scratch.path
+        assert repository.environment["GIT_TRACE"] == "0"
 
 
 def test_closing_ends_the_process_and_the_next_question_starts_another(sample: Sample, tmp_path: Path) -> None:

@@ -1,0 +1,209 @@
+"""The configuration: every setting's value and where it comes from, put together from git and the environment.
+
+A variable wins over git's settings, those over the default. A value that cannot be used is an error that names the
+setting, the value and the source; nothing is corrected in silence.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+from gitsign_py.errors import ConfigError
+from gitsign_py.host.gitconfig import GitConfig, GitValue, read_git_config
+from gitsign_py.host.settings import SETTINGS, Setting, Value
+
+HIDDEN = "(set, not shown)"
+_MAX_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a value comes from. ``name`` is the key or the variable; ``place`` scope and file, for git's settings."""
+
+    kind: Literal["default", "git", "environment"]
+    name: str = ""
+    place: str = ""
+
+    def __str__(self) -> str:
+        if self.kind == "environment":
+            return f"environment variable {self.name}"
+        return f"git config, {self.place}" if self.kind == "git" else "default"
+
+
+DEFAULT = Source("default")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings; gitsign_py/host/settings.py says what each one means.
+
+    Paths are None and texts empty when not set. ``sources`` has an entry for every field. The identity token does not
+    show in the representation.
+    """
+
+    fulcio_url: str
+    fulcio_root: Path | None
+    rekor_url: str
+    rekor_mode: Literal["offline", "online"]
+    rekor_version: Literal[1, 2]
+    issuer: str
+    client_id: str
+    client_secret_file: Path | None
+    redirect_url: str
+    connector_id: str
+    token_provider: str
+    timestamp_server_url: str
+    timestamp_cert_chain: Path | None
+    match_committer: Literal["ask", "true", "false"]
+    autoclose: bool
+    autoclose_timeout: int
+    url_opener: str
+    log_path: Path | None
+    agent: Literal["auto", "on", "off"]
+    credential_cache: Path | None
+    allowed_signers: tuple[str, ...]
+    policy: str
+    trusted_root: Path | None
+    signing_config: Path | None
+    require_timestamp: bool
+    timeout: float
+    token_file: Path | None
+    id_token: str = field(repr=False)
+    rekor_public_key: Path | None
+    ctlog_public_key: Path | None
+    tuf_root: Path | None
+    tuf_mirror: str
+    enable_sigstore_go: bool
+    sources: Mapping[str, Source] = field(repr=False, compare=False)
+
+    def source(self, name: str) -> Source:
+        """Where the field ``name`` comes from."""
+        return self.sources[name]
+
+    def is_default(self, name: str) -> bool:
+        """Whether nobody set the field ``name``."""
+        return self.sources[name].kind == "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """One setting with its value and source; with an ``error`` the value is the default."""
+
+    setting: Setting
+    value: Value
+    source: Source
+    error: ConfigError | None = None
+
+
+def load_config(environment: Mapping[str, str], gitconfig: GitConfig | None = None) -> Config:
+    """Put the configuration together; without ``gitconfig`` git is asked for its settings.
+
+    Raises ConfigError ``config-value-invalid`` for the first value that cannot be used, and what
+    :func:`read_git_config` raises.
+    """
+    settings = read_git_config(environment) if gitconfig is None else gitconfig
+    found = resolve_settings(environment, settings)
+    for one in found:
+        if one.error is not None:
+            raise one.error
+    values: dict[str, object] = {one.setting.field: one.value for one in found}
+    sources = MappingProxyType({one.setting.field: one.source for one in found})
+    return Config(**values, sources=sources)  # type: ignore[arg-type] # a test holds the table against the fields
+
+
+def resolve_settings(environment: Mapping[str, str], gitconfig: GitConfig) -> tuple[Resolved, ...]:
+    """Find value and source of every setting, in the table's order, errors included."""
+    return tuple(_resolve(setting, environment, gitconfig) for setting in SETTINGS)
+
+
+def unknown_names(environment: Mapping[str, str], gitconfig: GitConfig) -> tuple[Source, ...]:
+    """Find names that look like settings and are none: a mistyped one would be passed over in silence."""
+    keys = {setting.key.lower() for setting in SETTINGS}
+    variables = {variable for setting in SETTINGS for variable in setting.variables}
+    found = [
+        Source("git", key, _place(values[-1]))
+        for key, values in gitconfig.entries.items()
+        if key.startswith("gitsign.") and key not in keys
+    ]
+    named = sorted(name for name in environment if name.startswith("GITSIGN_") and name not in variables)
+    return (*found, *(Source("environment", name) for name in named))
+
+
+def show(setting: Setting, value: Value) -> str:
+    """Write a value for people; a secret is never shown."""
+    if setting.secret:
+        return HIDDEN if value else ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return "; ".join(value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "" if value is None else str(value)
+
+
+def _resolve(setting: Setting, environment: Mapping[str, str], gitconfig: GitConfig) -> Resolved:
+    for variable in setting.variables:
+        text = environment.get(variable)
+        if text or (text is not None and setting.optional):
+            return _read(setting, [(text, Source("environment", variable))], environment)
+    values = gitconfig.all(setting.key) if setting.key else ()
+    if setting.many:
+        return _read(setting, [_from_git(setting, value) for value in _since_last_empty(values)], environment)
+    return _read(setting, [_from_git(setting, value) for value in values[-1:]], environment)
+
+
+def _since_last_empty(values: tuple[GitValue, ...]) -> tuple[GitValue, ...]:
+    """Git's way to forget what other files list (as for credential.helper): an empty value."""
+    start = max((at + 1 for at, value in enumerate(values) if value.text == ""), default=0)
+    return values[start:]
+
+
+def _from_git(setting: Setting, value: GitValue) -> tuple[str | None, Source]:
+    text = "true" if value.text is None and setting.truth else value.text
+    return text, Source("git", setting.key, _place(value))
+
+
+def _place(value: GitValue) -> str:
+    return f"{value.scope}, {value.origin}" if value.scope != "command" else value.origin.rstrip(":")
+
+
+def _read(setting: Setting, given: Sequence[tuple[str | None, Source]], environment: Mapping[str, str]) -> Resolved:
+    parsed: list[Value] = []
+    for text, source in given:
+        try:
+            parsed.append(_parse(setting, text, environment))
+        except ValueError as error:
+            return Resolved(setting, setting.default, source, _invalid(setting, text or "", source, str(error)))
+    if not given:
+        return Resolved(setting, setting.default, DEFAULT)
+    if setting.many:
+        return Resolved(setting, tuple(str(value) for value in parsed), given[-1][1])
+    return Resolved(setting, parsed[0], given[0][1])
+
+
+def _parse(setting: Setting, text: str | None, environment: Mapping[str, str]) -> Value:
+    if text is None:  # a key without "="
+        raise ValueError("a value")
+    return setting.parse(text, environment.get("HOME", ""))
+
+
+def _invalid(setting: Setting, text: str, source: Source, expected: str) -> ConfigError:
+    shown = HIDDEN if setting.secret else _without_password(text)
+    where = "git config --show-origin --get-all " + source.name if source.kind == "git" else f"echo ${source.name}"
+    return ConfigError(
+        "config-value-invalid",
+        f"{setting.name} is {shown!r} ({source}), expected {expected}",
+        hint=f"correct it; see it with: {where}",
+        facts={"key": setting.name, "value": shown, "source": str(source)},
+    )
+
+
+def _without_password(text: str) -> str:
+    """Take what stands between ``//`` and ``@`` out of a URL: it may be a password."""
+    scheme, slashes, rest = text[:_MAX_SHOWN].partition("//")
+    authority, slash, path = rest.partition("/")
+    _, at, host = authority.rpartition("@")
+    return f"{scheme}{slashes}{'***@' if at else ''}{host}{slash}{path}"

@@ -1,0 +1,65 @@
+"""Where files of this user go: platformdirs' places, made with mode 0700.
+
+The agent's socket has a place of its own (``gitsign_py.agent.client.socket_path``), found without loading this module.
+"""
+
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from platformdirs import user_cache_path, user_data_path, user_state_path
+
+from gitsign_py.errors import ConfigError
+
+APPLICATION = "gitsign-py"
+_PRIVATE = 0o700
+
+
+def data_directory() -> Path:
+    """Files that are worth keeping, the TUF repository's last state first of all."""
+    return private_directory(user_data_path(APPLICATION, appauthor=False))
+
+
+def cache_directory() -> Path:
+    """Files that can be made again: verdicts."""
+    return private_directory(user_cache_path(APPLICATION, appauthor=False))
+
+
+def state_directory() -> Path:
+    """What this user was told and answered, and which sign-ins there are."""
+    return private_directory(user_state_path(APPLICATION, appauthor=False))
+
+
+def tuf_directory(environment: Mapping[str, str]) -> Path:
+    """The TUF cache: TUF_ROOT, as in the Go client, or ``tuf`` in the data directory."""
+    named = environment.get("TUF_ROOT")
+    return private_directory(Path(named) if named else data_directory() / "tuf")
+
+
+def private_directory(named: Path) -> Path:
+    """Make a directory of mode 0700 where there is none; one that is there must not be writable by others.
+
+    ``~`` at the start of the name is expanded.
+
+    Raises ConfigError ``directory-unusable``, ``directory-not-private``.
+    """
+    path = named
+    try:
+        path = named.expanduser()
+        path.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+        mode = path.stat().st_mode
+    except (OSError, RuntimeError) as error:
+        words = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(
+            "directory-unusable",
+            f"the directory {path} cannot be used: {words.lower()}",
+            hint="make room for it, or set XDG_DATA_HOME, XDG_CACHE_HOME, XDG_STATE_HOME or TUF_ROOT",
+        ) from error
+    if stat.S_IMODE(mode) & (stat.S_IWGRP | stat.S_IWOTH):  # somebody else could swap the files in it
+        raise ConfigError(
+            "directory-not-private",
+            f"others may write to the directory {path}",
+            hint=f"chmod go-w {path}",
+            facts={"path": str(path), "mode": f"{stat.S_IMODE(mode):04o}"},
+        )
+    return path

@@ -1,0 +1,328 @@
+"""Every setting: its name in git's settings and in the environment, its type, its default.
+
+The names are gitsign's, so that a user moves over by changing the program's name. Where two variables stand, the first
+wins; a variable wins over git's settings.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitsign_py.host.gitconfig import to_bool, to_int, to_path, to_seconds
+
+Value = str | int | float | bool | Path | tuple[str, ...] | None
+
+TOKEN_PROVIDERS = (
+    "interactive",
+    "device",
+    "oob",
+    "github-actions",
+    "google-impersonation",
+    "google-workload-identity",
+    "buildkite-agent",
+    "gitlab",
+    "circleci",
+    "spiffe",
+    "filesystem",
+)
+_URL = re.compile(r"https?://(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[!-~]*)?\Z")
+_LONGEST_TIMEOUT = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting.
+
+    ``field`` is its name in Config, ``key`` the one in git's settings (empty: none), ``variables`` those in the
+    environment. ``parse`` takes the text and the home directory and raises ValueError with what it expected. With
+    ``many`` every value in git's settings counts, not the last one alone; an empty one forgets those before it. With
+    ``truth`` a key without ``=`` means true, as in git.
+    """
+
+    field: str
+    key: str
+    variables: tuple[str, ...]
+    parse: Callable[[str, str], Value]
+    default: Value
+    about: str
+    secret: bool = False
+    many: bool = False
+    truth: bool = False
+
+    @property
+    def name(self) -> str:
+        """How people call it: the key in git's settings, or the variable."""
+        return self.key or self.variables[0]
+
+    @property
+    def optional(self) -> bool:
+        """Whether it may be empty, so that an empty variable switches off what git's settings say."""
+        return self.default in (None, "")
+
+
+def _text(text: str, _home: str) -> str:
+    return text
+
+
+def _required(text: str, _home: str) -> str:
+    if not text.strip():
+        raise ValueError("some text")
+    return text
+
+
+def _url(text: str, _home: str) -> str:
+    if text and not _URL.match(text):
+        raise ValueError("an http or https URL, without user name, query or fragment")
+    return text
+
+
+def _required_url(text: str, home: str) -> str:
+    if not text:
+        raise ValueError("an http or https URL")
+    return _url(text, home)
+
+
+def _path(text: str, home: str) -> Path | None:
+    return to_path(text, home) if text else None
+
+
+def _bool(text: str, _home: str) -> bool:
+    return to_bool(text)
+
+
+def _one_of(*words: str) -> Callable[[str, str], str]:
+    def parse(text: str, _home: str) -> str:
+        if text.lower() not in words:
+            raise ValueError("one of " + ", ".join(word for word in words if word))
+        return text.lower()
+
+    return parse
+
+
+def _word_or_bool(word: str, yes: str, no: str) -> Callable[[str, str], str]:
+    """A truth value with a third word."""
+
+    def parse(text: str, _home: str) -> str:
+        if text.lower() == word:
+            return word
+        try:
+            return yes if to_bool(text) else no
+        except ValueError:
+            raise ValueError(f"one of {word}, {yes}, {no}") from None
+
+    return parse
+
+
+def _rekor_version(text: str, _home: str) -> int:
+    if text not in ("1", "2"):
+        raise ValueError("1 or 2")
+    return int(text)
+
+
+def _window_seconds(text: str, _home: str) -> int:
+    seconds = to_int(text)
+    if not 0 <= seconds <= _LONGEST_TIMEOUT:
+        raise ValueError("whole seconds from 0 to 600")
+    return seconds
+
+
+def _timeout(text: str, _home: str) -> float:
+    seconds = to_seconds(text)
+    if not 0 < seconds <= _LONGEST_TIMEOUT:
+        raise ValueError("seconds above 0, at most 600")
+    return seconds
+
+
+def _policy(text: str, home: str) -> str:
+    """A file, or ``REVISION:PATH``; only the file can start with a home directory."""
+    return str(to_path(text, home)) if text.startswith("~") else text
+
+
+def _signer(text: str, _home: str) -> str:
+    if len(text.split()) != 2:
+        raise ValueError("IDENTITY ISSUER, for instance 'alice@example.com https://accounts.example.com'")
+    return text
+
+
+def _both(name: str) -> tuple[str, str]:
+    return f"GITSIGN_{name}", f"SIGSTORE_{name}"
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "fulcio_url",
+        "gitsign.fulcio",
+        _both("FULCIO_URL"),
+        _required_url,
+        "https://fulcio.sigstore.dev",
+        "certificate authority",
+    ),
+    Setting(
+        "fulcio_root",
+        "gitsign.fulcioRoot",
+        (*_both("FULCIO_ROOT"), "SIGSTORE_ROOT_FILE"),
+        _path,
+        None,
+        "PEM file with the certificate authority's certificates",
+    ),
+    Setting(
+        "rekor_url",
+        "gitsign.rekor",
+        _both("REKOR_URL"),
+        _required_url,
+        "https://rekor.sigstore.dev",
+        "transparency log",
+    ),
+    Setting(
+        "rekor_mode",
+        "gitsign.rekorMode",
+        ("GITSIGN_REKOR_MODE",),
+        _one_of("offline", "online"),
+        "offline",
+        "offline: the log entry is in the signature; online: verifying asks the log",
+    ),
+    Setting("rekor_version", "gitsign.rekorVersion", _both("REKOR_VERSION"), _rekor_version, 1, "API of the log"),
+    Setting(
+        "issuer",
+        "gitsign.issuer",
+        _both("OIDC_ISSUER"),
+        _required_url,
+        "https://oauth2.sigstore.dev/auth",
+        "OpenID issuer to sign in at",
+    ),
+    Setting("client_id", "gitsign.clientID", _both("OIDC_CLIENT_ID"), _required, "sigstore", "OAuth client id"),
+    Setting(
+        "client_secret_file",
+        "gitsign.clientSecretFile",
+        _both("OIDC_CLIENT_SECRET_FILE"),
+        _path,
+        None,
+        "file with the OAuth client secret",
+    ),
+    Setting(
+        "redirect_url",
+        "gitsign.redirectURL",
+        _both("OIDC_REDIRECT_URL"),
+        _url,
+        "",
+        "where the browser returns to (default: a free port on this machine)",
+    ),
+    Setting("connector_id", "gitsign.connectorID", _both("CONNECTOR_ID"), _text, "", "Dex connector to preselect"),
+    Setting(
+        "token_provider",
+        "gitsign.tokenProvider",
+        _both("TOKEN_PROVIDER"),
+        _one_of("", *TOKEN_PROVIDERS),
+        "",
+        "where the identity token comes from (default: what is there)",
+    ),
+    Setting(
+        "timestamp_server_url",
+        "gitsign.timestampServerURL",
+        _both("TIMESTAMP_SERVER_URL"),
+        _url,
+        "",
+        "time-stamping server to ask for a timestamp",
+    ),
+    Setting(
+        "timestamp_cert_chain",
+        "gitsign.timestampCertChain",
+        _both("TIMESTAMP_CERT_CHAIN"),
+        _path,
+        None,
+        "PEM file with the time-stamping server's certificates",
+    ),
+    Setting(
+        "match_committer",
+        "gitsign.matchCommitter",
+        (),
+        _word_or_bool("ask", "true", "false"),
+        "ask",
+        "what to do when the identity is not the committer's",
+        truth=True,
+    ),
+    Setting(
+        "autoclose",
+        "gitsign.autoclose",
+        _both("AUTOCLOSE"),
+        _bool,
+        True,
+        "close the browser page after sign-in",
+        truth=True,
+    ),
+    Setting(
+        "autoclose_timeout",
+        "gitsign.autocloseTimeout",
+        _both("AUTOCLOSE_TIMEOUT"),
+        _window_seconds,
+        6,
+        "seconds until the page closes",
+    ),
+    Setting(
+        "url_opener",
+        "gitsign.urlOpener",
+        ("GITSIGN_URL_OPENER",),
+        _text,
+        "",
+        "command that opens the sign-in page, {{.URL}} is its address",
+    ),
+    Setting("log_path", "gitsign.logPath", ("GITSIGN_LOG",), _path, None, "file that messages are written to as well"),
+    Setting(
+        "agent", "gitsign.agent", (), _word_or_bool("auto", "on", "off"), "auto", "use the signing agent", truth=True
+    ),
+    Setting("credential_cache", "", ("GITSIGN_CREDENTIAL_CACHE",), _path, None, "socket of the signing agent"),
+    Setting(
+        "allowed_signers",
+        "gitsign.allowedSigner",
+        (),
+        _signer,
+        (),
+        "IDENTITY ISSUER that git's verification trusts; may be given several times",
+        many=True,
+    ),
+    Setting("policy", "gitsign.policy", (), _policy, "", "policy that git's verification follows (FILE or REV:PATH)"),
+    Setting(
+        "trusted_root",
+        "gitsign.trustedRoot",
+        ("GITSIGN_TRUSTED_ROOT",),
+        _path,
+        None,
+        "trusted_root.json to verify with (default: by TUF)",
+    ),
+    Setting(
+        "signing_config",
+        "gitsign.signingConfig",
+        ("GITSIGN_SIGNING_CONFIG",),
+        _path,
+        None,
+        "signing_config.json that names the services",
+    ),
+    Setting(
+        "require_timestamp",
+        "gitsign.requireTimestamp",
+        (),
+        _bool,
+        False,
+        "refuse signatures without a signed timestamp",
+        truth=True,
+    ),
+    Setting("timeout", "gitsign.timeout", ("GITSIGN_TIMEOUT",), _timeout, 10.0, "seconds that a server has to answer"),
+    Setting("token_file", "", ("GITSIGN_TOKEN_FILE",), _path, None, "file with an identity token"),
+    Setting("id_token", "", ("SIGSTORE_ID_TOKEN",), _text, "", "identity token", secret=True),
+    Setting("rekor_public_key", "", ("SIGSTORE_REKOR_PUBLIC_KEY",), _path, None, "PEM file with the log's key"),
+    Setting(
+        "ctlog_public_key", "", ("SIGSTORE_CT_LOG_PUBLIC_KEY_FILE",), _path, None, "PEM file with the CT log's key"
+    ),
+    Setting("tuf_root", "", ("TUF_ROOT",), _path, None, "directory of the TUF cache"),
+    Setting("tuf_mirror", "", ("TUF_MIRROR",), _url, "", "TUF repository"),
+    Setting(
+        "enable_sigstore_go",
+        "gitsign.enableSigstoreGo",
+        ("GITSIGN_ENABLE_SIGSTORE_GO",),
+        _bool,
+        False,
+        "accepted for gitsign's sake, without effect",
+        truth=True,
+    ),
+)

@@ -1,0 +1,159 @@
+"""Where words for people go: the controlling terminal, else stderr; and the log file, when there is one.
+
+git reads the program's stdout as the signature and takes its stderr for status lines, so a person is reached through
+the terminal itself, whatever the streams are. Nothing here ever writes to stdout.
+"""
+
+import os
+import sys
+import termios
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from gitsign_py.core.encoding import format_rfc3339
+
+TERMINAL = Path("/dev/tty")
+_LONGEST_LINE = 1 << 16
+_YES = ("y", "yes")
+
+
+class Terminal:
+    """The person at the terminal, or nobody (``host.consent.Dialogue``). Close it, or use it as a context manager.
+
+    ``descriptor`` is an open terminal or None; ``now`` gives the time for the log's lines, an aware datetime.
+    """
+
+    def __init__(self, descriptor: int | None, *, log_path: Path | None, now: Callable[[], datetime]) -> None:
+        self._descriptor = descriptor
+        self._log_path = log_path
+        self._now = now
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the terminal."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    @property
+    def attached(self) -> bool:
+        """Whether there is a terminal to write to, whoever may read from it."""
+        return self._descriptor is not None
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a person can answer: there is a terminal, and this process may read from it.
+
+        A process in the background would be stopped by reading (SIGTTIN).
+        """
+        if self._descriptor is None:
+            return False
+        try:
+            return os.tcgetpgrp(self._descriptor) == os.getpgrp()
+        except OSError:
+            return False
+
+    def show(self, text: str) -> None:
+        """Show one line or more; a line end is added. Control characters are spelled out."""
+        safe = printable(text)
+        self.log(safe)
+        self._write(safe + "\n")
+
+    def confirm(self, question: str) -> bool:
+        """Ask a yes-or-no question; no is the default, and the answer of nobody.
+
+        What was typed before the question does not answer it.
+        """
+        if not self.interactive:
+            return False
+        with suppress(termios.error):
+            termios.tcflush(self._tty(), termios.TCIFLUSH)
+        return self.prompt(f"{question} [y/N] ").lower() in _YES
+
+    def prompt(self, text: str) -> str:
+        """Ask for one line of text, without its line end and white space around it; empty when nobody answers."""
+        if not self.interactive:
+            return ""
+        self._write(printable(text))
+        line = bytearray()
+        while not line.endswith(b"\n") and len(line) < _LONGEST_LINE:
+            piece = self._read()
+            if not piece:
+                break
+            line += piece
+        return line.decode("utf-8", "replace").strip()
+
+    def log(self, text: str) -> None:
+        """Append to the log file, each line with time and process id; mode 0600 when it is made here.
+
+        A log that cannot be written must not stop a commit: that is said once, and then it is left alone.
+        """
+        if self._log_path is None:
+            return
+        stamp = f"{format_rfc3339(self._now())} [{os.getpid()}]"
+        lines = "".join(f"{stamp} {line}\n" for line in printable(text).split("\n"))
+        try:
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOCTTY
+            descriptor = os.open(self._log_path, flags, 0o600)
+            try:
+                os.write(descriptor, lines.encode("utf-8"))
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            path, self._log_path = self._log_path, None
+            words = (error.strerror or "error").lower()
+            self._write(f"gitsign-py: cannot write to the log {printable(str(path))}: {words}\n")
+
+    def _write(self, text: str) -> None:
+        data = text.encode("utf-8", "replace")
+        if self._descriptor is not None:
+            try:
+                while data:
+                    data = data[os.write(self._descriptor, data) :]
+                return
+            except OSError:  # the terminal hung up
+                self.close()
+        with suppress(OSError, ValueError):
+            sys.stderr.write(data.decode("utf-8"))
+            sys.stderr.flush()
+
+    def _read(self) -> bytes:
+        try:
+            return os.read(self._tty(), _LONGEST_LINE)
+        except OSError:
+            return b""
+
+    def _tty(self) -> int:
+        return -1 if self._descriptor is None else self._descriptor
+
+
+def open_terminal(environment: Mapping[str, str], *, log_path: Path | None, now: Callable[[], datetime]) -> Terminal:
+    """Open the controlling terminal, if there is one and GIT_TERMINAL_PROMPT does not say to leave people alone."""
+    descriptor = None
+    if environment.get("GIT_TERMINAL_PROMPT") not in ("0", "false", "no", "off"):
+        with suppress(OSError):
+            descriptor = os.open(TERMINAL, os.O_RDWR | os.O_NOCTTY)
+    return Terminal(descriptor, log_path=log_path, now=now)
+
+
+def printable(text: str) -> str:
+    """Text for a terminal: all that does not print, line ends excepted, is spelled out."""
+    return "".join(
+        char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode("ascii") for char in text
+    )
+
+
+def wants_colour(environment: Mapping[str, str], *, is_terminal: bool) -> bool:
+    """Whether output may be coloured: to a terminal that knows colours, and never with NO_COLOR (no-color.org)."""
+    return is_terminal and not environment.get("NO_COLOR") and environment.get("TERM", "") not in ("", "dumb")
