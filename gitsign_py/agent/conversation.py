@@ -15,12 +15,21 @@ from gitsign_py.errors import GitsignError, VerificationError
 
 Fields = dict[str, bytes]
 
+ERROR_FIELDS = ("kind", "reason", "message", "hint", "facts", "step")
 FRAME_SECONDS = 10.0  # from the first byte of a frame to its last
 WAIT_FRAME = pack_frame({"status": b"wait"})
 
 
 class DisconnectedError(Exception):
     """The client has gone; nobody waits for an answer any more."""
+
+
+class GaveUpError(Exception):
+    """The client could not bring what it was asked for; ``fields`` are its error, spelled out for the way back."""
+
+    def __init__(self, fields: Fields) -> None:
+        super().__init__("the client gave up")
+        self.fields = fields
 
 
 class Conversation:
@@ -68,14 +77,21 @@ class Conversation:
                 raise DisconnectedError from error
 
     def need(self, seconds: float, **fields: bytes) -> Fields | None:
-        """Ask the client for something (``what`` says for what); None when it gives up or is gone."""
+        """Ask the client for something (``what`` says for what); None when it gives up or is gone.
+
+        Raises GaveUpError when it gives up and says why.
+        """
         try:
             self.send({"status": b"need", **fields})
             given = self.read(seconds)
         except (DisconnectedError, ProtocolError):
             return None
         self.start_waiting()
-        return None if given.get("request") == b"give-up" else given
+        if given.get("request") != b"give-up":
+            return given
+        if "reason" in given:
+            raise GaveUpError({name: given[name] for name in ERROR_FIELDS if name in given})
+        return None
 
     def start_waiting(self) -> None:
         """From now on :meth:`tick` may send wait frames, until the next frame of ours."""

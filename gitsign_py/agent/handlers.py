@@ -11,6 +11,7 @@ from gitsign_py.agent.hardening import Hardening
 from gitsign_py.agent.holder import Holder, Plan
 from gitsign_py.agent.protocol import unpack_fields
 from gitsign_py.agent.server import Handler
+from gitsign_py.core import gpgstatus
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.errors import UsageError
 from gitsign_py.signing import SigningResult
@@ -126,7 +127,9 @@ def _context(request: Fields, conversation: Conversation) -> Context:
 
 
 def _signed(result: SigningResult) -> Fields:
+    created = gpgstatus.signature_created(result.certificate.fingerprint, result.verified.time)
     return {
+        "status_lines": gpgstatus.begin_signing() + created,
         "status": b"ok",
         "signature": result.armored,
         "identity": result.identity.encode(),

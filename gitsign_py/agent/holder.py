@@ -32,7 +32,7 @@ class Plan:
 
     ``slot`` names everything that a credential depends on (servers, issuer, client id, trust root, ...) and what a
     person calls that (``label``). ``services.tokens`` is not used: tokens come from ``given`` (the client sent one),
-    ``silent`` (one that needs no person, or None) or the client, when it is asked.
+    ``silent`` (for a committer's e-mail address: one that needs no person, or None) or the client, when it is asked.
     """
 
     slot: str
@@ -43,7 +43,7 @@ class Plan:
     options: SigningOptions
     match_committer: MatchCommitter
     consent: ConsentBook
-    silent: Callable[[], IdentityToken | None] = field(default=lambda: None)
+    silent: Callable[[str], IdentityToken | None] = field(default=lambda _email: None)
     given: TokenSource | None = None
 
 
@@ -163,7 +163,7 @@ class Holder:
         return None
 
     def _renew(self, plan: Plan, committer: tuple[str, str], conversation: Conversation) -> Credential:
-        token = _token(plan, conversation)
+        token = _token(plan, committer[1], conversation)
         claims = parse_unverified(token.raw)
         identity = certificate_identities(claims)[-1]
         publication = _publication(plan, identity, "email" if claims.email else "uri", committer)
@@ -215,10 +215,10 @@ class Holder:
             return tuple(self._log)
 
 
-def _token(plan: Plan, conversation: Conversation) -> IdentityToken:
+def _token(plan: Plan, email: str, conversation: Conversation) -> IdentityToken:
     if plan.given is not None:
         return plan.given.token()
-    token = plan.silent()
+    token = plan.silent(email)
     if token is not None:
         return token
     if conversation.restricted:
@@ -227,7 +227,7 @@ def _token(plan: Plan, conversation: Conversation) -> IdentityToken:
             "the forwarded agent is not signed in, and nobody can sign in through a forwarded socket",
             hint="run gitsign-py login on the machine where the agent runs (--remember to do so once)",
         )
-    given = conversation.need(SIGN_IN_SECONDS, what=b"token", issuer=plan.issuer.encode())
+    given = conversation.need(SIGN_IN_SECONDS, what=b"token", issuer=plan.issuer.encode(), email=email.encode())
     if given is None or "token" not in given:
         raise ServiceError("sign-in-needed", "nobody signed in, nothing was signed", hint="try again")
     return IdentityToken(given["token"].decode("ascii", "replace"))

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gitsign_py.agent.client import peer_uid
-from gitsign_py.agent.conversation import Conversation, DisconnectedError, Fields, error_frame
+from gitsign_py.agent.conversation import Conversation, DisconnectedError, Fields, GaveUpError, error_frame
 from gitsign_py.agent.protocol import ProtocolError
 from gitsign_py.errors import FormatError, GitsignError, ServiceError, UsageError
 
@@ -140,6 +140,8 @@ class AgentServer:
             return handler(request, conversation)
         except GitsignError as error:
             return error_frame(error)
+        except GaveUpError as error:
+            return {"status": b"error", **error.fields}
         except (DisconnectedError, ProtocolError):
             raise
         except Exception as error:  # noqa: BLE001  one broken request must not end the agent

@@ -1,0 +1,156 @@
+"""What the agent works with: configuration read anew for each request, trust roots and connections kept warm."""
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from gitsign_py import __version__
+from gitsign_py.agent.conversation import Fields
+from gitsign_py.agent.handlers import Context, Workshop
+from gitsign_py.agent.hardening import Hardening
+from gitsign_py.agent.holder import Holder, Plan
+from gitsign_py.cli import wiring
+from gitsign_py.cli.gitchecking import check
+from gitsign_py.cli.tokens import Person, TokenDesk
+from gitsign_py.clients.ambient import NAMES, detect
+from gitsign_py.clients.session import HttpSession
+from gitsign_py.clients.signin import remembered_token
+from gitsign_py.core.token import IdentityToken
+from gitsign_py.core.trust import TrustedRoot
+from gitsign_py.host.paths import tuf_directory
+from gitsign_py.host.tokens import GivenToken, static_source
+from gitsign_py.ports import TokenSource
+
+_TRUST_SECONDS = 60.0
+_FILES = ("trusted_root", "fulcio_root", "rekor_public_key", "ctlog_public_key", "timestamp_cert_chain")
+_VARIABLES = ("GITSIGN_TRUST_BUNDLE", "TUF_ROOT", "TUF_MIRROR", "HOME")
+
+
+def workshop(hardening: Hardening, *, stop: Callable[[], None], started: datetime) -> Workshop:
+    """Put the agent together; ``stop`` ends its server."""
+    kept = _Kept()
+
+    def verify(context: Context, payload: bytes, signature: bytes) -> Fields:
+        settings = _settings(context)
+        return dict(check(settings, payload, signature, root=kept.trusted_root(settings)))
+
+    return Workshop(
+        holder=Holder(wiring.now),
+        plan=lambda context, token: _plan(kept, context, token),
+        verify=verify,
+        stop=stop,
+        hardening=hardening,
+        started=started,
+        version=__version__,
+    )
+
+
+class Mute:
+    """Nobody: the agent has no terminal (host.consent.Dialogue)."""
+
+    interactive = False
+
+    def show(self, text: str) -> None:
+        """Say nothing."""
+
+    def confirm(self, question: str) -> bool:  # noqa: ARG002
+        """Return no."""
+        return False
+
+    def prompt(self, text: str) -> str:  # noqa: ARG002
+        """Return nothing."""
+        return ""
+
+
+class _Kept:
+    """Warm connections by time-out, and trust roots by what they were read from."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sessions: dict[float, HttpSession] = {}
+        self._roots: dict[tuple[object, ...], tuple[float, TrustedRoot]] = {}
+
+    def session(self, settings: wiring.Settings) -> HttpSession:
+        with self._lock:
+            found = self._sessions.get(settings.config.timeout)
+            if found is None:
+                found = self._sessions[settings.config.timeout] = wiring.session(settings)
+            return found
+
+    def trusted_root(self, settings: wiring.Settings) -> TrustedRoot:
+        """A file that changes is read anew at once, metadata that expires within a minute."""
+        key, now = _trust_key(settings), time.monotonic()
+        with self._lock:
+            held = self._roots.get(key)
+        if held is not None and now - held[0] < _TRUST_SECONDS:
+            return held[1]
+        root = wiring.trusted_root(settings)
+        with self._lock:
+            self._roots = {name: one for name, one in self._roots.items() if now - one[0] < _TRUST_SECONDS}
+            self._roots[key] = (now, root)
+        return root
+
+
+def _trust_key(settings: wiring.Settings) -> tuple[object, ...]:
+    variables = tuple(settings.environment.get(name) for name in _VARIABLES)
+    paths = [getattr(settings.config, name) for name in _FILES]
+    paths += [tuf_directory(settings.environment) / "timestamp.json"]
+    if bundle := settings.environment.get("GITSIGN_TRUST_BUNDLE"):
+        paths.append(Path(bundle[:255]))
+    return (*variables, *(_version(path) for path in paths))
+
+
+def _version(path: Path | None) -> tuple[str, int, int] | None:
+    if path is None:
+        return None
+    try:
+        facts = path.stat()
+    except (OSError, ValueError):
+        return (str(path), 0, 0)
+    return (str(path), facts.st_mtime_ns, facts.st_size)
+
+
+def _settings(context: Context) -> wiring.Settings:
+    return wiring.load_settings(context.environment, Path(context.directory))
+
+
+def _plan(kept: _Kept, context: Context, token: str | None) -> Plan:
+    settings = _settings(context)
+    config, chosen = settings.config, wiring.endpoints(settings)
+    root, http = kept.trusted_root(settings), kept.session(settings)
+    given = _given(settings, token)
+    names = (chosen.fulcio, chosen.rekor, chosen.issuer, config.client_id, config.connector_id, config.token_provider)
+    return Plan(
+        slot=hashlib.sha256("\0".join((*names, root.digest)).encode()).hexdigest(),
+        label=f"{chosen.fulcio}, issuer {chosen.issuer}",
+        fulcio=chosen.fulcio,
+        issuer=chosen.issuer,
+        services=wiring.signing_services(http, chosen, root, given or GivenToken(IdentityToken(""), "the agent")),
+        options=wiring.signing_options(settings, chosen, root),
+        match_committer=config.match_committer,
+        consent=wiring.consent_book(),
+        silent=lambda email: _silent(settings, chosen, http, email),
+        given=given,
+    )
+
+
+def _given(settings: wiring.Settings, token: str | None) -> TokenSource | None:
+    if token is not None:
+        return GivenToken(IdentityToken(token), "the client")
+    return static_source(None, settings.environment)
+
+
+def _silent(settings: wiring.Settings, chosen: wiring.Endpoints, http: HttpSession, email: str) -> IdentityToken | None:
+    """Find a token without anybody: the local stack's, or a remembered sign-in.
+
+    A platform's token is fetched where the platform's variables are: by the client.
+    """
+    if settings.config.token_provider in NAMES or (not settings.config.token_provider and detect(settings.environment)):
+        return None
+    desk = TokenDesk(settings, chosen, http, Person(Mute(), email=email))
+    if not desk.needs_person():
+        return desk.find()
+    return remembered_token(wiring.sign_in_settings(settings, chosen), wiring.sign_in_tools(settings, http, Mute()))
