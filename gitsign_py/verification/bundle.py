@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
-from gitsign_py.core.bundle import Bundle, MessageSignature, parse_bundle
+from gitsign_py.core.bundle import Bundle, parse_bundle
 from gitsign_py.core.certificate import Certificate, basic_constraints, parse_certificate
 from gitsign_py.core.dsse import IN_TOTO_PAYLOAD_TYPE, Envelope, Statement, names_artifact, pae, parse_statement
 from gitsign_py.core.encoding import format_rfc3339
@@ -160,12 +160,12 @@ def _check_content(steps: Report, bundle: Bundle, artifact: Artifact, key: Publi
     if isinstance(content, Envelope):
         return _check_envelope(steps, content, artifact, key)
     with steps.step("3.1") as facts:
-        hash_name = _hash_of(content, artifact, key)
-        facts["digest"], facts["key"] = hash_name, key.kind
+        names = _hashes_of(content.algorithm, artifact, key)
+        facts["digest"], facts["key"] = ", ".join(names), key.kind
     with steps.step("3.2"):
-        _verify_message(content.signature, artifact, key, hash_name)
+        _verify_any(content.signature, artifact, key, names)
     with steps.step("3.3") as facts:
-        facts["artifact"] = artifact.digest(hash_name).hex()
+        facts.update({name: digest.hex() for name, digest in artifact.digests.items()})
         if content.algorithm and content.digest != artifact.digest(content.algorithm):
             raise VerificationError(
                 "artifact-digest-mismatch",
@@ -175,12 +175,26 @@ def _check_content(steps: Report, bundle: Bundle, artifact: Artifact, key: Publi
     return None
 
 
-def _hash_of(content: MessageSignature, artifact: Artifact, key: PublicKey) -> str:
-    """The hash that was signed: the one the bundle names, else the usual one for the key, else the one at hand."""
-    if content.algorithm:
-        return content.algorithm
-    usual = _KEY_HASHES.get(key.kind, "sha256")
-    return usual if usual in artifact.digests else next(iter(artifact.digests))
+def _hashes_of(named: str, artifact: Artifact, key: PublicKey) -> tuple[str, ...]:
+    """The hashes that may have been signed: the one the bundle names, the key's usual one, and SHA-256.
+
+    Older clients used SHA-256 with every key. Trying several is safe: each is as strong as the others.
+    """
+    names = dict.fromkeys((named or "sha256", _KEY_HASHES.get(key.kind, "sha256"), "sha256"))
+    known = tuple(name for name in names if name in artifact.digests)
+    if not known:
+        artifact.digest(named or "sha256")  # says which one is missing
+    return known
+
+
+def _verify_any(signature: bytes, artifact: Artifact, key: PublicKey, names: tuple[str, ...]) -> None:
+    for name in names:
+        try:
+            _verify_message(signature, artifact, key, name)
+        except InvalidSignatureError:
+            continue
+        return
+    raise InvalidSignatureError("signature-invalid", "signature is not over this content by the bundle's key")
 
 
 def _verify_message(signature: bytes, artifact: Artifact, key: PublicKey, hash_name: str) -> None:
@@ -194,7 +208,7 @@ def _verify_message(signature: bytes, artifact: Artifact, key: PublicKey, hash_n
         except InvalidSignatureError:
             continue
         return
-    raise InvalidSignatureError("signature-invalid", "signature is not over this artifact by the bundle's key")
+    raise InvalidSignatureError("signature-invalid", "signature is not over this content by the bundle's key")
 
 
 def _check_envelope(steps: Report, envelope: Envelope, artifact: Artifact, key: PublicKey) -> Statement:
@@ -209,25 +223,13 @@ def _check_envelope(steps: Report, envelope: Envelope, artifact: Artifact, key: 
             )
     with steps.step("3.2"):
         encoded = artifact_of(pae(envelope.payload_type, envelope.payload))
-        _verify_envelope(envelope.signatures[0].signature, encoded, key)
+        _verify_any(envelope.signatures[0].signature, encoded, key, _hashes_of("", encoded, key))
     with steps.step("3.3") as facts:
         statement = parse_statement(envelope.payload)
         facts["subjects"], facts["predicate_type"] = len(statement.subjects), statement.predicate_type[:200]
         if not names_artifact(statement, artifact.digests):
             raise VerificationError("statement-other-artifact", "no subject of the statement is this artifact")
     return statement
-
-
-def _verify_envelope(signature: bytes, encoded: Artifact, key: PublicKey) -> None:
-    """By the usual hash of the key, or SHA-256, which older clients used with every key."""
-    names = dict.fromkeys((_KEY_HASHES.get(key.kind, "sha256"), "sha256"))
-    for name in names:
-        try:
-            _verify_message(signature, encoded, key, name)
-        except InvalidSignatureError:
-            continue
-        return
-    raise InvalidSignatureError("signature-invalid", "signature is not over this envelope by the bundle's key")
 
 
 def _signed(bundle: Bundle, artifact: Artifact, leaf: Certificate | None, key: PublicKey) -> Signed:

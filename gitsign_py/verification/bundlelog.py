@@ -129,12 +129,10 @@ def _check_body(entry: LogEntry, signed: Signed) -> None:
 
 
 def _check_hashedrekord(entry: LogEntry, signed: Signed) -> None:
-    """Over an artifact, or over the PAE of an envelope, as Rekor v2 logs envelopes."""
+    """Over an artifact, or over the PAE of an envelope, as clients of Rekor v2 log envelopes."""
     record = parse_hashedrekord(entry.body)
     if record.version != entry.version:
         raise FormatError("log-body-kind", f"log entry says version {entry.version[:20]}, its body {record.version}")
-    if signed.envelope is not None and record.version == "0.0.1":
-        raise VerificationError("log-entry-mismatch", "log entry of kind hashedrekord 0.0.1 is not over an envelope")
     logged = LoggedSignature(record.signature, record.verifier_der, record.verifier_kind)
     _check_signature((logged,), signed)
     if record.digest != signed.digest(record.algorithm):

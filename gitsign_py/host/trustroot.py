@@ -1,0 +1,192 @@
+"""Which trust root counts: a file, a variable, PEM parts, the TUF cache, or the embedded public-good one.
+
+Nothing here ever asks a server which keys to believe (CVE-2023-47122's kind): keys come from what the user gave, from
+metadata that TUF verified, or from this package. python-tuf is imported only where a TUF cache is used: it costs
+170 ms, and git starts this program for each commit.
+"""
+
+import binascii
+from base64 import b64decode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import TypeVar
+
+from platformdirs import user_data_path
+
+import gitsign_py.data
+from gitsign_py.core.pemtrust import authorities_from_pem, logs_from_pem, timestamp_authorities_from_pem
+from gitsign_py.core.trust import (
+    MAX_BYTES,
+    SigningConfig,
+    TrustedRoot,
+    format_trusted_root,
+    parse_client_trust_config,
+    parse_signing_config,
+    parse_trusted_root,
+)
+from gitsign_py.errors import ConfigError, FormatError, UncheckedError
+from gitsign_py.host.config import Config
+from gitsign_py.host.paths import APPLICATION, tuf_directory
+
+_DATA = Path(gitsign_py.data.__file__).parent
+INSTANCES = ("public-good", "staging")
+_CLIENT_CONFIG = b"clienttrustconfig"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedTrust:
+    """A trust root and where it is from, in words; ``signing_config`` when the source has one."""
+
+    root: TrustedRoot
+    source: str
+    signing_config: SigningConfig | None = None
+
+
+def load_trusted_root(
+    config: Config,
+    environment: Mapping[str, str],
+    *,
+    option_file: str | None = None,
+    offline: bool = False,
+    instance: str = "public-good",
+) -> LoadedTrust:
+    """Find the trust root that counts. First of: ``option_file``, trustedRoot, trustBundle, TUF cache, embedded.
+
+    PEM settings replace their part of what the configuration gave, and only that part; an ``option_file`` stands
+    alone. ``offline`` forbids to refresh an expired TUF cache. ``instance`` picks the embedded data (public-good or
+    staging); another one than public-good passes over everything but ``option_file``.
+    Raises ConfigError ``trust-root-file``, FormatError for what is malformed, UncheckedError ``trust-root-...``.
+    """
+    if option_file is not None:
+        return _from_file(option_file, "--trusted-root")
+    if instance != "public-good":
+        return embedded(instance)
+    return _with_parts(_whole(config, environment, offline=offline), config)
+
+
+def _whole(config: Config, environment: Mapping[str, str], *, offline: bool) -> LoadedTrust:
+    if config.trusted_root is not None:
+        return _from_file(str(config.trusted_root), _name(config, "trusted_root"))
+    if bundle := environment.get("GITSIGN_TRUST_BUNDLE"):
+        return _from_bundle(bundle)
+    if _initialized(environment):
+        return _from_tuf(tuf_directory(environment), offline=offline)
+    return embedded()
+
+
+def embedded(instance: str = "public-good") -> LoadedTrust:
+    """Return the trust root and signing config that came with this package; PROVENANCE.md says where from."""
+    directory = _DATA / instance
+    return LoadedTrust(
+        parse_trusted_root((directory / "trusted_root.json").read_bytes()),
+        f"embedded {instance}",
+        parse_signing_config((directory / "signing_config.v0.2.json").read_bytes()),
+    )
+
+
+def embedded_tuf_root(instance: str = "public-good") -> bytes:
+    """Return the TUF root.json that came with this package."""
+    return (_DATA / instance / "root.json").read_bytes()
+
+
+def _from_file(path: str, source: str) -> LoadedTrust:
+    return _parse(read_bounded(path, source), f"{source} {path}")
+
+
+def _from_bundle(value: str) -> LoadedTrust:
+    """GITSIGN_TRUST_BUNDLE: JSON itself, its base64, or the path of a file that holds it."""
+    source, text = "GITSIGN_TRUST_BUNDLE", value.strip()
+    if text.startswith("{"):
+        return _parse(text.encode(), source)
+    try:
+        data = b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        data = b""
+    if data.lstrip().startswith(b"{"):
+        return _parse(data, source)
+    return _from_file(value, source)
+
+
+def _parse(data: bytes, source: str) -> LoadedTrust:
+    """A TrustedRoot, or a ClientTrustConfig with a SigningConfig beside it (the form of sigstore-python)."""
+    try:
+        if _CLIENT_CONFIG in data[:MAX_BYTES]:
+            root, signing_config = parse_client_trust_config(data)
+            return LoadedTrust(root, source, signing_config)
+        return LoadedTrust(parse_trusted_root(data), source)
+    except FormatError as error:
+        raise FormatError(error.reason, f"{source}: {error.message}", hint=error.hint, facts=error.facts) from error
+
+
+def _from_tuf(directory: Path, *, offline: bool) -> LoadedTrust:
+    from gitsign_py.clients import tuf  # noqa: PLC0415 - 170 ms, and only those who ran initialize need it
+
+    try:
+        targets = tuf.load_cached(directory)
+    except UncheckedError as error:
+        if offline or error.reason != "trust-root-expired":
+            raise
+        targets = tuf.refresh(directory)
+    signing_config = None if targets.signing_config is None else parse_signing_config(targets.signing_config)
+    return LoadedTrust(parse_trusted_root(targets.trusted_root), f"TUF {targets.mirror}", signing_config)
+
+
+def _with_parts(whole: LoadedTrust, config: Config) -> LoadedTrust:
+    """Replace the parts for which a PEM file is named."""
+    root = whole.root
+    names: list[str] = []
+    if config.fulcio_root is not None:
+        found = _pem(config, "fulcio_root", config.fulcio_root, authorities_from_pem)
+        root, names = replace(root, certificate_authorities=found), [*names, "fulcio_root"]
+    if config.rekor_public_key is not None:
+        logs = _pem(
+            config, "rekor_public_key", config.rekor_public_key, lambda text: logs_from_pem(text, config.rekor_url)
+        )
+        root, names = replace(root, tlogs=logs), [*names, "rekor_public_key"]
+    if config.ctlog_public_key is not None:
+        logs = _pem(config, "ctlog_public_key", config.ctlog_public_key, logs_from_pem)
+        root, names = replace(root, ctlogs=logs), [*names, "ctlog_public_key"]
+    if config.timestamp_cert_chain is not None:
+        found = _pem(config, "timestamp_cert_chain", config.timestamp_cert_chain, timestamp_authorities_from_pem)
+        root, names = replace(root, timestamp_authorities=found), [*names, "timestamp_cert_chain"]
+    if not names:
+        return whole
+    # Another content has another digest: reports and caches must not take it for the whole one.
+    root = replace(root, digest=sha256(format_trusted_root(root)).hexdigest())
+    return replace(whole, root=root, source=f"{whole.source} with {', '.join(_name(config, name) for name in names)}")
+
+
+def _pem(config: Config, field: str, path: Path, parse: Callable[[bytes], T]) -> T:
+    text = read_bounded(str(path), _name(config, field))
+    try:
+        return parse(text)
+    except FormatError as error:
+        raise ConfigError("trust-root-file", f"{_name(config, field)} {path}: {error.message}") from error
+
+
+def _name(config: Config, field: str) -> str:
+    """The key or variable that a field's value comes from."""
+    return config.source(field).name or field
+
+
+def _initialized(environment: Mapping[str, str]) -> bool:
+    """Whether there is a TUF cache; looking must not make its directory, HOME may be read-only."""
+    named = environment.get("TUF_ROOT")
+    place = Path(named) if named else user_data_path(APPLICATION, appauthor=False) / "tuf"
+    return (place / "mirror.json").is_file()
+
+
+def read_bounded(path: str, source: str) -> bytes:
+    """Read a file of trust data, at most 4 MiB. Raises ConfigError ``trust-root-file``."""
+    try:
+        with Path(path).expanduser().open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError, RuntimeError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ConfigError("trust-root-file", f"{source} names {path[:200]}, which cannot be read: {why}") from error
+    if len(data) > MAX_BYTES:
+        raise ConfigError("trust-root-file", f"{source} names {path[:200]}, which has more than {MAX_BYTES} bytes")
+    return data
