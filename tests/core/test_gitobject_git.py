@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.core.gitobject import join_commit, join_tag, object_id, split_commit, split_object, split_tag
-from tests.core.test_gitobject import ARMORED, COMMIT, HEAD, SIGNED, TAG
+from gitsign_py.errors import FormatError
+from tests.core.test_gitobject import ARMORED, COMMIT, HEAD, TAG
 from tests.support.gitrepo import Capture, ScratchRepo
 
 VECTORS = Path(__file__).parents[3] / "shared" / "vectors"
@@ -112,10 +113,40 @@ def test_what_git_signs_is_what_is_joined(algorithm: str, tmp_path: Path) -> Non
     assert object_id("tag", join_tag(payload, ARMORED), tag.algorithm) == repo.git("rev-parse", "v1")
 
 
-@pytest.mark.parametrize("change", [(b"\ngpgsig", b"\ngpgsig-sha512 hidden\ngpgsig"), (b"hello", b"h\0llo")])
-def test_fsck_and_we_agree_that_a_signed_object_is_stored_bytes(change: tuple[bytes, bytes], repo: ScratchRepo) -> None:
-    data = SIGNED.replace(*change)
-    assert repo.raw("commit", repo.store("commit", data)) == data
+MALFORMED = {
+    "no-tree": COMMIT.partition(b"\n")[2],
+    "short-tree": COMMIT.replace(b"tree 4b", b"tree b"),
+    "short-parent": COMMIT.replace(b"parent aa", b"parent a"),
+    "two-authors": COMMIT.replace(b"\nauthor", b"\nauthor A <a@b> 1 +0000\nauthor"),
+    "no-author": COMMIT.replace(b"\nauthor", b"\nautor"),
+    "no-committer": COMMIT.replace(b"\ncommitter", b"\ncomitter"),
+    "committer-first": COMMIT.replace(b"\nauthor", b"\ncommitter A <a@b> 1 +0000\nauthor"),
+    "header-cut-off": HEAD[:-1],
+    "nul-in-header": COMMIT.replace(b"\n\nhello", b"\nnote a\0b\n\nhello"),
+    "gpgsig-first": b"gpgsig x\n" + COMMIT,
+}
+
+
+def let_in_by_fsck(path: Path, data: bytes) -> bool:
+    """Whether git's check (fsck.c, ``fsck_commit``) finds no error in the form of the object."""
+    repo = ScratchRepo.init(path)
+    oid = repo.store("commit", data)
+    lines = repo.run("fsck", "--no-dangling").stderr.decode().splitlines()
+    return not any(line.startswith("error") and oid in line for line in lines)
+
+
+@pytest.mark.parametrize("case", sorted({*COMMITS, *SHAPES} - {"cr-in-author"}))
+def test_what_gits_check_lets_in_is_split(case: str, tmp_path: Path) -> None:
+    data = {**COMMITS, **SHAPES}[case]
+    assert let_in_by_fsck(tmp_path, data)
+    assert split_commit(data).tree
+
+
+@pytest.mark.parametrize("case", MALFORMED)
+def test_what_gits_check_keeps_out_is_refused(case: str, tmp_path: Path) -> None:
+    assert not let_in_by_fsck(tmp_path, MALFORMED[case])
+    with pytest.raises(FormatError):
+        split_commit(MALFORMED[case])
 
 
 def vectors() -> list[Path]:
