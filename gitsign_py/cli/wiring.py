@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gitsign_py.core.signingconfig import Service, SigningConfig
     from gitsign_py.core.trust import TrustedRoot
     from gitsign_py.host.consent import ConsentBook, Dialogue
+    from gitsign_py.host.logins import LoginBook
     from gitsign_py.host.repository import GitRepository, Revision
     from gitsign_py.host.trustroot import LoadedTrust
     from gitsign_py.ports import CertificateAuthority, TimestampAuthority, TokenSource, TransparencyLog
@@ -236,6 +237,7 @@ def sign_in_settings(settings: Settings, chosen: Endpoints, *, remember: bool = 
         url_opener=config.url_opener,
         close_after=config.autoclose_timeout if config.autoclose else None,
         remember=remember,
+        timeout=config.sign_in_timeout,
     )
     return SignInSettings(
         issuer=chosen.issuer,
@@ -250,11 +252,16 @@ def sign_in_tools(settings: Settings, http: "HttpSession", dialogue: "Dialogue")
     """Put together what a sign-in works with."""
     from gitsign_py.clients.signin import SignInTools
     from gitsign_py.host.keystore import KeyringStore
+
+    return SignInTools(http, dialogue, settings.environment, KeyringStore(), login_book(), now)
+
+
+def login_book() -> "LoginBook":
+    """Open the file that says who signed in where."""
     from gitsign_py.host.logins import FILE_NAME, LoginBook
     from gitsign_py.host.paths import state_directory
 
-    book = LoginBook(state_directory() / FILE_NAME)
-    return SignInTools(http, dialogue, settings.environment, KeyringStore(), book, now)
+    return LoginBook(state_directory() / FILE_NAME)
 
 
 def consent_book() -> "ConsentBook":

@@ -69,6 +69,7 @@ class Config:
     signing_config: Path | None
     require_timestamp: bool
     timeout: float
+    sign_in_timeout: float
     token_file: Path | None
     id_token: str = field(repr=False)
     rekor_public_key: Path | None

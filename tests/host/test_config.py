@@ -50,6 +50,7 @@ NAMES = {
     "signingConfig": ("GITSIGN_SIGNING_CONFIG",),
     "requireTimestamp": (),
     "timeout": ("GITSIGN_TIMEOUT",),
+    "sign_in_timeout": ("GITSIGN_SIGN_IN_TIMEOUT",),
 }
 ALONE = {
     "GITSIGN_CREDENTIAL_CACHE",

@@ -1,0 +1,70 @@
+"""``gitsign-py logout``: forget the sign-in, the remembered one too, and every key that the agent holds."""
+
+import argparse
+import json
+import os
+import sys
+
+from gitsign_py.agent.client import ask, socket_path
+from gitsign_py.cli import wiring
+from gitsign_py.errors import ServiceError
+from gitsign_py.host.keystore import KeyringStore
+from gitsign_py.host.logins import LoginBook, LoginRecord
+
+_EPILOG = """\
+examples:
+  gitsign-py logout            forget the sign-in at gitsign.issuer
+  gitsign-py logout --all      forget every sign-in
+
+What stands in the public log stays there for ever; logging out only ends what could still be signed.
+"""
+
+
+def run(arguments: list[str]) -> int:
+    """Run ``gitsign-py logout``."""
+    options = _parser().parse_args(arguments)
+    environment = dict(os.environ)
+    if options.issuer:
+        environment["GITSIGN_OIDC_ISSUER"] = options.issuer
+    settings = wiring.load_settings(environment)
+    reply = ask(socket_path(environment), "lock")
+    dropped = 0 if reply is None else int(reply["dropped"])
+    book = wiring.login_book()
+    issuer, client_id = wiring.endpoints(settings).issuer, settings.config.client_id
+    records = [one for one in book.all() if options.all or (one.issuer, one.client_id) == (issuer, client_id)]
+    forgotten = [record for record in records if _forget(book, record)]
+    facts = {"forgotten": [{"identity": one.identity, "issuer": one.issuer} for one in forgotten], "keys": dropped}
+    print(json.dumps(facts, indent=2, ensure_ascii=False) if options.json else _text(forgotten, dropped))
+    return 0 if len(forgotten) == len(records) else 3
+
+
+def _text(forgotten: list[LoginRecord], dropped: int) -> str:
+    lines = [f"Signed out: {one.identity} at {one.issuer}." for one in forgotten] or ["There was no sign-in."]
+    if dropped:
+        lines.append(f"The signing agent has dropped {dropped} key{'' if dropped == 1 else 's'}.")
+    return "\n".join(lines)
+
+
+def _forget(book: LoginBook, record: LoginRecord) -> bool:
+    """Remove the refresh token first: a record without a token is a lie that does no harm, the other way it does."""
+    if record.remembered:
+        try:
+            KeyringStore().delete(record.secret_name)
+        except ServiceError as error:
+            print(f"gitsign-py: {record.identity} is still remembered: {error.message}", file=sys.stderr)
+            return False
+    book.remove(record.issuer, record.client_id)
+    return True
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gitsign-py logout",
+        description="Forget the sign-in, and every key that the signing agent holds.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--issuer", metavar="URL", help="the issuer, in place of gitsign.issuer")
+    parser.add_argument("--all", action="store_true", help="forget every issuer's sign-in")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser

@@ -1,0 +1,89 @@
+"""``gitsign-py whoami``: the identity that would sign here, and where it comes from. Asks no server."""
+
+import argparse
+import json
+import os
+from dataclasses import dataclass
+
+from gitsign_py.agent.client import ask, socket_path
+from gitsign_py.cli import wiring
+from gitsign_py.clients.ambient import NAMES, detect
+from gitsign_py.core.token import certificate_identities, parse_unverified
+from gitsign_py.errors import PolicyError
+from gitsign_py.host.tokens import static_source
+
+_EPILOG = """\
+examples:
+  gitsign-py whoami
+  gitsign-py whoami --json
+
+exit status: 0 somebody would sign without a new sign-in, 1 nobody is signed in
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Who would sign, why, and until when (RFC 3339; empty: as long as the source lasts)."""
+
+    identity: str
+    issuer: str
+    source: str
+    until: str = ""
+
+
+def run(arguments: list[str]) -> int:
+    """Run ``gitsign-py whoami``."""
+    options = _parser().parse_args(arguments)
+    settings = wiring.load_settings()
+    issuer = wiring.endpoints(settings).issuer
+    found = _given(settings) or _platform(settings) or _agent(issuer) or _remembered(settings, issuer)
+    if found is None:
+        raise PolicyError("not-signed-in", f"nobody is signed in at {issuer}", hint="run gitsign-py login")
+    if options.json:
+        fields = {name: getattr(found, name) for name in Answer.__dataclass_fields__}
+        print(json.dumps(fields, indent=2, ensure_ascii=False))
+    else:
+        until = f", until {found.until}" if found.until else ""
+        print(f"{found.identity} at {found.issuer} ({found.source}{until})")
+    return 0
+
+
+def _given(settings: wiring.Settings) -> Answer | None:
+    source = static_source(None, settings.environment)
+    if source is None:
+        return None
+    claims = parse_unverified(source.token().raw)
+    return Answer(certificate_identities(claims)[-1], claims.issuer, f"token from {source.source}")
+
+
+def _platform(settings: wiring.Settings) -> Answer | None:
+    """A platform's identity is known when it gives a token, which whoami does not ask for."""
+    provider = settings.config.token_provider
+    found = detect(settings.environment) if not provider else None
+    name = provider if provider in NAMES else found.name if found else ""
+    return Answer("the identity of this workload", name, "the platform's token") if name else None
+
+
+def _agent(issuer: str) -> Answer | None:
+    reply = ask(socket_path(os.environ), "status")
+    held = json.loads(reply["json"])["held"] if reply and reply.get("status") == b"ok" else []
+    mine = [one for one in held if one["issuer"] == issuer] or held
+    return Answer(mine[-1]["identity"], mine[-1]["issuer"], "signing agent", mine[-1]["not_after"]) if mine else None
+
+
+def _remembered(settings: wiring.Settings, issuer: str) -> Answer | None:
+    record = wiring.login_book().find(issuer, settings.config.client_id)
+    if record is None or not record.remembered:
+        return None
+    return Answer(record.identity, issuer, "remembered in the system's keyring")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gitsign-py whoami",
+        description="Show the identity that would sign here, and where it comes from.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
