@@ -23,8 +23,20 @@ from gitsign_py.verification.bundlelog import Signed, check_entries, check_windo
 from gitsign_py.verification.identity import ExpectedIdentity, check_claims, check_identity
 from gitsign_py.verification.result import LoggedEntry, ProvenTime
 from gitsign_py.verification.signer import Signer, check_signer, check_validity
-from gitsign_py.verification.steps import Report, Step
+from gitsign_py.verification.steps import TITLES, Report, Step
 
+BUNDLE_TITLES: Mapping[str, str] = {
+    **TITLES,
+    "1.1": "bundle is well-formed, of a known version",
+    "1.2": "bundle names one signer: a certificate, or the managed key that was given",
+    "3.1": "signed content and algorithms are in order",
+    "3.3": "signed content is about the artifact",
+    "4.1": "log entries are there",
+    "4.2": "log entries are of this very signature",
+    "4.3": "log entries are promised and included by known logs",
+    "5.1": "timestamps are by authorities of the trust root",
+}
+"""What the numbers mean for a bundle, where it is not what they mean for a signature over a commit."""
 HASH_SIZES = {"sha256": 32, "sha384": 48, "sha512": 64}
 _KEY_HASHES = {"ecdsa-p384": "sha384", "ecdsa-p521": "sha512", "ed25519": "sha512"}
 
@@ -165,7 +177,7 @@ def _check_content(steps: Report, bundle: Bundle, artifact: Artifact, key: Publi
     with steps.step("3.2"):
         _verify_any(content.signature, artifact, key, names)
     with steps.step("3.3") as facts:
-        facts.update({name: digest.hex() for name, digest in artifact.digests.items()})
+        facts[names[0]] = artifact.digest(names[0]).hex()
         if content.algorithm and content.digest != artifact.digest(content.algorithm):
             raise VerificationError(
                 "artifact-digest-mismatch",
