@@ -56,7 +56,10 @@ def sign_for_git(payload: bytes, refused: Fields | None = None, *, token: str | 
             terminal.show(f"gitsign-py: {warning}")
         return answer(result)
     except GitsignError as error:
-        _tell_failure(error, terminal)
+        _tell_failure(line_of(error), terminal)
+        raise
+    except Exception as error:
+        _tell_failure(f"internal error: {type(error).__name__}: {error} [internal-error]", terminal)
         raise
     finally:
         if terminal is not None:
@@ -145,16 +148,15 @@ def committer_of(payload: bytes) -> tuple[str, str]:
     return "", ""
 
 
-def _tell_failure(error: GitsignError, terminal: Terminal | None) -> None:
+def _tell_failure(text: str, terminal: Terminal | None) -> None:
     """The dispatcher writes the line to stderr; here it goes where git does not swallow it."""
-    line = f"gitsign-py: {line_of(error)}"
-    if terminal is None:
-        return
-    terminal.log(line)
-    if terminal.attached:
+    line = f"gitsign-py: {text}"
+    if terminal is not None and terminal.attached:
         terminal.show(line)
-    else:
-        _tell_git(line)
+        return
+    if terminal is not None:
+        terminal.log(line)
+    _tell_git(line)
 
 
 def _tell_git(line: str) -> None:
