@@ -50,7 +50,7 @@ NAMES = {
     "signingConfig": ("GITSIGN_SIGNING_CONFIG",),
     "requireTimestamp": (),
     "timeout": ("GITSIGN_TIMEOUT",),
-    "sign_in_timeout": ("GITSIGN_SIGN_IN_TIMEOUT",),
+    "signInTimeout": ("GITSIGN_SIGN_IN_TIMEOUT",),
 }
 ALONE = {
     "GITSIGN_CREDENTIAL_CACHE",
@@ -89,6 +89,7 @@ OTHER = {
     "signing_config": ("/sc", Path("/sc")),
     "require_timestamp": ("true", True),
     "timeout": ("2.5", 2.5),
+    "sign_in_timeout": ("300", 300.0),
     "token_file": ("/tf", Path("/tf")),
     "id_token": ("a.b.c", "a.b.c"),
     "rekor_public_key": ("/k", Path("/k")),
@@ -114,6 +115,7 @@ BAD = {
     "agent": ["sometimes"],
     "require_timestamp": ["2x"],
     "enable_sigstore_go": ["2x"],
+    "sign_in_timeout": ["0", "601"],
     "timeout": ["0", "-1", "601", "nan", "1e2", ""],
     "allowed_signers": ["alice@example.com", "a b c"],
     "fulcio_root": ["~no-such-user-here/x", "%(prefix)/x"],
