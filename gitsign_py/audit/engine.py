@@ -37,7 +37,7 @@ FetchEntries = Callable[[Sequence[Job]], dict[str, tuple[bytes, ...]]]
 
 @dataclass(slots=True)
 class Resources:
-    """What a run may use: ``fetch`` None means that only embedded entries count, ``cache`` None that nothing is kept."""
+    """What a run may use. Without ``fetch`` only embedded entries count, without ``cache`` nothing is kept."""
 
     settings: Settings
     jobs: int = 0

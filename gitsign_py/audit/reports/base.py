@@ -1,0 +1,75 @@
+"""What all report formats share: the heading, the protocol, and how a record is put in words."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gitsign_py.audit.record import Record
+from gitsign_py.audit.rollup import Rollup
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What was audited, by what: words for people and digests for machines."""
+
+    repository: str
+    revisions: tuple[str, ...]
+    policy: str
+    policy_digest: str
+    trust_root: str
+    trust_root_digest: str
+    version: str
+    time: str
+    notices: tuple[str, ...] = ()
+
+    def as_object(self) -> dict[str, Any]:
+        """The heading as JSON."""
+        return {
+            "repository": self.repository,
+            "revisions": list(self.revisions),
+            "policy": self.policy,
+            "policy_digest": self.policy_digest,
+            "trusted_root": self.trust_root,
+            "trusted_root_digest": self.trust_root_digest,
+            "version": self.version,
+            "time": self.time,
+            "notices": list(self.notices),
+        }
+
+
+class Report(Protocol):
+    """A format. Records are written as they come; none keeps them."""
+
+    def begin(self, heading: Heading) -> None:
+        """Write what stands first."""
+        ...
+
+    def record(self, record: Record) -> None:
+        """Write one record."""
+        ...
+
+    def end(self, rollup: Rollup) -> None:
+        """Write the sums, and close what is open."""
+        ...
+
+
+def sentence(record: Record) -> str:
+    """Why a record has its verdict, on one line of printable text."""
+    words = record.message or record.reason or record.verdict
+    return printable(words)
+
+
+def printable(text: str) -> str:
+    """Text out of commits, made safe for a terminal, a log or a page: control characters become escapes."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "backslashreplace").decode() for char in text
+    )
+
+
+def summary_lines(rollup: Rollup) -> list[str]:
+    """The sums in plain words."""
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in rollup.verdicts.most_common())
+    lines = [f"{rollup.total} judged: {counts or 'nothing'}", f"coverage {rollup.coverage:.1f} %"]
+    if rollup.longest.length > 1:
+        run = rollup.longest
+        lines.append(f"longest unsigned run: {run.length} commits, {run.first[:12]} to {run.last[:12]}")
+    return lines

@@ -1,0 +1,54 @@
+"""JUnit XML, as CI servers read it: a test case for each commit, failed when it is not accepted.
+
+The numbers stand in the opening tag, before anything is known; the cases wait in a temporary file until then.
+"""
+
+import shutil
+import tempfile
+from typing import TextIO
+from xml.sax.saxutils import escape, quoteattr
+
+from gitsign_py.audit.record import Record
+from gitsign_py.audit.reports.base import Heading, printable, sentence
+from gitsign_py.audit.rollup import Rollup
+
+_IN_MEMORY = 1 << 20
+
+
+class JunitReport:
+    """``unchecked`` is an error, every other refusal a failure."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._cases = tempfile.SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8")  # noqa: SIM115 - closed in end
+        self._time = ""
+
+    def begin(self, heading: Heading) -> None:
+        """The time of the run, as the schema wants it: without a zone."""
+        self._time = heading.time.removesuffix("Z").partition(".")[0]
+
+    def record(self, record: Record) -> None:
+        """One test case."""
+        name = quoteattr(printable(f"{record.oid} {record.subject}"))
+        self._cases.write(f'  <testcase classname="{record.kind}" name={name} time="0">')
+        if not record.accepted:
+            element = "error" if record.verdict == "unchecked" else "failure"
+            words = printable(sentence(record))
+            self._cases.write(
+                f'<{element} type="{record.verdict}" message={quoteattr(words)}>{escape(words)}</{element}>'
+            )
+        self._cases.write("</testcase>\n")
+
+    def end(self, rollup: Rollup) -> None:
+        """The suite around the cases."""
+        errors = rollup.verdicts["unchecked"]
+        failures = rollup.total - rollup.accepted - errors
+        self._out.write('<?xml version="1.0" encoding="UTF-8"?>\n')
+        self._out.write(
+            f'<testsuite name="gitsign-py audit" tests="{rollup.total}" failures="{failures}" errors="{errors}" '
+            f'skipped="0" time="0" timestamp="{self._time}" hostname="localhost">\n  <properties/>\n'
+        )
+        self._cases.seek(0)
+        shutil.copyfileobj(self._cases, self._out)
+        self._cases.close()
+        self._out.write("  <system-out/>\n  <system-err/>\n</testsuite>\n")
