@@ -46,9 +46,7 @@ def _sign(command: GpgCommand) -> int:
     reply: Mapping[str, bytes] | None = None
     path = client.socket_path(environment)
     if token is None and os.path.exists(path):
-        from gitsign_py.cli.agentanswers import answer_need
-
-        reply = client.try_sign(path, request, answer=answer_need)
+        reply = client.try_sign(path, request, answer=_answer_need)
     if reply is None or reply.get("status") != b"ok":
         from gitsign_py.cli.gitsigning import sign_for_git
 
@@ -62,6 +60,13 @@ def _sign(command: GpgCommand) -> int:
     if status is not None:
         _write(status, reply["status_lines"])
     return 0
+
+
+def _answer_need(need: client.Fields) -> client.Fields:
+    """Answer the agent when it asks back, which a warm one does not: only then is this worth its 200 ms."""
+    from gitsign_py.cli.agentanswers import answer_need
+
+    return answer_need(need)
 
 
 def _verify(command: GpgCommand, arguments: list[str]) -> int:
