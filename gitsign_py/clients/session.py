@@ -22,8 +22,8 @@ import urllib3
 
 from gitsign_py import __version__
 from gitsign_py.clients.answer import REDIRECTS, Answer, printable, status_error
-from gitsign_py.clients.urls import bad_url, check_url
-from gitsign_py.errors import ServiceError
+from gitsign_py.clients.urls import check_url
+from gitsign_py.errors import ConfigError, ServiceError
 
 USER_AGENT = f"gitsign-py/{__version__}"
 _CHUNK = 64 * 1024
@@ -105,7 +105,8 @@ class HttpSession:
         ``service`` is the name for messages ("Fulcio"); ``total`` and ``max_bytes`` override the session's limits.
         A failed connection and the statuses 429, 500, 502, 503 and 504 are tried once more. Raises ServiceError
         ``service-unreachable``, ``service-untrusted`` (TLS), ``service-timeout``, ``service-status``,
-        ``service-answer-too-large`` or ``service-answer-invalid``; ConfigError ``service-url-invalid``.
+        ``service-answer-too-large`` or ``service-answer-invalid``; ConfigError ``service-url-invalid`` or
+        ``service-request-invalid`` (the environment's proxy settings).
         """
         check_url(service, url)
         budget = self._limits.total if total is None else total
@@ -203,12 +204,12 @@ def _send(session: requests.Session, request: _Request, connect: float, deadline
             headers = {name.lower(): value for name, value in response.headers.items()}
     except requests.exceptions.SSLError as error:
         raise _untrusted(request, error) from error
+    except ValueError as error:  # requests' InvalidURL, InvalidProxyURL, InvalidHeader and their kin
+        raise _unaskable(request, error) from error
     except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
         raise _timeout(request, budget) from error
     except (requests.ConnectionError, urllib3.exceptions.HTTPError, OSError) as error:
         raise _unreachable(request, error) from error
-    except ValueError as error:  # requests' InvalidURL, InvalidHeader and their kin
-        raise bad_url(request.service, request.url) from error
     return Answer(request.service, request.method, request.url, response.status_code, headers, body)
 
 
@@ -293,6 +294,18 @@ def _untrusted(request: _Request, error: Exception) -> ServiceError:
         "service-untrusted",
         f"{request.service} at {request.url} is not trusted: TLS failed ({_cause(error)})",
         hint="check the URL and this machine's clock; a private CA's file goes into REQUESTS_CA_BUNDLE",
+        facts={"service": request.service, "url": request.url},
+    )
+
+
+def _unaskable(request: _Request, error: ValueError) -> ConfigError:
+    """A header's value is not repeated: it may be a token."""
+    bad_header = isinstance(error, requests.exceptions.InvalidHeader)
+    why = "a header has characters that none may have" if bad_header else printable(str(error))
+    return ConfigError(
+        "service-request-invalid",
+        f"{request.service} at {request.url} cannot be asked: {why}",
+        hint="check the URL and the proxy settings (https_proxy, http_proxy, all_proxy)",
         facts={"service": request.service, "url": request.url},
     )
 

@@ -333,9 +333,36 @@ def test_a_password_in_a_url_is_refused_and_not_repeated(session: HttpSession) -
     assert "hunter2" not in caught.value.message + str(dict(caught.value.facts))
 
 
-def test_an_unusable_header_is_an_error_and_no_traceback(session: HttpSession) -> None:
-    with serving(reply(200, {})) as server, pytest.raises((ServiceError, ConfigError)):
-        session.exchange("Rekor", "GET", server.url, headers={"X": "a\r\nb: c"})
+def test_an_unusable_header_is_an_error_and_is_not_repeated(session: HttpSession) -> None:
+    with serving(reply(200, {})) as server, pytest.raises(ConfigError) as caught:
+        session.exchange("Rekor", "GET", server.url, headers={"X": "hunter2\r\nb: c"})
+    assert caught.value.reason == "service-request-invalid"
+    assert "hunter2" not in caught.value.message
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("proxy", ["http://[", "http://", "http://a b", "socks9://127.0.0.1:1"])
+def test_a_proxy_setting_that_is_none_is_named(
+    session: HttpSession, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with pytest.raises((ConfigError, ServiceError)) as caught:
+        session.exchange("Rekor", "GET", unused_url())
+    assert "proxy" in caught.value.hint
+
+
+def test_a_host_name_that_cannot_be_one_is_an_error(session: HttpSession) -> None:
+    with pytest.raises((ConfigError, ServiceError)):
+        session.exchange("Rekor", "GET", f"http://{'ä' * 70}.invalid/")
+
+
+def test_no_second_try_is_made_when_there_is_no_time_for_it() -> None:
+    limits = Limits(total=0.5, backoff=1.0)
+    with HttpSession(limits) as session, serving(reply(503, {"message": "busy"})) as server:
+        assert "busy" in failure(session, server.url).message
+        assert failure(session, unused_url()).reason == "service-unreachable"
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(
