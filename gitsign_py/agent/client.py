@@ -77,10 +77,10 @@ def try_sign(path: str, request: Fields, *, answer: "Answer | None" = None) -> F
     is called with each ``need`` frame (see agent.server) and returns the fields to send back, or None to give up;
     without it a need ends the conversation and is returned as it came.
 
-    Returns the last frame: ``status`` is ``ok`` (``signature``: the finished armor; ``status_lines``: git's;
-    ``identity``, ``issuer``, ``log_index``, ``fingerprint``, ``time`` in seconds since 1970, ``warnings`` one a line),
-    ``need``, or ``error`` (``kind``: class in gitsign_py.errors, ``reason``, ``message``, ``hint``, ``facts``: JSON,
-    perhaps ``step``).
+    Returns the last frame: ``status`` is ``ok`` (``signature``: the finished armor; ``status_lines``: git's; ``text``:
+    for the person; ``identity``, ``issuer``, ``log_index``, ``fingerprint``, ``time`` in seconds since 1970,
+    ``warnings`` one a line), ``need``, or ``error`` (``kind``: class in gitsign_py.errors, ``reason``, ``message``,
+    ``hint``, ``facts``: JSON, perhaps ``step``).
     None: no agent there, a foreign one, or it died or fell silent before its answer was whole.
     """
     return converse(path, {**request, "request": b"sign"}, answer=answer)

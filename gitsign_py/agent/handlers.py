@@ -34,12 +34,14 @@ class Workshop:
     """What the agent is made of: its holder, and the two functions that know configuration and verification.
 
     ``plan`` turns a context and a token that the client sent (None: it sent none) into a Plan; ``verify`` gives the
-    ``ok`` fields of agent.client.try_verify for a context, a payload and a signature.
+    ``ok`` fields of agent.client.try_verify for a context, a payload and a signature; ``summary`` says to the person
+    what was signed.
     """
 
     holder: Holder
     plan: Callable[[Context, str | None], Plan]
     verify: Callable[[Context, bytes, bytes], Fields]
+    summary: Callable[[SigningResult], str]
     stop: Callable[[], None]
     hardening: Hardening
     started: datetime
@@ -57,7 +59,9 @@ def handlers(workshop: Workshop) -> dict[str, Handler]:
         context = _context(request, conversation)
         plan = workshop.plan(context, _token(request, conversation))
         result = workshop.holder.sign(plan, payload, conversation, directory=context.directory)
-        return _signed(result)
+        text = "\n".join((workshop.summary(result), *(f"gitsign-py: {one}" for one in result.warnings)))
+        plan.note(text)
+        return {**_signed(result), "text": text.encode("utf-8", "replace")}
 
     def warm(request: Fields, conversation: Conversation) -> Fields:
         plan = workshop.plan(_context(request, conversation), _token(request, conversation))

@@ -33,6 +33,7 @@ class Plan:
     ``slot`` names everything that a credential depends on (servers, issuer, client id, trust root, ...) and what a
     person calls that (``label``). ``services.tokens`` is not used: tokens come from ``given`` (the client sent one),
     ``silent`` (for a committer's e-mail address: one that needs no person, or None) or the client, when it is asked.
+    ``note`` writes a line to the log file that the client's settings name.
     """
 
     slot: str
@@ -45,6 +46,7 @@ class Plan:
     consent: ConsentBook
     silent: Callable[[str], IdentityToken | None] = field(default=lambda _email: None)
     given: TokenSource | None = None
+    note: Callable[[str], None] = field(default=lambda _text: None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from gitsign_py.agent.hardening import Hardening
 from gitsign_py.agent.holder import Holder, Plan
 from gitsign_py.cli import wiring
 from gitsign_py.cli.gitchecking import check
+from gitsign_py.cli.gitsigning import summary
 from gitsign_py.cli.tokens import Person, TokenDesk
 from gitsign_py.clients.ambient import NAMES, detect
 from gitsign_py.clients.session import HttpSession
@@ -21,6 +22,7 @@ from gitsign_py.clients.signin import remembered_token
 from gitsign_py.core.token import IdentityToken
 from gitsign_py.core.trust import TrustedRoot
 from gitsign_py.host.paths import tuf_directory
+from gitsign_py.host.terminal import Terminal
 from gitsign_py.host.tokens import GivenToken, static_source
 from gitsign_py.ports import TokenSource
 
@@ -41,6 +43,7 @@ def workshop(hardening: Hardening, *, stop: Callable[[], None], started: datetim
         holder=Holder(wiring.now),
         plan=lambda context, token: _plan(kept, context, token),
         verify=verify,
+        summary=summary,
         stop=stop,
         hardening=hardening,
         started=started,
@@ -134,6 +137,7 @@ def _plan(kept: _Kept, context: Context, token: str | None) -> Plan:
         consent=wiring.consent_book(),
         silent=lambda email: _silent(settings, chosen, http, email),
         given=given,
+        note=Terminal(None, log_path=config.log_path, now=wiring.now).log,
     )
 
 
