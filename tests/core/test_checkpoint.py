@@ -144,7 +144,13 @@ def test_signed_but_malformed_text_and_large_envelopes_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "checkpoint", [Checkpoint("a\nb", 7, ROOT), Checkpoint("a", 7, b"short"), Checkpoint("", 7, ROOT)]
+    "checkpoint",
+    [
+        Checkpoint("a\nb", 7, ROOT),
+        Checkpoint("a", 7, b"short"),
+        Checkpoint("", 7, ROOT),
+        Checkpoint("a", 7, ROOT, ("b\nc",)),
+    ],
 )
 def test_what_cannot_be_read_back_is_not_written(checkpoint: Checkpoint) -> None:
     with pytest.raises(FormatError):

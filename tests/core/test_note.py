@@ -144,8 +144,9 @@ def test_sixteen_signatures_are_read() -> None:
 def test_what_cannot_be_read_back_is_not_written(text: bytes, name: str) -> None:
     with pytest.raises(FormatError):
         note.format_note(text, [note.NoteSignature(name, b"\1\2\3\4", b"12345")])
-    with pytest.raises(FormatError):
-        note.format_note(b"text\n", [])
+    for lines in ([], [note.NoteSignature("ed", b"\1\2\3", b"12345")]):
+        with pytest.raises(FormatError):
+            note.format_note(b"text\n", lines)
 
 
 @given(st.binary(max_size=200) | st.builds(lambda a, b: a + "\n\n— ".encode() + b, st.binary(), st.binary()))
