@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from gitsign_py.core.certificate import parse_certificate
 from gitsign_py.core.encoding import pem_encode
 from gitsign_py.core.keys import load_spki
-from gitsign_py.core.trust import CertificateAuthority
+from gitsign_py.core.trust import CertificateAuthority, Validity
 from gitsign_py.core.trust import Service as Endpoint
 from gitsign_py.errors import FormatError, InvalidSignatureError
 from gitsign_py.localstack import certificates, idtoken
@@ -205,7 +205,7 @@ class Fulcio:
             "fulcio-root.pem": b"".join(chain[-1] for chain in pems),
             "fulcio-chain.pem": b"".join(pem for chain in pems for pem in chain),
         }
-        endpoint = Endpoint(self.context.url, 1, authorities[0].valid_for, "local")
+        endpoint = Endpoint(self.context.url, 1, Validity(keys[0].starts, None), "local")
         return TrustPart(certificate_authorities=authorities, ca_urls=(endpoint,), files=files)
 
 

@@ -55,6 +55,8 @@ class StackInfo:
             "fulcio": self.url,
             "rekor": self.url,
             "ctlog": f"{self.url}/ct/v1",
+            "tsa": f"{self.url}/api/v1/timestamp",
+            "tuf": f"{self.url}/tuf",
             "files": dict(self.files),
         }
 

@@ -15,9 +15,11 @@ def test_trusted_root_holds_every_authority_with_its_window(stack: RunningStack)
     root = trusted_root(stack)
     now = datetime.now(UTC)
     assert root.unsupported == ()
-    for instance in (*root.tlogs, *root.ctlogs, *root.certificate_authorities):
-        assert instance.valid_for.covers(now)
-        assert not instance.valid_for.covers(datetime(2020, 1, 1, tzinfo=UTC))
+    windows = [log.valid_for for log in (*root.tlogs, *root.ctlogs)]
+    windows += [authority.valid_for for authority in (*root.certificate_authorities, *root.timestamp_authorities)]
+    for window in windows:
+        assert window.covers(now)
+        assert not window.covers(datetime(2020, 1, 1, tzinfo=UTC))
     (authority,) = root.certificate_authorities
     chain = x509.load_pem_x509_certificates((stack.directory / "fulcio-chain.pem").read_bytes())
     assert [x509.load_der_x509_certificate(one.raw) for one in authority.chain] == chain
