@@ -1,11 +1,13 @@
 """Fixtures for all tests."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.faultystack import FaultyStack, faulty_stack
 from tests.support.stack import RunningStack, running_stack
+from tests.support.workbench import Workbench
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +28,11 @@ def faulty(_breakable: FaultyStack) -> Iterator[FaultyStack]:
     """A local Sigstore of its own that breaks on order (``break_it``) and is whole again after each test."""
     yield _breakable
     _breakable.break_it()
+
+
+@pytest.fixture
+def bench(stack: RunningStack, tmp_path: Path) -> Workbench:
+    """A repository that signs as Alice against the running stack."""
+    made = Workbench(tmp_path, stack)
+    made.init()
+    return made

@@ -1,0 +1,125 @@
+"""A repository of the real git that signs through the real program against a running stack."""
+
+import os
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.support.gitrepo import environment as git_environment
+from tests.support.stack import ROOT, RunningStack
+
+EMAIL = "alice@example.com"
+
+
+def program(folder: Path) -> Path:
+    """The installed program, else a script that runs the package from here."""
+    installed = Path(sys.executable).with_name("gitsign-py")
+    if installed.exists():
+        return installed
+    script = folder / "gitsign-py"
+    if not script.exists():
+        lines = (
+            f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(ROOT))} exec {shlex.quote(sys.executable)} -m gitsign_py "$@"\n'
+        )
+        script.write_text(lines)
+        script.chmod(0o755)
+    return script
+
+
+@dataclass
+class Workbench:
+    """``repo`` is the repository, ``env`` what git and the program get; nothing of the person who runs the tests."""
+
+    folder: Path
+    stack: RunningStack
+    env: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        home = self.folder / "home"
+        run = self.folder / "run"
+        for directory in (home, run):
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        base = git_environment(HOME=str(home), XDG_RUNTIME_DIR=str(run))
+        for name in (
+            "GIT_AUTHOR_DATE",
+            "GIT_COMMITTER_DATE",
+            "XDG_CONFIG_HOME",
+            "XDG_DATA_HOME",
+            "XDG_CACHE_HOME",
+            "XDG_STATE_HOME",
+        ):
+            base.pop(name, None)
+        self.env = {**base, **self.stack.environment(), **self.env}
+        self.env.pop("GIT_CONFIG_GLOBAL", None)
+
+    @property
+    def repo(self) -> Path:
+        return self.folder / "repo"
+
+    def init(self, *options: str, path: Path | None = None) -> Path:
+        """Make the repository and have it sign through the program."""
+        repo = path or self.repo
+        self.run(["git", "init", "-q", "-b", "main", *options, str(repo)], cwd=self.folder)
+        self.configure("gpg.format=x509", f"gpg.x509.program={program(self.folder)}", cwd=repo)
+        return repo
+
+    def configure(self, *pairs: str, cwd: Path | None = None) -> None:
+        for pair in pairs:
+            key, _, value = pair.partition("=")
+            self.git("config", "--add", key, value, cwd=cwd)
+
+    def run(
+        self, command: list[str], *, cwd: Path | None = None, stdin: bytes = b"", timeout: float = 60, **env: str
+    ) -> "subprocess.CompletedProcess[bytes]":
+        return subprocess.run(
+            command,
+            cwd=cwd or self.repo,
+            env={**self.env, **env},
+            input=stdin,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+            start_new_session=True,  # no controlling terminal: what is said goes to stderr and the log
+        )
+
+    def git(self, *arguments: str, cwd: Path | None = None, **env: str) -> str:
+        done = self.run(["git", *arguments], cwd=cwd, **env)
+        assert done.returncode == 0, (arguments, done.stdout, done.stderr)
+        return done.stdout.decode().rstrip("\n")
+
+    def try_git(self, *arguments: str, cwd: Path | None = None, **env: str) -> "subprocess.CompletedProcess[bytes]":
+        return self.run(["git", *arguments], cwd=cwd, **env)
+
+    def tool(
+        self, *arguments: str, cwd: Path | None = None, stdin: bytes = b"", **env: str
+    ) -> "subprocess.CompletedProcess[bytes]":
+        """Run gitsign-py itself."""
+        return self.run([str(program(self.folder)), *arguments], cwd=cwd, stdin=stdin, **env)
+
+    def commit(self, message: str = "hello", *options: str, cwd: Path | None = None, **env: str) -> str:
+        """Make a signed commit; gives its id."""
+        self.git("commit", "-q", "--allow-empty", "-S", "-m", message, *options, cwd=cwd, **env)
+        return self.git("rev-parse", "HEAD", cwd=cwd)
+
+    @property
+    def who(self) -> list[str]:
+        """The flags that ask for Alice."""
+        return ["--certificate-identity", EMAIL, "--certificate-oidc-issuer", self.stack.url]
+
+    def verify(self, *arguments: str, cwd: Path | None = None, **env: str) -> "subprocess.CompletedProcess[bytes]":
+        return self.tool("verify", *self.who, *arguments, cwd=cwd, **env)
+
+    def store(self, kind: str, data: bytes, cwd: Path | None = None) -> str:
+        done = self.run(["git", "hash-object", "-w", "--literally", "-t", kind, "--stdin"], stdin=data, cwd=cwd)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.decode().strip()
+
+    def raw(self, kind: str, name: str, cwd: Path | None = None) -> bytes:
+        return self.run(["git", "cat-file", kind, name], cwd=cwd).stdout
+
+
+def no_agent(env: dict[str, str]) -> bool:
+    """Whether no agent's socket lies in the runtime directory."""
+    return not os.path.exists(f"{env['XDG_RUNTIME_DIR']}/gitsign-py/agent.sock")  # noqa: PTH110
