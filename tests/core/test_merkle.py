@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gitsign_py.core import merkle
 from gitsign_py.errors import VerificationError
+from tests.support import vectors
 
 LARGEST = 70
 LEAVES = [merkle.leaf_hash(b"leaf %d" % number) for number in range(300)]
@@ -198,3 +199,13 @@ def test_random_proofs_are_refused_in_short_time(index: int, size: int, proof: l
         merkle.verify_inclusion(LEAVES[0], index, size, proof, ROOTS[7])
     with pytest.raises(VerificationError):
         merkle.verify_consistency(index, size, proof, ROOTS[5], ROOTS[7])
+
+
+def test_a_consistency_proof_of_a_real_log_verifies() -> None:
+    answer = vectors.http_json("probe/rekor1/022-GET_api_v1_log_proof.http")
+    proof = [bytes.fromhex(value) for value in answer["hashes"]]
+    last = bytes.fromhex(answer["rootHash"])  # of 182 leaves
+    first = merkle.node_hash(proof[3], proof[0])  # of 5: the proof starts with leaf 4; leaves 0 to 3 are at level 2
+    merkle.verify_consistency(5, 182, proof, first, last)
+    assert consistency_refused(5, 183, proof, first, last).startswith("consistency-proof-")
+    assert consistency_refused(5, 182, proof, last, last) == "consistency-proof-mismatch"
