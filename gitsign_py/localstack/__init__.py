@@ -1,4 +1,6 @@
-"""A private Sigstore in one process: issuer, Fulcio, CT log and Rekor on one loopback port, in one directory.
+"""A private Sigstore in one process, on one loopback port, in one directory.
+
+Issuer, Fulcio, CT log, Rekor versions 1 and 2, timestamp authority and a TUF repository over what clients must trust.
 
 How it is built, so that a service can be added in a file of its own:
 
@@ -13,8 +15,11 @@ How it is built, so that a service can be added in a file of its own:
   with a role, a validity window and perhaps a certificate; several keys of a role follow each other in time, and what
   was signed under an earlier one stays valid in its window. ``merklestore.py``: the leaves and complete subtrees of
   append-only trees, one tree for each key of a log.
-- ``idp.py``, ``ca.py``, ``ctlog.py``, ``rekor1.py``: the services. ``assembly.py`` makes the list of them from a
-  context: a new service is one line there.
+- ``idp.py``, ``ca.py``, ``ctlog.py``, ``rekor1.py``, ``rekor2.py``, ``tsa.py``, ``tufrepo.py``: the services.
+  ``assembly.py`` makes the list of them from a context: a new service is a field and two lines there.
+- ``rotate.py``: a new key for a service, in the same transaction the client files that say so.
+- ``faults.py``: the hook that breaks things when asked (``stack up --fault``); ``faultanswers.py`` and ``forks.py``
+  are the wrong answers and the signed lies.
 - ``http.py``: routing alone (starlette): size cap, media types, loopback Host names, errors in JSON.
 - ``clientfiles.py``: what clients read: trusted_root.json, signing_config.json, PEM files, stack.json.
 - ``stack.py``: opens a directory, assembles, serves; ``process.py``: pid file, background start, stop.

@@ -34,5 +34,6 @@ def _other(context: Context, own: Tree) -> Tree:
             now_ms = int(context.clock().timestamp() * 1000)
             other.append(b'{"fork":true}', identity=b"fork", extra=b"", time_ms=now_ms)
             for leaf in own.leaves(1, own.size()):
-                other.append(leaf.data, identity=leaf.leaf_hash, extra=leaf.extra, time_ms=leaf.time_ms)
+                identity = leaf.leaf_hash + leaf.position.to_bytes(8, "big")  # an entry may be there twice
+                other.append(leaf.data, identity=identity, extra=leaf.extra, time_ms=leaf.time_ms)
     return other

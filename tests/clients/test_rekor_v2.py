@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from gitsign_py.clients.rekor_v2 import RekorV2Client
 from gitsign_py.clients.session import HttpSession, Limits
 from gitsign_py.core import merkle
-from gitsign_py.core.checkpoint import open_checkpoint
 from gitsign_py.core.logentry import LogEntry
+from gitsign_py.core.tlogproof import verify_entry
 from gitsign_py.core.trust import TransparencyLogInstance, parse_trusted_root
 from gitsign_py.errors import FormatError, ServiceError, VerificationError
 from tests.support import tsafactory as factory
@@ -45,14 +45,7 @@ def signed(message: bytes) -> dict[str, bytes]:
 
 def check(entry: LogEntry, stack: RunningStack) -> None:
     """Checkpoint, then inclusion, with the trust root alone."""
-    (log,) = (log for log in logs_of(stack) if log.log_id == entry.log_id)
-    assert entry.inclusion_proof is not None
-    opened = open_checkpoint(entry.inclusion_proof.checkpoint, log.public_key, key_hints=[log.log_id[:4]]).checkpoint
-    assert log.base_url == f"http://{opened.origin}"
-    leaf = merkle.leaf_hash(entry.body)
-    merkle.verify_inclusion(
-        leaf, entry.inclusion_proof.log_index, opened.size, entry.inclusion_proof.hashes, opened.root
-    )
+    verify_entry(entry, [entry.body], logs_of(stack))
 
 
 def test_a_new_entry_is_logged_and_verifies(stack: RunningStack, session: HttpSession) -> None:
@@ -199,7 +192,7 @@ def test_a_checkpoint_over_another_root_is_refused(faulty: FaultyStack, session:
     entry = client.submit(**signed(b"root"))
     with pytest.raises(VerificationError) as caught:
         check(entry, faulty)
-    assert caught.value.reason == "inclusion-proof-mismatch"
+    assert caught.value.reason == "checkpoint-root-mismatch"
     with pytest.raises(ServiceError) as unreadable:
         client.entry(entry.log_index)
     assert unreadable.value.reason == "service-answer-invalid"
