@@ -1,6 +1,7 @@
 """The CT log: SCTs in certificates verify, tree heads and proofs hold together, refusals are JSON."""
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
@@ -12,9 +13,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.certificate_transparency import LogEntryType
 
-from gitsign_py.core import merkle
+from gitsign_py.core import merkle, sct
+from gitsign_py.core.certificate import parse_certificate
 from gitsign_py.core.encoding import ByteReader, b64_decode
-from tests.localstack.helpers import b64, certify, new_key, trusted_root
+from gitsign_py.core.keys import load_pem
+from gitsign_py.errors import VerificationError
+from tests.localstack.helpers import PEM_SPKI, b64, certify, new_key, trusted_root
 from tests.support.stack import Answer, RunningStack
 
 
@@ -177,3 +181,18 @@ def test_key_is_p256(stack: RunningStack) -> None:
     key = serialization.load_pem_public_key((stack.directory / "ctlog.pub").read_bytes())
     assert isinstance(key, ec.EllipticCurvePublicKey)
     assert key.curve.name == "secp256r1"
+
+
+def test_core_accepts_the_sct_and_no_other_log(stack: RunningStack) -> None:
+    leaf, issuer, _ = (parse_certificate(b64_decode(der)) for der in ders(certify(stack).chain))
+    (log,) = trusted_root(stack).ctlogs
+    verified = sct.verify_embedded_scts(leaf, issuer, [log])
+    assert verified.log == log
+    other = replace(log, public_key=load_pem(public_pem(new_key())))
+    with pytest.raises(VerificationError) as caught:
+        sct.verify_embedded_scts(leaf, issuer, [other])
+    assert caught.value.reason == "sct-signature-invalid"
+
+
+def public_pem(private: ec.EllipticCurvePrivateKey) -> bytes:
+    return private.public_key().public_bytes(*PEM_SPKI)

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from gitsign_py.core import merkle
 from gitsign_py.core.checkpoint import Checkpoint, open_checkpoint
 from gitsign_py.core.encoding import b64_decode
+from gitsign_py.core.hashedrekord import hashedrekord_v001_body
 from gitsign_py.core.keys import PublicKey, load_pem
+from gitsign_py.core.logentry import verify_set
+from gitsign_py.core.rekorjson import entry_from_rekor_v1, rekor_v1_object
+from gitsign_py.errors import VerificationError
 from tests.localstack.helpers import PEM_SPKI, Certified, b64, certify, new_key, recorded, shape
 from tests.support.stack import Answer, RunningStack
 
@@ -56,7 +61,7 @@ def same_form(answer: Answer, name: str) -> None:
 # -- what is right ----------------------------------------------------------------------------------------------------
 
 
-def test_created_entry_has_the_form_of_the_real_server(stack: RunningStack, who: Certified) -> None:
+def test_created_entry_has_the_form_of_the_real_server(stack: RunningStack, who: Certified, logged: Logged) -> None:
     answer = stack.post(ENTRIES, who.entry(b"form"))
     same_form(answer, "rekor1/001")
     (uuid,) = answer.json()
@@ -350,3 +355,16 @@ def test_bad_queries_are_refused(
 ) -> None:
     answer = stack.post(f"/api/v1/{path}", query)
     assert (answer.status, answer.json()["code"]) == (status, code)
+
+
+def test_core_reads_the_answer_and_writes_the_same(stack: RunningStack, who: Certified, logged: Logged) -> None:
+    """Our reader of Rekor v1's answers, its SET and its body against what the log says."""
+    uuid, answered, proposed_entry = logged
+    entry = entry_from_rekor_v1(uuid, answered)
+    verify_set(entry, log_key(stack))
+    assert rekor_v1_object(entry) == answered
+    signature = base64.b64decode(proposed_entry["spec"]["signature"]["content"])
+    digest = hashlib.sha256(b"the entry").digest()
+    assert entry.body == hashedrekord_v001_body(digest, signature, who.chain[0])
+    with pytest.raises(VerificationError):
+        verify_set(replace(entry, integrated_time=entry.integrated_time + 1), log_key(stack))
