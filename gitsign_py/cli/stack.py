@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import platformdirs
-
 from gitsign_py.errors import ConfigError, ServiceError, UsageError
+from gitsign_py.host.paths import data_directory
 from gitsign_py.localstack import process
 from gitsign_py.localstack.process import StackInfo
 
@@ -24,7 +23,7 @@ examples:
   eval "$(gitsign-py stack env)"              point gitsign-py, gitsign, cosign and sigstore at it
   gitsign-py stack token --email alice@example.com
   gitsign-py stack token --email alice@example.com --ttl -60       a token that expired a minute ago
-  gitsign-py stack token --subject repo:o/r --claim email_verified:=false
+  gitsign-py stack token --email alice@example.com --claim email_verified:=false
   gitsign-py stack rotate rekor               a new key for the log; the old one's window is closed
   gitsign-py stack up --fault rekor:slow=5 --fault no-sct          a stack that misbehaves, for tests
   gitsign-py stack down
@@ -86,6 +85,12 @@ def _add_up(commands: Any) -> None:
     parser.add_argument("--detach", action="store_true", help="run in the background; return when it answers")
     parser.add_argument("--verbose", action="store_true", help="write a line for each request to stderr")
     parser.add_argument(
+        "--rekor2-key",
+        choices=("ed25519", "ecdsa-p256"),
+        default="ed25519",
+        help="kind of key that Rekor v2 gets on the first start (ed25519)",
+    )
+    parser.add_argument(
         "--fault", action="append", default=[], metavar="NAME[=VALUE]", help="misbehave; see below; may be repeated"
     )
     parser.add_argument(
@@ -136,7 +141,7 @@ def _port(text: str) -> int:
 
 def _directory(options: argparse.Namespace) -> Path:
     given: Path | None = options.dir
-    return given.absolute() if given else platformdirs.user_data_path("gitsign-py") / "stack"
+    return given.absolute() if given else data_directory() / "stack"
 
 
 def _up(options: argparse.Namespace) -> int:
@@ -151,7 +156,13 @@ def _up(options: argparse.Namespace) -> int:
         _log_to_stderr()
     hook = faults.Faults(options.fault)
     control = (faults.service(hook),) if options.fault_control else ()
-    stack = Stack(directory, DEFAULT_PORT if options.port is None else options.port, hook=hook, further=control)
+    stack = Stack(
+        directory,
+        DEFAULT_PORT if options.port is None else options.port,
+        hook=hook,
+        further=control,
+        rekor2_key=options.rekor2_key,
+    )
     print(_running_line(stack.info), flush=True)
     stack.serve()
     return 0
@@ -184,6 +195,7 @@ def _up_detached(directory: Path, options: argparse.Namespace) -> int:
         return 0
     arguments = [] if options.port is None else ["--port", str(options.port)]
     arguments += ["--verbose"] if options.verbose else []
+    arguments += ["--rekor2-key", options.rekor2_key]
     arguments += [f"--fault={fault}" for fault in options.fault]
     arguments += ["--fault-control"] if options.fault_control else []
     print(_running_line(process.start_detached(directory, arguments)))

@@ -20,8 +20,8 @@ class Parts:
     tuf: tufrepo.TufRepository
 
 
-def parts(context: Context) -> Parts:
-    """Every service, over one context; the first call makes the keys that are missing."""
+def parts(context: Context, rekor2_key: str = "ed25519") -> Parts:
+    """Every service, over one context; the first call makes the keys that are missing, Rekor v2's of this kind."""
     issuer = idp.Issuer(context)
     certificates_log = ctlog.CtLog(context)
     return Parts(
@@ -29,7 +29,7 @@ def parts(context: Context) -> Parts:
         ca.Fulcio(context, issuer, certificates_log),
         certificates_log,
         rekor1.Rekor(context),
-        rekor2.RekorTiles(context),
+        rekor2.RekorTiles(context, kind=rekor2_key),
         tsa.TimestampAuthority(context),
         tufrepo.TufRepository(context),
     )
@@ -48,6 +48,6 @@ def services_of(made: Parts) -> tuple[Service, ...]:
     )
 
 
-def services(context: Context) -> tuple[Service, ...]:
-    """The services over a context."""
-    return services_of(parts(context))
+def services(context: Context, rekor2_key: str = "ed25519") -> tuple[Service, ...]:
+    """The services over a context; ``rekor2_key`` as in ``parts``."""
+    return services_of(parts(context, rekor2_key))

@@ -49,10 +49,12 @@ class Stack:
         clock: Callable[[], datetime] = system_clock,
         random: Callable[[int], bytes] = secrets.token_bytes,
         further: tuple[Service, ...] = (),
+        rekor2_key: str = "ed25519",
     ) -> None:
         """Take the lock, bind 127.0.0.1 (``port`` 0: any free one), open state and keys, write the client files.
 
-        ``further`` services are those of whoever starts the stack, such as the fault control.
+        ``further`` services are those of whoever starts the stack, such as the fault control;
+        ``rekor2_key`` is the kind of key that Rekor v2 gets when it has none yet (ed25519 or ecdsa-p256).
 
         Raises ConfigError ``stack-already-running``, ``stack-port-busy`` or ``stack-directory-...``.
         """
@@ -67,7 +69,7 @@ class Stack:
             self._closing.callback(state.close)
             hook = hook or Hook()
             self.context = Context(self.url, state, Keyring(state), clock, random, hook)
-            self.services = (*assembly.services(self.context), self._own_service(), *further)
+            self.services = (*assembly.services(self.context, rekor2_key), self._own_service(), *further)
             self.info = self.write_files()
             app = http.application(self.services, hook)
         except BaseException:

@@ -44,6 +44,13 @@ def test_a_running_stack_gets_a_new_key(directory: Path) -> None:
     assert (status, body.startswith(b"2.rekor2.local\n0\n")) == (200, True)
 
 
+def test_rekor2_can_begin_with_an_ecdsa_key(directory: Path) -> None:
+    up = stack_command(directory, "up", "--detach", "--port", "0", "--rekor2-key", "ecdsa-p256")
+    assert up.returncode == 0, up.stderr
+    log = json.loads((directory / "trusted_root.json").read_bytes())["tlogs"][1]
+    assert (log["baseUrl"], log["publicKey"]["keyDetails"]) == ("http://rekor2.local", "PKIX_ECDSA_P256_SHA_256")
+
+
 def test_faults_reach_a_stack_in_the_background(directory: Path) -> None:
     up = stack_command(directory, "up", "--detach", "--port", "0", "--fault", "idp:5xx", "--fault-control")
     assert up.returncode == 0, up.stderr
