@@ -5,23 +5,19 @@ one answers every trouble with a token by the same sentence; here ``details`` al
 gRPC has for it (google.rpc.ErrorInfo).
 """
 
-import base64
-import binascii
 from datetime import datetime, timedelta
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
+from cryptography.exceptions import InvalidSignature
 
 from gitsign_py.core.certificate import parse_certificate
-from gitsign_py.core.encoding import pem_encode
-from gitsign_py.core.keys import load_spki
+from gitsign_py.core.encoding import b64_encode, pem_encode
 from gitsign_py.core.trust import CertificateAuthority, Validity
 from gitsign_py.core.trust import Service as Endpoint
-from gitsign_py.errors import FormatError, InvalidSignatureError
 from gitsign_py.localstack import certificates, idtoken
 from gitsign_py.localstack.certificates import CertifiedKey
+from gitsign_py.localstack.certrequest import asked_key_v1, asked_key_v2, bearer, body_token, read_object
 from gitsign_py.localstack.claims import Identity, identify, token_refusal
 from gitsign_py.localstack.context import Context
 from gitsign_py.localstack.ctlog import CtLog
@@ -32,12 +28,8 @@ from gitsign_py.localstack.service import Refusal, Request, Response, Route, Ser
 NAME = "fulcio"
 ROOT, INTERMEDIATE = "fulcio-root", "fulcio-intermediate"
 PEM_CHAIN = "application/pem-certificate-chain"
-BAD_SIGNATURE = "The signature supplied in the request could not be verified"
-BAD_KEY = "The public key supplied in the request could not be parsed"
-BAD_CSR = "The certificate signing request could not be parsed"
 _GRPC_CODES = {400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 409: 6, 413: 11, 415: 3, 503: 14}
 """gRPC status codes (google.rpc.Code) by HTTP status: 3 INVALID_ARGUMENT, 5 NOT_FOUND, 12 UNIMPLEMENTED, ..."""
-_HASHES = {"ecdsa-p384": "sha384", "ecdsa-p521": "sha512"}
 _DETACHED, _NO_SCT, _WRONG_SCT = f"{NAME}:detached-sct", f"{NAME}:no-sct", f"{NAME}:wrong-sct"
 _EXPIRED = f"{NAME}:expired-certificate"
 
@@ -94,33 +86,26 @@ class Fulcio:
 
     def sign_v2(self, request: Request) -> Response:
         """``POST /api/v2/signingCert``: a public key with a proof of possession, or a CSR; token in body or header."""
-        body = _object(request)
-        credentials = body.get("credentials") or {}
-        token = _text(credentials, "oidcIdentityToken") if isinstance(credentials, dict) else ""
-        identity = self._identify(token or _bearer(request))
-        if body.get("certificateSigningRequest"):
-            key = _key_of_csr(_bytes(body, "certificateSigningRequest", BAD_CSR))
-        else:
-            key = _proven_key_v2(body, identity)
+        body = read_object(request)
+        identity = self._identify(body_token(body) or bearer(request))
+        key = asked_key_v2(body, identity)
         chain, detached = self._issue(identity, key)
         pems = [pem_encode(der, "CERTIFICATE").decode() for der in chain]
         if detached:
-            value: dict[str, Any] = {"chain": {"certificates": pems}, "signedCertificateTimestamp": _b64(detached)}
+            value: dict[str, Any] = {
+                "chain": {"certificates": pems},
+                "signedCertificateTimestamp": b64_encode(detached),
+            }
             return json_response({"signedCertificateDetachedSct": value})
         return json_response({"signedCertificateEmbeddedSct": {"chain": {"certificates": pems}}})
 
     def sign_v1(self, request: Request) -> Response:
         """``POST /api/v1/signingCert``: Bearer token, key as base64 DER, proof of possession; 201 and a PEM chain."""
-        body = _object(request)
-        identity = self._identify(_bearer(request))
-        if body.get("certificateSigningRequest"):
-            key = _key_of_csr(_bytes(body, "certificateSigningRequest", BAD_CSR))
-        else:
-            public_key = body.get("publicKey")
-            spki = _bytes(public_key if isinstance(public_key, dict) else {}, "content", BAD_KEY)
-            key = _proven_key(spki, _bytes(body, "signedEmailAddress", BAD_SIGNATURE), identity)
+        body = read_object(request)
+        identity = self._identify(bearer(request))
+        key = asked_key_v1(body, identity)
         chain, detached = self._issue(identity, key)
-        headers = {"SCT": _b64(detached)} if detached else {}
+        headers = {"SCT": b64_encode(detached)} if detached else {}
         return Response(201, b"".join(pem_encode(der, "CERTIFICATE") for der in chain), PEM_CHAIN, headers)
 
     def trust_bundle(self, _: Request) -> Response:
@@ -227,91 +212,3 @@ def _issued(child: x509.Certificate, root: x509.Certificate) -> bool:
     except (InvalidSignature, ValueError, TypeError):  # other signature, other name, other kind of key
         return False
     return True
-
-
-def _object(request: Request) -> dict[str, Any]:
-    try:
-        return request.json_object()
-    except FormatError as error:
-        raise Refusal(400, error.message) from error
-
-
-def _text(value: dict[str, Any], name: str) -> str:
-    found = value.get(name)
-    return found if isinstance(found, str) else ""
-
-
-def _bytes(value: dict[str, Any], name: str, message: str) -> bytes:
-    """A base64 field; Go's protobuf JSON takes both alphabets and does not ask for padding."""
-    text = _text(value, name).replace("-", "+").replace("_", "/").rstrip("=")
-    try:
-        data = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise Refusal(400, message) from error
-    if not data:
-        raise Refusal(400, message)
-    return data
-
-
-def _b64(data: bytes) -> str:
-    return base64.b64encode(data).decode()
-
-
-def _bearer(request: Request) -> str:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
-
-
-def _proven_key_v2(body: dict[str, Any], identity: Identity) -> CertifiedKey:
-    asked = body.get("publicKeyRequest")
-    if not isinstance(asked, dict) or not isinstance(asked.get("publicKey"), dict):
-        raise Refusal(400, BAD_KEY)
-    content = _text(asked["publicKey"], "content").encode()
-    return _proven_key(content, _bytes(asked, "proofOfPossession", BAD_SIGNATURE), identity)
-
-
-def _proven_key(content: bytes, proof: bytes, identity: Identity) -> CertifiedKey:
-    """The key in ``content`` (PEM, or DER SubjectPublicKeyInfo) when ``proof`` signs the identity's challenge."""
-    try:
-        if content.lstrip().startswith(b"-----BEGIN"):
-            key = serialization.load_pem_public_key(content)
-        else:
-            key = serialization.load_der_public_key(content)
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise Refusal(400, BAD_KEY) from error
-    known = _supported(key)
-    try:
-        public = load_spki(_spki(known))
-        public.verify(proof, identity.challenge.encode(), _HASHES.get(public.kind, "sha256"))
-    except FormatError as error:
-        raise Refusal(400, BAD_KEY) from error
-    except InvalidSignatureError as error:
-        raise Refusal(400, BAD_SIGNATURE) from error
-    return known
-
-
-def _key_of_csr(pem: bytes) -> CertifiedKey:
-    """The key of a PKCS #10 request, whose own signature is the proof of possession (RFC 2986 §4.2)."""
-    try:
-        csr = x509.load_pem_x509_csr(pem)
-        valid = csr.is_signature_valid
-        key = csr.public_key()
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise Refusal(400, BAD_CSR) from error
-    if not valid:
-        raise Refusal(400, BAD_SIGNATURE)
-    return _supported(key)
-
-
-def _supported(key: object) -> CertifiedKey:
-    if not isinstance(key, CertifiedKey):
-        raise Refusal(400, BAD_KEY)
-    try:
-        load_spki(_spki(key))  # curve, RSA size
-    except FormatError as error:
-        raise Refusal(400, BAD_KEY) from error
-    return key
-
-
-def _spki(key: CertifiedKey) -> bytes:
-    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)

@@ -14,19 +14,18 @@ from gitsign_py.core import checkpoint, merkle
 from gitsign_py.core.encoding import b64_encode
 from gitsign_py.core.trust import Service as Endpoint
 from gitsign_py.core.trust import Validity
-from gitsign_py.errors import FormatError
 from gitsign_py.localstack import forks, rekorkinds
 from gitsign_py.localstack.context import Context
 from gitsign_py.localstack.ctlog import log_instance
 from gitsign_py.localstack.keyring import ServerKey
 from gitsign_py.localstack.merklestore import Leaf, Tree
+from gitsign_py.localstack.rekorparams import PATTERN, as_index, as_text, query_number, read_items, read_object
 from gitsign_py.localstack.rekorsearch import search, store_terms
 from gitsign_py.localstack.service import Refusal, Request, Response, Route, Service, TrustPart, json_response
 
 NAME = "rekor1"
 ROLE = "rekor1"
 HOST = "rekor.local"
-MAX_RETRIEVE = 10
 _JSON_TYPES = ("application/json",)
 _UUID = re.compile(r"([0-9a-f]{16})?([0-9a-f]{64})\Z")
 _UUID_RULE = "should match '^([0-9a-fA-F]{64}|[0-9a-fA-F]{80})$'"
@@ -35,9 +34,6 @@ _NO_CACHE = {
     "Expires": "Thu, 01 Jan 1970 00:00:00 GMT",
     "Pragma": "no-cache",
 }
-# Codes of the validation library behind the real server (go-openapi/errors), seen as 422: 601 type, 602 required,
-# 605 pattern, 609 minimum, 611 too many items.
-_TYPE, _REQUIRED, _PATTERN, _MINIMUM, _TOO_MANY = 601, 602, 605, 609, 611
 
 
 def rekor_errors(refusal: Refusal) -> Response:
@@ -102,7 +98,7 @@ class Rekor:
 
     def create(self, request: Request) -> Response:
         """``POST /api/v1/log/entries``: 201 with the entry, its Location and ETag; 409 for a repeated one."""
-        proposed = rekorkinds.propose(_object(request))
+        proposed = rekorkinds.propose(read_object(request))
         with self.context.state.transaction():
             shard = self.shards()[-1]
             known = shard.tree.find_hash(merkle.leaf_hash(proposed.body))
@@ -128,7 +124,7 @@ class Rekor:
 
     def get_by_index(self, request: Request) -> Response:
         """``GET /api/v1/log/entries?logIndex=N``."""
-        index = _query_number(request, "logIndex", minimum=0)
+        index = query_number(request, "logIndex", minimum=0)
         with self.context.state.reading():
             found = self._at(index)
             if found is None:
@@ -145,13 +141,13 @@ class Rekor:
 
     def retrieve(self, request: Request) -> Response:
         """``POST /api/v1/log/entries/retrieve``: by UUID, by index or by the entry itself, at most 10 of each."""
-        body = _object(request)
+        body = read_object(request)
         with self.context.state.reading():
             found = [
-                self._find(_as_text(uuid, "entryUUIDs"), "entryUUIDs in body") for uuid in _items(body, "entryUUIDs")
+                self._find(as_text(uuid, "entryUUIDs"), "entryUUIDs in body") for uuid in read_items(body, "entryUUIDs")
             ]
-            found += [self._at(_as_index(index)) for index in _items(body, "logIndexes")]
-            found += [self._find_proposed(entry) for entry in _items(body, "entries")]
+            found += [self._at(as_index(index)) for index in read_items(body, "logIndexes")]
+            found += [self._find_proposed(entry) for entry in read_items(body, "entries")]
             return json_response([self._named(*each) for each in found if each is not None])
 
     def _find_proposed(self, entry: object) -> tuple[Shard, Leaf] | None:
@@ -161,7 +157,7 @@ class Rekor:
         """``POST /api/v1/index/retrieve``: UUIDs by hash, e-mail and public key, joined by ``operator``."""
         with self.context.state.reading():
             trees = {shard.tree.tree_id: shard for shard in self.shards()}  # of a fork, one history alone
-            rows = search(self.context.state, _object(request))
+            rows = search(self.context.state, read_object(request))
             return json_response([trees[leaf.tree_id].uuid(leaf) for leaf in rows if leaf.tree_id in trees])
 
     def log_info(self, _: Request) -> Response:
@@ -173,8 +169,8 @@ class Rekor:
 
     def proof(self, request: Request) -> Response:
         """``GET /api/v1/log/proof?firstSize&lastSize[&treeID]``: a consistency proof and the root at lastSize."""
-        first = _query_number(request, "firstSize", minimum=1, default=1)
-        last = _query_number(request, "lastSize", minimum=1)
+        first = query_number(request, "firstSize", minimum=1, default=1)
+        last = query_number(request, "lastSize", minimum=1)
         with self.context.state.reading():
             tree = self._shard(request).tree
             size = tree.size()
@@ -211,7 +207,7 @@ class Rekor:
     def _find(self, uuid: str, where: str) -> tuple[Shard, Leaf] | None:
         match = _UUID.match(uuid.lower())
         if not match:
-            raise Refusal(422, f"{where} {_UUID_RULE}", code=_PATTERN)
+            raise Refusal(422, f"{where} {_UUID_RULE}", code=PATTERN)
         tree_id = int(match[1], 16) if match[1] else None
         for shard in reversed(self.shards()):
             leaf = shard.tree.find_hash(bytes.fromhex(match[2])) if tree_id in {None, shard.key.tree_id} else None
@@ -287,47 +283,3 @@ def _bad(message: str) -> Refusal:
 def _conflict(uuid: str) -> Refusal:
     message = f"an equivalent entry already exists in the transparency log with UUID {uuid}"
     return Refusal(409, message, headers={"Location": f"/api/v1/log/entries/{uuid}"})
-
-
-def _object(request: Request) -> dict[str, Any]:
-    try:
-        return request.json_object()
-    except FormatError as error:
-        raise Refusal(400, error.message) from error
-
-
-def _items(body: dict[str, Any], name: str) -> list[Any]:
-    found = body.get(name) or []
-    if not isinstance(found, list):
-        raise Refusal(422, f"{name} in body must be of type array", code=_TYPE)
-    if len(found) > MAX_RETRIEVE:
-        raise Refusal(422, f"{name} in body should have at most {MAX_RETRIEVE} items", code=_TOO_MANY)
-    return found
-
-
-def _as_text(value: object, name: str) -> str:
-    if not isinstance(value, str):
-        raise Refusal(422, f"{name} in body must be of type string", code=_TYPE)
-    return value
-
-
-def _as_index(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise Refusal(422, "logIndexes in body must be of type int64", code=_TYPE)
-    if value < 0:
-        raise Refusal(422, "logIndexes in body should be greater than or equal to 0", code=_MINIMUM)
-    return value
-
-
-def _query_number(request: Request, name: str, *, minimum: int, default: int | None = None) -> int:
-    text = request.query.get(name)
-    if text is None:
-        if default is not None:
-            return default
-        raise Refusal(422, f"{name} in query is required", code=_REQUIRED)
-    digits = text.removeprefix("-")
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 18):
-        raise Refusal(422, f'{name} in query must be of type int64: "{text}"', code=_TYPE)
-    if int(text) < minimum:
-        raise Refusal(422, f"{name} in query should be greater than or equal to {minimum}", code=_MINIMUM)
-    return int(text)

@@ -7,13 +7,13 @@ from typing import Any
 
 from gitsign_py.localstack.merklestore import Leaf
 from gitsign_py.localstack.rekorkinds import key_term, name_term, read_verifier
+from gitsign_py.localstack.rekorparams import ENUM, PATTERN, REQUIRED, TYPE
 from gitsign_py.localstack.service import Refusal
 from gitsign_py.localstack.state import State
 
 _HASH = re.compile(r"(?:(sha256|sha384|sha512|sha1):)?([0-9a-fA-F]+)\Z")
 _LENGTHS = {40: "sha1", 64: "sha256", 96: "sha384", 128: "sha512"}
 _KEY_FORMATS = ("pgp", "x509", "minisign", "ssh", "tuf")
-_TYPE, _REQUIRED, _PATTERN, _ENUM = 601, 602, 605, 606
 
 
 def store_terms(state: State, leaf: Leaf, terms: frozenset[str]) -> None:
@@ -30,7 +30,7 @@ def search(state: State, query: dict[str, Any]) -> tuple[Leaf, ...]:
     terms = _terms(query)
     operator = query.get("operator") or "or"
     if operator not in {"and", "or"}:
-        raise Refusal(422, "operator in body should be one of [and or]", code=_ENUM)
+        raise Refusal(422, "operator in body should be one of [and or]", code=ENUM)
     needed = len(terms) if operator == "and" else 1
     marks = ",".join("?" * len(terms))
     sql = (
@@ -59,29 +59,29 @@ def _hash_term(value: object) -> str:
     match = _HASH.match(value) if isinstance(value, str) else None
     if not match or len(match[2]) not in _LENGTHS or match[1] not in {None, _LENGTHS[len(match[2])]}:
         raise Refusal(
-            422, "hash in body should be hex of a digest, with its algorithm and a colon before", code=_PATTERN
+            422, "hash in body should be hex of a digest, with its algorithm and a colon before", code=PATTERN
         )
     return f"{_LENGTHS[len(match[2])]}:{match[2].lower()}"
 
 
 def _email_term(value: object) -> str:
     if not isinstance(value, str) or "@" not in value[1:-1]:
-        raise Refusal(422, f'email in body must be of type email: "{value}"', code=_TYPE)
+        raise Refusal(422, f'email in body must be of type email: "{value}"', code=TYPE)
     return name_term(value)
 
 
 def _key_term(value: object) -> str:
     if not isinstance(value, dict):
-        raise Refusal(422, "publicKey in body must be of type object", code=_TYPE)
+        raise Refusal(422, "publicKey in body must be of type object", code=TYPE)
     if "format" not in value:
-        raise Refusal(422, "publicKey.format in body is required", code=_REQUIRED)
+        raise Refusal(422, "publicKey.format in body is required", code=REQUIRED)
     if value["format"] not in _KEY_FORMATS:
-        raise Refusal(422, f"publicKey.format in body should be one of [{' '.join(_KEY_FORMATS)}]", code=_ENUM)
+        raise Refusal(422, f"publicKey.format in body should be one of [{' '.join(_KEY_FORMATS)}]", code=ENUM)
     content = value.get("content")
     try:
         pem = base64.b64decode(content, validate=True) if isinstance(content, str) else b""
     except (binascii.Error, ValueError) as error:
-        raise Refusal(422, "publicKey.content in body must be of type byte", code=_TYPE) from error
+        raise Refusal(422, "publicKey.content in body must be of type byte", code=TYPE) from error
     if value["format"] != "x509" or not pem:
         raise Refusal(400, "only public keys of format x509 with their content can be searched")
     return key_term(read_verifier(pem).pem)

@@ -16,7 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gitsign_py.core.certificate import parse_certificate
 from gitsign_py.core.fulcio import certificate_identity, check_profile
-from gitsign_py.localstack.ca import BAD_CSR, BAD_KEY, BAD_SIGNATURE
+from gitsign_py.localstack.certrequest import BAD_CSR, BAD_KEY, BAD_SIGNATURE
 from gitsign_py.localstack.claims import TOKEN_ERROR
 from tests.localstack.helpers import (
     DER_SPKI,
