@@ -17,7 +17,7 @@ How it is built, so that a service can be added in a file of its own:
   append-only trees, one tree for each key of a log.
 - ``idp.py``, ``ca.py``, ``ctlog.py``, ``rekor1.py``, ``rekor2.py``, ``tsa.py``, ``tufrepo.py``: the services.
   ``assembly.py`` makes the list of them from a context: a new service is a field and two lines there.
-- Beside them: ``idtoken.py`` (is a token good), ``claims.py`` (whom it names), ``certrequest.py`` (which key is asked for),
+- Beside them: ``idtoken.py`` (is a token good), ``claims.py`` (whom it names), ``certrequest.py`` (for which key),
   ``certificates.py``; ``rekorkinds.py`` (kinds of entries), ``rekorsearch.py``, ``rekorparams.py``.
 - ``rotate.py``: a new key for a service, in the same transaction the client files that say so.
 - ``faults.py``: the hook that breaks things when asked (``stack up --fault``); ``faultanswers.py`` and ``forks.py``
