@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 Fields = dict[str, bytes]
 
 CONNECT_SECONDS = 1.0
-SILENCE_SECONDS = 6.0  # the agent sends a wait frame each second while it works
+SILENCE_SECONDS = 4.0  # the agent sends a wait frame each second while it works
+ASK_SECONDS = 2.0
 TOTAL_SECONDS = 300.0  # two sign-ins of other clients may come first
 _PREFIXES = ("GIT_", "GITSIGN_", "SIGSTORE_", "TUF_", "XDG_", "LC_")
 _NAMES = ("HOME", "PATH", "LANG", "TZ")
@@ -97,18 +98,20 @@ def try_verify(path: str, request: Fields) -> Fields | None:
 
 def ask(path: str, request: str, **fields: bytes) -> Fields | None:
     """Send one small request (ping, status, log, lock, stop) and return its answer, None as for :func:`try_sign`."""
-    return converse(path, {**fields, "request": request.encode("ascii")})
+    return converse(path, {**fields, "request": request.encode("ascii")}, silence=ASK_SECONDS)
 
 
-def converse(path: str, request: Fields, *, answer: "Answer | None" = None) -> Fields | None:
-    """Hold one conversation; None for every way in which it can break."""
+def converse(
+    path: str, request: Fields, *, answer: "Answer | None" = None, silence: float | None = None
+) -> Fields | None:
+    """Hold one conversation; None for every way in which it can break. ``silence``: seconds without a word."""
     try:
         connection, secret = connect(path)
     except (OSError, ValueError):
         return None
     try:
         send(connection, {**request, **secret})
-        return _follow(connection, answer)
+        return _follow(connection, answer, SILENCE_SECONDS if silence is None else silence)
     except (OSError, ProtocolError):
         return None
     finally:
@@ -181,10 +184,10 @@ def _receive_exactly(connection: _socket.socket, count: int) -> bytes:
     return bytes(data)
 
 
-def _follow(connection: _socket.socket, answer: "Answer | None") -> Fields | None:
+def _follow(connection: _socket.socket, answer: "Answer | None", silence: float) -> Fields | None:
     end = time.monotonic() + TOTAL_SECONDS
     while time.monotonic() < end:
-        connection.settimeout(SILENCE_SECONDS)
+        connection.settimeout(silence)
         reply = receive(connection)
         if reply.get("status") == b"wait":
             continue

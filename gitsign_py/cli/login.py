@@ -82,6 +82,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _committer(settings: wiring.Settings, tokens: Tokens) -> tuple[str, str]:
+    """Whom the next commits will be by; where git does not know it there is nobody to differ from."""
+    given = (
+        settings.environment.get(f"GIT_COMMITTER_{name.upper()}") or settings.gitconfig.get(f"user.{name}")
+        for name in ("name", "email")
+    )
+    name, email = given
+    return name, email or tokens.claims.email or ""
+
+
 def _hand_over(settings: wiring.Settings, tokens: Tokens, terminal: Terminal) -> str | None:
     """Let the agent get its certificate now; when it ends (RFC 3339), None without an agent.
 
@@ -97,7 +107,7 @@ def _hand_over(settings: wiring.Settings, tokens: Tokens, terminal: Terminal) ->
     except (ConfigError, ServiceError) as error:
         terminal.show(f"gitsign-py: {error.message}")
         return None
-    name, email = (settings.gitconfig.get(key) or "" for key in ("user.name", "user.email"))
+    name, email = _committer(settings, tokens)
     request = client.context(environment, os.getcwd()) | {  # noqa: PTH109  as git's own processes see it
         "request": b"warm",
         "token": tokens.identity.raw.encode("ascii"),

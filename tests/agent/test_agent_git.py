@@ -1,0 +1,408 @@
+"""The agent as git's users meet it: real git, a real local Sigstore, a browser that somebody else drives."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gitsign_py.agent import client
+from gitsign_py.agent.lifecycle import clean_environment, ensure_running, should_start
+from gitsign_py.errors import GitsignError
+from tests.support.home import Home, living
+from tests.support.stack import RunningStack
+
+
+@pytest.fixture
+def home(tmp_path: Path, stack: RunningStack) -> Iterator[Home]:
+    with living(tmp_path / "u", stack) as home:
+        yield home
+
+
+@pytest.fixture(autouse=True)
+def _make(tmp_path: Path) -> None:
+    (tmp_path / "u").mkdir(mode=0o700)
+
+
+def test_one_sign_in_serves_many_commits_tags_and_repositories(home: Home) -> None:
+    home.person_signs_in()
+    home.commit("one")
+    home.commit("two")
+    home.git("tag", "-s", "v1", "-m", "first")
+    other = home.directory / "other"
+    home.git("clone", "-q", str(home.repository), str(other))
+    for key in ("gpg.format", "gpg.x509.program", "gitsign.tokenProvider", "gitsign.urlOpener"):
+        home.git("-C", str(other), "config", key, home.git("config", key))
+    home.git("-C", str(other), "commit", "-q", "--allow-empty", "-S", "-m", "three")
+    assert len(home.sign_ins) == 1
+    signers = home.signers()
+    assert [verdict for verdict, _ in signers] == ["U", "U"]
+    assert len({fingerprint for _, fingerprint in signers}) == 1
+    home.git("verify-tag", "v1")
+    held = home.status()["held"]
+    assert [(one["identity"], one["signatures"]) for one in held] == [("alice@example.com", 4)]
+    log = json.loads(home.gitsign("agent", "log", "--json"))
+    assert [one["kind"] for one in log] == ["commit", "commit", "tag", "commit"]
+    assert log[-1]["directory"] == str(other)
+    assert "commit as alice@example.com, log index" in home.gitsign("agent", "log")
+    assert json.loads(home.gitsign("whoami", "--json"))["source"] == "signing agent"
+
+
+def test_what_the_agent_signs_every_verifier_accepts(home: Home) -> None:
+    home.person_signs_in()
+    home.commit("one")
+    verify = ("verify", "--certificate-identity", "alice@example.com", "--certificate-oidc-issuer", home.stack.url)
+    assert "verified" in home.gitsign(*verify, "--offline", "HEAD").lower()
+    assert home.run("git", "verify-commit", "HEAD").returncode == 0  # by the agent
+    home.gitsign("agent", "stop")
+    assert home.run("git", "verify-commit", "HEAD").returncode == 0  # without it
+
+
+def test_the_agent_and_no_agent_give_git_the_same_verdict(home: Home) -> None:
+    home.person_signs_in()
+    home.commit("good")
+    raw = home.run("git", "cat-file", "commit", "HEAD").stdout
+    bad = subprocess.run(
+        ["git", "hash-object", "-t", "commit", "-w", "--stdin"],
+        input=raw.replace("good", "evil"), cwd=home.repository, env=home.variables,
+        text=True, capture_output=True, check=True,
+    ).stdout.strip()  # fmt: skip
+    for revision in ("HEAD", bad):
+        warm = home.run("git", "verify-commit", "--raw", revision)
+        cold = home.run("git", "verify-commit", "--raw", revision, GITSIGN_CREDENTIAL_CACHE="/nonexistent")
+        assert (warm.returncode, warm.stderr) == (cold.returncode, cold.stderr)
+    assert "BADSIG" in warm.stderr
+    assert home.status()["pid"]
+
+
+def test_twenty_commits_at_once_are_one_sign_in_and_one_agent(home: Home) -> None:
+    home.person_signs_in()
+    home.git("config", "user.name", "Alice")
+    home.git("commit", "-q", "--allow-empty", "-m", "base")
+    for number in range(20):
+        home.git("worktree", "add", "-q", "-b", f"b{number}", str(home.directory / f"w{number}"))
+    running = [
+        subprocess.Popen(
+            ["git", "commit", "-q", "--allow-empty", "-S", "-m", f"commit {number}"],
+            cwd=home.directory / f"w{number}", env=home.variables, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        )
+        for number in range(20)
+    ]  # fmt: skip
+    for process in running:
+        assert process.communicate(timeout=120)[1] == b""
+        assert process.returncode == 0
+    assert len(home.sign_ins) == 1
+    signers = [home.signers("-1", f"b{number}")[0] for number in range(20)]
+    assert {verdict for verdict, _ in signers} == {"U"}
+    assert len({fingerprint for _, fingerprint in signers}) == 1
+    assert home.status()["held"][0]["signatures"] == 20
+
+
+def test_a_rebase_of_a_hundred_commits_is_one_sign_in_and_memory_stays_flat(home: Home) -> None:
+    home.person_signs_in()
+    home.git("commit", "-q", "--allow-empty", "-m", "base")
+    stream = "".join(
+        f"commit refs/heads/main\ncommitter Alice <alice@example.com> {1795179195 + number} +0000\ndata 2\nc\n"
+        f"M 644 inline f\ndata {len(str(number))}\n{number}\n"
+        for number in range(100)
+    )
+    stream = stream.replace("data 2\nc\nM", "data 2\nc\nfrom refs/heads/main^0\nM", 1)
+    subprocess.run(
+        ["git", "fast-import", "--quiet"], input=stream.encode(), cwd=home.repository, env=home.variables, check=True
+    )
+    home.git("reset", "-q", "--hard")
+    done = threading.Event()
+    memory: list[int] = []
+
+    def watch() -> None:
+        while not done.wait(0.3):
+            try:
+                pid = int((client.ask(str(home.socket), "ping") or {}).get("pid", b"0"))
+                status = Path(f"/proc/{pid}/status").read_text()
+                memory.append(int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]))
+            except (OSError, StopIteration):
+                continue
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    rebase = ["git", "rebase", "-q", "--exec", "git commit -q --amend --no-edit -S", "HEAD~100"]
+    finished = subprocess.run(
+        rebase, cwd=home.repository, env=home.variables, capture_output=True, text=True, timeout=300, check=False
+    )
+    done.set()
+    watcher.join()
+    assert finished.returncode == 0, finished.stderr
+    assert len(home.sign_ins) == 1
+    signers = home.signers("HEAD~100..HEAD")
+    assert len(signers) == 100
+    assert len(set(signers)) == 1
+    assert signers[0][0] == "U"
+    assert home.status()["held"][0]["signatures"] == 100
+    if len(memory) > 10:
+        quarter = len(memory) // 4
+        assert max(memory[-quarter:]) - max(memory[quarter : 2 * quarter]) < 4096  # KiB, over half of the commits
+
+
+def test_lock_and_logout_drop_the_key(home: Home) -> None:
+    home.person_signs_in()
+    home.commit("one")
+    assert home.gitsign("agent", "lock") == "1 key dropped.\n"
+    assert home.status()["held"] == []
+    home.commit("two")
+    assert len(home.sign_ins) == 2
+    out = home.gitsign("logout")
+    assert f"Signed out: alice@example.com at {home.stack.url}." in out
+    assert "dropped 1 key." in out
+    assert home.status()["held"] == []
+    done = home.run(home.program, "whoami")
+    assert done.returncode == 1
+    assert "nobody is signed in" in done.stderr
+    first, second = home.signers()
+    assert first[1] != second[1]
+
+
+def test_an_agent_that_is_killed_costs_no_commit(home: Home) -> None:
+    home.person_signs_in()
+    home.commit("one")
+    os.kill(home.pid(), signal.SIGKILL)
+    assert home.socket.exists()
+    home.commit("two")  # starts another one, which needs another sign-in
+    assert len(home.sign_ins) == 2
+    assert [verdict for verdict, _ in home.signers()] == ["U", "U"]
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.02, 0.05, 0.1, 0.2, 0.4])
+def test_a_kill_in_the_middle_leaves_no_half_signed_commit(home: Home, moment: float) -> None:
+    home.person_signs_in()
+    home.commit("one")
+    pid = home.pid()
+    with subprocess.Popen(
+        ["git", "commit", "-q", "--allow-empty", "-S", "-m", "two"],
+        cwd=home.repository, env=home.variables, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        time.sleep(moment)
+        os.kill(pid, signal.SIGKILL)
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert [verdict for verdict, _ in home.signers()] == ["U", "U"]
+
+
+def test_a_hanging_agent_is_given_up_and_the_client_signs(home: Home) -> None:
+    home.commit("warm up", GITSIGN_CREDENTIAL_CACHE="/nonexistent")
+    home.gitsign("agent", "start")
+    os.kill(home.pid(), signal.SIGSTOP)
+    pid = int(home.run("pgrep", "-f", f"agent run --socket {home.socket}").stdout.split()[0])
+    try:
+        started = time.monotonic()
+        home.commit("one")
+        assert time.monotonic() - started < 30
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert home.signers("-1")[0][0] == "U"
+
+
+def test_a_failure_of_a_server_is_one_line_and_the_agent_is_not_the_worse(home: Home) -> None:
+    home.person_signs_in()
+    home.commit("one")
+    log = home.directory / "log"
+    done = home.run(
+        "git", "commit", "-q", "--allow-empty", "-S", "-m", "two",
+        GITSIGN_REKOR_URL="http://127.0.0.1:1", GITSIGN_LOG=str(log),
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "service-unreachable" in log.read_text()
+    home.commit("three")
+    assert len(home.signers()) == 2
+
+
+def test_a_refused_sign_in_is_one_line_and_nothing_is_signed(home: Home) -> None:
+    home.person_signs_in()
+    (home.directory / "browser.py").write_text(
+        (home.directory / "browser.py").read_text().replace('press("allow", email=sys.argv[2])', 'press("deny")')
+    )
+    log = home.directory / "log"
+    done = home.run("git", "commit", "-q", "--allow-empty", "-S", "-m", "one", GITSIGN_LOG=str(log))
+    assert done.returncode != 0
+    assert "the sign-in was refused on the issuer's page, nothing was signed" in log.read_text()
+    assert home.run("git", "log").returncode != 0
+    assert home.status()["held"] == []
+
+
+def test_another_committer_needs_consent_and_without_a_terminal_there_is_none(home: Home) -> None:
+    home.person_signs_in("alice@private.example")
+    done = home.run("git", "commit", "-q", "--allow-empty", "-S", "-m", "one", GITSIGN_LOG=str(home.directory / "log"))
+    assert done.returncode != 0
+    said = (home.directory / "log").read_text()
+    assert "consent-needed" in said
+    assert "gitsign.matchCommitter" in said
+    assert home.status()["held"] == []  # no certificate was asked for
+    home.git("config", "gitsign.matchCommitter", "false")
+    home.commit("two")
+    home.git("config", "gitsign.matchCommitter", "true")
+    assert home.run("git", "commit", "-q", "--allow-empty", "-S", "-m", "three").returncode != 0
+    home.commit("four", "--no-edit", GIT_COMMITTER_EMAIL="alice@private.example")
+    assert [verdict for verdict, _ in home.signers()] == ["U", "U"]
+
+
+def test_two_identities_side_by_side(home: Home) -> None:
+    home.person_signs_in("alice@example.com")
+    home.commit("one")
+    home.person_signs_in("bob@example.com")
+    token = home.stack.token("bob@example.com")
+    home.commit("two", GIT_COMMITTER_EMAIL="bob@example.com", SIGSTORE_ID_TOKEN=token)
+    home.commit("three", GIT_COMMITTER_EMAIL="bob@example.com")
+    home.commit("four")
+    held = {one["identity"]: one["signatures"] for one in home.status()["held"]}
+    assert held == {"alice@example.com": 2, "bob@example.com": 2}
+    assert len(home.sign_ins) == 1
+
+
+def test_no_secret_in_any_file_environment_or_answer(home: Home) -> None:
+    home.person_signs_in()
+    home.commit("one", GITSIGN_LOG=str(home.directory / "log"))
+    home.commit("two", SIGSTORE_ID_TOKEN=home.stack.token())
+    environment = Path(f"/proc/{home.pid()}/environ").read_bytes()
+    assert b"SIGSTORE_ID_TOKEN" not in environment
+    assert b"GIT_" not in environment.replace(b"GIT_CONFIG_NOSYSTEM", b"")
+    for path in home.files():
+        data = path.read_bytes()
+        assert b"PRIVATE KEY" not in data, path
+        if path.name != "browser.log" and "objects" not in path.parts:
+            assert b"eyJhbGciOi" not in data, path  # {"alg": the beginning of every token
+    for request in ("ping", "status", "log"):
+        reply = client.ask(str(home.socket), request)
+        assert reply is not None
+        assert b"eyJhbGciOi" not in b"".join(reply.values())
+
+
+def test_a_token_that_the_client_has_is_used_without_a_question(home: Home) -> None:
+    home.gitsign("agent", "start")
+    home.git("config", "gitsign.tokenProvider", "interactive")
+    home.commit("one", SIGSTORE_ID_TOKEN=home.stack.token())
+    assert home.sign_ins == []
+    assert home.status()["held"][0]["signatures"] == 1
+
+
+def test_the_agent_ends_by_itself(home: Home) -> None:
+    reader, writer = os.pipe()
+    with subprocess.Popen(
+        [home.program, "agent", "run", "--idle", "1", "--ready-fd", str(writer)],
+        env=home.variables, cwd="/", pass_fds=(writer,),
+    ) as process:  # fmt: skip
+        os.close(writer)
+        assert os.read(reader, 100) == b"ready\n"
+        os.close(reader)
+        second = home.run(home.program, "agent", "run")
+        assert second.returncode == 2
+        assert "listens at" in second.stderr
+        assert process.wait(10) == 0
+    assert not home.socket.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_it_and_leaves_nothing(home: Home, number: signal.Signals) -> None:
+    home.gitsign("agent", "start")
+    os.kill(home.pid(), number)
+    end = time.monotonic() + 10
+    while home.socket.exists():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert client.ask(str(home.socket), "ping") is None
+
+
+def test_start_stop_and_their_answers(home: Home) -> None:
+    done = home.run(home.program, "agent", "status")
+    assert done.returncode == 3
+    assert "gitsign-py agent start" in done.stderr
+    assert str(home.socket) in home.gitsign("agent", "start")
+    pid = home.pid()
+    home.gitsign("agent", "start")
+    assert home.pid() == pid
+    assert "core dumps off" in home.gitsign("agent", "status")
+    assert home.gitsign("agent", "log") == "Nothing was signed yet.\n"
+    assert json.loads(home.gitsign("agent", "lock", "--json")) == {"dropped": 0}
+    assert json.loads(home.gitsign("agent", "stop", "--json")) == {"stopped": True}
+    assert "no agent" in home.gitsign("agent", "stop")
+
+
+def test_twenty_starts_at_once_are_one_agent(home: Home) -> None:
+    results: list[bool] = []
+    threads = [
+        threading.Thread(target=lambda: results.append(ensure_running(str(home.socket), home.variables)))
+        for _ in range(20)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert results == [True] * 20
+    found = home.run("pgrep", "-fc", f"agent run --socket {home.socket}").stdout
+    assert found == "1\n"
+
+
+def test_an_agent_that_cannot_start_says_why_and_signing_goes_on(home: Home) -> None:
+    home.socket.parent.mkdir(mode=0o700)
+    home.socket.write_text("somebody's notes")
+    done = home.run(home.program, "agent", "start")
+    assert done.returncode == 3
+    assert "belongs to another program" in done.stderr
+    home.person_signs_in()
+    home.commit("one")
+    assert home.socket.read_text() == "somebody's notes"
+    home.socket.unlink()
+
+
+def test_the_go_clients_cache_is_no_agent_of_ours(home: Home) -> None:
+    """gitsign-credential-cache speaks Go's net/rpc on the socket that GITSIGN_CREDENTIAL_CACHE names."""
+    path = home.directory / "cache.sock"
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        other.listen()
+        home.commit("one", GITSIGN_CREDENTIAL_CACHE=str(path))
+        with pytest.raises(GitsignError, match="another program"):
+            ensure_running(str(path), home.variables)
+    assert home.signers()[0][0] == "U"
+
+
+def test_units_name_the_program_and_both_sockets(home: Home) -> None:
+    systemd = home.gitsign("agent", "units", "systemd")
+    assert "ListenStream=%t/gitsign-py/agent.sock" in systemd
+    assert "ListenStream=%t/gitsign-py/forward.sock" in systemd
+    assert "agent run" in systemd
+    assert "@" not in systemd
+    launchd = home.gitsign("agent", "units", "launchd")
+    assert f"{home.variables['HOME']}/.cache/gitsign-py/agent.sock" in launchd
+    assert "@PROGRAM@" not in launchd
+
+
+@pytest.mark.parametrize(
+    ("mode", "variables", "expected"),
+    [("auto", {}, True), ("auto", {"CI": "true"}, False), ("on", {"CI": "true"}, True), ("off", {}, False)],
+)
+def test_when_an_agent_is_started(mode: str, variables: dict[str, str], expected: bool) -> None:
+    assert should_start(mode, variables) == expected
+
+
+def test_what_belongs_to_one_job_is_not_handed_on() -> None:
+    variables = {
+        "GIT_DIR": "x", "SIGSTORE_ID_TOKEN": "t", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "t", "GITSIGN_TOKEN_FILE": "f",
+        "LISTEN_FDS": "1", "HOME": "/h", "GITSIGN_REKOR_URL": "u",
+    }  # fmt: skip
+    assert clean_environment(variables) == {"HOME": "/h", "GITSIGN_REKOR_URL": "u"}
+
+
+def test_login_hands_the_sign_in_to_the_agent(home: Home) -> None:
+    home.person_signs_in()
+    facts = json.loads(home.gitsign("login", "--json"))
+    assert facts["identity"] == "alice@example.com"
+    assert facts["remembered"] is False
+    assert facts["agent_until"].endswith("Z")
+    home.commit("one")
+    assert len(home.sign_ins) == 1
+    assert "alice@example.com" in home.gitsign("whoami")
