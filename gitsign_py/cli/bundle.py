@@ -1,0 +1,143 @@
+"""``gitsign-py bundle export REV`` and ``bundle import REV``: a signature as a Sigstore bundle, and back.
+
+Both verify what they handle: a bundle of a signature that nobody believes would help nobody.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from gitsign_py.cli import printable, wiring
+from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
+from gitsign_py.cli.judgement import Question, verify_object, verify_payload
+from gitsign_py.cli.verify_bundle import MAX_ARTIFACT_BYTES, read_file
+from gitsign_py.core.bundle import MAX_BUNDLE_BYTES, format_bundle, parse_bundle
+from gitsign_py.core.gitobject import HashAlgorithm, SignedObject, join_commit, join_tag, split_object
+from gitsign_py.errors import UsageError
+from gitsign_py.verification.commitbundle import bundle_from_signature, signature_from_bundle
+from gitsign_py.verification.identity import ExpectedIdentity
+from gitsign_py.verification.steps import Report
+
+_EPILOG = """\
+examples:
+  gitsign-py bundle export HEAD --output commit.sigstore.json --artifact commit.der
+  cosign verify-blob --bundle commit.sigstore.json --certificate-identity alice@example.com \\
+      --certificate-oidc-issuer https://accounts.example.com commit.der
+  gitsign-py bundle import HEAD --bundle commit.sigstore.json --artifact commit.der --any-identity
+
+exit status: 0 done, 1 not verified, 2 usage, 3 could not be checked
+"""
+
+
+def run(arguments: list[str]) -> int:
+    """Run ``gitsign-py bundle``."""
+    options = _parser().parse_args(arguments)
+    return _export(options) if options.action == "export" else _import(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gitsign-py bundle",
+        description="Write the signature of a commit or tag as a Sigstore bundle, or make the signature from one.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="export|import")
+    export = actions.add_parser(
+        "export",
+        help="write a bundle v0.3 and its artifact",
+        description="Write a bundle v0.3, and its artifact: the DER of the signed attributes.",
+    )
+    export.add_argument("revision", metavar="REV", help="a commit or tag, as git knows it")
+    export.add_argument("--output", metavar="FILE", help="the bundle (OID.sigstore.json); - is standard output")
+    export.add_argument("--artifact", metavar="FILE", help="the artifact (OID.signed-attributes.der)")
+    back = actions.add_parser(
+        "import",
+        help="make the armored signature again",
+        description="Make the armored signature from a bundle and its artifact, verify it over the commit or tag, "
+        "and print it or write the signed object.",
+    )
+    back.add_argument("revision", metavar="REV", help="the commit or tag that was signed, with or without a signature")
+    back.add_argument("--bundle", metavar="FILE", required=True, help="the bundle")
+    back.add_argument("--artifact", metavar="FILE", required=True, help="the artifact that was exported with it")
+    back.add_argument("--write", action="store_true", help="write the signed object, print its id; no ref is moved")
+    add_identity_options(back)
+    back.add_argument("--any-identity", action="store_true", help="accept whoever signed, and say who it was")
+    for action in (export, back):
+        action.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
+        action.add_argument("--offline", action="store_true", help="never touch the network")
+    return parser
+
+
+def _export(options: argparse.Namespace) -> int:
+    settings = wiring.load_settings()
+    question = _question(options, settings, None)
+    signed, oid, _ = _read(settings, options.revision)
+    verified = verify_object(signed, oid, question, Report())
+    assert signed.signature is not None  # noqa: S101 - verify_object refuses an object without one
+    bundle, artifact = bundle_from_signature(signed.signature, verified)
+    output = options.output or f"{oid}.sigstore.json"
+    _write(options.artifact or f"{oid}.signed-attributes.der", artifact)
+    _write(output, format_bundle(bundle))
+    if output != "-":
+        print(printable(f"{signed.kind} {oid}: signed by {verified.identity}, vouched for by {verified.issuer}"))
+        print(printable(f"bundle {output}, artifact {options.artifact or f'{oid}.signed-attributes.der'}"))
+    return 0
+
+
+def _import(options: argparse.Namespace) -> int:
+    expected = expected_identity(options)
+    if (expected is None) != options.any_identity:
+        raise UsageError(
+            "identity-missing" if expected is None else "identity-twice",
+            "say who is expected: --certificate-identity and --certificate-oidc-issuer, or --any-identity",
+        )
+    artifact = read_file(options.artifact, MAX_ARTIFACT_BYTES)
+    armored = signature_from_bundle(parse_bundle(read_file(options.bundle, MAX_BUNDLE_BYTES)), artifact)
+    settings = wiring.load_settings()
+    question = _question(options, settings, expected)
+    signed, oid, algorithm = _read(settings, options.revision)
+    verified = verify_payload(signed.payload, armored, oid, question, Report())
+    print(
+        printable(f"{signed.kind} {oid}: signed by {verified.identity}, vouched for by {verified.issuer}"),
+        file=sys.stderr,
+    )
+    if not options.write:
+        sys.stdout.write(armored.decode("ascii"))
+        return 0
+    join = join_commit if signed.kind == "commit" else join_tag
+    data = join(signed.payload, armored, algorithm)
+    with wiring.repository(settings) as repository:
+        written = repository.run(["hash-object", "-t", signed.kind, "-w", "--stdin"], stdin=data)
+    print(written.decode("ascii").strip())
+    return 0
+
+
+def _question(options: argparse.Namespace, settings: wiring.Settings, expected: ExpectedIdentity | None) -> Question:
+    root = wiring.trusted_root(settings, file=options.trusted_root, offline=options.offline)
+    return Question(
+        trusted_root=root,
+        expected=expected,
+        now=wiring.now(),
+        find_entries=None if options.offline else wiring.entry_finder(settings),
+    )
+
+
+def _read(settings: wiring.Settings, word: str) -> tuple[SignedObject, str, HashAlgorithm]:
+    with wiring.repository(settings) as repository:
+        revisions = repository.resolve([word])
+        if len(revisions) != 1:
+            raise UsageError("revision-several", f"{word} names {len(revisions)} revisions, one is asked for")
+        stored = repository.read(revisions[0].oid)
+        return split_object(stored.kind, stored.data), stored.oid, repository.algorithm
+
+
+def _write(name: str, data: bytes) -> None:
+    try:
+        if name == "-":
+            sys.stdout.buffer.write(data)
+        else:
+            Path(name).write_bytes(data)
+    except OSError as error:
+        raise UsageError("file-unwritable", f"cannot write {name}: {error.strerror or os.strerror(0)}") from error

@@ -1,0 +1,87 @@
+"""``gitsign-py initialize``: fetch the trust root by TUF and keep it, as cosign and gitsign do.
+
+Afterwards verifying uses the kept copy, with no network until it expires.
+"""
+
+import argparse
+import json
+
+from gitsign_py.cli import printable, wiring
+from gitsign_py.clients import tuf
+from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.core.trust import TrustedRoot, parse_trusted_root
+from gitsign_py.errors import UsageError
+from gitsign_py.host.paths import tuf_directory
+from gitsign_py.host.trustroot import embedded_tuf_root, read_bounded
+
+_EPILOG = """\
+examples:
+  gitsign-py initialize
+  gitsign-py initialize --mirror https://tuf.example.com --root root.json
+
+TUF_ROOT names another directory for the copy, TUF_MIRROR another repository.
+exit status: 0 done, 2 usage or configuration, 3 expired, rolled back, tampered with, or not reached
+"""
+
+
+def run(arguments: list[str]) -> int:
+    """Run ``gitsign-py initialize``."""
+    options = _parser().parse_args(arguments)
+    settings = wiring.load_settings()
+    mirror, root = _start(options, settings.config.tuf_mirror)
+    directory = tuf_directory(settings.environment)
+    targets = tuf.initialize(mirror, root, directory)
+    trusted_root = parse_trusted_root(targets.trusted_root)
+    if options.json:
+        print(json.dumps(_facts(targets, trusted_root, str(directory)), indent=2))
+        return 0
+    print(printable(f"trust root of {mirror} is kept in {directory}, valid until {format_rfc3339(targets.expires)}"))
+    print(printable(_summary(trusted_root)))
+    for name in trusted_root.unsupported:
+        print(printable(f"left out, since its algorithm is not supported: {name}"))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gitsign-py initialize",
+        description="Fetch the trust root by TUF, check it, and keep it for verifying without a network.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--mirror", metavar="URL", help="the TUF repository (Sigstore's public good one)")
+    parser.add_argument("--root", metavar="FILE", help="its root.json, the first thing to trust (the embedded one)")
+    parser.add_argument("--staging", action="store_true", help="Sigstore's staging instance")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _start(options: argparse.Namespace, configured: str) -> tuple[str, bytes]:
+    """Mirror and first root. Another mirror with the embedded root is a mirror of the public good repository."""
+    if options.staging:
+        if options.mirror or options.root:
+            raise UsageError("option-conflict", "--staging does not go together with --mirror or --root")
+        return tuf.STAGING_MIRROR, embedded_tuf_root("staging")
+    mirror = options.mirror or configured or tuf.PUBLIC_GOOD_MIRROR
+    root = embedded_tuf_root() if options.root is None else read_bounded(options.root, "--root")
+    return mirror, root
+
+
+def _summary(root: TrustedRoot) -> str:
+    return (
+        f"{len(root.certificate_authorities)} certificate authorities, {len(root.tlogs)} transparency logs, "
+        f"{len(root.ctlogs)} CT logs, {len(root.timestamp_authorities)} timestamp authorities"
+    )
+
+
+def _facts(targets: tuf.TufTargets, root: TrustedRoot, directory: str) -> dict[str, object]:
+    return {
+        "mirror": targets.mirror,
+        "directory": directory,
+        "root_version": targets.root_version,
+        "timestamp_version": targets.timestamp_version,
+        "expires": format_rfc3339(targets.expires),
+        "trusted_root": root.digest,
+        "signing_config": targets.signing_config is not None,
+        "unsupported": list(root.unsupported),
+    }
