@@ -90,23 +90,23 @@ def fetch(
     that doubles; when it fails for good, nothing more is asked of it.
     """
     failures: dict[str, GitsignError] = {}
-    for at in range(0, len(wanted), RETRIEVE):
-        group = wanted[at : at + RETRIEVE]
-        try:
-            found = _fetch_group(source, group, pause)
-        except GitsignError as error:
-            failures.update((one.oid, error) for one in wanted[at:])
-            break
-        for oid, entries in found.items():
-            keep(oid, entries)
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        for at in range(0, len(wanted), RETRIEVE):
+            group = wanted[at : at + RETRIEVE]
+            try:
+                uuids = list(pool.map(lambda one: _search(source, one, pause), group))
+                found = _retrieve(source, group, uuids, pause)
+            except GitsignError as error:
+                failures.update((one.oid, error) for one in wanted[at:])
+                break
+            for oid, entries in found.items():
+                keep(oid, entries)
     return failures
 
 
-def _fetch_group(
-    source: EntrySource, group: Sequence[Wanted], pause: Callable[[float], None]
+def _retrieve(
+    source: EntrySource, group: Sequence[Wanted], uuids: Sequence[tuple[str, ...]], pause: Callable[[float], None]
 ) -> dict[str, tuple[bytes, ...]]:
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        uuids = list(pool.map(lambda one: _search(source, one, pause), group))
     flat = list(dict.fromkeys(uuid for found in uuids for uuid in found))
     entries = _patiently(lambda: source.retrieve(uuids=flat), pause) if flat else ()
     by_leaf = {hashlib.sha256(b"\0" + entry.body).hexdigest(): entry for entry in entries}

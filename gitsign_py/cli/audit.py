@@ -1,0 +1,238 @@
+"""``gitsign-py audit``: judge a whole history, and report it."""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TextIO
+
+from gitsign_py.audit.engine import audit_history
+from gitsign_py.audit.plan import Plan, Target, read_refs, resolve_targets
+from gitsign_py.audit.reports.base import Report
+from gitsign_py.audit.reports.plain import JsonReport, NdjsonReport, TextReport
+from gitsign_py.audit.rollup import Rollup
+from gitsign_py.cli import auditing, wiring
+from gitsign_py.cli.policysource import as_config_error, load_policy
+from gitsign_py.errors import ConfigError, PolicyError, UsageError
+from gitsign_py.host.repository import GitRepository
+from gitsign_py.policy.history import closing_policy
+from gitsign_py.policy.model import POLICY_PATH
+
+FORMATS = ("terminal", "text", "json", "ndjson", "sarif", "junit", "markdown", "html")
+_DESCRIPTION = """Judge every commit of a history, and with --tags every annotated tag: verified, unauthorised,
+identity-mismatch, bad, unsigned, unchecked, exempt, forge-merge or malformed, each with the reason."""
+_EPILOG = """examples:
+  gitsign-py audit                                      the current branch; every good signature counts
+  gitsign-py audit --policy policy.toml origin/main     by a policy from outside
+  gitsign-py audit --policy main:.gitsign/policy.toml --all --tags
+  gitsign-py audit --in-history --introduction ID       each commit by the policy in its parents
+  gitsign-py audit --offline --format html --output audit.html
+  gitsign-py audit --write-notes                        keep the log entries of online-mode history in git notes
+
+exit status: 0 all good, 1 something was refused, 2 usage or configuration, 3 something could not be checked"""
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command; gives the exit status."""
+    options = _parser().parse_args(arguments)
+    settings = wiring.load_settings()
+    with ExitStack() as stack:
+        repository = stack.enter_context(wiring.repository(settings))
+        plan = make_plan(repository, settings, options)
+        wishes = auditing.Wishes(
+            options.trusted_root,
+            options.offline,
+            options.cache,
+            options.jobs,
+            not options.insecure_ignore_sct,
+            options.write_notes,
+        )
+        prepared = auditing.prepare(stack, settings, repository, wishes, warn=auditing.warn_on_stderr)
+        named = options.revisions or (["all refs"] if options.all else ["HEAD"])
+        heading = auditing.heading(repository, plan, prepared, named)
+        out = stack.enter_context(_output(options.output))
+        report = _report(options, out)
+        report.begin(heading)
+        rollup = Rollup()
+        try:
+            for record in audit_history(repository, plan, prepared.resources):
+                rollup.add(record)
+                report.record(record)
+        except PolicyError as error:
+            raise as_config_error(error) from error
+        report.end(rollup)
+    return rollup.exit_status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gitsign-py audit",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "revisions", nargs="*", metavar="REV", help="branches, commits or ranges, as git knows them (HEAD)"
+    )
+    parser.add_argument("--all", action="store_true", help="every ref of the repository")
+    parser.add_argument("--tags", action="store_true", help="judge the annotated tags too")
+    parser.add_argument("--first-parent", action="store_true", help="follow only the first parent of merges")
+    parser.add_argument("--since", metavar="DATE", help="only commits that say that they are younger")
+    policy = parser.add_argument_group("policy")
+    policy.add_argument("--policy", metavar="FILE|REV:PATH", help="the policy that judges everything (gitsign.policy)")
+    policy.add_argument(
+        "--no-policy", action="store_true", help="let every good signature count, whatever is configured"
+    )
+    policy.add_argument("--in-history", action="store_true", help="judge each commit by the policy in its parents")
+    policy.add_argument(
+        "--introduction", metavar="ID", help="the commit that is accepted by its id, with all before it"
+    )
+    checks = parser.add_argument_group("verification")
+    checks.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
+    checks.add_argument("--offline", action="store_true", help="never touch the network")
+    checks.add_argument("--insecure-ignore-sct", action="store_true", help="do not ask for a CT log's promise")
+    checks.add_argument("--write-notes", action="store_true", help="keep log entries in refs/notes/gitsign")
+    checks.add_argument("--no-cache", dest="cache", action="store_false", help="verify everything anew, keep nothing")
+    checks.add_argument("--jobs", type=_jobs, default=0, metavar="N", help="number of processes (default: all cores)")
+    report = parser.add_argument_group("report")
+    report.add_argument("--format", choices=FORMATS, help="default: terminal on a terminal, else text")
+    report.add_argument("--output", metavar="FILE", help="write the report there, whole or not at all")
+    report.add_argument("--verbose", action="store_true", help="list accepted commits too (text)")
+    return parser
+
+
+def _jobs(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 256:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 to 256")
+    return int(text)
+
+
+def make_plan(repository: GitRepository, settings: wiring.Settings, options: argparse.Namespace) -> Plan:
+    """Put together what to walk and by which policy. Raises UsageError, ConfigError."""
+    targets, exclude = _targets(repository, options)
+    walk = [*(["--first-parent"] if options.first_parent else [])]
+    if options.since:
+        walk.append(f"--since={options.since}")
+    plan = Plan(targets, exclude, tuple(walk))
+    return with_policy(repository, settings, options, plan)
+
+
+def _targets(repository: GitRepository, options: argparse.Namespace) -> tuple[tuple[Target, ...], tuple[str, ...]]:
+    if options.all:
+        if options.revisions:
+            raise UsageError("audit-all", "--all does not go together with revisions")
+        found: tuple[Target, ...] = read_refs(repository)
+        exclude: tuple[str, ...] = ()
+    else:
+        found, exclude = resolve_targets(repository, tuple(options.revisions))
+        if options.tags:
+            known = {target.tag for target in found}
+            found += tuple(tag for tag in read_refs(repository, ("refs/tags/",)) if tag.tag and tag.tag not in known)
+    if options.tags:
+        return found, exclude
+    return tuple(replace(target, tag="") for target in found if target.commit), exclude
+
+
+def with_policy(repository: GitRepository, settings: wiring.Settings, options: argparse.Namespace, plan: Plan) -> Plan:
+    """Add the policy that options and settings name. Raises UsageError, ConfigError."""
+    gitconfig = settings.gitconfig
+    introduction = options.introduction or gitconfig.get("gitsign.introduction")
+    if options.in_history:
+        if options.policy or options.no_policy:
+            raise UsageError("audit-policy", "--in-history does not go together with --policy or --no-policy")
+        return _in_history(repository, plan, introduction)
+    name = "" if options.no_policy else options.policy or settings.config.policy
+    if not name:
+        _hint(repository)
+        return replace(plan, introduction=_full(repository, introduction) if options.introduction else "")
+    try:
+        policy = load_policy(repository, name)
+    except PolicyError as error:
+        raise as_config_error(error) from error
+    return replace(plan, policy=policy, introduction=_full(repository, options.introduction or policy.introduction))
+
+
+def _in_history(repository: GitRepository, plan: Plan, introduction: str) -> Plan:
+    if not introduction:
+        raise UsageError(
+            "introduction-missing",
+            "a policy in the history needs an introduction: nobody else can say where it starts",
+            hint="give --introduction ID, or git config gitsign.introduction ID; see gitsign-py policy init",
+        )
+    if any(option.startswith(("--since", "--first-parent")) for option in plan.options):
+        raise UsageError(
+            "audit-policy", "a policy in the history needs all commits: leave out --since and --first-parent"
+        )
+    tips = plan.commits
+    closing = closing_policy(repository, tips[0]) if tips else None
+    return replace(plan, policy=closing, introduction=_full(repository, introduction), in_history=True)
+
+
+def _full(repository: GitRepository, introduction: str) -> str:
+    """The introduction is pinned by its whole id: a name or a short id could come to mean something else."""
+    if introduction and (len(introduction) not in (40, 64) or not set(introduction) <= set("0123456789abcdef")):
+        raise UsageError("introduction-invalid", f"the introduction {introduction} is not a full commit id")
+    if introduction and (len(introduction) == 64) != (repository.algorithm == "sha256"):
+        raise UsageError(
+            "introduction-invalid", f"the introduction {introduction} is not an id of this repository's kind"
+        )
+    return introduction
+
+
+def _hint(repository: GitRepository) -> None:
+    """A policy that lies there and is not used would be the wrong kind of silence."""
+    out = repository.run(["rev-parse", "-q", "--verify", f"HEAD:{POLICY_PATH}"], accept=(0, 1, 128))
+    if out.strip():
+        auditing.warn_on_stderr(
+            f"there is a policy in {POLICY_PATH} that nobody asked for: "
+            f"use --in-history, or --policy HEAD:{POLICY_PATH}"
+        )
+
+
+@contextmanager
+def _output(name: str | None) -> Iterator[TextIO]:
+    """Standard output, or a file that appears whole or not at all."""
+    if name is None or name == "-":
+        yield sys.stdout
+        return
+    path = Path(name)
+    try:
+        number, fresh = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with open(number, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
+                yield file
+            Path(fresh).chmod(0o666 & ~_umask())
+            Path(fresh).replace(path)
+        finally:
+            Path(fresh).unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigError("output-unwritable", f"the report cannot be written to {name}: {error.strerror}") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _report(options: argparse.Namespace, out: TextIO) -> Report:
+    """The format that was asked for; those that few ask for are loaded here, since rich alone costs 70 ms."""
+    name = options.format or ("terminal" if out.isatty() else "text")
+    if name == "terminal":
+        from gitsign_py.audit.reports.terminal import TerminalReport  # noqa: PLC0415
+
+        return TerminalReport(out)
+    if name in ("sarif", "junit", "markdown", "html"):
+        return _document(name, out)
+    simple: dict[str, Report] = {"json": JsonReport(out), "ndjson": NdjsonReport(out)}
+    return simple.get(name) or TextReport(out, verbose=options.verbose)
+
+
+def _document(name: str, out: TextIO) -> Report:
+    from gitsign_py.audit.reports.documents import DOCUMENTS  # noqa: PLC0415
+
+    return DOCUMENTS[name](out)

@@ -1,0 +1,107 @@
+"""Log entries for online-mode history: from git notes, from the local store, from the log; kept for the next run."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from gitsign_py.audit.entries import EntryStore, Wanted, fetch
+from gitsign_py.audit.jobs import Job
+from gitsign_py.audit.notes import REF, EntryNotes
+from gitsign_py.cli import wiring
+from gitsign_py.cli.auditing import Wishes
+from gitsign_py.clients.rekor import RekorClient
+from gitsign_py.clients.session import HttpSession
+from gitsign_py.core.entrytypes import LogEntry
+from gitsign_py.core.gitobject import split_object
+from gitsign_py.errors import GitsignError
+from gitsign_py.host.paths import data_directory
+from gitsign_py.host.repository import GitRepository
+from gitsign_py.verification.signature import open_signature
+
+
+class EntryDesk:
+    """Open once for a run; use it as a context manager, which writes the notes at the end."""
+
+    def __init__(
+        self, settings: wiring.Settings, repository: GitRepository, wishes: Wishes, warn: Callable[[str], None]
+    ) -> None:
+        self._settings, self._wishes, self._warn = settings, wishes, warn
+        self._notes = EntryNotes(repository)
+        self._store = EntryStore(data_directory() / "entries.sqlite")
+        self._found: dict[str, tuple[bytes, ...]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self._wishes.write_notes and kind is None:
+                changed = self._notes.add(self._found)
+                self._warn(f"wrote {changed} notes to {REF}; share them with: git push origin {REF}")
+        finally:
+            self._store.close()
+
+    def fetch(self, jobs: Sequence[Job]) -> dict[str, tuple[bytes, ...]]:
+        """Find entries for these objects; what is found nowhere is left out."""
+        known = {job.oid: self._notes.get(job.oid) + self._store.get(job.oid) for job in jobs}
+        missing = [job for job in jobs if not known[job.oid]]
+        if missing and not self._wishes.offline:
+            known |= self._ask(missing)
+        found = {oid: entries for oid, entries in known.items() if entries}
+        if self._wishes.write_notes:
+            self._found |= found
+        return found
+
+    def _ask(self, jobs: Sequence[Job]) -> Mapping[str, tuple[bytes, ...]]:
+        wanted = [one for job in jobs if (one := _wanted(job)) is not None]
+        with _PerThread(self._settings) as source:
+            failures = fetch(source, wanted, self._store.put)
+        for error in list(failures.values())[:1]:
+            self._warn(f"{len(failures)} log entries could not be fetched: {error.message}")
+        return {job.oid: self._store.get(job.oid) for job in jobs}
+
+
+class _PerThread:
+    """A client and an HTTP session for each thread: a session is no place for several at once."""
+
+    def __init__(self, settings: wiring.Settings) -> None:
+        self._settings = settings
+        self._local = threading.local()
+        self._sessions: list[HttpSession] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for session in self._sessions:
+            session.close()
+
+    def search(self, *, digest: bytes | None = None, certificate: bytes | None = None) -> tuple[str, ...]:
+        """See RekorClient."""
+        return self._client().search(digest=digest, certificate=certificate)
+
+    def retrieve(self, *, uuids: Sequence[str] = ()) -> tuple[LogEntry, ...]:
+        """See RekorClient."""
+        return self._client().retrieve(uuids=uuids)
+
+    def _client(self) -> RekorClient:
+        found = getattr(self._local, "client", None)
+        if isinstance(found, RekorClient):
+            return found
+        session = wiring.session(self._settings)
+        self._sessions.append(session)
+        self._local.client = RekorClient(session, self._settings.config.rekor_url)
+        return self._client()
+
+
+def _wanted(job: Job) -> Wanted | None:
+    try:
+        signature = split_object(job.kind, job.data).signature or b""
+        return Wanted(job.oid, open_signature(signature).certificate.raw)
+    except GitsignError:
+        return None

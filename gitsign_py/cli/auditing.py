@@ -1,0 +1,117 @@
+"""What audit, policy and hooks set up alike: trust root, cache, log entries, and the heading of a report."""
+
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitsign_py import __version__
+from gitsign_py.audit.cache import FactsCache, UnsafeCacheError, context_of
+from gitsign_py.audit.engine import FetchEntries, Resources
+from gitsign_py.audit.jobs import Job
+from gitsign_py.audit.jobs import Settings as VerifySettings
+from gitsign_py.audit.notices import notices
+from gitsign_py.audit.plan import Plan
+from gitsign_py.audit.reports.base import Heading
+from gitsign_py.cli import wiring
+from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.host.paths import cache_directory
+from gitsign_py.host.repository import GitRepository
+
+if TYPE_CHECKING:
+    from gitsign_py.cli.auditentries import EntryDesk
+
+FACTS_VERSION = f"{__version__}/1"
+"""Part of each cache key: counted up when the same bytes may verify otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a command line or a hook asks of the verification."""
+
+    trusted_root: str | None = None
+    offline: bool = False
+    cache: bool = True
+    jobs: int = 0
+    require_sct: bool = True
+    write_notes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Resources for the engine, and where the trust root came from."""
+
+    resources: Resources
+    trust_source: str
+    trust_digest: str
+
+
+def prepare(
+    stack: ExitStack,
+    settings: wiring.Settings,
+    repository: GitRepository,
+    wishes: Wishes,
+    *,
+    warn: Callable[[str], None],
+) -> Prepared:
+    """Load the trust root, open the cache and the stores. Raises what loading a trust root raises."""
+    trust = wiring.loaded_trust(settings, file=wishes.trusted_root, offline=wishes.offline)
+    verify = VerifySettings(trust.root, wiring.now(), wishes.require_sct, wiring.require_timestamp(settings))
+    cache = _cache(stack, verify, trust.root.digest, warn) if wishes.cache else None
+    fetch = _fetch(stack, settings, repository, wishes, warn)
+    resources = Resources(verify, wishes.jobs, cache, fetch)
+    return Prepared(resources, trust.source, trust.root.digest)
+
+
+def _cache(stack: ExitStack, verify: VerifySettings, digest: str, warn: Callable[[str], None]) -> FactsCache | None:
+    context = context_of(FACTS_VERSION, digest, str(verify.require_sct), str(verify.require_timestamp))
+    try:
+        return stack.enter_context(FactsCache(cache_directory() / "audit", context))
+    except UnsafeCacheError as error:
+        warn(f"going on without the cache: {error}")
+        return None
+
+
+def _fetch(
+    stack: ExitStack,
+    settings: wiring.Settings,
+    repository: GitRepository,
+    wishes: Wishes,
+    warn: Callable[[str], None],
+) -> FetchEntries:
+    """Entries of online-mode objects: notes, the local store, then the log. Opened when the first one is met."""
+    opened: list[EntryDesk] = []
+
+    def fetch(jobs: Sequence[Job]) -> dict[str, tuple[bytes, ...]]:
+        if not opened:
+            from gitsign_py.cli import auditentries  # noqa: PLC0415 - requests, for online-mode history alone
+
+            opened.append(stack.enter_context(auditentries.EntryDesk(settings, repository, wishes, warn)))
+        return opened[0].fetch(jobs)
+
+    return fetch
+
+
+def heading(repository: GitRepository, plan: Plan, prepared: Prepared, revisions: Sequence[str]) -> Heading:
+    """The heading of a report."""
+    policy = plan.policy
+    words = "none: every good signature counts" if policy is None else policy.source
+    if plan.in_history:
+        words = f"in the history, from {plan.introduction[:12]} on"
+    return Heading(
+        repository=str(repository.common_directory),
+        revisions=tuple(revisions),
+        policy=words,
+        policy_digest=policy.digest if policy is not None and not plan.in_history else "",
+        trust_root=prepared.trust_source,
+        trust_root_digest=prepared.trust_digest,
+        version=__version__,
+        time=format_rfc3339(prepared.resources.settings.now.replace(microsecond=0)),
+        notices=notices(repository),
+    )
+
+
+def warn_on_stderr(text: str) -> None:
+    """Print a warning."""
+    print(f"gitsign-py: {text}", file=sys.stderr)

@@ -1,0 +1,212 @@
+"""``gitsign-py policy``: propose, check, explain and test a policy."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from gitsign_py.audit.engine import audit_history
+from gitsign_py.audit.plan import Plan, resolve_targets
+from gitsign_py.audit.record import Record, as_object
+from gitsign_py.audit.reports.base import printable, sentence
+from gitsign_py.cli import auditing, wiring
+from gitsign_py.cli.audit import with_policy
+from gitsign_py.cli.policysource import read_policy_bytes
+from gitsign_py.errors import UsageError
+from gitsign_py.host.repository import GitRepository
+from gitsign_py.policy.cases import CASES_PATH, parse_cases, run_cases
+from gitsign_py.policy.model import POLICY_PATH
+from gitsign_py.policy.parse import parse_policy, read_policy
+from gitsign_py.policy.propose import Observed, propose
+
+_EPILOG = """examples:
+  gitsign-py policy init > .gitsign/policy.toml     a first policy out of what the history shows
+  gitsign-py policy check                           is .gitsign/policy.toml valid? names line and key if not
+  gitsign-py policy explain HEAD~3                  which rule decided, and why
+  gitsign-py policy test                            run the cases in .gitsign/policy-tests.toml
+
+exit status: 0 done, 1 not valid, a case failed or the commit is refused, 2 usage, 3 could not be checked"""
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command; gives the exit status."""
+    options = _parser().parse_args(arguments)
+    action: Callable[[argparse.Namespace], int] = options.action
+    return action(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gitsign-py policy",
+        description="A policy says who may sign what, from when, where (docs/policy.md).",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="init | check | explain | test")
+    init = commands.add_parser("init", help="propose a policy from what the history shows")
+    init.add_argument("revisions", nargs="*", metavar="REV", help="whose history to look at (HEAD)")
+    init.set_defaults(action=_init)
+    check = commands.add_parser("check", help="say whether a policy is valid, and everything that is wrong with it")
+    check.add_argument("policy", nargs="?", default=POLICY_PATH, metavar="FILE|REV:PATH")
+    check.add_argument("--json", action="store_true", help="print JSON")
+    check.set_defaults(action=_check)
+    explain = commands.add_parser("explain", help="say which rule decided about a commit, and why")
+    explain.add_argument("revisions", nargs=1, metavar="COMMIT")
+    explain.add_argument("--policy", metavar="FILE|REV:PATH", help="(gitsign.policy)")
+    explain.add_argument("--in-history", action="store_true", help="by the policies in the commit's parents")
+    explain.add_argument("--introduction", metavar="ID")
+    explain.add_argument("--ref", help="the branch or tag to judge it on (the current branch)")
+    explain.add_argument("--json", action="store_true", help="print JSON")
+    explain.set_defaults(action=_explain)
+    test = commands.add_parser("test", help="run the test cases kept beside a policy")
+    test.add_argument("policy", nargs="?", default=POLICY_PATH, metavar="FILE|REV:PATH")
+    test.add_argument("--cases", metavar="FILE|REV:PATH", help=f"({CASES_PATH}, beside the policy)")
+    test.set_defaults(action=_test)
+    for command in (init, explain):
+        command.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
+        command.add_argument("--offline", action="store_true", help="never touch the network")
+    return parser
+
+
+# --- init ------------------------------------------------------------------------------------------------------------
+
+
+def _init(options: argparse.Namespace) -> int:
+    settings = wiring.load_settings()
+    observed: dict[tuple[str, str], Observed] = {}
+    history = _Runs()
+    with ExitStack() as stack:
+        repository = stack.enter_context(wiring.repository(settings))
+        targets, exclude = resolve_targets(repository, tuple(options.revisions))
+        for record in _audited(stack, settings, repository, Plan(targets, exclude), options):
+            history.add(record)
+            if record.verdict == "verified":
+                one = observed.setdefault(
+                    (record.identity, record.issuer), Observed(record.identity, record.issuer, record.format)
+                )
+                one.add(record.time, record.committer)
+    if not any(one.form == "sigstore" for one in observed.values()):
+        raise UsageError(
+            "policy-nobody",
+            "nobody has signed anything here yet, so there is nobody to name",
+            hint="see docs/policy.md",
+        )
+    sys.stdout.write(propose(observed.values(), introduction=history.introduction, notes=history.notes()))
+    return 0
+
+
+class _Runs:
+    """What the history shows about unsigned commits, newest first."""
+
+    def __init__(self) -> None:
+        self.introduction = ""
+        self._total = self._good = 0
+        self._refused: dict[str, int] = {}
+
+    def add(self, record: Record) -> None:
+        """Count one; the newest commit that is not verified is where everything after is signed."""
+        self._total += 1
+        if record.verdict == "verified":
+            self._good += 1
+            return
+        self.introduction = self.introduction or record.oid
+        self._refused[record.verdict] = self._refused.get(record.verdict, 0) + 1
+
+    def notes(self) -> list[str]:
+        """Sentences for the head of the proposal."""
+        counts = ", ".join(f"{count} {verdict}" for verdict, count in self._refused.items())
+        notes = [f"{self._good} of {self._total} commits have a good signature" + (f"; {counts}" if counts else "")]
+        if self.introduction:
+            notes.append(
+                "Candidate for the introduction: the newest commit without a good signature; all after it have one."
+            )
+            notes.append("Pin it for the in-history mode: git config gitsign.introduction <commit that adds this file>")
+        return notes
+
+
+def _audited(
+    stack: ExitStack, settings: wiring.Settings, repository: GitRepository, plan: Plan, options: argparse.Namespace
+) -> Iterator[Record]:
+    wishes = auditing.Wishes(options.trusted_root, options.offline)
+    prepared = auditing.prepare(stack, settings, repository, wishes, warn=auditing.warn_on_stderr)
+    return audit_history(repository, plan, prepared.resources)
+
+
+# --- check -----------------------------------------------------------------------------------------------------------
+
+
+def _check(options: argparse.Namespace) -> int:
+    with wiring.repository(wiring.load_settings()) as repository:
+        policy, problems = read_policy(read_policy_bytes(repository, options.policy), options.policy)
+    if options.json:
+        found = [{"line": one.line, "key": one.key, "message": one.message} for one in problems]
+        print(json.dumps({"policy": options.policy, "valid": policy is not None, "problems": found}, indent=2))
+    for one in () if options.json else problems:
+        print(printable(f"{options.policy}:{one.line}: {one.key + ': ' if one.key else ''}{one.message}"))
+    if policy is not None and not options.json:
+        counts = f"{len(policy.principals)} signers, {len(policy.rules)} rules"
+        print(f"{printable(options.policy)}: valid: {counts}, digest {policy.digest[:16]}")
+    return 0 if policy is not None else 1
+
+
+# --- explain ---------------------------------------------------------------------------------------------------------
+
+
+def _explain(options: argparse.Namespace) -> int:
+    settings = wiring.load_settings()
+    options.no_policy = False
+    with ExitStack() as stack:
+        repository = stack.enter_context(wiring.repository(settings))
+        targets, exclude = resolve_targets(repository, tuple(options.revisions))
+        if len(targets) != 1 or exclude:
+            raise UsageError("revision-one", "explain takes one commit or tag")
+        target = replace(targets[0], ref=options.ref or targets[0].ref)
+        plan = Plan((target,), exclude, () if options.in_history else ("--max-count=1",), tags_only=bool(target.tag))
+        plan = replace(
+            with_policy(repository, settings, options, plan), tags_only=bool(target.tag) and not options.in_history
+        )
+        if plan.policy is None and not plan.in_history:
+            raise UsageError(
+                "policy-missing", "there is no policy to explain", hint="give --policy, or set gitsign.policy"
+            )
+        wanted = target.tag or target.commit
+        found = next((one for one in _audited(stack, settings, repository, plan, options) if one.oid == wanted), None)
+    if found is None:
+        raise UsageError("revision-unjudged", "the policy says nothing about this ref (unjudged)")
+    print(json.dumps(as_object(found), indent=2) if options.json else _told(found, target.ref))
+    return 0 if found.accepted else 3 if found.verdict == "unchecked" else 1
+
+
+def _told(record: Record, ref: str) -> str:
+    lines = [
+        f"{record.kind} {record.oid} on {printable(ref)}: {record.verdict}",
+        f"  why        {sentence(record)} [{record.reason}]",
+        f"  rule       {record.rule or 'none decided'}",
+        f"  signer     {printable(record.identity) or 'nobody'} {printable(record.issuer)}".rstrip(),
+        f"  known as   {record.principal or 'nobody in the policy'}",
+        f"  committer  {printable(record.committer)}; author {printable(record.author)}",
+        f"  time       {record.time or 'none proven'} {record.time_source}".rstrip(),
+        f"  steps      {' '.join(record.steps) or 'none passed'}",
+    ]
+    return "\n".join(lines)
+
+
+# --- test ------------------------------------------------------------------------------------------------------------
+
+
+def _test(options: argparse.Namespace) -> int:
+    cases_name = options.cases or str(Path(options.policy).with_name(Path(CASES_PATH).name))
+    with wiring.repository(wiring.load_settings()) as repository:
+        policy = parse_policy(read_policy_bytes(repository, options.policy), options.policy)
+        cases = parse_cases(read_policy_bytes(repository, cases_name), cases_name)
+    failed = 0
+    for case, decision, as_expected in run_cases(policy, cases):
+        failed += not as_expected
+        words = f"{decision.verdict} [{decision.reason}] {decision.message}; rule {decision.rule or 'none'}"
+        expected = "" if as_expected else f"; expected {case.expect} {case.reason} {case.rule}".rstrip()
+        print(printable(f"{'ok' if as_expected else 'FAILED'}  {case.name}: {words}{expected}"))
+    print(f"{len(cases) - failed} of {len(cases)} cases as expected")
+    return 1 if failed else 0

@@ -1,0 +1,52 @@
+"""Where a policy comes from: a file, or ``REV:PATH`` out of the repository. Read as a whole, or refused."""
+
+from pathlib import Path
+
+from gitsign_py.errors import ConfigError, GitsignError, PolicyError
+from gitsign_py.host.repository import GitRepository
+from gitsign_py.policy.model import Policy
+from gitsign_py.policy.parse import MAX_POLICY_BYTES, parse_policy
+
+
+def load_policy(repository: GitRepository, name: str) -> Policy:
+    """Read and check the policy that ``name`` says. Raises ConfigError ``policy-unreadable``, PolicyError."""
+    return parse_policy(read_policy_bytes(repository, name), name)
+
+
+def read_policy_bytes(repository: GitRepository, name: str) -> bytes:
+    """The bytes of a policy. A file of that very name comes first, so that ``C:policy`` can be one."""
+    path = Path(name).expanduser()
+    if not path.is_absolute() and repository.directory is not None:
+        path = repository.directory / path
+    if ":" in name and not path.exists():
+        return _from_revision(repository, name)
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_POLICY_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise _unreadable(name, getattr(error, "strerror", None) or str(error)) from error
+
+
+def _from_revision(repository: GitRepository, name: str) -> bytes:
+    try:
+        out = repository.run(["rev-parse", "-q", "--verify", "--end-of-options", name], accept=(0, 1, 128))
+        oid = out.decode("ascii", "replace").strip()
+        found = repository.read(oid) if oid else None
+    except GitsignError as error:
+        raise _unreadable(name, error.message) from error
+    if found is None or found.kind != "blob":
+        raise _unreadable(name, "there is no such file in that revision")
+    return found.data
+
+
+def _unreadable(name: str, why: str) -> ConfigError:
+    return ConfigError(
+        "policy-unreadable",
+        f"the policy {name} cannot be read: {why}",
+        hint="give a file, or REV:PATH such as main:.gitsign/policy.toml",
+    )
+
+
+def as_config_error(error: PolicyError) -> ConfigError:
+    """A policy that is not valid stops an audit before it starts: a matter of configuration, not of any commit."""
+    return ConfigError(error.reason, error.message, hint=error.hint, facts=error.facts)
