@@ -36,7 +36,7 @@ def _sign(command: GpgCommand) -> int:
     if "detach-sign" not in command.options:
         raise UsageError("sign-attached", "only detached signatures are made", hint="add --detach-sign, as git does")
     status = command.descriptor("status-fd")
-    payload = _read_all(_open(command.operands[0] if command.operands else "-"), MAX_PAYLOAD)
+    payload = _read_file(command.operands[0] if command.operands else "-", MAX_PAYLOAD)
     environment = os.environ
     token = command.options.get("token")
     request = client.context(environment, os.getcwd()) | {
@@ -88,14 +88,11 @@ def _answer_need(need: client.Fields) -> client.Fields:
 
 
 def _verify(command: GpgCommand, arguments: list[str]) -> int:
-    with open(command.operands[0], "rb") as file:
-        signature = file.read(MAX_SIGNATURE_FILE + 1)
-    if len(signature) > MAX_SIGNATURE_FILE:
-        raise FormatError("signature-too-large", f"signature file has more than {MAX_SIGNATURE_FILE} bytes")
+    signature = _read_file(command.operands[0], MAX_SIGNATURE_FILE)
     if b"-----BEGIN PGP " in signature[:200]:
         return hand_over(arguments, command)
     status = command.descriptor("status-fd")
-    payload = _read_all(_open(command.operands[1]), MAX_PAYLOAD)
+    payload = _read_file(command.operands[1], MAX_PAYLOAD)
     path = client.socket_path(os.environ)
     reply: Mapping[str, bytes] | None = None
     if os.path.exists(path):
@@ -138,23 +135,19 @@ def _real_gpg() -> str | None:
     return None
 
 
-def _open(name: str) -> int:
-    if name == "-":
-        return 0
+def _read_file(name: str, limit: int) -> bytes:
+    """All of a file, or of stdin for ``-``. Raises UsageError ``file-unreadable``, FormatError ``input-too-large``."""
     try:
-        return os.open(name, os.O_RDONLY)
+        descriptor = 0 if name == "-" else os.open(name, os.O_RDONLY)
+        parts: list[bytes] = []
+        size = 0
+        while part := os.read(descriptor, 1 << 20):
+            parts.append(part)
+            size += len(part)
+            if size > limit:
+                raise FormatError("input-too-large", f"{name} has more than {limit} bytes")
     except OSError as error:
         raise UsageError("file-unreadable", f"{name} cannot be read: {error.strerror}") from error
-
-
-def _read_all(descriptor: int, limit: int) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    while part := os.read(descriptor, 1 << 20):
-        size += len(part)
-        if size > limit:
-            raise FormatError("payload-too-large", f"more than {limit} bytes to sign or check")
-        parts.append(part)
     return b"".join(parts)
 
 

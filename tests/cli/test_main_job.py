@@ -1,10 +1,12 @@
 """The main job through real git: sign, show, verify, in every kind of repository."""
 
+import json
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from gitsign_py.core.armor import dearmor
@@ -250,10 +252,6 @@ def test_after_signing_one_line_says_who_signed(bench: Workbench) -> None:
 
 
 def test_verify_json_names_every_step(bench: Workbench) -> None:
-    import json
-
-    import jsonschema
-
     bench.commit()
     schema = json.loads((Path(__file__).parents[2] / "docs/schemas/verify.json").read_text())
     for arguments, status in ((["HEAD"], 0), (["--offline", "HEAD"], 0)):

@@ -1,0 +1,89 @@
+"""What a command must not load: git starts the program for every commit (docs/architecture.md, "Start-up")."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.workbench import EMAIL, Workbench
+
+_RUN = """\
+import sys, json
+from gitsign_py.cli import main
+status = main(sys.argv[2:])
+open(sys.argv[1], "w").write(json.dumps([status, sorted(sys.modules)]))
+"""
+HEAVY = {
+    "requests",
+    "urllib3",
+    "dulwich",
+    "keyring",
+    "rich",
+    "tuf",
+    "jwt",
+    "starlette",
+    "uvicorn",
+    "asn1crypto",
+    "id",
+    "cryptography.x509",
+}
+
+
+def loaded(bench: Workbench, *arguments: str, stdin: bytes = b"") -> set[str]:
+    """Run a command in a process of its own; gives the modules that it loaded."""
+    out = bench.folder / "modules.json"
+    done = bench.run([sys.executable, "-c", _RUN, str(out), *arguments], stdin=stdin)
+    status, modules = json.loads(out.read_text())
+    assert status == 0, done.stderr
+    return set(modules)
+
+
+def test_the_package_alone_loads_nothing() -> None:
+    code = "import sys; before = set(sys.modules); import gitsign_py; print(sorted(set(sys.modules) - before))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+    )
+    assert done.stdout.strip() == "['gitsign_py']"
+
+
+def test_offline_verify_loads_no_network_and_no_heavy_library(bench: Workbench) -> None:
+    bench.commit()
+    modules = loaded(bench, "verify", "--offline", *bench.who, "HEAD")
+    assert not modules & (HEAVY | {"http.client", "ssl", "gitsign_py.signing", "gitsign_py.agent"})
+
+
+def test_the_front_verifies_without_network(bench: Workbench) -> None:
+    payload = b"tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\nauthor A <alice@example.com> 1 +0000\ncommitter A <alice@example.com> 1 +0000\n\nhi\n"
+    (bench.folder / "sig").write_bytes(bench.tool("-bsau", EMAIL, stdin=payload).stdout)
+    modules = loaded(bench, "--status-fd=2", "--verify", str(bench.folder / "sig"), "-", stdin=payload)
+    assert not modules & (HEAVY | {"argparse", "gitsign_py.clients"})
+
+
+def test_signing_loads_no_dulwich_no_tables_no_servers(bench: Workbench) -> None:
+    payload = b"tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\nauthor A <alice@example.com> 1 +0000\ncommitter A <alice@example.com> 1 +0000\n\nhi\n"
+    modules = loaded(bench, "--status-fd=2", "-bsau", EMAIL, stdin=payload)
+    assert not modules & (HEAVY - {"requests", "urllib3", "id", "keyring", "cryptography.x509"})
+    assert not modules & {"argparse", "gitsign_py.localstack"}
+
+
+@pytest.mark.parametrize("command", [["--help"], ["stack", "status"], ["hooks", "--help"]])
+def test_small_commands_stay_small(bench: Workbench, command: list[str]) -> None:
+    out = bench.folder / "modules.json"
+    bench.run([sys.executable, "-c", _RUN, str(out), *command])
+    if not out.exists():
+        pytest.skip("argparse ended the process before it could tell")  # --help of a command exits by itself
+    _, modules = json.loads(out.read_text())
+    assert not set(modules) & {"requests", "dulwich", "tuf", "starlette", "uvicorn", "cryptography"}
+
+
+def test_the_thin_client_of_the_agent_loads_the_standard_library_alone() -> None:
+    code = "import sys; import gitsign_py.agent.client; print([m for m in sys.modules if m.split('.')[0] in ('cryptography', 'json', 'socket', 'argparse', 'dataclasses', 'typing')])"
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", f"import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r}); {code}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
