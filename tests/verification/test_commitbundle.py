@@ -21,6 +21,7 @@ from gitsign_py.errors import FormatError
 from gitsign_py.verification import VerifiedSignature, verify_signature
 from gitsign_py.verification.bundle import artifact_of, verify_bundle
 from gitsign_py.verification.commitbundle import bundle_from_signature, signature_from_bundle
+from tests.support import vectors
 from tests.support.bulksigner import BulkSigner
 from tests.support.bundles import BundleMaker
 
@@ -82,6 +83,15 @@ def test_signatures_of_the_go_client(name: str) -> None:
     if not path.is_file():
         pytest.skip("../shared/vectors is not here")
     signed = split_object(path.suffix[1:], path.read_bytes())
+    bundle, artifact = round_trip(signed, root.read_bytes())
+    foreign(bundle, artifact, root, check(signed, root.read_bytes()))
+
+
+@pytest.mark.parametrize("name", vectors.names("production", "offline-*"))
+def test_signatures_of_the_public_instance(name: str) -> None:
+    folder = vectors.folder("production")
+    signed = split_object((folder / name).suffix[1:], (folder / name).read_bytes())
+    root = folder / "trusted_root.json"
     bundle, artifact = round_trip(signed, root.read_bytes())
     foreign(bundle, artifact, root, check(signed, root.read_bytes()))
 
