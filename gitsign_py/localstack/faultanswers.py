@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 from gitsign_py.core.encoding import b64_decode, b64_encode
-from gitsign_py.errors import FormatError
 from gitsign_py.localstack.service import JSON, Response, json_response
 
 _EXTRA_HASH = bytes(32)
@@ -55,13 +54,6 @@ def _spoiled(hashes: list[str], root: str) -> list[str]:
     in_hex = len(root) == 64
     if not hashes:
         return [_EXTRA_HASH.hex() if in_hex else b64_encode(_EXTRA_HASH)]
-    first = bytearray(bytes.fromhex(hashes[0]) if in_hex else _decode(hashes[0]))
+    first = bytearray(bytes.fromhex(hashes[0]) if in_hex else b64_decode(hashes[0]))
     first[0] ^= 1
     return [bytes(first).hex() if in_hex else b64_encode(bytes(first)), *hashes[1:]]
-
-
-def _decode(text: str) -> bytes:
-    try:
-        return b64_decode(text)
-    except FormatError:
-        return _EXTRA_HASH

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from gitsign_py.errors import FormatError, ServiceError, VerificationError
 from tests.support import tsafactory as factory
 from tests.support.badserver import BadServer, changed_json, forward, reply
 from tests.support.faultystack import FaultyStack
-from tests.support.stack import RunningStack
+from tests.support.stack import RunningStack, running_stack
 
 SIGNER = factory.make_authority()  # any certificate will do for a log
 CERTIFICATE = factory.der_of(SIGNER.leaf)
@@ -66,7 +67,12 @@ def test_a_repeated_entry_is_read_back_from_the_tiles(stack: RunningStack, sessi
     check(second, stack)
 
 
-def test_every_entry_can_be_proved_from_tiles_past_the_first_one(stack: RunningStack, session: HttpSession) -> None:
+def test_every_entry_can_be_proved_from_tiles_past_the_first_one(tmp_path: Path, session: HttpSession) -> None:
+    with running_stack(tmp_path / "stack") as stack:
+        _prove_past_the_first_tile(stack, session)
+
+
+def _prove_past_the_first_tile(stack: RunningStack, session: HttpSession) -> None:
     client = client_of(stack, session)
     last = 0
     while last < 260:  # beyond one tile of 256 hashes

@@ -122,6 +122,26 @@ def test_a_grant_gives_its_token() -> None:
     assert granted_token(factory.make_response(token)) == token
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        der.sequence(der.sequence(der.integer(2), der.sequence(der.encode(der.PRINTABLE_STRING, b"text")))),
+        der.sequence(der.sequence(der.integer(2), der.sequence(), der.encode(der.BIT_STRING, b"\x00\x80\x00"))),
+        der.sequence(der.sequence(der.integer(2)), der.integer(1)),
+    ],
+)
+def test_a_response_of_another_form_is_refused(data: bytes) -> None:
+    with pytest.raises(FormatError):
+        parse_response(data)
+
+
+@pytest.mark.parametrize("extensions", [b"", der.integer(1), der.sequence(der.oid("1.2.3"))])
+def test_extensions_of_another_form_are_refused(extensions: bytes) -> None:
+    good = factory.make_tst_info(b"m")
+    with pytest.raises(FormatError):
+        parse_tst_info(der.sequence(der.parse(good).content, der.context(1, extensions)))
+
+
 def test_a_token_and_a_refusal_do_not_go_together() -> None:
     token = factory.make_token(factory.make_authority(), b"m")
     for response in (factory.make_response(token, status=2), factory.make_response(None, status=0)):

@@ -21,7 +21,7 @@ from gitsign_py.core.tlogproof import verify_entry
 from gitsign_py.errors import UsageError, VerificationError
 from gitsign_py.localstack.faults import KINDS, SERVICES, Faults, parse_fault
 from gitsign_py.localstack.rotate import ROTATIONS
-from gitsign_py.localstack.service import Request, json_response
+from gitsign_py.localstack.service import JSON, Request, Response, json_response
 from tests.localstack.helpers import Certified, certify, trusted_root
 from tests.support.faultystack import FaultyStack
 from tests.support.stack import RunningStack, running_stack
@@ -74,6 +74,14 @@ def test_the_help_names_every_fault_and_every_rotation() -> None:
     assert all(name in cli._FAULTS for name in (*KINDS, *SERVICES))
     assert tuple(ROTATIONS) == tuple(sorted(cli._ROTATIONS, key=list(ROTATIONS).index))
     assert set(cli._ROTATIONS) == set(ROTATIONS)
+
+
+def test_an_answer_that_holds_no_proof_stays_as_it_is() -> None:
+    hook = Faults(["wrong-proof"])
+    for answer in (Response(200, b"tile", "text/plain"), Response(200, b"{", JSON), json_response([{"a": [1]}])):
+        assert hook.after("rekor2", Request(), answer).body == answer.body
+    for proof in ({"inclusionProof": None}, {"a": {"inclusionProof": "x"}}):
+        assert hook.after("rekor2", Request(), json_response(proof)).body == json_response(proof).body
 
 
 def test_a_hook_without_faults_changes_nothing() -> None:

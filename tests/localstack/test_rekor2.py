@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from sigstore.errors import VerificationError as SigstoreError
@@ -190,6 +191,26 @@ def _subtree(leaves: list[bytes], level: int, index: int) -> bytes:
 def test_tiles_that_are_not_there_or_badly_named_are_not_found(stack: RunningStack, path: str) -> None:
     stack.post(ENTRIES, proposal(b"at least one"))
     assert stack.get(f"/api/v2/{path}").status == 404
+
+
+def test_an_entry_that_no_bundle_can_hold_is_refused(stack: RunningStack) -> None:
+    """Bundles give the length of an entry in two bytes."""
+    long = factory.make_authority(alternative=x509.UniformResourceIdentifier("https://" + "x" * 50_000))
+    verifier = {
+        "x509Certificate": {"rawBytes": b64(factory.der_of(long.leaf))},
+        "keyDetails": "PKIX_ECDSA_P256_SHA_256",
+    }
+    signature = {"content": b64(factory.sign(long.key, b"m", "sha256")), "verifier": verifier}
+    asked = {"digest": b64(hashlib.sha256(b"m").digest()), "signature": signature}
+    answer = stack.post(ENTRIES, {"hashedRekordRequestV002": asked})
+    assert (answer.status, "more than 65535 bytes" in answer.json()["message"]) == (400, True)
+
+
+def test_the_same_entry_gets_one_index_after_the_other(faulty: FaultyStack) -> None:
+    proposed = proposal(b"again and again")
+    assert [faulty.post(ENTRIES, proposed).status for _ in range(2)] == [201, 409]
+    faulty.break_it("duplicate-entries")
+    assert len({faulty.post(ENTRIES, proposed).json()["logIndex"] for _ in range(3)}) == 3
 
 
 def test_a_shard_is_read_by_its_number(stack: RunningStack) -> None:

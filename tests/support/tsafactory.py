@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from gitsign_py.core import der
+
 NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 POLICY = "1.3.6.1.4.1.57264.2"
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
@@ -101,6 +103,7 @@ def make_authority(
     unknown_critical: bool = False,
     common_name: str = "test-tsa",
     serial: int | None = None,
+    alternative: x509.GeneralName | None = None,
 ) -> Authority:
     """A time-stamping key under ``ca`` (a new one when None)."""
     ca = ca or make_ca()
@@ -120,6 +123,8 @@ def make_authority(
     )
     if purposes is not None:
         builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=purpose_critical)
+    if alternative is not None:
+        builder = builder.add_extension(x509.SubjectAlternativeName([alternative]), critical=False)
     if unknown_critical:
         unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00")
         builder = builder.add_extension(unknown, critical=True)
@@ -166,8 +171,13 @@ def make_tst_info(
     return bytes(tsp.TSTInfo(fields).dump())
 
 
-def ess_v2(certificate: bytes, *, hash_name: str = "sha256", issuer_serial: bytes | None = None) -> bytes:
-    """DER SigningCertificateV2; ``issuer_serial`` is the DER of the certificate that it names besides the hash."""
+def ess_v2(
+    certificate: bytes, *, hash_name: str = "sha256", issuer_serial: bytes | None = None, others: Sequence[bytes] = ()
+) -> bytes:
+    """DER SigningCertificateV2; ``issuer_serial`` is the DER of the certificate that it names besides the hash.
+
+    ``others`` are further certificates that it lists.
+    """
     entry: dict[str, Any] = {"cert_hash": digest(hash_name, certificate)}
     if hash_name != "sha256":
         entry["hash_algorithm"] = {"algorithm": hash_name}
@@ -177,7 +187,8 @@ def ess_v2(certificate: bytes, *, hash_name: str = "sha256", issuer_serial: byte
             "issuer": [asn1_x509.GeneralName("directory_name", named.issuer)],
             "serial_number": named.serial_number,
         }
-    return bytes(tsp.SigningCertificateV2({"certs": [entry]}).dump())
+    entries = [entry, *({"cert_hash": digest("sha256", other)} for other in others)]
+    return bytes(tsp.SigningCertificateV2({"certs": entries}).dump())
 
 
 def ess_v1(certificate: bytes) -> bytes:
@@ -211,7 +222,10 @@ def make_signer(
     message_digest: bytes | None = None,
     time: datetime = NOW,
 ) -> cms.SignerInfo:
-    """A SignerInfo over ``content``; ``ess`` lists (attribute name, DER value), a good ESSCertIDv2 when None."""
+    """A SignerInfo over ``content``; ``ess`` lists (attribute name, DER value), a good ESSCertIDv2 when None.
+
+    The name ``any`` puts any DER at all into the place of a SigningCertificateV2.
+    """
     leaf = der_of(authority.leaf)
     certificates = [("signing_certificate_v2", ess_v2(leaf, issuer_serial=leaf))] if ess is None else ess
     values: list[tuple[str, Any]] = [
@@ -220,8 +234,14 @@ def make_signer(
         ("message_digest", message_digest or digest(hash_name, content)),
     ]
     types = {"signing_certificate": tsp.SigningCertificate, "signing_certificate_v2": tsp.SigningCertificateV2}
-    values += [(kind, types[kind].load(value)) for kind, value in certificates]
-    attributes = cms.CMSAttributes([cms.CMSAttribute({"type": kind, "values": [value]}) for kind, value in values])
+    values += [(kind, types[kind].load(value)) for kind, value in certificates if kind in types]
+    parts = [cms.CMSAttribute({"type": kind, "values": [value]}).dump() for kind, value in values]
+    parts += [
+        der.sequence(der.oid("1.2.840.113549.1.9.16.2.47"), der.set_of([value]))
+        for kind, value in certificates
+        if kind == "any"
+    ]
+    attributes = cms.CMSAttributes.load(der.set_of(parts))
     signature = sign(authority.key, attributes.dump(), hash_name)
     named = asn1_x509.Certificate.load(leaf)
     return cms.SignerInfo(
@@ -242,16 +262,17 @@ def wrap(
     content: bytes,
     signers: Sequence[cms.SignerInfo],
     *,
+    attached: bool = True,
     certificates: Sequence[bytes] = (),
     content_type: str = "tst_info",
     hash_name: str = "sha256",
 ) -> bytes:
-    """DER ContentInfo(SignedData) with attached ``content``."""
+    """DER ContentInfo(SignedData); ``attached`` puts the content in."""
     octets = core.OctetString if content_type == "data" else core.ParsableOctetString
     fields: dict[str, Any] = {
         "version": "v1" if content_type == "data" else "v3",
         "digest_algorithms": [algos.DigestAlgorithm({"algorithm": hash_name})],
-        "encap_content_info": {"content_type": content_type, "content": octets(content)},
+        "encap_content_info": {"content_type": content_type, **({"content": octets(content)} if attached else {})},
         "signer_infos": list(signers),
     }
     if certificates:
@@ -271,6 +292,7 @@ def make_token(
     signer_hash: str = "sha256",
     signers: Callable[[bytes], Sequence[cms.SignerInfo]] | None = None,
     signer: dict[str, Any] | None = None,
+    attached: bool = True,
     **tst_info: Any,
 ) -> bytes:
     """A DER TimeStampToken over ``message``; ``signer`` goes to ``make_signer``, further keywords to the TSTInfo."""
@@ -285,7 +307,9 @@ def make_token(
         ]
     )
     certificates = ((der_of(authority.leaf),) if embed else ()) if isinstance(embed, bool) else tuple(embed)
-    return wrap(content, made, certificates=certificates, content_type=content_type, hash_name=signer_hash)
+    return wrap(
+        content, made, attached=attached, certificates=certificates, content_type=content_type, hash_name=signer_hash
+    )
 
 
 def make_response(
