@@ -113,13 +113,17 @@ def judged_part(plan: Plan) -> Plan:
     return replace(plan, targets=tuple(target for target in plan.targets if policy.judges(target.ref)))
 
 
-def ref_classes(plan: Plan) -> Mapping[tuple[int, ...], tuple[Target, ...]]:
-    """Targets grouped by the rules that speak about their ref: one walk each is enough, since they are judged alike."""
-    if plan.policy is None:
-        return {(): plan.targets}
-    groups: dict[tuple[int, ...], list[Target]] = {}
+def ref_classes(plan: Plan) -> Mapping[tuple[int | str, ...], tuple[Target, ...]]:
+    """Targets grouped by the rules that speak about their ref: one walk each is enough, since they are judged alike.
+
+    Policies in the history have rules that nobody knows beforehand, so each ref is a group of its own.
+    """
+    groups: dict[tuple[int | str, ...], list[Target]] = {}
     for target in plan.targets:
-        groups.setdefault(plan.policy.rules_for(target.ref), []).append(target)
+        key: tuple[int | str, ...] = (target.ref,)
+        if not plan.in_history:
+            key = () if plan.policy is None else plan.policy.rules_for(target.ref)
+        groups.setdefault(key, []).append(target)
     return {rules: tuple(found) for rules, found in groups.items()}
 
 

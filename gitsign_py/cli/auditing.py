@@ -16,6 +16,7 @@ from gitsign_py.audit.plan import Plan
 from gitsign_py.audit.reports.base import Heading
 from gitsign_py.cli import wiring
 from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.errors import ConfigError
 from gitsign_py.host.paths import cache_directory
 from gitsign_py.host.repository import GitRepository
 
@@ -68,7 +69,7 @@ def _cache(stack: ExitStack, verify: VerifySettings, digest: str, warn: Callable
     context = context_of(FACTS_VERSION, digest, str(verify.require_sct), str(verify.require_timestamp))
     try:
         return stack.enter_context(FactsCache(cache_directory() / "audit", context))
-    except UnsafeCacheError as error:
+    except (UnsafeCacheError, ConfigError) as error:
         warn(f"going on without the cache: {error}")
         return None
 

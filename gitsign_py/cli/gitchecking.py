@@ -27,9 +27,7 @@ def check_for_git(payload: bytes, signature: bytes) -> Fields:
     return check(settings, payload, signature)
 
 
-def check(
-    settings: wiring.Settings, payload: bytes, signature: bytes, *, root: TrustedRoot | None = None
-) -> Fields:
+def check(settings: wiring.Settings, payload: bytes, signature: bytes, *, root: TrustedRoot | None = None) -> Fields:
     """Check armored ``signature`` over ``payload``. Gives ``status_lines``, ``text`` and ``exit_status``.
 
     ``root`` is a trust root that was read already (the agent keeps it).
@@ -44,7 +42,7 @@ def check(
             require_timestamp=wiring.require_timestamp(settings),
         )
         verified = verify_payload(payload, signature, _object_id(payload, signature), question, report)
-        trust, why = _trust(settings, verified, payload)
+        trust, why = _trust(settings, verified, payload, signature)
     except GitsignError as error:
         return refusal(error, signature, report)
     lines = gpgstatus.good(verified.fingerprint, verified.identity, verified.time, trust)
@@ -69,12 +67,14 @@ def _object_id(payload: bytes, signature: bytes) -> str | None:
         return None
 
 
-def _trust(settings: wiring.Settings, verified: VerifiedSignature, payload: bytes) -> tuple[gpgstatus.Trust, str]:
+def _trust(
+    settings: wiring.Settings, verified: VerifiedSignature, payload: bytes, signature: bytes
+) -> tuple[gpgstatus.Trust, str]:
     """How far the signer is trusted, and a line that says why when it is not at all."""
     if settings.config.policy:
         from gitsign_py.cli.gitpolicy import decide  # noqa: PLC0415 - only who has a policy pays for it
 
-        return decide(settings, verified, payload)
+        return decide(settings, verified, payload, _object_id(payload, signature) or "")
     lines = settings.config.allowed_signers
     if not lines:
         return "UNDEFINED", ""

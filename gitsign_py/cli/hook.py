@@ -1,0 +1,259 @@
+"""``gitsign-py hook NAME``: what git's hooks call. Whatever goes wrong on the way, the answer is no.
+
+pre-receive, update and reference-transaction judge what a push brings to a server; pre-push the same before it leaves;
+post-merge and post-rewrite only tell, since git does not ask them.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+
+from gitsign_py.audit.engine import audit_history
+from gitsign_py.audit.plan import Plan, Target, read_refs, resolve_targets
+from gitsign_py.audit.record import Record, as_object
+from gitsign_py.audit.updates import (
+    RefUpdate,
+    check_known,
+    judged_only,
+    parse_push,
+    parse_updates,
+    plans,
+    targets_of,
+)
+from gitsign_py.cli import auditing, line_of, printable, wiring
+from gitsign_py.cli.policysource import load_policy
+from gitsign_py.cli.refusal import MAX_NAMED, explain_refusals
+from gitsign_py.errors import ConfigError, GitsignError, UsageError
+from gitsign_py.host.repository import GitRepository
+from gitsign_py.policy.history import closing_policy
+
+HOOKS = ("pre-receive", "update", "reference-transaction", "pre-push", "post-merge", "post-rewrite")
+CHAINED = ".before-gitsign"
+DEFAULT_SECONDS = 60.0
+MAX_SECONDS = 3600.0
+_PROGRESS_SECONDS = 2.0
+_EPILOG = """git calls this through the hooks that gitsign-py hooks install writes. Settings (git config):
+  gitsign.policy        the policy: FILE, or REV:PATH (read before the push)
+  gitsign.policyMode    fixed (default), or history: each commit by the policy in its parents
+  gitsign.introduction  for the history mode: the full id of the commit where it starts
+  gitsign.hookTimeout   seconds that judging may take (60); then the push is refused
+  gitsign.logPath       a file that gets a line of JSON for each commit that is refused
+
+exit status: 0 accepted, 1 refused"""
+
+
+class _OutOfTime(BaseException):
+    """The time budget is used up. No Exception, so that nothing on the way takes it for a failed check."""
+
+
+def run(arguments: list[str]) -> int:
+    """Run the hook; gives 0 to let git go on and 1 to stop it."""
+    options, rest = _parser().parse_known_args(arguments)
+    name = options.name
+    data = (
+        sys.stdin.buffer.read() if name in ("pre-receive", "reference-transaction", "pre-push", "post-rewrite") else b""
+    )
+    if (status := _run_chained(name, rest, data)) != 0:
+        return status
+    try:
+        return _judge(name, rest, data)
+    except _OutOfTime:
+        return _refuse("judging took longer than gitsign.hookTimeout allows: push fewer commits at once [hook-timeout]")
+    except GitsignError as error:
+        return _refuse(line_of(error))
+    except Exception as error:  # noqa: BLE001 - fail closed: a crash is a refusal, in one line
+        return _refuse(
+            printable(f"internal error: {type(error).__name__}: {error}; tell the server's owner [internal-error]")
+        )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gitsign-py hook",
+        description="Judge what a push brings, as one of git's hooks.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("name", choices=HOOKS, metavar="NAME", help=", ".join(HOOKS))
+    return parser
+
+
+def _refuse(line: str) -> int:
+    print(f"gitsign-py: refused: {line}", file=sys.stderr)
+    return 1
+
+
+def _judge(name: str, rest: list[str], data: bytes) -> int:
+    if name == "reference-transaction" and rest[:1] != ["prepared"]:
+        return 0  # committed and aborted come when nothing can be said any more
+    settings = wiring.load_settings()
+    with ExitStack() as stack:
+        stack.enter_context(_time_budget(_seconds(settings)))
+        repository = stack.enter_context(wiring.repository(settings))
+        if name in ("post-merge", "post-rewrite"):
+            return _tell(stack, settings, repository, _local_plan(repository, name, data))
+        updates, existing = _updates(repository, name, rest, data)
+        if all(update.brings_nothing for update in updates):
+            return 0
+        plan = _policy_plan(repository, settings, is_server=name != "pre-push")
+        made = plans(replace(plan, targets=targets_of(repository, judged_only(plan, updates))), existing)
+        return _judge_plans(stack, settings, repository, made)
+
+
+# --- what is judged --------------------------------------------------------------------------------------------------
+
+
+def _updates(
+    repository: GitRepository, name: str, rest: list[str], data: bytes
+) -> tuple[tuple[RefUpdate, ...], tuple[Target, ...]]:
+    """The updates, and the refs whose history counts as judged."""
+    if name == "pre-push":
+        updates = parse_push(data)
+        remote = rest[0] if rest else ""
+        existing = read_refs(repository, (f"refs/remotes/{remote}/",))
+        existing += tuple(
+            Target(one.ref, one.old) for one in updates if one.old.strip("0") and check_known(repository, one.old)
+        )
+        return updates, tuple(replace(target, ref=_remote_name(target.ref, remote)) for target in existing)
+    if name == "update":
+        if len(rest) != 3:
+            raise UsageError("hook-usage", "the update hook takes REF OLD NEW")
+        return (RefUpdate(rest[0], rest[1], rest[2]),), read_refs(repository)
+    updates = tuple(update for update in parse_updates(data) if update.ref.startswith("refs/"))
+    return updates, read_refs(repository)
+
+
+def _remote_name(ref: str, remote: str) -> str:
+    """The name that a remote-tracking branch has over there, by which the rules go."""
+    prefix = f"refs/remotes/{remote}/"
+    return f"refs/heads/{ref.removeprefix(prefix)}" if ref.startswith(prefix) else ref
+
+
+def _policy_plan(repository: GitRepository, settings: wiring.Settings, *, is_server: bool) -> Plan:
+    """By which policy. On a server there must be one: a hook without it would wave everything through."""
+    mode = settings.gitconfig.get("gitsign.policyMode", "fixed")
+    introduction = settings.gitconfig.get("gitsign.introduction")
+    if mode == "history":
+        if not introduction:
+            raise ConfigError(
+                "introduction-missing", "gitsign.policyMode is history and gitsign.introduction is not set"
+            )
+        head = repository.run(["rev-parse", "-q", "--verify", "HEAD^{commit}"], accept=(0, 1, 128)).decode().strip()
+        closing = closing_policy(repository, head) if head else None
+        return Plan((), policy=closing, introduction=introduction, in_history=True, assume_judged=True)
+    if mode != "fixed":
+        raise ConfigError("config-value-invalid", f"gitsign.policyMode is {mode}: it must be fixed or history")
+    if settings.config.policy:
+        policy = load_policy(repository, settings.config.policy)
+        return Plan((), policy=policy, introduction=introduction or policy.introduction, assume_judged=True)
+    if is_server:
+        raise ConfigError(
+            "policy-missing",
+            "no policy is configured, and without one nothing may be pushed",
+            hint="on the server: git config gitsign.policy FILE",
+        )
+    return Plan(())
+
+
+def _local_plan(repository: GitRepository, name: str, data: bytes) -> Plan:
+    if name == "post-rewrite":
+        new = [line.split()[1].decode("ascii") for line in data.split(b"\n") if len(line.split()) >= 2]
+        return Plan(tuple(Target("HEAD", oid) for oid in dict.fromkeys(new)), options=("--no-walk=unsorted",))
+    targets, exclude = resolve_targets(repository, ("ORIG_HEAD..HEAD",))
+    return Plan(targets, exclude)
+
+
+# --- judging ---------------------------------------------------------------------------------------------------------
+
+
+def _judge_plans(stack: ExitStack, settings: wiring.Settings, repository: GitRepository, made: Sequence[Plan]) -> int:
+    refused: list[Record] = []
+    count = 0
+    for plan in made:
+        for record in _audited(stack, settings, repository, plan):
+            count += not record.accepted
+            if not record.accepted:
+                _log(settings, record)
+                refused.append(record._replace(ref=record.ref or plan.targets[0].ref))
+                del refused[: -4 * MAX_NAMED]  # newest first: the oldest ones are where the repair begins
+    for line in explain_refusals(refused, count):
+        print(printable(line), file=sys.stderr)
+    return 1 if count else 0
+
+
+def _tell(stack: ExitStack, settings: wiring.Settings, repository: GitRepository, plan: Plan) -> int:
+    bad = [record for record in _audited(stack, settings, repository, plan) if not record.accepted]
+    for line in explain_refusals(bad, len(bad)):
+        print(printable(line), file=sys.stderr)
+    return 1 if bad else 0
+
+
+def _audited(stack: ExitStack, settings: wiring.Settings, repository: GitRepository, plan: Plan) -> Iterator[Record]:
+    prepared = auditing.prepare(stack, settings, repository, auditing.Wishes(), warn=auditing.warn_on_stderr)
+    shown = time.monotonic()
+    for count, record in enumerate(audit_history(repository, plan, prepared.resources), 1):
+        if time.monotonic() - shown > _PROGRESS_SECONDS:
+            shown = time.monotonic()
+            print(f"gitsign-py: {count} commits judged", file=sys.stderr, flush=True)
+        yield record
+
+
+def _log(settings: wiring.Settings, record: Record) -> None:
+    """Append to gitsign.logPath. A log that cannot be written stops the push, like everything that cannot be done."""
+    path = settings.config.log_path
+    if path is None:
+        return
+    line = {"at": wiring.now().isoformat(), "pusher": os.environ.get("GL_USERNAME") or os.environ.get("USER", "")}
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({**line, **as_object(record)}) + "\n")
+    except OSError as error:
+        raise ConfigError("log-unwritable", f"the log {path} cannot be written: {error.strerror}") from error
+
+
+def _seconds(settings: wiring.Settings) -> float:
+    text = settings.gitconfig.get("gitsign.hookTimeout")
+    try:
+        seconds = float(text) if text else DEFAULT_SECONDS
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= MAX_SECONDS:
+        raise ConfigError("config-value-invalid", f"gitsign.hookTimeout is {text}: seconds above 0, at most 3600")
+    return seconds
+
+
+@contextmanager
+def _time_budget(seconds: float) -> Iterator[None]:
+    """Stop the work when the time is up, wherever it is; again each second, should something hold on to it."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise _OutOfTime
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _run_chained(name: str, rest: list[str], data: bytes) -> int:
+    """Run the hook that was there before ours (``hooks install --chain``), with the same input; its no is a no."""
+    folder = os.environ.get("GITSIGN_HOOK_FOLDER", "")
+    path = Path(folder) / f"{name}{CHAINED}" if folder else None
+    if path is None or not path.exists():
+        return 0
+    try:
+        return subprocess.run([str(path), *rest], input=data, check=False).returncode
+    except OSError as error:
+        return _refuse(f"the hook that was here before, {path}, cannot be run: {error.strerror} [hook-chain]")

@@ -1,0 +1,164 @@
+"""``gitsign-py hooks install | uninstall | status``: the hooks of a repository, and never anybody else's."""
+
+import argparse
+import os
+import shlex
+import shutil
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from gitsign_py.cli import printable, wiring
+from gitsign_py.cli.hook import CHAINED, HOOKS
+from gitsign_py.errors import ConfigError, UsageError
+
+SERVER = ("pre-receive",)
+LOCAL = ("pre-push", "post-merge", "post-rewrite")
+_MARK = "# gitsign-py hook shim: "
+_EPILOG = (
+    """examples:
+  gitsign-py hooks install --server              in a server's repository: pre-receive
+  gitsign-py hooks install --local               in your clone: pre-push, post-merge, post-rewrite
+  gitsign-py hooks install --server --chain      keep a hook that is there, and run it first
+  gitsign-py hooks install --hook update         one of: """
+    + ", ".join(HOOKS)
+    + """
+  gitsign-py hooks status
+
+exit status: 0 done, 2 something is in the way (nothing was changed)"""
+)
+
+
+def shim(name: str, program: str = "gitsign-py") -> str:
+    """The whole hook: five lines. Without the program it refuses; the folder is where a chained hook would be."""
+    return (
+        "#!/bin/sh\n"
+        f"{_MARK}{name}\n"
+        f'p={shlex.quote(program)}; d=$(dirname "$0")\n'
+        f'command -v "$p" >/dev/null 2>&1 && GITSIGN_HOOK_FOLDER="$d" exec "$p" hook {name} "$@"\n'
+        f'echo "gitsign-py: refused: $p cannot be run; install it, or ask the owner to" >&2; exit 1\n'
+    )
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command; gives the exit status."""
+    options = _parser().parse_args(arguments)
+    action: Callable[[argparse.Namespace, Path], int] = options.action
+    with wiring.repository(wiring.load_settings()) as repository:
+        out = repository.run(["rev-parse", "--path-format=absolute", "--git-path", "hooks"])
+    return action(options, Path(os.fsdecode(out).rstrip("\n")))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gitsign-py hooks",
+        description="Install the hooks that judge signatures, remove them, or list them.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="install | uninstall | status")
+    install = commands.add_parser("install", help="write the hooks; refuses where another hook is")
+    install.add_argument("--chain", action="store_true", help="keep another hook and run it before ours")
+    install.add_argument("--program", metavar="PATH", help="the gitsign-py to call (default: this one)")
+    install.set_defaults(action=_install)
+    uninstall = commands.add_parser("uninstall", help="remove our hooks, and put back what was chained")
+    uninstall.set_defaults(action=_uninstall)
+    for command in (install, uninstall):
+        command.add_argument("--server", action="store_true", help=f"{', '.join(SERVER)}")
+        command.add_argument("--local", action="store_true", help=f"{', '.join(LOCAL)}")
+        command.add_argument("--hook", action="append", choices=HOOKS, default=[], metavar="NAME", help="this one")
+    commands.add_parser("status", help="list the hooks").set_defaults(action=_status)
+    return parser
+
+
+def _chosen(options: argparse.Namespace) -> list[str]:
+    names = [*(SERVER if options.server else ()), *(LOCAL if options.local else ()), *options.hook]
+    return list(dict.fromkeys(names))
+
+
+def _install(options: argparse.Namespace, folder: Path) -> int:
+    names = _chosen(options)
+    if not names:
+        raise UsageError("hooks-none", "say which hooks: --server, --local or --hook NAME")
+    program = options.program or _own_program()
+    for name in names:  # look at all of them first, so that nothing is left half done
+        _check_free(folder / name, chain=options.chain)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        path = folder / name
+        if _is_foreign(path):
+            path.rename(_chained(path))
+        _write(path, shim(name, program))
+        print(f"installed {printable(str(path))}" + (" (runs the old hook first)" if _chained(path).exists() else ""))
+    return 0
+
+
+def _check_free(path: Path, *, chain: bool) -> None:
+    if not _is_foreign(path):
+        return
+    if not chain:
+        raise ConfigError(
+            "hook-foreign",
+            f"{path} is another program's hook, which is never overwritten",
+            hint="--chain keeps it and runs it before ours",
+        )
+    if _chained(path).exists():
+        raise ConfigError("hook-foreign", f"{_chained(path)} is there already, so {path.name} cannot be kept beside it")
+
+
+def _uninstall(options: argparse.Namespace, folder: Path) -> int:
+    for name in _chosen(options) or HOOKS:
+        path = folder / name
+        if not _is_ours(path):
+            continue
+        path.unlink()
+        if _chained(path).exists():
+            _chained(path).rename(path)
+        print(f"removed {printable(str(path))}" + (" (the old hook is back)" if path.exists() else ""))
+    return 0
+
+
+def _status(_options: argparse.Namespace, folder: Path) -> int:
+    print(f"hooks in {printable(str(folder))}")
+    for name in HOOKS:
+        path = folder / name
+        words = "none"
+        if _is_ours(path):
+            words = "ours" if os.access(path, os.X_OK) else "ours, but not executable: git passes over it"
+        elif _is_foreign(path):
+            words = "another program's"
+        chained = ", runs the old hook first" if _is_ours(path) and _chained(path).exists() else ""
+        print(f"  {name:<22} {words}{chained}")
+    return 0
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        return _MARK in path.read_text("utf-8", "replace")
+    except OSError:
+        return False
+
+
+def _is_foreign(path: Path) -> bool:
+    return (path.exists() or path.is_symlink()) and not _is_ours(path)
+
+
+def _chained(path: Path) -> Path:
+    return path.with_name(path.name + CHAINED)
+
+
+def _write(path: Path, text: str) -> None:
+    """Appear whole: a push may run the hook at this very moment."""
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.chmod(fresh.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+    fresh.replace(path)
+
+
+def _own_program() -> str:
+    """The program that was called, by its full path: git's servers have a PATH of their own."""
+    called = Path(sys.argv[0])
+    if called.name == "gitsign-py" and called.exists():
+        return str(called.resolve())
+    return shutil.which("gitsign-py") or "gitsign-py"
