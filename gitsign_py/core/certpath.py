@@ -98,6 +98,10 @@ def _check_issuer(child: Certificate, issuer: Certificate, *, purpose: str, belo
         raise VerificationError(
             "certificate-path-too-long", f"CA allows {path_length} CAs below it, the path has {below}"
         )
+    if issuer.extension(oids.NAME_CONSTRAINTS) is not None:  # critical by §4.2.1.10, but a CA may have forgotten that
+        raise VerificationError(
+            "certificate-name-constraints", "certificate's issuer has name constraints, which are not evaluated here"
+        )
     purposes = extended_key_usage(issuer)
     if purposes is not None and purpose not in purposes and oids.ANY_EXTENDED_KEY_USAGE not in purposes:
         raise VerificationError("certificate-issuer-purpose", "certificate's issuer is a CA for another purpose")

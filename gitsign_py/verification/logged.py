@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from gitsign_py.core.certificate import Certificate
 from gitsign_py.core.cms import SignerInfo
 from gitsign_py.core.encoding import format_rfc3339, pem_encode
+from gitsign_py.core.hashedrekord import KIND
 from gitsign_py.core.logentry import LogEntry, hashedrekord_v001_body, hashedrekord_v002_body, parse_hashedrekord
 from gitsign_py.core.tlogproof import verify_entry
 from gitsign_py.core.trust import TransparencyLogInstance, TrustedRoot
@@ -145,7 +146,7 @@ def _prove(
         log_index=entry.log_index,
         log_id=proven.log.log_id.hex(),
         base_url=proven.log.base_url,
-        kind="hashedrekord",
+        kind=KIND,
         version=version,
         integrated_time=times[0].time if times else None,
         embedded=embedded,
@@ -154,7 +155,12 @@ def _prove(
 
 
 def _check_version(entry: LogEntry, version: str, *, promised: bool) -> None:
-    """The entry's version is its body's, the Go client's 0.0.1 for 0.0.2 aside. Rekor v1 always gives a promise."""
+    """Kind and version are the body's, the Go client's 0.0.1 for 0.0.2 aside. Rekor v1 always gives a promise.
+
+    Neither the promise nor the proof covers what the entry itself says about its kind and version.
+    """
+    if entry.kind != KIND:
+        raise VerificationError("entry-kind-mismatch", f"log entry says it is a {entry.kind}, its body is a {KIND}")
     if entry.version != version and (entry.version, version) != ("0.0.1", "0.0.2"):
         raise VerificationError(
             "entry-version-mismatch", f"log entry says it has version {entry.version}, its body has {version}"
