@@ -5,7 +5,7 @@ that they can be wrong in ways that the project's own builder cannot be.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -98,14 +98,17 @@ def signed_data(
 
 @dataclass(frozen=True)
 class Forged:
-    """What was made: the stored object and the trust root to judge it by; ``entries`` are a log's (online mode)."""
+    """What was made: the stored object and the trust root to judge it by.
+
+    ``entries`` are what a log answers in online mode; None when no log is asked.
+    """
 
     kind: Literal["commit", "tag"]
     data: bytes
     root: TrustedRoot
     payload: bytes = b""
     signature: bytes = b""
-    entries: tuple[LogEntry, ...] = field(default_factory=tuple)
+    entries: tuple[LogEntry, ...] | None = None
 
     @property
     def oid(self) -> str:
