@@ -14,7 +14,7 @@ from gitsign_py.core.tlogproof import check_log_window
 from gitsign_py.core.trust import CertificateAuthority, TransparencyLogInstance, TrustedRoot
 from gitsign_py.errors import VerificationError
 from gitsign_py.verification.result import ProvenTime
-from gitsign_py.verification.steps import Report
+from gitsign_py.verification.steps import Report, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,10 @@ class Signer:
     issued_by: tuple[IssuedBy, ...]
 
 
+_MAX_PASSED = 256
+_PASSED: dict[tuple[bytes, tuple[bytes, ...], str, bool], tuple[Signer, tuple[Step, ...]]] = {}
+
+
 def check_signer(
     report: Report,
     leaf: Certificate,
@@ -44,8 +48,30 @@ def check_signer(
 ) -> Signer:
     """Check profile, path, SCT and names of a leaf. ``untrusted`` are the certificates that came with it.
 
+    What passed is remembered: one certificate signs many commits, and nothing here depends on the commit or the time.
     Raises VerificationError with the step that failed.
     """
+    key = (leaf.raw, tuple(extra.raw for extra in untrusted), trusted_root.digest, require_sct)
+    known = _PASSED.get(key) if trusted_root.digest else None
+    if known is not None:
+        report.steps += known[1]
+        return known[0]
+    before = len(report.steps)
+    signer = _check_signer(report, leaf, untrusted, trusted_root, require_sct=require_sct)
+    if len(_PASSED) >= _MAX_PASSED:
+        _PASSED.clear()
+    _PASSED[key] = signer, tuple(report.steps[before:])
+    return signer
+
+
+def _check_signer(
+    report: Report,
+    leaf: Certificate,
+    untrusted: Sequence[Certificate],
+    trusted_root: TrustedRoot,
+    *,
+    require_sct: bool,
+) -> Signer:
     with report.step("2.1") as facts:
         facts["certificate"] = leaf.fingerprint
         issued_by = find_issuers(leaf, untrusted, trusted_root.certificate_authorities)
