@@ -1,0 +1,225 @@
+"""The half of a check-up that looks beyond the machine: agent, trust root, services, clock, a test signature."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import gitsign_py.data
+from gitsign_py.agent import client
+from gitsign_py.cli import wiring
+from gitsign_py.cli.gitsigning import sign
+from gitsign_py.clients import tuf
+from gitsign_py.clients.answer import Answer
+from gitsign_py.clients.urls import is_loopback, join_url
+from gitsign_py.core.encoding import format_rfc3339, parse_rfc3339
+from gitsign_py.core.trust import CertificateAuthority, TransparencyLogInstance, TrustedRoot
+from gitsign_py.errors import GitsignError
+from gitsign_py.host.checkup import Finding, failure, found
+from gitsign_py.host.gitprogram import run_git
+from gitsign_py.host.paths import tuf_directory
+from gitsign_py.host.terminal import Terminal
+from gitsign_py.host.trustroot import LoadedTrust
+from gitsign_py.verification.signature import verify_signature
+
+SKEW_WARN, SKEW_FAIL = timedelta(seconds=30), timedelta(minutes=5)
+"""A certificate lives ten minutes, and tokens about as long: five minutes off and servers refuse."""
+_SOON = timedelta(days=30)
+_EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+_INITIALIZE = "run gitsign-py initialize, or upgrade this package"
+_ANY_STATUS = range(100, 600)
+
+
+def check_agent(settings: wiring.Settings) -> Finding:
+    """Does the signing agent answer, where it should?"""
+    path = client.socket_path(dict(settings.environment))
+    reply = client.ask(path, "status")
+    mode = settings.config.agent
+    if reply is not None and reply.get("status") == b"ok":
+        held = len(json.loads(reply["json"])["held"])
+        return Finding("agent", "ok", f"it answers at {path}, and holds {held} key{'' if held == 1 else 's'}")
+    if Path(path).exists():
+        advice = "gitsign-py agent stop, or remove the socket; signing goes on without it"
+        return Finding("agent", "warn", f"nobody answers at its socket {path}", advice)
+    if mode == "on":
+        return Finding("agent", "warn", "it does not run; the next signature starts it", "gitsign-py agent start")
+    return Finding("agent", "ok", f"it does not run (gitsign.agent {mode})")
+
+
+def check_trust(settings: wiring.Settings, loaded: LoadedTrust, now: datetime) -> Finding:
+    """Where is the trust root from, and how old is it?"""
+    expires, since = _expiry(settings, loaded)
+    source = f"{loaded.source}, {len(loaded.root.tlogs)} logs, {len(loaded.root.certificate_authorities)} CAs"
+    if expires is not None and expires < now:
+        text = f"{source}: its metadata ended {expires:%Y-%m-%d}; newer keys may be missing"
+        return Finding("trust-root", "warn", text, _INITIALIZE, {"expires": format_rfc3339(expires)})
+    age = f", until {expires:%Y-%m-%d}" if expires else f", written {since:%Y-%m-%d}" if since else ""
+    return Finding("trust-root", "ok", source + age, facts={"digest": loaded.root.digest})
+
+
+def _expiry(settings: wiring.Settings, loaded: LoadedTrust) -> tuple[datetime | None, datetime | None]:
+    """When the trust root's metadata ends (TUF, embedded), or when its file was written."""
+    if loaded.source.startswith("TUF "):
+        return tuf.load_cached(tuf_directory(settings.environment)).expires, None
+    if loaded.source.startswith("embedded "):
+        instance = loaded.source.split()[1]
+        root = json.loads((Path(gitsign_py.data.__file__).parent / instance / "root.json").read_bytes())
+        return parse_rfc3339(root["signed"]["expires"]), None
+    path = settings.config.trusted_root
+    written = path.stat().st_mtime if path is not None and path.exists() else None
+    return None, datetime.fromtimestamp(written, UTC) if written is not None else None
+
+
+def check_windows(root: TrustedRoot, now: datetime) -> Finding:
+    """Is there a CA, a log and a CT log that may be used today, and for how long?"""
+    ends: list[datetime] = []
+    for what, lasts in (
+        ("certificate authority", [_authority_end(one, now) for one in root.certificate_authorities]),
+        ("transparency log", [_log_end(one, now) for one in root.tlogs]),
+        ("CT log", [_log_end(one, now) for one in root.ctlogs]),
+    ):
+        usable = [end for end in lasts if end is not None]
+        if not usable:
+            return Finding("keys", "fail", f"the trust root has no {what} that is valid today", _INITIALIZE)
+        ends.append(max(usable))
+    first = min(ends)
+    if first - now < _SOON:
+        return Finding("keys", "warn", f"keys of the trust root end on {first:%Y-%m-%d}", _INITIALIZE)
+    until = "" if first.year >= _FAR.year else f", until {first:%Y-%m-%d} at least"
+    return Finding("keys", "ok", f"CA, log and CT log are valid today{until}")
+
+
+_FAR = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+def _authority_end(authority: CertificateAuthority, now: datetime) -> datetime | None:
+    """When the CA ends, by the trust root and its own certificates; None when it is not valid now."""
+    certificates = authority.chain
+    if not authority.valid_for.covers(now) or not all(one.not_before <= now <= one.not_after for one in certificates):
+        return None
+    return min([authority.valid_for.end or _FAR, *(one.not_after for one in certificates)])
+
+
+def _log_end(log: TransparencyLogInstance, now: datetime) -> datetime | None:
+    return (log.valid_for.end or _FAR) if log.valid_for.covers(now) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service and something harmless to ask it; any answer below status 500 shows that it is there."""
+
+    name: str
+    url: str
+    path: str
+    status: int | None = 200
+
+
+def services(chosen: wiring.Endpoints) -> tuple[Service, ...]:
+    """Every service that a signature needs."""
+    log = "/api/v2/checkpoint" if chosen.rekor_version == 2 else "/api/v1/log"
+    listed = [
+        Service("issuer", chosen.issuer, "/.well-known/openid-configuration"),
+        Service("fulcio", chosen.fulcio, "/api/v2/configuration"),
+        Service("rekor", chosen.rekor, log),
+    ]
+    return (*listed, Service("timestamps", chosen.timestamps, "", None)) if chosen.timestamps else tuple(listed)
+
+
+def check_services(settings: wiring.Settings, chosen: wiring.Endpoints, now: Callable[[], datetime]) -> list[Finding]:
+    """Ask every service at once, each on a connection of its own; then compare their clocks with ours."""
+    listed = services(chosen)
+    with ThreadPoolExecutor(len(listed)) as pool:
+        asked = list(pool.map(lambda one: _ask(settings, one, now), listed))
+    return [*(finding for finding, _ in asked), check_clock([skew for _, skew in asked if skew is not None])]
+
+
+def _ask(settings: wiring.Settings, service: Service, now: Callable[[], datetime]) -> tuple[Finding, timedelta | None]:
+    try:
+        url = join_url(service.url, service.path) if service.path else service.url
+        with wiring.session(settings) as http:
+            answer = http.exchange(service.name, "GET", url, expected=_ANY_STATUS)
+    except GitsignError as error:
+        return failure(service.name, error), None
+    return _answered(service, answer), _skew(answer, now())
+
+
+def _answered(service: Service, answer: Answer) -> Finding:
+    wrong = answer.status >= 500 or (service.status is not None and answer.status != service.status)
+    if not wrong:
+        return Finding(service.name, "ok", f"{service.url} answers")
+    text = f"{answer.url} answers with status {answer.status}"
+    return Finding(service.name, "fail", text, "check the URL (gitsign-py config), or wait: it may be down")
+
+
+def _skew(answer: Answer, now: datetime) -> timedelta | None:
+    """How far our clock is ahead of the server's Date (whole seconds, RFC 9110 §6.6.1)."""
+    try:
+        date = parsedate_to_datetime(answer.headers["date"])
+    except (KeyError, ValueError, TypeError):
+        return None
+    return now - (date if date.tzinfo else date.replace(tzinfo=UTC))
+
+
+def check_clock(skews: Sequence[timedelta]) -> Finding:
+    """Is our clock right? One server may be wrong; the one nearest to us is believed."""
+    if not skews:
+        return Finding("clock", "skip", "no server said what time it is")
+    nearest = min(skews, key=abs)
+    seconds = round(nearest.total_seconds())
+    text = f"this machine's clock is {abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} the servers'"
+    facts = {"seconds": seconds}
+    if abs(nearest) <= SKEW_WARN:
+        return Finding("clock", "ok", "this machine's clock agrees with the servers'", facts=facts)
+    return Finding("clock", "fail" if abs(nearest) > SKEW_FAIL else "warn", text, "set the clock (by NTP)", facts)
+
+
+def check_signature(
+    settings: wiring.Settings, chosen: wiring.Endpoints, root: TrustedRoot, terminal: Terminal, *, wanted: bool
+) -> Finding:
+    """Make a signature and verify it. It is logged: in a public log only when that is wanted."""
+    private = all(is_loopback(url) for url in (chosen.fulcio, chosen.rekor))
+    if not (private or wanted):
+        return Finding(
+            "signature", "skip", "not tried, since it would stand in a public log for ever", "gitsign-py doctor --sign"
+        )
+    payload = _payload(settings)
+    result = sign(settings, payload, terminal)
+    verified = verify_signature(
+        payload,
+        result.armored,
+        trusted_root=root,
+        now=wiring.now(),
+        object_id=result.object_id,
+        find_entries=wiring.entry_finder(settings),
+    )
+    text = f"a test signature verifies: {verified.identity}, vouched for by {verified.issuer}"
+    return Finding("signature", "ok", text, facts={"log_index": verified.log.log_index})
+
+
+def _payload(settings: wiring.Settings) -> bytes:
+    """A commit of nothing, which is in no repository."""
+    person = run_git(["var", "GIT_COMMITTER_IDENT"], environment=settings.environment).strip()
+    lines = [f"tree {_EMPTY_TREE}".encode(), b"author " + person, b"committer " + person]
+    return b"\n".join([*lines, b"", b"gitsign-py doctor\n"])
+
+
+def service_findings(
+    settings: wiring.Settings, terminal: Terminal, *, offline: bool, wanted: bool
+) -> Iterator[Finding]:
+    """Make all checks of this module."""
+    yield found("agent", lambda: check_agent(settings))
+    try:
+        loaded, chosen = wiring.loaded_trust(settings, offline=offline), wiring.endpoints(settings)
+    except GitsignError as error:
+        yield failure("trust-root", error)
+        return
+    yield found("trust-root", lambda: check_trust(settings, loaded, wiring.now()))
+    yield found("keys", lambda: check_windows(loaded.root, wiring.now()))
+    if offline:
+        yield Finding("services", "skip", "not asked: --offline")
+        return
+    yield from check_services(settings, chosen, wiring.now)
+    yield found("signature", lambda: check_signature(settings, chosen, loaded.root, terminal, wanted=wanted))
