@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from gitsign_py.cli import exit_status, line_of, wiring
 from gitsign_py.cli.judgement import Question, verify_payload
 from gitsign_py.core import gpgstatus
+from gitsign_py.core.gitobject import split_object
 from gitsign_py.core.trust import TrustedRoot
 from gitsign_py.errors import GitsignError, PolicyError, ServiceError, UncheckedError, UsageError, VerificationError
 from gitsign_py.signing import object_name
@@ -41,6 +42,7 @@ def check(settings: wiring.Settings, payload: bytes, signature: bytes, *, root: 
             find_entries=wiring.entry_finder(settings),
             require_timestamp=wiring.require_timestamp(settings),
         )
+        _check_form(payload)
         verified = verify_payload(payload, signature, _object_id(payload, signature), question, report)
         trust, why = _trust(settings, verified, payload, signature)
     except GitsignError as error:
@@ -57,6 +59,16 @@ def check(settings: wiring.Settings, payload: bytes, signature: bytes, *, root: 
         "text": text.encode("utf-8", "replace"),
         "exit_status": b"1" if trust == "NEVER" else b"0",
     }
+
+
+def _check_form(payload: bytes) -> None:
+    """Refuse a commit or tag that readers could take for different ones, as ``verify`` does (step 0).
+
+    git asks for signatures over other things too (push certificates), which are no objects. Raises FormatError.
+    """
+    for kind, first in (("commit", b"tree "), ("tag", b"object ")):
+        if payload.startswith(first):
+            split_object(kind, payload)
 
 
 def _object_id(payload: bytes, signature: bytes) -> str | None:

@@ -35,15 +35,6 @@ MODULES = (
     cases_online,
     cases_time,
 )
-    cases_good,
-    cases_object,
-    cases_signature,
-    cases_certificate,
-    cases_log,
-    cases_proof,
-    cases_online,
-    cases_time,
-)
 CASES: tuple[Case, ...] = tuple(case for module in MODULES for case in module.CASES)
 _ROOT = "trusted_root.json"
 
