@@ -185,6 +185,11 @@ def test_an_envelope_has_exactly_one_signature(count: int) -> None:
     refused(changed("messageSignature", base={**BUNDLE, "dsseEnvelope": envelope}), reason)
 
 
+def test_an_envelope_without_signature_bytes_is_refused() -> None:
+    envelope = {**DSSE, "signatures": [{"sig": "", "keyid": "k"}]}
+    refused(changed("messageSignature", base={**BUNDLE, "dsseEnvelope": envelope}), "bundle-content")
+
+
 @pytest.mark.parametrize("data", [b"", b"{", b'{"mediaType":1}', b"\xff", b'{"a":1,"a":2}', b"[" * 100_000])
 def test_what_is_no_json(data: bytes) -> None:
     with pytest.raises(FormatError):

@@ -49,12 +49,14 @@ def test_without_a_word_the_embedded_public_good_root_counts(tmp_path: Path) -> 
     assert found == embedded()
     assert found.source == "embedded public-good"
     assert found.root.digest == "6494e21ea73fa7ee769f85f57d5a3e6a08725eae1e38c755fc3517c9e6bc0b66"
-    assert found.signing_config is not None
+    assert found.services() is not None
     assert not (tmp_path / "tuf").exists()
 
 
 def test_staging_is_embedded_too() -> None:
     assert embedded("staging").root.digest != embedded().root.digest
+    config = load_config({"HOME": "/nowhere"}, GitConfig())
+    assert load_trusted_root(config, {}, instance="staging") == embedded("staging")
 
 
 def test_the_order_of_precedence(tmp_path: Path, private: bytes) -> None:
@@ -112,7 +114,7 @@ def test_one_variable_takes_json_base64_or_a_file(tmp_path: Path, private: bytes
         for value in (data.decode(), base64.b64encode(data).decode(), path):
             found = load(tmp_path, {"GITSIGN_TRUST_BUNDLE": value})
             assert found.root.tlogs == digest
-            assert (found.signing_config is not None) == (data is both)
+            assert (found.services() is not None) == (data is both)
 
 
 def pems(tmp_path: Path, private: bytes) -> dict[str, str]:

@@ -18,6 +18,7 @@ from gitsign_py.core import note
 from gitsign_py.core.certificate import parse_certificate
 from gitsign_py.core.dsse import IN_TOTO_PAYLOAD_TYPE, Envelope, EnvelopeSignature, pae
 from gitsign_py.core.hashedrekord import hashedrekord_v001_body
+from gitsign_py.core.rekorbodies import dsse_v001_body, intoto_v002_body
 from gitsign_py.core.trust import parse_trusted_root
 from gitsign_py.core.validity import Validity
 from gitsign_py.errors import FormatError, VerificationError
@@ -32,6 +33,7 @@ from tests.support.bundlecheck import (
     MATERIAL,
     NOW,
     SECOND,
+    WHO,
     WITNESS,
     content_of,
     entry_of,
@@ -520,3 +522,29 @@ def _texts(value: Any, path: tuple[Any, ...]) -> Any:
         ):
             yield (*path, name)
         yield from _texts(item, (*path, name))
+
+
+def test_another_workflow(maker: BundleMaker) -> None:
+    expected = replace(WHO, claims={"ref": "refs/heads/main"})
+    refused(maker, maker.message(), "6.2", "claim-missing", expected=expected)
+
+
+def test_an_entry_with_a_second_signature(maker: BundleMaker) -> None:
+    """The right signature beside another: whose entry is it?"""
+    who, other = maker.certified(), maker.certified()
+    bundle = maker.attestation(who=who)
+    encoded = pae(IN_TOTO_PAYLOAD_TYPE, statement())
+    right = EnvelopeSignature(unb64(bundle["dsseEnvelope"]["signatures"][0]["sig"]))
+    both = Envelope(statement(), IN_TOTO_PAYLOAD_TYPE, (right, EnvelopeSignature(other.sign(encoded))))
+    entry = maker.entry(dsse_v001_body(both, [who.pem, other.pem]), "dsse", "0.0.1")
+    made = bundle_object(who, Envelope(statement(), IN_TOTO_PAYLOAD_TYPE, (right,)), entry)
+    refused(maker, made, "4.2", "log-entry-mismatch")
+
+
+def test_an_entry_over_an_envelope_of_another_type(maker: BundleMaker) -> None:
+    who = maker.certified()
+    bundle = maker.attestation("intoto 0.0.2", who=who)
+    signed = EnvelopeSignature(unb64(bundle["dsseEnvelope"]["signatures"][0]["sig"]))
+    entry = maker.entry(intoto_v002_body(Envelope(statement(), "text/plain", (signed,)), [who.pem]), "intoto", "0.0.2")
+    made = bundle_object(who, Envelope(statement(), IN_TOTO_PAYLOAD_TYPE, (signed,)), entry)
+    refused(maker, made, "4.2", "log-entry-mismatch")
