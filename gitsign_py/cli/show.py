@@ -1,0 +1,133 @@
+"""``gitsign-py show [REV]``: print what a signature holds, marked as unverified unless it was verified."""
+
+import argparse
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+
+from gitsign_py.cli import exit_status, printable, wiring
+from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
+from gitsign_py.cli.judgement import Judgement, Question, judge
+from gitsign_py.cli.signatureview import Values, statement
+from gitsign_py.core.gitobject import split_object
+from gitsign_py.errors import UsageError
+from gitsign_py.host.repository import GitRepository, Revision
+from gitsign_py.verification.identity import ExpectedIdentity
+
+_DESCRIPTION = """\
+Print what a commit or tag and its signature say, as an in-toto statement in JSON, as gitsign show does. Reading is not
+believing: without --verify, or an expected identity, nothing is checked, and the output says so."""
+_EPILOG = """\
+examples:
+  gitsign-py show
+  gitsign-py show --text v1.0
+  gitsign-py show --verify HEAD | jq .predicate.verification.verdict
+  gitsign-py show HEAD | jq .predicate.log_entry
+
+exit status: 0; with --verify that of gitsign-py verify: 1 not verified, 3 could not be checked; 2 usage
+"""
+_PASSWORD = re.compile(r"(?<=://)[^/@]*@")
+
+
+def run(arguments: list[str]) -> int:
+    """Run ``gitsign-py show``."""
+    options = _parser().parse_args(arguments)
+    expected = expected_identity(options)
+    settings = wiring.load_settings()
+    with wiring.repository(settings) as repository:
+        revision = _only(repository.resolve([options.revision]), options.revision)
+        stored = repository.read(revision.oid)
+        value = statement(split_object(stored.kind, stored.data), stored.oid, _remote(repository, options.remote))
+        wanted = options.verify or expected is not None
+        judgement = judge(revision, repository, _question(options, settings, expected)) if wanted else None
+    value["predicate"]["verification"] = _verification(judgement)
+    if options.text:
+        print("\n".join(printable(line) for line in _lines(value, revision)))
+    else:
+        # ASCII: names and messages are foreign, and a terminal obeys more than JSON has to escape.
+        json.dump(value, sys.stdout, indent=2, ensure_ascii=True)
+        print()
+    return 0 if judgement is None or judgement.error is None else exit_status(judgement.error)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gitsign-py show",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("revision", nargs="?", default="HEAD", metavar="REV", help="a commit or tag (HEAD)")
+    parser.add_argument(
+        "-r", "--remote", default="origin", metavar="NAME", help="remote whose URL names the subject (origin)"
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON (the default)")
+    form.add_argument("--text", action="store_true", help="print a few lines for people")
+    parser.add_argument("--verify", action="store_true", help="verify too, whoever signed")
+    parser.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
+    parser.add_argument("--offline", action="store_true", help="never touch the network")
+    add_identity_options(parser)
+    return parser
+
+
+def _only(revisions: tuple[Revision, ...], word: str) -> Revision:
+    if len(revisions) != 1:
+        raise UsageError("revision-several", f"{word} names {len(revisions)} revisions, one can be shown")
+    return revisions[0]
+
+
+def _remote(repository: GitRepository, name: str) -> str:
+    """The remote's URL, empty without one; a user name or password in it is left out."""
+    answer = repository.run(["config", "--get", f"remote.{name}.url"], accept=(0, 1))
+    return _PASSWORD.sub("", os.fsdecode(answer).rstrip("\n"))
+
+
+def _question(options: argparse.Namespace, settings: wiring.Settings, expected: ExpectedIdentity | None) -> Question:
+    return Question(
+        trusted_root=wiring.trusted_root(settings, file=options.trusted_root, offline=options.offline),
+        expected=expected,
+        now=wiring.now(),
+        find_entries=None if options.offline else wiring.entry_finder(settings),
+        require_timestamp=wiring.require_timestamp(settings),
+    )
+
+
+def _verification(judgement: Judgement | None) -> Values:
+    if judgement is None:
+        return {"verdict": "not-asked", "message": "nothing of this was verified; see gitsign-py verify"}
+    return judgement.to_json()
+
+
+def _lines(value: Values, revision: Revision) -> Iterator[str]:
+    content = value["predicate"]
+    yield f"{revision.kind} {revision.oid}"
+    source = content["source"]
+    person = source.get("committer") or source.get("tagger") or {"name": "", "email": "", "date": ""}
+    yield f"  by           {person['name']} <{person['email']}> {person['date']}".rstrip()
+    yield from _signature_lines(content)
+    verification = content["verification"]
+    verdict = verification["verdict"]
+    words = f"{verdict}: {verification['message']}" if "message" in verification else verdict
+    yield f"  verification {words}"
+
+
+def _signature_lines(content: Values) -> Iterator[str]:
+    if not content["signature"]:
+        yield "  signature    none"
+    if "problem" in content:
+        yield f"  signature    {content['problem']}"
+    certificate = content.get("certificate")
+    if certificate is None:
+        return
+    yield f"  identity     {certificate.get('identity', certificate.get('problem'))}"
+    yield f"  issuer       {certificate.get('issuer', '')}"
+    for name, claim in certificate.get("claims", {}).items():
+        yield f"    {name}: {claim}"
+    yield f"  certificate  {certificate['not_before']} to {certificate['not_after']}, {certificate['fingerprint']}"
+    entry = content["log_entry"]
+    yield f"  log entry    {'not in the signature' if entry is None else entry.get('logIndex', entry.get('problem'))}"
+    if content["timestamp"] is not None:
+        yield f"  timestamp    {content['timestamp']['time']}"
