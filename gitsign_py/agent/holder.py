@@ -172,7 +172,8 @@ class Holder:
         decision = decide(publication, plan.match_committer, plan.consent)
         if decision == "refuse":
             raise mismatch(publication)
-        if decision == "ask" or not plan.consent.announced(publication):
+        # Behind a forwarded socket is nobody to be told; the committer's own address needs no question.
+        if decision == "ask" or not (conversation.restricted or plan.consent.announced(publication)):
             _require_consent(publication, conversation)
         # The committer has been compared above, for every signature and not only for the first.
         request = replace(plan.options.request, committer=())

@@ -1,0 +1,104 @@
+"""A real headless Chromium, driven over the WebDriver protocol (W3C) with nothing but HTTP."""
+
+import json
+import shutil
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # WebDriver §11: the key of an element's reference
+AVAILABLE = bool(shutil.which("chromedriver") and (shutil.which("chromium") or shutil.which("google-chrome")))
+
+
+@dataclass
+class Chromium:
+    """One session."""
+
+    url: str
+
+    def call(self, method: str, path: str, value: object = None) -> Any:
+        data = None if method == "GET" else json.dumps(value if value is not None else {}).encode()
+        request = urllib.request.Request(
+            self.url + path, data, {"Content-Type": "application/json"} if data else {}, method=method
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return json.loads(answer.read())["value"]
+        except urllib.error.HTTPError as error:
+            with error:
+                raise AssertionError(error.read().decode()) from None
+
+    def open(self, url: str) -> None:
+        self.call("POST", "/url", {"url": url})
+
+    def _element(self, selector: str) -> str:
+        found = self.call("POST", "/element", {"using": "css selector", "value": selector})
+        return f"/element/{found[_ELEMENT]}"
+
+    def type(self, selector: str, text: str) -> None:
+        self.call("POST", self._element(selector) + "/value", {"text": text})
+
+    def click(self, selector: str) -> None:
+        self.call("POST", self._element(selector) + "/click")
+
+    def text(self, selector: str = "body") -> str:
+        return str(self.call("GET", self._element(selector) + "/text"))
+
+    def address(self) -> str:
+        return str(self.call("GET", "/url"))
+
+    def script(self, code: str, *arguments: object) -> Any:
+        return self.call("POST", "/execute/sync", {"script": code, "args": list(arguments)})
+
+    def windows(self) -> list[str]:
+        return list(self.call("GET", "/window/handles"))
+
+    def switch(self, window: str) -> None:
+        self.call("POST", "/window", {"handle": window})
+
+
+@contextmanager
+def chromium(directory: Path) -> Iterator[Chromium]:
+    """Start a browser whose files are in ``directory``; end it with the block."""
+    driver = subprocess.Popen(
+        ["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=directory
+    )
+    try:
+        browser = _connect(driver, directory)
+        try:
+            yield browser
+        finally:
+            browser.call("DELETE", "")
+    finally:
+        driver.terminate()
+        driver.wait(20)
+        assert driver.stdout is not None
+        driver.stdout.close()
+
+
+def _connect(driver: "subprocess.Popen[str]", directory: Path) -> Chromium:
+    assert driver.stdout is not None
+    line = next(line for line in driver.stdout if "started successfully on port" in line)
+    base = f"http://127.0.0.1:{line.rstrip().rstrip('.').split()[-1]}"
+    options = {
+        "binary": shutil.which("chromium") or shutil.which("google-chrome"),
+        "args": ["--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={directory / 'profile'}"],
+    }
+    capabilities = {"alwaysMatch": {"browserName": "chrome", "goog:chromeOptions": options}}
+    created = Chromium(base).call("POST", "/session", {"capabilities": capabilities})
+    return Chromium(f"{base}/session/{created['sessionId']}")
+
+
+def wait_for(seconds: float, true: Any) -> Any:
+    """Wait until ``true()`` is; gives its value."""
+    end = time.monotonic() + seconds
+    while not (value := true()):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return value
