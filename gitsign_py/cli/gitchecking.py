@@ -90,7 +90,8 @@ def _trust(
     lines = settings.config.allowed_signers
     if not lines:
         return "UNDEFINED", ""
-    if is_allowed(verified.identity, verified.issuer, [parse_allowed_signer(line) for line in lines]):
+    signers = [parse_allowed_signer(line) for line in lines]
+    if is_allowed(verified.identity, verified.issuer, verified.san_type, signers):
         return "FULLY", ""
     return "NEVER", (
         f"{verified.identity} of {verified.issuer} is not an allowed signer "

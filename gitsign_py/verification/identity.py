@@ -6,8 +6,8 @@ one that matches in the middle is the classic hole, ``alice@example.com.evil.org
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from gitsign_py.core.frozen import field, frozen
 from gitsign_py.core.fulcio import CertificateIdentity
 from gitsign_py.errors import UsageError, VerificationError
 
@@ -21,7 +21,7 @@ WORKFLOW_CLAIMS = {
 MAX_PATTERN = 4096
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Expected:
     """An expected value: ``text`` itself, or a regular expression that must match the whole value."""
 
@@ -48,7 +48,7 @@ def _compile(pattern: str) -> re.Pattern[str]:
         raise UsageError("identity-pattern-invalid", f"not a regular expression: {pattern} ({error})") from error
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExpectedIdentity:
     """The signer that is asked for; ``claims`` maps keys of WORKFLOW_CLAIMS to exact values."""
 
@@ -68,7 +68,7 @@ def check_identity(found: CertificateIdentity, expected: ExpectedIdentity) -> No
             f"signed by {found.value}, expected {expected.identity.text}",
             facts={"expected": expected.identity.text, "got": found.value},
         )
-    if not expected.identity.is_pattern and found.san_type != _kind_of(expected.identity.text, found.san_type):
+    if not expected.identity.is_pattern and found.san_type != kind_of(expected.identity.text, found.san_type):
         raise VerificationError(
             "identity-type-mismatch",
             f"certificate names {found.value} as a {found.san_type}, which is not what such a name is",
@@ -81,7 +81,7 @@ def check_identity(found: CertificateIdentity, expected: ExpectedIdentity) -> No
         )
 
 
-def _kind_of(identity: str, otherwise: str) -> str:
+def kind_of(identity: str, otherwise: str) -> str:
     """The SAN type that an expected value stands for; a name with neither ``://`` nor ``@`` may be of any type."""
     if "://" in identity:
         return "uri"
