@@ -13,7 +13,7 @@ from gitsign_py.core.certificate import Certificate
 from gitsign_py.core.fulcio import certificate_identity
 from gitsign_py.core.gitobject import split_object
 from gitsign_py.core.logentry import LogEntry, decode_entry
-from gitsign_py.errors import FormatError, GitsignError, UncheckedError, VerificationError
+from gitsign_py.errors import FormatError, GitsignError, UncheckedError
 from gitsign_py.policy.facts import SignatureFacts, SignatureStatus
 from gitsign_py.policy.verified import facts_of
 from gitsign_py.verification.signature import FindEntries, open_signature, verify_signature
@@ -51,7 +51,7 @@ class Verifier:
                 report=report,
             )
         except GitsignError as error:
-            return _refused(error, found.signature or b"", report)
+            return _refused(error, found.signature or b"", report, kept=bool(job.entries))
         return facts_of(verified)
 
     def verify_batch(self, jobs: Sequence[Job]) -> list[str]:
@@ -60,30 +60,35 @@ class Verifier:
 
 
 def _stored(entries: tuple[bytes, ...]) -> FindEntries | None:
-    """Entries from the store instead of a log; all of them are verified like any other."""
-    if not entries:
-        return None
+    """Entries from the store instead of a log; all of them are verified like any other, junk is left out."""
+    readable: list[LogEntry] = []
+    for entry in entries:
+        try:
+            readable.append(decode_entry(entry))
+        except FormatError:
+            continue
 
     def find(_digest: bytes, _certificate: Certificate) -> Sequence[LogEntry]:
-        return tuple(decode_entry(entry) for entry in entries)
+        return readable
 
-    return find
+    return find if readable else None
 
 
-def _refused(error: GitsignError, signature: bytes, report: Report) -> SignatureFacts:
+def _refused(error: GitsignError, signature: bytes, report: Report, *, kept: bool) -> SignatureFacts:
+    """``kept`` entries that do not fit leave the log's word open: anybody can write a note, so it is not ``bad``."""
     status: SignatureStatus = "bad"
-    if isinstance(error, UncheckedError) or error.reason in _CANNOT_JUDGE:
+    step = getattr(error, "step", "")
+    if isinstance(error, UncheckedError) or error.reason in _CANNOT_JUDGE or (kept and step.startswith("4.")):
         status = "unchecked"
-    step = f" (step {error.step})" if isinstance(error, VerificationError) and error.step else ""
     identity, issuer = _claimed(signature) if status == "unchecked" else ("", "")
     return SignatureFacts(
         status,
         "sigstore",
         identity=identity,
         issuer=issuer,
-        steps=tuple(step.number for step in report.steps if step.outcome == "passed"),
+        steps=tuple(made.number for made in report.steps if made.outcome == "passed"),
         reason=error.reason,
-        message=f"{error.message}{step}",
+        message=f"{error.message} (step {step})" if step else error.message,
     )
 
 

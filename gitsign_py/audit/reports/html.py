@@ -16,7 +16,7 @@ from gitsign_py.policy.facts import VERDICTS
 MAX_ROWS = 20_000
 _CHART_WIDTH, _CHART_HEIGHT, _MAX_BARS = 720, 140, 120
 _COLUMNS = ("commit", "verdict", "why", "signer", "issuer", "time", "log index", "author", "subject")
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
 class HtmlReport:

@@ -1,0 +1,210 @@
+"""Every format says the same, is valid by its schema, and is not fooled by what commits contain."""
+
+import io
+import json
+import subprocess
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TextIO
+
+import jsonschema
+import pytest
+import xmlschema
+
+from gitsign_py.audit.record import Record
+from gitsign_py.audit.reports.base import Heading, Report
+from gitsign_py.audit.reports.html import HtmlReport
+from gitsign_py.audit.reports.junit import JunitReport
+from gitsign_py.audit.reports.markdown import MarkdownReport
+from gitsign_py.audit.reports.plain import JsonReport, NdjsonReport, TextReport
+from gitsign_py.audit.reports.sarif import SarifReport
+from gitsign_py.audit.reports.terminal import TerminalReport
+from gitsign_py.audit.rollup import Rollup
+from gitsign_py.policy.facts import VERDICTS
+
+SCHEMAS = Path(__file__).resolve().parents[2] / "docs" / "schemas"
+EVIL = "</script><script>alert(1)</script> ]]> & \x1b[31m \u202e `x` [l](u) | <!-- é"
+HEADING = Heading("/srv/r.git", ("HEAD",), "none", "", "file", "a" * 64, "0.1.0", "2024-05-01T10:00:00Z", ("shallow",))
+
+
+def record(number: int, verdict: str = "verified", **more: object) -> Record:
+    oid = f"{number:040x}"
+    base = Record(oid, verdict, verdict, f"it is {verdict}", committed=1_700_000_000 + number * 86_400, author="a@x")  # type: ignore[arg-type]
+    return base._replace(**more)  # type: ignore[arg-type]
+
+
+def all_records() -> list[Record]:
+    records = [record(number, verdict) for number, verdict in enumerate(VERDICTS)]
+    records[0] = records[0]._replace(
+        identity="alice@example.com",
+        issuer="https://i",
+        time="2024-01-01T00:00:00Z",
+        time_source="log",
+        log_index=4,
+        steps=("1.1",),
+        format="sigstore",
+    )
+    records.append(record(90, "unsigned", subject=EVIL, author=EVIL, message=EVIL))
+    records.append(record(91, kind="tag", ref="refs/tags/v1", identity=EVIL))
+    return records
+
+
+def write(make: Callable[[TextIO], Report], records: Iterable[Record]) -> tuple[str, Rollup]:
+    out, rollup = io.StringIO(), Rollup()
+    report = make(out)
+    report.begin(HEADING)
+    for one in records:
+        rollup.add(one)
+        report.record(one)
+    report.end(rollup)
+    return out.getvalue(), rollup
+
+
+def schema(name: str) -> dict[str, object]:
+    loaded: dict[str, object] = json.loads((SCHEMAS / name).read_text())
+    return loaded
+
+
+def test_ndjson() -> None:
+    text, rollup = write(NdjsonReport, all_records())
+    *lines, last = (json.loads(line) for line in text.splitlines())
+    for line in lines:
+        jsonschema.validate(line, schema("audit-record.json"))
+    jsonschema.validate(last, schema("audit-summary.json"))
+    assert len(lines) == rollup.total == 11
+    assert last["verdicts"]["unsigned"] == 2
+    assert last["exit_status"] == 1
+
+
+def test_json() -> None:
+    value = json.loads(write(JsonReport, all_records())[0])
+    jsonschema.validate(value["summary"] | {"type": "summary"} | value["heading"], schema("audit-summary.json"))
+    assert [one["oid"] for one in value["records"]] == [one.oid for one in all_records()]
+    assert json.loads(write(JsonReport, [])[0])["records"] == []
+
+
+def test_sarif() -> None:
+    value = json.loads(write(SarifReport, all_records())[0])
+    jsonschema.validate(value, schema("sarif-subset.json"))
+    results = value["runs"][0]["results"]
+    assert [result["ruleId"] for result in results].count("gitsign/unsigned") == 2
+    assert not any(result["ruleId"] == "gitsign/verified" for result in results)
+    rules = value["runs"][0]["tool"]["driver"]["rules"]
+    assert all(rules[result["ruleIndex"]]["id"] == result["ruleId"] for result in results)
+    jsonschema.validate(json.loads(write(SarifReport, [])[0]), schema("sarif-subset.json"))
+
+
+def test_junit() -> None:
+    text, _ = write(JunitReport, all_records())
+    xmlschema.validate(io.StringIO(text), str(SCHEMAS / "junit.xsd"))
+    assert 'tests="11" failures="6" errors="1"' in text
+
+
+def test_markdown_has_no_markup_from_commits() -> None:
+    text, _ = write(MarkdownReport, all_records())
+    assert "<script>" not in text
+    assert "[l](u)" not in text
+    assert "\x1b" not in text
+    assert text.count("\n| `") == 7
+    long, _ = write(MarkdownReport, (record(number, "bad") for number in range(150)))
+    assert "… and 50 more" in long
+
+
+def test_text_lists_what_is_refused() -> None:
+    text, _ = write(TextReport, all_records())
+    assert "\x1b" not in text
+    assert "note: shallow" in text
+    assert "11 judged" in text
+    assert "coverage 36.4 %" in text
+    long, _ = write(TextReport, (record(number, "unsigned") for number in range(600)))
+    assert "... and 100 more" in long
+    assert "longest unsigned run: 600 commits" in long
+
+
+def test_terminal_without_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    text, _ = write(TerminalReport, all_records())
+    assert "\x1b[3" not in text
+    assert "11 judged" in text
+
+
+def test_html_in_a_real_browser(tmp_path: Path) -> None:
+    """Opens in Chromium with no console message, runs its script, and nothing out of a commit becomes markup."""
+    text, _ = write(HtmlReport, all_records())
+    assert "http://" not in text.replace("http://www.w3.org", "")
+    page = tmp_path / "audit.html"
+    page.write_text(text)
+    done = subprocess.run(
+        [
+            "chromium",
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--enable-logging=stderr",
+            "--v=0",
+            "--dump-dom",
+            f"--user-data-dir={tmp_path / 'profile'}",
+            page.as_uri(),
+        ],
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    dom, said = done.stdout.decode(), done.stderr.decode()
+    assert "CONSOLE" not in said, said
+    assert "11 of 11 shown" in dom
+    assert dom.count("<script") == 2
+    assert "alert(1)&lt;/script&gt;" in dom
+
+
+def test_html_leaves_out_accepted_rows_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gitsign_py.audit.reports.html.MAX_ROWS", 3)
+    text, _ = write(HtmlReport, [*(record(number) for number in range(5)), record(9, "bad")])
+    assert "2 more accepted commits are not listed" in text
+    assert f"{9:040x}" in text
+
+
+def test_rollup_sums() -> None:
+    rollup = Rollup()
+    for number in range(10):
+        rollup.add(
+            record(
+                number,
+                "unsigned" if number in (2, 3, 4) else "verified",
+                identity="a@x",
+                issuer="i",
+                time=f"2024-0{1 + number // 4}-01T00:00:00Z",
+            )
+        )
+    rollup.add(record(11, identity="new@x", issuer="i", time="2024-04-01T00:00:00Z"))
+    value = rollup.as_object()
+    assert value["longest_unsigned_run"] == {"length": 3, "first": f"{2:040x}", "last": f"{4:040x}"}
+    assert value["new_identities"] == [{"identity": "new@x", "issuer": "i"}]
+    assert value["identities"][0] == {
+        "identity": "a@x",
+        "issuer": "i",
+        "commits": 10,
+        "first": "2024-01-01T00:00:00Z",
+        "last": "2024-03-01T00:00:00Z",
+    }
+    assert sum(month["commits"] for month in value["months"].values()) == 11
+    assert rollup.exit_status == 1
+
+
+def test_exit_statuses() -> None:
+    for verdicts, status in (
+        ((), 0),
+        (("verified", "exempt", "forge-merge"), 0),
+        (("verified", "unchecked"), 3),
+        (("unchecked", "bad"), 1),
+    ):
+        rollup = Rollup()
+        for number, verdict in enumerate(verdicts):
+            rollup.add(record(number, verdict))
+        assert rollup.exit_status == status
+
+
+def test_times_that_no_calendar_holds() -> None:
+    rollup = Rollup()
+    rollup.add(record(1, committed=10**12 - 1))
+    assert list(rollup.months) == ["unknown"]
