@@ -6,7 +6,6 @@ CA of the trust root, logged, of the right profile, and it names the identity an
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from cryptography.hazmat.primitives import hashes
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from gitsign_py.core import der, oids
 from gitsign_py.core.certificate import Certificate, parse_certificate
 from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.core.frozen import field, frozen
 from gitsign_py.core.fulcio import CertificateIdentity
 from gitsign_py.core.token import (
     UnverifiedClaims,
@@ -30,7 +30,7 @@ from gitsign_py.verification.signer import check_signer
 from gitsign_py.verification.steps import Report
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Credential:
     """A checked certificate and the means to sign with its key; the key itself is out of reach.
 
@@ -46,7 +46,7 @@ class Credential:
         return self.certificate.not_before <= at <= self.certificate.not_after
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CredentialRequest:
     """Whose certificate is wanted, and what it is checked against.
 

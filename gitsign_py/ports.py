@@ -6,11 +6,11 @@ not answer or answers something unusable, and never returns a half-checked value
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
 from gitsign_py.core.entrytypes import LogEntry
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.token import IdentityToken
 
 ObjectKind = Literal["commit", "tag", "tree", "blob"]
@@ -19,7 +19,7 @@ Sign = Callable[[bytes], bytes]
 """Signs a message with the ephemeral key: message bytes in, DER ``ECDSA-Sig-Value`` (SHA-256) out."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RawObject:
     """A git object as it is stored: ``data`` is the content without git's ``kind SP size NUL`` header."""
 
@@ -28,7 +28,7 @@ class RawObject:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IssuedCertificate:
     """What a certificate authority answered, not checked yet.
 
@@ -51,7 +51,7 @@ class Clock(Protocol):
 class TokenSource(Protocol):
     """Knows where an identity token comes from: a flag, a file, the environment, a browser."""
 
-    def token(self) -> IdentityToken:
+    def token(self) -> "IdentityToken":
         """Return a token; raises ConfigError (a source that cannot be used) or ServiceError (issuer trouble)."""
         ...
 
@@ -59,7 +59,7 @@ class TokenSource(Protocol):
 class CertificateAuthority(Protocol):
     """Gives a short-lived certificate to whoever holds an identity token and a key."""
 
-    def issue(self, *, token: IdentityToken, public_key_spki: bytes, sign: Sign) -> IssuedCertificate:
+    def issue(self, *, token: "IdentityToken", public_key_spki: bytes, sign: Sign) -> IssuedCertificate:
         """Ask for a certificate over ``public_key_spki`` (DER SubjectPublicKeyInfo).
 
         ``sign`` makes the proof of possession over the challenge that the authority expects (the e-mail address or
@@ -71,7 +71,7 @@ class CertificateAuthority(Protocol):
 class TransparencyLog(Protocol):
     """An append-only log of signatures."""
 
-    def submit(self, *, digest: bytes, signature: bytes, certificate: bytes) -> LogEntry:
+    def submit(self, *, digest: bytes, signature: bytes, certificate: bytes) -> "LogEntry":
         """Log a hashedrekord and return its entry, ``body`` included.
 
         ``digest`` is 32 bytes of SHA-256, ``signature`` the DER ECDSA signature over what was hashed, ``certificate``
@@ -80,7 +80,7 @@ class TransparencyLog(Protocol):
         """
         ...
 
-    def find(self, *, digest: bytes | None = None, certificate: bytes | None = None) -> tuple[LogEntry, ...]:
+    def find(self, *, digest: bytes | None = None, certificate: bytes | None = None) -> "tuple[LogEntry, ...]":
         """Return the entries (``body`` included, unchecked) for a SHA-256 digest, a leaf's DER, or both together.
 
         No entry is an empty tuple; a log that cannot search raises ServiceError.

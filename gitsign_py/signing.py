@@ -11,7 +11,6 @@ its proof, or a clock that is wrong, costs an error message now and not an unver
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -24,6 +23,7 @@ from gitsign_py.core.cmsbuild import (
     log_entry_attribute,
     timestamp_attribute,
 )
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.gitobject import HashAlgorithm, join_commit, join_tag, object_id, split_commit, split_tag
 from gitsign_py.core.logentry import LogEntry, encode_entry
 from gitsign_py.core.timestamp import verify_timestamp
@@ -42,7 +42,7 @@ Random = Callable[[int], bytes]
 _CLOCK_WARNING = timedelta(seconds=60)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SigningServices:
     """Whom the flow asks. ``timestamps`` is None for no timestamp; ``random`` makes the timestamp's nonce."""
 
@@ -54,7 +54,7 @@ class SigningServices:
     timestamps: TimestampAuthority | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SigningOptions:
     """How to sign. ``algorithm`` is the repository's (online mode); None lets the object names in the payload tell.
 
@@ -72,7 +72,7 @@ class SigningOptions:
         return self.request.trusted_root
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SigningResult:
     """A signature that verifies: ``armored`` is what git stores, ``signature_der`` the ContentInfo inside.
 
@@ -141,7 +141,7 @@ def check_options(payload: bytes, services: SigningServices, options: SigningOpt
         _unsigned_kind(payload, options.algorithm)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Draft:
     """A signature that is not on the log yet."""
 
@@ -157,7 +157,7 @@ class _Draft:
         return build_signed_data(certificate, self.attributes, self.signature, (*self.unsigned, *more))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Made:
     """A finished signature, not judged yet; ``entries`` are what the log gave when they are not in ``der``."""
 

@@ -24,14 +24,7 @@ exit status: 0; 2 when a value cannot be used"""
 
 def run(arguments: list[str]) -> int:
     """Run the command; gives the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="gitsign-py config",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--json", action="store_true", help="write one JSON object")
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     settings = read_git_config(os.environ)
     found, unknown = resolve_settings(os.environ, settings), unknown_names(os.environ, settings)
     if options.json:
@@ -40,6 +33,17 @@ def run(arguments: list[str]) -> int:
         colour = wants_colour(os.environ, is_terminal=sys.stdout.isatty())
         print("\n".join(as_lines(found, unknown, colour=colour)))
     return 2 if any(one.error for one in found) else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gitsign-py config",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--json", action="store_true", help="write one JSON object")
+    return parser
 
 
 def as_json(found: Sequence[Resolved], unknown: Sequence[Source]) -> Mapping[str, object]:

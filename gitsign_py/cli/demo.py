@@ -120,14 +120,7 @@ class Demo:
 
 def run(arguments: list[str]) -> int:
     """Run ``gitsign-py demo``."""
-    parser = argparse.ArgumentParser(
-        prog="gitsign-py demo",
-        description="Start a private Sigstore, sign a commit and a tag with the real git, check them.",
-        epilog="example:\n  gitsign-py demo\n\nNothing outside a temporary directory is touched.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--keep", action="store_true", help="keep the scratch directory and say where it is")
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     if shutil.which("git") is None:
         raise ConfigError("git-missing", "the program git cannot be found", hint="install git, or put it on PATH")
     started = time.monotonic()
@@ -145,6 +138,17 @@ def run(arguments: list[str]) -> int:
             shutil.rmtree(directory, ignore_errors=True)
     print(f"\nEvery step did what it should ({time.monotonic() - started:.1f} s).")
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gitsign-py demo",
+        description="Start a private Sigstore, sign a commit and a tag with the real git, check them.",
+        epilog="example:\n  gitsign-py demo\n\nNothing outside a temporary directory is touched.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--keep", action="store_true", help="keep the scratch directory and say where it is")
+    return parser
 
 
 def _environment(directory: Path, info: StackInfo) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What git's own commands say by a policy (gitsign.policy): TRUST_FULLY for a commit that it lets pass, else TRUST_NEVER.
+"""What git's own commands say by a policy (gitsign.policy): TRUST_FULLY where it lets a commit pass, else TRUST_NEVER.
 
 git gives the bytes of a commit or tag and does not say which ref they are for: a commit is judged for the branch that
 HEAD is on, a tag for the ref of its name.

@@ -5,12 +5,12 @@ verifier, and both need to tell PGP and SSH signatures from ours.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from gitsign_py.core.certificate import Certificate
 from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.gitobject import SignedObject, signature_format, split_object
 from gitsign_py.core.logentry import LogEntry
 from gitsign_py.core.trust import TrustedRoot
@@ -21,7 +21,7 @@ from gitsign_py.verification import ExpectedIdentity, Report, Step, VerifiedSign
 from gitsign_py.verification.signature import FindEntries
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Question:
     """What is asked about every revision of one call."""
 
@@ -33,7 +33,7 @@ class Question:
     require_timestamp: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Judgement:
     """The answer: either ``verified`` or ``error``, and the steps that were made."""
 

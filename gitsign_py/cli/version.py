@@ -10,6 +10,13 @@ from gitsign_py.host.config import resolve_settings, show
 
 def run(arguments: list[str]) -> int:
     """Run ``gitsign-py version``."""
+    if _parser().parse_args(arguments).json:
+        print(json.dumps({"version": __version__, "config": _values()}, indent=2))
+        return 0
+    return print_gpg_version()
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="gitsign-py version",
         description="Print the version and the configuration.",
@@ -17,10 +24,7 @@ def run(arguments: list[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
-    if parser.parse_args(arguments).json:
-        print(json.dumps({"version": __version__, "config": _values()}, indent=2))
-        return 0
-    return print_gpg_version()
+    return parser
 
 
 def print_gpg_version() -> int:

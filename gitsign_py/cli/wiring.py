@@ -5,13 +5,12 @@ for what it uses and for nothing else (docs/architecture.md, "Start-up is part o
 """
 
 import os
-import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitsign_py.core.frozen import frozen
 from gitsign_py.host.config import Config, load_config
 from gitsign_py.host.gitconfig import GitConfig, read_git_config
 
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Revision", "Settings", "load_settings"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settings:
     """What one call of the program goes by: environment, git's settings, ours, the directory (None: current)."""
 
@@ -110,7 +109,7 @@ def entry_finder(settings: Settings) -> "FindEntries":
 # --- signing ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Endpoints:
     """Whom to ask: URLs, the log's API version, and the timestamp server (empty: none)."""
 
@@ -197,6 +196,8 @@ def signing_services(
     http: "HttpSession", chosen: Endpoints, root: "TrustedRoot", tokens: "TokenSource"
 ) -> "SigningServices":
     """Put the ports of the signing flow together."""
+    import secrets
+
     from gitsign_py.signing import SigningServices
 
     return SigningServices(

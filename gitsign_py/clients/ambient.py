@@ -7,13 +7,13 @@ there; without a name, what the environment shows is taken, and None means that 
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import id as ambient_id
 
 from gitsign_py.clients.answer import printable
 from gitsign_py.clients.spiffe import DEFAULT_SOCKET, SOCKET_VARIABLE, fetch_jwt_svid
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.token import MAX_TOKEN_BYTES, IdentityToken, parse_unverified
 from gitsign_py.errors import ConfigError, FormatError, ServiceError
 
@@ -22,7 +22,7 @@ _GOOGLE_PRODUCT = Path("/sys/class/dmi/id/product_name")
 Environment = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Platform:
     """One source: ``present`` looks at the environment (and files) without asking any server."""
 

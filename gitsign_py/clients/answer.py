@@ -1,17 +1,17 @@
 """What a server answered, and the errors that say in plain words why an answer is of no use."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from gitsign_py.core.encoding import load_json
+from gitsign_py.core.frozen import field, frozen
 from gitsign_py.errors import FormatError, ServiceError
 
 MESSAGE_LIMIT = 300  # characters of a server's own words in our messages
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """What a server said. ``headers`` have lower-case names; ``url`` is where the answer came from in the end."""
 

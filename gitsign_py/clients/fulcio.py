@@ -5,13 +5,13 @@ the signing flow before the key signs anything.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from gitsign_py.clients.answer import Answer, status_error
 from gitsign_py.clients.session import HttpSession, json_body
 from gitsign_py.clients.urls import check_url, join_url
 from gitsign_py.core.encoding import b64_decode, b64_encode, pem_decode, pem_encode
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.token import IdentityToken, UnverifiedClaims, challenge_subject, parse_unverified
 from gitsign_py.errors import FormatError, ServiceError
 from gitsign_py.ports import IssuedCertificate, Sign
@@ -23,7 +23,7 @@ _MAX_CHAIN = 8
 _JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IssuerConfiguration:
     """How a Fulcio treats one issuer: ``challenge_claim`` is the claim that proof of possession is made over.
 
@@ -36,7 +36,7 @@ class IssuerConfiguration:
     issuer_type: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Application:
     token: IdentityToken
     spki: bytes

@@ -8,7 +8,6 @@ refused all the same.
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
@@ -16,6 +15,7 @@ from urllib.parse import quote_plus, urlencode, urlsplit
 from gitsign_py.clients.answer import Answer, printable, status_error
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.urls import check_url, is_loopback, join_url
+from gitsign_py.core.frozen import field, frozen
 from gitsign_py.core.token import IdentityToken, UnverifiedClaims, check_claims, parse_unverified
 from gitsign_py.errors import ConfigError, FormatError, ServiceError, VerificationError
 
@@ -26,7 +26,7 @@ _ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "
 _OAUTH_STATUSES = (200, 400, 401, 403)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Provider:
     """An issuer's metadata (OpenID Connect Discovery 1.0 §3, RFC 8628 §4, RFC 9207 §3); empty text: it has none."""
 
@@ -39,7 +39,7 @@ class Provider:
     secret_methods: tuple[str, ...] = ("client_secret_basic",)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Client:
     """Who we are to the issuer: gitsign.clientID, and the secret of gitsign.clientSecretFile (may be empty)."""
 
@@ -47,7 +47,7 @@ class Client:
     secret: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tokens:
     """What a sign-in gave: the ID token, its checked claims, and a refresh token (may be empty)."""
 

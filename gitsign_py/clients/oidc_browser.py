@@ -6,13 +6,13 @@ closed, the verifier forgotten, and the person reads one line.
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
 
 from gitsign_py.clients.answer import printable
 from gitsign_py.clients.oidc import Client, Provider, Tokens, exchange_code, scope_for
 from gitsign_py.clients.session import HttpSession
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.token import Pkce, check_state, opaque_value, pkce, same_secret
 from gitsign_py.errors import ConfigError, GitsignError, ServiceError, VerificationError
 from gitsign_py.host.browser import open_url
@@ -23,7 +23,7 @@ OUT_OF_BAND = "urn:ietf:wg:oauth:2.0:oob"
 TIMEOUT_SECONDS = 120.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BrowserSettings:
     """The settings of gitsign that shape the flow; ``timeout`` in seconds, ``close_after`` None: never."""
 
@@ -36,7 +36,7 @@ class BrowserSettings:
     login_hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Request:
     """One authorization request and what its answer is checked against."""
 

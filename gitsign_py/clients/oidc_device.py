@@ -3,7 +3,6 @@
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +11,7 @@ from gitsign_py.clients.oidc import Client, OAuthError, Provider, Tokens, post_f
 from gitsign_py.clients.oidc_browser import denied
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.urls import check_url
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.token import pkce
 from gitsign_py.errors import ServiceError
 from gitsign_py.host.consent import Dialogue
@@ -23,7 +23,7 @@ _LONGEST_INTERVAL = 60.0
 _LONGEST_LIFE = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DeviceCode:
     """What the issuer answered (RFC 8628 §3.2); ``expires_in`` and ``interval`` in seconds."""
 

@@ -4,12 +4,12 @@ Such an issuer vouches for nothing outside its own stack, so it believes whoever
 loopback only: an issuer elsewhere that hands out identities for the asking must not get a signature by accident.
 """
 
-from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from gitsign_py.clients.answer import Answer, server_message, status_error
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.urls import check_url, is_loopback, join_url
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.token import IdentityToken, parse_unverified
 from gitsign_py.errors import ConfigError, FormatError
 
@@ -18,7 +18,7 @@ _FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "applica
 _HINT = "give a token (--token, SIGSTORE_ID_TOKEN, GITSIGN_TOKEN_FILE) or choose an interactive gitsign.tokenProvider"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StackTokenSource:
     """Tokens of a loopback issuer for an e-mail address (port ``TokenSource``).
 

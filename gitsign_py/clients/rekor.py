@@ -6,13 +6,13 @@ to the UUID that was asked for. Promise, proof and checkpoint are checked by who
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from gitsign_py.clients.answer import Answer
 from gitsign_py.clients.session import HttpSession, json_body
 from gitsign_py.clients.urls import check_url, join_url
 from gitsign_py.core.encoding import b64_encode, decimal_decode, hex_decode, pem_decode, pem_encode
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.logentry import LogEntry, entry_from_rekor_v1, hashedrekord_v001_body, leaf_hash_of
 from gitsign_py.errors import FormatError, ServiceError
 
@@ -24,7 +24,7 @@ _JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 _UUID = re.compile(r"(?:[0-9a-f]{16})?[0-9a-f]{64}\Z")  # tree id (newer servers), leaf hash
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogInfo:
     """The state that a log claims: ``checkpoint`` is the signed note, ``size`` counts the active tree alone."""
 

@@ -11,7 +11,6 @@ import random
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
 from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
 from typing import Self
@@ -23,6 +22,7 @@ import urllib3
 from gitsign_py import __version__
 from gitsign_py.clients.answer import REDIRECTS, Answer, printable, status_error
 from gitsign_py.clients.urls import check_url
+from gitsign_py.core.frozen import field, frozen, replace
 from gitsign_py.errors import ConfigError, ServiceError
 
 USER_AGENT = f"gitsign-py/{__version__}"
@@ -31,7 +31,7 @@ _MAXREDIRECTS = 5
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limits:
     """What an exchange may cost. Times in seconds, sizes in bytes.
 
@@ -47,7 +47,7 @@ class Limits:
     retry_after: float = 3.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Request:
     service: str
     method: str

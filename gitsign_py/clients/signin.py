@@ -5,7 +5,6 @@ that the environment shows; a remembered sign-in; a person, by browser, on anoth
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from gitsign_py.clients.oidc_browser import BrowserSettings, sign_in_with_browse
 from gitsign_py.clients.oidc_device import sign_in_on_device
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.core.frozen import field, frozen, replace
 from gitsign_py.core.token import IdentityToken
 from gitsign_py.errors import ConfigError, ServiceError
 from gitsign_py.host.browser import can_open
@@ -27,7 +27,7 @@ PERSONAL = ("interactive", "device", "oob")
 PROVIDERS = (*PERSONAL, *NAMES)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SignInSettings:
     """What decides how to sign in; ``provider`` is gitsign.tokenProvider (empty: choose)."""
 
@@ -38,7 +38,7 @@ class SignInSettings:
     browser: BrowserSettings = field(default_factory=BrowserSettings)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SignInTools:
     """What a sign-in works with: the network, the person, this user's state, the time."""
 

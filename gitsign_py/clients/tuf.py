@@ -10,7 +10,6 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from tuf.ngclient.urllib3_fetcher import Urllib3Fetcher
 
 from gitsign_py.clients.urls import check_url
 from gitsign_py.core.encoding import parse_rfc3339
+from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import ConfigError, GitsignError, ServiceError, UncheckedError
 
 PUBLIC_GOOD_MIRROR = "https://tuf-repo-cdn.sigstore.dev"
@@ -44,7 +44,7 @@ _NOT_CACHED = "not in the cache"
 _REFRESH = "run gitsign-py initialize to fetch the trust root again"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TufTargets:
     """What a repository gives out: the bytes of trusted_root.json and, if it has one, of the signing config.
 

@@ -5,11 +5,11 @@ Parsing checks the form and what the versions require of it; nothing here is ver
 """
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from gitsign_py.core.dsse import MAX_SIGNATURES, Envelope, EnvelopeSignature
 from gitsign_py.core.encoding import b64_encode, load_json
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.logentry import LogEntry
 from gitsign_py.core.protojson import Message
 from gitsign_py.core.rekorjson import entry_from_protojson, entry_to_protojson
@@ -41,7 +41,7 @@ _PROTO_NAMES = {"sha256": "SHA2_256", "sha384": "SHA2_384", "sha512": "SHA2_512"
 _MATERIAL = ("publicKey", "x509CertificateChain", "certificate", "tlogEntries", "timestampVerificationData")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MessageSignature:
     """A signature over an artifact. ``algorithm`` (sha256, ...) and ``digest`` are hints, empty when absent."""
 
@@ -50,7 +50,7 @@ class MessageSignature:
     digest: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bundle:
     """A parsed bundle, nothing of it verified.
 

@@ -5,11 +5,11 @@ CA keys. What a certificate must hold to count is in ``fulcio.py`` (the leaf's p
 """
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime
 
 from gitsign_py.core import der, oids
 from gitsign_py.core.encoding import pem_decode
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.keys import PublicKey, load_spki
 from gitsign_py.errors import FormatError
 
@@ -18,7 +18,7 @@ MAX_EXTENSIONS = 64
 _RFC822_NAME, _URI, _OTHER_NAME = 0x81, 0x86, 0xA0  # GeneralName choices, RFC 5280 §4.2.1.6
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Extension:
     """One extension: dotted ``oid``, ``critical``, and ``value``, the bytes inside the OCTET STRING."""
 
@@ -27,7 +27,7 @@ class Extension:
     value: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GeneralName:
     """One subject alternative name: ``kind`` email, uri, other (Fulcio's OID) or unsupported, and its text."""
 
@@ -35,7 +35,7 @@ class GeneralName:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Certificate:
     """A parsed certificate. ``issuer`` and ``subject`` are the raw DER of the Names, compared byte by byte."""
 
@@ -129,7 +129,7 @@ def _extensions(element: der.Element) -> tuple[Extension, ...]:
 
 
 def _extension(element: der.Element) -> Extension:
-    reader = der.Reader(element.content)
+    reader = der.Reader(der.parse(element.raw, der.SEQUENCE).content)
     oid = der.read_oid(reader.next())
     flag = reader.optional(der.BOOLEAN)
     if flag is not None and not der.read_boolean(flag):  # DEFAULT FALSE is left out in DER (X.690 §11.5)

@@ -7,10 +7,10 @@ Two styles of origin are in use. Rekor v1 signs under a host name and puts the t
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from gitsign_py.core import merkle, note
 from gitsign_py.core.encoding import b64_decode, b64_encode, decimal_decode
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.keys import PublicKey
 from gitsign_py.errors import FormatError, InvalidSignatureError, VerificationError
 
@@ -18,7 +18,7 @@ MAX_CHECKPOINT_BYTES = 64 * 1024
 _TREE_ID = re.compile(r" - [0-9]{1,20}\Z")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Checkpoint:
     """``origin`` of the log, ``size`` in leaves, ``root`` hash (32 bytes), ``extensions``: further lines as they are.
 
@@ -36,7 +36,7 @@ class Checkpoint:
         return signer_name(self.origin)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OpenedCheckpoint:
     """A checkpoint whose signature was verified; ``witnesses`` are (name, POSIX seconds) of verified cosignatures."""
 

@@ -6,11 +6,11 @@ several, two readers could each believe another one. The builder is in ``cmsbuil
 """
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime
 
 from gitsign_py.core import der, oids
 from gitsign_py.core.certificate import Certificate, parse_certificate
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.keys import PublicKey
 from gitsign_py.errors import FormatError, InvalidSignatureError, VerificationError
 
@@ -31,7 +31,7 @@ _ECDSA_SIGNATURES = (oids.ECDSA_SHA256, oids.ECDSA_SHA384, oids.ECDSA_SHA512)
 _CONSTRUCTED_OCTETS = 0x24
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Attribute:
     """One attribute (§5.3): dotted ``oid`` and its ``values``, each a whole DER element."""
 
@@ -39,7 +39,7 @@ class Attribute:
     values: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SignerInfo:
     """One SignerInfo (§5.3). ``signed_bytes`` is what the signature runs over: the DER SET OF signed attributes.
 
@@ -57,7 +57,7 @@ class SignerInfo:
     unsigned_attributes: tuple[Attribute, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SignedData:
     """A parsed SignedData: ``content`` is None when it is detached; nothing in it has been verified."""
 

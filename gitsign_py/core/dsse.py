@@ -5,11 +5,11 @@ spec/v1 (statement, resource descriptor, digest set). A statement is only ever p
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from gitsign_py.core.encoding import load_json
+from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import FormatError
 
 IN_TOTO_PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -20,7 +20,7 @@ MAX_STATEMENT_BYTES = 16 << 20
 _MAX_TOKENS = 400_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EnvelopeSignature:
     """One signature over the envelope's PAE; ``keyid`` is an unauthenticated hint and decides nothing."""
 
@@ -28,7 +28,7 @@ class EnvelopeSignature:
     keyid: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Envelope:
     """A DSSE envelope: ``payload`` of ``payload_type`` with its signatures."""
 
@@ -37,7 +37,7 @@ class Envelope:
     signatures: tuple[EnvelopeSignature, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Subject:
     """What a statement is about: ``digests`` maps an algorithm's name to lower-case hex."""
 
@@ -45,7 +45,7 @@ class Subject:
     digests: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Statement:
     """An in-toto statement; ``predicate`` is the JSON object as it stands, None when there is none."""
 

@@ -1,13 +1,13 @@
 """What a log entry is, whichever form it came in: protobuf, protobuf JSON or Rekor v1's own JSON."""
 
-from dataclasses import dataclass
+from gitsign_py.core.frozen import frozen
 
 MAX_HASHES = 64
 """Hashes in a proof: a path in a tree of up to 2**63 leaves has no more (RFC 6962 §2.1.1)."""
 MAX_CHECKPOINT_BYTES = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InclusionProof:
     """An entry's place in its tree: ``log_index`` there, the root (32 bytes) and size, the path, the checkpoint.
 
@@ -21,7 +21,7 @@ class InclusionProof:
     checkpoint: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogEntry:
     """One entry as a log, a bundle or a signature hands it over; nothing of it is verified.
 

@@ -7,10 +7,10 @@ RFC fixes: it is no weakness here, where a second preimage that is also a truste
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from gitsign_py.core import cms, der, oids
 from gitsign_py.core.certificate import Certificate
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.timestampbuild import read_hash_algorithm
 from gitsign_py.errors import FormatError, VerificationError
 
@@ -18,7 +18,7 @@ _DIRECTORY_NAME = 0xA4  # GeneralName [4], EXPLICIT since Name is a CHOICE (RFC 
 MAX_IDENTIFIERS = 16
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CertificateIdentifier:
     """ESSCertID or ESSCertIDv2: a digest of the whole certificate, and perhaps its issuer's name and serial."""
 

@@ -5,7 +5,6 @@ there they must agree, so that nobody is one person to an old reader and another
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from gitsign_py.core import der, oids
@@ -16,12 +15,13 @@ from gitsign_py.core.certificate import (
     key_usage,
     subject_alt_names,
 )
+from gitsign_py.core.frozen import field, frozen
 from gitsign_py.errors import FormatError, VerificationError
 
 _DIGITAL_SIGNATURE = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CertificateIdentity:
     """Whom a certificate names: ``value`` of type ``san_type`` (email, uri, other), vouched for by ``issuer``.
 

@@ -11,9 +11,9 @@ git would let a signed object carry unsigned or ambiguous headers, this module r
 
 import hashlib
 import re
-from dataclasses import dataclass
 from typing import Literal
 
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.gittext import subject_line
 from gitsign_py.errors import FormatError
 
@@ -42,7 +42,7 @@ _COMMIT_TOP = (b"tree", b"parent", b"author", b"committer")
 _TAG_TOP = (b"object", b"type", b"tag", b"tagger")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Header:
     """One header: name and value, continuation lines joined by LF without their leading space."""
 
@@ -50,7 +50,7 @@ class Header:
     value: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SignedObject:
     """A commit or tag, split.
 

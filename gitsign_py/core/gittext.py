@@ -4,7 +4,8 @@ Nothing here decides about a signature; bytes that cannot be read give an empty 
 """
 
 import re
-from dataclasses import dataclass
+
+from gitsign_py.core.frozen import frozen
 
 # Encodings that a subject is read in: a codec name out of an object must not choose among all that Python has.
 _TEXT_ENCODING = re.compile(
@@ -16,7 +17,7 @@ _SUBJECT_BYTES = 4096
 _WHEN = re.compile(rb"\s*([0-9]{1,19})\s+([+-][0-9]+)\s*\Z")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Person:
     """A person line, split: name, e-mail, seconds since 1970 and zone as ``+0200`` (None and empty when unreadable)."""
 

@@ -6,10 +6,10 @@ All names and values here are ASCII letters, digits and +/=-_. and there is no n
 sorted order is the canonical form already; importing a canonicalizer would cost 18 ms at each start.
 """
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from gitsign_py.core.encoding import b64_decode, b64_encode, hex_decode, load_json, pem_decode
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.keydetails import key_details as find_key_details
 from gitsign_py.errors import FormatError, VerificationError
 
@@ -20,7 +20,7 @@ _ALGORITHMS = {32: ("sha256", "SHA2_256"), 48: ("sha384", "SHA2_384"), 64: ("sha
 _LABELS: dict[str, VerifierKind] = {"CERTIFICATE": "certificate", "PUBLIC KEY": "public-key"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HashedRekord:
     """What the entry says. ``algorithm`` is sha256, sha384 or sha512; ``verifier_der`` a certificate's DER or an SPKI.
 

@@ -4,13 +4,13 @@ Only what this package can verify stands here; a key under another name (LMS, ML
 is one that we cannot use. RSA sizes are least sizes: the key itself is checked where it is loaded.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.keys import PublicKey
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeyDetails:
     """``name`` and ``number`` of the enum; ``kind`` as PublicKey has it; ``hash_name``; ``scheme`` for RSA.
 

@@ -6,7 +6,6 @@ Curves P-256, P-384, P-521, Ed25519 and RSA from 2048 bits.
 """
 
 import hashlib
-from dataclasses import dataclass
 from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa,
 
 from gitsign_py.core import der, oids
 from gitsign_py.core.encoding import pem_decode
+from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import FormatError, InvalidSignatureError
 
 _CURVES: dict[str, tuple[str, type[ec.EllipticCurve]]] = {
@@ -31,7 +31,7 @@ MINIMUM_RSA_BITS = 2048
 _Native = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PublicKey:
     """A public key: ``spki`` its DER SubjectPublicKeyInfo (RFC 5280 §4.1), ``kind`` such as ``ecdsa-p256``."""
 

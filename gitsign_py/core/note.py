@@ -7,10 +7,10 @@ are not known are passed over, one of a known key that does not verify condemns 
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from gitsign_py.core.encoding import b64_decode, b64_encode
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.keys import PublicKey
 from gitsign_py.errors import FormatError, InvalidSignatureError, VerificationError
 
@@ -25,7 +25,7 @@ Sign = Callable[[bytes], bytes]
 Kind = Literal["signature", "cosignature"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NoteSignature:
     """One signature line: key ``name``, ``key_hint`` (4 bytes, called key ID by signed-note), ``signature`` bytes."""
 
@@ -34,7 +34,7 @@ class NoteSignature:
     signature: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Note:
     """A parsed note, nothing of it verified: ``text`` is UTF-8 and ends in a newline."""
 
@@ -42,7 +42,7 @@ class Note:
     signatures: tuple[NoteSignature, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NoteVerifier:
     """A key that is trusted to sign notes under ``name``; ``hash_name`` is for ECDSA and RSA.
 
@@ -56,7 +56,7 @@ class NoteVerifier:
     hash_name: str = "sha256"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NoteSigner:
     """A key that signs notes: ``sign`` takes the text's bytes and gives the signature's."""
 
@@ -65,7 +65,7 @@ class NoteSigner:
     sign: Sign
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VerifiedNote:
     """A note's text and who signed it. ``times`` are POSIX seconds, one for each verifier, None for signatures."""
 

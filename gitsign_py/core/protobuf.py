@@ -5,9 +5,9 @@ their shortest form. That is what Go's encoder writes; anything else would give 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import FormatError
 
 MAX_INT64 = 2**63 - 1
@@ -15,7 +15,7 @@ _VARINT, _LENGTH = 0, 2  # wire types
 FieldKind = Literal["int64", "bytes", "repeated"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fields:
     """A message's fields by number; ``name`` is the message's, for errors."""
 

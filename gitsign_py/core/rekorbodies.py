@@ -8,11 +8,11 @@ bundle does not keep: they cannot be checked by anybody and decide nothing; payl
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from gitsign_py.core.dsse import MAX_SIGNATURES, Envelope
 from gitsign_py.core.encoding import b64_decode, b64_encode, hex_decode, load_json, pem_decode
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.protojson import Message
 from gitsign_py.errors import FormatError
 
@@ -22,7 +22,7 @@ _PROTO_HASHES = {"SHA2_256": "sha256", "SHA2_384": "sha384", "SHA2_512": "sha512
 _VERIFIERS = {"CERTIFICATE": "certificate", "PUBLIC KEY": "public-key"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoggedSignature:
     """A signature as the log has it: ``verifier_der`` is a certificate or a SubjectPublicKeyInfo, DER.
 
@@ -34,7 +34,7 @@ class LoggedSignature:
     verifier_kind: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoggedEnvelope:
     """What an entry says about an envelope: the payload's digest under ``algorithm`` (sha256, ...), the signatures."""
 

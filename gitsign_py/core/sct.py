@@ -6,12 +6,12 @@ SCTs may carry extensions (tiled logs put the leaf's index there); they are part
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gitsign_py.core import der, oids
 from gitsign_py.core.certificate import Certificate
 from gitsign_py.core.encoding import ByteReader, opaque
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.keys import PublicKey
 from gitsign_py.core.trust import TransparencyLogInstance
 from gitsign_py.errors import FormatError, InvalidSignatureError, VerificationError
@@ -27,7 +27,7 @@ _LATEST_MS = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp()) * 1000
 _REMOVED = (oids.SCT_LIST, oids.PRECERTIFICATE_POISON)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sct:
     """One SCT: ``log_id`` 32 bytes, ``timestamp_ms`` since the epoch, ``extensions`` raw; ``raw`` all of its bytes.
 
@@ -44,7 +44,7 @@ class Sct:
     raw: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VerifiedSct:
     """An SCT whose signature is that of ``log``, at ``time``, inside the log's window."""
 

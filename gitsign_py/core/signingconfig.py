@@ -3,11 +3,11 @@
 import hashlib
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from gitsign_py.core.encoding import load_json
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.protojson import Message
 from gitsign_py.core.validity import ALWAYS, Validity, read_validity, write_validity
 from gitsign_py.errors import ConfigError, FormatError
@@ -29,7 +29,7 @@ Selector = Literal["ANY", "ALL", "EXACT"]
 _SELECTORS: dict[Any, Selector] = {"ALL": "ALL", 1: "ALL", "ANY": "ANY", 2: "ANY", "EXACT": "EXACT", 3: "EXACT"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Service:
     """One service: ``url``, the major version of its API, when it may be used, who runs it."""
 
@@ -39,7 +39,7 @@ class Service:
     operator: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ServiceConfiguration:
     """How many services of a kind to use: one (ANY), each operator's (ALL) or ``count`` operators' (EXACT)."""
 
@@ -47,7 +47,7 @@ class ServiceConfiguration:
     count: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SigningConfig:
     """All services by kind. ``digest`` is the SHA-256 (hex) of the JSON that was read, empty when built."""
 
@@ -145,9 +145,12 @@ def _configuration_object(configuration: ServiceConfiguration) -> dict[str, Any]
     return {"selector": configuration.selector, **count}
 
 
+_ANY = ServiceConfiguration("ANY")
+
+
 def select_services(
     services: Sequence[Service],
-    configuration: ServiceConfiguration = ServiceConfiguration("ANY"),
+    configuration: ServiceConfiguration = _ANY,
     *,
     versions: Collection[int],
     at: datetime,

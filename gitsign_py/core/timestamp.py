@@ -9,13 +9,13 @@ carries is a candidate, never an anchor. The wire format is in ``timestampbuild.
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gitsign_py.core import cms, der, essid, oids
 from gitsign_py.core.certificate import Certificate, basic_constraints, extended_key_usage, key_usage
 from gitsign_py.core.certpath import check_path, check_times
 from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.timestampbuild import MAX_TOKEN_BYTES, TstInfo, parse_tst_info
 from gitsign_py.core.trust import CertificateAuthority
 from gitsign_py.errors import FormatError, VerificationError
@@ -51,7 +51,7 @@ _PROGRESS = (  # of several authorities the one that came furthest tells what wa
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VerifiedTimestamp:
     """A time that an authority of the trust root vouches for.
 
@@ -67,7 +67,7 @@ class VerifiedTimestamp:
     policy: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Token:
     """A token that has been read, not believed."""
 

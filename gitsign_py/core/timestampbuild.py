@@ -4,10 +4,10 @@ Nothing here is a verdict: :mod:`gitsign_py.core.timestamp` says whether a token
 identifiers are written without parameters and read with none or NULL (RFC 5754 §2).
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gitsign_py.core import der, oids
+from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import FormatError, VerificationError
 
 MAX_TOKEN_BYTES = 64 * 1024  # a token with its chain is 1 to 6 KiB
@@ -32,7 +32,7 @@ _FAILURE_WORDS = {  # RFC 3161 §2.4.2, PKIFailureInfo
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TimestampRequest:
     """What is asked of an authority: ``imprint`` is the digest by ``hash_name`` (sha256, sha384, sha512)."""
 
@@ -43,7 +43,7 @@ class TimestampRequest:
     policy: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TimestampResponse:
     """What an authority answered: ``token`` is the DER TimeStampToken when ``status`` is 0 or 1, else None."""
 
@@ -61,7 +61,7 @@ class TimestampResponse:
         return "; ".join([status, *failures, *texts])
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TstInfo:
     """The signed statement (RFC 3161 §2.4.2). ``hash_oid`` is dotted, ``tsa`` the DER GeneralName or None.
 

@@ -7,7 +7,6 @@ that would fit, and the promise and the proof decide which of them the log holds
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -15,6 +14,7 @@ from gitsign_py.core import merkle, note
 from gitsign_py.core.checkpoint import Checkpoint, OpenedCheckpoint, open_checkpoint, origin_mismatch
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.entrytypes import InclusionProof, LogEntry
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.hashedrekord import check_supported
 from gitsign_py.core.keydetails import key_details
 from gitsign_py.core.logentry import leaf_hash_of, verify_set
@@ -33,7 +33,7 @@ _LATEST = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp())
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VerifiedEntry:
     """An entry that stands in ``log``: its ``body``, the ``checkpoint`` that covers it, its place in that tree.
 
@@ -49,7 +49,7 @@ class VerifiedEntry:
     witnesses: tuple[tuple[str, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PromisedEntry:
     """An entry that ``log`` has promised to include (its SET verified); whether it did was not checked."""
 

@@ -11,11 +11,11 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 from gitsign_py.core.encoding import format_rfc3339, load_json
+from gitsign_py.core.frozen import field, frozen
 from gitsign_py.errors import FormatError, VerificationError
 
 MAX_TOKEN_BYTES = 64 * 1024
@@ -25,14 +25,14 @@ _REGISTERED = frozenset({"iss", "sub", "aud", "exp", "iat", "nbf", "nonce", "ema
 _LATEST = 253402300799  # 9999-12-31T23:59:59Z, the last second that a datetime holds
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IdentityToken:
     """A compact JWS (RFC 7515 §7.1). A bearer secret: ``repr`` does not show it."""
 
     raw: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UnverifiedClaims:
     """What a token says of itself; nobody has checked its signature. ``other`` holds every claim without a field."""
 
@@ -49,7 +49,7 @@ class UnverifiedClaims:
     other: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pkce:
     """A proof key for code exchange, method S256: ``verifier`` is kept, ``challenge`` goes with the first request."""
 

@@ -8,41 +8,26 @@ SigningConfig, its services and Validity have modules of their own and can be ha
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from gitsign_py.core import der, oids
 from gitsign_py.core.certificate import Certificate, parse_certificate
 from gitsign_py.core.encoding import b64_encode, load_json
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.keydetails import KeyDetails, key_details
 from gitsign_py.core.keys import PublicKey, load_spki
 from gitsign_py.core.protojson import Message
-from gitsign_py.core.signingconfig import (
-    Service,
-    ServiceConfiguration,
-    SigningConfig,
-    format_signing_config,
-    parse_signing_config,
-    read_signing_config,
-    select_services,
-)
 from gitsign_py.core.validity import Validity, read_validity, write_validity
 from gitsign_py.errors import FormatError
 
 __all__ = [
     "CertificateAuthority",
-    "Service",
-    "ServiceConfiguration",
-    "SigningConfig",
     "TransparencyLogInstance",
     "TrustedRoot",
     "Validity",
-    "format_signing_config",
     "format_trusted_root",
-    "parse_client_trust_config",
-    "parse_signing_config",
     "parse_trusted_root",
-    "select_services",
+    "read_trusted_root",
 ]
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
@@ -51,7 +36,6 @@ _MEDIA_TYPES = (
     "application/vnd.dev.sigstore.trustedroot.v0.1+json",
     "application/vnd.dev.sigstore.trustedroot.v0.2+json",
 )
-_CLIENT_CONFIG_TYPE = "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json"
 MAX_BYTES = 4 << 20
 MAX_INSTANCES = 256
 MAX_CHAIN = 16
@@ -66,7 +50,7 @@ class _Unsupported(Exception):  # noqa: N818 - not an error: an entry that is le
     """An entry whose algorithm this package cannot use."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TransparencyLogInstance:
     """A signature log or CT log. ``log_id`` is its full key id (32 bytes) as entries and SCTs name it.
 
@@ -84,7 +68,7 @@ class TransparencyLogInstance:
     operator: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CertificateAuthority:
     """A CA or TSA: ``chain`` has the certificate nearest to the leaf first and the root last."""
 
@@ -96,7 +80,7 @@ class CertificateAuthority:
     operator: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TrustedRoot:
     """Everything that is believed. ``digest`` is the SHA-256 (hex) of the JSON that was read, empty when built."""
 
@@ -114,23 +98,11 @@ def parse_trusted_root(data: bytes) -> TrustedRoot:
 
     Raises FormatError ``trusted-root-...`` or the reasons of what is inside it: json, time, key, certificate, der.
     """
-    return _read_trusted_root(load_json(data, max_bytes=MAX_BYTES), hashlib.sha256(data).hexdigest())
+    return read_trusted_root(load_json(data, max_bytes=MAX_BYTES), hashlib.sha256(data).hexdigest())
 
 
-def parse_client_trust_config(data: bytes) -> tuple[TrustedRoot, SigningConfig]:
-    """Parse a ClientTrustConfig: both documents in one. Raises FormatError as the parsers of the two do."""
-    fields = ("mediaType", "trustedRoot", "signingConfig")
-    top = Message(load_json(data, max_bytes=MAX_BYTES), fields, "client trust configuration")
-    if top.text("mediaType") != _CLIENT_CONFIG_TYPE:
-        raise FormatError("trusted-root-version", "client trust configuration has a media type that is not supported")
-    digest = hashlib.sha256(data).hexdigest()
-    return (
-        _read_trusted_root(top.value("trustedRoot"), digest),
-        read_signing_config(top.value("signingConfig"), digest),
-    )
-
-
-def _read_trusted_root(value: Any, digest: str) -> TrustedRoot:
+def read_trusted_root(value: Any, digest: str) -> TrustedRoot:
+    """Read a TrustedRoot from parsed JSON; ``digest`` is noted in the result. Raises as ``parse_trusted_root`` does."""
     top = Message(value, ("mediaType", *_LISTS), "trusted root")
     media_type = top.text("mediaType")
     if media_type not in _MEDIA_TYPES:

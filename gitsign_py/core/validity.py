@@ -1,15 +1,15 @@
 """Windows of time in Sigstore's trust material (protobuf-specs, TimeRange), as JSON and as datetimes."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from gitsign_py.core.encoding import format_rfc3339, parse_rfc3339
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.protojson import Message
 from gitsign_py.errors import FormatError
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Validity:
     """A window of time, both ends inside it; None is no bound. Datetimes are aware."""
 

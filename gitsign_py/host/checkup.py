@@ -8,12 +8,12 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from platformdirs import user_cache_path, user_data_path, user_state_path
 
+from gitsign_py.core.frozen import field, frozen
 from gitsign_py.errors import Fact, GitsignError, ServiceError, UncheckedError
 from gitsign_py.host.browser import can_open
 from gitsign_py.host.config import Config, resolve_settings, unknown_names
@@ -29,7 +29,7 @@ _RUN_SECONDS = 15.0
 _VERSION = re.compile(r"git version ([0-9]+)\.([0-9]+)")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """One line of a check-up: what was looked at, how it is, and what to do (``advice``, empty when all is well)."""
 

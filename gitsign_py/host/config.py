@@ -5,11 +5,11 @@ setting, the value and the source; nothing is corrected in silence.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from gitsign_py.core.frozen import field, frozen
 from gitsign_py.errors import ConfigError
 from gitsign_py.host.gitconfig import GitConfig, GitValue, read_git_config
 from gitsign_py.host.settings import SETTINGS, Setting, Value
@@ -18,7 +18,7 @@ HIDDEN = "(set, not shown)"
 _MAX_SHOWN = 200
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Source:
     """Where a value comes from. ``name`` is the key or the variable; ``place`` scope and file, for git's settings."""
 
@@ -35,7 +35,7 @@ class Source:
 DEFAULT = Source("default")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Config:
     """All settings; gitsign_py/host/settings.py says what each one means.
 
@@ -88,7 +88,7 @@ class Config:
         return self.sources[name].kind == "default"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Resolved:
     """One setting with its value and source; with an ``error`` the value is the default."""
 

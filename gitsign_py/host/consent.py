@@ -8,11 +8,11 @@ gitsign.matchCommitter: ``ask`` (default) asks where they differ, ``true`` refus
 import contextlib
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 from gitsign_py.core.encoding import load_json
+from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import FormatError, PolicyError
 
 FILE_NAME = "consent.json"
@@ -42,7 +42,7 @@ class Dialogue(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Publication:
     """What would become public: ``identity`` of ``kind`` (email, uri), in the log of ``instance`` (Fulcio's URL)."""
 
@@ -53,7 +53,7 @@ class Publication:
     committer_email: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ConsentBook:
     """The remembered answers, in ``path``. A file that cannot be read counts as no answers; it is written anew."""
 

@@ -6,10 +6,10 @@ strictly.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from gitsign_py.core.frozen import field, frozen
 from gitsign_py.errors import FormatError
 from gitsign_py.host.gitprogram import run_git
 
@@ -19,7 +19,7 @@ _SECONDS = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,3})?\Z")
 _YES, _NO = ("true", "yes", "on"), ("false", "no", "off", "")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GitValue:
     """One value: ``text`` (None for a key without ``=``), its ``scope`` (system, global, local, worktree, command)
     and ``origin`` (``file:.git/config``, ``command line:``).
@@ -30,7 +30,7 @@ class GitValue:
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GitConfig:
     """All settings, each with its values in git's order: the last one counts where only one can."""
 

@@ -6,11 +6,11 @@ that a set-up that was interrupted can be undone too. git itself writes the file
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from gitsign_py.core.encoding import load_json
+from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import ConfigError, FormatError, GitsignError
 from gitsign_py.host.gitconfig import canonical
 from gitsign_py.host.gitprogram import run_git
@@ -21,7 +21,7 @@ _MAX_NOTE = 1 << 16
 _NOTHING_TO_UNSET = 5  # git-config(1): "you try to unset an option which does not exist"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Change:
     """One key: its values before (a key without ``=`` is None), and its one value after (None: taken away)."""
 
@@ -35,7 +35,7 @@ class Change:
         return self.old != (() if self.new is None else (self.new,))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ConfigFile:
     """The settings of one scope, of the user (global) or of the repository (local; all its worktrees share it)."""
 

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 import gitsign_py.data
+from gitsign_py.core.frozen import field, frozen
 from gitsign_py.core.signingconfig import Service, SigningConfig, parse_signing_config, select_services
 from gitsign_py.core.trust import parse_trusted_root
 from gitsign_py.errors import ConfigError, UsageError
@@ -29,7 +29,7 @@ _FILES = ("trusted_root.json", "signing_config.json")
 _DATA = Path(gitsign_py.data.__file__).parent
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Instance:
     """An instance: ``values`` has a text for each of ``KEYS`` (empty: not set); ``files`` have to be there for it."""
 

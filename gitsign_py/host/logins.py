@@ -7,17 +7,17 @@ for nothing, and it lets ``whoami`` answer without a server.
 import contextlib
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from gitsign_py.core.encoding import load_json
+from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import FormatError
 
 FILE_NAME = "logins.json"
 _MAX_BYTES = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoginRecord:
     """One sign-in: ``identity`` (an e-mail address or a subject), when (RFC 3339), and whether it is remembered."""
 
@@ -38,7 +38,7 @@ def secret_name(issuer: str, client_id: str) -> str:
     return f"refresh-token {client_id} {issuer}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoginBook:
     """The records in ``path``; what cannot be read counts as none. Written whole, mode 0600."""
 

@@ -9,12 +9,12 @@ import queue
 import secrets
 import socket
 import threading
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
+from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import ConfigError, ServiceError
 
 DEFAULT_PATH = "/auth/callback"
@@ -23,7 +23,7 @@ _REQUEST_SECONDS = 10  # a browser opens spare connections and says nothing on t
 _PAGE_SECONDS = 60  # how long the browser waits for the exchange before it is told to look at the terminal
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AuthorizationAnswer:
     """What came back through the browser (RFC 6749 §4.1.2, RFC 9207): nothing of it is checked yet."""
 
@@ -34,7 +34,7 @@ class AuthorizationAnswer:
     issuer: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Page:
     """What the browser shows at the end: plain text, escaped here. ``close_after`` in seconds, None for never."""
 

@@ -30,10 +30,17 @@ def state_directory() -> Path:
     return private_directory(user_state_path(APPLICATION, appauthor=False))
 
 
-def tuf_directory(environment: Mapping[str, str]) -> Path:
-    """The TUF cache: TUF_ROOT, as in the Go client, or ``tuf`` in the data directory."""
+def tuf_place(environment: Mapping[str, str]) -> Path:
+    """Where the TUF cache is or would be: TUF_ROOT, as in the Go client, or ``tuf`` in the data directory."""
     named = environment.get("TUF_ROOT")
-    return private_directory(Path(named) if named else data_directory() / "tuf")
+    return Path(named) if named else user_data_path(APPLICATION, appauthor=False) / "tuf"
+
+
+def tuf_directory(environment: Mapping[str, str]) -> Path:
+    """The directory of the TUF cache, made when it is not there; so is the data directory around it."""
+    if not environment.get("TUF_ROOT"):
+        data_directory()
+    return private_directory(tuf_place(environment))
 
 
 def private_directory(named: Path) -> Path:

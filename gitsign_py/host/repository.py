@@ -7,11 +7,11 @@ pack passes for the object.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
 
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.gitobject import HashAlgorithm, is_object_id, prove_object_id
 from gitsign_py.errors import GitsignError, UncheckedError, UsageError
 from gitsign_py.host.gitprogram import TIMEOUT, GitCatFile, GitDied, complaint, first_words, run_git
@@ -21,7 +21,7 @@ MAX_OBJECT_BYTES = 64 << 20
 """64 MiB: the largest object that is read. Commits and tags have kilobytes; a policy file is a small blob."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Revision:
     """A commit or tag that a command line names. ``name`` is the word given, or the id for one out of a range."""
 

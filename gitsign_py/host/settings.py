@@ -6,9 +6,9 @@ wins; a variable wins over git's settings.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from gitsign_py.core.frozen import frozen
 from gitsign_py.host.gitconfig import to_bool, to_int, to_path, to_seconds
 
 Value = str | int | float | bool | Path | tuple[str, ...] | None
@@ -30,7 +30,7 @@ _URL = re.compile(r"https?://(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,
 _LONGEST_TIMEOUT = 600.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Setting:
     """One setting.
 

@@ -5,9 +5,9 @@ keeps fresh. A token is read when it is asked for, since a file may be renewed b
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.token import MAX_TOKEN_BYTES, IdentityToken, parse_unverified
 from gitsign_py.errors import ConfigError, FormatError
 
@@ -15,7 +15,7 @@ VARIABLE = "SIGSTORE_ID_TOKEN"
 FILE_VARIABLE = "GITSIGN_TOKEN_FILE"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GivenToken:
     """A token held as text (port ``TokenSource``); ``source`` is where it stood, for messages."""
 
@@ -27,7 +27,7 @@ class GivenToken:
         return _checked(self.text.raw, self.source)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TokenFile:
     """A token in a file (port ``TokenSource``), read anew each time."""
 

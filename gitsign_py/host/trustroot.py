@@ -8,27 +8,20 @@ metadata that TUF verified, or from this package. python-tuf is imported only wh
 import binascii
 from base64 import b64decode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import TypeVar
-
-from platformdirs import user_data_path
+from typing import TYPE_CHECKING, TypeVar
 
 import gitsign_py.data
+from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.core.pemtrust import authorities_from_pem, logs_from_pem, timestamp_authorities_from_pem
-from gitsign_py.core.trust import (
-    MAX_BYTES,
-    SigningConfig,
-    TrustedRoot,
-    format_trusted_root,
-    parse_client_trust_config,
-    parse_signing_config,
-    parse_trusted_root,
-)
+from gitsign_py.core.trust import MAX_BYTES, TrustedRoot, format_trusted_root, parse_trusted_root
 from gitsign_py.errors import ConfigError, FormatError, UncheckedError
 from gitsign_py.host.config import Config
-from gitsign_py.host.paths import APPLICATION, tuf_directory
+from gitsign_py.host.paths import tuf_directory, tuf_place
+
+if TYPE_CHECKING:
+    from gitsign_py.core.signingconfig import SigningConfig
 
 _DATA = Path(gitsign_py.data.__file__).parent
 INSTANCES = ("public-good", "staging")
@@ -36,13 +29,20 @@ _CLIENT_CONFIG = b"clienttrustconfig"
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoadedTrust:
-    """A trust root and where it is from, in words; ``signing_config`` when the source has one."""
+    """A trust root and where it is from, in words; ``signing_config`` when it came in the same file."""
 
     root: TrustedRoot
     source: str
-    signing_config: SigningConfig | None = None
+    signing_config: "SigningConfig | None" = None
+    signing_config_json: bytes = b""
+
+    def services(self) -> "SigningConfig | None":
+        """The signing config that belongs to this trust root, read when it is asked for."""
+        from gitsign_py.core.signingconfig import parse_signing_config  # noqa: PLC0415 - no verification needs it
+
+        return parse_signing_config(self.signing_config_json) if self.signing_config_json else self.signing_config
 
 
 def load_trusted_root(
@@ -83,7 +83,7 @@ def embedded(instance: str = "public-good") -> LoadedTrust:
     return LoadedTrust(
         parse_trusted_root((directory / "trusted_root.json").read_bytes()),
         f"embedded {instance}",
-        parse_signing_config((directory / "signing_config.v0.2.json").read_bytes()),
+        signing_config_json=(directory / "signing_config.v0.2.json").read_bytes(),
     )
 
 
@@ -114,6 +114,8 @@ def _parse(data: bytes, source: str) -> LoadedTrust:
     """A TrustedRoot, or a ClientTrustConfig with a SigningConfig beside it (the form of sigstore-python)."""
     try:
         if _CLIENT_CONFIG in data[:MAX_BYTES]:
+            from gitsign_py.core.clientconfig import parse_client_trust_config  # noqa: PLC0415 - who has such a file
+
             root, signing_config = parse_client_trust_config(data)
             return LoadedTrust(root, source, signing_config)
         return LoadedTrust(parse_trusted_root(data), source)
@@ -130,8 +132,11 @@ def _from_tuf(directory: Path, *, offline: bool) -> LoadedTrust:
         if offline or error.reason != "trust-root-expired":
             raise
         targets = tuf.refresh(directory)
-    signing_config = None if targets.signing_config is None else parse_signing_config(targets.signing_config)
-    return LoadedTrust(parse_trusted_root(targets.trusted_root), f"TUF {targets.mirror}", signing_config)
+    return LoadedTrust(
+        parse_trusted_root(targets.trusted_root),
+        f"TUF {targets.mirror}",
+        signing_config_json=targets.signing_config or b"",
+    )
 
 
 def _with_parts(whole: LoadedTrust, config: Config) -> LoadedTrust:
@@ -174,9 +179,10 @@ def _name(config: Config, field: str) -> str:
 
 def _initialized(environment: Mapping[str, str]) -> bool:
     """Whether there is a TUF cache; looking must not make its directory, HOME may be read-only."""
-    named = environment.get("TUF_ROOT")
-    place = Path(named) if named else user_data_path(APPLICATION, appauthor=False) / "tuf"
-    return (place / "mirror.json").is_file()
+    try:
+        return (tuf_place(environment).expanduser() / "mirror.json").is_file()
+    except RuntimeError:  # "~nobody/..." in TUF_ROOT: initialize says so, a verification goes on without
+        return False
 
 
 def read_bounded(path: str, source: str) -> bytes:

@@ -20,7 +20,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gitsign_py.core.encoding import load_json
-from gitsign_py.core.trust import Service as Endpoint
+from gitsign_py.core.signingconfig import Service as Endpoint
 from gitsign_py.core.trust import Validity
 from gitsign_py.errors import FormatError
 from gitsign_py.localstack.context import Context

@@ -12,7 +12,7 @@ import rfc8785
 
 from gitsign_py.core import checkpoint, merkle
 from gitsign_py.core.encoding import b64_encode
-from gitsign_py.core.trust import Service as Endpoint
+from gitsign_py.core.signingconfig import Service as Endpoint
 from gitsign_py.core.trust import Validity
 from gitsign_py.localstack import forks, rekorkinds
 from gitsign_py.localstack.context import Context

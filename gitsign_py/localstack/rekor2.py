@@ -13,7 +13,7 @@ from typing import Any
 
 from gitsign_py.core import checkpoint, note
 from gitsign_py.core.encoding import b64_encode, opaque
-from gitsign_py.core.trust import Service as Endpoint
+from gitsign_py.core.signingconfig import Service as Endpoint
 from gitsign_py.core.trust import TransparencyLogInstance, Validity
 from gitsign_py.localstack import forks, rekor2kinds
 from gitsign_py.localstack.ca import grpc_errors

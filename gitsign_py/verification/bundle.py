@@ -6,7 +6,6 @@ compared, or by a managed key, which the caller holds: then steps 2.1 to 2.4, 5.
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
@@ -14,6 +13,7 @@ from gitsign_py.core.bundle import Bundle, parse_bundle
 from gitsign_py.core.certificate import Certificate, basic_constraints, parse_certificate
 from gitsign_py.core.dsse import IN_TOTO_PAYLOAD_TYPE, Envelope, Statement, names_artifact, pae, parse_statement
 from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.keys import PublicKey
 from gitsign_py.core.timestamp import verify_timestamp
 from gitsign_py.core.timestampbuild import granted_token
@@ -41,7 +41,7 @@ HASH_SIZES = {"sha256": 32, "sha384": 48, "sha512": 64}
 _KEY_HASHES = {"ecdsa-p384": "sha384", "ecdsa-p521": "sha512", "ed25519": "sha512"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Artifact:
     """What the bundle is to be about: all digests of ``content``, or one digest and no content."""
 
@@ -71,7 +71,7 @@ def artifact_of_digest(name: str, digest: bytes) -> Artifact:
     return Artifact({name: digest}, None)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VerifiedBundle:
     """A bundle that passed every step.
 

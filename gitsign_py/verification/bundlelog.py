@@ -6,11 +6,11 @@ certificate or key, and the hash of what was signed. Without that comparison any
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 from gitsign_py.core import merkle
 from gitsign_py.core.dsse import Envelope, pae
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.logentry import LogEntry, leaf_hash_of, parse_hashedrekord
 from gitsign_py.core.rekorbodies import LoggedSignature, parse_envelope_body
 from gitsign_py.core.tlogproof import check_log_window, verify_entry, verify_promise
@@ -24,7 +24,7 @@ _ENVELOPE_KINDS = {("dsse", "0.0.1"), ("dsse", "0.0.2"), ("intoto", "0.0.2")}
 _SPKI_KIND, _CERTIFICATE_KIND = "public-key", "certificate"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Signed:
     """What the bundle's signature is: its bytes, who made it, and what it is over.
 
@@ -40,7 +40,7 @@ class Signed:
     digest: Callable[[str], bytes]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProvenEntry:
     """A verified entry, its log, and the time that the log's promise proves, if there is one."""
 

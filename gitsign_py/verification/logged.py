@@ -8,12 +8,12 @@ first that does so counts. One that belongs to another commit is never enough (C
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from gitsign_py.core.certificate import Certificate
 from gitsign_py.core.cms import SignerInfo
 from gitsign_py.core.encoding import format_rfc3339, pem_encode
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.hashedrekord import KIND
 from gitsign_py.core.logentry import LogEntry, hashedrekord_v001_body, hashedrekord_v002_body, parse_hashedrekord
 from gitsign_py.core.tlogproof import verify_entry
@@ -32,7 +32,7 @@ _KEY_DETAILS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Logged:
     """A verified entry, and the times that it proves (none for Rekor v2, whose entries state no time)."""
 

@@ -1,14 +1,14 @@
 """What a successful verification gives: facts that have been verified, and nothing else."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gitsign_py.core.certificate import Certificate
+from gitsign_py.core.frozen import frozen
 from gitsign_py.verification.steps import Step
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProvenTime:
     """A time that somebody trusted vouches for: ``source`` is ``log`` (SET) or ``timestamp`` (RFC 3161).
 
@@ -21,7 +21,7 @@ class ProvenTime:
     accuracy: timedelta = timedelta(0)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoggedEntry:
     """Where the signature stands in a transparency log, verified."""
 
@@ -34,7 +34,7 @@ class LoggedEntry:
     embedded: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VerifiedSignature:
     """A signature that passed every step asked for.
 

@@ -7,14 +7,13 @@ root and a way to ask a log are arguments.
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from gitsign_py.core import armor, cms, der, oids
 from gitsign_py.core.certificate import Certificate
 from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.logentry import LogEntry, decode_entry
-from gitsign_py.core.timestamp import verify_timestamp
 from gitsign_py.core.trust import TrustedRoot
 from gitsign_py.errors import UncheckedError, VerificationError
 from gitsign_py.verification.identity import ExpectedIdentity, check_claims, check_identity
@@ -28,7 +27,7 @@ FindEntries = Callable[[bytes, Certificate], Sequence[LogEntry]]
 _KNOWN_UNSIGNED = {oids.LOG_ENTRY, oids.TIMESTAMP_TOKEN}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Opened:
     """A signature that was parsed, not verified: what an inspector may show, marked as unproven."""
 
@@ -176,6 +175,8 @@ def _proven_times(
     if opened.timestamp is None:
         steps.skip("5.1", "signature has no timestamp")
     else:
+        from gitsign_py.core.timestamp import verify_timestamp  # noqa: PLC0415 - 14 ms, for those that have one
+
         with steps.step("5.1") as facts:
             stamp = verify_timestamp(
                 opened.timestamp, message=opened.signer.signature, authorities=trusted_root.timestamp_authorities

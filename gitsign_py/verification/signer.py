@@ -1,13 +1,13 @@
 """Steps 2.1 to 2.4 and 5.3: may this certificate sign, who issued it, was it logged, whom does it name, and when."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from gitsign_py.core import oids
 from gitsign_py.core.certificate import Certificate
 from gitsign_py.core.certpath import check_path, check_times
 from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.fulcio import CertificateIdentity, certificate_identity, check_profile
 from gitsign_py.core.sct import verify_embedded_scts
 from gitsign_py.core.tlogproof import check_log_window
@@ -17,7 +17,7 @@ from gitsign_py.verification.result import ProvenTime
 from gitsign_py.verification.steps import Report, Step
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IssuedBy:
     """One way from the leaf to a CA of the trust root: ``path`` starts with the leaf's own issuer."""
 
@@ -25,7 +25,7 @@ class IssuedBy:
     path: tuple[Certificate, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Signer:
     """A leaf that passed steps 2.1 to 2.4; its validity in time is step 5.3."""
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Literal
 
+from gitsign_py.core.frozen import field, frozen
 from gitsign_py.errors import Fact, FormatError, UncheckedError, VerificationError
 
 Outcome = Literal["passed", "failed", "unchecked", "skipped"]
@@ -30,7 +30,7 @@ TITLES: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """What became of one step: its number, outcome, the facts used and, when it failed, the reason."""
 
@@ -46,11 +46,11 @@ class Step:
         return TITLES[self.number]
 
 
-@dataclass(slots=True)
 class Report:
     """Collects the steps as they are made, so that a refusal can name what did pass."""
 
-    steps: list[Step] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
 
     @contextmanager
     def step(self, number: str) -> Iterator[dict[str, Fact]]:

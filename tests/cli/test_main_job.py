@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -98,7 +99,7 @@ def test_a_changed_commit_is_badsig(bench: Workbench) -> None:
 def test_what_cannot_be_checked_is_errsig(bench: Workbench) -> None:
     bench.configure("gitsign.rekorMode=online")
     bench.commit()
-    env = {"GITSIGN_REKOR_URL": "http://127.0.0.1:9"}
+    env: dict[str, Any] = {"GITSIGN_REKOR_URL": "http://127.0.0.1:9"}
     done = bench.try_git("verify-commit", "--raw", "HEAD", **env)
     assert done.returncode == 1
     assert b"[GNUPG:] ERRSIG " in done.stderr

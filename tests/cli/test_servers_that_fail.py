@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.badserver import BadServer, drop, forward, huge, raw, reply, slow
-from tests.support.stack import RunningStack
+from tests.support.stack import RunningStack, running_stack
 from tests.support.workbench import Workbench
 
 NOWHERE = "http://127.0.0.1:9"
@@ -56,7 +56,8 @@ def test_one_error_of_the_server_is_forgiven(bench: Workbench, variable: str, na
 @pytest.mark.parametrize("variable", ["GITSIGN_FULCIO_URL", "GITSIGN_REKOR_URL"])
 @pytest.mark.parametrize(
     "answer",
-    [reply(500, {"message": "no"}), reply(200, b"garbage"), reply(201, b"{}"), drop(), raw(b"nonsense\r\n\r\n"), huge(6 << 20), reply(201, b"[" * 100000)],
+    [reply(500, {"message": "no"}), reply(200, b"garbage"), reply(201, b"{}"), drop(), raw(b"nonsense\r\n\r\n"),
+     huge(6 << 20), reply(201, b"[" * 100000)],
     ids=["500", "garbage", "empty", "dropped", "nonsense", "huge", "deep"],
 )  # fmt: skip
 def test_answers_that_cannot_be_used(bench: Workbench, variable: str, answer: object) -> None:
@@ -80,8 +81,6 @@ def test_somebody_elses_entry_is_refused(bench: Workbench) -> None:
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """A stack that misbehaves when it is told to."""
-    from tests.support.stack import running_stack
-
     with running_stack(tmp_path_factory.mktemp("broken"), "--fault-control") as running:
         yield running
 

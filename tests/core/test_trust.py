@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitsign_py.core import note
+from gitsign_py.core.clientconfig import parse_client_trust_config
 from gitsign_py.core.keydetails import key_details, verify_with
 from gitsign_py.core.trust import (
     MEDIA_TYPE,
@@ -19,7 +20,6 @@ from gitsign_py.core.trust import (
     TrustedRoot,
     Validity,
     format_trusted_root,
-    parse_client_trust_config,
     parse_trusted_root,
 )
 from gitsign_py.errors import FormatError, InvalidSignatureError

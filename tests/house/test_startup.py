@@ -15,6 +15,10 @@ from gitsign_py.cli import main
 status = main(sys.argv[2:])
 open(sys.argv[1], "w").write(json.dumps([status, sorted(sys.modules)]))
 """
+PAYLOAD = (
+    b"tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\n"
+    b"author A <alice@example.com> 1 +0000\ncommitter A <alice@example.com> 1 +0000\n\nhi\n"
+)
 HEAVY = {
     "requests",
     "urllib3",
@@ -55,15 +59,13 @@ def test_offline_verify_loads_no_network_and_no_heavy_library(bench: Workbench) 
 
 
 def test_the_front_verifies_without_network(bench: Workbench) -> None:
-    payload = b"tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\nauthor A <alice@example.com> 1 +0000\ncommitter A <alice@example.com> 1 +0000\n\nhi\n"
-    (bench.folder / "sig").write_bytes(bench.tool("-bsau", EMAIL, stdin=payload).stdout)
-    modules = loaded(bench, "--status-fd=2", "--verify", str(bench.folder / "sig"), "-", stdin=payload)
+    (bench.folder / "sig").write_bytes(bench.tool("-bsau", EMAIL, stdin=PAYLOAD).stdout)
+    modules = loaded(bench, "--status-fd=2", "--verify", str(bench.folder / "sig"), "-", stdin=PAYLOAD)
     assert not modules & (HEAVY | {"argparse", "gitsign_py.clients"})
 
 
 def test_signing_loads_no_dulwich_no_tables_no_servers(bench: Workbench) -> None:
-    payload = b"tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\nauthor A <alice@example.com> 1 +0000\ncommitter A <alice@example.com> 1 +0000\n\nhi\n"
-    modules = loaded(bench, "--status-fd=2", "-bsau", EMAIL, stdin=payload)
+    modules = loaded(bench, "--status-fd=2", "-bsau", EMAIL, stdin=PAYLOAD)
     assert not modules & (HEAVY - {"requests", "urllib3", "id", "keyring", "cryptography.x509"})
     assert not modules & {"argparse", "gitsign_py.localstack"}
 
@@ -78,12 +80,16 @@ def test_small_commands_stay_small(bench: Workbench, command: list[str]) -> None
     assert not set(modules) & {"requests", "dulwich", "tuf", "starlette", "uvicorn", "cryptography"}
 
 
+_THIN = """\
+import sys
+sys.path.insert(0, sys.argv[1])
+import gitsign_py.agent.client
+heavy = {"cryptography", "json", "socket", "argparse", "dataclasses", "typing"}
+print(sorted(name for name in sys.modules if name.split(".")[0] in heavy))
+"""
+
+
 def test_the_thin_client_of_the_agent_loads_the_standard_library_alone() -> None:
-    code = "import sys; import gitsign_py.agent.client; print([m for m in sys.modules if m.split('.')[0] in ('cryptography', 'json', 'socket', 'argparse', 'dataclasses', 'typing')])"
-    done = subprocess.run(
-        [sys.executable, "-S", "-c", f"import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r}); {code}"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    command = [sys.executable, "-S", "-c", _THIN, str(Path(__file__).parents[2])]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

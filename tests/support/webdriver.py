@@ -50,6 +50,18 @@ class Chromium:
     def text(self, selector: str = "body") -> str:
         return str(self.call("GET", self._element(selector) + "/text"))
 
+    def shows(self, words: str, *, seconds: float = 20) -> str:
+        """Wait until the page shows ``words``, since a click returns before its page is there; gives the page's text."""
+
+        def seen() -> str:
+            try:
+                text = self.text()
+            except AssertionError:  # between two pages
+                return ""
+            return text if words in text else ""
+
+        return str(wait_for(seconds, seen))
+
     def address(self) -> str:
         return str(self.call("GET", "/url"))
 

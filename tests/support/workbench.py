@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.support.gitrepo import environment as git_environment
 from tests.support.stack import ROOT, RunningStack
@@ -71,7 +72,7 @@ class Workbench:
             self.git("config", "--add", key, value, cwd=cwd)
 
     def run(
-        self, command: list[str], *, cwd: Path | None = None, stdin: bytes = b"", timeout: float = 60, **env: str
+        self, command: list[str], *, cwd: Path | None = None, stdin: bytes = b"", timeout: float = 60, **env: Any
     ) -> "subprocess.CompletedProcess[bytes]":
         return subprocess.run(
             command,
@@ -84,21 +85,21 @@ class Workbench:
             start_new_session=True,  # no controlling terminal: what is said goes to stderr and the log
         )
 
-    def git(self, *arguments: str, cwd: Path | None = None, **env: str) -> str:
+    def git(self, *arguments: str, cwd: Path | None = None, **env: Any) -> str:
         done = self.run(["git", *arguments], cwd=cwd, **env)
         assert done.returncode == 0, (arguments, done.stdout, done.stderr)
         return done.stdout.decode().rstrip("\n")
 
-    def try_git(self, *arguments: str, cwd: Path | None = None, **env: str) -> "subprocess.CompletedProcess[bytes]":
+    def try_git(self, *arguments: str, cwd: Path | None = None, **env: Any) -> "subprocess.CompletedProcess[bytes]":
         return self.run(["git", *arguments], cwd=cwd, **env)
 
     def tool(
-        self, *arguments: str, cwd: Path | None = None, stdin: bytes = b"", **env: str
+        self, *arguments: str, cwd: Path | None = None, stdin: bytes = b"", **env: Any
     ) -> "subprocess.CompletedProcess[bytes]":
         """Run gitsign-py itself."""
         return self.run([str(program(self.folder)), *arguments], cwd=cwd, stdin=stdin, **env)
 
-    def commit(self, message: str = "hello", *options: str, cwd: Path | None = None, **env: str) -> str:
+    def commit(self, message: str = "hello", *options: str, cwd: Path | None = None, **env: Any) -> str:
         """Make a signed commit; gives its id."""
         self.git("commit", "-q", "--allow-empty", "-S", "-m", message, *options, cwd=cwd, **env)
         return self.git("rev-parse", "HEAD", cwd=cwd)
@@ -108,7 +109,7 @@ class Workbench:
         """The flags that ask for Alice."""
         return ["--certificate-identity", EMAIL, "--certificate-oidc-issuer", self.stack.url]
 
-    def verify(self, *arguments: str, cwd: Path | None = None, **env: str) -> "subprocess.CompletedProcess[bytes]":
+    def verify(self, *arguments: str, cwd: Path | None = None, **env: Any) -> "subprocess.CompletedProcess[bytes]":
         return self.tool("verify", *self.who, *arguments, cwd=cwd, **env)
 
     def store(self, kind: str, data: bytes, cwd: Path | None = None) -> str:

@@ -1,0 +1,100 @@
+"""Frozen records behave as frozen slotted dataclasses do."""
+
+import copy
+import dataclasses
+import pickle
+
+import pytest
+
+from gitsign_py.core.frozen import field, frozen, replace
+
+
+@frozen
+class Record:
+    """A record."""
+
+    number: int
+    text: str = "x"
+    items: dict[str, int] = field(default_factory=dict)
+    digest: str = field(default="", compare=False)
+    secret: str = field(default="s", repr=False)
+
+    def __post_init__(self) -> None:
+        if self.number < 0:
+            raise ValueError("negative")
+
+    @property
+    def double(self) -> int:
+        return self.number * 2
+
+
+@frozen
+class Other:
+    number: int
+    text: str = "x"
+
+
+@frozen
+class Empty:
+    pass
+
+
+def test_arguments_by_position_and_by_name() -> None:
+    assert Record(1, "a").text == "a"
+    assert Record(number=1).items == {}
+    assert Record(1).items is not Record(1).items
+    assert Record(2).double == 4
+    for wrong in ({}, {"number": 1, "more": 2}):
+        with pytest.raises(TypeError):
+            Record(**wrong)  # type: ignore[arg-type]
+
+
+def test_post_init_runs() -> None:
+    with pytest.raises(ValueError, match="negative"):
+        Record(-1)
+    with pytest.raises(ValueError, match="negative"):
+        replace(Record(1), number=-1)
+
+
+def test_nothing_can_be_changed_or_added() -> None:
+    record = Record(1)
+    for name in ("number", "new"):
+        with pytest.raises(AttributeError, match="frozen"):
+            setattr(record, name, 2)
+    with pytest.raises(AttributeError, match="frozen"):
+        del record.number
+    assert not hasattr(record, "__dict__")
+
+
+def test_comparing_hashing_showing() -> None:
+    assert Record(1, digest="a") == Record(1, digest="b")
+    assert Record(1) != Record(2)
+    assert Other(1) != object()
+    assert hash(Other(1)) == hash(Other(1))
+    assert {Other(1), Other(1)} == {Other(1)}
+    assert repr(Record(1)) == "Record(number=1, text='x', items={}, digest='')"
+    assert repr(Empty()) == "Empty()"
+    assert Empty() == Empty()
+
+
+def test_copies_and_other_processes() -> None:
+    record = Record(1, "a", {"b": 2}, "c", "d")
+    assert pickle.loads(pickle.dumps(record)) == record
+    assert copy.deepcopy(record) == record
+    assert replace(record, text="z").text == "z"
+    with pytest.raises(TypeError):
+        replace(record, nothing=1)
+
+
+def test_the_standard_librarys_functions_work() -> None:
+    record = Record(1)
+    assert dataclasses.is_dataclass(record)
+    assert [one.name for one in dataclasses.fields(record)] == ["number", "text", "items", "digest", "secret"]
+    assert dataclasses.asdict(record)["number"] == 1
+    assert dataclasses.replace(record, number=5).number == 5
+
+
+def test_matching() -> None:
+    match Other(3):
+        case Other(number, text):
+            assert (number, text) == (3, "x")
