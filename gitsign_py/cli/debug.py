@@ -1,0 +1,110 @@
+"""``gitsign-py debug token``: the claims of the identity token that would be used, and what is wrong with it."""
+
+import argparse
+import json
+import os
+from typing import Any
+
+from gitsign_py.cli import exit_status, line_of, printable, wiring
+from gitsign_py.cli.gitsigning import committer_of
+from gitsign_py.cli.tokens import Person, TokenDesk
+from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.core.token import (
+    IdentityToken,
+    UnverifiedClaims,
+    certificate_identities,
+    check_claims,
+    parse_unverified,
+)
+from gitsign_py.errors import GitsignError, UncheckedError
+from gitsign_py.host.gitprogram import run_git
+from gitsign_py.host.terminal import open_terminal
+
+_EPILOG = """\
+examples:
+  gitsign-py debug token
+  gitsign-py debug token --raw | wc -c        (the token itself: who has it can sign as you until it expires)
+
+No server checks the token, no certificate is asked for, nothing is logged.
+exit status: 0, 1 when a server would refuse the token, 2 usage or configuration
+"""
+
+
+def run(arguments: list[str]) -> int:
+    """Run ``gitsign-py debug``."""
+    options = _parser().parse_args(arguments)
+    settings = wiring.load_settings()
+    token = _find(settings, options.token)
+    if options.raw:
+        print(token.raw)
+        return 0
+    claims = parse_unverified(token.raw)
+    problem = _problem(settings, claims)
+    value = describe(claims) | ({"problem": line_of(problem)} if problem is not None else {})
+    if options.json:
+        print(json.dumps(value, indent=2))
+    else:
+        for name, each in value.items():
+            text = each if isinstance(each, str) else json.dumps(each)
+            print(printable(f"{name:<24}{text}"))
+    return 0 if problem is None else exit_status(problem)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gitsign-py debug",
+        description="Look at the identity token that would be used to sign here.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("what", choices=("token",), help="what to look at")
+    parser.add_argument("--token", metavar="TOKEN", help="look at this one")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON")
+    form.add_argument("--raw", action="store_true", help="print the token itself, a secret")
+    return parser
+
+
+def _find(settings: wiring.Settings, given: str | None) -> IdentityToken:
+    """Find the token as signing does, with a sign-in where signing would ask for one."""
+    chosen = wiring.endpoints(settings)
+    log_path = settings.config.log_path
+    with (
+        open_terminal(os.environ, log_path=log_path, now=wiring.now) as terminal,
+        wiring.session(settings) as http,
+    ):
+        return TokenDesk(settings, chosen, http, Person(terminal, *_committer(settings)), given).find()
+
+
+def _committer(settings: wiring.Settings) -> tuple[str, str]:
+    """Name and address of the committer; nobody where git does not know."""
+    try:
+        line = run_git(["var", "GIT_COMMITTER_IDENT"], environment=settings.environment)
+    except UncheckedError:
+        return "", ""
+    return committer_of(b"committer " + line)
+
+
+def _problem(settings: wiring.Settings, claims: UnverifiedClaims) -> GitsignError | None:
+    try:
+        check_claims(claims, now=wiring.now(), audience=settings.config.client_id)
+    except GitsignError as error:
+        return error
+    return None
+
+
+def describe(claims: UnverifiedClaims) -> dict[str, Any]:
+    """The claims by their names in the token, and first whom a certificate for it would name."""
+    times = {"exp": claims.expiry, "iat": claims.issued_at, "nbf": claims.not_before}
+    value: dict[str, Any] = {
+        "certificate identity": certificate_identities(claims)[-1],
+        "alg": claims.algorithm,
+        "iss": claims.issuer,
+        "sub": claims.subject,
+        "aud": list(claims.audience),
+        **{name: format_rfc3339(time) for name, time in times.items() if time is not None},
+        "email": claims.email,
+        "email_verified": claims.email_verified,
+        **claims.other,
+    }
+    return {name: each for name, each in value.items() if each is not None}
