@@ -14,7 +14,7 @@ from tests.support.workbench import Workbench
 NOWHERE = "http://127.0.0.1:9"
 
 
-def refused(bench: Workbench, **env: str) -> str:
+def refused(bench: Workbench, **env: Any) -> str:
     """Try to commit; gives what was said. No commit is made, nothing is left in the repository."""
     before = sorted(path for path in bench.repo.rglob("*") if path.is_file())
     done = bench.try_git("commit", "-q", "--allow-empty", "-S", "-m", "x", **env)
