@@ -20,7 +20,7 @@ from gitsign_py.verification.signature import FindEntries, open_signature, verif
 from gitsign_py.verification.steps import Report
 
 # Refusals that say that we cannot judge, not that the signature is wrong: unknown logs, forms that nobody specified.
-_CANNOT_JUDGE = frozenset({"log-unknown", "log-entry-kind-unknown", "sct-log-unknown", "signature-prerelease"})
+_CANNOT_JUDGE = frozenset({"log-unknown", "entry-kind-unsupported", "sct-log-unknown", "signature-prerelease"})
 
 
 @dataclass(frozen=True, slots=True)

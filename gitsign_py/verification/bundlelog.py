@@ -123,7 +123,7 @@ def _check_body(entry: LogEntry, signed: Signed) -> None:
         _check_envelope(entry, signed)
     else:
         raise VerificationError(
-            "log-entry-kind-unknown",
+            "entry-kind-unsupported",
             f"log entry is of kind {entry.kind[:40]} {entry.version[:20]}, which is not supported",
         )
 

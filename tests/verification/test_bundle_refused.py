@@ -97,7 +97,7 @@ SPOILED: dict[str, tuple[Callable[[dict[str, Any]], None], str, str]] = {
         "artifact-digest-mismatch",
     ),
     "log-entry-missing": (spoil(MATERIAL, "tlogEntries"), "4.1", "log-entry-missing"),
-    "entry-kind-unknown": (spoil(*ENTRY, "kindVersion", "kind", value="rekord"), "4.2", "log-entry-kind-unknown"),
+    "entry-kind-unknown": (spoil(*ENTRY, "kindVersion", "kind", value="rekord"), "4.2", "entry-kind-unsupported"),
     "entry-of-an-envelope": (
         spoil(*ENTRY, "kindVersion", value={"kind": "dsse", "version": "0.0.1"}),
         "4.2",
