@@ -15,7 +15,7 @@ from gitsign_py.agent.holder import Holder, Plan
 from gitsign_py.cli import wiring
 from gitsign_py.cli.gitchecking import check
 from gitsign_py.cli.gitsigning import summary
-from gitsign_py.cli.tokens import Person, TokenDesk
+from gitsign_py.cli.tokens import Person, TokenDesk, needs_person
 from gitsign_py.clients.ambient import NAMES, detect
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.signin import remembered_token
@@ -155,6 +155,6 @@ def _silent(settings: wiring.Settings, chosen: wiring.Endpoints, http: HttpSessi
     if settings.config.token_provider in NAMES or (not settings.config.token_provider and detect(settings.environment)):
         return None
     desk = TokenDesk(settings, chosen, http, Person(Mute(), email=email))
-    if not desk.needs_person():
+    if not needs_person(settings, chosen):
         return desk.find()
     return remembered_token(wiring.sign_in_settings(settings, chosen), wiring.sign_in_tools(settings, http, Mute()))

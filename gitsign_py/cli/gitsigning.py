@@ -10,9 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from gitsign_py.agent import client
-from gitsign_py.agent.lifecycle import ensure_running, should_start
 from gitsign_py.cli import line_of, wiring
-from gitsign_py.cli.tokens import Person, TokenDesk
+from gitsign_py.cli.tokens import Person, TokenDesk, needs_person
 from gitsign_py.core import gpgstatus
 from gitsign_py.core.gittext import split_person
 from gitsign_py.errors import (
@@ -71,7 +70,7 @@ def sign(settings: wiring.Settings, payload: bytes, terminal: Terminal, *, token
     chosen = wiring.endpoints(settings)
     root = wiring.trusted_root(settings)
     with wiring.session(settings) as http:
-        desk = TokenDesk(settings, chosen, http, Person(terminal, *committer_of(payload)), token)
+        desk = TokenDesk(settings, chosen, http, Person(terminal, *committer_of(payload)), flag=token)
         services = wiring.signing_services(http, chosen, root, desk)
         return sign_payload(payload, services=services, options=wiring.signing_options(settings, chosen, root))
 
@@ -82,13 +81,13 @@ def _by_new_agent(settings: wiring.Settings, payload: bytes) -> Fields | None:
     A token that is simply there makes a signature as quickly without one. None: sign here.
     """
     mode, environment = settings.config.agent, settings.environment
-    if mode == "off" or not should_start(mode, environment):
+    if mode == "off" or (mode != "on" and not needs_person(settings, wiring.endpoints(settings))):
         return None
-    chosen = wiring.endpoints(settings)
-    with wiring.session(settings) as http:
-        desk = TokenDesk(settings, chosen, http, Person(_Nobody()))
-        if mode != "on" and not desk.needs_person():
-            return None
+    # 40 ms, for those who are to have an agent
+    from gitsign_py.agent.lifecycle import ensure_running, should_start  # noqa: PLC0415
+
+    if not should_start(mode, environment):
+        return None
     from gitsign_py.cli.agentanswers import answer_need  # noqa: PLC0415 - only where an agent is used
 
     path = client.socket_path(dict(environment))
@@ -101,23 +100,6 @@ def _by_new_agent(settings: wiring.Settings, payload: bytes) -> Fields | None:
     if reply is not None and reply.get("status") != b"ok":
         raise agent_error(reply)
     return reply
-
-
-class _Nobody:
-    """A dialogue with nobody, for asking what would be needed."""
-
-    interactive = False
-
-    def show(self, text: str) -> None:
-        """Say nothing."""
-
-    def confirm(self, question: str) -> bool:
-        """Nobody agrees."""
-        return not question
-
-    def prompt(self, text: str) -> str:
-        """Nobody answers."""
-        return text[:0]
 
 
 def agent_error(reply: Fields) -> GitsignError:
