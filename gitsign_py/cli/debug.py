@@ -73,10 +73,10 @@ def _find(settings: wiring.Settings, given: str | None) -> IdentityToken:
         open_terminal(os.environ, log_path=log_path, now=wiring.now) as terminal,
         wiring.session(settings) as http,
     ):
-        return TokenDesk(settings, chosen, http, Person(terminal, *_committer(settings)), given).find()
+        return TokenDesk(settings, chosen, http, Person(terminal, *committer_here(settings)), given).find()
 
 
-def _committer(settings: wiring.Settings) -> tuple[str, str]:
+def committer_here(settings: wiring.Settings) -> tuple[str, str]:
     """Name and address of the committer; nobody where git does not know."""
     try:
         line = run_git(["var", "GIT_COMMITTER_IDENT"], environment=settings.environment)

@@ -1,0 +1,96 @@
+"""Sign an in-toto statement about a git object: credential, DSSE signature, timestamp, log entry, a last look.
+
+The result is a Sigstore bundle with everything a verifier needs, judged by the same verifier before it is given out.
+The log holds a hashedrekord over the envelope's pre-authentication encoding, which both versions of Rekor take.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gitsign_py.core.bundle import Bundle, format_bundle
+from gitsign_py.core.dsse import IN_TOTO_PAYLOAD_TYPE, Envelope, EnvelopeSignature, pae
+from gitsign_py.core.encoding import b64_encode
+from gitsign_py.core.timestampbuild import TimestampRequest, build_request
+from gitsign_py.credential import check_usable, obtain_credential
+from gitsign_py.errors import ServiceError, VerificationError
+from gitsign_py.signing import SigningOptions, SigningServices
+from gitsign_py.verification.bundle import Artifact, VerifiedBundle, verify_bundle
+
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """``envelope`` is the DSSE envelope as JSON, ``bundle`` the Sigstore bundle as JSON, ``verified`` its contents."""
+
+    envelope: bytes
+    bundle: bytes
+    verified: VerifiedBundle
+
+
+def git_artifact(digest_name: str, oid: str) -> Artifact:
+    """The git object as a subject of statements: ``gitCommit`` or ``gitTree``, and its id (hex)."""
+    return Artifact({digest_name: bytes.fromhex(oid)}, None)
+
+
+def statement_about(digest_name: str, oid: str, predicate_type: str, predicate: Mapping[str, Any]) -> bytes:
+    """Write the in-toto statement (version 1) about one git object as JSON."""
+    value = {
+        "_type": STATEMENT_TYPE,
+        "subject": [{"digest": {digest_name: oid}}],
+        "predicateType": predicate_type,
+        "predicate": predicate,
+    }
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+
+
+def attest(statement: bytes, artifact: Artifact, *, services: SigningServices, options: SigningOptions) -> Attestation:
+    """Sign a statement with a new credential, log it, and verify what came of it.
+
+    Raises as ``sign_payload`` does; ServiceError ``attestation-unverifiable`` when the result does not verify.
+    """
+    credential = obtain_credential(
+        options.request, tokens=services.tokens, authority=services.authority, now=services.clock.now()
+    )
+    check_usable(credential, services.clock.now())
+    message = pae(IN_TOTO_PAYLOAD_TYPE, statement)
+    signature = credential.sign(message)
+    stamps = _timestamps(signature, services)
+    entry = services.log.submit(
+        digest=hashlib.sha256(message).digest(), signature=signature, certificate=credential.certificate.raw
+    )
+    envelope = Envelope(statement, IN_TOTO_PAYLOAD_TYPE, (EnvelopeSignature(signature),))
+    bundle = format_bundle(Bundle("0.3", (credential.certificate.raw,), None, (entry,), stamps, envelope))
+    return Attestation(envelope_json(envelope), bundle, _verified(bundle, artifact, services, options))
+
+
+def envelope_json(envelope: Envelope) -> bytes:
+    """Write a DSSE envelope as JSON (envelope.md)."""
+    signatures = [{"keyid": one.keyid, "sig": b64_encode(one.signature)} for one in envelope.signatures]
+    value = {"payloadType": envelope.payload_type, "payload": b64_encode(envelope.payload), "signatures": signatures}
+    return json.dumps(value, separators=(",", ":")).encode("ascii")
+
+
+def _timestamps(signature: bytes, services: SigningServices) -> tuple[bytes, ...]:
+    """The time-stamp response over the signature, as bundles carry it; ``_verified`` checks it."""
+    if services.timestamps is None:
+        return ()
+    nonce = int.from_bytes(services.random(8), "big") >> 1
+    request = TimestampRequest("sha256", hashlib.sha256(signature).digest(), nonce=nonce)
+    return (services.timestamps.timestamp(build_request(request)),)
+
+
+def _verified(bundle: bytes, artifact: Artifact, services: SigningServices, options: SigningOptions) -> VerifiedBundle:
+    now = services.clock.now()
+    try:
+        return verify_bundle(bundle, artifact=artifact, trusted_root=options.trusted_root, now=now)
+    except VerificationError as error:
+        raise ServiceError(
+            "attestation-unverifiable",
+            f"the new attestation does not verify and is not stored: {error.message}",
+            hint=error.hint or "check that the services and the trust root belong to the same instance",
+            facts={"cause": error.reason, **error.facts},
+        ) from error

@@ -1,0 +1,104 @@
+"""Attestations in a repository, where the Go client keeps them: refs/attestations/commits and .../trees.
+
+The ref names a commit whose tree has a folder for each object's id; in it, for a file NAME, stand NAME itself, NAME.sig
+(the DSSE envelope) and NAME.sigstore.json (the bundle, which alone can be verified without asking a log).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gitsign_py.errors import UncheckedError, UsageError
+from gitsign_py.host.repository import GitRepository
+
+_NOTHING = "0" * 40
+_ATTEMPTS = 5
+SUFFIX = ".sigstore.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One attestation: its name, and its bundle; None for one of the Go client, which keeps none."""
+
+    name: str
+    bundle: bytes | None
+
+
+def store(
+    repository: GitRepository, ref: str, oid: str, files: Mapping[str, bytes], *, message: str, replace: bool = False
+) -> str:
+    """Add files to the folder of ``oid`` and give the id of the new commit under ``ref``. No worktree is touched.
+
+    Raises UsageError ``attestation-exists`` without ``replace``; UncheckedError ``attestation-ref-busy`` when others
+    kept moving the ref.
+    """
+    blobs = {name: _written(repository, data) for name, data in files.items()}
+    for _ in range(_ATTEMPTS):
+        old = _tip(repository, ref)
+        if not replace:
+            refuse_existing(repository, ref, oid, tuple(files))
+        folder = _tree(repository, f"{old}:{oid}" if old else "", {n: ("100644 blob", b) for n, b in blobs.items()})
+        tree = _tree(repository, old, {oid: ("040000 tree", folder)})
+        parents = ["-p", old] if old else []
+        new = _line(repository.run(["commit-tree", "--no-gpg-sign", *parents, "-m", message, tree]))
+        if _moved(repository, ref, new, old):
+            return new
+    raise UncheckedError("attestation-ref-busy", f"others keep moving {ref}", hint="try again")
+
+
+def refuse_existing(repository: GitRepository, ref: str, oid: str, names: tuple[str, ...]) -> None:
+    """Refuse to write over what is there. Raises UsageError ``attestation-exists``."""
+    present = {name for name, _, _ in _entries(repository, f"{ref}:{oid}")}
+    for name in names:
+        if name in present:
+            raise UsageError(
+                "attestation-exists",
+                f"there is an attestation {name} for {oid} already",
+                hint="give the file another name, or --force to replace it (the log keeps both)",
+            )
+
+
+def stored(repository: GitRepository, ref: str, oid: str) -> tuple[Stored, ...]:
+    """Every attestation about ``oid``, by name."""
+    found = {name: blob for name, kind, blob in _entries(repository, f"{ref}:{oid}") if kind.endswith("blob")}
+    names = {name.removesuffix(SUFFIX) for name in found if name.endswith(SUFFIX)}
+    names |= {name.removesuffix(".sig") for name in found if name.endswith(".sig")}
+    return tuple(Stored(name, _bundle(repository, found.get(name + SUFFIX))) for name in sorted(names))
+
+
+def _bundle(repository: GitRepository, blob: str | None) -> bytes | None:
+    return None if blob is None else repository.read(blob).data
+
+
+def _written(repository: GitRepository, data: bytes) -> str:
+    return _line(repository.run(["hash-object", "-w", "--stdin"], stdin=data))
+
+
+def _tip(repository: GitRepository, ref: str) -> str:
+    return _line(repository.run(["rev-parse", "--verify", "-q", f"{ref}^{{commit}}"], accept=(0, 1)))
+
+
+def _entries(repository: GitRepository, tree: str) -> list[tuple[str, str, str]]:
+    """Name, ``mode kind`` and id of a tree's entries; none when there is no such tree."""
+    if not _line(repository.run(["rev-parse", "--verify", "-q", "--end-of-options", tree], accept=(0, 1, 128))):
+        return []
+    rows = repository.run(["ls-tree", "-z", tree]).decode("utf-8", "surrogateescape").split("\0")[:-1]
+    split = (row.partition("\t") for row in rows)
+    return [(name, facts.rpartition(" ")[0], facts.rpartition(" ")[2]) for facts, _, name in split]
+
+
+def _tree(repository: GitRepository, old: str, added: Mapping[str, tuple[str, str]]) -> str:
+    """A tree with the entries of ``old`` (empty: none) and those added in their place."""
+    kept = {name: (kind, blob) for name, kind, blob in _entries(repository, old)} if old else {}
+    rows = "".join(f"{kind} {blob}\t{name}\0" for name, (kind, blob) in (kept | dict(added)).items())
+    return _line(repository.run(["mktree", "-z"], stdin=rows.encode("utf-8", "surrogateescape")))
+
+
+def _moved(repository: GitRepository, ref: str, new: str, old: str) -> bool:
+    """Move the ref if it still is where it was; False when another process was quicker."""
+    expected = old or _NOTHING[: len(new)].ljust(len(new), "0")
+    repository.run(["update-ref", "--create-reflog", ref, new, expected], accept=(0, 128))
+    return _tip(repository, ref) == new
+
+
+def _line(output: bytes) -> str:
+    return output.decode("ascii", "replace").strip()
