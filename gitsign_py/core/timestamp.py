@@ -200,6 +200,11 @@ def _signer_certificate(token: _Token, authority: CertificateAuthority) -> Certi
     certificate = cms.signer_certificate(token.signed, token.signer, extra=own)
     if own and certificate.raw != first.raw:
         raise _untrusted("timestamp was signed by another certificate than the authority's own")
+    for other in token.signed.certificates:  # a twin under another name is a spoiled copy, or a bait for other readers
+        if other.public_key == certificate.public_key and other.raw != certificate.raw:
+            raise VerificationError(
+                "timestamp-signer-not-found", "timestamp carries a second certificate for its signer's key"
+            )
     return certificate
 
 

@@ -1,0 +1,26 @@
+"""Fuzz identity tokens."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.fuzz.harness import NOW, all_of, instrumented, run
+
+with instrumented():
+    from gitsign_py.core import token
+
+
+def claims(data: bytes) -> None:
+    text = data.decode("utf-8", "surrogateescape")
+    found = token.parse_unverified(text)
+    token.certificate_issuers(found)
+    token.certificate_identities(found)
+    token.challenge_subject(found)
+    token.check_claims(found, audience="sigstore", now=NOW)
+
+
+one_input = all_of(claims)
+
+if __name__ == "__main__":
+    run(one_input)
