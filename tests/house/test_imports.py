@@ -14,6 +14,7 @@ ROOMS = {
     "policy": ("verification", "ports", "core", "errors"),
     "verification": ("ports", "core", "errors"),
     "signing": ("credential", "verification", "ports", "core", "errors"),
+    "attestation": ("signing", "credential", "verification", "ports", "core", "errors"),
     "credential": ("verification", "ports", "core", "errors"),
     "data": (),
     "clients": ("host", "signing", "verification", "ports", "core", "data", "errors"),
@@ -35,7 +36,7 @@ IMPURE = {
     "dulwich",
     "pathlib",
 }
-PURE_ROOMS = ("core", "policy", "verification", "signing", "credential")
+PURE_ROOMS = ("core", "policy", "verification", "signing", "credential", "attestation")
 
 
 def modules() -> Iterator[Path]:
