@@ -30,6 +30,7 @@ def home(tmp_path: Path, stack: RunningStack) -> Iterator[Home]:
             "open(path + '.new', 'w').write(url)\nos.rename(path + '.new', path)\n"
         )
         home.git("config", "gitsign.tokenProvider", "interactive")
+        home.git("config", "gitsign.signInTimeout", "30")  # a failed test ends in time
         home.git("config", "gitsign.urlOpener", f"{sys.executable} {note} {{{{.URL}}}} {home.directory / 'address'}")
         yield home
 

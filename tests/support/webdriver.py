@@ -51,7 +51,7 @@ class Chromium:
         return str(self.call("GET", self._element(selector) + "/text"))
 
     def shows(self, words: str, *, seconds: float = 20) -> str:
-        """Wait until the page shows ``words``, since a click returns before its page is there; gives the page's text."""
+        """Wait until the page shows ``words`` (a click returns before its page is there); gives its text."""
 
         def seen() -> str:
             try:
