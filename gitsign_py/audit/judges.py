@@ -6,7 +6,7 @@ from typing import Protocol
 from gitsign_py.audit.scan import Scanned
 from gitsign_py.errors import FormatError, GitsignError, UncheckedError
 from gitsign_py.policy.evaluate import evaluate_one
-from gitsign_py.policy.facts import CommitFacts, Decision, SignatureFacts
+from gitsign_py.policy.facts import UNSIGNED, CommitFacts, Decision, SignatureFacts
 from gitsign_py.policy.history import PolicyHistory
 from gitsign_py.policy.model import Key, Policy
 from gitsign_py.policy.surroundings import NOTHING_CHANGED, InRepository, MergeGraph
@@ -14,6 +14,8 @@ from gitsign_py.ports import ObjectSource
 
 FactsOf = Callable[[str], tuple[CommitFacts, SignatureFacts]]
 """Reads and verifies one commit by its id."""
+_ANYBODY = Decision("verified", "verified", "signature is good; no policy says who may sign")
+_NOBODY = Decision("unsigned", UNSIGNED.reason, UNSIGNED.message)
 _MAX_DEPTH = 64
 _MAX_REMEMBERED = 10_000
 
@@ -42,7 +44,9 @@ class AnySigner:
     def judge(self, item: Scanned, facts: SignatureFacts, refs: Iterable[str]) -> Decision:  # noqa: ARG002
         """Take the signature's own status."""
         if facts.status == "good":
-            return Decision("verified", "verified", "signature is good; no policy says who may sign")
+            return _ANYBODY
+        if facts is UNSIGNED:
+            return _NOBODY
         return Decision(facts.status, facts.reason, facts.message)
 
     def listed_keys(self) -> tuple[Key, ...]:

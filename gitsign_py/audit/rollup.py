@@ -13,7 +13,8 @@ from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.policy.facts import ACCEPTED, VERDICTS
 
 NEW_DAYS = 30
-_MAX_PAIRS = 10_000  # different (author, signer) pairs that are counted apart; more are summed up
+_MAX_KINDS = 20_000  # authors beyond that are counted together
+_MAX_DAYS = 40_000
 
 
 class Run(NamedTuple):
@@ -48,66 +49,107 @@ class Month:
     accepted: int = 0
 
 
+class _Kind(NamedTuple):
+    """What commits are counted by; the sums of a report are sums over these."""
+
+    verdict: str
+    reason: str
+    format: str
+    author: str
+    identity: str
+    issuer: str
+
+
 @dataclass(slots=True)
 class Rollup:
     """Add every record, then ask."""
 
-    verdicts: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
-    formats: Counter[str] = field(default_factory=Counter)
-    branches: dict[str, Month] = field(default_factory=dict)
     identities: dict[tuple[str, str], Seen] = field(default_factory=dict)
-    authors: Counter[tuple[str, str]] = field(default_factory=Counter)
-    months: dict[str, Month] = field(default_factory=dict)
+    branches: dict[str, Month] = field(default_factory=dict)
     tags: int = 0
     longest: Run = field(default_factory=lambda: Run(0, "", ""))
+    _kinds: dict[_Kind, int] = field(default_factory=dict)
+    _days: dict[int, list[int]] = field(default_factory=dict)
     _run: int = 0
     _run_first: str = ""
+    _run_last: str = ""
 
     def add(self, record: Record) -> None:
-        """Count one record."""
-        self.verdicts[record.verdict] += 1
-        if record.kind == "tag":
-            self.tags += 1
-        self.formats[record.format or "none"] += 1
-        if record.verdict not in ACCEPTED:
-            self.reasons[record.verdict, record.reason] += 1
+        """Count one record. A million pass here: two look-ups for the most common, which are unsigned or verified."""
+        kind = _Kind(record.verdict, record.reason, record.format, record.author, record.identity, record.issuer)
+        known = self._kinds.get(kind)
+        if known is None:
+            kind, known = self._bounded(kind)
+        self._kinds[kind] = known + 1
+        if record.committed is not None:
+            day = self._days.get(record.committed // 86_400)
+            if day is None:
+                day = self._days.setdefault(record.committed // 86_400 if len(self._days) < _MAX_DAYS else -1, [0, 0])
+            day[0] += 1
+            day[1] += record.verdict in ACCEPTED
+        if record.verdict == "unsigned":
+            if not self._run:
+                self._run_first = record.oid
+            self._run += 1
+            self._run_last = record.oid
+        elif self._run:
+            self._end_run()
+        if record.identity or record.ref or record.kind == "tag":
+            self._add_named(record)
+
+    def _bounded(self, kind: _Kind) -> tuple[_Kind, int]:
+        if len(self._kinds) >= _MAX_KINDS:
+            kind = kind._replace(author="(others)")
+        return kind, self._kinds.get(kind, 0)
+
+    def _add_named(self, record: Record) -> None:
+        self.tags += record.kind == "tag"
         if record.identity:
             self.identities.setdefault((record.identity, record.issuer), Seen()).add(record.time)
-        self._add_author(record)
-        self._add_month(record)
-        self._add_run(record)
         if record.ref:
-            _count(self.branches.setdefault(record.ref, Month()), record)
+            _count(self.branches.setdefault(record.ref, Month()), 1, int(record.accepted))
 
-    def _add_author(self, record: Record) -> None:
-        pair = (record.author, record.identity)
-        if pair not in self.authors and len(self.authors) >= _MAX_PAIRS:
-            pair = ("(others)", "(others)")
-        self.authors[pair] += 1
-
-    def _add_month(self, record: Record) -> None:
-        if record.committed is not None:
-            _count(self.months.setdefault(_month(record.committed), Month()), record)
-
-    def _add_run(self, record: Record) -> None:
-        if record.verdict != "unsigned":
-            self._run = 0
-            return
-        self._run_first = record.oid if self._run == 0 else self._run_first
-        self._run += 1
+    def _end_run(self) -> None:
         if self._run > self.longest.length:
-            self.longest = Run(self._run, self._run_first, record.oid)
+            self.longest = Run(self._run, self._run_first, self._run_last)
+        self._run = 0
+
+    def longest_run(self) -> Run:
+        """The longest run of unsigned commits, the one that is still going on included."""
+        if self._run > self.longest.length:
+            return Run(self._run, self._run_first, self._run_last)
+        return self.longest
+
+    def _sum(self, *names: str) -> Counter[Any]:
+        """Sums by one field of the kinds, or by several together."""
+        sums: Counter[Any] = Counter()
+        for kind, count in self._kinds.items():
+            values = tuple(getattr(kind, name) for name in names)
+            sums[values if len(values) > 1 else values[0]] += count
+        return sums
+
+    @property
+    def verdicts(self) -> Counter[str]:
+        """Number of records by verdict."""
+        return self._sum("verdict")
+
+    @property
+    def months(self) -> dict[str, Month]:
+        """Commits by the month that they say themselves."""
+        months: dict[str, Month] = {}
+        for day, (commits, accepted) in self._days.items():
+            _count(months.setdefault(_month(day), Month()), commits, accepted)
+        return months
 
     @property
     def total(self) -> int:
         """Number of records."""
-        return sum(self.verdicts.values())
+        return sum(self._kinds.values())
 
     @property
     def accepted(self) -> int:
         """Number of records that may stay."""
-        return sum(self.verdicts[verdict] for verdict in ACCEPTED)
+        return sum(count for kind, count in self._kinds.items() if kind.verdict in ACCEPTED)
 
     @property
     def coverage(self) -> float:
@@ -131,17 +173,19 @@ class Rollup:
 
     def as_object(self) -> dict[str, Any]:
         """The sums as JSON (docs/schemas/audit-summary.json)."""
+        verdicts = self.verdicts
         return {
             "total": self.total,
             "accepted": self.accepted,
             "coverage_percent": round(self.coverage, 2),
             "tags": self.tags,
-            "verdicts": {verdict: self.verdicts[verdict] for verdict in VERDICTS},
+            "verdicts": {verdict: verdicts[verdict] for verdict in VERDICTS},
             "reasons": [
                 {"verdict": verdict, "reason": reason, "commits": count}
-                for (verdict, reason), count in self.reasons.most_common()
+                for (verdict, reason), count in self._sum("verdict", "reason").most_common()
+                if verdict not in ACCEPTED
             ],
-            "formats": dict(self.formats.most_common()),
+            "formats": {name or "none": count for name, count in self._sum("format").most_common()},
             "identities": [
                 {"identity": who, "issuer": issuer, "commits": seen.commits, "first": seen.first, "last": seen.last}
                 for (who, issuer), seen in sorted(self.identities.items(), key=lambda item: -item[1].commits)
@@ -149,7 +193,7 @@ class Rollup:
             "issuers": dict(self._issuers().most_common()),
             "authors": [
                 {"author": author, "signer": signer, "commits": count}
-                for (author, signer), count in self.authors.most_common()
+                for (author, signer), count in self._sum("author", "identity").most_common()
             ],
             "months": {
                 month: {"commits": found.commits, "accepted": found.accepted} for month, found in self._sorted()
@@ -158,7 +202,7 @@ class Rollup:
                 ref: {"commits": found.commits, "accepted": found.accepted}
                 for ref, found in sorted(self.branches.items())
             },
-            "longest_unsigned_run": self.longest._asdict(),
+            "longest_unsigned_run": self.longest_run()._asdict(),
             "new_identities": [{"identity": who, "issuer": issuer} for who, issuer in self.new_identities()],
         }
 
@@ -172,23 +216,14 @@ class Rollup:
         return sorted(self.months.items())
 
 
-def _count(month: Month, record: Record) -> None:
-    month.commits += 1
-    month.accepted += record.verdict in ACCEPTED
+def _count(month: Month, commits: int, accepted: int) -> None:
+    month.commits += commits
+    month.accepted += accepted
 
 
-def _month(seconds: int) -> str:
-    """``2024-05`` of seconds since 1970, in UTC; what no calendar holds is ``unknown``."""
-    known = _MONTHS.get(seconds // 86_400)
-    if known is None:
-        try:
-            known = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m")
-        except (ValueError, OverflowError, OSError):
-            return "unknown"
-        if len(_MONTHS) < _MAX_DAYS:
-            _MONTHS[seconds // 86_400] = known
-    return known
-
-
-_MONTHS: dict[int, str] = {}
-_MAX_DAYS = 20_000
+def _month(day: int) -> str:
+    """``2024-05`` of days since 1970, in UTC; what no calendar holds is ``unknown``."""
+    try:
+        return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day)).strftime("%Y-%m") if day >= 0 else "unknown"
+    except OverflowError:
+        return "unknown"

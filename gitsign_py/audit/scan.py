@@ -6,6 +6,7 @@ through the strict reader of ``core.gitobject``, which says what is malformed.
 
 import hashlib
 import re
+from functools import partial
 from typing import NamedTuple
 
 from gitsign_py.core.gitobject import SignedObject, signature_format, split_object
@@ -27,6 +28,9 @@ _PLAIN = re.compile(
 )
 
 
+_sha1 = partial(hashlib.sha1, usedforsecurity=False)
+
+
 class Scanned(NamedTuple):
     """A commit or tag as read. ``form`` is empty when it is unsigned; ``malformed`` is empty when it is well-formed."""
 
@@ -44,7 +48,9 @@ class Scanned(NamedTuple):
 
 def scan(oid: str, kind: str, data: bytes) -> Scanned:
     """Read the stored ``data`` of the commit or tag ``oid``; raises nothing."""
-    if not _is_named(oid, kind, data):
+    # Hash again: git checks no hash when it reads, and what is judged must be what the id names.
+    name = _sha1 if len(oid) == 40 else hashlib.sha256
+    if name(b"%s %d\0%s" % (kind.encode(), len(data), data)).hexdigest() != oid:
         return Scanned(oid, kind, malformed=("object-id-mismatch", "stored bytes are not those of the id"))
     plain = _PLAIN.match(data) if kind == "commit" else None
     if plain is None:
@@ -60,14 +66,6 @@ def scan(oid: str, kind: str, data: bytes) -> Scanned:
         int(seconds),
         subject[:200].decode("utf-8", "replace"),
     )
-
-
-def _is_named(oid: str, kind: str, data: bytes) -> bool:
-    """Hash again: git checks no hash when it reads, and what is judged must be what the id names."""
-    header = b"%s %d\0" % (kind.encode(), len(data))
-    if len(oid) == 40:
-        return hashlib.sha1(header + data, usedforsecurity=False).hexdigest() == oid
-    return hashlib.sha256(header + data).hexdigest() == oid
 
 
 def _scan_strictly(oid: str, kind: str, data: bytes) -> Scanned:

@@ -45,19 +45,21 @@ def propose(observed: Iterable[Observed], *, introduction: str, notes: Iterable[
         lines.append(f"introduction = {_quote(introduction)}  # what is older is accepted as it is")
     signers = ", ".join(_quote(name) for name in names)
     lines += [f"administrators = [{_quote(names[0]) if names else ''}]  # who may change this policy", ""]
+    taken = {one.identity for one in people}
     for name, one in zip(names, people, strict=True):
-        lines += _person(name, one)
+        aliases = [email for email, _ in one.emails.most_common() if email and email not in taken]
+        taken.update(aliases)  # an address stands for one person; who used it most comes first
+        lines += _person(name, one, aliases)
     lines += ["[[rules]]", 'name = "everyone"', f"allow = [{signers}]", ""]
     return "\n".join(lines)
 
 
-def _person(name: str, one: Observed) -> list[str]:
+def _person(name: str, one: Observed, others: list[str]) -> list[str]:
     """People by their e-mail, workflows by their exact URI without the ref, which changes."""
     is_workflow = "://" in one.identity
     table = "workflows" if is_workflow else "people"
     seen = f"{one.commits} commits, {one.first or 'no proven time'} to {one.last or 'no proven time'}"
     lines = [f"[{table}.{name}]  # {seen}"]
-    others = [email for email, _ in one.emails.most_common() if email and email != one.identity]
     if is_workflow:
         lines += [f"subject = {_quote(one.identity)}", f"issuer = {_quote(one.issuer)}"]
     else:

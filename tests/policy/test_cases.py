@@ -84,7 +84,8 @@ def test_proposal_is_a_valid_policy() -> None:
     for email in ("alice@example.com", "a@users.example.net"):
         alice.add("2024-01-01T00:00:00Z", email)
     twin = Observed("alice@example.org", ISSUER, "sigstore")
-    twin.add("", "alice@example.org")
+    for email in ("alice@example.org", "alice@example.com", "a@users.example.net"):  # addresses of the other one
+        twin.add("", email)
     robot = Observed('https://ci.example/o/r/"build".yml@refs/heads/main', "https://ci.example", "sigstore")
     robot.add("2024-02-01T00:00:00Z", "bot@example.com")
     text = propose([alice, twin, robot], introduction="a" * 40, notes=["two\nlines"])

@@ -69,7 +69,7 @@ def summary_lines(rollup: Rollup) -> list[str]:
     """The sums in plain words."""
     counts = ", ".join(f"{count} {verdict}" for verdict, count in rollup.verdicts.most_common())
     lines = [f"{rollup.total} judged: {counts or 'nothing'}", f"coverage {rollup.coverage:.1f} %"]
-    if rollup.longest.length > 1:
-        run = rollup.longest
+    run = rollup.longest_run()
+    if run.length > 1:
         lines.append(f"longest unsigned run: {run.length} commits, {run.first[:12]} to {run.last[:12]}")
     return lines

@@ -1,0 +1,155 @@
+"""``gitsign-py audit`` and ``gitsign-py policy`` as a person runs them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gitsign_py.core.trust import format_trusted_root
+from tests.audit.conftest import POLICY, Audited
+from tests.support.gitrepo import environment
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def folder(every: Audited, tmp_path: Path) -> Path:
+    (tmp_path / "root.json").write_bytes(format_trusted_root(every.trusted_root))
+    (tmp_path / "policy.toml").write_text(POLICY.replace("EXEMPT", every.named["exempt"]))
+    return tmp_path
+
+
+def run(folder: Path, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
+    env = environment(
+        HOME=str(folder),
+        XDG_CACHE_HOME=str(folder / "cache"),
+        XDG_DATA_HOME=str(folder / "data"),
+        GITSIGN_TRUSTED_ROOT=str(folder / "root.json"),
+        PYTHONPATH=str(ROOT),
+        **more,
+    )
+    return subprocess.run(
+        [sys.executable, "-m", "gitsign_py", *arguments],
+        cwd=folder / "repo",
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_text(every: Audited, folder: Path) -> None:
+    done = run(folder, "audit", "--offline", "--policy", str(folder / "policy.toml"))
+    assert done.returncode == 1, done.stderr
+    assert every.named["unsigned"][:16] in done.stdout
+    assert "identity-mismatch" in done.stdout
+
+
+def test_ndjson_to_a_file_and_cache(every: Audited, folder: Path) -> None:
+    arguments = ("audit", "--offline", "--all", "--format", "ndjson", "--output", str(folder / "out.ndjson"))
+    outputs = []
+    for _ in range(2):
+        assert run(folder, *arguments).returncode == 1
+        outputs.append([json.loads(line) for line in (folder / "out.ndjson").read_text().splitlines()])
+    assert outputs[0][:-1] == outputs[1][:-1]
+    assert outputs[0][-1]["type"] == "summary"
+    assert (folder / "cache" / "gitsign-py" / "audit" / "audit.key").exists()
+
+
+def test_cached_run_loads_no_pool(every: Audited, folder: Path) -> None:
+    run(folder, "audit", "--offline", every.named["verified"])
+    done = run(folder, "audit", "--offline", every.named["verified"], PYTHONPROFILEIMPORTTIME="1")
+    assert done.returncode == 0
+    assert "concurrent.futures.process" not in done.stderr
+    assert "requests" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--policy", "gone.toml"), "[policy-unreadable]"),
+        (("--policy", "main:gone.toml"), "[policy-unreadable]"),
+        (("nothing-here",), "[revision-unknown]"),
+        (("--in-history",), "[introduction-missing]"),
+        (("--in-history", "--introduction", "main"), "[introduction-invalid]"),
+        (("--in-history", "--introduction", "1" * 40), "[introduction-missing]"),
+        (("--all", "main"), "[audit-all]"),
+        (("--trusted-root", "gone.json"), "[trust-root-file]"),
+        (("--output", "no/such/folder/x"), "[output-unwritable]"),
+        (("--jobs", "0"), "not a number"),
+        (("--format", "pdf"), "invalid choice"),
+    ],
+)
+def test_usage(every: Audited, folder: Path, arguments: tuple[str, ...], words: str) -> None:
+    done = run(folder, "audit", "--offline", *arguments)
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_broken_policy_is_no_verdict(every: Audited, folder: Path) -> None:
+    (folder / "policy.toml").write_text("version = 3\n")
+    done = run(folder, "audit", "--offline", "--policy", str(folder / "policy.toml"))
+    assert done.returncode == 2
+    assert "policy.toml:1: version" in done.stderr
+
+
+def test_only_unchecked_is_3(every: Audited, folder: Path) -> None:
+    tip = every.named["unchecked"]
+    assert run(folder, "audit", "--offline", f"{tip}^..{tip}").returncode in (1, 3)
+    done = run(folder, "audit", "--offline", "--format", "json", "--first-parent", f"{tip}^1..{tip}")
+    records = json.loads(done.stdout)["records"]
+    assert done.returncode == (3 if {one["verdict"] for one in records} <= {"unchecked", "verified"} else 1)
+
+
+def test_policy_init_check_explain(every: Audited, folder: Path) -> None:
+    proposed = run(folder, "policy", "init", "--offline", "main")
+    assert proposed.returncode == 0, proposed.stderr
+    (folder / "first.toml").write_text(proposed.stdout)
+    checked = run(folder, "policy", "check", str(folder / "first.toml"))
+    assert checked.returncode == 0, proposed.stdout + checked.stdout
+    assert "valid" in checked.stdout
+    told = run(
+        folder,
+        "policy",
+        "explain",
+        "--offline",
+        "--policy",
+        str(folder / "policy.toml"),
+        every.named["identity-mismatch"],
+    )
+    assert told.returncode == 1
+    assert "committer is bob@example.com, signed by alice" in told.stdout
+    assert "rule       everyone" in told.stdout
+    assert run(folder, "policy", "explain", "--offline", every.named["verified"]).returncode == 2
+
+
+def test_policy_check_lists_everything(every: Audited, folder: Path) -> None:
+    (folder / "bad.toml").write_text("version = 1\nadministrators = ['x']\nrulez = 1\n")
+    done = run(folder, "policy", "check", str(folder / "bad.toml"))
+    assert done.returncode == 1
+    assert done.stdout.count("bad.toml:") == 3
+    value = json.loads(run(folder, "policy", "check", "--json", str(folder / "bad.toml")).stdout)
+    assert value["valid"] is False
+    assert [one["line"] for one in value["problems"]] == [1, 2, 3]
+
+
+def test_policy_test(every: Audited, folder: Path) -> None:
+    case = '[[cases]]\nname = "unsigned"\nsignature = "unsigned"\nexpect = "unsigned"\n'
+    (folder / "policy-tests.toml").write_text(case)
+    done = run(folder, "policy", "test", str(folder / "policy.toml"))
+    assert done.returncode == 0, done.stderr
+    assert "1 of 1 cases as expected" in done.stdout
+    (folder / "policy-tests.toml").write_text(case.replace('expect = "unsigned"', 'expect = "verified"'))
+    assert run(folder, "policy", "test", str(folder / "policy.toml")).returncode == 1
+
+
+@pytest.mark.parametrize(
+    "command", [("audit",), ("policy",), ("policy", "explain"), ("hook",), ("hooks",), ("hooks", "install")]
+)
+def test_help(every: Audited, folder: Path, command: tuple[str, ...]) -> None:
+    done = run(folder, *command, "--help")
+    assert done.returncode == 0
+    assert "usage: gitsign-py" in done.stdout

@@ -1,0 +1,151 @@
+"""update, reference-transaction, pre-push, post-merge, post-rewrite, and the installer."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gitsign_py.cli.hook import HOOKS
+from gitsign_py.cli.hooks import shim
+from tests.hooks.conftest import ROOT, Server
+from tests.support.gitrepo import ScratchRepo, environment
+
+MAIN = "refs/heads/main"
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_shims_in_the_repository_are_what_is_installed(name: str) -> None:
+    path = ROOT / "hooks" / name
+    assert path.read_text() == shim(name)
+    assert path.stat().st_mode & 0o111
+    assert len(path.read_text().splitlines()) == 5
+
+
+@pytest.mark.parametrize("name", ["update", "reference-transaction"])
+def test_other_server_hooks(server: Server, name: str) -> None:
+    (server.bare.path / "hooks/pre-receive").unlink()
+    server.install(name)
+    good = server.history.commit(signed="alice", files={"a": "1"})
+    bad = server.history.commit(good, by="alice", files={"a": "2"})
+    status, said = server.push(f"{good}:{MAIN}")
+    assert status == 0, said
+    status, said = server.push(f"{bad}:{MAIN}")
+    assert status != 0
+    assert bad in said
+    assert server.ref(MAIN) == good
+    assert server.push(f"{good}:refs/heads/x")[0] == 0
+    assert server.push(":refs/heads/x")[0] == 0
+
+
+def clone_with(server: Server, *hooks: str) -> ScratchRepo:
+    clone = ScratchRepo.init(server.folder / "work")
+    for name in hooks:
+        (clone.path / ".git/hooks").mkdir(exist_ok=True)
+        path = clone.path / ".git/hooks" / name
+        path.write_text(shim(name, str(server.folder / "gitsign-py")))
+        path.chmod(0o755)
+    for key in ("gitsign.trustedRoot", "gitsign.policy"):
+        clone.git("config", key, server.bare.git("config", key))
+    return clone
+
+
+def test_pre_push(server: Server) -> None:
+    (server.bare.path / "hooks/pre-receive").unlink()
+    clone = clone_with(server, "pre-push")
+    clone.git("remote", "add", "origin", str(server.bare.path))
+    good = server.history.commit(signed="alice", files={"a": "1"})
+    bad = server.history.commit(good, by="alice", files={"a": "2"})
+    server.history.write(clone.path / ".git", {})
+    assert clone.run("push", "origin", f"{good}:{MAIN}", stdin=b"", **server.environment).returncode == 0
+    done = clone.run("push", "origin", f"{bad}:{MAIN}", stdin=b"", **server.environment)
+    assert done.returncode != 0
+    assert bad.encode() in done.stderr
+    assert good.encode() not in done.stderr
+
+
+def test_pre_push_without_policy_takes_any_good_signature(server: Server) -> None:
+    (server.bare.path / "hooks/pre-receive").unlink()
+    clone = clone_with(server, "pre-push")
+    clone.git("config", "--unset", "gitsign.policy")
+    one = server.history.commit(by="mallory", signed="mallory", files={"a": "1"})
+    server.history.write(clone.path / ".git", {})
+    done = clone.run("push", str(server.bare.path), f"{one}:{MAIN}", stdin=b"", **server.environment)
+    assert done.returncode == 0, done.stderr
+
+
+def test_post_merge_and_post_rewrite_tell(server: Server) -> None:
+    clone = clone_with(server, "post-merge", "post-rewrite")
+    good = server.history.commit(signed="alice", files={"a": "1"})
+    bad = server.history.commit(good, by="alice", files={"a": "2"}, message="from upstream")
+    server.history.write(clone.path / ".git", {MAIN: good})
+    clone.git("reset", "-q", "--hard", "main")
+    merged = clone.run("merge", "-q", "--ff-only", bad, stdin=b"", **server.environment)
+    assert b"from upstream" in merged.stderr
+    assert clone.git("rev-parse", "main") == bad, "git merges all the same"
+    amended = clone.run("commit", "-q", "--amend", "-m", "other words", stdin=b"", **server.environment)
+    assert b"other words" in amended.stderr
+
+
+def cli(server: Server, repo: ScratchRepo, *arguments: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [str(server.folder / "gitsign-py"), "hooks", *arguments],
+        cwd=repo.path,
+        env=environment(**server.environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_install_status_uninstall(server: Server) -> None:
+    (server.bare.path / "hooks/pre-receive").unlink()
+    assert cli(server, server.bare, "install")[0] == 2
+    status, said = cli(server, server.bare, "install", "--server", "--program", str(server.folder / "gitsign-py"))
+    assert status == 0, said
+    bad = server.history.commit(by="alice", files={"a": "1"})
+    assert server.push(f"{bad}:{MAIN}")[0] != 0
+    said = cli(server, server.bare, "status")[1]
+    assert "pre-receive            ours\n" in said
+    assert cli(server, server.bare, "install", "--server")[0] == 0, "ours is replaced by ours"
+    assert cli(server, server.bare, "uninstall", "--server")[0] == 0
+    assert not (server.bare.path / "hooks/pre-receive").exists()
+
+
+def test_foreign_hook_is_never_overwritten(server: Server) -> None:
+    foreign = server.bare.path / "hooks/pre-receive"
+    foreign.write_text("#!/bin/sh\ncat > seen\n")
+    status, said = cli(server, server.bare, "install", "--server", "--hook", "update")
+    assert status == 2
+    assert "[hook-foreign]" in said
+    assert "cat > seen" in foreign.read_text()
+    assert not (server.bare.path / "hooks/update").exists(), "nothing is left half done"
+
+
+def test_chain_runs_the_old_hook_with_the_same_input(server: Server) -> None:
+    foreign = server.bare.path / "hooks/pre-receive"
+    foreign.write_text("#!/bin/sh\ncat > seen\n")
+    program = str(server.folder / "gitsign-py")
+    assert cli(server, server.bare, "install", "--server", "--chain", "--program", program)[0] == 0
+    good = server.history.commit(signed="alice", files={"a": "1"})
+    status, said = server.push(f"{good}:{MAIN}")
+    assert status == 0, said
+    assert good in (server.bare.path / "seen").read_text()
+    kept = server.bare.path / "hooks/pre-receive.before-gitsign"
+    kept.write_text("#!/bin/sh\necho no from the old one >&2; exit 3\n")
+    status, said = server.push(f"{server.history.commit(good, signed='alice')}:{MAIN}")
+    assert status != 0
+    assert "no from the old one" in said
+    assert cli(server, server.bare, "uninstall")[0] == 0
+    assert "no from the old one" in foreign.read_text()
+    assert not kept.exists()
+
+
+def test_chained_hook_of_another_repository_does_not_run(server: Server, tmp_path: Path) -> None:
+    """The folder comes from the shim's own place, not from whoever pushes."""
+    good = server.history.commit(signed="alice", files={"a": "1"})
+    server.environment["GITSIGN_HOOK_FOLDER"] = str(tmp_path)
+    (tmp_path / "pre-receive.before-gitsign").write_text("#!/bin/sh\nexit 7\n")
+    (tmp_path / "pre-receive.before-gitsign").chmod(0o755)
+    status, said = server.push(f"{good}:{MAIN}")
+    assert status == 0, said
