@@ -1,0 +1,183 @@
+"""What a person sees in a terminal (tmux), and that nothing of it lands in the signature."""
+
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.home import Home, living
+from tests.support.stack import RunningStack
+from tests.support.webform import fetch
+
+pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+
+
+@dataclass
+class Screen:
+    """A terminal of 200 columns whose shell runs in a home's repository."""
+
+    socket: Path
+
+    def tmux(self, *arguments: str) -> str:
+        done = subprocess.run(["tmux", "-S", str(self.socket), *arguments], capture_output=True, text=True, check=True)
+        return done.stdout
+
+    def type(self, text: str) -> None:
+        self.tmux("send-keys", "-t", "0", "-l", text)
+        self.tmux("send-keys", "-t", "0", "Enter")
+
+    def interrupt(self) -> None:
+        self.tmux("send-keys", "-t", "0", "C-c")
+
+    def text(self) -> str:
+        return self.tmux("capture-pane", "-p", "-J", "-t", "0").rstrip()
+
+    def wait(self, words: str, seconds: float = 30) -> str:
+        end = time.monotonic() + seconds
+        while words not in (text := self.text()):
+            assert time.monotonic() < end, text
+            time.sleep(0.05)
+        return text
+
+
+@pytest.fixture
+def home(tmp_path: Path, stack: RunningStack) -> Iterator[Home]:
+    (tmp_path / "u").mkdir(mode=0o700)
+    with living(tmp_path / "u", stack) as home:
+        home.git("config", "gitsign.signInTimeout", "30")
+        yield home
+
+
+@pytest.fixture
+def screen(home: Home) -> Iterator[Screen]:
+    screen = Screen(home.directory / "tmux.sock")
+    shell = ["env", "-i", *(f"{name}={value}" for name, value in home.variables.items()), "PS1=$ ", "TERM=screen", "sh"]
+    subprocess.run(
+        ["tmux", "-S", str(screen.socket), "-f", "/dev/null", "new-session", "-d", "-x", "400", "-y", "40", *shell],
+        cwd=home.repository, env=home.variables, check=True,
+    )  # fmt: skip
+    yield screen
+    screen.tmux("kill-server")
+
+
+def value(text: str, label: str) -> str:
+    return next(line.split()[-1] for line in text.splitlines() if line.strip().startswith(label))
+
+
+COMMIT = 'git commit -q --allow-empty -S -m signed; echo "status $?"'
+
+
+def clean(home: Home) -> None:
+    """The signature in the commit is armor and nothing else."""
+    raw = home.git("cat-file", "commit", "HEAD")
+    header = raw.partition("\n\n")[0]
+    armor = [line for line in header.splitlines() if line.startswith(("gpgsig ", " "))]
+    assert armor[0] == "gpgsig -----BEGIN SIGNED MESSAGE-----"
+    assert all(line.strip().isalnum() or set(line.strip()) <= set(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+    ) for line in armor[1:-1] if line.strip() != "-----END SIGNED MESSAGE-----")  # fmt: skip
+    assert home.signers("-1")[0][0] == "U"
+
+
+@pytest.mark.parametrize("agent", ["auto", "off"])
+def test_the_device_flow_in_a_terminal(home: Home, screen: Screen, agent: str) -> None:
+    home.git("config", "gitsign.agent", agent)
+    home.git("config", "gitsign.tokenProvider", "device")
+    screen.type(COMMIT)
+    text = screen.wait("or open")
+    assert "Sign in on any device:" in text
+    page = fetch(value(text, "address"))
+    page.press("allow", user_code=value(text, "code"), email="alice@example.com")
+    text = screen.wait("status 0")
+    assert "alice@example.com will stand in a public log for ever" in text
+    assert "gitsign-py: signed by alice@example.com, vouched for by" in text
+    assert "log index" in text
+    clean(home)
+
+
+@pytest.mark.parametrize("agent", ["auto", "off"])
+def test_a_pasted_code_in_a_terminal(home: Home, screen: Screen, agent: str) -> None:
+    home.git("config", "gitsign.agent", agent)
+    home.git("config", "gitsign.tokenProvider", "oob")
+    screen.type(COMMIT)
+    text = screen.wait("Code from the page:")
+    page = fetch(value(text, "http")).press("allow", email="alice@example.com")
+    screen.type(page.text.partition('<code id="code">')[2].partition("<")[0])
+    screen.wait("status 0")
+    clean(home)
+
+
+@pytest.mark.parametrize("agent", ["auto", "off"])
+def test_another_address_is_asked_about_and_remembered(home: Home, screen: Screen, agent: str) -> None:
+    home.git("config", "gitsign.agent", agent)
+    home.person_signs_in("alice@work.example")
+    screen.type(COMMIT)
+    text = screen.wait("[y/N]")
+    assert "You are signed in as alice@work.example; the committer is alice@example.com." in text
+    assert "into a public log for ever" in text
+    screen.type("n")
+    screen.wait("status 128")
+    assert "[consent-refused]" in screen.text()
+    assert home.run("git", "log").returncode != 0
+    screen.type("clear")
+    time.sleep(0.2)
+    screen.type(COMMIT)
+    screen.wait("[y/N]")
+    screen.type("y")
+    screen.wait("status 0")
+    clean(home)
+    screen.type("clear")
+    time.sleep(0.2)
+    screen.type(COMMIT)
+    assert "[y/N]" not in screen.wait("status 0")
+
+
+@pytest.mark.parametrize("agent", ["auto", "off"])
+def test_ctrl_c_during_a_sign_in_leaves_no_commit(home: Home, screen: Screen, agent: str) -> None:
+    home.git("config", "gitsign.agent", agent)
+    home.git("config", "gitsign.tokenProvider", "interactive")
+    screen.type(COMMIT)
+    screen.wait("Sign in with your browser:")
+    screen.interrupt()
+    time.sleep(0.5)
+    screen.type('echo "after $?"')
+    text = screen.wait("after ")
+    assert "Traceback" not in text
+    assert home.run("git", "log").returncode != 0
+    home.git("commit", "-q", "--allow-empty", "-m", "git still works")
+
+
+def test_a_time_out_is_one_line_and_the_rebase_goes_on(home: Home, screen: Screen) -> None:
+    home.git("commit", "-q", "--allow-empty", "-m", "base")
+    for name in ("one", "two"):
+        (home.repository / name).write_text(name)
+        home.git("add", name)
+        home.git("commit", "-q", "-m", name)
+    home.git("config", "gitsign.tokenProvider", "interactive")
+    home.git("config", "gitsign.signInTimeout", "1")
+    screen.type('git rebase -q --exec "git commit -q --amend --no-edit -S" HEAD~2; echo "status $?"')
+    text = screen.wait("status 1")
+    assert "nobody signed in within 1 s, nothing was signed" in text
+    home.person_signs_in()
+    home.git("config", "gitsign.signInTimeout", "30")
+    home.git("commit", "-q", "--amend", "--no-edit", "-S")
+    screen.type('git rebase --continue; echo "status $?"')
+    screen.wait("status 0")
+    assert [verdict for verdict, _ in home.signers("HEAD~2..")] == ["U", "U"]
+
+
+def test_an_agent_and_no_agent_say_the_same_line(home: Home, screen: Screen) -> None:
+    lines = []
+    for agent in ("off", "on"):
+        home.git("config", "gitsign.agent", agent)
+        screen.type("clear")
+        time.sleep(0.2)
+        screen.type(COMMIT)
+        text = screen.wait("status 0")
+        line = next(line for line in text.splitlines() if line.startswith("gitsign-py: signed by"))
+        lines.append(line.rpartition(" ")[0])
+    assert lines[0] == lines[1]
