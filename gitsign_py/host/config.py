@@ -72,6 +72,7 @@ class Config:
     sign_in_timeout: float
     token_file: Path | None
     id_token: str = field(repr=False)
+    trust_bundle: str = field(repr=False)
     rekor_public_key: Path | None
     ctlog_public_key: Path | None
     tuf_root: Path | None

@@ -318,6 +318,15 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("token_file", "", ("GITSIGN_TOKEN_FILE",), _path, None, "file with an identity token"),
     Setting("id_token", "", ("SIGSTORE_ID_TOKEN",), _text, "", "identity token", secret=True),
+    Setting(
+        "trust_bundle",
+        "",
+        ("GITSIGN_TRUST_BUNDLE",),
+        _text,
+        "",
+        "trusted root of a private instance: JSON, its base64, or a file (often long, so not shown)",
+        secret=True,
+    ),
     Setting("rekor_public_key", "", ("SIGSTORE_REKOR_PUBLIC_KEY",), _path, None, "PEM file with the log's key"),
     Setting(
         "ctlog_public_key", "", ("SIGSTORE_CT_LOG_PUBLIC_KEY_FILE",), _path, None, "PEM file with the CT log's key"

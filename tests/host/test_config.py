@@ -53,6 +53,7 @@ NAMES = {
     "signInTimeout": ("GITSIGN_SIGN_IN_TIMEOUT",),
 }
 ALONE = {
+    "GITSIGN_TRUST_BUNDLE",
     "GITSIGN_CREDENTIAL_CACHE",
     "GITSIGN_TOKEN_FILE",
     "SIGSTORE_ID_TOKEN",
@@ -92,6 +93,7 @@ OTHER = {
     "sign_in_timeout": ("300", 300.0),
     "token_file": ("/tf", Path("/tf")),
     "id_token": ("a.b.c", "a.b.c"),
+    "trust_bundle": ("root.json", "root.json"),
     "rekor_public_key": ("/k", Path("/k")),
     "ctlog_public_key": ("/ck", Path("/ck")),
     "tuf_root": ("/tuf", Path("/tuf")),
