@@ -1,0 +1,159 @@
+"""Input made to exhaust its reader ends in a refusal: little time, little memory, no traceback, through the program."""
+
+import json
+import subprocess
+import sys
+import zlib
+from base64 import b64encode
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gitsign_py.core import der
+from gitsign_py.core.armor import armor
+from gitsign_py.core.gitobject import object_id
+from tests.support.forge import COMMIT, forge, join
+from tests.support.forgedworld import EMAIL, ISSUER, World
+from tests.support.gitrepo import environment
+from tests.support.stack import ROOT
+
+SECONDS = (
+    1.0  # of processor time, which a busy machine does not stretch; what the start alone costs is below half of it
+)
+MEGABYTES = 200
+# A process starts with the peak of the one that made it, and the tests are a large one: a small one stands between.
+LAUNCHER = """
+import json, os, resource, subprocess, sys
+resource.setrlimit(resource.RLIMIT_CPU, (20, 20))
+resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+child = subprocess.Popen(sys.argv[1:], stdout=2)
+_, status, used = os.wait4(child.pid, 0)
+child.returncode = os.waitstatus_to_exitcode(status)
+seconds, megabytes = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+print(json.dumps({"status": child.returncode, "seconds": seconds, "megabytes": megabytes}))
+"""
+VECTORS = Path(__file__).parents[1] / "vectors"
+WHO = ["--certificate-identity", EMAIL, "--certificate-oidc-issuer", ISSUER]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended, with what it used: itself and those that it waited for."""
+
+    status: int
+    text: str
+    seconds: float
+    megabytes: float
+
+
+def run(folder: Path, *arguments: str, stdin: bytes = b"") -> Ended:
+    home = {"HOME": str(folder), "XDG_RUNTIME_DIR": str(folder), "PYTHONPATH": str(ROOT)}
+    env = environment(**home, GITSIGN_TRUSTED_ROOT=str(VECTORS / "trusted_root.json"))
+    command = [sys.executable, "-c", LAUNCHER, sys.executable, "-m", "gitsign_py", *arguments]
+    done = subprocess.run(command, cwd=folder, env=env, input=stdin, capture_output=True, check=False)
+    used = json.loads(done.stdout)
+    return Ended(used["status"], done.stderr.decode(errors="replace"), used["seconds"], used["megabytes"])
+
+
+def check(ended: Ended, reason: str, status: int = 1) -> None:
+    assert "Traceback" not in ended.text
+    assert reason in ended.text, ended.text[:2000]
+    assert ended.status == status
+    assert ended.seconds < SECONDS
+    assert ended.megabytes < MEGABYTES
+
+
+def nested(depth: int) -> bytes:
+    """SEQUENCEs inside each other."""
+    heads: list[bytes] = []
+    size = 0
+    for _ in range(depth):
+        octets = size.to_bytes((size.bit_length() + 7) // 8, "big") if size > 0x7F else bytes([size])
+        heads.append(bytes([der.SEQUENCE]) + (bytes([0x80 | len(octets)]) if size > 0x7F else b"") + octets)
+        size += len(heads[-1])
+    return b"".join(reversed(heads))
+
+
+def gpg(folder: Path, signature: bytes, payload: bytes = COMMIT) -> Ended:
+    """As git asks: the signature in a file, the payload on stdin."""
+    (folder / "signature").write_bytes(signature)
+    return run(folder, "--status-fd=1", "--verify", str(folder / "signature"), "-", stdin=payload)
+
+
+def test_a_good_signature_stays_inside_the_same_bounds(tmp_path: Path) -> None:
+    made = forge(World(), timestamp={})
+    check(gpg(tmp_path, made.signature, made.payload), "GOODSIG", 0)
+
+
+def test_a_signature_of_100_megabytes(tmp_path: Path) -> None:
+    body = (b"A" * 64 + b"\n") * (100 * 2**20 // 65)
+    text = b"-----BEGIN SIGNED MESSAGE-----\n" + body + b"-----END SIGNED MESSAGE-----\n"
+    check(gpg(tmp_path, text), "input-too-large")
+
+
+def test_a_signature_just_above_what_is_read(tmp_path: Path) -> None:
+    check(gpg(tmp_path, armor(bytes(1 << 20))), "armor-too-large")
+
+
+@pytest.mark.parametrize("depth", [10_000, 150_000])
+def test_a_deep_nest_of_der(tmp_path: Path, depth: int) -> None:
+    check(gpg(tmp_path, armor(nested(depth))), "der-")
+
+
+def test_a_set_of_very_many_certificates(tmp_path: Path) -> None:
+    made = forge(World(), certificates=lambda parts: parts * 1000)
+    check(gpg(tmp_path, made.signature, made.payload), "cms-too-large")
+
+
+def test_a_set_of_very_many_signers(tmp_path: Path) -> None:
+    made = forge(World(), signers=lambda parts: parts * 400)
+    check(gpg(tmp_path, made.signature, made.payload), "cms-")
+
+
+def test_a_stored_signature_of_100_megabytes(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], env=environment(), check=True)
+    body = (b"A" * 64 + b"\n") * (100 * 2**20 // 65)
+    data = join("commit", COMMIT, b"-----BEGIN SIGNED MESSAGE-----\n" + body + b"-----END SIGNED MESSAGE-----\n")
+    oid = object_id("commit", data)
+    path = tmp_path / ".git/objects" / oid[:2] / oid[2:]
+    path.parent.mkdir()
+    path.write_bytes(zlib.compress(b"commit %d\0" % len(data) + data, 1))
+    check(run(tmp_path, "verify", "--offline", *WHO, oid), "object-too-large", 3)
+
+
+def bundle(hashes: int = 0, entries: int = 1) -> bytes:
+    proof = {"logIndex": "1", "treeSize": "2", "rootHash": "AAAA", "hashes": ["AAAA"] * hashes}
+    entry = {"logIndex": "1", "inclusionProof": proof}
+    material = {"certificate": {"rawBytes": "AAAA"}, "tlogEntries": [entry] * entries}
+    top = {"mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json", "verificationMaterial": material}
+    return json.dumps(top).encode()
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (bundle(hashes=1_000_000), "bundle-too-large"),
+        (bundle(entries=100_000), "bundle-too-large"),
+        (b"[" * 1_000_000, "-"),
+        (b'{"a":' * 200_000, "-"),
+        (b" " * (100 << 20), "too-large"),
+        (json.dumps({"mediaType": "9" * 15_000_000}).encode(), "-"),
+    ],
+    ids=["hashes", "entries", "lists", "objects", "spaces", "text"],
+)
+def test_a_huge_bundle(tmp_path: Path, data: bytes, reason: str) -> None:
+    (tmp_path / "bundle").write_bytes(data)
+    (tmp_path / "artifact").write_bytes(b"hello")
+    root = ["--trusted-root", str(VECTORS / "trusted_root.json")]
+    ended = run(
+        tmp_path, "verify-bundle", "--bundle", str(tmp_path / "bundle"), *root, *WHO, str(tmp_path / "artifact")
+    )
+    assert ended.status in (1, 2)
+    check(ended, reason, ended.status)
+
+
+def test_a_huge_trust_root(tmp_path: Path) -> None:
+    (tmp_path / "root").write_bytes(b"[" + b64encode(bytes(20 << 20)))
+    subprocess.run(["git", "init", "-q", str(tmp_path)], env=environment(), check=True)
+    check(run(tmp_path, "verify", "--trusted-root", str(tmp_path / "root"), *WHO, "HEAD"), "trust-root-file", 2)
