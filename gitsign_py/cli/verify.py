@@ -118,5 +118,5 @@ def step_line(step: Step) -> str:
     """The title of a step, and its facts or why it failed."""
     if step.outcome in ("failed", "unchecked"):
         return f"{step.title}: {step.message} [{step.reason}]"
-    facts = ", ".join(f"{name} {value}" for name, value in step.facts.items() if value is not None)
+    facts = ", ".join(f"{name} {value}" for name, value in step.facts.items() if value not in (None, ""))
     return f"{step.title}" + (f" ({facts or step.message})" if facts or step.message else "")

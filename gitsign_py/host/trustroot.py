@@ -7,7 +7,7 @@ metadata that TUF verified, or from this package. python-tuf is imported only wh
 
 import binascii
 from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, TypeVar
 import gitsign_py.data
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.core.pemtrust import authorities_from_pem, logs_from_pem, timestamp_authorities_from_pem
-from gitsign_py.core.trust import MAX_BYTES, TrustedRoot, format_trusted_root, parse_trusted_root
+from gitsign_py.core.trust import (
+    MAX_BYTES,
+    CertificateAuthority,
+    TransparencyLogInstance,
+    TrustedRoot,
+    format_trusted_root,
+    parse_trusted_root,
+)
 from gitsign_py.errors import ConfigError, FormatError, UncheckedError
 from gitsign_py.host.config import Config
 from gitsign_py.host.paths import tuf_directory, tuf_place
@@ -64,7 +71,8 @@ def load_trusted_root(
         return _from_file(option_file, "--trusted-root")
     if instance != "public-good":
         return embedded(instance)
-    return _with_parts(_whole(config, environment, offline=offline), config)
+    explicit = config.trusted_root is not None or bool(environment.get("GITSIGN_TRUST_BUNDLE"))
+    return _with_parts(_whole(config, environment, offline=offline), config, explicit=explicit)
 
 
 def _whole(config: Config, environment: Mapping[str, str], *, offline: bool) -> LoadedTrust:
@@ -139,29 +147,57 @@ def _from_tuf(directory: Path, *, offline: bool) -> LoadedTrust:
     )
 
 
-def _with_parts(whole: LoadedTrust, config: Config) -> LoadedTrust:
-    """Replace the parts for which a PEM file is named."""
+def _with_parts(whole: LoadedTrust, config: Config, *, explicit: bool) -> LoadedTrust:
+    """Replace the parts for which a PEM file is named.
+
+    A PEM file says which keys to believe and nothing else: what ``whole`` knows of the same key (its window, its
+    address) is kept. The variables are older than tiled logs and speak of Rekor v1, so the tiled logs of a trust root
+    that the user gave (``explicit``) stay.
+    """
     root = whole.root
     names: list[str] = []
     if config.fulcio_root is not None:
         found = _pem(config, "fulcio_root", config.fulcio_root, authorities_from_pem)
-        root, names = replace(root, certificate_authorities=found), [*names, "fulcio_root"]
+        known = _known_authorities(found, root.certificate_authorities)
+        root, names = replace(root, certificate_authorities=known), [*names, "fulcio_root"]
     if config.rekor_public_key is not None:
         logs = _pem(
             config, "rekor_public_key", config.rekor_public_key, lambda text: logs_from_pem(text, config.rekor_url)
         )
-        root, names = replace(root, tlogs=logs), [*names, "rekor_public_key"]
+        tiled = [log for log in root.tlogs if log.log_id != log.public_key.key_id] if explicit else []
+        root, names = replace(root, tlogs=(*_known_logs(logs, root.tlogs), *tiled)), [*names, "rekor_public_key"]
     if config.ctlog_public_key is not None:
         logs = _pem(config, "ctlog_public_key", config.ctlog_public_key, logs_from_pem)
-        root, names = replace(root, ctlogs=logs), [*names, "ctlog_public_key"]
+        root, names = replace(root, ctlogs=_known_logs(logs, root.ctlogs)), [*names, "ctlog_public_key"]
     if config.timestamp_cert_chain is not None:
         found = _pem(config, "timestamp_cert_chain", config.timestamp_cert_chain, timestamp_authorities_from_pem)
-        root, names = replace(root, timestamp_authorities=found), [*names, "timestamp_cert_chain"]
+        known = _known_authorities(found, root.timestamp_authorities)
+        root, names = replace(root, timestamp_authorities=known), [*names, "timestamp_cert_chain"]
     if not names:
         return whole
     # Another content has another digest: reports and caches must not take it for the whole one.
     root = replace(root, digest=sha256(format_trusted_root(root)).hexdigest())
     return replace(whole, root=root, source=f"{whole.source} with {', '.join(_name(config, name) for name in names)}")
+
+
+def _known_logs(
+    named: Sequence[TransparencyLogInstance], known: Sequence[TransparencyLogInstance]
+) -> tuple[TransparencyLogInstance, ...]:
+    """What is known of the same keys, else the bare keys."""
+    found: list[TransparencyLogInstance] = []
+    for log in named:
+        found += [one for one in known if one.public_key == log.public_key and one.log_id == log.log_id] or [log]
+    return tuple(dict.fromkeys(found))
+
+
+def _known_authorities(
+    named: Sequence[CertificateAuthority], known: Sequence[CertificateAuthority]
+) -> tuple[CertificateAuthority, ...]:
+    """What is known of the same chains, else the bare chains."""
+    found: list[CertificateAuthority] = []
+    for authority in named:
+        found += [one for one in known if one.chain == authority.chain] or [authority]
+    return tuple(dict.fromkeys(found))
 
 
 def _pem(config: Config, field: str, path: Path, parse: Callable[[bytes], T]) -> T:

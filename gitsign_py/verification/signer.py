@@ -110,7 +110,10 @@ def find_issuers(
         except VerificationError as error:
             refusals.append(error)
         else:
-            found.append(IssuedBy(authority, path))
+            if path:
+                found.append(IssuedBy(authority, path))
+            else:  # the root of the trust root itself: what it signs is certificates
+                refusals.append(VerificationError("certificate-is-ca", "certificate is a CA's, not a signer's"))
     if found:
         return tuple(found)
     telling = [error for error in refusals if error.reason != "certificate-untrusted"]

@@ -21,17 +21,7 @@ def judged(bench: Workbench, *arguments: str) -> dict[str, object]:
     return found
 
 
-def whole_root(bench: Workbench) -> None:
-    """The PEM variables replace the logs by Rekor v1 alone; the stack's trust root knows both."""
-    for name in list(bench.env):
-        if name.startswith(
-            ("SIGSTORE_REKOR_PUBLIC", "SIGSTORE_ROOT", "SIGSTORE_CT", "GITSIGN_FULCIO_ROOT", "SIGSTORE_TSA")
-        ):
-            del bench.env[name]
-
-
 def test_rekor_v2_with_a_timestamp(bench: Workbench) -> None:
-    whole_root(bench)
     bench.configure("gitsign.rekorVersion=2", timestamps(bench))
     bench.commit()
     bench.git("tag", "-s", "-m", "x", "v1")
@@ -43,7 +33,6 @@ def test_rekor_v2_with_a_timestamp(bench: Workbench) -> None:
 
 
 def test_rekor_v2_without_a_timestamp_is_refused_before_anything_is_logged(bench: Workbench) -> None:
-    whole_root(bench)
     bench.configure("gitsign.rekorVersion=2")
     done = bench.try_git("commit", "--allow-empty", "-S", "-m", "x")
     assert done.returncode != 0
@@ -51,7 +40,6 @@ def test_rekor_v2_without_a_timestamp_is_refused_before_anything_is_logged(bench
 
 
 def test_rekor_v1_with_a_timestamp_has_two_times(bench: Workbench) -> None:
-    whole_root(bench)
     bench.configure(timestamps(bench), "gitsign.requireTimestamp=true")
     bench.commit()
     found = judged(bench, "--offline", "HEAD")
@@ -66,9 +54,28 @@ def test_a_required_timestamp_that_is_missing_is_refused(bench: Workbench) -> No
     assert (done.returncode, b"timestamp-required" in done.stdout) == (1, True)
 
 
+@pytest.mark.parametrize(
+    ("variable", "file", "reason"),
+    [
+        ("SIGSTORE_REKOR_PUBLIC_KEY", "rekor.pub", b"log-unknown"),
+        ("SIGSTORE_CT_LOG_PUBLIC_KEY_FILE", "ctlog.pub", b"sct-log-unknown"),
+        ("SIGSTORE_ROOT_FILE", "fulcio-chain.pem", b"certificate-"),
+    ],
+)
+def test_a_pem_variable_replaces_its_part_of_the_trust_root(
+    bench: Workbench, variable: str, file: str, reason: bytes
+) -> None:
+    bench.commit()
+    bench.env.pop("GITSIGN_FULCIO_ROOT", None)
+    with running_stack(bench.folder / "second") as second:
+        bench.env[variable] = str(second.directory / file)
+        done = bench.verify("--offline", "HEAD")
+    assert done.returncode == 1
+    assert reason in done.stdout
+
+
 def test_a_signing_config_chooses_the_services(bench: Workbench) -> None:
     """The newest API version wins: Rekor v2, with the timestamp server beside it."""
-    whole_root(bench)
     for name in list(bench.env):
         if name.endswith(("_URL", "_ISSUER")) and name.startswith(("GITSIGN_", "SIGSTORE_")):
             del bench.env[name]
@@ -85,7 +92,6 @@ def test_clients_carry_on_after_a_key_was_rotated(tmp_path: Path, what: str) -> 
     with running_stack(tmp_path / "stack") as stack:
         bench = Workbench(tmp_path / "bench", stack)
         bench.init()
-        whole_root(bench)
         bench.configure(timestamps(bench), f"gitsign.rekorVersion={2 if what == 'rekor2' else 1}")
         bench.commit("before")
         done = bench.tool("stack", "rotate", what, "--dir", str(stack.directory), cwd=tmp_path)
