@@ -28,21 +28,28 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option by all of its names, its help on one line, and the value that it takes."""
+    """An option by all of its names, its help on one line, the value that it takes and that one's name."""
 
     names: tuple[str, ...]
     about: str
     value: Value
+    metavar: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A command or subcommand. ``path`` is what is typed; ``children`` the names that may follow, with their help."""
+    """A command or subcommand: ``path`` is what is typed, ``about`` one line, ``text`` its description, ``after`` the
+    examples; ``children`` the names that may follow and ``arguments`` the operands, with their help; ``operands`` what
+    the first of these may be.
+    """
 
     path: tuple[str, ...]
     about: str
+    text: str
+    after: str
     options: tuple[Option, ...]
     children: tuple[tuple[str, str], ...]
+    arguments: tuple[tuple[str, str], ...]
     operands: Value
 
 
@@ -66,7 +73,9 @@ def _walk(path: tuple[str, ...], about: str, parser: argparse.ArgumentParser) ->
     options = tuple(_option(action) for action in parser._actions if action.option_strings and _shown(action))
     operands = [action for action in parser._actions if not action.option_strings and action is not deeper]
     value = _value(operands[0]) if operands else Value("none")
-    yield Node(path, about, options, tuple(children.items()), value)
+    named = tuple((_metavar(action), _about(action)) for action in operands)
+    text, after = (_plain(each) for each in (parser.description, parser.epilog))
+    yield Node(path, about, text, after, options, tuple(children.items()), named, value)
     if deeper:
         for name, child in deeper.choices.items():
             yield from _walk((*path, name), children[name], child)
@@ -81,8 +90,22 @@ def _shown(action: argparse.Action) -> bool:
 
 
 def _option(action: argparse.Action) -> Option:
-    about = " ".join((action.help or "").split()).replace("%%", "%")
-    return Option(tuple(action.option_strings), about, _value(action))
+    metavar = "" if action.nargs == 0 else _metavar(action)
+    return Option(tuple(action.option_strings), _about(action), _value(action), metavar)
+
+
+def _about(action: argparse.Action) -> str:
+    return " ".join(_plain(action.help).split())
+
+
+def _plain(text: str | None) -> str:
+    return (text or "").replace("%%", "%").strip("\n")
+
+
+def _metavar(action: argparse.Action) -> str:
+    if isinstance(action.metavar, str):
+        return action.metavar
+    return "|".join(map(str, action.choices)) if action.choices is not None else action.dest.upper()
 
 
 def _value(action: argparse.Action) -> Value:
