@@ -14,6 +14,7 @@ from gitsign_py.host.gitconfig import GitConfig, read_git_config
 from gitsign_py.host.gitprogram import run_git
 from gitsign_py.host.gitsetup import Change, ConfigFile, Scope
 from gitsign_py.host.instances import Instance, find_instance, write_files
+from gitsign_py.host.settings import SETTINGS
 from gitsign_py.host.terminal import open_terminal
 
 NAME = "gitsign-py"
@@ -43,6 +44,7 @@ def run(arguments: list[str]) -> int:
     instance = find_instance(options.instance, os.environ, wiring.now()) if options.instance else None
     wanted = _wanted(options, file, instance)
     changes = gitsetup.plan(file, wanted)
+    _warn_overridden(file, wanted)
     if not changes:
         print(f"Nothing to change in git's {file.scope} settings.")
     else:
@@ -53,7 +55,6 @@ def run(arguments: list[str]) -> int:
             write_files(instance)
         gitsetup.apply(file, changes)
         print(f"Done. To put back what was there: {NAME} setup --{file.scope} --undo")
-    _warn_overridden(file, wanted)
     return 0
 
 
@@ -214,8 +215,15 @@ def _warn_overridden(file: ConfigFile, wanted: "dict[str, str | None]") -> None:
     except GitsignError:
         return
     above = ("worktree", "command") if file.scope == "local" else ("local", "worktree", "command")
+    variables = {setting.key: setting.variables for setting in SETTINGS}
     for key, value in wanted.items():
         last = config.last(key)
         if value is not None and last is not None and last.scope in above and last.text != value:
-            line = f"{key} is {last.text!r} in the {last.scope} settings, which win here ({last.origin})"
-            print(printable(f"gitsign-py: {line}"), file=sys.stderr)
+            _warn(f"{key} is {last.text!r} in the {last.scope} settings, which win here ({last.origin})")
+        for name in variables.get(key, ()):
+            if os.environ.get(name) and os.environ[name] != value:
+                _warn(f"the environment variable {name} is set, and wins over {key}")
+
+
+def _warn(line: str) -> None:
+    print(printable(f"gitsign-py: {line}"), file=sys.stderr)

@@ -1,6 +1,8 @@
 """``gitsign-py setup`` on real settings of a real git: turned on, shown, put back."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -164,6 +166,43 @@ def test_what_wins_over_the_new_settings_is_named(fresh: Workbench) -> None:
     fresh.git("config", "gpg.format", "ssh")
     done = fresh.tool("setup", "--global", "--program", str(program(fresh.folder)))
     assert b"gpg.format is 'ssh' in the local settings, which win here" in done.stderr
+
+
+def test_a_variable_that_wins_over_the_instance_is_named(fresh: Workbench) -> None:
+    own = ["--program", str(program(fresh.folder))]
+    done = fresh.tool("setup", *own, "--instance", "staging", "--dry-run")
+    assert b"the environment variable GITSIGN_FULCIO_URL is set, and wins over gitsign.fulcio" in done.stderr
+    assert fresh.tool("setup", *own, "--dry-run").stderr == b""
+
+
+_IN_A_TERMINAL = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)"
+
+
+@pytest.mark.parametrize(("answer", "changed"), [(b"y\n", True), (b"n\n", False), (b"\n", False)])
+def test_a_person_is_asked(fresh: Workbench, answer: bytes, changed: bool) -> None:
+    command = [str(program(fresh.folder)), "setup", "--program", str(program(fresh.folder))]
+    env = {name: value for name, value in fresh.env.items() if name != "GIT_TERMINAL_PROMPT"}
+    with subprocess.Popen(
+        [sys.executable, "-c", _IN_A_TERMINAL, *command],
+        cwd=fresh.repo,
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as person:
+        assert person.stdin is not None
+        assert person.stdout is not None
+        seen = b""
+        while b"Make these changes? [y/N] " not in seen:
+            piece = person.stdout.read(1)
+            assert piece, seen
+            seen += piece
+        assert b"gpg.format" in seen  # what is asked about stands above the question
+        person.stdin.write(answer)
+        person.stdin.flush()
+        rest = person.stdout.read()
+        assert person.wait(30) == 0, rest
+    assert (b"Nothing was changed." in rest) is not changed
+    assert ("gpg.format=x509" in settings(fresh)) is changed
 
 
 def test_outside_of_a_repository_it_asks_for_global(fresh: Workbench) -> None:
