@@ -9,7 +9,7 @@ from gitsign_py.core.certificate import parse_certificate
 from gitsign_py.core.trust import CertificateAuthority, TrustedRoot, Validity
 from tests.support import tsafactory
 from tests.support.forge import COMMIT, Forged, forge
-from tests.support.forgedworld import EMAIL, ISSUER, T0, WINDOW, World, issuer_claims, make_ca
+from tests.support.forgedworld import EMAIL, ISSUER, T0, WINDOW, World, edwards, issuer_claims, make_ca, name, spki
 from tests.vectors.case import WHO, Case
 
 _DAY, _SECOND = timedelta(days=1), timedelta(seconds=1)
@@ -43,6 +43,25 @@ def _by(name: str, title: str, reason: str, **changes: Any) -> Case:
         return forge(world, timestamp={"tsa": tsa}, root=root)
 
     return Case(name, title, "5.1", reason, make)
+
+
+def _twin_certificate(world: World) -> Forged:
+    """A second certificate for the authority's key, which only some readers look at (CVE-2026-39984's kind)."""
+    twin = make_ca(13, "tsa root")
+    bait = twin.certify(name("bait"), spki(edwards(11)), [], serial=1, not_before=T0 - _DAY, not_after=T0 + _DAY)
+    return forge(world, timestamp={"embed": [bait.raw, world.tsa.chain_der[0]]})
+
+
+def _bait_first(world: World) -> Forged:
+    """The signer is not for time stamping; a certificate that is, somebody else's, stands first (CVE-2026-39984)."""
+    signer = world.make_tsa(15, purpose=(oids.CODE_SIGNING,))
+
+    def root(trusted: TrustedRoot) -> TrustedRoot:
+        chain = (world.tsa_root.certificate,)
+        return replace(trusted, timestamp_authorities=(CertificateAuthority("t", "t", "https://t", chain, WINDOW),))
+
+    bait = world.other_tsa.chain_der[0]
+    return forge(world, timestamp={"tsa": signer, "embed": [bait, signer.chain_der[0]]}, root=root)
 
 
 def _other_certificate(world: World) -> Forged:
@@ -118,6 +137,20 @@ CASES = (
         "5.1",
         "timestamp-ess-certid-mismatch",
         _other_certificate,
+    ),
+    Case(
+        "timestamp-twin-certificate",
+        "a second certificate for the authority's key",
+        "5.1",
+        "timestamp-signer-not-found",
+        _twin_certificate,
+    ),
+    Case(
+        "timestamp-bait-certificate",
+        "the signer is not for time stamping, a certificate beside it is (CVE-2026-39984)",
+        "5.1",
+        "timestamp-eku-wrong",
+        _bait_first,
     ),
     Case(
         "timestamp-outside-window",

@@ -26,7 +26,7 @@ from gitsign_py.verification import Expected, ExpectedIdentity, Report
 from tests.support.badserver import Exchange, serving
 from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.workbench import program
-from tests.vectors import generate
+from tests.vectors import generate, table
 
 VECTORS = Path(generate.__file__).parent
 NOWHERE = "http://127.0.0.1:9"  # discard: nothing listens there
@@ -272,3 +272,7 @@ def test_what_git_is_told(settings: wiring.Settings, vector: Vector) -> None:
     assert (b"TRUST_FULLY" in fields["status_lines"]) == accepted
     if vector.expect["status"] == 1 and vector.answers is None and vector.expect["step"] not in ("0", "6.1"):
         assert f"[{vector.expect['step']} {vector.expect['reason']}]" in fields["text"].decode()
+
+
+def test_the_page_of_refused_cases_is_that_of_the_vectors() -> None:
+    assert table.PAGE.read_text() == table.page()
