@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -15,6 +16,7 @@ from gitsign_py.cli.gitsigning import sign
 from gitsign_py.clients import tuf
 from gitsign_py.clients.answer import Answer
 from gitsign_py.clients.urls import is_loopback, join_url
+from gitsign_py.core.checkpoint import open_checkpoint
 from gitsign_py.core.encoding import format_rfc3339, parse_rfc3339
 from gitsign_py.core.trust import CertificateAuthority, TransparencyLogInstance, TrustedRoot
 from gitsign_py.errors import GitsignError
@@ -128,22 +130,56 @@ def services(chosen: wiring.Endpoints) -> tuple[Service, ...]:
     return (*listed, Service("timestamps", chosen.timestamps, "", None)) if chosen.timestamps else tuple(listed)
 
 
-def check_services(settings: wiring.Settings, chosen: wiring.Endpoints, now: Callable[[], datetime]) -> list[Finding]:
-    """Ask every service at once, each on a connection of its own; then compare their clocks with ours."""
+def check_services(
+    settings: wiring.Settings, chosen: wiring.Endpoints, root: TrustedRoot, now: Callable[[], datetime]
+) -> list[Finding]:
+    """Ask every service at once, each on a connection of its own; then look at the log's key and at the clocks."""
     listed = services(chosen)
     with ThreadPoolExecutor(len(listed)) as pool:
         asked = list(pool.map(lambda one: _ask(settings, one, now), listed))
-    return [*(finding for finding, _ in asked), check_clock([skew for _, skew in asked if skew is not None])]
+    findings = [one.finding for one in asked]
+    log = next(one.answer for service, one in zip(listed, asked, strict=True) if service.name == "rekor")
+    if log is not None and log.status == 200:
+        findings.append(found("log-key", lambda: check_log_key(root, chosen, log)))
+    return [*findings, check_clock([one.skew for one in asked if one.skew is not None])]
 
 
-def _ask(settings: wiring.Settings, service: Service, now: Callable[[], datetime]) -> tuple[Finding, timedelta | None]:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What came of asking a service; ``skew`` is how far our clock is ahead of its own."""
+
+    finding: Finding
+    answer: Answer | None = None
+    skew: timedelta | None = None
+
+
+def _ask(settings: wiring.Settings, service: Service, now: Callable[[], datetime]) -> _Asked:
     try:
         url = join_url(service.url, service.path) if service.path else service.url
         with wiring.session(settings) as http:
             answer = http.exchange(service.name, "GET", url, expected=_ANY_STATUS)
     except GitsignError as error:
-        return failure(service.name, error), None
-    return _answered(service, answer), _skew(answer, now())
+        return _Asked(failure(service.name, error))
+    return _Asked(_answered(service, answer), answer, _skew(answer, now()))
+
+
+def check_log_key(root: TrustedRoot, chosen: wiring.Endpoints, answer: Answer) -> Finding:
+    """Does the log sign its checkpoint with a key of the trust root? If not, nothing that it logs will verify."""
+    envelope = answer.body
+    if chosen.rekor_version == 1:
+        value = answer.json()
+        text = value.get("signedTreeHead") if isinstance(value, dict) else None
+        envelope = text.encode() if isinstance(text, str) else b""
+    for log in root.tlogs:
+        given = (log.checkpoint_key_id or log.log_id)[:4]
+        for hints in ([given], None):
+            with suppress(GitsignError):
+                opened = open_checkpoint(envelope, log.public_key, key_hints=hints)
+                text = f"the log's checkpoint ({opened.checkpoint.size} entries) is signed by a key of the trust root"
+                return Finding("log-key", "ok", text)
+    text = f"the log at {chosen.rekor} signs with a key that the trust root does not list"
+    advice = "let gitsign.rekor and the trust root be of one instance (gitsign-py setup --instance)"
+    return Finding("log-key", "fail", text, advice)
 
 
 def _answered(service: Service, answer: Answer) -> Finding:
@@ -221,5 +257,5 @@ def service_findings(
     if offline:
         yield Finding("services", "skip", "not asked: --offline")
         return
-    yield from check_services(settings, chosen, wiring.now)
+    yield from check_services(settings, chosen, loaded.root, wiring.now)
     yield found("signature", lambda: check_signature(settings, chosen, loaded.root, terminal, wanted=wanted))

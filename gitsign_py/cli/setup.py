@@ -47,6 +47,8 @@ def run(arguments: list[str]) -> int:
     _warn_overridden(file, wanted)
     if not changes:
         print(f"Nothing to change in git's {file.scope} settings.")
+        if instance is not None and not options.dry_run:
+            write_files(instance)  # an upgrade may have brought newer ones
     else:
         _show(file, [(change.key, change.old, _after(change)) for change in changes])
         if not _agreed(options):

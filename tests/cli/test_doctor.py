@@ -14,7 +14,7 @@ from tests.support.faultystack import FaultyStack
 from tests.support.workbench import EMAIL, Workbench, program
 
 NAMES = ["git", "settings", "signing", "program", "gnupg", "committer", "terminal", "browser", "log", "keyring"]
-SERVICES = ["directories", "agent", "trust-root", "keys", "issuer", "fulcio", "rekor", "clock", "signature"]
+SERVICES = ["directories", "agent", "trust-root", "keys", "issuer", "fulcio", "rekor", "log-key", "clock", "signature"]
 
 
 def examine(bench: Workbench, *arguments: str, status: int = 0, **env: Any) -> dict[str, dict[str, Any]]:
@@ -172,6 +172,22 @@ def test_a_service_in_trouble_is_named(bench: Workbench, faulty: FaultyStack) ->
     assert "503" in found["rekor"]["message"]
     assert outcome(found, "fulcio") == "ok"
     assert outcome(found, "signature") == "fail"
+
+
+def test_a_trust_root_of_another_instance_is_noticed(bench: Workbench) -> None:
+    unset = ("SIGSTORE_REKOR_PUBLIC_KEY", "GITSIGN_FULCIO_ROOT", "SIGSTORE_ROOT_FILE", "GITSIGN_TRUSTED_ROOT")
+    found = examine(bench, status=1, **dict.fromkeys((*unset, "SIGSTORE_CT_LOG_PUBLIC_KEY_FILE"), ""))
+    assert "embedded public-good" in found["trust-root"]["message"]
+    assert outcome(found, "log-key") == "fail"
+    assert outcome(found, "signature") == "fail"
+
+
+def test_the_second_version_of_the_log(bench: Workbench) -> None:
+    url = f"{bench.stack.url}/api/v1/timestamp"
+    for name in ("SIGSTORE_REKOR_PUBLIC_KEY", "GITSIGN_FULCIO_ROOT", "SIGSTORE_ROOT_FILE"):
+        bench.env.pop(name)
+    found = examine(bench, GITSIGN_REKOR_VERSION="2", GITSIGN_TIMESTAMP_SERVER_URL=url)
+    assert [outcome(found, name) for name in ("rekor", "log-key", "timestamps", "signature")] == ["ok"] * 4
 
 
 def test_an_unreachable_service_is_named(bench: Workbench) -> None:

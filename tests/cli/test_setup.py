@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gitsign_py.core.trust import parse_trusted_root
 from gitsign_py.host.gitsetup import NOTE
 from tests.support.workbench import Workbench, program
 
@@ -129,7 +130,22 @@ def test_staging_is_complete(fresh: Workbench) -> None:
     setup(fresh, "--instance", "staging")
     assert fresh.git("config", "gitsign.rekor") == "https://rekor.sigstage.dev"
     assert fresh.git("config", "gitsign.issuer") == "https://oauth2.sigstage.dev/auth"
-    assert Path(fresh.git("config", "gitsign.trustedRoot")).is_file()
+    trusted_root = Path(fresh.git("config", "gitsign.trustedRoot"))
+    trusted_root.write_text("of an older version")
+    assert "Nothing to change" in setup(fresh, "--instance", "staging")
+    assert parse_trusted_root(trusted_root.read_bytes()).certificate_authorities
+
+
+def test_an_initialized_mirror_names_its_instance(fresh: Workbench) -> None:
+    mirror = f"{fresh.stack.url}/tuf"
+    (fresh.folder / "root.json").write_bytes(fresh.stack.get("/tuf/1.root.json").body)
+    done = fresh.tool("initialize", "--mirror", mirror, "--root", str(fresh.folder / "root.json"))
+    assert done.returncode == 0, done.stderr
+    setup(fresh, "--instance", mirror)
+    for name in fresh.stack.environment():
+        fresh.env.pop(name)
+    assert fresh.git("config", "gitsign.rekor") == fresh.stack.url
+    assert fresh.verify(fresh.commit()).returncode == 0
 
 
 @pytest.mark.parametrize(
