@@ -458,8 +458,11 @@ def test_more_conversations_than_allowed_are_turned_away(path: Path, monkeypatch
     monkeypatch.setattr("gitsign_py.agent.server.MAX_CONVERSATIONS", 2)
     leave = threading.Event()
 
+    inside: list[None] = []
+
     def stay(_: Fields, __: Conversation) -> Fields:
-        leave.wait(5)
+        inside.append(None)
+        leave.wait(20)
         return {"status": b"ok"}
 
     replies: list[Fields | None] = []
@@ -467,16 +470,17 @@ def test_more_conversations_than_allowed_are_turned_away(path: Path, monkeypatch
         busy = [threading.Thread(target=lambda: replies.append(client.try_sign(str(path), {}))) for _ in range(2)]
         for thread in busy:
             thread.start()
-        _until(lambda: client.ask(str(path), "ping") is None)
+        _until(lambda: len(inside) == 2)
+        assert client.ask(str(path), "ping") is None
         leave.set()
         for thread in busy:
-            thread.join(5)
+            thread.join(20)
         _until(lambda: client.ask(str(path), "ping") is not None)
     assert replies == [{"status": b"ok"}, {"status": b"ok"}]
 
 
 def _until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 5
+    end = time.monotonic() + 20
     while not true():
         assert time.monotonic() < end
         time.sleep(0.01)
