@@ -1,9 +1,11 @@
 """What must be accepted: the same forge with nothing wrong, and what lies just inside each bound."""
 
+from dataclasses import replace
 from datetime import timedelta
 
-from gitsign_py.core import der, oids
-from tests.support.forge import COMMIT, forge
+from gitsign_py.core import der, note, oids
+from gitsign_py.core.logentry import LogEntry
+from tests.support.forge import COMMIT, Forged, forge
 from tests.support.forgedworld import ISSUER, T0, World, issuer_claims
 from tests.vectors.case import Case
 
@@ -15,12 +17,38 @@ def _good(name: str, title: str, **changes: object) -> Case:
     return Case(name, title, "", "", lambda world: forge(world, **changes), status=0)  # type: ignore[arg-type]
 
 
-def _two_scts(world: World):  # type: ignore[no-untyped-def]
-    both = lambda w, leaf, issuer: [w.other_ct.sct(leaf, issuer), w.ct.sct(leaf, issuer)]  # noqa: E731
-    return forge(world, leaf={"scts": both})
+def _two_scts(world: World) -> Forged:
+    return forge(world, leaf={"scts": lambda w, leaf, ca: [w.other_ct.sct(leaf, ca), w.ct.sct(leaf, ca)]})
+
+
+def _witnessed(world: World) -> Forged:
+    """A checkpoint that a witness signed too, whose key nobody here knows."""
+
+    def add(entry: LogEntry) -> LogEntry:
+        proof = entry.inclusion_proof
+        assert proof is not None
+        opened = note.parse_note(proof.checkpoint)
+        other = note.NoteSignature("witness.example.com", b"\1\2\3\4", bytes(72))
+        checkpoint = note.format_note(opened.text, [*opened.signatures, other])
+        return replace(entry, inclusion_proof=replace(proof, checkpoint=checkpoint))
+
+    return forge(world, entry=add)
+
+
+def _more_certificates(world: World) -> Forged:
+    return forge(world, timestamp={"embed": [world.tsa.chain_der[0], world.other_tsa.chain_der[0]]})
 
 
 CASES = (
+    Case("witness-unknown", "a checkpoint that an unknown witness signed too", "", "", _witnessed, status=0),
+    Case(
+        "timestamp-other-certificates",
+        "a timestamp token that carries somebody else's certificate too",
+        "",
+        "",
+        _more_certificates,
+        status=0,
+    ),
     _good("v1", "Rekor v1"),
     _good("v1-timestamp", "Rekor v1 and a timestamp", timestamp={}),
     _good("v2-timestamp", "Rekor v2 and a timestamp", log="v2", timestamp={}),

@@ -8,6 +8,7 @@ from tests.support.forge import (
     PERSON,
     TAG,
     TREE,
+    Forged,
     attribute,
     forge,
     join,
@@ -28,7 +29,7 @@ def _object(name: str, title: str, reason: str, payload: bytes) -> Case:
 
 
 def _second_signer(good: bool, first_good: bool) -> Case:
-    def make(world: World):  # type: ignore[no-untyped-def]
+    def make(world: World) -> Forged:
         leaf = world.leaf()
 
         def signers(parts: list[bytes]) -> list[bytes]:
