@@ -88,10 +88,17 @@ def _answer_need(need: client.Fields) -> client.Fields:
 
 
 def _verify(command: GpgCommand, arguments: list[str]) -> int:
-    signature = _read_file(command.operands[0], MAX_SIGNATURE_FILE)
+    status = command.descriptor("status-fd")
+    try:
+        signature = _read_file(command.operands[0], MAX_SIGNATURE_FILE)
+    except FormatError:
+        from gitsign_py.core import gpgstatus
+
+        if status is not None:  # git aborts on %GT when no verdict comes at all
+            _write(status, gpgstatus.bad("", ""))
+        raise
     if b"-----BEGIN PGP " in signature[:200]:
         return hand_over(arguments, command)
-    status = command.descriptor("status-fd")
     payload = _read_file(command.operands[1], MAX_PAYLOAD)
     path = client.socket_path(os.environ)
     reply: Mapping[str, bytes] | None = None

@@ -84,6 +84,13 @@ def test_a_signature_that_is_none_is_badsig(bench: Workbench, garbage: bytes) ->
     assert b"Traceback" not in done.stderr
 
 
+def test_a_signature_of_a_hundred_megabytes_is_badsig_at_once(bench: Workbench) -> None:
+    with (bench.folder / "sig").open("wb") as file:
+        file.truncate(100 << 20)
+    done = bench.tool("--status-fd=1", "--verify", str(bench.folder / "sig"), "-", stdin=PAYLOAD)
+    assert (done.returncode, b"[GNUPG:] BADSIG " in done.stdout, b"input-too-large" in done.stderr) == (1, True, True)
+
+
 def test_the_peers_malformed_cms_is_refused(bench: Workbench) -> None:
     """The Go peer panics on 30 80 00."""
     (bench.folder / "sig").write_bytes(pem_encode(b"\x30\x80\x00", "SIGNED MESSAGE"))
