@@ -26,6 +26,7 @@ class Workers:
         self._jobs = jobs
         self._own = Verifier(settings)
         self._pool: ProcessPoolExecutor | None = None
+        self._under_way: set[Future[list[str]]] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -36,22 +37,25 @@ class Workers:
         self.close()
 
     def close(self) -> None:
-        """End the processes, whatever they do."""
+        """End the processes; those that are still at work are not waited for."""
         pool, self._pool = self._pool, None
         if pool is None:
             return
-        processes = list((pool._processes or {}).values())  # noqa: SLF001 - there is no public way to end a busy pool
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
-            process.terminate()
+        if self._under_way:
+            for process in list((pool._processes or {}).values()):  # noqa: SLF001 - the only way to end a busy pool
+                process.terminate()
+        pool.shutdown(wait=True, cancel_futures=True)
 
     def submit(self, jobs: Sequence[Job]) -> "Answer":
         """Begin to verify; the answer waits for the facts."""
         if self._jobs == 1 or (self._pool is None and len(jobs) <= _INLINE):
             return Answer(self._own.verify_batch(jobs), ())
         pool = self._started()
-        batches = [jobs[at : at + BATCH] for at in range(0, len(jobs), BATCH)]
-        return Answer([], [pool.submit(work, batch) for batch in batches])
+        futures = [pool.submit(work, jobs[at : at + BATCH]) for at in range(0, len(jobs), BATCH)]
+        for future in futures:
+            self._under_way.add(future)
+            future.add_done_callback(self._under_way.discard)
+        return Answer([], futures)
 
     def verify_here(self, job: Job) -> str:
         """Verify one job in this process."""

@@ -139,8 +139,7 @@ def _targets(repository: GitRepository, options: argparse.Namespace) -> tuple[tu
 
 def with_policy(repository: GitRepository, settings: wiring.Settings, options: argparse.Namespace, plan: Plan) -> Plan:
     """Add the policy that options and settings name. Raises UsageError, ConfigError."""
-    gitconfig = settings.gitconfig
-    introduction = options.introduction or gitconfig.get("gitsign.introduction")
+    introduction = options.introduction or settings.config.introduction
     if options.in_history:
         if options.policy or options.no_policy:
             raise UsageError("audit-policy", "--in-history does not go together with --policy or --no-policy")

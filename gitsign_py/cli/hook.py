@@ -38,8 +38,6 @@ from gitsign_py.policy.history import closing_policy
 
 HOOKS = ("pre-receive", "update", "reference-transaction", "pre-push", "post-merge", "post-rewrite")
 CHAINED = ".before-gitsign"
-DEFAULT_SECONDS = 60.0
-MAX_SECONDS = 3600.0
 _PROGRESS_SECONDS = 2.0
 _EPILOG = """git calls this through the hooks that gitsign-py hooks install writes. Settings (git config):
   gitsign.policy        the policy: FILE, or REV:PATH (read before the push)
@@ -97,7 +95,7 @@ def _judge(name: str, rest: list[str], data: bytes) -> int:
         return 0  # committed and aborted come when nothing can be said any more
     settings = wiring.load_settings()
     with ExitStack() as stack:
-        stack.enter_context(_time_budget(_seconds(settings)))
+        stack.enter_context(_time_budget(settings.config.hook_timeout))
         repository = stack.enter_context(wiring.repository(settings))
         if name in ("post-merge", "post-rewrite"):
             return _tell(stack, settings, repository, _local_plan(repository, name, data))
@@ -140,9 +138,8 @@ def _remote_name(ref: str, remote: str) -> str:
 
 def _policy_plan(repository: GitRepository, settings: wiring.Settings, *, is_server: bool) -> Plan:
     """By which policy. On a server there must be one: a hook without it would wave everything through."""
-    mode = settings.gitconfig.get("gitsign.policyMode", "fixed")
-    introduction = settings.gitconfig.get("gitsign.introduction")
-    if mode == "history":
+    introduction = settings.config.introduction
+    if settings.config.policy_mode == "history":
         if not introduction:
             raise ConfigError(
                 "introduction-missing", "gitsign.policyMode is history and gitsign.introduction is not set"
@@ -150,8 +147,6 @@ def _policy_plan(repository: GitRepository, settings: wiring.Settings, *, is_ser
         head = repository.run(["rev-parse", "-q", "--verify", "HEAD^{commit}"], accept=(0, 1, 128)).decode().strip()
         closing = closing_policy(repository, head) if head else None
         return Plan((), policy=closing, introduction=introduction, in_history=True, assume_judged=True)
-    if mode != "fixed":
-        raise ConfigError("config-value-invalid", f"gitsign.policyMode is {mode}: it must be fixed or history")
     if settings.config.policy:
         policy = load_policy(repository, settings.config.policy)
         return Plan((), policy=policy, introduction=introduction or policy.introduction, assume_judged=True)
@@ -218,17 +213,6 @@ def _log(settings: wiring.Settings, record: Record) -> None:
             file.write(json.dumps({**line, **as_object(record)}) + "\n")
     except OSError as error:
         raise ConfigError("log-unwritable", f"the log {path} cannot be written: {error.strerror}") from error
-
-
-def _seconds(settings: wiring.Settings) -> float:
-    text = settings.gitconfig.get("gitsign.hookTimeout")
-    try:
-        seconds = float(text) if text else DEFAULT_SECONDS
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= MAX_SECONDS:
-        raise ConfigError("config-value-invalid", f"gitsign.hookTimeout is {text}: seconds above 0, at most 3600")
-    return seconds
 
 
 @contextmanager

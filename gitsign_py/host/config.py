@@ -65,6 +65,9 @@ class Config:
     credential_cache: Path | None
     allowed_signers: tuple[str, ...]
     policy: str
+    policy_mode: Literal["fixed", "history"]
+    introduction: str
+    hook_timeout: float
     trusted_root: Path | None
     signing_config: Path | None
     require_timestamp: bool

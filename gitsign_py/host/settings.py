@@ -28,6 +28,8 @@ TOKEN_PROVIDERS = (
 )
 _URL = re.compile(r"https?://(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[!-~]*)?\Z")
 _LONGEST_TIMEOUT = 600.0
+_LONGEST_HOOK = 3600.0
+_COMMIT_ID = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
 
 
 @frozen
@@ -132,6 +134,19 @@ def _timeout(text: str, _home: str) -> float:
     if not 0 < seconds <= _LONGEST_TIMEOUT:
         raise ValueError("seconds above 0, at most 600")
     return seconds
+
+
+def _hook_timeout(text: str, _home: str) -> float:
+    seconds = to_seconds(text)
+    if not 0 < seconds <= _LONGEST_HOOK:
+        raise ValueError("seconds above 0, at most 3600")
+    return seconds
+
+
+def _commit_id(text: str, _home: str) -> str:
+    if text and not _COMMIT_ID.match(text):
+        raise ValueError("a full commit id, 40 or 64 lower-case hex digits")
+    return text
 
 
 def _policy(text: str, home: str) -> str:
@@ -282,6 +297,25 @@ SETTINGS: tuple[Setting, ...] = (
         many=True,
     ),
     Setting("policy", "gitsign.policy", (), _policy, "", "policy that git's verification follows (FILE or REV:PATH)"),
+    Setting(
+        "policy_mode",
+        "gitsign.policyMode",
+        (),
+        _one_of("fixed", "history"),
+        "fixed",
+        "fixed: one policy judges a push; history: each commit follows the policy in its parents",
+    ),
+    Setting(
+        "introduction",
+        "gitsign.introduction",
+        (),
+        _commit_id,
+        "",
+        "full id of the commit where a policy in the history starts",
+    ),
+    Setting(
+        "hook_timeout", "gitsign.hookTimeout", (), _hook_timeout, 60.0, "seconds that a hook may judge; then it refuses"
+    ),
     Setting(
         "trusted_root",
         "gitsign.trustedRoot",

@@ -46,6 +46,9 @@ NAMES = {
     "agent": (),
     "allowedSigner": (),
     "policy": (),
+    "policyMode": (),
+    "introduction": (),
+    "hookTimeout": (),
     "trustedRoot": ("GITSIGN_TRUSTED_ROOT",),
     "signingConfig": ("GITSIGN_SIGNING_CONFIG",),
     "requireTimestamp": (),
@@ -86,6 +89,9 @@ OTHER = {
     "credential_cache": ("/c", Path("/c")),
     "allowed_signers": ("*@example.com https://issuer", ("*@example.com https://issuer",)),
     "policy": ("~/policy.toml", "/home/alice/policy.toml"),
+    "policy_mode": ("History", "history"),
+    "introduction": ("a" * 40, "a" * 40),
+    "hook_timeout": ("3600", 3600.0),
     "trusted_root": ("/r", Path("/r")),
     "signing_config": ("/sc", Path("/sc")),
     "require_timestamp": ("true", True),
@@ -122,6 +128,9 @@ BAD = {
     "allowed_signers": ["alice@example.com", "a b c"],
     "fulcio_root": ["~no-such-user-here/x", "%(prefix)/x"],
     "policy": ["~no-such-user-here/x"],
+    "policy_mode": ["loose"],
+    "introduction": ["main", "A" * 40, "a" * 39],
+    "hook_timeout": ["0", "-1", "3601", "soon"],
 }
 
 

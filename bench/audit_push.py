@@ -1,0 +1,109 @@
+"""How long a push of signed commits through pre-receive takes, over a path and over http on loopback, with and without.
+
+python bench/audit_push.py [--commits 2000]
+"""
+
+import argparse
+import http.server
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from gitsign_py.cli.hooks import shim  # noqa: E402
+from tests.hooks.conftest import POLICY  # noqa: E402
+from tests.support.bulksigner import BulkSigner  # noqa: E402
+from tests.support.gitrepo import ScratchRepo, environment  # noqa: E402
+from tests.support.history import History  # noqa: E402
+
+
+class GitOverHttp(http.server.CGIHTTPRequestHandler):
+    """git-http-backend behind Python's own server; the project's folder is in the environment."""
+
+    have_fork = False  # with fork, Python's server would run git as "nobody", who may not read the repositories
+
+    def is_cgi(self) -> bool:
+        path, _, query = self.path.partition("?")
+        backend = "/git-http-backend"
+        self.cgi_info = "", backend.removeprefix("/") + path + (f"?{query}" if query else "")
+        return True
+
+    def translate_path(self, path: str) -> str:
+        return f"{os.environ['GIT_EXEC']}/git-http-backend" if path.startswith("/git-http-backend") else path
+
+    def is_python(self, path: object) -> bool:  # noqa: ARG002
+        return False
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+def server_repo(folder: Path, name: str, *, hook: bool) -> ScratchRepo:
+    bare = ScratchRepo.init(folder / name, "--bare")
+    for key, value in (
+        ("gitsign.policy", str(folder / "policy.toml")),
+        ("gitsign.trustedRoot", str(folder / "root.json")),
+        ("http.receivepack", "true"),
+    ):
+        bare.git("config", key, value)
+    if hook:
+        path = bare.path / "hooks/pre-receive"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(shim("pre-receive", str(folder / "gitsign-py")))
+        path.chmod(0o755)
+    return bare
+
+
+def push(clone: ScratchRepo, url: str, home: Path) -> float:
+    began = time.perf_counter()
+    done = clone.run(
+        "-c", "http.postBuffer=500000000", "push", "-q", url, "main:refs/heads/main", stdin=b"", HOME=str(home)
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--commits", type=int, default=2000)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        program = folder / "gitsign-py"
+        program.write_text(f'#!/bin/sh\nHOME={folder} PYTHONPATH={ROOT} exec {sys.executable} -m gitsign_py "$@"\n')
+        program.chmod(0o755)
+        (folder / "policy.toml").write_text(POLICY)
+        signer = BulkSigner(folder / "authority")
+        history = History(signer=signer.sign)
+        tip = history.commit(signed="alice")
+        for number in range(options.commits - 1):
+            tip = history.commit(tip, signed="alice", files={f"d{number % 20}/f{number}": "x"})
+        (folder / "root.json").write_bytes(signer.trusted_root_json)
+        clone = ScratchRepo.init(folder / "clone")
+        history.write(clone.path / ".git", {"refs/heads/main": tip})
+        clone.git("gc", "-q")
+        os.environ |= environment(
+            GIT_PROJECT_ROOT=str(folder),
+            GIT_HTTP_EXPORT_ALL="1",
+            GIT_EXEC=subprocess.check_output(["git", "--exec-path"], text=True).strip(),
+        )
+        web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), GitOverHttp)
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        for transport, prefix in (("file", f"file://{folder}"), ("http", f"http://127.0.0.1:{web.server_port}")):
+            for hook in (False, True):
+                bare = server_repo(folder, f"{transport}-{hook}.git", hook=hook)
+                took = push(clone, f"{prefix}/{bare.path.name}", folder)
+                what = "judged" if hook else "no hook"
+                print(f"{options.commits} signed commits over {transport}, {what}: {took:.2f} s")
+                shutil.rmtree(folder / ".cache", ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
