@@ -108,7 +108,9 @@ def judge(revision: Revision, objects: ObjectSource, question: Question) -> Judg
     report = Report()
     try:
         stored = objects.read(revision.oid)
-        verified = verify_object(split_object(stored.kind, stored.data), revision.oid, question, report)
+        # Which signature counts is said by the repository's algorithm, not by the length of the names in the object.
+        signed = split_object(stored.kind, stored.data, "sha256" if len(revision.oid) == 64 else "sha1")
+        verified = verify_object(signed, revision.oid, question, report)
     except GitsignError as error:
         return Judgement(revision, None, error, tuple(report.steps))
     return Judgement(revision, verified, None, tuple(report.steps))

@@ -129,6 +129,7 @@ def _check_cms(steps: Report, opened: Opened, payload: bytes) -> None:
     with steps.step("3.1") as facts:
         hash_name = cms.check_algorithms(opened.signed, signer)
         cms.check_attribute_order(signer)
+        cms.signing_time(signer)  # proves nothing, but is shown: one that cannot be read is refused here
         facts["digest"], facts["key"] = hash_name, key.kind
     with steps.step("3.2"):
         cms.check_signature(signer, key, hash_name)

@@ -133,6 +133,12 @@ CASES = (
         "object-name-invalid",
         COMMIT.replace(TREE, TREE.upper()),
     ),
+    _object(
+        "tree-of-other-algorithm",
+        "a tree named by SHA-256 in a SHA-1 repository",
+        "object-name-invalid",
+        COMMIT.replace(TREE, b"a" * 64),
+    ),
     _object("header-nul", "a NUL inside the header", "header-nul", COMMIT.replace(b"Alice", b"Al\0ce", 1)),
     Case(
         "gpgsig-twice",

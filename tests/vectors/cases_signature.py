@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from gitsign_py.core import der, oids
 from tests.support.forge import COMMIT, Forged, Parts, attribute, forge, signed_attributes, v001_body
-from tests.support.forgedworld import World, digest
+from tests.support.forgedworld import T0, World, digest
 from tests.vectors.case import Case
 
 _SHA1, _SHA384 = der.sequence(der.oid(oids.SHA1)), der.sequence(der.oid(oids.SHA384))
@@ -83,6 +83,21 @@ CASES = (
         attributes=_without(oids.MESSAGE_DIGEST),
     ),
     _case("content-type-missing", "no contentType", "cms-attributes-missing", attributes=_without(oids.CONTENT_TYPE)),
+    _case(
+        "signing-time-malformed",
+        "a signingTime that is no time",
+        "der-unexpected-tag",
+        attributes=_replaced(attribute(oids.SIGNING_TIME, der.utc_time(T0)), attribute(oids.SIGNING_TIME, der.null())),
+    ),
+    _case(
+        "signing-time-not-utc",
+        "a signingTime with a time zone (BER)",
+        "der-time",
+        attributes=_replaced(
+            attribute(oids.SIGNING_TIME, der.utc_time(T0)),
+            attribute(oids.SIGNING_TIME, der.encode(der.UTC_TIME, b"250601120000+0000")),
+        ),
+    ),
     _case(
         "content-type-wrong",
         "contentType of another type",

@@ -108,7 +108,7 @@ def test_library(vector: Vector) -> None:
     )
     report = Report()
     try:
-        verify_object(split_object(vector.expect["kind"], vector.data), vector.expect["oid"], question, report)
+        verify_object(split_object(vector.expect["kind"], vector.data, "sha1"), vector.expect["oid"], question, report)
     except GitsignError as error:
         got = exit_status(error), getattr(error, "step", "") or "0", error.reason
         failed = [step.number for step in report.steps if step.outcome in ("failed", "unchecked")]
@@ -257,7 +257,7 @@ def settings(repo: ScratchRepo) -> wiring.Settings:
 def test_what_git_is_told(settings: wiring.Settings, vector: Vector) -> None:
     config = replace(settings.config, allowed_signers=(signer_of(vector),))
     try:
-        signed = split_object(vector.expect["kind"], vector.data)
+        signed = split_object(vector.expect["kind"], vector.data, "sha1")
     except FormatError:
         assert vector.expect["step"] == "0"
         return
