@@ -6,6 +6,7 @@ CA keys. What a certificate must hold to count is in ``fulcio.py`` (the leaf's p
 
 import hashlib
 from datetime import datetime
+from functools import lru_cache
 
 from gitsign_py.core import der, oids
 from gitsign_py.core.encoding import pem_decode
@@ -61,8 +62,12 @@ class Certificate:
         return next((extension for extension in self.extensions if extension.oid == oid), None)
 
 
+@lru_cache(maxsize=128)
 def parse_certificate(data: bytes) -> Certificate:
-    """Parse one DER certificate. Raises FormatError ``der-...``, ``certificate-...`` or ``key-...``."""
+    """Parse one DER certificate; the last ones are remembered, since one signs many commits.
+
+    Raises FormatError ``der-...``, ``certificate-...`` or ``key-...``.
+    """
     if len(data) > MAX_CERTIFICATE_BYTES:
         raise FormatError("certificate-too-large", f"certificate of {len(data)} bytes, at most {MAX_CERTIFICATE_BYTES}")
     outer = der.Reader(der.parse(data, der.SEQUENCE).content)

@@ -1,0 +1,112 @@
+"""Log entries of online-mode history: fetched politely, kept, and handed on in notes; never believed unverified."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from gitsign_py.audit.entries import ATTEMPTS, RETRIEVE, EntryStore, Wanted, fetch
+from gitsign_py.audit.jobs import Job
+from gitsign_py.audit.notes import REF, EntryNotes
+from gitsign_py.core.logentry import LogEntry, encode_entry
+from gitsign_py.errors import ServiceError
+from tests.audit.conftest import Audited
+from tests.support.bulksigner import BulkSigner
+from tests.support.gitrepo import ISOLATED
+from tests.support.history import History
+
+Make = Callable[..., Audited]
+
+
+class Log:
+    """A log that can be searched, and that fails as often as it is told to."""
+
+    def __init__(self, entries: dict[str, LogEntry], failures: int = 0) -> None:
+        self.failures = failures
+        self.retrieved: list[int] = []
+        self._by_digest = {hashlib.sha256(oid.encode()).digest(): entry for oid, entry in entries.items()}
+
+    def search(self, *, digest: bytes | None = None, certificate: bytes | None = None) -> tuple[str, ...]:
+        assert certificate
+        if self.failures:
+            self.failures -= 1
+            raise ServiceError("service-status", "503")
+        entry = self._by_digest.get(digest or b"")
+        return (hashlib.sha256(b"\0" + entry.body).hexdigest(),) if entry else ()
+
+    def retrieve(self, *, uuids: Sequence[str] = ()) -> tuple[LogEntry, ...]:
+        self.retrieved.append(len(uuids))
+        return tuple(
+            entry for entry in self._by_digest.values() if hashlib.sha256(b"\0" + entry.body).hexdigest() in uuids
+        )
+
+
+def online(make: Make, folder: Path, count: int) -> tuple[Audited, BulkSigner, list[str]]:
+    signer = BulkSigner(folder / "online", online=True)
+    history = History(signer=signer.sign)
+    oids = [history.commit(signed="alice")]
+    for _ in range(count - 1):
+        oids.append(history.commit(oids[-1], signed="alice"))
+    for oid in oids:
+        signer.log_online(oid, "alice@example.com", history.clock)
+    audited = make(history, oids[-1])
+    audited.trusted_root = signer.trusted_root
+    return audited, signer, oids
+
+
+def test_fetches_in_bulk_and_resumes(make: Make, tmp_path: Path) -> None:
+    _, signer, oids = online(make, tmp_path, 25)
+    log = Log(signer.entries, failures=2)
+    pauses: list[float] = []
+    wanted = [Wanted(oid, b"certificate") for oid in oids]
+    with EntryStore(tmp_path / "s.sqlite") as store:
+        assert fetch(log, wanted, store.put, pause=pauses.append) == {}
+        assert log.retrieved == [RETRIEVE, RETRIEVE, 5]
+        assert len(pauses) == 2
+        assert all(store.get(oid) == (encode_entry(signer.entries[oid], with_body=True),) for oid in oids)
+    with EntryStore(tmp_path / "s.sqlite") as store:
+        assert store.get(oids[0])
+
+
+def test_a_log_that_fails_for_good_is_left_alone(make: Make, tmp_path: Path) -> None:
+    _, signer, oids = online(make, tmp_path, 12)
+    log = Log(signer.entries, failures=10_000)
+    pauses: list[float] = []
+    kept: dict[str, tuple[bytes, ...]] = {}
+    failed = fetch(log, [Wanted(oid, b"c") for oid in oids], kept.__setitem__, pause=pauses.append)
+    assert set(failed) == set(oids)
+    assert not kept
+    assert 10_000 - log.failures <= ATTEMPTS * RETRIEVE
+
+
+def test_notes_carry_entries_to_everyone(make: Make, tmp_path: Path) -> None:
+    audited, signer, oids = online(make, tmp_path, 3)
+    for key, name in (("user.name", "GIT_COMMITTER_NAME"), ("user.email", "GIT_COMMITTER_EMAIL")):
+        audited.repo.git("config", key, ISOLATED[name])
+    audited.repo.git("notes", f"--ref={REF}", "add", "-m", "words of a person", oids[0])
+    entries = {oid: (encode_entry(signer.entries[oid], with_body=True),) for oid in oids}
+    with audited.repository() as repository:
+        notes = EntryNotes(repository)
+        assert notes.add(entries) == 3
+        assert notes.add(entries) == 0, "nothing is written twice"
+    audited.repo.git("clone", "-q", "--bare", ".", str(tmp_path / "clone.git"))
+    audited.repo.git("push", "-q", str(tmp_path / "clone.git"), REF)
+    assert "words of a person" in audited.repo.git("notes", f"--ref={REF}", "show", oids[0])
+    with audited.repository(tmp_path / "clone.git") as repository:
+        known = EntryNotes(repository)
+
+        def from_notes(jobs: Sequence[Job]) -> dict[str, tuple[bytes, ...]]:
+            return {job.oid: known.get(job.oid) for job in jobs}
+
+        records = audited.audit("main", directory=tmp_path / "clone.git", resources=audited.resources(fetch=from_notes))
+    assert {record.verdict for record in records.values()} == {"verified"}
+
+
+def test_note_of_another_commit_proves_nothing(make: Make, tmp_path: Path) -> None:
+    audited, signer, oids = online(make, tmp_path, 2)
+
+    def swapped(jobs: Sequence[Job]) -> dict[str, tuple[bytes, ...]]:
+        other = {oids[0]: oids[1], oids[1]: oids[0]}
+        return {job.oid: (encode_entry(signer.entries[other[job.oid]], with_body=True),) for job in jobs}
+
+    records = audited.audit("main", resources=audited.resources(fetch=swapped))
+    assert {(record.verdict, record.reason) for record in records.values()} == {("unchecked", "log-entry-other-hash")}
