@@ -70,7 +70,7 @@ def scan(oid: str, kind: str, data: bytes) -> Scanned:
 
 def _scan_strictly(oid: str, kind: str, data: bytes) -> Scanned:
     try:
-        found = split_object(kind, data)
+        found = split_object(kind, data, "sha256" if len(oid) == 64 else "sha1")
     except FormatError as error:
         return Scanned(oid, kind, malformed=(error.reason, error.message))
     author, committer = (found.tagger, found.tagger) if kind == "tag" else (found.author, found.committer)

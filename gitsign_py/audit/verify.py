@@ -32,7 +32,7 @@ class Verifier:
     def verify(self, job: Job) -> SignatureFacts:
         """Verify one object."""
         try:
-            found = split_object(job.kind, job.data)
+            found = split_object(job.kind, job.data, "sha256" if len(job.oid) == 64 else "sha1")
         except FormatError as error:
             return SignatureFacts("malformed", reason=error.reason, message=error.message)
         report = Report()

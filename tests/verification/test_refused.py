@@ -219,8 +219,15 @@ def accepted_by_git(vector: Vector) -> bool:
 
 
 def asked_of_git() -> list[Vector]:
-    """One vector for each reason: a process each is slow. The others are asked below, without git between."""
-    return list({vector.verdict if vector.expect["status"] else vector.name: vector for vector in ALL}.values())
+    """All that is good, one vector for each reason of step 0, where git reads too, and one for each other step.
+
+    A process each is slow: all the others are asked below, without git between.
+    """
+    kinds: dict[object, Vector] = {}
+    for vector in ALL:
+        _, step, reason = vector.verdict
+        kinds[vector.name if not reason else reason if step == "0" else step] = vector
+    return list(kinds.values())
 
 
 def git_says(repo: ScratchRepo, home: dict[str, str], vector: Vector) -> tuple[bool, str]:
