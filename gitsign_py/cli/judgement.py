@@ -18,6 +18,7 @@ from gitsign_py.errors import FormatError, GitsignError, ServiceError, Unchecked
 from gitsign_py.host.repository import Revision
 from gitsign_py.ports import ObjectSource
 from gitsign_py.verification import ExpectedIdentity, Report, Step, VerifiedSignature, verify_signature
+from gitsign_py.verification.result import LoggedEntry, ProvenTime
 from gitsign_py.verification.signature import FindEntries
 
 
@@ -53,11 +54,7 @@ class Judgement:
             "steps": [step_object(step) for step in self.steps],
         }
         if self.error is not None:
-            result["reason"] = self.error.reason
-            result["message"] = self.error.message
-            result["hint"] = self.error.hint
-            result["step"] = getattr(self.error, "step", "")
-            result["facts"] = dict(self.error.facts)
+            result |= refusal_object(self.error)
         return result | (signature_object(verified) if verified is not None else {})
 
 
@@ -66,6 +63,34 @@ def verdict(error: GitsignError | None) -> str:
     if error is None:
         return "verified"
     return "unchecked" if isinstance(error, UncheckedError | ServiceError) else "not-verified"
+
+
+def refusal_object(error: GitsignError) -> dict[str, Any]:
+    """What was refused and why, as JSON."""
+    return {
+        "verdict": verdict(error),
+        "reason": error.reason,
+        "message": error.message,
+        "hint": error.hint,
+        "step": getattr(error, "step", ""),
+        "facts": dict(error.facts),
+    }
+
+
+def time_object(proven: ProvenTime) -> dict[str, Any]:
+    """One proven time as JSON."""
+    return {"time": format_rfc3339(proven.time), "source": proven.source, "authority": proven.authority}
+
+
+def log_object(entry: LoggedEntry) -> dict[str, Any]:
+    """One verified log entry as JSON."""
+    return {
+        "index": entry.log_index,
+        "id": entry.log_id,
+        "url": entry.base_url,
+        "version": entry.version,
+        "embedded": entry.embedded,
+    }
 
 
 def step_object(step: Step) -> dict[str, Any]:
@@ -88,17 +113,8 @@ def signature_object(verified: VerifiedSignature) -> dict[str, Any]:
         "claims": dict(verified.claims),
         "certificate": verified.fingerprint,
         "time": format_rfc3339(verified.time),
-        "times": [
-            {"time": format_rfc3339(proven.time), "source": proven.source, "authority": proven.authority}
-            for proven in verified.times
-        ],
-        "log": {
-            "index": verified.log.log_index,
-            "id": verified.log.log_id,
-            "url": verified.log.base_url,
-            "version": verified.log.version,
-            "embedded": verified.log.embedded,
-        },
+        "times": [time_object(proven) for proven in verified.times],
+        "log": log_object(verified.log),
         "trusted_root": verified.trusted_root_digest,
     }
 

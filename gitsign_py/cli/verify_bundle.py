@@ -13,6 +13,7 @@ from typing import Any
 
 from gitsign_py.cli import line_of, printable, wiring
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
+from gitsign_py.cli.judgement import log_object, refusal_object, step_object, time_object
 from gitsign_py.core.bundle import MAX_BUNDLE_BYTES
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.keys import PublicKey, load_pem
@@ -36,11 +37,11 @@ examples:
       --certificate-oidc-issuer https://accounts.example.com app.tar.gz
   gitsign-py verify-bundle --bundle app.sigstore.json --key cosign.pub sha256:9f86d081884c7d659a2feaa0c55ad015...
 
-A digest (sha256:, sha384: or sha512: and lower-case hex) stands for the file, unless a file has that name.
+A digest (sha256:, sha384: or sha512: and hex) stands for the file, unless a file has that name.
 
 exit status: 0 verified, 1 not verified, 2 usage
 """
-_DIGEST = re.compile(r"(sha256|sha384|sha512):([0-9a-f]+)\Z")
+_DIGEST = re.compile(r"(sha256|sha384|sha512):([0-9A-Fa-f]+)\Z")
 _MARKS = {"passed": "ok", "failed": "FAILED", "unchecked": "not checked", "skipped": "left out"}
 MAX_ARTIFACT_BYTES = 1 << 30
 
@@ -62,12 +63,12 @@ def run(arguments: list[str]) -> int:
             require_sct=not options.insecure_ignore_sct,
             report=report,
         )
-    except ConfigError:
+    except (ConfigError, UsageError):
         raise
     except GitsignError as error:
-        _show(options, report.steps, _refusal(error), f"not verified: {line_of(error)}")
+        _show(options, report.steps, refusal_object(error), f"not verified: {line_of(error)}")
         return 1
-    _show(options, report.steps, _facts(verified), f"verified: {_headline(verified)}")
+    _show(options, report.steps, bundle_object(verified), f"verified: {_headline(verified)}")
     return 0
 
 
@@ -141,14 +142,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--staging", action="store_true", help="believe Sigstore's staging instance")
     parser.add_argument("--insecure-ignore-sct", action="store_true", help="do not ask for a CT log's promise")
     parser.add_argument("--offline", action="store_true", help="never touch the network")
-    parser.add_argument("--json", action="store_true", help="print JSON (docs/bundles.md)")
+    parser.add_argument("--json", action="store_true", help="print JSON (docs/schemas/verify-bundle.json)")
     parser.add_argument("-q", "--quiet", action="store_true", help="one line")
     return parser
 
 
 def _show(options: argparse.Namespace, steps: list[Step], facts: dict[str, Any], headline: str) -> None:
     if options.json:
-        print(json.dumps({**facts, "steps": [_step(step) for step in steps]}, indent=2, ensure_ascii=False))
+        verdict = facts.pop("verdict")
+        asked = {"bundle": options.bundle, "artifact": options.artifact, "verdict": verdict}
+        print(json.dumps({**asked, "steps": [_step(step) for step in steps], **facts}, indent=2, ensure_ascii=False))
         return
     print(printable(headline))
     for step in () if options.quiet else steps:
@@ -166,24 +169,13 @@ def _headline(verified: VerifiedBundle) -> str:
 
 
 def _step(step: Step) -> dict[str, Any]:
-    value: dict[str, Any] = {"number": step.number, "title": BUNDLE_TITLES[step.number], "outcome": step.outcome}
-    value |= {name: text for name, text in (("reason", step.reason), ("message", step.message)) if text}
-    return value | {"facts": dict(step.facts)}
+    return {**step_object(step), "title": BUNDLE_TITLES[step.number]}
 
 
-def _refusal(error: GitsignError) -> dict[str, Any]:
-    return {
-        "verdict": "not-verified",
-        "reason": error.reason,
-        "message": error.message,
-        "hint": error.hint,
-        "step": getattr(error, "step", ""),
-        "facts": dict(error.facts),
-    }
-
-
-def _facts(verified: VerifiedBundle) -> dict[str, Any]:
+def bundle_object(verified: VerifiedBundle) -> dict[str, Any]:
+    """What was proven, named as in ``verify --json`` where it is the same; ``logs`` stands for ``log``."""
     statement = verified.statement
+    times = [time_object(proven) for proven in verified.times]
     return {
         "verdict": "verified",
         "identity": verified.identity,
@@ -193,15 +185,9 @@ def _facts(verified: VerifiedBundle) -> dict[str, Any]:
         "claims": dict(verified.claims),
         "certificate": verified.certificate.fingerprint if verified.certificate else None,
         "key": verified.key.key_id.hex(),
-        "times": [
-            {"time": format_rfc3339(proven.time), "source": proven.source, "authority": proven.authority}
-            for proven in verified.times
-        ],
-        "log": [
-            {"index": entry.log_index, "id": entry.log_id, "url": entry.base_url, "kind": entry.kind}
-            | {"version": entry.version}
-            for entry in verified.entries
-        ],
+        "time": min(proven["time"] for proven in times) if times else None,
+        "times": times,
+        "logs": [{"kind": entry.kind, **log_object(entry)} for entry in verified.entries],
         "predicate_type": statement.predicate_type if statement else None,
         "trusted_root": verified.trusted_root_digest,
     }

@@ -7,7 +7,9 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 
 from gitsign_py.core.gitobject import join_commit
@@ -20,6 +22,7 @@ from tests.support.tufrepo import TufRepository, serve
 
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
 ROOT = Path(__file__).parents[2]
+SCHEMA: dict[str, Any] = json.loads((ROOT / "docs/schemas/verify-bundle.json").read_text())
 
 
 def run(*arguments: str | Path, cwd: Path, **env: str) -> "subprocess.CompletedProcess[bytes]":
@@ -71,7 +74,7 @@ def test_a_file_named_like_a_digest_is_the_file(place: Path, maker: BundleMaker)
 
 
 @pytest.mark.parametrize(
-    "name", ["sha256:00", "sha256:" + "G" * 64, "sha1:" + "0" * 40, "nowhere", "sha256:" + "A" * 64]
+    "name", ["sha256:00", "sha256:" + "G" * 64, "sha1:" + "0" * 40, "nowhere", "SHA256:" + "A" * 64]
 )
 def test_what_is_neither_file_nor_digest(place: Path, maker: BundleMaker, name: str) -> None:
     status, _, err = verify(place, maker.message(), *WHO, artifact=name)
@@ -98,16 +101,64 @@ def test_a_malformed_trust_root_is_status_1(place: Path, maker: BundleMaker) -> 
     assert verify(place, maker.message(), *WHO)[0] == 1
 
 
+def read_json(place: Path, bundle: object, *options: str, status: int) -> dict[str, Any]:
+    """The object that --json prints, which docs/schemas/verify-bundle.json describes."""
+    done = verify(place, bundle, *options, "--json")
+    assert (done[0], done[2]) == (status, "")
+    found: dict[str, Any] = json.loads(done[1])
+    jsonschema.validate(found, SCHEMA, format_checker=jsonschema.FormatChecker())
+    return found
+
+
 def test_json_tells_everything(place: Path, maker: BundleMaker) -> None:
-    status, out, _ = verify(place, maker.attestation(), *WHO, "--json")
-    found = json.loads(out)
-    assert status == 0
+    found = read_json(place, maker.attestation(), *WHO, status=0)
     assert (found["verdict"], found["identity"], found["issuer"]) == ("verified", PERSON, ISSUER)
+    assert (found["bundle"], found["artifact"]) == ("bundle.json", "artifact")
     assert found["predicate_type"] == "https://example.com/predicate"
     assert [step["number"] for step in found["steps"]][:2] == ["1.1", "1.2"]
-    status, out, _ = verify(place, maker.attestation(payload=b"{}"), *WHO, "--json")
-    assert status == 1
-    assert (json.loads(out)["verdict"], json.loads(out)["step"]) == ("not-verified", "3.3")
+    assert found["steps"][0]["title"] == "bundle is well-formed, of a known version"
+    assert (found["time"], [each["kind"] for each in found["logs"]]) == ("2026-01-01T12:00:05Z", ["dsse"])
+    assert found["times"] == [{"time": found["time"], "source": "log", "authority": found["logs"][0]["url"]}]
+
+
+def test_json_of_a_managed_key(place: Path, maker: BundleMaker) -> None:
+    who = maker.managed()
+    (place / "key.pub").write_bytes(who.pem)
+    bundle = maker.message(who, tiled=True)
+    del bundle["verificationMaterial"]["timestampVerificationData"]
+    found = read_json(place, bundle, "--key", "key.pub", status=0)
+    assert (found["key"], found["time"], found["times"]) == (who.public.key_id.hex(), None, [])
+    assert {found[name] for name in ("identity", "san_type", "issuer", "certificate")} == {None}
+
+
+def test_json_of_refusals(place: Path, maker: BundleMaker) -> None:
+    found = read_json(place, maker.attestation(payload=b"{}"), *WHO, status=1)
+    assert (found["verdict"], found["step"], found["steps"][-1]["outcome"]) == ("not-verified", "3.3", "failed")
+    found = read_json(place, {}, *WHO, status=1)
+    assert (found["verdict"], found["step"], found["reason"]) == ("not-verified", "1.1", "bundle-version")
+    (place / "root.json").write_text("{}")
+    found = read_json(place, maker.message(), *WHO, status=1)
+    assert (found["step"], found["steps"]) == ("", [])
+
+
+def test_json_names_what_is_the_same_as_for_commits() -> None:
+    commits = json.loads((ROOT / "docs/schemas/verify.json").read_text())["$defs"]["judgement"]
+    assert set(commits["properties"]) - set(SCHEMA["properties"]) == {"revision", "oid", "kind", "log"}
+    assert set(commits["properties"]["log"]["properties"]) < set(SCHEMA["properties"]["logs"]["items"]["properties"])
+    assert SCHEMA["properties"]["steps"] == commits["properties"]["steps"]
+
+
+def test_options_stand_in_any_order_and_hex_in_any_case(place: Path, maker: BundleMaker) -> None:
+    (place / "bundle.json").write_text(json.dumps(maker.message()))
+    digest = f"sha256:{hashlib.sha256(ARTIFACT).hexdigest().upper()}"
+    root = ("--trusted-root", "root.json")
+    regexps = (f"--certificate-identity-regexp={PERSON}", f"--certificate-oidc-issuer-regexp={ISSUER}")
+    for arguments in (
+        ("--staging", "--bundle", "bundle.json", *WHO, *root, "artifact"),
+        ("artifact", *reversed(regexps), *root, "--bundle=bundle.json"),
+        (*WHO[2:], digest, *root, *WHO[:2], "--bundle", "bundle.json"),
+    ):
+        assert run("verify-bundle", *arguments, cwd=place).returncode == 0
 
 
 def test_managed_keys(place: Path, maker: BundleMaker) -> None:
