@@ -162,6 +162,7 @@ def test_options_stand_in_any_order_and_hex_in_any_case(place: Path, maker: Bund
 
 
 def test_managed_keys(place: Path, maker: BundleMaker) -> None:
+    """sigstore-conformance's managed-key-and-client-identity among others"""
     who = maker.managed()
     (place / "key.pub").write_bytes(who.pem)
     (place / "bad.pub").write_bytes(b"no key")

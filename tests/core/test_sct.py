@@ -84,6 +84,7 @@ def refused(leaf: Certificate, *logs: TransparencyLogInstance, issuer: Certifica
 
 
 def test_an_embedded_sct_verifies() -> None:
+    """It has extensions: sigstore-conformance's bundle-with-sct-with-extensions."""
     assert sct.verify_embedded_scts(LEAF, CA.certificate, (LOG,)) == sct.VerifiedSct(GOOD, LOG, TIME)
 
 
