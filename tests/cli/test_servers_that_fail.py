@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,8 @@ def test_a_slow_server_is_given_up_after_the_timeout(bench: Workbench, variable:
 @pytest.mark.parametrize(("variable", "name"), [("GITSIGN_FULCIO_URL", "fulcio"), ("GITSIGN_REKOR_URL", "rekor")])
 def test_one_error_of_the_server_is_forgiven(bench: Workbench, variable: str, name: str) -> None:
     with BadServer([reply(503, {"message": "busy"}), forward(bench.stack.url), forward(bench.stack.url)]) as server:
-        bench.commit(name, **{variable: server.url})
+        env: dict[str, Any] = {variable: server.url}
+        bench.commit(name, **env)
         assert len(server.requests) >= 2
     assert bench.verify("HEAD").returncode == 0
 

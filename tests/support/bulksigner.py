@@ -68,7 +68,7 @@ class BulkSigner:
         private, certificate = self._certified(person, at)
         attributes = cmsbuild.build_signed_attributes(payload, at)
         signature = private.sign(attributes, ec.ECDSA(hashes.SHA256()))
-        unsigned = ()
+        unsigned: tuple[cmsbuild.Attribute, ...] = ()
         if not self._online:
             entry = self._logged(attributes, signature, certificate, at)
             unsigned = (cmsbuild.log_entry_attribute(encode_entry(entry)),)
