@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from gitsign_py.core import cmsbuild
 from gitsign_py.core.armor import armor
 from gitsign_py.core.certificate import Certificate, parse_certificate
+from gitsign_py.core.cms import Attribute
 from gitsign_py.core.encoding import pem_encode
 from gitsign_py.core.logentry import LogEntry, encode_entry, hashedrekord_v001_body
 from gitsign_py.core.trust import TrustedRoot, format_trusted_root, parse_trusted_root
@@ -68,7 +69,7 @@ class BulkSigner:
         private, certificate = self._certified(person, at)
         attributes = cmsbuild.build_signed_attributes(payload, at)
         signature = private.sign(attributes, ec.ECDSA(hashes.SHA256()))
-        unsigned: tuple[cmsbuild.Attribute, ...] = ()
+        unsigned: tuple[Attribute, ...] = ()
         if not self._online:
             entry = self._logged(attributes, signature, certificate, at)
             unsigned = (cmsbuild.log_entry_attribute(encode_entry(entry)),)
