@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,22 +25,48 @@ from tests.support.gitrepo import ScratchRepo, environment  # noqa: E402
 from tests.support.history import History  # noqa: E402
 
 
-class GitOverHttp(http.server.CGIHTTPRequestHandler):
-    """git-http-backend behind Python's own server; the project's folder is in the environment."""
+class GitOverHttp(http.server.BaseHTTPRequestHandler):
+    """git-http-backend (CGI, RFC 3875) behind Python's own server."""
 
-    have_fork = False  # with fork, Python's server would run git as "nobody", who may not read the repositories
+    protocol_version = "HTTP/1.1"
 
-    def is_cgi(self) -> bool:
+    def do_GET(self) -> None:
+        self._answer(b"")
+
+    def do_POST(self) -> None:
+        self._answer(b"".join(self._chunks()))
+
+    def _chunks(self) -> Iterator[bytes]:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            yield self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            return
+        while size := int(self.rfile.readline(), 16):
+            yield self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+
+    def _answer(self, body: bytes) -> None:
         path, _, query = self.path.partition("?")
-        backend = "/git-http-backend"
-        self.cgi_info = "", backend.removeprefix("/") + path + (f"?{query}" if query else "")
-        return True
-
-    def translate_path(self, path: str) -> str:
-        return f"{os.environ['GIT_EXEC']}/git-http-backend" if path.startswith("/git-http-backend") else path
-
-    def is_python(self, path: object) -> bool:  # noqa: ARG002
-        return False
+        request = {
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "REQUEST_METHOD": self.command,
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "CONTENT_LENGTH": str(len(body)),
+            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+        }
+        done = subprocess.run(
+            ["git", "http-backend"], input=body, stdout=subprocess.PIPE, env={**os.environ, **request}, check=False
+        )
+        head, _, content = done.stdout.partition(b"\r\n\r\n")
+        fields = [line.split(": ", 1) for line in head.decode().split("\r\n")]
+        status = next((int(value[:3]) for name, value in fields if name == "Status"), 200)
+        self.send_response(status)
+        for name, value in fields:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         pass
@@ -92,7 +119,6 @@ def main() -> None:
         os.environ |= environment(
             GIT_PROJECT_ROOT=str(folder),
             GIT_HTTP_EXPORT_ALL="1",
-            GIT_EXEC=subprocess.check_output(["git", "--exec-path"], text=True).strip(),
         )
         web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), GitOverHttp)
         threading.Thread(target=web.serve_forever, daemon=True).start()

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -128,6 +129,7 @@ def test_terminal_without_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "11 judged" in text
 
 
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
 def test_html_in_a_real_browser(tmp_path: Path) -> None:
     """Opens in Chromium with no console message, runs its script, and nothing out of a commit becomes markup."""
     text, _ = write(HtmlReport, all_records())
