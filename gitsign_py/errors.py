@@ -1,6 +1,6 @@
 """The errors of the project: one root that is never raised itself, one class for each kind of trouble.
 
-An error carries a stable ``reason`` code (kebab-case, listed in docs/verification.md when it belongs to a step), one
+An error carries a stable ``reason`` code (kebab-case, listed in docs/reasons.md, with its step if it has one), one
 line of plain words, the facts (hex, never repr) and a hint that a person can act on. Only ``cli`` formats them, and
 only ``cli`` turns them into exit statuses.
 """
