@@ -35,7 +35,7 @@ class Signer:
 
 
 _MAX_PASSED = 256
-_PASSED: dict[tuple[bytes, tuple[bytes, ...], str, bool], tuple[Signer, tuple[Step, ...]]] = {}
+_PASSED: dict[tuple[bytes, tuple[bytes, ...], bool], tuple[TrustedRoot, Signer, tuple[Step, ...]]] = {}
 
 
 def check_signer(
@@ -49,18 +49,19 @@ def check_signer(
     """Check profile, path, SCT and names of a leaf. ``untrusted`` are the certificates that came with it.
 
     What passed is remembered: one certificate signs many commits, and nothing here depends on the commit or the time.
+    It holds for the very TrustedRoot that it was checked against; a digest would be the caller's word.
     Raises VerificationError with the step that failed.
     """
-    key = (leaf.raw, tuple(extra.raw for extra in untrusted), trusted_root.digest, require_sct)
-    known = _PASSED.get(key) if trusted_root.digest else None
-    if known is not None:
-        report.steps += known[1]
-        return known[0]
+    key = (leaf.raw, tuple(extra.raw for extra in untrusted), require_sct)
+    known = _PASSED.get(key)
+    if known is not None and known[0] is trusted_root:
+        report.steps += known[2]
+        return known[1]
     before = len(report.steps)
     signer = _check_signer(report, leaf, untrusted, trusted_root, require_sct=require_sct)
     if len(_PASSED) >= _MAX_PASSED:
         _PASSED.clear()
-    _PASSED[key] = signer, tuple(report.steps[before:])
+    _PASSED[key] = trusted_root, signer, tuple(report.steps[before:])
     return signer
 
 
