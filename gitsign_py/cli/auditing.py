@@ -59,7 +59,9 @@ def prepare(
     """Load the trust root, open the cache and the stores. Raises what loading a trust root raises."""
     trust = wiring.loaded_trust(settings, file=wishes.trusted_root, offline=wishes.offline)
     verify = VerifySettings(trust.root, wiring.now(), wishes.require_sct, wiring.require_timestamp(settings))
-    cache = _cache(stack, verify, trust.root.digest, warn) if wishes.cache else None
+    # Whose facts are remembered needs no entry any more, and notes are to be written for all of them.
+    use_cache = wishes.cache and not wishes.write_notes
+    cache = _cache(stack, verify, trust.root.digest, warn) if use_cache else None
     fetch = _fetch(stack, settings, repository, wishes, warn)
     resources = Resources(verify, wishes.jobs, cache, fetch)
     return Prepared(resources, trust.source, trust.root.digest)

@@ -1,5 +1,7 @@
 """A workflow signs: the identity is a URI, and its claims are asked for with cosign's flags."""
 
+from typing import Any
+
 import pytest
 
 from tests.support.workbench import Workbench
@@ -28,7 +30,8 @@ SUBJECT = "repo:org/repo:ref:refs/heads/main"
 
 @pytest.fixture
 def signed(bench: Workbench) -> Workbench:
-    token = bench.stack.token("", subject=SUBJECT, **CLAIMS)
+    claims: dict[str, Any] = dict(CLAIMS)
+    token = bench.stack.token("", subject=SUBJECT, **claims)
     bench.commit(SIGSTORE_ID_TOKEN=token)
     return bench
 
