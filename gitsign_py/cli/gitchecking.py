@@ -35,15 +35,17 @@ def check(settings: wiring.Settings, payload: bytes, signature: bytes, *, root: 
     """
     report = Report()
     try:
-        question = Question(
-            trusted_root=wiring.trusted_root(settings) if root is None else root,
-            expected=None,
-            now=wiring.now(),
-            find_entries=wiring.entry_finder(settings),
-            require_timestamp=wiring.require_timestamp(settings),
-        )
-        _check_form(payload)
-        verified = verify_payload(payload, signature, _object_id(payload, signature), question, report)
+        with wiring.repository(settings) as repository:
+            question = Question(
+                trusted_root=wiring.trusted_root(settings) if root is None else root,
+                expected=None,
+                now=wiring.now(),
+                find_entries=wiring.entry_finder(settings),
+                noted=wiring.noted_entries(repository),
+                require_timestamp=wiring.require_timestamp(settings),
+            )
+            _check_form(payload)
+            verified = verify_payload(payload, signature, _object_id(payload, signature), question, report)
         trust, why = _trust(settings, verified, payload, signature)
     except GitsignError as error:
         return refusal(error, signature, report)

@@ -4,7 +4,7 @@ The front that git calls has the payload and the signature already; ``verify`` h
 verifier, and both need to tell PGP and SSH signatures from ours.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,7 @@ from gitsign_py.host.repository import Revision
 from gitsign_py.ports import ObjectSource
 from gitsign_py.verification import ExpectedIdentity, Report, Step, VerifiedSignature, verify_signature
 from gitsign_py.verification.result import LoggedEntry, ProvenTime
-from gitsign_py.verification.signature import FindEntries
+from gitsign_py.verification.signature import FindEntries, open_signature
 
 
 @frozen
@@ -30,6 +30,8 @@ class Question:
     expected: ExpectedIdentity | None
     now: datetime
     find_entries: FindEntries | None = None
+    noted: Callable[[str], Sequence[LogEntry]] | None = None
+    """Entries that git notes hold for an object id: nobody's word, verified like any other."""
     require_sct: bool = True
     require_timestamp: bool = False
 
@@ -149,7 +151,39 @@ def verify_object(signed: SignedObject, oid: str, question: Question, report: Re
 def verify_payload(
     payload: bytes, signature: bytes, oid: str | None, question: Question, report: Report
 ) -> VerifiedSignature:
-    """Verify payload and armored signature; ``oid`` names the object for online-mode entries."""
+    """Verify payload and armored signature; ``oid`` names the object for online-mode entries.
+
+    Entries in git notes come first, so that such a history verifies without a network. Notes that do not hold are as
+    good as none: then the log is asked.
+    """
+    noted = _noted(signature, oid, question)
+    if noted:
+        attempt = Report()
+        try:
+            verified = _verify(payload, signature, oid, question, attempt, find=lambda _digest, _certificate: noted)
+        except VerificationError as error:
+            if not error.step.startswith("4."):
+                report.steps += attempt.steps
+                raise
+        else:
+            report.steps += attempt.steps
+            return verified
+    return _verify(payload, signature, oid, question, report, find=_checkable(question.find_entries))
+
+
+def _noted(signature: bytes, oid: str | None, question: Question) -> Sequence[LogEntry]:
+    """What notes hold for an online-mode signature; one that carries its entry needs none."""
+    if question.noted is None or oid is None:
+        return ()
+    try:
+        return () if open_signature(signature).entry is not None else question.noted(oid)
+    except VerificationError:
+        return ()
+
+
+def _verify(
+    payload: bytes, signature: bytes, oid: str | None, question: Question, report: Report, *, find: FindEntries | None
+) -> VerifiedSignature:
     return verify_signature(
         payload,
         signature,
@@ -157,7 +191,7 @@ def verify_payload(
         now=question.now,
         object_id=oid,
         expected=question.expected,
-        find_entries=_checkable(question.find_entries),
+        find_entries=find,
         require_sct=question.require_sct,
         require_timestamp=question.require_timestamp,
         report=report,

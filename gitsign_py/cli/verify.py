@@ -37,15 +37,17 @@ def run(arguments: list[str]) -> int:
     if expected is not None and options.any_identity:
         raise UsageError("identity-twice", "--any-identity does not go together with an expected identity")
     settings = wiring.load_settings()
+    objects = wiring.repository(settings)
     question = Question(
         trusted_root=wiring.trusted_root(settings, file=options.trusted_root, offline=options.offline),
         expected=expected,
         now=wiring.now(),
         find_entries=None if options.offline else wiring.entry_finder(settings),
+        noted=wiring.noted_entries(objects),
         require_sct=not options.insecure_ignore_sct,
         require_timestamp=wiring.require_timestamp(settings),
     )
-    with wiring.repository(settings) as repository:
+    with objects as repository:
         revisions = repository.resolve(options.revisions or ["HEAD"])
         if options.tags_only:
             _refuse_commits(revisions)

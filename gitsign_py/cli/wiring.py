@@ -5,7 +5,7 @@ for what it uses and for nothing else (docs/architecture.md, "Start-up is part o
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -104,6 +104,25 @@ def entry_finder(settings: Settings) -> "FindEntries":
             return log.find(digest=digest, certificate=certificate.raw) or log.find(digest=digest)
 
     return find
+
+
+def noted_entries(source: "GitRepository") -> "Callable[[str], Sequence[LogEntry]]":
+    """Make a function that gives the entries that git notes (refs/notes/gitsign) hold for an object id."""
+
+    def noted(oid: str) -> "Sequence[LogEntry]":
+        from gitsign_py.audit.notes import EntryNotes
+        from gitsign_py.core.logentry import decode_entry
+        from gitsign_py.errors import GitsignError
+
+        found: list[LogEntry] = []
+        try:
+            for data in EntryNotes(source).get(oid):
+                found.append(decode_entry(data))
+        except GitsignError:  # no repository here, or a note that is none: whatever was read is checked all the same
+            pass
+        return found
+
+    return noted
 
 
 # --- signing ---------------------------------------------------------------------------------------------------------

@@ -46,6 +46,15 @@ def test_online_history_is_fetched_kept_and_handed_on_in_notes(bench: Workbench)
     bench.git("fetch", "-q", "origin", "refs/notes/gitsign:refs/notes/gitsign", cwd=clone)
     status, found = audited(bench, "--offline", cwd=clone, **other)
     assert (status, {found[oid]["verdict"] for oid in oids}) == (0, {"verified"})
+    done = bench.verify("--offline", oids[0], oids[-1], cwd=clone, **other)
+    assert done.returncode == 0, done.stdout
+    nowhere: dict[str, Any] = {"GITSIGN_REKOR_URL": "http://127.0.0.1:9"}
+    program = bench.git("config", "gpg.x509.program")
+    bench.git("-c", f"gpg.x509.program={program}", "verify-commit", oids[0], cwd=clone, **nowhere)
+
+    bench.git("notes", "--ref=refs/notes/gitsign", "copy", "-f", oids[1], oids[0], cwd=clone)  # another commit's entry
+    assert bench.verify("--offline", oids[0], cwd=clone, **other).returncode == 3
+    assert bench.verify(oids[0], cwd=clone, **other).returncode == 0
 
 
 def test_an_unsigned_and_a_forged_commit_stand_out(bench: Workbench) -> None:
