@@ -8,6 +8,7 @@ metadata that TUF verified, or from this package. python-tuf is imported only wh
 import binascii
 from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -101,6 +102,14 @@ def embedded_tuf_root(instance: str = "public-good") -> bytes:
 
 
 def _from_file(path: str, source: str) -> LoadedTrust:
+    """A file that is not there is no trust root: what it was named for cannot be checked (exit status 3)."""
+    with suppress(RuntimeError):  # "~nobody/...": reading it says so
+        if not Path(path).expanduser().is_file():
+            raise UncheckedError(
+                "trust-root-missing",
+                f"{source} names {path[:200]}, which is no file",
+                hint="name a trusted_root.json that is there, or fetch one with gitsign-py initialize",
+            )
     return _parse(read_bounded(path, source), f"{source} {path}")
 
 

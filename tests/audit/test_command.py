@@ -76,7 +76,6 @@ def test_cached_run_loads_no_pool(every: Audited, folder: Path) -> None:
         (("--in-history", "--introduction", "main"), "[introduction-invalid]"),
         (("--in-history", "--introduction", "1" * 40), "[introduction-missing]"),
         (("--all", "main"), "[audit-all]"),
-        (("--trusted-root", "gone.json"), "[trust-root-file]"),
         (("--output", "no/such/folder/x"), "[output-unwritable]"),
         (("--jobs", "0"), "not a number"),
         (("--format", "pdf"), "invalid choice"),
@@ -87,6 +86,12 @@ def test_usage(every: Audited, folder: Path, arguments: tuple[str, ...], words: 
     assert done.returncode == 2, (done.stdout, done.stderr)
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_without_a_trust_root_nothing_can_be_checked(every: Audited, folder: Path) -> None:
+    done = run(folder, "audit", "--offline", "--trusted-root", "gone.json")
+    assert done.returncode == 3
+    assert "[trust-root-missing]" in done.stderr
 
 
 def test_broken_policy_is_no_verdict(every: Audited, folder: Path) -> None:

@@ -216,6 +216,14 @@ def test_patterns_match_the_whole_identity(bench: Workbench, pattern: str, statu
     assert bench.tool("verify", *flags, "HEAD").returncode == status
 
 
+def test_without_a_trust_root_it_could_not_be_checked(bench: Workbench) -> None:
+    bench.commit()
+    done = bench.verify("--trusted-root", "/nowhere/trusted_root.json", "HEAD")
+    assert (done.returncode, b"trust-root-missing" in done.stderr) == (3, True)
+    raw = bench.try_git("verify-commit", "--raw", "HEAD", GITSIGN_TRUSTED_ROOT="/nowhere/trusted_root.json")
+    assert (raw.returncode, b"[GNUPG:] ERRSIG " in raw.stderr) == (1, True)
+
+
 def test_several_commits_at_once_in_several_worktrees(bench: Workbench) -> None:
     bench.commit("base")
     places = [bench.folder / f"tree{n}" for n in range(20)]

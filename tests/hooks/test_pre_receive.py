@@ -163,7 +163,7 @@ def test_policy_broken(server: Server) -> None:
 
 def test_trust_root_gone(server: Server) -> None:
     (server.folder / "trusted_root.json").unlink()
-    assert "[trust-root-file]" in refused(server)
+    assert "[trust-root-missing]" in refused(server)
 
 
 def test_out_of_time(server: Server) -> None:
