@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from gitsign_py.agent.conversation import Conversation
 from gitsign_py.agent.hardening import forget
-from gitsign_py.core.gittext import split_person
+from gitsign_py.core.gittext import committer_of
 from gitsign_py.core.token import IdentityToken, certificate_identities, parse_unverified
 from gitsign_py.credential import Credential, obtain_credential
 from gitsign_py.errors import PolicyError, ServiceError
@@ -254,17 +254,6 @@ def _require_consent(publication: Publication, conversation: Conversation) -> No
             hint="sign once in a terminal where the agent runs, or set gitsign.matchCommitter to false",
             facts={"identity": publication.identity, "committer": publication.committer_email},
         )
-
-
-def committer_of(payload: bytes) -> tuple[str, str]:
-    """Return name and e-mail of a commit's committer or a tag's tagger; two empty texts for anything else."""
-    header = payload.partition(b"\n\n")[0]
-    for line in header.split(b"\n"):
-        name, _, value = line.partition(b" ")
-        if name in (b"committer", b"tagger"):
-            person = split_person(value)
-            return person.name.decode("utf-8", "replace"), person.email.decode("utf-8", "replace")
-    return "", ""
 
 
 def kind_of(payload: bytes) -> str:

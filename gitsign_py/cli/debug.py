@@ -6,9 +6,9 @@ import os
 from typing import Any
 
 from gitsign_py.cli import exit_status, line_of, printable, wiring
-from gitsign_py.cli.gitsigning import committer_of
 from gitsign_py.cli.tokens import Person, TokenDesk
 from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.core.gittext import committer_of
 from gitsign_py.core.token import (
     IdentityToken,
     UnverifiedClaims,

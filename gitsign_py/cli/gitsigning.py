@@ -13,7 +13,7 @@ from gitsign_py.agent import client
 from gitsign_py.cli import line_of, wiring
 from gitsign_py.cli.tokens import Person, TokenDesk, needs_person
 from gitsign_py.core import gpgstatus
-from gitsign_py.core.gittext import split_person
+from gitsign_py.core.gittext import committer_of
 from gitsign_py.errors import (
     ConfigError,
     FormatError,
@@ -118,16 +118,6 @@ def answer(result: SigningResult) -> dict[str, bytes]:
 def summary(result: SigningResult) -> str:
     """One line for the person: who signed, by which issuer, at which log index."""
     return f"gitsign-py: signed by {result.identity}, vouched for by {result.issuer}, log index {result.log_index}"
-
-
-def committer_of(payload: bytes) -> tuple[str, str]:
-    """Name and e-mail address of a payload's committer or tagger; empty texts where there is none."""
-    for line in payload.partition(b"\n\n")[0].split(b"\n"):
-        name, _, value = line.partition(b" ")
-        if name in (b"committer", b"tagger"):
-            person = split_person(value)
-            return person.name.decode("utf-8", "replace"), person.email.decode("utf-8", "replace")
-    return "", ""
 
 
 def _tell_failure(text: str, terminal: Terminal | None) -> None:

@@ -5,7 +5,7 @@ byte; keyUsage, basicConstraints, path length, validity and unknown critical ext
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 from gitsign_py.core import oids
@@ -152,3 +152,14 @@ def check_times(certificates: Iterable[Certificate], time: datetime) -> None:
                 "certificate was not yet valid at the proven time: valid from "
                 f"{format_rfc3339(certificate.not_before)}, time {format_rfc3339(time)}",
             )
+
+
+def covers_with_accuracy(time: datetime, accuracy: timedelta, not_before: datetime, not_after: datetime) -> bool:
+    """Say whether a time that is known to ``accuracy`` may lie in a certificate's validity.
+
+    It may precede ``not_before`` by at most the accuracy: authorities cut genTime to their resolution, so a signature
+    made in the very second of its certificate can be stamped before it (RFC 3161 §2.4.2: the true time lies within
+    genTime plus or minus accuracy). The end has no such grace, since a key that outlives its certificate is what the
+    end guards against; it is inclusive, in whole seconds (RFC 5280 §4.1.2.5).
+    """
+    return not_before - accuracy <= time and time.replace(microsecond=0) <= not_after

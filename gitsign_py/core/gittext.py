@@ -52,3 +52,13 @@ def _decode(text: bytes, encoding: str) -> str:
         return text.decode(encoding if _TEXT_ENCODING.match(encoding) else "utf-8", "replace")
     except LookupError:  # iso-8859-99 and the like
         return text.decode("utf-8", "replace")
+
+
+def committer_of(payload: bytes) -> tuple[str, str]:
+    """Name and e-mail address of a payload's committer or tagger; two empty texts for anything else."""
+    for line in payload.partition(b"\n\n")[0].split(b"\n"):
+        name, _, value = line.partition(b" ")
+        if name in (b"committer", b"tagger"):
+            person = split_person(value)
+            return person.name.decode("utf-8", "replace"), person.email.decode("utf-8", "replace")
+    return "", ""

@@ -108,17 +108,6 @@ def verify_timestamp(
     raise max(failures, key=_progress, default=_untrusted("the trust root has no timestamp authority"))
 
 
-def covers_with_accuracy(time: datetime, accuracy: timedelta, not_before: datetime, not_after: datetime) -> bool:
-    """Say whether a time that is known to ``accuracy`` may lie in a certificate's validity.
-
-    It may precede ``not_before`` by at most the accuracy: authorities cut genTime to their resolution, so a signature
-    made in the very second of its certificate can be stamped before it (RFC 3161 §2.4.2: the true time lies within
-    genTime plus or minus accuracy). The end has no such grace, since a key that outlives its certificate is what the
-    end guards against; it is inclusive, in whole seconds (RFC 5280 §4.1.2.5).
-    """
-    return not_before - accuracy <= time and time.replace(microsecond=0) <= not_after
-
-
 def _progress(error: VerificationError) -> int:
     return _PROGRESS.index(error.reason) if error.reason in _PROGRESS else -1
 

@@ -1,11 +1,10 @@
 """Steps 2.1 to 2.4 and 5.3: may this certificate sign, who issued it, was it logged, whom does it name, and when."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from gitsign_py.core import oids
 from gitsign_py.core.certificate import Certificate
-from gitsign_py.core.certpath import check_path, check_times
+from gitsign_py.core.certpath import check_path, check_times, covers_with_accuracy
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.fulcio import CertificateIdentity, certificate_identity, check_profile
@@ -137,7 +136,9 @@ def check_validity(
         facts["not_before"] = format_rfc3339(signer.certificate.not_before)
         facts["not_after"] = format_rfc3339(signer.certificate.not_after)
         for proven in times:
-            check_times([signer.certificate], _with_grace(proven, signer.certificate))
+            leaf = signer.certificate
+            if not covers_with_accuracy(proven.time, proven.accuracy, leaf.not_before, leaf.not_after):
+                check_times([leaf], proven.time)
             if log is not None:
                 check_log_window(log, proven.time)
         refusal: VerificationError | None = None
@@ -150,12 +151,6 @@ def check_validity(
                 return
         if refusal is not None:
             raise refusal
-
-
-def _with_grace(proven: ProvenTime, leaf: Certificate) -> datetime:
-    """A timestamp may precede the certificate by its accuracy: authorities cut genTime (docs/timestamps.md)."""
-    early = leaf.not_before - proven.accuracy <= proven.time < leaf.not_before
-    return leaf.not_before if early else proven.time
 
 
 def _check_authority(issued_by: IssuedBy, times: Sequence[ProvenTime]) -> None:

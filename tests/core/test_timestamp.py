@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 
 from gitsign_py.core import cms, der, oids
 from gitsign_py.core.certificate import parse_certificate
+from gitsign_py.core.certpath import covers_with_accuracy
 from gitsign_py.core.timestamp import (
     DEFAULT_ACCURACY,
     VerifiedTimestamp,
-    covers_with_accuracy,
     verify_timestamp,
 )
 from gitsign_py.core.timestampbuild import granted_token
