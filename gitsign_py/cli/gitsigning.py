@@ -4,9 +4,7 @@ Errors go where a person sees them. git 2.39 swallows the stderr of its signing 
 the log file a message goes to the stderr of git itself when there is no terminal (a CI job, an editor's console).
 """
 
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from gitsign_py.agent import client
@@ -24,6 +22,7 @@ from gitsign_py.errors import (
     UsageError,
     VerificationError,
 )
+from gitsign_py.host.gitstderr import tell_git
 from gitsign_py.host.terminal import Terminal, open_terminal
 from gitsign_py.signing import SigningResult, sign_payload
 
@@ -128,17 +127,4 @@ def _tell_failure(text: str, terminal: Terminal | None) -> None:
         return
     if terminal is not None:
         terminal.log(line)
-    _tell_git(line)
-
-
-def _tell_git(line: str) -> None:
-    """Write to the stderr of the process that started us, if that is git (Linux: /proc). Never an error."""
-    parent = Path(f"/proc/{os.getppid()}")
-    with suppress(OSError, ValueError):
-        if (parent / "comm").read_text().strip() != "git":
-            return
-        descriptor = os.open(parent / "fd" / "2", os.O_WRONLY | os.O_APPEND | os.O_NOCTTY | os.O_NONBLOCK)
-        try:
-            os.write(descriptor, line.encode("utf-8", "replace") + b"\n")
-        finally:
-            os.close(descriptor)
+    tell_git(line)

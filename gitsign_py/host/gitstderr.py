@@ -1,0 +1,58 @@
+"""The stderr of git itself: where a person reads why nothing was signed, when there is no terminal (docs/adr/0003).
+
+git starts its signing program with a pipe for stderr, and before version 2.41 it throws away what comes through. On
+Linux the descriptor of the parent can be reached all the same, and each kind of file needs its own way:
+
+    regular file   the very same open file (pidfd_getfd(2)): a file opened anew has a position of its own, and
+                   whatever git writes next would go over our line
+    socket         the same; a socket cannot be opened through /proc. Editors start git with sockets
+    pipe, device   opened anew through /proc, so that it can be non-blocking without becoming so for git
+"""
+
+import os
+import socket
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+_PIDFD_GETFD = 438  # asm-generic/unistd.h: the same on every architecture
+_STDERR = 2
+
+
+def tell_git(line: str) -> None:
+    """Write ``line`` to the stderr of the process that started us, if that is git. Never an error, never waits."""
+    parent = os.getppid()
+    with suppress(OSError, ValueError):
+        if Path(f"/proc/{parent}/comm").read_text().strip() == "git":
+            write_to_stderr_of(parent, line.encode("utf-8", "replace") + b"\n")
+
+
+def write_to_stderr_of(process: int, data: bytes) -> None:
+    """Write to the stderr of ``process``, as far as it takes ``data`` at once. Raises OSError, ValueError."""
+    path = Path(f"/proc/{process}/fd/{_STDERR}")
+    mode = path.stat().st_mode
+    shared = _shared(process) if stat.S_ISREG(mode) or stat.S_ISSOCK(mode) else None
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOCTTY | os.O_NONBLOCK) if shared is None else shared
+    try:
+        if stat.S_ISSOCK(mode):
+            with socket.socket(fileno=os.dup(descriptor)) as channel:
+                channel.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        else:
+            os.write(descriptor, data)
+    finally:
+        os.close(descriptor)
+
+
+def _shared(process: int) -> int | None:
+    """Duplicate the stderr of ``process``; None where the kernel does not let us (a file is appended to then)."""
+    import ctypes  # noqa: PLC0415 - 10 ms, for a signature that has failed already
+
+    try:
+        handle = os.pidfd_open(process)
+    except (AttributeError, OSError):
+        return None
+    try:
+        got: int = ctypes.CDLL(None).syscall(_PIDFD_GETFD, handle, _STDERR, 0)
+        return got if got >= 0 else None
+    finally:
+        os.close(handle)
