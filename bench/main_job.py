@@ -71,6 +71,7 @@ def main() -> None:
         subprocess.run(["git", "init", "-q", str(repo)], env=env, check=True)
         for key, value in {
             "user.name": "A", "user.email": "a@example.com", "gpg.format": "x509", "gpg.x509.program": PROGRAM,
+            "gitsign.agent": "off",
         }.items():  # fmt: skip
             subprocess.run(["git", "config", key, value], cwd=repo, env=env, check=True)
         commit = ["git", "commit", "-q", "--allow-empty", "-m", "x"]

@@ -21,6 +21,7 @@ from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.signin import remembered_token
 from gitsign_py.core.token import IdentityToken
 from gitsign_py.core.trust import TrustedRoot
+from gitsign_py.errors import UsageError
 from gitsign_py.host.paths import tuf_directory
 from gitsign_py.host.terminal import Terminal
 from gitsign_py.host.tokens import GivenToken, static_source
@@ -117,7 +118,10 @@ def _version(path: Path | None) -> tuple[str, int, int] | None:
 
 
 def _settings(context: Context) -> wiring.Settings:
-    return wiring.load_settings(context.environment, Path(context.directory))
+    settings = wiring.load_settings(context.environment, Path(context.directory))
+    if settings.config.agent == "off" and not context.forwarded:  # who forwards a socket has asked for the agent
+        raise UsageError("agent-off", "gitsign.agent is off here", hint="set it to auto or on")
+    return settings
 
 
 def _plan(kept: _Kept, context: Context, token: str | None) -> Plan:

@@ -70,6 +70,7 @@ class Demo:
             "gpg.format": "x509",
             "gpg.x509.program": program,
             "gitsign.allowedSigner": f"{EMAIL} {self._info.url}",
+            "gitsign.agent": "off",  # it leaves nothing behind
         }
 
     def _tampered(self) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gitsign_py.agent import client
 from gitsign_py.cli import line_of, wiring
-from gitsign_py.cli.tokens import Person, TokenDesk, needs_person
+from gitsign_py.cli.tokens import Person, TokenDesk, signs_in
 from gitsign_py.core import gpgstatus
 from gitsign_py.core.gittext import committer_of
 from gitsign_py.errors import (
@@ -75,12 +75,12 @@ def sign(settings: wiring.Settings, payload: bytes, terminal: Terminal, *, token
 
 
 def _by_new_agent(settings: wiring.Settings, payload: bytes) -> Fields | None:
-    """Start an agent and sign through it: with gitsign.agent ``on``, or ``auto`` where a person has to sign in.
+    """Start an agent and sign through it: with gitsign.agent ``on``, or ``auto`` where somebody has to sign in.
 
-    A token that is simply there makes a signature as quickly without one. None: sign here.
+    A token that the caller or the platform hands over is for this signature. None: sign here (docs/adr/0004).
     """
     mode, environment = settings.config.agent, settings.environment
-    if mode == "off" or (mode != "on" and not needs_person(settings, wiring.endpoints(settings))):
+    if mode == "off" or (mode != "on" and not signs_in(settings, wiring.endpoints(settings))):
         return None
     # 40 ms, for those who are to have an agent
     from gitsign_py.agent.lifecycle import ensure_running, should_start  # noqa: PLC0415

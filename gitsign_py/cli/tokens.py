@@ -63,6 +63,12 @@ class TokenDesk:
         require_consent(publication, config.match_committer, wiring.consent_book(), self.person.dialogue)
 
 
+def signs_in(settings: wiring.Settings, chosen: wiring.Endpoints) -> bool:
+    """Tell whether a token must be asked for (a person, the local stack), and was not handed over by the caller."""
+    given = static_source(None, settings.environment) is not None
+    return not given and (_stack_answers(settings, chosen) or needs_person(settings, chosen))
+
+
 def needs_person(settings: wiring.Settings, chosen: wiring.Endpoints) -> bool:
     """Tell whether a person has to sign in, as far as the settings say (a remembered sign-in aside)."""
     if static_source(None, settings.environment) is not None or _stack_answers(settings, chosen):

@@ -54,6 +54,25 @@ def test_one_sign_in_serves_many_commits_tags_and_repositories(home: Home) -> No
     assert json.loads(home.gitsign("whoami", "--json"))["source"] == "signing agent"
 
 
+def test_the_local_issuers_sign_in_starts_an_agent_a_token_at_hand_does_not(home: Home) -> None:
+    home.commit("by a token that was handed over", SIGSTORE_ID_TOKEN=home.stack.token())
+    home.commit("in a CI job", CI="true")
+    assert not home.socket.exists()
+    home.commit("one")
+    home.commit("two")
+    assert [one["signatures"] for one in home.status()["held"]] == [2]
+    assert len({fingerprint for _, fingerprint in home.signers()}) == 3
+
+
+def test_an_agent_that_runs_is_passed_over_where_it_is_switched_off(home: Home) -> None:
+    home.commit("by the agent")
+    home.git("config", "gitsign.agent", "off")
+    home.commit("without it")
+    assert home.run("git", "verify-commit", "HEAD").returncode == 0
+    assert len({fingerprint for _, fingerprint in home.signers()}) == 2
+    assert [one["signatures"] for one in home.status()["held"]] == [1]
+
+
 def test_what_the_agent_signs_every_verifier_accepts(home: Home) -> None:
     home.person_signs_in()
     home.commit("one")

@@ -54,6 +54,7 @@ class Workbench:
             base.pop(name, None)
         self.env = {**base, **self.stack.environment(), **self.env}
         self.env.pop("GIT_CONFIG_GLOBAL", None)
+        (home / ".gitconfig").write_text("[gitsign]\n\tagent = off\n")  # tests/agent has the tests with one
 
     @property
     def repo(self) -> Path:
