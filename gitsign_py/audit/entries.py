@@ -7,14 +7,15 @@ an embedded entry. What is stored is the protobuf TransparencyLogEntry with its 
 import hashlib
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self, TypeVar
 
 from gitsign_py.core.logentry import LogEntry, encode_entry
-from gitsign_py.errors import GitsignError, ServiceError
+from gitsign_py.errors import ConfigError, GitsignError, ServiceError
 
 _Answer = TypeVar("_Answer")
 PARALLEL = 4
@@ -46,12 +47,31 @@ class Wanted(NamedTuple):
 
 
 class EntryStore:
-    """Entries by object id, in one SQLite file. Close it, or use it as a context manager."""
+    """Entries by object id, in one SQLite file. Close it, or use it as a context manager.
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._database = sqlite3.connect(path, timeout=5)
-        self._database.execute(_SCHEMA)
+    ``path`` None keeps them in memory. A file that cannot be used raises ConfigError ``entry-store-unusable``.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        with ExitStack() as undo, self._usable():
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._database = sqlite3.connect(":memory:" if path is None else path, timeout=5)
+            undo.callback(self._database.close)
+            self._database.execute(_SCHEMA)
+            undo.pop_all()
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, sqlite3.Error) as error:
+            raise ConfigError(
+                "entry-store-unusable",
+                f"the store of log entries {self._path} cannot be used: {error}",
+                hint="make room and give this user write permission, or delete the file: it is made anew",
+            ) from error
 
     def __enter__(self) -> Self:
         return self
@@ -63,18 +83,21 @@ class EntryStore:
 
     def close(self) -> None:
         """Write and close."""
-        self._database.commit()
-        self._database.close()
+        with closing(self._database), self._usable():
+            self._database.commit()
 
     def get(self, oid: str) -> tuple[bytes, ...]:
         """The entries kept for an object."""
-        rows = self._database.execute("SELECT entry FROM entries WHERE oid = ? LIMIT ?", (oid, MAX_ENTRIES))
-        return tuple(row[0] for row in rows if isinstance(row[0], bytes))
+        with self._usable():
+            rows = self._database.execute("SELECT entry FROM entries WHERE oid = ? LIMIT ?", (oid, MAX_ENTRIES))
+            return tuple(row[0] for row in rows if isinstance(row[0], bytes))
 
     def put(self, oid: str, entries: Iterable[bytes]) -> None:
         """Keep entries, and write them at once: an audit that is stopped goes on where it was."""
-        self._database.executemany("INSERT OR IGNORE INTO entries VALUES (?, ?)", [(oid, entry) for entry in entries])
-        self._database.commit()
+        rows = [(oid, entry) for entry in entries]
+        with self._usable():
+            self._database.executemany("INSERT OR IGNORE INTO entries VALUES (?, ?)", rows)
+            self._database.commit()
 
 
 def fetch(

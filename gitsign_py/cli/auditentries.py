@@ -14,7 +14,7 @@ from gitsign_py.clients.rekor import RekorClient
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.core.entrytypes import LogEntry
 from gitsign_py.core.gitobject import split_object
-from gitsign_py.errors import GitsignError
+from gitsign_py.errors import ConfigError, GitsignError
 from gitsign_py.host.paths import data_directory
 from gitsign_py.host.repository import GitRepository
 from gitsign_py.verification.signature import open_signature
@@ -28,7 +28,7 @@ class EntryDesk:
     ) -> None:
         self._settings, self._wishes, self._warn = settings, wishes, warn
         self._notes = EntryNotes(repository)
-        self._store = EntryStore(data_directory() / "entries.sqlite")
+        self._store = _store(warn)
         self._found: dict[str, tuple[bytes, ...]] = {}
 
     def __enter__(self) -> Self:
@@ -62,6 +62,15 @@ class EntryDesk:
         for error in list(failures.values())[:1]:
             self._warn(f"{len(failures)} log entries could not be fetched: {error.message}")
         return {job.oid: self._store.get(job.oid) for job in jobs}
+
+
+def _store(warn: Callable[[str], None]) -> EntryStore:
+    """The user's store; where it cannot be used the entries of this run are kept in memory."""
+    try:
+        return EntryStore(data_directory() / "entries.sqlite")
+    except ConfigError as error:
+        warn(f"{error.message}; {error.hint}. Entries are kept for this run alone")
+        return EntryStore(None)
 
 
 class _PerThread:

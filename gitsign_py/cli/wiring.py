@@ -279,14 +279,14 @@ def sign_in_tools(settings: Settings, http: "HttpSession", dialogue: "Dialogue")
 def login_book() -> "LoginBook":
     """Open the file that says who signed in where."""
     from gitsign_py.host.logins import FILE_NAME, LoginBook
-    from gitsign_py.host.paths import state_directory
+    from gitsign_py.host.paths import state_place
 
-    return LoginBook(state_directory() / FILE_NAME)
+    return LoginBook(state_place() / FILE_NAME)
 
 
 def consent_book() -> "ConsentBook":
     """Open the file of remembered consents."""
     from gitsign_py.host.consent import FILE_NAME, ConsentBook
-    from gitsign_py.host.paths import state_directory
+    from gitsign_py.host.paths import state_place
 
-    return ConsentBook(state_directory() / FILE_NAME)
+    return ConsentBook(state_place() / FILE_NAME)

@@ -30,6 +30,16 @@ def state_directory() -> Path:
     return private_directory(user_state_path(APPLICATION, appauthor=False))
 
 
+def state_place() -> Path:
+    """The same where it can be had, else where it would be: who cannot write there has to be told and asked again."""
+    try:
+        return state_directory()
+    except ConfigError as error:
+        if error.reason != "directory-unusable":
+            raise
+        return user_state_path(APPLICATION, appauthor=False)
+
+
 def tuf_place(environment: Mapping[str, str]) -> Path:
     """Where the TUF cache is or would be: TUF_ROOT, as in the Go client, or ``tuf`` in the data directory."""
     named = environment.get("TUF_ROOT")

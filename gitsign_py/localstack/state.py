@@ -4,7 +4,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from gitsign_py.errors import ConfigError
@@ -113,16 +113,19 @@ def _is_ours(path: Path) -> bool:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    try:
-        # isolation_level None: transactions are begun and ended by us; one connection, guarded by the lock.
-        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        db.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        _migrate(db)
-    except sqlite3.Error as error:
-        raise ConfigError("stack-database-unusable", f"cannot open {path}: {error}") from error
-    path.chmod(0o600)
+    with ExitStack() as undo:
+        try:
+            # isolation_level None: transactions are begun and ended by us; one connection, guarded by the lock.
+            db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            undo.callback(db.close)
+            db.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = NORMAL")
+            _migrate(db)
+        except sqlite3.Error as error:
+            raise ConfigError("stack-database-unusable", f"cannot open {path}: {error}") from error
+        path.chmod(0o600)
+        undo.pop_all()
     return db
 
 

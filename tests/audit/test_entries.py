@@ -1,14 +1,19 @@
 """Log entries of online-mode history: fetched politely, kept, and handed on in notes; never believed unverified."""
 
 import hashlib
+import re
+import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
+
+import pytest
 
 from gitsign_py.audit.entries import ATTEMPTS, RETRIEVE, EntryStore, Wanted, fetch
 from gitsign_py.audit.jobs import Job
 from gitsign_py.audit.notes import REF, EntryNotes
 from gitsign_py.core.logentry import LogEntry, encode_entry
-from gitsign_py.errors import ServiceError
+from gitsign_py.errors import ConfigError, ServiceError
 from tests.audit.conftest import Audited
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import ISOLATED
@@ -65,6 +70,28 @@ def test_fetches_in_bulk_and_resumes(make: Make, tmp_path: Path) -> None:
         assert all(store.get(oid) == (encode_entry(signer.entries[oid], with_body=True),) for oid in oids)
     with EntryStore(tmp_path / "s.sqlite") as store:
         assert store.get(oids[0])
+
+
+@pytest.mark.parametrize("damage", ["garbage", "directory"])
+def test_a_store_that_cannot_be_used_is_named(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "s.sqlite"
+    if damage == "garbage":
+        path.write_bytes(b"not a database, whatever its name says" * 100)
+    else:
+        path.mkdir()
+    with pytest.raises(ConfigError, match=re.escape(str(path))) as caught:
+        EntryStore(path)
+    assert caught.value.reason == "entry-store-unusable"
+
+
+def test_a_store_that_breaks_later_is_named_too(tmp_path: Path) -> None:
+    with EntryStore(tmp_path / "s.sqlite") as store:
+        with closing(sqlite3.connect(tmp_path / "s.sqlite")) as other:
+            other.execute("DROP TABLE entries")
+        for use in (lambda: store.get("a"), lambda: store.put("a", [b"x"])):
+            with pytest.raises(ConfigError) as caught:
+                use()
+            assert caught.value.reason == "entry-store-unusable"
 
 
 def test_a_log_that_fails_for_good_is_left_alone(make: Make, tmp_path: Path) -> None:

@@ -57,6 +57,17 @@ def test_online_history_is_fetched_kept_and_handed_on_in_notes(bench: Workbench)
     assert bench.verify(oids[0], cwd=clone, **other).returncode == 0
 
 
+def test_a_damaged_store_of_entries_does_not_stop_an_audit(bench: Workbench) -> None:
+    bench.configure("gitsign.rekorMode=online")
+    bench.commit("good")
+    store = Path(bench.env["HOME"]) / ".local/share/gitsign-py/entries.sqlite"
+    store.parent.mkdir(parents=True, mode=0o700)
+    store.write_bytes(b"not a database, whatever its name says" * 100)
+    done = bench.tool("audit", "--format", "text")
+    assert done.returncode == 0, done.stderr
+    assert str(store) in done.stderr.decode()
+
+
 def test_an_unsigned_and_a_forged_commit_stand_out(bench: Workbench) -> None:
     good = bench.commit("good")
     bench.git("commit", "-q", "--allow-empty", "--no-gpg-sign", "-m", "unsigned")

@@ -260,6 +260,14 @@ def test_after_signing_one_line_says_who_signed(bench: Workbench) -> None:
     assert no_agent(bench.env)
 
 
+def test_a_home_that_cannot_be_written_signs_and_verifies(bench: Workbench) -> None:
+    nowhere: dict[str, Any] = {"HOME": "/dev/null/nowhere", "XDG_RUNTIME_DIR": "/dev/null/run"}
+    bench.configure("gitsign.agent=off")
+    oid = bench.commit(**nowhere)
+    assert bench.verify(oid, **nowhere).returncode == 0
+    bench.git("verify-commit", oid, **nowhere)
+
+
 def test_verify_json_names_every_step(bench: Workbench) -> None:
     bench.commit()
     schema = json.loads((Path(__file__).parents[2] / "docs/schemas/verify.json").read_text())

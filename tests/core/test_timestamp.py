@@ -182,7 +182,7 @@ def test_a_token_without_the_nonce_that_was_sent_is_refused() -> None:
 
 
 def test_two_signers_are_refused_even_when_both_are_right() -> None:
-    def both(content: bytes) -> list[cms.SignerInfo]:
+    def both(content: bytes) -> list[bytes]:
         return [factory.make_signer(GOOD, content), factory.make_signer(GOOD, content, time=NOW + timedelta(1))]
 
     assert refused(factory.make_token(GOOD, MESSAGE, signers=both)) == "timestamp-signers-wrong"

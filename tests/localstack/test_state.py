@@ -2,6 +2,7 @@
 
 import sqlite3
 import stat
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def test_file_in_place_of_the_directory_is_an_error(tmp_path: Path) -> None:
 
 def test_database_of_another_version_is_refused(tmp_path: Path) -> None:
     State(tmp_path / "s").close()
-    with sqlite3.connect(tmp_path / "s" / DATABASE) as db:
+    with closing(sqlite3.connect(tmp_path / "s" / DATABASE)) as db:
         db.execute("PRAGMA user_version = 99")
     with pytest.raises(ConfigError) as caught:
         State(tmp_path / "s")

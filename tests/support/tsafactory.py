@@ -221,8 +221,8 @@ def make_signer(
     ess: Sequence[tuple[str, bytes]] | None = None,
     message_digest: bytes | None = None,
     time: datetime = NOW,
-) -> cms.SignerInfo:
-    """A SignerInfo over ``content``; ``ess`` lists (attribute name, DER value), a good ESSCertIDv2 when None.
+) -> bytes:
+    """A DER SignerInfo over ``content``; ``ess`` lists (attribute name, DER value), a good ESSCertIDv2 when None.
 
     The name ``any`` puts any DER at all into the place of a SigningCertificateV2.
     """
@@ -241,26 +241,24 @@ def make_signer(
         for kind, value in certificates
         if kind == "any"
     ]
-    attributes = cms.CMSAttributes.load(der.set_of(parts))
-    signature = sign(authority.key, attributes.dump(), hash_name)
+    attributes = der.set_of(parts)
     named = asn1_x509.Certificate.load(leaf)
-    return cms.SignerInfo(
-        {
-            "version": "v1",
-            "sid": cms.SignerIdentifier(
-                "issuer_and_serial_number", {"issuer": named.issuer, "serial_number": named.serial_number}
-            ),
-            "digest_algorithm": {"algorithm": hash_name},
-            "signed_attrs": attributes,
-            "signature_algorithm": _signature_algorithm(authority.key, hash_name),
-            "signature": signature,
-        }
+    name = {"issuer": named.issuer, "serial_number": named.serial_number}
+    # The frame is put together here: asn1crypto takes a length that ends in 0x80 for an indefinite one and then writes
+    # all that is inside anew, which values that are malformed on purpose do not survive.
+    return der.sequence(
+        der.integer(1),
+        cms.SignerIdentifier("issuer_and_serial_number", name).dump(),
+        algos.DigestAlgorithm({"algorithm": hash_name}).dump(),
+        b"\xa0" + attributes[1:],
+        algos.SignedDigestAlgorithm(_signature_algorithm(authority.key, hash_name)).dump(),
+        der.octet_string(sign(authority.key, attributes, hash_name)),
     )
 
 
 def wrap(
     content: bytes,
-    signers: Sequence[cms.SignerInfo],
+    signers: Sequence[bytes],
     *,
     attached: bool = True,
     certificates: Sequence[bytes] = (),
@@ -268,18 +266,17 @@ def wrap(
     hash_name: str = "sha256",
 ) -> bytes:
     """DER ContentInfo(SignedData); ``attached`` puts the content in."""
-    octets = core.OctetString if content_type == "data" else core.ParsableOctetString
-    fields: dict[str, Any] = {
-        "version": "v1" if content_type == "data" else "v3",
-        "digest_algorithms": [algos.DigestAlgorithm({"algorithm": hash_name})],
-        "encap_content_info": {"content_type": content_type, **({"content": octets(content)} if attached else {})},
-        "signer_infos": list(signers),
-    }
+    parts = [
+        der.integer(1 if content_type == "data" else 3),
+        der.set_of([algos.DigestAlgorithm({"algorithm": hash_name}).dump()]),
+        der.sequence(
+            cms.ContentType(content_type).dump(), der.context(0, der.octet_string(content)) if attached else b""
+        ),
+    ]
     if certificates:
-        fields["certificates"] = [
-            cms.CertificateChoices("certificate", asn1_x509.Certificate.load(der)) for der in certificates
-        ]
-    return bytes(cms.ContentInfo({"content_type": "signed_data", "content": cms.SignedData(fields)}).dump())
+        parts.append(der.context(0, b"".join(sorted(certificates))))
+    signed = der.sequence(*parts, der.set_of(list(signers)))
+    return der.sequence(cms.ContentType("signed_data").dump(), der.context(0, signed))
 
 
 def make_token(
@@ -290,7 +287,7 @@ def make_token(
     content: bytes | None = None,
     content_type: str = "tst_info",
     signer_hash: str = "sha256",
-    signers: Callable[[bytes], Sequence[cms.SignerInfo]] | None = None,
+    signers: Callable[[bytes], Sequence[bytes]] | None = None,
     signer: dict[str, Any] | None = None,
     attached: bool = True,
     **tst_info: Any,
