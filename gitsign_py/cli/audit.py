@@ -194,12 +194,16 @@ def _hint(repository: GitRepository) -> None:
 
 @contextmanager
 def _output(name: str | None) -> Iterator[TextIO]:
-    """Standard output, or a file that appears whole or not at all."""
+    """Standard output, or a file that appears whole or not at all; a device or pipe is written to as it is."""
     if name is None or name == "-":
         yield sys.stdout
         return
-    path = Path(name)
+    path = Path(os.path.realpath(name))  # a link stays a link
     try:
+        if path.exists() and not path.is_file():
+            with path.open("w", encoding="utf-8") as file:
+                yield file
+            return
         number, fresh = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with open(number, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor

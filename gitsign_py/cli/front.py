@@ -58,7 +58,7 @@ def _sign(command: GpgCommand) -> int:
         from gitsign_py.core.armor import dearmor
 
         signature = dearmor(signature)
-    _write(_output(command), signature)
+    _write_output(command.options.get("output", "-"), signature)
     if status is not None:
         _write(status, reply["status_lines"])
     return 0
@@ -158,9 +158,19 @@ def _read_file(name: str, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def _output(command: GpgCommand) -> int:
-    name = command.options.get("output", "-")
-    return 1 if name == "-" else os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+def _write_output(name: str, data: bytes) -> None:
+    """Write the signature to a file, or to stdout for ``-``. Raises UsageError ``file-unwritable``."""
+    if name == "-":
+        _write(1, data)
+        return
+    try:
+        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        try:
+            _write(descriptor, data)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise UsageError("file-unwritable", f"{name} cannot be written: {error.strerror}") from error
 
 
 def _write(descriptor: int, data: bytes) -> None:

@@ -198,7 +198,7 @@ def _told(record: Record, ref: str) -> str:
 
 
 def _test(options: argparse.Namespace) -> int:
-    cases_name = options.cases or str(Path(options.policy).with_name(Path(CASES_PATH).name))
+    cases_name = options.cases or str(Path(options.policy).parent / Path(CASES_PATH).name)
     with wiring.repository(wiring.load_settings()) as repository:
         policy = parse_policy(read_policy_bytes(repository, options.policy), options.policy)
         cases = parse_cases(read_policy_bytes(repository, cases_name), cases_name)

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from gitsign_py.errors import ConfigError, ServiceError
+from gitsign_py.localstack.directory import LOCK, LOG, prepare_directory
 
-LOCK, INFO, LOG = "stack.lock", "stack.json", "stack.log"
+INFO = "stack.json"
 START_SECONDS = 20.0
 STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.02
@@ -146,10 +147,14 @@ def exchange(
 
 
 def start_detached(directory: Path, arguments: Sequence[str]) -> StackInfo:
-    """Start ``stack up`` in the background and wait until it answers. Raises ServiceError ``stack-not-started``."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Start ``stack up`` in the background and wait until it answers.
+
+    ``-P`` keeps the working directory out of the module path, where a repository could plant a module. Raises
+    ServiceError ``stack-not-started``, ConfigError ``stack-directory-...``.
+    """
+    directory = prepare_directory(directory)
     log = directory / LOG
-    command = [sys.executable, "-m", "gitsign_py", "stack", "up", "--dir", str(directory), *arguments]
+    command = [sys.executable, "-P", "-m", "gitsign_py", "stack", "up", "--dir", str(directory), *arguments]
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         child = subprocess.Popen(

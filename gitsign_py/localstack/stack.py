@@ -19,10 +19,11 @@ from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.errors import ConfigError
 from gitsign_py.localstack import assembly, clientfiles, http
 from gitsign_py.localstack.context import Context, Hook, system_clock
+from gitsign_py.localstack.directory import prepare_directory
 from gitsign_py.localstack.keyring import Keyring
 from gitsign_py.localstack.process import INFO, Lock, StackInfo
 from gitsign_py.localstack.service import Request, Response, Route, Service, json_response, plain_errors
-from gitsign_py.localstack.state import State, prepare_directory
+from gitsign_py.localstack.state import State
 
 DEFAULT_PORT = 18400
 _SHUTDOWN_SECONDS = 3

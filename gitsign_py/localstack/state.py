@@ -3,13 +3,14 @@
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from gitsign_py.errors import ConfigError
+from gitsign_py.localstack.directory import DATABASE, prepare_directory
 
-DATABASE = "state.db"
 SCHEMA_VERSION = 1
 _BUSY_MILLISECONDS = 10_000
 _SCHEMA = """
@@ -38,6 +39,7 @@ class State:
         self.directory = prepare_directory(directory)
         self._lock = threading.RLock()
         self._db = _connect(self.directory / DATABASE)
+        weakref.finalize(self, self._db.close)  # for those that have no end to close it at
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -82,34 +84,6 @@ class State:
         """Close the database; the object is of no use afterwards."""
         with self._lock:
             self._db.close()
-
-
-def prepare_directory(directory: Path) -> Path:
-    """Make the directory (0700) and give its absolute path.
-
-    Raises ConfigError ``stack-directory-...`` unless it is new, empty or a stack's already: a mistyped --dir must not
-    fill a checkout.
-    """
-    try:
-        directory = directory.absolute()
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not (directory / DATABASE).exists() and any(not _is_ours(path) for path in directory.iterdir()):
-            raise ConfigError(
-                "stack-directory-not-empty",
-                f"{directory} is not empty and holds no local Sigstore",
-                hint="give --dir a new or empty directory",
-            )
-        directory.chmod(0o700)
-    except OSError as error:
-        raise ConfigError(
-            "stack-directory-unusable", f"cannot use the directory {directory}: {error.strerror}"
-        ) from error
-    return directory
-
-
-def _is_ours(path: Path) -> bool:
-    """Files that a background start writes before the database is there."""
-    return path.name in {"stack.lock", "stack.log"}
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -92,9 +92,10 @@ def test_the_agent_and_no_agent_give_git_the_same_verdict(home: Home) -> None:
         input=raw.replace("good", "evil"), cwd=home.repository, env=home.variables,
         text=True, capture_output=True, check=True,
     ).stdout.strip()  # fmt: skip
+    nowhere = {"GITSIGN_CREDENTIAL_CACHE": str(home.directory / "none")}
     for revision in ("HEAD", bad):
         warm = home.run("git", "verify-commit", "--raw", revision)
-        cold = home.run("git", "verify-commit", "--raw", revision, GITSIGN_CREDENTIAL_CACHE="/nonexistent")
+        cold = home.run("git", "verify-commit", "--raw", revision, **nowhere)
         assert (warm.returncode, warm.stderr) == (cold.returncode, cold.stderr)
     assert "BADSIG" in warm.stderr
     assert home.status()["pid"]
@@ -213,7 +214,7 @@ def test_a_kill_in_the_middle_leaves_no_half_signed_commit(home: Home, moment: f
 
 
 def test_a_hanging_agent_is_given_up_and_the_client_signs(home: Home) -> None:
-    home.commit("warm up", GITSIGN_CREDENTIAL_CACHE="/nonexistent")
+    home.commit("warm up", CI="true")
     home.gitsign("agent", "start")
     os.kill(home.pid(), signal.SIGSTOP)
     pid = int(home.run("pgrep", "-f", f"agent run --socket {home.socket}").stdout.split()[0])

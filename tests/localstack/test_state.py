@@ -11,9 +11,10 @@ import pytest
 from gitsign_py.core import merkle
 from gitsign_py.errors import ConfigError
 from gitsign_py.localstack import keyring
+from gitsign_py.localstack.directory import DATABASE
 from gitsign_py.localstack.keyring import Keyring
 from gitsign_py.localstack.merklestore import Tree
-from gitsign_py.localstack.state import DATABASE, State
+from gitsign_py.localstack.state import State
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678, UTC)
 

@@ -4,7 +4,6 @@ A certificate serves its person for as long as it is valid, as with the agent; `
 """
 
 import hashlib
-import weakref
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,9 +23,10 @@ from gitsign_py.localstack.ca import Fulcio
 from gitsign_py.localstack.claims import identify
 from gitsign_py.localstack.context import Context
 from gitsign_py.localstack.ctlog import CtLog
+from gitsign_py.localstack.directory import prepare_directory
 from gitsign_py.localstack.idp import Issuer
 from gitsign_py.localstack.keyring import Keyring
-from gitsign_py.localstack.state import State, prepare_directory
+from gitsign_py.localstack.state import State
 from tests.support.history import ISSUER, START
 from tests.support.logs import MemoryLog
 
@@ -40,7 +40,6 @@ class BulkSigner:
         self._now = START - timedelta(days=365)
         self._fresh, self._online = fresh, online
         state = State(prepare_directory(directory))
-        weakref.finalize(self, state.close)  # whoever made this signer has no end of it to wait for
         context = Context(ISSUER, state, Keyring(state), clock=lambda: self._now)
         self._ctlog = CtLog(context)
         self._fulcio = Fulcio(context, Issuer(context), self._ctlog)

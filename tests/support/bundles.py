@@ -29,9 +29,10 @@ from gitsign_py.localstack.ca import Fulcio
 from gitsign_py.localstack.claims import identify
 from gitsign_py.localstack.context import Context
 from gitsign_py.localstack.ctlog import CtLog
+from gitsign_py.localstack.directory import prepare_directory
 from gitsign_py.localstack.idp import Issuer
 from gitsign_py.localstack.keyring import Keyring
-from gitsign_py.localstack.state import State, prepare_directory
+from gitsign_py.localstack.state import State
 from tests.support import tsafactory
 from tests.support.logs import MemoryLog, public
 
