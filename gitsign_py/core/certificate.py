@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from gitsign_py.core import der, oids
 from gitsign_py.core.encoding import pem_decode
-from gitsign_py.core.frozen import frozen
+from gitsign_py.core.frozen import field, frozen
 from gitsign_py.core.keys import PublicKey, load_spki
 from gitsign_py.errors import FormatError
 
@@ -38,19 +38,22 @@ class GeneralName:
 
 @frozen
 class Certificate:
-    """A parsed certificate. ``issuer`` and ``subject`` are the raw DER of the Names, compared byte by byte."""
+    """A parsed certificate. ``issuer`` and ``subject`` are the raw DER of the Names, compared byte by byte.
+
+    Two certificates are the same when their bytes are, so ``raw`` alone is compared and hashed.
+    """
 
     raw: bytes
-    tbs: bytes
-    serial: int
-    issuer: bytes
-    subject: bytes
-    not_before: datetime
-    not_after: datetime
-    public_key: PublicKey
-    signature_algorithm: str
-    signature: bytes
-    extensions: tuple[Extension, ...]
+    tbs: bytes = field(compare=False)
+    serial: int = field(compare=False)
+    issuer: bytes = field(compare=False)
+    subject: bytes = field(compare=False)
+    not_before: datetime = field(compare=False)
+    not_after: datetime = field(compare=False)
+    public_key: PublicKey = field(compare=False)
+    signature_algorithm: str = field(compare=False)
+    signature: bytes = field(compare=False)
+    extensions: tuple[Extension, ...] = field(compare=False)
 
     @property
     def fingerprint(self) -> str:
@@ -59,7 +62,10 @@ class Certificate:
 
     def extension(self, oid: str) -> Extension | None:
         """The extension with this OID, if it is there."""
-        return next((extension for extension in self.extensions if extension.oid == oid), None)
+        for extension in self.extensions:  # some twenty look-ups a certificate: a generator would cost twice as much
+            if extension.oid == oid:
+                return extension
+        return None
 
 
 @lru_cache(maxsize=128)
@@ -134,7 +140,7 @@ def _extensions(element: der.Element) -> tuple[Extension, ...]:
 
 
 def _extension(element: der.Element) -> Extension:
-    reader = der.Reader(der.parse(element.raw, der.SEQUENCE).content)
+    reader = der.inside(element)
     oid = der.read_oid(reader.next())
     flag = reader.optional(der.BOOLEAN)
     if flag is not None and not der.read_boolean(flag):  # DEFAULT FALSE is left out in DER (X.690 §11.5)
@@ -200,6 +206,7 @@ def basic_constraints(certificate: Certificate) -> tuple[bool, int | None]:
     return is_ca, None if length is None else der.read_integer(length)
 
 
+@lru_cache(maxsize=256)
 def key_identifiers(certificate: Certificate) -> tuple[bytes | None, bytes | None]:
     """(subjectKeyIdentifier, keyIdentifier of authorityKeyIdentifier) (RFC 5280 §4.2.1.1 and §4.2.1.2)."""
     subject, authority = certificate.extension(oids.SUBJECT_KEY_ID), certificate.extension(oids.AUTHORITY_KEY_ID)

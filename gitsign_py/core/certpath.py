@@ -87,6 +87,14 @@ def _ids_match(child: Certificate, issuer: Certificate) -> bool:
 
 def _check_issuer(child: Certificate, issuer: Certificate, *, purpose: str, below: int) -> None:
     """Check one step of the path: ``issuer`` may issue, and did issue, ``child``; ``below`` CAs stand between."""
+    _check_ca(issuer, purpose=purpose, below=below)
+    if not _signed_by(child, issuer):
+        raise VerificationError("certificate-signature-invalid", "certificate's signature is not its issuer's")
+
+
+@lru_cache(maxsize=64)
+def _check_ca(issuer: Certificate, *, purpose: str, below: int) -> None:
+    """What does not depend on the child; passing is remembered, since an audit meets a few CAs thousands of times."""
     check_critical_extensions(issuer)
     is_ca, path_length = basic_constraints(issuer)
     usage = key_usage(issuer)
@@ -105,13 +113,11 @@ def _check_issuer(child: Certificate, issuer: Certificate, *, purpose: str, belo
     purposes = extended_key_usage(issuer)
     if purposes is not None and purpose not in purposes and oids.ANY_EXTENDED_KEY_USAGE not in purposes:
         raise VerificationError("certificate-issuer-purpose", "certificate's issuer is a CA for another purpose")
-    if not _signed_by(child, issuer):
-        raise VerificationError("certificate-signature-invalid", "certificate's signature is not its issuer's")
 
 
 @lru_cache(maxsize=512)
 def _signed_by(child: Certificate, issuer: Certificate) -> bool:
-    """Remembered, since an audit meets the same CA certificates thousands of times; the key is all of both."""
+    """Remembered, since an audit meets the same CA certificates thousands of times; the key is the bytes of both."""
     algorithm = child.signature_algorithm
     allowed = _KEY_KINDS.get(issuer.public_key.kind.partition("-")[0], _RSA_ALGORITHMS)
     if algorithm not in allowed:

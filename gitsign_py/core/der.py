@@ -4,7 +4,6 @@ Written here because the project stands or falls with exactness at this place: a
 a signature must have one spelling only. Low tag numbers only (no structure that we read has others).
 """
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -37,7 +36,15 @@ class Element(NamedTuple):
 
     def children(self) -> tuple["Element", ...]:
         """The elements inside a constructed one."""
-        return tuple(Reader(self.content).rest())
+        content, at = self.content, 0
+        found: list[Element] = []
+        while at < len(content):
+            found.append(element := _element_at(content, at))
+            at += len(element[2])
+        return tuple(found)
+
+
+_new = tuple.__new__  # what Element(...) calls in the end, without the two calls on the way
 
 
 class Reader:
@@ -66,11 +73,6 @@ class Reader:
         """Take the next element if it has ``tag``."""
         return self.next(tag) if self.peek() == tag else None
 
-    def rest(self) -> Iterator[Element]:
-        """Take all remaining elements."""
-        while self._at < len(self._data):
-            yield self.next()
-
     def done(self) -> None:
         """Refuse elements after the last one expected. Raises FormatError ``der-trailing``."""
         if self._at != len(self._data):
@@ -87,21 +89,21 @@ def _element_at(data: bytes, at: int) -> Element:
     tag = data[at]
     if tag & 0x1F == 0x1F:
         raise FormatError("der-high-tag", "DER tag number above 30")
-    length, start = _length(data, at + 1)
+    start = at + 2
+    if start > len(data):
+        raise FormatError("der-truncated", "DER ends before a length")
+    length = data[at + 1]
+    if length >= 0x80:  # most elements are shorter, and need no further call
+        length, start = _long_length(data, at + 1)
     end = start + length
     if end > len(data):
         raise FormatError("der-truncated", f"DER element of {length} bytes, {len(data) - start} are there")
-    return Element(tag, data[start:end], data[at:end])
+    return _new(Element, (tag, data[start:end], data[at:end]))
 
 
-def _length(data: bytes, at: int) -> tuple[int, int]:
-    """Definite, shortest form (X.690 §10.1). Gives the length and where the content starts."""
-    if at >= len(data):
-        raise FormatError("der-truncated", "DER ends before a length")
-    first = data[at]
-    if first < 0x80:
-        return first, at + 1
-    count = first & 0x7F
+def _long_length(data: bytes, at: int) -> tuple[int, int]:
+    """Definite, shortest form (X.690 §10.1) of 128 and more. Gives the length and where the content starts."""
+    count = data[at] & 0x7F
     if not 1 <= count <= 4:
         raise FormatError("der-length", "DER length is indefinite or above 4 bytes")
     octets = data[at + 1 : at + 1 + count]
@@ -113,10 +115,15 @@ def _length(data: bytes, at: int) -> tuple[int, int]:
 
 def parse(data: bytes, tag: int | None = None) -> Element:
     """Parse exactly one element that fills ``data``. Raises FormatError ``der-...``."""
-    reader = Reader(data)
-    element = reader.next(tag)
-    reader.done()
+    element = Reader(data).next(tag)
+    if len(element[2]) != len(data):
+        raise FormatError("der-trailing", f"{len(data) - len(element[2])} bytes of DER after the last expected field")
     return element
+
+
+def inside(element: Element, tag: int = SEQUENCE) -> Reader:
+    """Read what is in an element, which must have ``tag``. Raises FormatError ``der-unexpected-tag``."""
+    return Reader(_expect(element, tag))
 
 
 def _expect(element: Element, tag: int) -> bytes:
@@ -284,6 +291,7 @@ def null() -> bytes:
     return encode(NULL, b"")
 
 
+@lru_cache(maxsize=512)
 def oid(dotted: str) -> bytes:
     """OBJECT IDENTIFIER from its dotted string."""
     first, second, *rest = (int(arc) for arc in dotted.split("."))

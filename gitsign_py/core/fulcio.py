@@ -74,8 +74,9 @@ def _issuer(certificate: Certificate) -> str:
 
 
 def _claims(certificate: Certificate) -> dict[str, str]:
-    texts = {name: _text_claim(certificate, oid) for oid, name in oids.FULCIO_CLAIMS.items()}
-    raws = {name: _raw_claim(certificate, oid) for oid, name in oids.FULCIO_GITHUB_CLAIMS.items()}
+    there = {extension.oid for extension in certificate.extensions}
+    texts = {name: _text_claim(certificate, oid) for oid, name in oids.FULCIO_CLAIMS.items() if oid in there}
+    raws = {name: _raw_claim(certificate, oid) for oid, name in oids.FULCIO_GITHUB_CLAIMS.items() if oid in there}
     return {name: value for name, value in {**raws, **texts}.items() if value is not None}
 
 

@@ -27,6 +27,7 @@ _HASHES: dict[str, type[hashes.HashAlgorithm]] = {
     "sha384": hashes.SHA384,
     "sha512": hashes.SHA512,
 }
+_ECDSA = {name: ec.ECDSA(made()) for name, made in _HASHES.items()}
 MINIMUM_RSA_BITS = 2048
 _Native = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey
 
@@ -54,12 +55,12 @@ class PublicKey:
         ``hash_name`` is sha256, sha384 or sha512 (Ed25519 takes none), ``scheme`` pkcs1v15 or pss (RSA alone). ECDSA
         signatures are DER Ecdsa-Sig-Value (RFC 3279 §2.2.3). Raises InvalidSignatureError ``signature-invalid``.
         """
-        native = _load(self.spki)
+        native = _load(self.spki)[0]
         try:
-            if isinstance(native, ed25519.Ed25519PublicKey):
+            if isinstance(native, ec.EllipticCurvePublicKey):
+                native.verify(signature, data, _ECDSA[hash_name])
+            elif isinstance(native, ed25519.Ed25519PublicKey):
                 native.verify(signature, data)
-            elif isinstance(native, ec.EllipticCurvePublicKey):
-                native.verify(signature, data, ec.ECDSA(_HASHES[hash_name]()))
             else:
                 native.verify(signature, data, _rsa_padding(scheme, hash_name), _HASHES[hash_name]())
         except InvalidSignature as error:
@@ -73,7 +74,7 @@ class PublicKey:
         Raises InvalidSignatureError ``signature-invalid``, FormatError ``key-needs-content`` for Ed25519, which signs
         the data itself (RFC 8032 §5.1).
         """
-        native, algorithm = _load(self.spki), utils.Prehashed(_HASHES[hash_name]())
+        native, algorithm = _load(self.spki)[0], utils.Prehashed(_HASHES[hash_name]())
         try:
             if isinstance(native, ed25519.Ed25519PublicKey):
                 raise FormatError("key-needs-content", "an Ed25519 signature can not be checked over a digest alone")
@@ -93,11 +94,7 @@ def _rsa_padding(scheme: str, hash_name: str) -> padding.AsymmetricPadding:
 
 def load_spki(spki: bytes) -> PublicKey:
     """Parse a DER SubjectPublicKeyInfo. Raises FormatError ``key-invalid`` or ``key-unsupported``."""
-    algorithm, parameters, _ = _split_spki(spki)
-    native = _load(spki)
-    if isinstance(native, ec.EllipticCurvePublicKey):
-        return PublicKey(spki, _CURVES[parameters][0])
-    return PublicKey(spki, "ed25519" if algorithm == oids.ED25519 else "rsa")
+    return PublicKey(spki, _load(spki)[1])
 
 
 def load_pem(text: bytes) -> PublicKey:
@@ -125,15 +122,17 @@ def _split_spki(spki: bytes) -> tuple[str, str, bytes]:
 
 
 @lru_cache(maxsize=256)
-def _load(spki: bytes) -> _Native:
+def _load(spki: bytes) -> tuple[_Native, str]:
+    """The key for the arithmetic, and its kind."""
     algorithm, curve, bits = _split_spki(spki)
     try:
         if algorithm == oids.EC_PUBLIC_KEY and curve in _CURVES:
-            return ec.EllipticCurvePublicKey.from_encoded_point(_CURVES[curve][1](), bits)
+            kind, made = _CURVES[curve]
+            return ec.EllipticCurvePublicKey.from_encoded_point(made(), bits), kind
         if algorithm == oids.ED25519:
-            return ed25519.Ed25519PublicKey.from_public_bytes(bits)
+            return ed25519.Ed25519PublicKey.from_public_bytes(bits), "ed25519"
         if algorithm == oids.RSA:
-            return _load_rsa(bits)
+            return _load_rsa(bits), "rsa"
     except ValueError as error:
         raise FormatError("key-invalid", "public key is not a valid point or number") from error
     raise FormatError("key-unsupported", f"public key algorithm {algorithm} {curve}".strip() + " is not supported")
