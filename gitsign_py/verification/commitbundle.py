@@ -12,7 +12,6 @@ from gitsign_py.core.armor import armor
 from gitsign_py.core.bundle import Bundle, MessageSignature
 from gitsign_py.core.certificate import parse_certificate
 from gitsign_py.core.dsse import Envelope
-from gitsign_py.core.hashedrekord import parse_hashedrekord
 from gitsign_py.core.logentry import LogEntry, encode_entry
 from gitsign_py.core.timestampbuild import granted_token
 from gitsign_py.errors import FormatError
@@ -43,10 +42,10 @@ def bundle_from_signature(signature: bytes, verified: VerifiedSignature) -> tupl
 def _with_body(opened: Opened, entry: LogEntry, version: str) -> LogEntry:
     """The entry with the body that its proof is over, under that body's version (some clients store another)."""
     digest = hashlib.sha256(opened.signer.signed_bytes).digest()
-    for body in candidate_bodies(digest, opened.signer.signature, opened.certificate):
-        if parse_hashedrekord(body).version == version:
-            return replace(entry, kind="hashedrekord", version=version, body=body)
-    raise FormatError("bundle-entry", f"no body of version {version} fits the signature")
+    body = candidate_bodies(digest, opened.signer.signature, opened.certificate).get(version)
+    if body is None:
+        raise FormatError("bundle-entry", f"no body of version {version} fits the signature")
+    return replace(entry, kind="hashedrekord", version=version, body=body)
 
 
 def _response(token: bytes) -> bytes:

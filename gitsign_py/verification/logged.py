@@ -7,7 +7,7 @@ first that does so counts. One that belongs to another commit is never enough (C
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from gitsign_py.core.certificate import Certificate
@@ -60,20 +60,20 @@ def check_embedded_entry(
     with report.step("4.2") as facts:
         bodies = candidate_bodies(digest, signer.signature, certificate)
         facts["hash"] = digest.hex()
-        if entry.body and entry.body not in bodies:
+        if entry.body and entry.body not in bodies.values():
             raise VerificationError("log-entry-mismatch", "log entry is not over this signature")
     return _prove(report, entry, bodies, trusted_root, now=now, embedded=True)
 
 
-def candidate_bodies(digest: bytes, signature: bytes, certificate: Certificate) -> tuple[bytes, ...]:
-    """The canonical bodies of an entry over ``digest`` (32 bytes): hashedrekord 0.0.1 and 0.0.2.
+def candidate_bodies(digest: bytes, signature: bytes, certificate: Certificate) -> dict[str, bytes]:
+    """The canonical bodies of an entry over ``digest`` (32 bytes), by version: hashedrekord 0.0.1 and 0.0.2.
 
     The Go client stores entries of Rekor v2 under the version 0.0.1. Trying both is safe: the proof decides.
     """
-    bodies = [hashedrekord_v001_body(digest, signature, pem_encode(certificate.raw, "CERTIFICATE"))]
+    bodies = {"0.0.1": hashedrekord_v001_body(digest, signature, pem_encode(certificate.raw, "CERTIFICATE"))}
     if details := _KEY_DETAILS.get(certificate.public_key.kind):
-        bodies.append(hashedrekord_v002_body(digest, signature, certificate.raw, details))
-    return tuple(bodies)
+        bodies["0.0.2"] = hashedrekord_v002_body(digest, signature, certificate.raw, details)
+    return bodies
 
 
 def check_found_entries(
@@ -95,8 +95,8 @@ def check_found_entries(
         try:
             with attempt.step("4.2") as facts:
                 facts["log_index"] = entry.log_index
-                _check_body(entry.body, message, certificate)
-            logged = _prove(attempt, entry, (entry.body,), trusted_root, now=now, embedded=False)
+                version = _check_body(entry.body, message, certificate)
+            logged = _prove(attempt, entry, {version: entry.body}, trusted_root, now=now, embedded=False)
         except VerificationError as error:
             if best is None or error.step > best[0]:
                 best = (error.step, error, attempt)
@@ -109,8 +109,8 @@ def check_found_entries(
     raise best[1]
 
 
-def _check_body(body: bytes, message: bytes, certificate: Certificate) -> None:
-    """The entry names our certificate, the hash of our message, and a signature by our key over it."""
+def _check_body(body: bytes, message: bytes, certificate: Certificate) -> str:
+    """The entry names our certificate, the hash of our message, and a signature by our key over it; the version."""
     record = parse_hashedrekord(body)
     if record.verifier_der != certificate.raw:
         raise VerificationError("log-entry-other-certificate", "log entry is by another certificate")
@@ -120,12 +120,13 @@ def _check_body(body: bytes, message: bytes, certificate: Certificate) -> None:
         certificate.public_key.verify(record.signature, message, record.algorithm)
     except InvalidSignatureError as error:
         raise VerificationError("log-entry-other-signature", "log entry's signature is not over this commit") from error
+    return record.version
 
 
 def _prove(
     report: Report,
     entry: LogEntry,
-    bodies: Sequence[bytes],
+    bodies: Mapping[str, bytes],
     trusted_root: TrustedRoot,
     *,
     now: datetime,
@@ -133,11 +134,11 @@ def _prove(
 ) -> Logged:
     """Step 4.3: promise, inclusion proof and checkpoint, by a log of the trust root."""
     with report.step("4.3") as facts:
-        proven = verify_entry(entry, bodies, trusted_root.tlogs)
+        proven = verify_entry(entry, tuple(bodies.values()), trusted_root.tlogs)
         facts["log"], facts["log_id"] = proven.log.base_url, proven.log.log_id.hex()
         facts["log_index"] = entry.log_index
         facts["tree_size"] = proven.checkpoint.size
-        version = parse_hashedrekord(proven.body).version
+        version = next(version for version, body in bodies.items() if body == proven.body)
         _check_version(entry, version, promised=proven.promised)
         times = integrated_times(entry, proven.log.base_url, now) if proven.promised else ()
         if times:
