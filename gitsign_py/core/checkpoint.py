@@ -115,7 +115,7 @@ def open_checkpoint(
     name = signer_name(claimed)
     hints = [note.key_hint(name, public_key)] if key_hints is None else key_hints
     log_keys = [note.NoteVerifier(name, hint, public_key, hash_name=hash_name) for hint in dict.fromkeys(hints)]
-    opened = _verified(envelope, parsed, log_keys, witnesses)
+    opened = _verified(parsed, log_keys, witnesses)
     checkpoint = parse_checkpoint(opened.text)
     if origin is not None and checkpoint.origin != origin:
         raise origin_mismatch(origin, checkpoint.origin)
@@ -124,7 +124,7 @@ def open_checkpoint(
 
 
 def _verified(
-    envelope: bytes, parsed: note.Note, log_keys: Sequence[note.NoteVerifier], witnesses: Sequence[note.NoteVerifier]
+    parsed: note.Note, log_keys: Sequence[note.NoteVerifier], witnesses: Sequence[note.NoteVerifier]
 ) -> note.VerifiedNote:
     hints = {one.key_hint for one in log_keys}
     by_hint = [item for item in parsed.signatures if item.key_hint in hints]
@@ -141,7 +141,7 @@ def _verified(
             },
         )
     try:
-        return note.verify_note(envelope, [*log_keys, *witnesses])
+        return note.verify_parsed(parsed, [*log_keys, *witnesses])
     except InvalidSignatureError as error:
         raise InvalidSignatureError(
             "checkpoint-signature-invalid",

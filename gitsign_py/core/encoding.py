@@ -18,6 +18,7 @@ _DECIMAL = re.compile(r"(?:0|[1-9][0-9]{0,19})\Z")
 _RFC3339 = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?([Zz]|[+-][0-9]{2}:[0-9]{2})\Z"
 )
+_PEM_LINE = re.compile(rb".{1,64}")
 JSON_DEPTH_LIMIT = 64
 
 
@@ -28,10 +29,11 @@ def b64_decode(text: str | bytes) -> bytes:
     """
     raw = text.encode("ascii", "replace") if isinstance(text, str) else text
     try:
-        data = base64.b64decode(raw, validate=True)
-    except (binascii.Error, ValueError) as error:
+        data = binascii.a2b_base64(raw)  # skips foreign characters: the comparison finds them
+    except binascii.Error as error:
         raise FormatError("base64-invalid", "not valid base64") from error
-    if base64.b64encode(data) != raw:  # RFC 4648 §3.5: stray bits would give one value two spellings
+    # RFC 4648 §3.5: stray bits would give one value two spellings.
+    if binascii.b2a_base64(data, newline=False) != raw:
         raise FormatError("base64-invalid", "base64 is not in its canonical form")
     return data
 
@@ -127,10 +129,8 @@ def _offset(zone: str) -> timedelta:
 
 def format_rfc3339(time: datetime) -> str:
     """Format an aware datetime as RFC 3339 in UTC with ``Z``; fractions only when they are not zero."""
-    utc = time.astimezone(UTC)
-    text = f"{utc.year:04d}-{utc.month:02d}-{utc.day:02d}T{utc.hour:02d}:{utc.minute:02d}:{utc.second:02d}"
-    fraction = f".{utc.microsecond:06d}".rstrip("0") if utc.microsecond else ""
-    return f"{text}{fraction}Z"
+    text = time.astimezone(UTC).replace(tzinfo=None).isoformat()
+    return f"{text.rstrip('0') if time.microsecond else text}Z"
 
 
 def pem_decode(text: bytes, label: str) -> tuple[bytes, ...]:
@@ -157,8 +157,7 @@ def pem_decode(text: bytes, label: str) -> tuple[bytes, ...]:
 
 def pem_encode(der: bytes, label: str) -> bytes:
     """Encode one PEM block: 64 columns, LF, newline at the end (RFC 7468 §2)."""
-    body = base64.b64encode(der)
-    lines = [body[at : at + 64] for at in range(0, len(body), 64)]
+    lines = _PEM_LINE.findall(base64.b64encode(der))
     return b"\n".join([f"-----BEGIN {label}-----".encode(), *lines, f"-----END {label}-----".encode(), b""])
 
 

@@ -125,7 +125,7 @@ def _parse_line(line: str) -> NoteSignature:
 
 def is_key_name(name: str) -> bool:
     """Whether a key may have this name: not empty, no Unicode spaces, no plus (signed-note, "Format")."""
-    return bool(name) and "+" not in name and not any(letter.isspace() for letter in name)
+    return "+" not in name and name.split() == [name]
 
 
 def format_note(text: bytes, signatures: Sequence[NoteSignature]) -> bytes:
@@ -148,7 +148,11 @@ def verify_note(data: bytes, verifiers: Sequence[NoteVerifier]) -> VerifiedNote:
     Raises FormatError ``note-malformed``; VerificationError ``note-unsigned`` when no known key signed it;
     InvalidSignatureError ``note-signature-invalid`` when a known key's signature does not verify.
     """
-    note = parse_note(data)
+    return verify_parsed(parse_note(data), verifiers)
+
+
+def verify_parsed(note: Note, verifiers: Sequence[NoteVerifier]) -> VerifiedNote:
+    """Check a note that was parsed already; raises what ``verify_note`` raises but for its form."""
     known: dict[NoteVerifier, int | None] = {}
     for verifier in verifiers:
         for item in note.signatures:

@@ -78,6 +78,8 @@ def read_fields(data: bytes, kinds: Mapping[int, FieldKind], name: str) -> Field
 
 
 def _read_varint(data: bytes, at: int, name: str) -> tuple[int, int]:
+    if at < len(data) and data[at] < 0x80:  # one byte, as nearly all are
+        return data[at], at + 1
     value = 0
     for count in range(10):  # 64 bits, 7 at a time
         if at + count >= len(data):
@@ -117,6 +119,8 @@ def message_field(number: int, content: bytes) -> bytes:
 
 
 def _varint(value: int) -> bytes:
+    if value < 0x80:
+        return bytes((value,))
     octets = bytearray()
     while value >= 0x80:
         octets.append(value & 0x7F | 0x80)
