@@ -34,6 +34,7 @@ _MARKERS: tuple[tuple[bytes, SignatureFormat], ...] = (
     (b"-----BEGIN SSH SIGNATURE-----", "ssh"),
 )
 _IN_BODY_SIGNATURE = re.compile(rb"^(?:" + b"|".join(re.escape(marker) for marker, _ in _MARKERS) + rb")", re.MULTILINE)
+_NEXT_HEADER = re.compile(rb"\n(?! )")
 _HEX = re.compile(rb"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
 _TARGET_KINDS = (b"commit", b"tag", b"tree", b"blob")
 
@@ -253,32 +254,31 @@ def _take_signatures(header: bytes, top: tuple[bytes, ...]) -> tuple[bytes, tupl
     kept: list[bytes] = []
     headers: list[Header] = []
     signatures: dict[bytes, bytes] = {}
-    for lines in _fold(header[:-1].split(b"\n"), top):
-        name, space, first = lines[0].partition(b" ")
-        if not space:
+    for lines in _fold(header[:-1], top):
+        name, space, value = lines.partition(b" ")
+        if not space or b"\n" in name:
             raise FormatError(
-                "header-invalid", "a header of the object has no value", facts={"header": name[:40].hex()}
+                "header-invalid",
+                "a header of the object has no value",
+                facts={"header": name.partition(b"\n")[0][:40].hex()},
             )
-        value = b"\n".join([first, *(line[1:] for line in lines[1:])])
+        value = value.replace(b"\n ", b"\n")
         if name.startswith(b"gpgsig"):
             _add_signature(signatures, name, value)
             continue
         if signatures and name in top:
             raise FormatError("header-order", "the object has a signature header above those that git puts first")
-        kept.extend(lines)
+        kept.append(lines)
         headers.append(Header(name, value))
     return b"".join(line + b"\n" for line in kept), tuple(headers), signatures
 
 
-def _fold(lines: list[bytes], top: tuple[bytes, ...]) -> list[list[bytes]]:
-    """Group each header's line with the continuation lines (one leading space) after it."""
-    groups: list[list[bytes]] = []
-    for line in lines:
-        if not line.startswith(b" "):
-            groups.append([line])
-        elif groups and groups[-1][0].partition(b" ")[0] not in top:
-            groups[-1].append(line)
-        else:
+def _fold(header: bytes, top: tuple[bytes, ...]) -> list[bytes]:
+    """Cut into headers, each with the continuation lines (one leading space) after it; those at the top have none."""
+    groups = _NEXT_HEADER.split(header)
+    for lines in groups:
+        first, newline, _ = lines.partition(b"\n")
+        if lines.startswith(b" ") or (newline and first.partition(b" ")[0] in top):
             raise FormatError("header-continuation", "a line that continues no header starts with a space")
     return groups
 
