@@ -61,11 +61,12 @@ class Resources:
 
 
 class _Begun(NamedTuple):
-    """A batch on its way: what was read, facts known already, jobs that were sent, their answer."""
+    """A batch on its way: what was read, facts known already, jobs that were sent, ids of foreign forms, the answer."""
 
-    items: "list[tuple[Scanned, bytes | None]]"
+    items: list[Scanned]
     facts: dict[str, SignatureFacts]
     jobs: list[Job]
+    foreign: dict[str, str]
     answer: "Answer | None"
 
 
@@ -165,19 +166,19 @@ class _Audit:
         """Walk, a few batches ahead of the verdicts."""
         pending: deque[_Begun] = deque()
         depth = 2 * (self._resources.jobs or os.cpu_count() or 1)
-        batch: list[tuple[Scanned, bytes | None]] = []
-        for stored in self._walked():
-            if stored.data is None:
-                batch.append((_missing(stored), None))
-            else:
-                item = scan(stored.oid, stored.kind, stored.data)
-                batch.append((item, stored.data if item.form else None))
-            if len(batch) == BATCH:
-                pending.append(self._begin(batch))
-                batch = []
+        items: list[Scanned] = []
+        signed: list[tuple[Scanned, bytes]] = []
+        for oid, kind, data in self._walked():
+            item = scan(oid, kind, data) if data is not None else _missing(oid)
+            items.append(item)
+            if item.form and data is not None:
+                signed.append((item, data))
+            if len(items) == BATCH:
+                pending.append(self._begin(items, signed))
+                items, signed = [], []
                 if len(pending) > depth:
                     yield from self._finish(pending.popleft())
-        pending.append(self._begin(batch))
+        pending.append(self._begin(items, signed))
         while pending:
             yield from self._finish(pending.popleft())
 
@@ -199,36 +200,40 @@ class _Audit:
 
     def _tag_batch(self, targets: Sequence[Target]) -> Iterator[Record]:
         stored = {one.oid: one for one in read_all(self._git, [target.tag for target in targets], self._errors)}
-        items: list[tuple[Scanned, bytes | None]] = []
+        items: list[Scanned] = []
+        signed: list[tuple[Scanned, bytes]] = []
         for target in targets:
-            found = stored[target.tag]
-            items.append(
-                (scan(found.oid, found.kind, found.data), found.data) if found.data else (_missing(found), None)
-            )
-        facts = self._gather(self._begin(items))
-        for target, (item, _) in zip(targets, items, strict=True):
+            oid, kind, data = stored[target.tag]
+            items.append(item := scan(oid, kind, data) if data else _missing(oid))
+            if item.form and data:
+                signed.append((item, data))
+        facts = self._gather(self._begin(items, signed))
+        for target, item in zip(targets, items, strict=True):
             yield self._judged(item, facts, (target.ref,))._replace(kind="tag", ref=target.ref)
 
     # -- verification -------------------------------------------------------------------------------------------
 
-    def _begin(self, items: "list[tuple[Scanned, bytes | None]]") -> _Begun:
+    def _begin(self, items: list[Scanned], signed: list[tuple[Scanned, bytes]]) -> _Begun:
         facts: dict[str, SignatureFacts] = {}
         jobs: list[Job] = []
-        for item, data in items:
-            if data is None or item.form != "sigstore":
+        foreign: dict[str, str] = {}
+        for item, data in signed:
+            if item.form != "sigstore":
+                if item.form in ("openpgp", "ssh"):
+                    foreign[item.oid] = item.form
                 continue
             known = self._resources.cache.get(item.oid) if self._resources.cache else None
             if known is not None:
                 facts[item.oid] = load_facts(known)
             else:
                 jobs.append(Job(item.oid, item.kind, data))
-        return _Begun(items, facts, jobs, self._resources.workers().submit(jobs) if jobs else None)
+        return _Begun(items, facts, jobs, foreign, self._resources.workers().submit(jobs) if jobs else None)
 
     def _finish(self, begun: _Begun) -> Iterator[Record]:
         facts = self._gather(begun)
         included = self._membership.includes
         judge, refs_of = self._judge.judge, self._membership.refs_of
-        for item, _ in begun.items:
+        for item in begun.items:
             found = _signature(item, facts) if item.form or item.malformed[0] else UNSIGNED
             decision = judge(item, found, refs_of(item.oid))
             if included is None or item.oid in included:
@@ -242,9 +247,8 @@ class _Audit:
             fresh = {oid: load_facts(text) for oid, text in texts.items()}
             facts.update(fresh)
             self._keep(texts, fresh)
-        foreign = {item.oid: item.form for item, data in begun.items if data and item.form in ("openpgp", "ssh")}
-        if foreign:
-            facts.update(self._foreign(begun, foreign))
+        if begun.foreign:
+            facts.update(self._foreign(begun, begun.foreign))
         return facts
 
     def _with_fetched_entries(self, jobs: Sequence[Job], texts: dict[str, str]) -> dict[str, str]:
@@ -272,7 +276,7 @@ class _Audit:
         self._resources.cache.put(lasting)
 
     def _foreign(self, begun: _Begun, forms: dict[str, str]) -> dict[str, SignatureFacts]:
-        if any(item.kind == "tag" for item, _ in begun.items):
+        if any(item.kind == "tag" for item in begun.items):
             return {
                 oid: SignatureFacts("unchecked", form, reason="tag-format", message=f"{form} tags: use git verify-tag")  # type: ignore[arg-type]
                 for oid, form in forms.items()
@@ -287,7 +291,7 @@ class _Audit:
         """Read and verify one commit apart from the walk, for what rests on it."""
         stored = self._repository.read(oid)
         item = scan(oid, stored.kind, stored.data)
-        facts = self._gather(self._begin([(item, stored.data if item.form else None)]))
+        facts = self._gather(self._begin([item], [(item, stored.data)] if item.form else []))
         return commit_facts(item), _signature(item, facts)
 
     def _judged(self, item: Scanned, facts: dict[str, SignatureFacts], refs: Iterable[str]) -> Record:
@@ -306,31 +310,26 @@ def _signature(item: Scanned, facts: dict[str, SignatureFacts]) -> SignatureFact
     )
 
 
-def _missing(stored: Stored) -> Scanned:
-    return Scanned(stored.oid, "missing", malformed=("object-missing", "object is not in this repository"))
+def _missing(oid: str) -> Scanned:
+    return Scanned(oid, "missing", malformed=("object-missing", "object is not in this repository"))
 
 
 def _unread(stored: Stored, item: Scanned | None) -> Record:
-    found = item or _missing(stored)
+    found = item or _missing(stored.oid)
     verdict = "unchecked" if item is None else "malformed"
     return Record(stored.oid, verdict, *found.malformed)  # type: ignore[arg-type]
 
 
+_new = tuple.__new__  # what Record(...) calls in the end
+
+
 def _unsigned_record(item: Scanned, decision: Decision) -> Record:
     """As ``_record`` for an unsigned commit, which in many a history is nearly all of them."""
-    return Record(
-        item.oid,
-        decision.verdict,
-        decision.reason,
-        decision.message,
-        rule=decision.rule,
-        principal=decision.principal,
-        kind="tag" if item.kind == "tag" else "commit",
-        subject=item.subject,
-        author=item.author,
-        committer=item.committer,
-        committed=item.committed,
-    )
+    oid, kind, _, _, author, committer, committed, subject, _, _ = item
+    verdict, reason, message = decision.verdict, decision.reason, decision.message
+    signature = ("", "", "", "", "", None)  # format, identity, issuer, time, time_source, log_index
+    judged = (decision.rule, decision.principal, (), "tag" if kind == "tag" else "commit", "")
+    return _new(Record, (oid, verdict, reason, message, *signature, *judged, subject, author, committer, committed))
 
 
 def _record(item: Scanned, facts: SignatureFacts, decision: Decision) -> Record:

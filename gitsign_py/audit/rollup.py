@@ -4,8 +4,10 @@ Memory grows with the number of different people and months, never with the numb
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from gitsign_py.audit.record import Record
@@ -60,6 +62,9 @@ class _Kind(NamedTuple):
     issuer: str
 
 
+_kind_of: Callable[[Record], Any] = attrgetter(*_Kind._fields)  # a plain tuple: found like a _Kind, at half its price
+
+
 @dataclass(slots=True)
 class Rollup:
     """Add every record, then ask."""
@@ -76,10 +81,10 @@ class Rollup:
 
     def add(self, record: Record) -> None:
         """Count one record. A million pass here: two look-ups for the most common, which are unsigned or verified."""
-        kind = _Kind(record.verdict, record.reason, record.format, record.author, record.identity, record.issuer)
+        kind = _kind_of(record)
         known = self._kinds.get(kind)
         if known is None:
-            kind, known = self._bounded(kind)
+            kind, known = self._bounded(_Kind(*kind))
         self._kinds[kind] = known + 1
         if record.committed is not None:
             day = self._days.get(record.committed // 86_400)

@@ -3,10 +3,12 @@
 Neither replace refs nor grafts nor the commit-graph file are believed: each shows other parents than the commit has.
 """
 
+import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -14,6 +16,9 @@ from gitsign_py.errors import ConfigError, FormatError, UncheckedError
 from gitsign_py.host.gitprogram import complaint, first_words, git_environment
 
 _READ = 1 << 18
+# The second and third: git maps a whole pack into memory otherwise, and these walks read it from end to end once.
+_CONFIG = ("-c", "core.commitGraph=false", "-c", "core.packedGitWindowSize=8m", "-c", "core.packedGitLimit=16m")
+_KINDS = {b"commit": "commit", b"tag": "tag"}
 MAX_COMMIT_BYTES = 64 << 20
 # An object that alone fills the memory must not: it is passed over, and reported as malformed.
 
@@ -36,7 +41,7 @@ class Git(NamedTuple):
         """Start git with a pipe on stdout; raises ConfigError ``git-missing``."""
         try:
             return subprocess.Popen(
-                ["git", "-c", "core.commitGraph=false", *arguments],
+                ["git", *_CONFIG, *arguments],
                 cwd=self.directory,
                 env=git_environment(self.environment),
                 stdin=stdin,
@@ -106,20 +111,25 @@ def _contents(git: Git, listing: "subprocess.Popen[bytes]", errors: IO[bytes]) -
 def _drain(process: "subprocess.Popen[bytes]", errors: IO[bytes]) -> Iterator[Stored]:
     try:
         assert process.stdout is not None  # noqa: S101
-        yield from _parse(process.stdout)
+        # Past the buffer in between, which would only copy such large reads once more.
+        yield from _parse(partial(os.read, process.stdout.fileno()))
         if process.wait():
             raise _trouble(errors, process.returncode)
     finally:
         _end(process)
 
 
-def _parse(stream: IO[bytes]) -> Iterator[Stored]:
-    """Parse ``ID SP KIND SP SIZE LF CONTENT LF`` and ``ID SP missing LF`` (git-cat-file(1), batch output)."""
-    buffer, at = stream.read(_READ), 0
+def _parse(read: Callable[[int], bytes]) -> Iterator[Stored]:
+    """Parse ``ID SP KIND SP SIZE LF CONTENT LF`` and ``ID SP missing LF`` (git-cat-file(1), batch output).
+
+    ``read`` gives at most so many bytes, none at the end.
+    """
+    new, kinds = tuple.__new__, _KINDS  # a million objects pass here: no call that can be spared
+    buffer, at = b"", 0
     while True:
         end = buffer.find(b"\n", at)
         while end < 0:
-            more = stream.read(_READ)
+            more = read(_READ)
             if not more:
                 if at < len(buffer):
                     raise UncheckedError("git-failed", "git ended inside an answer")
@@ -135,11 +145,22 @@ def _parse(stream: IO[bytes]) -> Iterator[Stored]:
         if size > MAX_COMMIT_BYTES:
             raise FormatError("object-too-large", f"{words[0].decode()} has {size} bytes, at most {MAX_COMMIT_BYTES}")
         if len(buffer) - at <= size:
-            buffer, at = buffer[at:] + stream.read(max(_READ, size + 1 - (len(buffer) - at))), 0
-            if len(buffer) <= size:
-                raise UncheckedError("git-failed", "git ended inside an object")
-        yield Stored(words[0].decode(), words[1].decode(), buffer[at : at + size])
+            buffer, at = _filled(read, buffer[at:], size + 1), 0
+        oid, kind = words[0].decode(), kinds.get(words[1]) or words[1].decode()
+        yield new(Stored, (oid, kind, buffer[at : at + size]))
         at += size + 1
+
+
+def _filled(read: Callable[[int], bytes], begun: bytes, wanted: int) -> bytes:
+    """Read on until ``wanted`` bytes are there; a pipe gives what it has, 64 KiB at a time."""
+    parts, have = [begun], len(begun)
+    while have < wanted:
+        more = read(max(_READ, wanted - have))
+        if not more:
+            raise UncheckedError("git-failed", "git ended inside an object")
+        parts.append(more)
+        have += len(more)
+    return b"".join(parts)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

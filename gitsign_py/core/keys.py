@@ -6,7 +6,7 @@ Curves P-256, P-384, P-521, Ed25519 and RSA from 2048 bits.
 """
 
 import hashlib
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -27,7 +27,6 @@ _HASHES: dict[str, type[hashes.HashAlgorithm]] = {
     "sha384": hashes.SHA384,
     "sha512": hashes.SHA512,
 }
-_ECDSA = {name: ec.ECDSA(made()) for name, made in _HASHES.items()}
 MINIMUM_RSA_BITS = 2048
 _Native = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey
 
@@ -58,7 +57,7 @@ class PublicKey:
         native = _load(self.spki)[0]
         try:
             if isinstance(native, ec.EllipticCurvePublicKey):
-                native.verify(signature, data, _ECDSA[hash_name])
+                native.verify(signature, data, _ecdsa(hash_name))
             elif isinstance(native, ed25519.Ed25519PublicKey):
                 native.verify(signature, data)
             else:
@@ -84,6 +83,12 @@ class PublicKey:
                 native.verify(signature, digest, _rsa_padding(scheme, hash_name), algorithm)
         except InvalidSignature as error:
             raise InvalidSignatureError("signature-invalid", "signature does not verify with the public key") from error
+
+
+@cache
+def _ecdsa(hash_name: str) -> ec.ECDSA:
+    """Made when it is needed: making one loads OpenSSL, 8 ms that a run without a signature never spends."""
+    return ec.ECDSA(_HASHES[hash_name]())
 
 
 def _rsa_padding(scheme: str, hash_name: str) -> padding.AsymmetricPadding:
