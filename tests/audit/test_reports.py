@@ -1,5 +1,6 @@
 """Every format says the same, is valid by its schema, and is not fooled by what commits contain."""
 
+import hashlib
 import io
 import json
 import shutil
@@ -24,6 +25,7 @@ from gitsign_py.audit.rollup import Rollup
 from gitsign_py.policy.facts import VERDICTS
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "docs" / "schemas"
+PUBLISHED = Path(__file__).resolve().parents[1] / "schemas"
 EVIL = "</script><script>alert(1)</script> ]]> & \x1b[31m \u202e `x` [l](u) | <!-- é"
 HEADING = Heading("/srv/r.git", ("HEAD",), "none", "", "file", "a" * 64, "0.1.0", "2024-05-01T10:00:00Z", ("shallow",))
 
@@ -82,6 +84,32 @@ def test_json() -> None:
     jsonschema.validate(value["summary"] | {"type": "summary"} | value["heading"], schema("audit-summary.json"))
     assert [one["oid"] for one in value["records"]] == [one.oid for one in all_records()]
     assert json.loads(write(JsonReport, [])[0])["records"] == []
+
+
+def test_published_schemas_are_those_on_record() -> None:
+    """What we hold our reports against is what their owners published, byte for byte."""
+    record = (PUBLISHED / "PROVENANCE.md").read_text()
+    files = [path for path in PUBLISHED.iterdir() if path.suffix in (".json", ".xsd")]
+    assert len(files) == 2
+    for path in files:
+        assert hashlib.sha256(path.read_bytes()).hexdigest() in record, path
+
+
+@pytest.mark.parametrize("some", [True, False])
+def test_sarif_by_the_published_schema(some: bool) -> None:
+    value = json.loads(write(SarifReport, all_records() if some else [])[0])
+    validator = jsonschema.Draft4Validator(json.loads((PUBLISHED / "sarif-2.1.0-rtm.5.json").read_text()))
+    assert [error.message for error in validator.iter_errors(value)] == []
+    value["runs"][0]["colour"] = "red"
+    assert list(validator.iter_errors(value)), "a schema that lets everything pass proves nothing"
+
+
+@pytest.mark.parametrize("some", [True, False])
+def test_junit_by_the_schema_of_jenkins(some: bool) -> None:
+    text, _ = write(JunitReport, all_records() if some else [])
+    schema = xmlschema.XMLSchema(str(PUBLISHED / "junit-10.xsd"))
+    schema.validate(io.StringIO(text))
+    assert not schema.is_valid(io.StringIO(text.replace("<testsuite ", '<testsuite colour="red" ')))
 
 
 def test_sarif() -> None:
