@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 from gitsign_py.audit.cache import FactsCache
 from gitsign_py.audit.codec import load_facts
-from gitsign_py.audit.foreign import verify_foreign
+from gitsign_py.audit.foreign import PROGRAMS, verify_foreign
 from gitsign_py.audit.graph import GitGraph
 from gitsign_py.audit.jobs import NOT_EMBEDDED, Job, Settings
 from gitsign_py.audit.judges import AnySigner, FixedPolicy, Judge, PolicyInHistory, commit_facts
@@ -22,7 +22,7 @@ from gitsign_py.audit.walk import Stored, read_all, walk
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.errors import PolicyError, UncheckedError
 from gitsign_py.host.repository import GitRepository
-from gitsign_py.policy.facts import UNSIGNED, CommitFacts, Decision, SignatureFacts
+from gitsign_py.policy.facts import UNSIGNED, CommitFacts, Decision, SignatureFacts, SignatureForm
 from gitsign_py.policy.history import PolicyHistory
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class _Begun(NamedTuple):
     items: list[Scanned]
     facts: dict[str, SignatureFacts]
     jobs: list[Job]
-    foreign: dict[str, str]
+    foreign: dict[str, SignatureForm]
     answer: "Answer | None"
 
 
@@ -216,11 +216,11 @@ class _Audit:
     def _begin(self, items: list[Scanned], signed: list[tuple[Scanned, bytes]]) -> _Begun:
         facts: dict[str, SignatureFacts] = {}
         jobs: list[Job] = []
-        foreign: dict[str, str] = {}
+        foreign: dict[str, SignatureForm] = {}
         for item, data in signed:
             if item.form != "sigstore":
-                if item.form in ("openpgp", "ssh"):
-                    foreign[item.oid] = item.form
+                if item.form in PROGRAMS:
+                    foreign[item.oid] = item.form  # type: ignore[assignment]
                 continue
             known = self._resources.cache.get(item.oid) if self._resources.cache else None
             if known is not None:
@@ -248,7 +248,7 @@ class _Audit:
             facts.update(fresh)
             self._keep(texts, fresh)
         if begun.foreign:
-            facts.update(self._foreign(begun, begun.foreign))
+            facts.update(self._foreign(begun))
         return facts
 
     def _with_fetched_entries(self, jobs: Sequence[Job], texts: dict[str, str]) -> dict[str, str]:
@@ -275,14 +275,10 @@ class _Audit:
         ]
         self._resources.cache.put(lasting)
 
-    def _foreign(self, begun: _Begun, forms: dict[str, str]) -> dict[str, SignatureFacts]:
-        if any(item.kind == "tag" for item in begun.items):
-            return {
-                oid: SignatureFacts("unchecked", form, reason="tag-format", message=f"{form} tags: use git verify-tag")  # type: ignore[arg-type]
-                for oid, form in forms.items()
-            }
+    def _foreign(self, begun: _Begun) -> dict[str, SignatureFacts]:
+        forms, tags = begun.foreign, [item.oid for item in begun.items if item.kind == "tag"]
         try:
-            return verify_foreign(self._git, forms, self._judge.listed_keys())  # type: ignore[arg-type]
+            return verify_foreign(self._git, forms, tags, self._judge.listed_keys())
         except UncheckedError as error:
             unchecked = SignatureFacts("unchecked", reason=error.reason, message=error.message)
             return dict.fromkeys(forms, unchecked)

@@ -42,9 +42,10 @@ ACCEPTED: frozenset[Verdict] = frozenset({"verified", "exempt", "forge-merge"})
 class SignatureFacts:
     """One object's signature as the verifier left it.
 
-    ``status`` good means that every cryptographic step passed. ``key`` is the fingerprint for OpenPGP (upper-case
-    hex) and SSH (``SHA256:...``). ``times`` are proven by ``log`` or ``timestamp``; keys have none. ``steps`` are
-    the numbers of the steps that passed, ``reason`` and ``message`` say why the status is not good.
+    ``status`` good means that every cryptographic step passed. ``key`` is the fingerprint for OpenPGP (upper-case hex,
+    of the primary key; ``subkey`` is the one that signed, where it is another) and SSH (``SHA256:...``). ``times`` are
+    proven by ``log`` or ``timestamp``; keys have none. ``steps`` are the numbers of the steps that passed, ``reason``
+    and ``message`` say why the status is not good.
     """
 
     status: SignatureStatus
@@ -58,6 +59,7 @@ class SignatureFacts:
     steps: tuple[str, ...] = ()
     reason: str = ""
     message: str = ""
+    subkey: str = ""
 
     @property
     def time(self) -> tuple[TimeSource, datetime] | None:

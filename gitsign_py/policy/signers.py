@@ -38,7 +38,7 @@ def _is_signer(policy: Policy, principal: Principal, signature: SignatureFacts) 
 
 def _has_key(policy: Policy, names: Iterable[str], signature: SignatureFacts) -> bool:
     keys = (policy.keys[name] for name in names if name in policy.keys)
-    return any(key.format == signature.form and key.fingerprint == signature.key for key in keys)
+    return any(key.format == signature.form and key.fingerprint in (signature.key, signature.subkey) for key in keys)
 
 
 def check_window(signer: Principal, signature: SignatureFacts) -> Decision | None:

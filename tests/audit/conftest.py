@@ -19,6 +19,7 @@ from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.history import ISSUER, History
 
+ROOT_OF_TESTS = Path(__file__).resolve().parents[2]
 POLICY = f"""\
 version = 1
 administrators = ["alice"]
