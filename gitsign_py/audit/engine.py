@@ -13,14 +13,22 @@ from gitsign_py.audit.codec import load_facts
 from gitsign_py.audit.foreign import PROGRAMS, verify_foreign
 from gitsign_py.audit.graph import GitGraph
 from gitsign_py.audit.jobs import NOT_EMBEDDED, Job, Settings
-from gitsign_py.audit.judges import AnySigner, FixedPolicy, Judge, PolicyInHistory, commit_facts
+from gitsign_py.audit.judges import (
+    BEFORE_INTRODUCTION,
+    INTRODUCTION,
+    AnySigner,
+    FixedPolicy,
+    Judge,
+    PolicyInHistory,
+    commit_facts,
+)
 from gitsign_py.audit.membership import Membership, membership_of
-from gitsign_py.audit.plan import Plan, Target, git_of, judged_part
+from gitsign_py.audit.plan import Plan, Target, check_introduction, git_of, judged_part
 from gitsign_py.audit.record import Record
 from gitsign_py.audit.scan import Scanned, scan
 from gitsign_py.audit.walk import Stored, read_all, walk
 from gitsign_py.core.encoding import format_rfc3339
-from gitsign_py.errors import PolicyError, UncheckedError
+from gitsign_py.errors import UncheckedError
 from gitsign_py.host.repository import GitRepository
 from gitsign_py.policy.facts import UNSIGNED, CommitFacts, Decision, SignatureFacts, SignatureForm
 from gitsign_py.policy.history import PolicyHistory
@@ -98,25 +106,11 @@ class _Audit:
         self._git = git_of(repository)
         self._graph = GitGraph(repository, repository.environment, repository.directory)
         if plan.introduction:
-            self._check_introduction()
+            check_introduction(repository, plan.introduction)
         self._judge = self._choose_judge()
         self._membership: Membership = membership_of(self._git, plan, errors)
 
     # -- who judges ---------------------------------------------------------------------------------------------
-
-    def _check_introduction(self) -> None:
-        try:
-            kind = self._repository.read(self._plan.introduction).kind
-        except UncheckedError as error:
-            raise PolicyError(
-                "introduction-missing",
-                f"introduction commit {self._plan.introduction} is not in the repository",
-                hint="fetch the whole history (a shallow clone has too little of it), or correct the id",
-            ) from error
-        if kind != "commit":
-            raise PolicyError(
-                "introduction-missing", f"introduction {self._plan.introduction} is a {kind}, not a commit"
-            )
 
     def _choose_judge(self) -> Judge:
         policy = self._plan.policy
@@ -131,10 +125,10 @@ class _Audit:
 
     def _older(self) -> frozenset[str]:
         """Parents of walked commits that are older than the introduction, or beside it."""
-        boundary = self._boundary(("^" + self._plan.introduction,))
-        if self._plan.assume_judged:  # judged when they came in; only where they hang matters
-            named = self._boundary(tuple(f"^{oid}" for oid in self._plan.exclude))
-            boundary |= {oid for oid in named if not self._graph.is_ancestor(self._plan.introduction, oid)}
+        judged = self._plan.exclude if self._plan.assume_judged else ()
+        boundary = self._boundary(tuple(f"^{oid}" for oid in (self._plan.introduction, *judged)))
+        if judged:  # judged when they came in; only where they hang matters
+            boundary = {oid for oid in boundary if not self._graph.is_ancestor(self._plan.introduction, oid)}
         return frozenset(boundary - {self._plan.introduction})
 
     def _boundary(self, exclude: tuple[str, ...]) -> set[str]:
@@ -158,9 +152,8 @@ class _Audit:
             if item is None or item.malformed[0]:
                 yield _unread(stored, item)
                 continue
-            which = "introduction" if stored.oid == plan.introduction else "before-introduction"
-            words = "pinned by its id" if which == "introduction" else "older than the introduction"
-            yield _record(item, SignatureFacts("unsigned", item.form), Decision("exempt", which, words, "introduction"))  # type: ignore[arg-type]
+            decision = INTRODUCTION if stored.oid == plan.introduction else BEFORE_INTRODUCTION
+            yield _record(item, SignatureFacts("unsigned", item.form), decision)  # type: ignore[arg-type]
 
     def commits(self) -> Iterator[Record]:
         """Walk, a few batches ahead of the verdicts."""
@@ -204,7 +197,10 @@ class _Audit:
         signed: list[tuple[Scanned, bytes]] = []
         for target in targets:
             oid, kind, data = stored[target.tag]
-            items.append(item := scan(oid, kind, data) if data else _missing(oid))
+            item = scan(oid, kind, data) if data else _missing(oid)
+            # Where a tag of a tag leads in the end is what policies are asked about.
+            leads_to = (target.commit,) if target.commit and not item.malformed[0] else ()
+            items.append(item := item._replace(parents=leads_to))
             if item.form and data:
                 signed.append((item, data))
         facts = self._gather(self._begin(items, signed))

@@ -1,4 +1,7 @@
-"""Merge bases and merges by git itself, for the policy (port ``MergeGraph``). The repository is not written to."""
+"""Merge bases and merges by git itself, for the policy (port ``MergeGraph``). The repository is not written to.
+
+The commit-graph file is not believed, as in the walk: it could show other parents than the commits have.
+"""
 
 import os
 import tempfile
@@ -8,6 +11,8 @@ from pathlib import Path
 from gitsign_py.errors import UncheckedError
 from gitsign_py.host.gitprogram import run_git
 from gitsign_py.host.repository import GitRepository
+
+_NO_GRAPH = ("-c", "core.commitGraph=false")
 
 
 class GitGraph:
@@ -20,7 +25,7 @@ class GitGraph:
 
     def merge_bases(self, commits: tuple[str, ...]) -> tuple[str, ...]:
         """All best common ancestors; exit status 1 says that there is none."""
-        out = self._repository.run(["merge-base", "--all", "--octopus", *commits], accept=(0, 1))
+        out = self._repository.run([*_NO_GRAPH, "merge-base", "--all", "--octopus", *commits], accept=(0, 1))
         return tuple(out.decode("ascii").split())
 
     def merge_tree(self, ours: str, theirs: str) -> str:
@@ -28,7 +33,7 @@ class GitGraph:
         with tempfile.TemporaryDirectory(prefix="gitsign-merge-") as folder:
             environment = {**self._environment, **self._redirected(Path(folder))}
             out = run_git(
-                ["merge-tree", "--write-tree", ours, theirs],
+                [*_NO_GRAPH, "merge-tree", "--write-tree", ours, theirs],
                 environment=environment,
                 directory=self._directory,
                 accept=(0, 1),
@@ -40,7 +45,7 @@ class GitGraph:
     def is_ancestor(self, older: str, newer: str) -> bool:
         """Tell whether ``newer`` comes after ``older``, or is it."""
         try:
-            self._repository.run(["merge-base", "--is-ancestor", older, newer])
+            self._repository.run([*_NO_GRAPH, "merge-base", "--is-ancestor", older, newer])
         except UncheckedError as error:
             if error.facts.get("status") == 1:
                 return False

@@ -9,12 +9,14 @@ from gitsign_py.policy.evaluate import evaluate_one
 from gitsign_py.policy.facts import UNSIGNED, CommitFacts, Decision, SignatureFacts
 from gitsign_py.policy.history import PolicyHistory
 from gitsign_py.policy.model import Key, Policy
-from gitsign_py.policy.surroundings import NOTHING_CHANGED, InRepository, MergeGraph
+from gitsign_py.policy.surroundings import InRepository, MergeGraph
 from gitsign_py.ports import ObjectSource
 
 FactsOf = Callable[[str], tuple[CommitFacts, SignatureFacts]]
 """Reads and verifies one commit by its id."""
 _ANYBODY = Decision("verified", "verified", "signature is good; no policy says who may sign")
+INTRODUCTION = Decision("exempt", "introduction", "pinned by its id", "introduction")
+BEFORE_INTRODUCTION = Decision("exempt", "before-introduction", "older than the introduction", "introduction")
 _NOBODY = Decision("unsigned", UNSIGNED.reason, UNSIGNED.message)
 _MAX_DEPTH = 64
 _MAX_REMEMBERED = 10_000
@@ -107,19 +109,9 @@ class PolicyInHistory:
     def judge(self, item: Scanned, facts: SignatureFacts, refs: Iterable[str]) -> Decision:
         """Judge a commit by its parents' policies, a tag by those in force at what it names."""
         if item.kind == "tag":
-            return _guarded(lambda: self._judge_tag(item, facts, refs))
-        return _guarded(lambda: self._judge_commit(item, facts, refs))
-
-    def _judge_commit(self, item: Scanned, facts: SignatureFacts, refs: Iterable[str]) -> Decision:
-        return self._history.judge(commit_facts(item), facts, refs)
-
-    def _judge_tag(self, item: Scanned, facts: SignatureFacts, refs: Iterable[str]) -> Decision:
-        decision = Decision("unauthorised", "policy-missing", "no policy is in force at what the tag names")
-        for policy in self._history.policies_at(item.parents[0]) if item.parents else ():
-            decision = evaluate_one(policy, commit_facts(item), facts, tuple(refs), NOTHING_CHANGED)
-            if not decision.accepted:
-                return decision
-        return decision
+            target = item.parents[0] if item.parents else ""
+            return _guarded(lambda: self._history.judge_tag(commit_facts(item), target, facts, tuple(refs)))
+        return _guarded(lambda: self._history.judge(commit_facts(item), facts, refs))
 
     def listed_keys(self) -> tuple[Key, ...]:
         """The keys of the first and of the newest policy."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from gitsign_py.audit.walk import Git
-from gitsign_py.errors import UncheckedError, UsageError
+from gitsign_py.errors import PolicyError, UncheckedError, UsageError
 from gitsign_py.host.repository import GitRepository
 from gitsign_py.policy.model import Policy
 
@@ -103,6 +103,20 @@ def _target(repository: GitRepository, word: str, oid: str) -> Target:
     if not found:
         raise UsageError("revision-kind", f"{word} is not a commit or a tag of one")
     return Target(ref, found, oid if found != oid else "")
+
+
+def check_introduction(repository: GitRepository, introduction: str) -> None:
+    """Raise PolicyError ``introduction-missing`` unless the introduction is a commit that is here."""
+    try:
+        kind = repository.read(introduction).kind
+    except UncheckedError as error:
+        raise PolicyError(
+            "introduction-missing",
+            f"introduction commit {introduction} is not in the repository",
+            hint="fetch the whole history (a shallow clone has too little of it), or correct the id",
+        ) from error
+    if kind != "commit":
+        raise PolicyError("introduction-missing", f"introduction {introduction} is a {kind}, not a commit")
 
 
 def judged_part(plan: Plan) -> Plan:

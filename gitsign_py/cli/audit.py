@@ -87,7 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     policy.add_argument(
         "--no-policy", action="store_true", help="let every good signature count, whatever is configured"
     )
-    policy.add_argument("--in-history", action="store_true", help="judge each commit by the policy in its parents")
+    policy.add_argument(
+        "--in-history", action="store_true", help="judge each commit by the policy in its parents (gitsign.policyMode)"
+    )
     policy.add_argument(
         "--introduction", metavar="ID", help="the commit that is accepted by its id, with all before it"
     )
@@ -118,7 +120,8 @@ def make_plan(repository: GitRepository, settings: wiring.Settings, options: arg
     if options.since:
         walk.append(f"--since={options.since}")
     plan = Plan(targets, exclude, tuple(walk))
-    return with_policy(repository, settings, options, plan)
+    newest = plan.commits[0] if options.revisions and plan.commits else ""
+    return with_policy(repository, settings, options, plan, newest=newest)
 
 
 def _targets(repository: GitRepository, options: argparse.Namespace) -> tuple[tuple[Target, ...], tuple[str, ...]]:
@@ -137,13 +140,18 @@ def _targets(repository: GitRepository, options: argparse.Namespace) -> tuple[tu
     return tuple(replace(target, tag="") for target in found if target.commit), exclude
 
 
-def with_policy(repository: GitRepository, settings: wiring.Settings, options: argparse.Namespace, plan: Plan) -> Plan:
-    """Add the policy that options and settings name. Raises UsageError, ConfigError."""
+def with_policy(
+    repository: GitRepository, settings: wiring.Settings, options: argparse.Namespace, plan: Plan, *, newest: str = ""
+) -> Plan:
+    """Add the policy that options and settings name; ``newest`` is the commit that has the newest one (empty: HEAD).
+
+    Raises UsageError, ConfigError.
+    """
     introduction = options.introduction or settings.config.introduction
-    if options.in_history:
-        if options.policy or options.no_policy:
-            raise UsageError("audit-policy", "--in-history does not go together with --policy or --no-policy")
-        return _in_history(repository, plan, introduction)
+    if options.in_history and (options.policy or options.no_policy):
+        raise UsageError("audit-policy", "--in-history does not go together with --policy or --no-policy")
+    if is_in_history(settings, options):
+        return _in_history(repository, plan, introduction, newest or "HEAD")
     name = "" if options.no_policy else options.policy or settings.config.policy
     if not name:
         _hint(repository)
@@ -155,7 +163,14 @@ def with_policy(repository: GitRepository, settings: wiring.Settings, options: a
     return replace(plan, policy=policy, introduction=_full(repository, options.introduction or policy.introduction))
 
 
-def _in_history(repository: GitRepository, plan: Plan, introduction: str) -> Plan:
+def is_in_history(settings: wiring.Settings, options: argparse.Namespace) -> bool:
+    """Tell whether the policy in the history is asked for, or configured and nothing else asked for."""
+    configured = settings.config.policy_mode == "history" and not (options.policy or options.no_policy)
+    return bool(options.in_history) or configured
+
+
+def _in_history(repository: GitRepository, plan: Plan, introduction: str, tip: str) -> Plan:
+    """``tip`` names the commit whose policy closes the windows of people who left."""
     if not introduction:
         raise UsageError(
             "introduction-missing",
@@ -166,8 +181,8 @@ def _in_history(repository: GitRepository, plan: Plan, introduction: str) -> Pla
         raise UsageError(
             "audit-policy", "a policy in the history needs all commits: leave out --since and --first-parent"
         )
-    tips = plan.commits
-    closing = closing_policy(repository, tips[0]) if tips else None
+    found = repository.run(["rev-parse", "-q", "--verify", "--end-of-options", f"{tip}^{{commit}}"], accept=(0, 1, 128))
+    closing = closing_policy(repository, found.decode("ascii").strip()) if found else None
     return replace(plan, policy=closing, introduction=_full(repository, introduction), in_history=True)
 
 

@@ -19,6 +19,7 @@ from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.errors import ConfigError
 from gitsign_py.host.paths import cache_directory
 from gitsign_py.host.repository import GitRepository
+from gitsign_py.policy.history import closing_policy
 
 if TYPE_CHECKING:
     from gitsign_py.cli.auditentries import EntryDesk
@@ -67,13 +68,31 @@ def prepare(
     return Prepared(resources, trust.source, trust.root.digest)
 
 
-def _cache(stack: ExitStack, verify: VerifySettings, digest: str, warn: Callable[[str], None]) -> FactsCache | None:
-    context = context_of(FACTS_VERSION, digest, str(verify.require_sct), str(verify.require_timestamp))
+def history_plan(settings: wiring.Settings, repository: GitRepository) -> Plan:
+    """The plan, without targets, for a policy in the history: what is left out counts as judged.
+
+    The policy at HEAD closes windows, and does nothing else. Raises ConfigError ``introduction-missing``.
+    """
+    introduction = settings.config.introduction
+    if not introduction:
+        raise ConfigError("introduction-missing", "gitsign.policyMode is history and gitsign.introduction is not set")
+    head = repository.run(["rev-parse", "-q", "--verify", "HEAD^{commit}"], accept=(0, 1, 128)).decode().strip()
+    closing = closing_policy(repository, head) if head else None
+    return Plan((), policy=closing, introduction=introduction, in_history=True, assume_judged=True)
+
+
+def facts_cache(stack: ExitStack, context: bytes, warn: Callable[[str], None]) -> FactsCache | None:
+    """Open this user's cache for a context; None, with a warning, when it cannot be trusted or used."""
     try:
         return stack.enter_context(FactsCache(cache_directory() / "audit", context))
     except (UnsafeCacheError, ConfigError) as error:
         warn(f"going on without the cache: {error}")
         return None
+
+
+def _cache(stack: ExitStack, verify: VerifySettings, digest: str, warn: Callable[[str], None]) -> FactsCache | None:
+    context = context_of(FACTS_VERSION, digest, str(verify.require_sct), str(verify.require_timestamp))
+    return facts_cache(stack, context, warn)
 
 
 def _fetch(

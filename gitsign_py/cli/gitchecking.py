@@ -1,7 +1,8 @@
 """Check a signature for git: the verdict as status lines, a text for the person, gpg's exit status.
 
-Trust is what the person said about signers: TRUST_FULLY for one that is allowed (by gitsign.policy or
-gitsign.allowedSigner), TRUST_NEVER and exit status 1 for anybody else, TRUST_UNDEFINED where nothing was said.
+Trust is what the person said about signers: TRUST_FULLY for one that is allowed (by gitsign.policy, the policy in the
+history or gitsign.allowedSigner), TRUST_NEVER and exit status 1 for anybody else, TRUST_UNDEFINED where nothing was
+said.
 """
 
 from collections.abc import Mapping
@@ -31,7 +32,7 @@ def check_for_git(payload: bytes, signature: bytes) -> Fields:
 def check(settings: wiring.Settings, payload: bytes, signature: bytes, *, root: TrustedRoot | None = None) -> Fields:
     """Check armored ``signature`` over ``payload``. Gives ``status_lines``, ``text`` and ``exit_status``.
 
-    ``root`` is a trust root that was read already (the agent keeps it).
+    ``root`` is a trust root that was read already: the agent keeps it, and starts no processes of its own.
     """
     report = Report()
     try:
@@ -46,7 +47,7 @@ def check(settings: wiring.Settings, payload: bytes, signature: bytes, *, root: 
             )
             _check_form(payload)
             verified = verify_payload(payload, signature, _object_id(payload, signature), question, report)
-        trust, why = _trust(settings, verified, payload, signature)
+        trust, why = _trust(settings, verified, payload, signature, jobs=0 if root is None else 1)
     except GitsignError as error:
         return refusal(error, signature, report)
     lines = gpgstatus.good(verified.fingerprint, verified.identity, verified.time, trust)
@@ -82,13 +83,13 @@ def _object_id(payload: bytes, signature: bytes) -> str | None:
 
 
 def _trust(
-    settings: wiring.Settings, verified: VerifiedSignature, payload: bytes, signature: bytes
+    settings: wiring.Settings, verified: VerifiedSignature, payload: bytes, signature: bytes, *, jobs: int
 ) -> tuple[gpgstatus.Trust, str]:
     """How far the signer is trusted, and a line that says why when it is not at all."""
-    if settings.config.policy:
+    if settings.config.policy or settings.config.policy_mode == "history":
         from gitsign_py.cli.gitpolicy import decide  # noqa: PLC0415 - only who has a policy pays for it
 
-        return decide(settings, verified, payload, _object_id(payload, signature) or "")
+        return decide(settings, verified, payload, signature, jobs=jobs)
     lines = settings.config.allowed_signers
     if not lines:
         return "UNDEFINED", ""

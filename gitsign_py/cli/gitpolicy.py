@@ -1,52 +1,77 @@
-"""What git's own commands say by a policy (gitsign.policy): TRUST_FULLY where it lets a commit pass, else TRUST_NEVER.
+"""What git's own commands say by a policy: TRUST_FULLY where it lets a commit pass, else TRUST_NEVER.
 
 git gives the bytes of a commit or tag and does not say which ref they are for: a commit is judged for the branch that
 HEAD is on, a tag for the ref of its name.
 """
 
 from gitsign_py.audit.graph import GitGraph
+from gitsign_py.audit.judges import BEFORE_INTRODUCTION, commit_facts
 from gitsign_py.audit.plan import current_ref
+from gitsign_py.audit.scan import Scanned, scan
 from gitsign_py.cli import wiring
 from gitsign_py.cli.policysource import load_policy
-from gitsign_py.core.gitobject import SignedObject, split_object
-from gitsign_py.core.gittext import split_person
+from gitsign_py.core.gitobject import join_commit, join_tag, object_id, split_object
 from gitsign_py.core.gpgstatus import Trust
+from gitsign_py.host.repository import GitRepository
 from gitsign_py.policy.evaluate import evaluate
-from gitsign_py.policy.facts import CommitFacts
+from gitsign_py.policy.facts import Decision
 from gitsign_py.policy.surroundings import InRepository
 from gitsign_py.policy.verified import facts_of
 from gitsign_py.verification.result import VerifiedSignature
 
 
 def decide(
-    settings: wiring.Settings, verified: VerifiedSignature, payload: bytes, object_id: str = ""
+    settings: wiring.Settings, verified: VerifiedSignature, payload: bytes, signature: bytes, *, jobs: int = 0
 ) -> tuple[Trust, str]:
-    """Judge a signature that verified, over ``payload``; gives the trust and, when it is none, why.
+    """Judge a ``signature`` that verified, over ``payload``; gives the trust and, when it is none, why.
 
-    ``object_id`` (hex), where it is known, lets exemptions count. Raises ConfigError, PolicyError for a policy that
-    cannot be read, FormatError, UncheckedError for what the policy needs and the repository does not have.
+    ``jobs`` is the number of processes that may verify a history (0: all cores). Raises ConfigError, PolicyError for
+    a policy that cannot be read, FormatError, UncheckedError for what the policy needs and the repository does not
+    have.
     """
+    if not payload.startswith((b"tree ", b"object ")):
+        return "UNDEFINED", ""  # a push certificate: policies speak about commits and tags
     with wiring.repository(settings) as repository:
-        policy = load_policy(repository, settings.config.policy)
-        signed = split_object("commit" if payload.startswith(b"tree ") else "tag", payload)
-        ref = f"refs/tags/{signed.name.decode('utf-8', 'replace')}" if signed.kind == "tag" else current_ref(repository)
-        around = InRepository(repository, GitGraph(repository, repository.environment, repository.directory), _nobody)
-        decision = evaluate(policy, _commit_facts(signed, object_id), facts_of(verified), ref, around)
+        item, ref = _scanned(repository, payload, signature)
+        if settings.config.policy_mode == "history":
+            from gitsign_py.cli.githistory import judge_in_history  # noqa: PLC0415 - a walk needs the whole engine
+
+            source = "policy in the history"
+            facts, digest = facts_of(verified), verified.trusted_root_digest
+            decision = judge_in_history(settings, repository, item, facts, ref=ref, trust_digest=digest, jobs=jobs)
+        else:
+            source = settings.config.policy
+            decision = _by_fixed_policy(settings, repository, item, verified, ref)
     if decision.accepted:
         return "FULLY", ""
-    return "NEVER", f"{decision.message} ({policy.source}) [{decision.reason}]"
+    return "NEVER", f"{decision.message} ({source}) [{decision.reason}]"
+
+
+def _scanned(repository: GitRepository, payload: bytes, signature: bytes) -> tuple[Scanned, str]:
+    """The object that payload and signature make, as an audit reads it, and the ref to judge it for."""
+    signed = split_object("commit" if payload.startswith(b"tree ") else "tag", payload)
+    join = join_commit if signed.kind == "commit" else join_tag
+    data = join(payload, signature, signed.algorithm)
+    item = scan(object_id(signed.kind, data, signed.algorithm), signed.kind, data)
+    if signed.kind == "commit":
+        return item, current_ref(repository)
+    found = repository.run(["rev-parse", "-q", "--verify", f"{signed.target}^{{commit}}"], accept=(0, 1, 128))
+    leads_to = tuple(found.decode("ascii", "replace").split())
+    return item._replace(parents=leads_to), f"refs/tags/{signed.name.decode('utf-8', 'replace')}"
+
+
+def _by_fixed_policy(
+    settings: wiring.Settings, repository: GitRepository, item: Scanned, verified: VerifiedSignature, ref: str
+) -> Decision:
+    policy = load_policy(repository, settings.config.policy)
+    graph = GitGraph(repository, repository.environment, repository.directory)
+    decision = evaluate(policy, commit_facts(item), facts_of(verified), ref, InRepository(repository, graph, _nobody))
+    introduction = settings.config.introduction or policy.introduction
+    if not decision.accepted and introduction and item.kind == "commit" and graph.is_ancestor(item.oid, introduction):
+        return BEFORE_INTRODUCTION
+    return decision
 
 
 def _nobody(_oid: str) -> bool:
     """Forge merges without a signature never come here: git asks about signatures alone."""
     return False
-
-
-def _commit_facts(signed: SignedObject, object_id: str) -> CommitFacts:
-    if signed.kind == "tag":
-        tagger = split_person(signed.tagger).email.decode("utf-8", "replace")
-        return CommitFacts(object_id, tagger, tagger, kind="tag")
-    author, committer = (
-        split_person(line).email.decode("utf-8", "replace") for line in (signed.author, signed.committer)
-    )
-    return CommitFacts(object_id, author, committer, signed.parents, signed.tree)

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 
 from gitsign_py.audit.engine import audit_history
-from gitsign_py.audit.plan import Plan, Target, read_refs, resolve_targets
+from gitsign_py.audit.plan import Plan, Target, current_ref, read_refs, resolve_targets
 from gitsign_py.audit.record import Record, as_object
 from gitsign_py.audit.updates import (
     RefUpdate,
@@ -34,7 +34,6 @@ from gitsign_py.cli.policysource import load_policy
 from gitsign_py.cli.refusal import MAX_NAMED, explain_refusals
 from gitsign_py.errors import ConfigError, GitsignError, UsageError
 from gitsign_py.host.repository import GitRepository
-from gitsign_py.policy.history import closing_policy
 
 HOOKS = ("pre-receive", "update", "reference-transaction", "pre-push", "post-merge", "post-rewrite")
 CHAINED = ".before-gitsign"
@@ -98,7 +97,7 @@ def _judge(name: str, rest: list[str], data: bytes) -> int:
         stack.enter_context(_time_budget(settings.config.hook_timeout))
         repository = stack.enter_context(wiring.repository(settings))
         if name in ("post-merge", "post-rewrite"):
-            return _tell(stack, settings, repository, _local_plan(repository, name, data))
+            return _tell(stack, settings, repository, name, data)
         updates, existing = _updates(repository, name, rest, data)
         if all(update.brings_nothing for update in updates):
             return 0
@@ -138,18 +137,13 @@ def _remote_name(ref: str, remote: str) -> str:
 
 def _policy_plan(repository: GitRepository, settings: wiring.Settings, *, is_server: bool) -> Plan:
     """By which policy. On a server there must be one: a hook without it would wave everything through."""
-    introduction = settings.config.introduction
     if settings.config.policy_mode == "history":
-        if not introduction:
-            raise ConfigError(
-                "introduction-missing", "gitsign.policyMode is history and gitsign.introduction is not set"
-            )
-        head = repository.run(["rev-parse", "-q", "--verify", "HEAD^{commit}"], accept=(0, 1, 128)).decode().strip()
-        closing = closing_policy(repository, head) if head else None
-        return Plan((), policy=closing, introduction=introduction, in_history=True, assume_judged=True)
+        return auditing.history_plan(settings, repository)
     if settings.config.policy:
         policy = load_policy(repository, settings.config.policy)
-        return Plan((), policy=policy, introduction=introduction or policy.introduction, assume_judged=True)
+        return Plan(
+            (), policy=policy, introduction=settings.config.introduction or policy.introduction, assume_judged=True
+        )
     if is_server:
         raise ConfigError(
             "policy-missing",
@@ -159,12 +153,16 @@ def _policy_plan(repository: GitRepository, settings: wiring.Settings, *, is_ser
     return Plan(())
 
 
-def _local_plan(repository: GitRepository, name: str, data: bytes) -> Plan:
+def _local_plan(repository: GitRepository, settings: wiring.Settings, name: str, data: bytes) -> Plan:
+    """What a merge brought or a rewrite made, by the policy that is configured, if there is one."""
+    plan = _policy_plan(repository, settings, is_server=False)
     if name == "post-rewrite":
-        new = [line.split()[1].decode("ascii") for line in data.split(b"\n") if len(line.split()) >= 2]
-        return Plan(tuple(Target("HEAD", oid) for oid in dict.fromkeys(new)), options=("--no-walk=unsorted",))
+        pairs = [line.decode("ascii").split()[:2] for line in data.split(b"\n") if line.strip()]
+        ref = current_ref(repository)
+        targets = tuple(Target(ref, oid) for oid in dict.fromkeys(new for _, new in pairs))
+        return replace(plan, targets=targets, exclude=tuple(dict.fromkeys(old for old, _ in pairs)))
     targets, exclude = resolve_targets(repository, ("ORIG_HEAD..HEAD",))
-    return Plan(targets, exclude)
+    return replace(plan, targets=targets, exclude=exclude)
 
 
 # --- judging ---------------------------------------------------------------------------------------------------------
@@ -185,8 +183,11 @@ def _judge_plans(stack: ExitStack, settings: wiring.Settings, repository: GitRep
     return 1 if count else 0
 
 
-def _tell(stack: ExitStack, settings: wiring.Settings, repository: GitRepository, plan: Plan) -> int:
-    bad = [record for record in _audited(stack, settings, repository, plan) if not record.accepted]
+def _tell(stack: ExitStack, settings: wiring.Settings, repository: GitRepository, name: str, data: bytes) -> int:
+    plan = _local_plan(repository, settings, name, data)
+    made = frozenset(plan.commits) if name == "post-rewrite" else None  # not what a rebase found under them
+    records = _audited(stack, settings, repository, plan)
+    bad = [record for record in records if not record.accepted and (made is None or record.oid in made)]
     for line in explain_refusals(bad, len(bad)):
         print(printable(line), file=sys.stderr)
     return 1 if bad else 0

@@ -13,7 +13,7 @@ from gitsign_py.audit.plan import Plan, resolve_targets
 from gitsign_py.audit.record import Record, as_object
 from gitsign_py.audit.reports.base import printable, sentence
 from gitsign_py.cli import auditing, wiring
-from gitsign_py.cli.audit import with_policy
+from gitsign_py.cli.audit import is_in_history, with_policy
 from gitsign_py.cli.policysource import read_policy_bytes
 from gitsign_py.errors import UsageError
 from gitsign_py.host.repository import GitRepository
@@ -56,7 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     explain = commands.add_parser("explain", help="say which rule decided about a commit, and why")
     explain.add_argument("revisions", nargs=1, metavar="COMMIT")
     explain.add_argument("--policy", metavar="FILE|REV:PATH", help="(gitsign.policy)")
-    explain.add_argument("--in-history", action="store_true", help="by the policies in the commit's parents")
+    explain.add_argument(
+        "--in-history", action="store_true", help="by the policies in the commit's parents (gitsign.policyMode)"
+    )
     explain.add_argument("--introduction", metavar="ID")
     explain.add_argument("--ref", help="the branch or tag to judge it on (the current branch)")
     explain.add_argument("--json", action="store_true", help="print JSON")
@@ -158,16 +160,16 @@ def _check(options: argparse.Namespace) -> int:
 def _explain(options: argparse.Namespace) -> int:
     settings = wiring.load_settings()
     options.no_policy = False
+    in_history = is_in_history(settings, options)
     with ExitStack() as stack:
         repository = stack.enter_context(wiring.repository(settings))
         targets, exclude = resolve_targets(repository, tuple(options.revisions))
         if len(targets) != 1 or exclude:
             raise UsageError("revision-one", "explain takes one commit or tag")
         target = replace(targets[0], ref=options.ref or targets[0].ref)
-        plan = Plan((target,), exclude, () if options.in_history else ("--max-count=1",), tags_only=bool(target.tag))
-        plan = replace(
-            with_policy(repository, settings, options, plan), tags_only=bool(target.tag) and not options.in_history
-        )
+        plan = Plan((target,), exclude, () if in_history else ("--max-count=1",))
+        plan = with_policy(repository, settings, options, plan)
+        plan = replace(plan, tags_only=bool(target.tag) and not in_history)
         if plan.policy is None and not plan.in_history:
             raise UsageError(
                 "policy-missing", "there is no policy to explain", hint="give --policy, or set gitsign.policy"

@@ -23,7 +23,7 @@ from gitsign_py.policy.facts import CommitFacts, Decision, SignatureFacts
 from gitsign_py.policy.model import POLICY_FOLDER, POLICY_PATH, Policy
 from gitsign_py.policy.parse import parse_policy
 from gitsign_py.policy.signers import check_window, find_signers
-from gitsign_py.policy.surroundings import InRepository, MergeGraph, commit_tree
+from gitsign_py.policy.surroundings import NOTHING_CHANGED, InRepository, MergeGraph, commit_tree
 from gitsign_py.policy.trees import find_path
 from gitsign_py.ports import ObjectSource
 
@@ -85,8 +85,22 @@ class PolicyHistory:
         """Tell whether a commit that was judged, or is older than the introduction, may stay."""
         return oid not in self._refused
 
+    def judge_tag(self, tag: CommitFacts, target: str, signature: SignatureFacts, refs: Iterable[str]) -> Decision:
+        """Judge a tag by the policies in force at the commit ``target`` that it leads to (empty: to none)."""
+        decision = Decision("unauthorised", "policy-missing", "no policy is in force at what the tag names")
+        for policy in self.policies_at(target) if target else ():
+            decision = evaluate_one(policy, tag, signature, refs, NOTHING_CHANGED)
+            if not decision.accepted:
+                return decision
+        return self._check_closing(decision, signature)
+
     def policies_at(self, commit: str) -> tuple[Policy, ...]:
-        """The policies that hold for what comes after a commit that was judged."""
+        """The policies for what names a commit that was judged: the first policy for what is older, none beside it."""
+        bases = self.graph.merge_bases((commit, self.introduction))
+        if commit in bases:
+            return (self.start(),)
+        if self.introduction not in bases or commit in self._unrooted:
+            return ()
         return tuple(self._policy(folder) for folder in self._effective(commit))
 
     def _is_rooted(self, commit: CommitFacts) -> bool:

@@ -230,7 +230,11 @@ def test_git_itself_in_a_mixed_history(mixed: Mixed) -> None:
     signers.write_text(f'sam@example.com namespaces="git" {mixed.keys["sam"]}\n')
     options = [f"gpg.program={program}", f"gpg.x509.program={program}", f"gpg.ssh.allowedSignersFile={signers}"]
     words = [word for option in options for word in ("-c", option)]
-    variables = {**mixed.variables, "GITSIGN_TRUSTED_ROOT": str(mixed.folder / "root.json"), "GITSIGN_AGENT": "off"}
+    variables = {
+        **mixed.variables,
+        "GITSIGN_TRUSTED_ROOT": str(mixed.folder / "root.json"),
+        "XDG_RUNTIME_DIR": str(mixed.folder),
+    }
     for name in ("sigstore", "pgp-good", "pgp-subkey", "ssh-good", "pgp-bad", "pgp-key-gone", "ssh-bad"):
         for kind, oid in (("commit", mixed.named[name]), ("tag", mixed.named[f"tag-{name}"])):
             done = mixed.repo.run(*words, f"verify-{kind}", oid, stdin=b"", **variables)

@@ -86,6 +86,23 @@ def test_post_merge_and_post_rewrite_tell(server: Server) -> None:
     assert b"other words" in amended.stderr
 
 
+def test_post_merge_and_post_rewrite_follow_the_policy(server: Server) -> None:
+    """A good signature is not enough; and a rebase tells of what it made, not of what it found under that."""
+    clone = clone_with(server, "post-merge", "post-rewrite")
+    good = server.history.commit(signed="alice", files={"a": "1"})
+    upstream = server.history.commit(good, by="bob", signed="bob", files={"b": "1"}, message="from upstream")
+    mine = server.history.commit(good, by="alice", files={"c": "1"}, message="my own work")
+    server.history.write(clone.path / ".git", {MAIN: good, "refs/heads/up": upstream, "refs/heads/mine": mine})
+    clone.git("reset", "-q", "--hard", "main")
+    merged = clone.run("merge", "-q", "--ff-only", "up", stdin=b"", **server.environment)
+    assert b"[rule-refuses]" in merged.stderr
+    clone.git("reset", "-q", "--hard", good)
+    clone.git("checkout", "-q", "mine")
+    rebased = clone.run("rebase", "-q", "up", stdin=b"", **server.environment)
+    assert b"my own work" in rebased.stderr
+    assert b"from upstream" not in rebased.stderr
+
+
 def cli(server: Server, repo: ScratchRepo, *arguments: str) -> tuple[int, str]:
     done = subprocess.run(
         [str(server.folder / "gitsign-py"), "hooks", *arguments],

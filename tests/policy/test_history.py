@@ -1,6 +1,6 @@
 """Policies that lie in the history: who may change them, what counts, and the known traps of the model."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -8,7 +8,7 @@ from gitsign_py.errors import PolicyError
 from gitsign_py.policy.facts import Decision
 from gitsign_py.policy.history import PolicyHistory, closing_policy
 from gitsign_py.policy.model import POLICY_PATH
-from tests.support.history import ISSUER, UNSIGNED, History, signed_by
+from tests.support.history import ISSUER, START, UNSIGNED, History, signed_by
 
 MAIN = "refs/heads/main"
 
@@ -240,6 +240,29 @@ def test_policies_at_gives_what_is_in_force() -> None:
     judging.judge(history.commit_facts(own), history.facts[own], (MAIN,))
     assert set(judging.policies_at(own)[0].principals) == {"alice"}
     assert not judging.is_accepted(own)
+
+
+def test_tags_follow_the_policy_at_what_they_name() -> None:
+    """The first policy for what is older, none for what lies beside, whatever stands in its tree."""
+    history, intro = begun("alice", "bob")
+    root = history.order[0]
+    side = history.commit(root, signed="mallory", files={POLICY_PATH: policy("mallory", administrators="mallory")})
+    left = history.commit(intro, signed="alice", files={POLICY_PATH: policy("alice", "bob until=2024-01-01")})
+    judging = PolicyHistory(history, history, intro, frozenset({root}), closing_policy(history, left))
+    for oid in (side, left):
+        judging.judge(history.commit_facts(oid), history.facts[oid], (MAIN,))
+
+    def reason(target: str, signer: str, at: datetime = START) -> str:
+        tag = history.tag("v1", target or intro, by=signer)
+        facts = signed_by(signer, at)
+        return judging.judge_tag(history.commit_facts(tag), target, facts, ("refs/tags/v1",)).reason
+
+    assert [reason(target, "alice") for target in (root, intro, left)] == ["verified"] * 3
+    assert reason(root, "mallory") == "signer-unknown"
+    assert reason(side, "mallory") == "policy-missing"
+    assert reason("", "alice") == "policy-missing"
+    assert reason(intro, "bob") == "verified"
+    assert reason(intro, "bob", START + timedelta(days=9)) == "signed-too-late"
 
 
 def test_octopus_with_an_extra_file() -> None:

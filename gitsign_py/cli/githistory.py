@@ -1,0 +1,109 @@
+"""What git's own commands say by the policy in the history (gitsign.policyMode = history).
+
+A commit follows the policies in its parents, so its verdict rests on all commits since the introduction. Which of them
+were accepted is remembered, as the audit remembers signatures (``audit/cache.py``), under everything that the answer
+depends on: then one commit is judged and no more. Otherwise the audit's own engine walks what is not known yet.
+"""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+
+from gitsign_py.audit.cache import FactsCache, context_of
+from gitsign_py.audit.engine import audit_history
+from gitsign_py.audit.graph import GitGraph
+from gitsign_py.audit.judges import BEFORE_INTRODUCTION, PolicyInHistory
+from gitsign_py.audit.plan import Plan, Target, check_introduction
+from gitsign_py.audit.scan import Scanned
+from gitsign_py.cli import auditing, wiring
+from gitsign_py.core.gitobject import split_commit
+from gitsign_py.errors import UncheckedError
+from gitsign_py.host.repository import GitRepository
+from gitsign_py.policy.facts import Decision, SignatureFacts
+from gitsign_py.policy.history import PolicyHistory
+
+_ACCEPTED = "accepted"
+_MAX_GAP = 256
+"""So many commits are looked at for accepted ones behind them; when that is not enough, everything is judged."""
+
+
+def judge_in_history(
+    settings: wiring.Settings,
+    repository: GitRepository,
+    item: Scanned,
+    facts: SignatureFacts,
+    *,
+    ref: str,
+    trust_digest: str,
+    jobs: int = 0,
+) -> Decision:
+    """Judge a commit or tag whose signature left ``facts``, for ``ref``; ``jobs`` is the number of processes.
+
+    Raises ConfigError ``introduction-missing``, PolicyError, and what an audit raises.
+    """
+    plan = auditing.history_plan(settings, repository)
+    check_introduction(repository, plan.introduction)
+    graph = GitGraph(repository, repository.environment, repository.directory)
+    commits = (item.oid,) if item.kind == "commit" else item.parents
+    is_older = all(graph.is_ancestor(oid, plan.introduction) for oid in commits)
+    if is_older and item.kind == "commit":
+        return BEFORE_INTRODUCTION
+    with ExitStack() as stack:
+        context = _context(settings, plan, ref, trust_digest)
+        verdicts = auditing.facts_cache(stack, context, auditing.warn_on_stderr)
+        accepted = _look_back(repository, plan, item.parents, verdicts)
+        if is_older or accepted == set(item.parents):
+            history = PolicyHistory(repository, graph, plan.introduction, closing=plan.policy)
+            decision = PolicyInHistory(history).judge(item, facts, (ref,))
+            fresh = [item.oid] if decision.accepted and item.kind == "commit" else []
+        else:
+            target = Target(ref, item.parents[0], item.oid) if item.kind == "tag" else Target(ref, item.oid)
+            walk = replace(plan, targets=(target,), exclude=tuple(accepted))
+            decision, fresh = _walk(settings, repository, walk, item.oid, jobs)
+        if verdicts is not None:
+            verdicts.put((oid, _ACCEPTED) for oid in fresh)
+    return decision
+
+
+def _context(settings: wiring.Settings, plan: Plan, ref: str, trust_digest: str) -> bytes:
+    """Everything that an acceptance depends on, besides the commit and with it all that is before it."""
+    closing = plan.policy.digest if plan.policy else ""
+    timestamps = str(wiring.require_timestamp(settings))
+    return context_of("history", auditing.FACTS_VERSION, trust_digest, timestamps, plan.introduction, closing, ref)
+
+
+def _look_back(repository: GitRepository, plan: Plan, commits: Sequence[str], verdicts: FactsCache | None) -> set[str]:
+    """The accepted commits nearest before ``commits``, these included; none when they are too far away."""
+    accepted: set[str] = set()
+    seen = set(commits)
+    todo = list(commits)
+    while todo:
+        oid = todo.pop()
+        if oid == plan.introduction or (verdicts is not None and verdicts.get(oid) == _ACCEPTED):
+            accepted.add(oid)
+            continue
+        if len(seen) > _MAX_GAP or verdicts is None:
+            return set()
+        new = set(split_commit(repository.read(oid).data).parents) - seen
+        seen |= new
+        todo += new
+    return accepted
+
+
+def _walk(
+    settings: wiring.Settings, repository: GitRepository, plan: Plan, wanted: str, jobs: int
+) -> tuple[Decision, list[str]]:
+    """Judge by the engine; gives the decision about ``wanted`` and the commits that were accepted."""
+    decision: Decision | None = None
+    accepted: list[str] = []
+    with ExitStack() as stack:  # the cache of signatures is closed before verdicts are written to the same file
+        wishes = auditing.Wishes(jobs=jobs)
+        prepared = auditing.prepare(stack, settings, repository, wishes, warn=auditing.warn_on_stderr)
+        for record in audit_history(repository, plan, prepared.resources):
+            if record.oid == wanted:
+                decision = Decision(record.verdict, record.reason, record.message, record.rule, record.principal)
+            if record.accepted and record.kind == "commit":
+                accepted.append(record.oid)
+    if decision is None:
+        raise UncheckedError("object-missing", f"{wanted} is not in the history that was walked")
+    return decision, accepted
