@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, NamedTuple
@@ -153,7 +153,8 @@ class _Audit:
                 yield _unread(stored, item)
                 continue
             decision = INTRODUCTION if stored.oid == plan.introduction else BEFORE_INTRODUCTION
-            yield _record(item, SignatureFacts("unsigned", item.form), decision)  # type: ignore[arg-type]
+            # Whose branches lead there is not asked: the introduction lies on the first of them.
+            yield _record(item, SignatureFacts("unsigned", item.form), decision, self._membership.refs[0])  # type: ignore[arg-type]
 
     def commits(self) -> Iterator[Record]:
         """Walk, a few batches ahead of the verdicts."""
@@ -205,7 +206,7 @@ class _Audit:
                 signed.append((item, data))
         facts = self._gather(self._begin(items, signed))
         for target, item in zip(targets, items, strict=True):
-            yield self._judged(item, facts, (target.ref,))._replace(kind="tag", ref=target.ref)
+            yield self._judged(item, facts, target.ref)._replace(kind="tag")
 
     # -- verification -------------------------------------------------------------------------------------------
 
@@ -228,12 +229,18 @@ class _Audit:
     def _finish(self, begun: _Begun) -> Iterator[Record]:
         facts = self._gather(begun)
         included = self._membership.includes
-        judge, refs_of = self._judge.judge, self._membership.refs_of
+        judge, refs_of, counted_for = self._judge.judge, self._membership.refs_of, self._membership.counted_for
         for item in begun.items:
+            refs, ref = refs_of(item.oid), counted_for(item.oid, item.parents)
+            if refs is None:
+                self._judge.pass_over(item)
+                continue
             found = _signature(item, facts) if item.form or item.malformed[0] else UNSIGNED
-            decision = judge(item, found, refs_of(item.oid))
+            decision = judge(item, found, refs)
             if included is None or item.oid in included:
-                yield _unsigned_record(item, decision) if found is UNSIGNED else _record(item, found, decision)
+                yield (
+                    _unsigned_record(item, decision, ref) if found is UNSIGNED else _record(item, found, decision, ref)
+                )
 
     def _gather(self, begun: _Begun) -> dict[str, SignatureFacts]:
         facts = begun.facts
@@ -286,9 +293,9 @@ class _Audit:
         facts = self._gather(self._begin([item], [(item, stored.data)] if item.form else []))
         return commit_facts(item), _signature(item, facts)
 
-    def _judged(self, item: Scanned, facts: dict[str, SignatureFacts], refs: Iterable[str]) -> Record:
+    def _judged(self, item: Scanned, facts: dict[str, SignatureFacts], ref: str) -> Record:
         found = _signature(item, facts)
-        return _record(item, found, self._judge.judge(item, found, refs))
+        return _record(item, found, self._judge.judge(item, found, (ref,)), ref)
 
 
 def _signature(item: Scanned, facts: dict[str, SignatureFacts]) -> SignatureFacts:
@@ -315,16 +322,16 @@ def _unread(stored: Stored, item: Scanned | None) -> Record:
 _new = tuple.__new__  # what Record(...) calls in the end
 
 
-def _unsigned_record(item: Scanned, decision: Decision) -> Record:
+def _unsigned_record(item: Scanned, decision: Decision, ref: str) -> Record:
     """As ``_record`` for an unsigned commit, which in many a history is nearly all of them."""
     oid, kind, _, _, author, committer, committed, subject, _, _ = item
     verdict, reason, message = decision.verdict, decision.reason, decision.message
     signature = ("", "", "", "", "", None)  # format, identity, issuer, time, time_source, log_index
-    judged = (decision.rule, decision.principal, (), "tag" if kind == "tag" else "commit", "")
+    judged = (decision.rule, decision.principal, (), "tag" if kind == "tag" else "commit", ref)
     return _new(Record, (oid, verdict, reason, message, *signature, *judged, subject, author, committer, committed))
 
 
-def _record(item: Scanned, facts: SignatureFacts, decision: Decision) -> Record:
+def _record(item: Scanned, facts: SignatureFacts, decision: Decision, ref: str) -> Record:
     proven = facts.time
     return Record(
         item.oid,
@@ -341,7 +348,7 @@ def _record(item: Scanned, facts: SignatureFacts, decision: Decision) -> Record:
         decision.principal,
         facts.steps,
         "tag" if item.kind == "tag" else "commit",
-        "",
+        ref,
         item.subject,
         item.author,
         item.committer,

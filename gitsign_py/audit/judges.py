@@ -29,6 +29,10 @@ class Judge(Protocol):
         """Judge one commit or tag on the refs that it is reachable from; raises nothing."""
         ...
 
+    def pass_over(self, item: Scanned) -> None:
+        """Note a commit of the walk that was judged when it came in."""
+        ...
+
     def listed_keys(self) -> tuple[Key, ...]:
         """The OpenPGP and SSH keys that may count."""
         ...
@@ -50,6 +54,9 @@ class AnySigner:
         if facts is UNSIGNED:
             return _NOBODY
         return Decision(facts.status, facts.reason, facts.message)
+
+    def pass_over(self, item: Scanned) -> None:
+        """Nothing rests on it."""
 
     def listed_keys(self) -> tuple[Key, ...]:
         """None are listed."""
@@ -94,6 +101,9 @@ class FixedPolicy:
             self._remembered.clear()
         self._remembered[key] = accepted
 
+    def pass_over(self, item: Scanned) -> None:
+        """Nothing rests on it."""
+
     def listed_keys(self) -> tuple[Key, ...]:
         """The keys of the policy."""
         return tuple(self._policy.keys.values())
@@ -112,6 +122,10 @@ class PolicyInHistory:
             target = item.parents[0] if item.parents else ""
             return _guarded(lambda: self._history.judge_tag(commit_facts(item), target, facts, tuple(refs)))
         return _guarded(lambda: self._history.judge(commit_facts(item), facts, refs))
+
+    def pass_over(self, item: Scanned) -> None:
+        """It counts as accepted; what lies beside the introduction still does."""
+        self._history.pass_over(commit_facts(item))
 
     def listed_keys(self) -> tuple[Key, ...]:
         """The keys of the first and of the newest policy."""

@@ -1,48 +1,122 @@
-"""On which refs a commit is judged: where rules differ between refs, a commit answers for every ref it is on."""
+"""On which refs a commit is judged, and for which branch it is counted.
 
-from collections.abc import Sequence
+Where rules differ between refs, a commit answers for every ref that it is on. A signed tag speaks for itself, by the
+rules for its name; a commit behind it answers for the tag's ref only when no branch has it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import IO
 
 from gitsign_py.audit.plan import Plan, Target, ref_classes
 from gitsign_py.audit.walk import Git, list_ids
 
 
+@dataclass(slots=True)
 class Membership:
-    """The refs to judge each commit on: one for each group of refs with the same rules.
+    """The refs to judge each commit on, one for each group of refs with the same rules; and the ref to count it for.
 
-    Memory: nothing where all refs have the same rules (the usual case), else some 100 bytes for each commit. With
-    ``includes``, only those commits are reported.
+    Memory: nothing but the edge of the walk where all refs have the same rules (the usual case), else some 200 bytes
+    for each commit. With ``includes``, only those commits are reported.
     """
 
-    def __init__(
-        self, groups: Sequence[tuple[str, ...]], masks: dict[str, int], includes: frozenset[str] | None
-    ) -> None:
-        self._masks = masks
-        self._all = tuple(refs[0] for refs in groups)
-        self.includes = includes
+    groups: Sequence[str]
+    refs: Sequence[str]
+    follows_first: bool = False
+    includes: frozenset[str] | None = None
+    masks: dict[str, int] | None = None
+    """Bits by commit: the groups that it is judged for. None where there is one group."""
+    labels: dict[str, int] = field(default_factory=dict)
+    """Positions in ``refs`` by commit: of all of them, or of those that the walk comes to next."""
+    _named: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
-    def refs_of(self, oid: str) -> tuple[str, ...]:
-        """One ref out of each group that the commit is reachable from."""
-        if not self._masks:
-            return self._all
-        mask = self._masks.get(oid, 0)
-        return tuple(ref for number, ref in enumerate(self._all) if mask >> number & 1)
+    def refs_of(self, oid: str) -> tuple[str, ...] | None:
+        """One ref out of each group that the commit is judged for; None when it was judged for all of them before."""
+        if self.masks is None:
+            return tuple(self.groups)
+        mask = self.masks.get(oid)
+        if mask == 0:
+            return None
+        found = self._named.get(mask or 0)
+        if found is None:
+            found = tuple(ref for number, ref in enumerate(self.groups) if (mask or 0) >> number & 1)
+            self._named[mask or 0] = found
+        return found
+
+    def counted_for(self, oid: str, parents: Sequence[str]) -> str:
+        """The first of the refs that has the commit. In a walk from the newest on, each commit names its parents'."""
+        if len(self.refs) == 1:
+            return self.refs[0]
+        if self.masks is not None:
+            return self.refs[self.labels.get(oid, 0)]
+        label = self.labels.pop(oid, 0)
+        for parent in parents[:1] if self.follows_first else parents:
+            if label < self.labels.get(parent, len(self.refs)):
+                self.labels[parent] = label
+        return self.refs[label]
 
 
 def membership_of(git: Git, plan: Plan, errors: IO[bytes]) -> Membership:
-    """Find out which commits are on which group of refs. Raises UncheckedError when git fails."""
-    groups = [found for found in ref_classes(plan).values() if any(target.commit for target in found)]
-    exclude = [f"^{oid}" for oid in plan.exclude]
-    masks: dict[str, int] = {}
-    if len(groups) > 1:
-        for number, targets in enumerate(groups):
-            for oid in list_ids(git, [*_commits(targets), *exclude], plan.options, errors):
-                masks[oid] = masks.get(oid, 0) | 1 << number
-    includes = None
-    if plan.in_history and not plan.assume_judged and plan.exclude:
-        includes = frozenset(list_ids(git, [*plan.commits, *exclude], plan.options, errors))
-    return Membership([tuple(target.ref for target in found) for found in groups], masks, includes)
+    """Find out which commits are on which refs. Raises UncheckedError when git fails."""
+    targets = [target for target in plan.targets if target.commit]
+    groups = _groups(plan, targets)
+    labels: dict[str, int] = {}
+    for number, target in enumerate(targets):
+        labels.setdefault(target.commit, number)
+    made = Membership(
+        [members[0].ref for members in groups],
+        [target.ref for target in targets],
+        "--first-parent" in plan.options,
+        _included(git, plan, errors),
+        labels=labels,
+    )
+    if len(groups) > 1 or plan.known:
+        _fill(made, git, plan, groups, errors)
+    return made
 
 
-def _commits(targets: Sequence[Target]) -> list[str]:
-    return list(dict.fromkeys(target.commit for target in targets if target.commit))
+def _groups(plan: Plan, targets: Sequence[Target]) -> list[list[Target]]:
+    """Targets with the same rules together; branches (and names of a commit) first, then signed tags."""
+    branches = ref_classes(plan, [target for target in targets if not target.tag])
+    tags = ref_classes(plan, [target for target in targets if target.tag])
+    return [*map(list, branches.values()), *(list(found) for rules, found in tags.items() if rules not in branches)]
+
+
+def _included(git: Git, plan: Plan, errors: IO[bytes]) -> frozenset[str] | None:
+    if not plan.in_history or plan.assume_judged or not plan.exclude:
+        return None
+    return frozenset(list_ids(git, [*plan.commits, *(f"^{oid}" for oid in plan.exclude)], plan.options, errors))
+
+
+def _fill(made: Membership, git: Git, plan: Plan, groups: Sequence[Sequence[Target]], errors: IO[bytes]) -> None:
+    """One walk, children before parents: each commit hands its bits on to its parents."""
+    bits = {target.ref: number for number, members in enumerate(groups) for target in members}
+    tagged = _mask(number for number, members in enumerate(groups) if members[0].tag)
+    on = _marks((target.commit, bits[target.ref]) for members in groups for target in members)
+    on_branch = len(groups)  # one more bit: some branch had the commit
+    before = _marks((target.commit, bits[target.ref]) for target in plan.known if target.ref in bits)
+    for target in plan.known:
+        if target.ref.startswith("refs/heads/"):
+            before[target.commit] = before.get(target.commit, 0) | 1 << on_branch
+    revisions = [*on, *before, *(f"^{oid}" for oid in plan.exclude)]
+    made.masks = {}
+    for line in list_ids(git, revisions, ["--topo-order", "--parents", *plan.options], errors):
+        oid, *parents = line.split(" ")
+        mine, known, label = on.pop(oid, 0), before.pop(oid, 0), made.labels.get(oid, len(made.refs))
+        for parent in parents[:1] if made.follows_first else parents:
+            on[parent] = on.get(parent, 0) | mine
+            before[parent] = before.get(parent, 0) | known
+            made.labels[parent] = min(made.labels.get(parent, label), label)
+        strict = mine & ~tagged if mine & ~tagged or known >> on_branch else mine
+        made.masks[oid] = strict & ~known
+
+
+def _mask(numbers: Iterable[int]) -> int:
+    return sum(1 << number for number in numbers)
+
+
+def _marks(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
+    marks: dict[str, int] = {}
+    for oid, number in pairs:
+        marks[oid] = marks.get(oid, 0) | 1 << number
+    return marks

@@ -1,6 +1,6 @@
 """What to audit: refs and ids, what is left out, and by which policy."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from gitsign_py.audit.walk import Git
@@ -24,7 +24,8 @@ class Plan:
 
     ``policy`` None means that every good signature counts. With ``in_history`` the policy is the one in the commits,
     from ``introduction`` on; ``policy`` is then the newest one, which closes the windows of people who left.
-    ``assume_judged`` says that the history left out was judged when it came in (a server's own refs).
+    ``assume_judged`` says that the history left out was judged when it came in (a server's own refs); ``known`` are
+    those refs, where the policy is in the history: what a ref had before is not judged on it again.
     """
 
     targets: tuple[Target, ...]
@@ -34,6 +35,7 @@ class Plan:
     introduction: str = ""
     in_history: bool = False
     assume_judged: bool = False
+    known: tuple[Target, ...] = ()
     tags_only: bool = False
 
     @property
@@ -120,20 +122,23 @@ def check_introduction(repository: GitRepository, introduction: str) -> None:
 
 
 def judged_part(plan: Plan) -> Plan:
-    """The plan without the refs that its policy leaves alone (``unjudged``)."""
+    """The plan without the refs that its policy leaves alone (``unjudged``).
+
+    A policy that stands in what is audited is nobody's word: what it leaves alone is judged (see ``in_history``).
+    """
     policy = plan.policy
-    if policy is None:
+    if policy is None or (plan.in_history and not plan.assume_judged):
         return plan
     return replace(plan, targets=tuple(target for target in plan.targets if policy.judges(target.ref)))
 
 
-def ref_classes(plan: Plan) -> Mapping[tuple[int | str, ...], tuple[Target, ...]]:
-    """Targets grouped by the rules that speak about their ref: one walk each is enough, since they are judged alike.
+def ref_classes(plan: Plan, targets: Iterable[Target]) -> Mapping[tuple[int | str, ...], tuple[Target, ...]]:
+    """Targets grouped by the rules that speak about their ref: they are judged alike.
 
     Policies in the history have rules that nobody knows beforehand, so each ref is a group of its own.
     """
     groups: dict[tuple[int | str, ...], list[Target]] = {}
-    for target in plan.targets:
+    for target in targets:
         key: tuple[int | str, ...] = (target.ref,)
         if not plan.in_history:
             key = () if plan.policy is None else plan.policy.rules_for(target.ref)

@@ -10,7 +10,7 @@ class Record(NamedTuple):
 
     ``time`` is the earliest proven time (RFC 3339, UTC) and ``time_source`` who proves it (``log``, ``timestamp``);
     both are empty when nothing is proven. ``committed`` is what the commit says itself, seconds since 1970. ``steps``
-    are the numbers of the verification steps that passed. ``ref`` is set for tags, and where several refs are audited.
+    are the numbers of the verification steps that passed. ``ref`` is the tag's own, or the first that has it.
     """
 
     oid: str

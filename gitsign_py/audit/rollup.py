@@ -99,7 +99,12 @@ class Rollup:
             self._run_last = record.oid
         elif self._run:
             self._end_run()
-        if record.identity or record.ref or record.kind == "tag":
+        branch = self.branches.get(record.ref)
+        if branch is None:
+            branch = self.branches.setdefault(record.ref, Month())
+        branch.commits += 1
+        branch.accepted += record.verdict in ACCEPTED
+        if record.identity or record.kind == "tag":
             self._add_named(record)
 
     def _bounded(self, kind: _Kind) -> tuple[_Kind, int]:
@@ -111,8 +116,6 @@ class Rollup:
         self.tags += record.kind == "tag"
         if record.identity:
             self.identities.setdefault((record.identity, record.issuer), Seen()).add(record.time)
-        if record.ref:
-            _count(self.branches.setdefault(record.ref, Month()), 1, int(record.accepted))
 
     def _end_run(self) -> None:
         if self._run > self.longest.length:

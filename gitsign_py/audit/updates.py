@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from gitsign_py.audit.plan import Plan, Target, ref_classes
 from gitsign_py.errors import FormatError, PolicyError, UncheckedError
 from gitsign_py.host.repository import GitRepository
+from gitsign_py.policy.surroundings import MergeGraph
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +63,44 @@ def _target(repository: GitRepository, update: RefUpdate) -> Target:
     return Target(update.ref, peeled.decode("ascii").strip(), update.new)
 
 
-def plans(plan: Plan, existing: Sequence[Target]) -> tuple[Plan, ...]:
-    """One plan for each group of updated refs with the same rules.
+def plans(plan: Plan, existing: Sequence[Target], graph: MergeGraph) -> tuple[Plan, ...]:
+    """Plans for the updated refs: one for each group with the same rules, or one for a policy in the history.
 
     A commit is new to a group when no existing ref of that very group reaches it: what lies on a branch with lenient
-    rules already is judged once more when a strict branch takes it in.
+    rules already is judged once more when a strict branch takes it in. Behind a signed tag only those commits are new
+    that no branch has, existing or pushed along.
     """
-    groups = ref_classes(replace(plan, targets=tuple(existing)))
+    branches = _commits(target for target in (*existing, *plan.targets) if _is_judged_branch(plan, target.ref))
+    if plan.in_history:
+        return (_plan_in_history(plan, existing, branches, graph),)
+    known = {rules: _commits(found) for rules, found in ref_classes(plan, existing).items()}
     made = []
-    for rules, targets in ref_classes(plan).items():
-        known = tuple(dict.fromkeys(target.commit for target in groups.get(rules, ()) if target.commit))
-        made.append(replace(plan, targets=targets, exclude=known))
+    for rules, targets in ref_classes(plan, plan.targets).items():
+        signed_tags = tuple(target for target in targets if target.tag)
+        others = tuple(target for target in targets if not target.tag)
+        for members, more in ((others, ()), (signed_tags, branches)):
+            if members:
+                made.append(replace(plan, targets=members, exclude=(*known.get(rules, ()), *more)))
     return tuple(made)
+
+
+def _is_judged_branch(plan: Plan, ref: str) -> bool:
+    return ref.startswith("refs/heads/") and (plan.policy is None or plan.policy.judges(ref))
+
+
+def _plan_in_history(plan: Plan, existing: Sequence[Target], branches: tuple[str, ...], graph: MergeGraph) -> Plan:
+    """Each ref by what itself had before; what all of them had is not even walked."""
+    before = {target.ref: target for target in existing if target.commit}
+    updated = [target.ref for target in plan.targets if not target.tag]
+    shared: tuple[str, ...] = () if updated else branches
+    if updated and all(ref in before for ref in updated):
+        commits = _commits(before[ref] for ref in updated)
+        shared = commits if len(commits) == 1 else graph.merge_bases(commits)
+    return replace(plan, known=tuple(before.values()), exclude=shared)
+
+
+def _commits(targets: Iterable[Target]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(target.commit for target in targets if target.commit))
 
 
 def judged_only(plan: Plan, updates: Iterable[RefUpdate]) -> tuple[RefUpdate, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from gitsign_py.audit.engine import audit_history
-from gitsign_py.audit.plan import Plan, Target, read_refs, resolve_targets
+from gitsign_py.audit.plan import Plan, Target, current_ref, read_refs, resolve_targets
 from gitsign_py.audit.reports.base import Report
 from gitsign_py.audit.reports.plain import JsonReport, NdjsonReport, TextReport
 from gitsign_py.audit.rollup import Rollup
@@ -128,7 +128,8 @@ def _targets(repository: GitRepository, options: argparse.Namespace) -> tuple[tu
     if options.all:
         if options.revisions:
             raise UsageError("audit-all", "--all does not go together with revisions")
-        found: tuple[Target, ...] = read_refs(repository)
+        here = current_ref(repository)  # commits that several refs have are counted for the first of them
+        found = tuple(sorted(read_refs(repository), key=lambda target: target.ref != here))
         exclude: tuple[str, ...] = ()
     else:
         found, exclude = resolve_targets(repository, tuple(options.revisions))

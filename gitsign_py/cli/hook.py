@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 
 from gitsign_py.audit.engine import audit_history
+from gitsign_py.audit.graph import GitGraph
 from gitsign_py.audit.plan import Plan, Target, current_ref, read_refs, resolve_targets
 from gitsign_py.audit.record import Record, as_object
 from gitsign_py.audit.updates import (
@@ -102,7 +103,8 @@ def _judge(name: str, rest: list[str], data: bytes) -> int:
         if all(update.brings_nothing for update in updates):
             return 0
         plan = _policy_plan(repository, settings, is_server=name != "pre-push")
-        made = plans(replace(plan, targets=targets_of(repository, judged_only(plan, updates))), existing)
+        graph = GitGraph(repository, repository.environment, repository.directory)
+        made = plans(replace(plan, targets=targets_of(repository, judged_only(plan, updates))), existing, graph)
         return _judge_plans(stack, settings, repository, made)
 
 
@@ -176,7 +178,7 @@ def _judge_plans(stack: ExitStack, settings: wiring.Settings, repository: GitRep
             count += not record.accepted
             if not record.accepted:
                 _log(settings, record)
-                refused.append(record._replace(ref=record.ref or plan.targets[0].ref))
+                refused.append(record)
                 del refused[: -4 * MAX_NAMED]  # newest first: the oldest ones are where the repair begins
     for line in explain_refusals(refused, count):
         print(printable(line), file=sys.stderr)

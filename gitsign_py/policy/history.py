@@ -48,6 +48,7 @@ class PolicyHistory:
     _refused: set[str] = field(default_factory=set)
     _held_back: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _parsed: dict[str, Policy | PolicyError] = field(default_factory=dict)
+    _groups: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = field(default_factory=dict)
 
     def start(self) -> Policy:
         """The introduction's own policy. Raises PolicyError when it has none, or none that is valid."""
@@ -84,6 +85,11 @@ class PolicyHistory:
     def is_accepted(self, oid: str) -> bool:
         """Tell whether a commit that was judged, or is older than the introduction, may stay."""
         return oid not in self._refused
+
+    def pass_over(self, commit: CommitFacts) -> None:
+        """Take a commit as accepted that was judged before; where it hangs counts for what comes after it."""
+        if commit.oid != self.introduction and not self._is_rooted(commit):
+            self._unrooted.add(commit.oid)
 
     def judge_tag(self, tag: CommitFacts, target: str, signature: SignatureFacts, refs: Iterable[str]) -> Decision:
         """Judge a tag by the policies in force at the commit ``target`` that it leads to (empty: to none)."""
@@ -129,10 +135,21 @@ class PolicyHistory:
         around = _InHistory(self.source, self.graph, self.is_accepted, self)
         decision = Decision("unauthorised", "policy-missing", "no parent has a policy")
         for folder in folders:
-            decision = evaluate_one(self._policy(folder), commit, signature, refs, around)
+            policy = self._policy(folder)
+            decision = evaluate_one(policy, commit, signature, self._distinct(policy, refs), around)
             if not decision.accepted:
                 return decision
         return self._check_closing(decision, signature)
+
+    def _distinct(self, policy: Policy, refs: tuple[str, ...]) -> tuple[str, ...]:
+        """One ref for each group with the same rules: a push may bring thousands of refs."""
+        if len(refs) < 2:
+            return refs
+        found = self._groups.get((policy.digest, refs))
+        if found is None:
+            by_rules = {policy.rules_for(ref): ref for ref in reversed(refs)}
+            found = self._groups[policy.digest, refs] = tuple(by_rules.values())
+        return found
 
     def _check_closing(self, decision: Decision, signature: SignatureFacts) -> Decision:
         if self.closing is None or decision.verdict != "verified":
