@@ -76,10 +76,9 @@ def membership_of(git: Git, plan: Plan, errors: IO[bytes]) -> Membership:
 
 
 def _groups(plan: Plan, targets: Sequence[Target]) -> list[list[Target]]:
-    """Targets with the same rules together; branches (and names of a commit) first, then signed tags."""
-    branches = ref_classes(plan, [target for target in targets if not target.tag])
-    tags = ref_classes(plan, [target for target in targets if target.tag])
-    return [*map(list, branches.values()), *(list(found) for rules, found in tags.items() if rules not in branches)]
+    """Targets with the same rules together; signed tags are a group of their own where no other ref has their rules."""
+    groups = ref_classes(plan, sorted(targets, key=lambda target: bool(target.tag)))
+    return sorted(map(list, groups.values()), key=lambda members: bool(members[0].tag))
 
 
 def _included(git: Git, plan: Plan, errors: IO[bytes]) -> frozenset[str] | None:

@@ -73,14 +73,17 @@ def plans(plan: Plan, existing: Sequence[Target], graph: MergeGraph) -> tuple[Pl
     branches = _commits(target for target in (*existing, *plan.targets) if _is_judged_branch(plan, target.ref))
     if plan.in_history:
         return (_plan_in_history(plan, existing, branches, graph),)
-    known = {rules: _commits(found) for rules, found in ref_classes(plan, existing).items()}
+    groups = ref_classes(plan, existing)
     made = []
     for rules, targets in ref_classes(plan, plan.targets).items():
+        known = groups.get(rules, ())
         signed_tags = tuple(target for target in targets if target.tag)
         others = tuple(target for target in targets if not target.tag)
-        for members, more in ((others, ()), (signed_tags, branches)):
+        # What lies behind a signed tag was never judged by that tag's rules, so it is not known to their other refs.
+        plain = _commits(target for target in known if not target.tag)
+        for members, exclude in ((others, plain), (signed_tags, (*_commits(known), *branches))):
             if members:
-                made.append(replace(plan, targets=members, exclude=(*known.get(rules, ()), *more)))
+                made.append(replace(plan, targets=members, exclude=exclude))
     return tuple(made)
 
 

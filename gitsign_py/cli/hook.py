@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -33,12 +34,14 @@ from gitsign_py.audit.updates import (
 from gitsign_py.cli import auditing, line_of, printable, wiring
 from gitsign_py.cli.policysource import load_policy
 from gitsign_py.cli.refusal import MAX_NAMED, explain_refusals
+from gitsign_py.core.gitobject import split_commit
 from gitsign_py.errors import ConfigError, GitsignError, UsageError
 from gitsign_py.host.repository import GitRepository
 
 HOOKS = ("pre-receive", "update", "reference-transaction", "pre-push", "post-merge", "post-rewrite")
 CHAINED = ".before-gitsign"
 _PROGRESS_SECONDS = 2.0
+_MAX_KEPT = 4 * MAX_NAMED
 _EPILOG = """git calls this through the hooks that gitsign-py hooks install writes. Settings (git config):
   gitsign.policy        the policy: FILE, or REV:PATH (read before the push)
   gitsign.policyMode    fixed (default), or history: each commit by the policy in its parents
@@ -68,6 +71,10 @@ def run(arguments: list[str]) -> int:
         return _refuse("judging took longer than gitsign.hookTimeout allows: push fewer commits at once [hook-timeout]")
     except GitsignError as error:
         return _refuse(line_of(error))
+    except (OSError, MemoryError) as error:
+        return _refuse(
+            printable(f"out of disk or memory: {error}; free some (also in TMPDIR), push again [hook-resources]")
+        )
     except Exception as error:  # noqa: BLE001 - fail closed: a crash is a refusal, in one line
         return _refuse(
             printable(f"internal error: {type(error).__name__}: {error}; tell the server's owner [internal-error]")
@@ -174,15 +181,18 @@ def _judge_plans(stack: ExitStack, settings: wiring.Settings, repository: GitRep
     refused: list[Record] = []
     count = 0
     for plan in made:
+        oldest = deque[Record](maxlen=_MAX_KEPT)  # where the repair begins
         for record in _audited(stack, settings, repository, plan):
-            count += not record.accepted
-            if not record.accepted:
-                _log(settings, record)
-                refused.append(record)
-                del refused[: -4 * MAX_NAMED]  # newest first: the oldest ones are where the repair begins
-    for line in explain_refusals(refused, count):
-        print(printable(line), file=sys.stderr)
-    return 1 if count else 0
+            if record.accepted:
+                continue
+            count += 1
+            _log(settings, record)
+            if not plan.in_history:
+                oldest.append(record)
+            elif len(oldest) < _MAX_KEPT:  # parents come first there
+                oldest.appendleft(record)
+        refused += oldest
+    return _explain(repository, refused, count)
 
 
 def _tell(stack: ExitStack, settings: wiring.Settings, repository: GitRepository, name: str, data: bytes) -> int:
@@ -190,9 +200,27 @@ def _tell(stack: ExitStack, settings: wiring.Settings, repository: GitRepository
     made = frozenset(plan.commits) if name == "post-rewrite" else None  # not what a rebase found under them
     records = _audited(stack, settings, repository, plan)
     bad = [record for record in records if not record.accepted and (made is None or record.oid in made)]
-    for line in explain_refusals(bad, len(bad)):
+    return _explain(repository, bad[::-1] if plan.in_history else bad, len(bad))
+
+
+def _explain(repository: GitRepository, refused: Sequence[Record], count: int) -> int:
+    for line in explain_refusals(refused, count, lambda oids: _base_of(repository, oids)):
         print(printable(line), file=sys.stderr)
-    return 1 if bad else 0
+    return 1 if count else 0
+
+
+def _base_of(repository: GitRepository, oids: Sequence[str]) -> str:
+    """The newest commit that all of these come after, itself not one of them; ``--root`` when there is none."""
+    try:
+        found = repository.run(["merge-base", "--octopus", *oids], accept=(0, 1)).decode("ascii").strip()
+        if not found:
+            return "--root"
+        is_root = found in oids and not split_commit(repository.read(found).data).parents
+    except GitsignError:  # a malformed commit has nothing to start at
+        return f"{oids[-1]}^"
+    if found not in oids:
+        return found
+    return "--root" if is_root else f"{found}^"
 
 
 def _audited(stack: ExitStack, settings: wiring.Settings, repository: GitRepository, plan: Plan) -> Iterator[Record]:

@@ -31,13 +31,14 @@ exit status: 0 done, 2 something is in the way (nothing was changed)"""
 
 
 def shim(name: str, program: str = "gitsign-py") -> str:
-    """The whole hook: five lines. Without the program it refuses; the folder is where a chained hook would be."""
+    """The whole hook: five lines. No program, or one that is killed, is a no; a chained hook would be beside it."""
     return (
         "#!/bin/sh\n"
         f"{_MARK}{name}\n"
-        f'p={shlex.quote(program)}; d=$(dirname "$0")\n'
-        f'command -v "$p" >/dev/null 2>&1 && GITSIGN_HOOK_FOLDER="$d" exec "$p" hook {name} "$@"\n'
-        f'echo "gitsign-py: refused: $p cannot be run; install it, or ask the owner to" >&2; exit 1\n'
+        f'p={shlex.quote(program)}; export GITSIGN_HOOK_FOLDER="$(dirname "$0")"\n'
+        f'command -v "$p" >/dev/null 2>&1 && {{ "$p" hook {name} "$@"; s=$?; [ $s -lt 126 ] && exit $s; }}\n'
+        'echo "gitsign-py: refused: $p cannot be run, or was killed (status ${s:-127}); '
+        'install it, give it more memory, or ask the owner to" >&2; exit 1\n'
     )
 
 

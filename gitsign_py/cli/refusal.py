@@ -1,27 +1,31 @@
-"""What a pusher reads: each refused commit by id, subject, author and reason, and the command that repairs it."""
+"""What a pusher reads: each refused commit by id, subject, author and reason, and the command that repairs it.
 
-from collections.abc import Iterator, Sequence
+The commands are to be pasted: names out of a push are quoted for the shell.
+"""
+
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from gitsign_py.audit.record import Record
 from gitsign_py.audit.reports.base import sentence
 
 MAX_NAMED = 20
-_RESIGN = ("unsigned", "bad", "malformed")
+_RESIGN = ("unsigned", "bad", "malformed", "identity-mismatch")
+BaseOf = Callable[[Sequence[str]], str]
+"""Where a rebase starts that rewrites all of these commits: a revision, or ``--root``."""
 
 
-def explain_refusals(records: Sequence[Record], count: int) -> Iterator[str]:
-    """Lines for stderr; ``records`` in the order of the walk (newest first), ``count`` of them in all."""
+def explain_refusals(records: Sequence[Record], count: int, base_of: BaseOf) -> Iterator[str]:
+    """Lines for stderr; ``records`` with the newest first, the oldest ones of ``count`` in all."""
     if not count:
         return
     refs = ", ".join(dict.fromkeys(record.ref for record in records if record.ref))
-    yield f"gitsign-py: refused: {count} of what you push {'to ' + refs if refs else ''} is not accepted".replace(
-        "  ", " "
-    )
+    yield f"gitsign-py: refused: {count} of what you push{' to ' + refs if refs else ''} is not accepted"
     for record in records[-MAX_NAMED:]:
         yield from _named(record)
     if count > MAX_NAMED:
         yield f"  ... and {count - MAX_NAMED} more"
-    yield from _repairs(records)
+    yield from _repairs(records, base_of)
 
 
 def _named(record: Record) -> Iterator[str]:
@@ -30,29 +34,55 @@ def _named(record: Record) -> Iterator[str]:
     yield f"    {record.verdict}: {sentence(record)} [{record.reason}]"
 
 
-def _repairs(records: Sequence[Record]) -> Iterator[str]:
-    """One command for each kind of trouble; the oldest commit of a kind is where the rewriting starts."""
-    last: dict[str, Record] = {}
+def _repairs(records: Sequence[Record], base_of: BaseOf) -> Iterator[str]:
+    """One command for each ref and kind of trouble: a second rebase would start at commits that are gone."""
+    found: dict[tuple[str, str], list[Record]] = {}
     for record in records:
-        last["tag" if record.kind == "tag" else record.verdict] = record
-    for verdict, record in last.items():
-        yield f"  to repair ({verdict}): {_command(verdict, record)}"
+        kind = "resign" if record.verdict in _RESIGN else str(record.verdict)
+        kind = "tag" if record.kind == "tag" else kind
+        found.setdefault((record.ref, kind), []).append(record)
+    for (ref, kind), some in list(found.items())[:MAX_NAMED]:
+        words = ", ".join(dict.fromkeys(record.verdict for record in some))
+        yield f"  to repair ({words}{' on ' + ref if ref else ''}): {_command(kind, some, base_of)}"
 
 
-def _command(verdict: str, record: Record) -> str:
-    oldest = record.oid[:12]
-    if verdict == "tag":
-        name = record.ref.removeprefix("refs/tags/")
-        return f"git tag -s -f {name} {name}^{{}}"
-    if verdict in _RESIGN:
-        return f"git rebase --exec 'git commit --amend --no-edit -S' {oldest}^"
-    if verdict == "identity-mismatch":
-        return (
-            "git config user.email YOUR-SIGNING-ADDRESS, then "
-            f"git rebase --exec 'git commit --amend --no-edit --reset-author -S' {oldest}^"
-        )
-    if verdict == "unchecked":
+def _command(kind: str, records: Sequence[Record], base_of: BaseOf) -> str:
+    if kind == "tag":
+        return _sign_tag_again(records[-1].ref)
+    if kind == "resign":
+        return _sign_again(records, base_of)
+    if kind == "unchecked":
         return "nothing is known to be wrong; push again later, or show this to the server's owner"
     return (
-        "ask one of the policy's administrators, or have somebody who may do this sign it (gitsign-py policy explain)"
+        "ask one of the policy's administrators, or have somebody who may do this sign it "
+        f"(gitsign-py policy explain {records[-1].oid})"
     )
+
+
+def _sign_again(records: Sequence[Record], base_of: BaseOf) -> str:
+    """A rebase that keeps merges and empty commits, and signs everything from there on."""
+    amend = "git commit --amend --no-edit --allow-empty -S"
+    if any(record.reason == "author-mismatch" for record in records):
+        amend += " --reset-author"
+    return (
+        f"{_set_address(records)}git rebase --rebase-merges --exec {shlex.quote(amend)} "
+        f"{base_of([record.oid for record in records])}"
+    )
+
+
+def _set_address(records: Iterable[Record]) -> str:
+    """Where somebody signed for another address, the signer's own has to be in the commit."""
+    signers = [record.identity for record in records if record.verdict == "identity-mismatch"]
+    if not signers:
+        return ""
+    address = shlex.quote(signers[-1]) if "@" in signers[-1] and "://" not in signers[-1] else "YOUR-SIGNING-ADDRESS"
+    return f"git config user.email {address} && "
+
+
+def _sign_tag_again(ref: str) -> str:
+    """Make the tag anew with the message that it had; ``-F -`` since an editor would show an empty one."""
+    name = ref.removeprefix("refs/tags/")
+    words = shlex.quote("--format=%(contents:subject)%0a%0a%(contents:body)")
+    target = shlex.quote(f"{name}^{{}}")
+    quoted = shlex.quote(name)
+    return f"git for-each-ref {words} {shlex.quote(ref)} | git tag -s -f -F - -- {quoted} {target}"

@@ -339,6 +339,7 @@ def test_a_rule_for_tags_is_about_tags(make: Make, signer: BulkSigner) -> None:
         "v1": history.tag("v1", one, by="bob", signed="bob"),
         "v2": history.tag("v2", one, by="alice", signed="alice"),
         "v3": history.tag("v3", loose, by="bob", signed="bob"),
+        "x1": history.tag("x1", history.commit(one, signed="alice", files={"a": "3"}), signed="alice"),
     }
     history.write(audited.repo.path / ".git", {f"refs/tags/{name}": oid for name, oid in tags.items()})
     records = audited.audit("main", policy=RELEASES, tags=True)
@@ -346,7 +347,9 @@ def test_a_rule_for_tags_is_about_tags(make: Make, signer: BulkSigner) -> None:
         "v1": "verified",
         "v2": "rule-refuses",
         "v3": "verified",
+        "x1": "verified",
     }
+    assert records[history.order[-1]].reason == "verified", "a tag under the rules of branches is no other case"
     assert records[one].verdict == "verified"
     assert (records[loose].reason, records[loose].ref) == ("rule-refuses", "refs/tags/v3")
     history.write(audited.repo.path / ".git", {"refs/tags/v4": one})

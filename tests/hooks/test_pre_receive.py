@@ -29,7 +29,7 @@ def test_refusal_names_the_commit_and_the_repair(server: Server) -> None:
     assert bad in said
     assert "forgot to sign" in said
     assert "unsigned: commit has no signature [unsigned]" in said
-    assert f"git rebase --exec 'git commit --amend --no-edit -S' {bad[:12]}^" in said
+    assert f"git rebase --rebase-merges --exec 'git commit --amend --no-edit --allow-empty -S' {bad}^" in said
     assert one not in said
 
 
@@ -96,7 +96,7 @@ def test_tags(server: Server) -> None:
     status, said = server.push(f"{unsigned}:refs/tags/v2")
     assert status != 0
     assert unsigned in said
-    assert "git tag -s -f v2" in said
+    assert "git tag -s -f -F - -- v2" in said
     assert "[rule-refuses]" in server.push(f"{by_bob}:refs/tags/v3")[1]
 
 

@@ -1,0 +1,148 @@
+"""The commands in a refusal do what they say when they are pasted: after them the push goes through."""
+
+from pathlib import Path
+
+import pytest
+
+from gitsign_py.cli.hooks import shim
+from tests.support.workbench import Workbench, program
+
+POLICY = """\
+version = 1
+administrators = ["alice"]
+[people.alice]
+identities = [{{ subject = "alice@example.com", issuer = "{issuer}" }}]
+[[rules]]
+name = "all"
+{match}
+allow = ["alice"]
+"""
+
+
+@pytest.fixture
+def bare(bench: Workbench, tmp_path: Path) -> Path:
+    """A server that takes what Alice signed; the remote ``origin`` of the bench's repository."""
+    path = tmp_path / "server.git"
+    bench.run(["git", "init", "-q", "--bare", str(path)], cwd=tmp_path)
+    (tmp_path / "policy.toml").write_text(POLICY.format(issuer=bench.stack.url, match=""))
+    bench.configure(
+        f"gitsign.policy={tmp_path / 'policy.toml'}", f"gitsign.trustedRoot={bench.stack.trusted_root}", cwd=path
+    )
+    hook = path / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(shim("pre-receive", str(program(bench.folder))))
+    hook.chmod(0o755)
+    bench.git("remote", "add", "origin", str(path))
+    return path
+
+
+def unsigned(bench: Workbench, message: str, *options: str, **env: str) -> None:
+    bench.git("commit", "-q", "--allow-empty", "--no-gpg-sign", "-m", message, *options, cwd=None, **env)
+
+
+def paste(bench: Workbench, *what: str) -> list[str]:
+    """Push, which is refused; paste what it says; push again, which is not. Gives the commands."""
+    done = bench.try_git("push", "-q", "origin", *what)
+    assert done.returncode != 0
+    said = [line.removeprefix("remote: ").rstrip() for line in done.stderr.decode().splitlines()]
+    commands = [line.split("): ", 1)[1] for line in said if "to repair (" in line]
+    assert commands, said
+    for command in commands:
+        done = bench.run(["sh", "-ec", command], GIT_EDITOR="false")
+        assert done.returncode == 0, (command, done.stderr)
+    done = bench.try_git("push", "-q", "--force", "origin", *what)
+    assert done.returncode == 0, done.stderr
+    return commands
+
+
+def test_unsigned_commits_in_the_middle(bench: Workbench, bare: Path) -> None:
+    bench.commit("good")
+    unsigned(bench, "forgot")
+    bench.commit("good again")
+    unsigned(bench, "forgot again")
+    assert len(paste(bench, "main")) == 1
+    assert bench.git("log", "--format=%s").splitlines() == ["forgot again", "good again", "forgot", "good"]
+
+
+def test_an_unsigned_root(bench: Workbench, bare: Path) -> None:
+    unsigned(bench, "first of all")
+    bench.commit("good")
+    assert "--root" in paste(bench, "main")[0]
+
+
+def test_merges_stay_merges(bench: Workbench, bare: Path) -> None:
+    """Unsigned commits on both sides of a merge: one command, from where both of them come from."""
+    (bench.repo / "base").write_text("1")
+    bench.git("add", "base")
+    bench.commit("base")
+    for side in ("left", "right"):
+        bench.git("checkout", "-q", "-b", side, "main")
+        (bench.repo / side).write_text("1")
+        bench.git("add", side)
+        unsigned(bench, side)
+    bench.git("checkout", "-q", "main")
+    bench.git("merge", "-q", "--no-ff", "-S", "-m", "both", "left")
+    bench.git("merge", "-q", "--no-ff", "-S", "-m", "all", "right")
+    paste(bench, "main")
+    assert bench.git("rev-list", "--count", "--merges", "main") == "2"
+    assert sorted(bench.git("ls-tree", "--name-only", "main").splitlines()) == ["base", "left", "right"]
+
+
+def test_a_commit_for_another_address(bench: Workbench, bare: Path) -> None:
+    bench.commit("good")
+    other = {"GIT_COMMITTER_EMAIL": "al@old.example", "SIGSTORE_ID_TOKEN": bench.stack.token()}
+    bench.configure("gitsign.matchCommitter=false")
+    bench.commit("from another machine", cwd=None, **other)
+    bench.env.pop("GIT_COMMITTER_EMAIL", None)
+    bench.env.pop("GIT_AUTHOR_EMAIL", None)
+    commands = paste(bench, "main")
+    assert commands[0].startswith("git config user.email alice@example.com && git rebase")
+    assert "--reset-author" not in commands[0]
+
+
+def test_a_commit_by_another_author(bench: Workbench, bare: Path) -> None:
+    text = POLICY.format(issuer=bench.stack.url, match='match = "both"')
+    (bare.parent / "policy.toml").write_text(text)
+    bench.commit("good")
+    bench.commit("somebody else's", "--author=Al <al@old.example>")
+    for name in ("GIT_COMMITTER_EMAIL", "GIT_AUTHOR_EMAIL"):
+        bench.env.pop(name, None)
+    assert "--reset-author" in paste(bench, "main")[0]
+
+
+def test_an_unsigned_tag_keeps_its_message(bench: Workbench, bare: Path) -> None:
+    bench.commit("good")
+    bench.git("tag", "-a", "--no-sign", "-m", "first line\n\nbody of $(false) 'it'", "v1")
+    paste(bench, "main", "v1")
+    assert "first line\n\nbody of $(false) 'it'" in bench.git("cat-file", "tag", "v1")
+    assert bench.git("rev-parse", "v1^{}") == bench.git("rev-parse", "main")
+
+
+def test_names_are_quoted(bench: Workbench, bare: Path) -> None:
+    """A ref's name may hold what a shell acts upon."""
+    bench.commit("good")
+    oid = bench.git("rev-parse", "main")
+    tagger = "Alice <alice@example.com> 1700000000 +0000"
+    name = "v1;touch${IFS}owned;#"
+    data = f"object {oid}\ntype commit\ntag {name}\ntagger {tagger}\n\nhello\n".encode()
+    bench.git("update-ref", f"refs/tags/{name}", bench.store("tag", data))
+    paste(bench, "main", f"refs/tags/{name}")
+    assert not (bench.repo / "owned").exists()
+
+
+def test_two_branches_at_once(bench: Workbench, bare: Path) -> None:
+    """One command for each ref; each is for the branch that it names."""
+    bench.commit("good")
+    bench.git("push", "-q", "origin", "main")
+    bench.git("checkout", "-q", "-b", "other")
+    unsigned(bench, "on other")
+    bench.git("checkout", "-q", "main")
+    unsigned(bench, "on main")
+    done = bench.try_git("push", "-q", "origin", "main", "other")
+    said = done.stderr.decode()
+    for ref in ("main", "other"):
+        line = next(line for line in said.splitlines() if f"to repair (unsigned on refs/heads/{ref}): " in line)
+        command = line.split("): ", 1)[1].removesuffix(" " * 8).rstrip()
+        bench.git("checkout", "-q", ref)
+        assert bench.run(["sh", "-ec", command]).returncode == 0
+    assert bench.try_git("push", "-q", "origin", "main", "other").returncode == 0

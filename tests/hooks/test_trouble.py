@@ -1,0 +1,271 @@
+"""Pushes of thousands of refs, and servers on which everything goes wrong: a refusal in one line."""
+
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from gitsign_py.policy.model import POLICY_PATH
+from tests.hooks.conftest import POLICY, ROOT, Server
+from tests.support.gitrepo import ScratchRepo, environment
+
+MAIN = "refs/heads/main"
+RELEASES = POLICY.replace(
+    "[[rules]]", '[[rules]]\nname = "releases"\nrefs = ["refs/tags/v*"]\nallow = ["bob"]\n[[rules]]', 1
+)
+
+
+def wrap(server: Server, before: str) -> None:
+    """Have the server do something to the program before it starts."""
+    script = f'#!/bin/sh\n{before}\nPYTHONPATH={ROOT} exec {sys.executable} -m gitsign_py "$@"\n'
+    (server.folder / "gitsign-py").write_text(script)
+
+
+def refusal(said: str) -> str:
+    lines = [line for line in said.split("\n") if "gitsign-py: refused:" in line]
+    assert len(lines) == 1, said
+    assert "Traceback" not in said
+    return lines[0]
+
+
+def in_history(server: Server) -> str:
+    """Switch the server to the policy in the history; gives the introduction."""
+    intro = server.history.commit(signed="alice", files={POLICY_PATH: POLICY})
+    server.config("gitsign.policyMode", "history")
+    server.config("gitsign.introduction", intro)
+    return intro
+
+
+# --- many refs -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["fixed", "history"])
+def test_two_thousand_refs_at_once(server: Server, mode: str) -> None:
+    """New, moved and deleted ones in one push; then the same with a bad commit on one of them."""
+    base = in_history(server) if mode == "history" else server.history.commit(signed="alice", files={"a": "1"})
+    tips = [server.history.commit(base, signed="alice", files={"a": str(n)}) for n in range(20)]
+    refs = [f"refs/heads/b{n}" for n in range(2000)]
+    began = time.monotonic()
+    status, said = server.push(*(f"{tips[n % 20]}:{ref}" for n, ref in enumerate(refs)))
+    assert status == 0, said
+    status, said = server.push(*(f"+{tips[(n + 1) % 20]}:{ref}" for n, ref in enumerate(refs[:1000])), f":{refs[1500]}")
+    assert status == 0, said
+    bad = server.history.commit(tips[0], by="alice", files={"a": "x"}, message="slipped in")
+    some = [f"{tips[0]}:refs/heads/c{n}" for n in range(1999)]
+    status, said = server.push(*some, f"{bad}:refs/heads/the-one")
+    assert status != 0
+    assert "1 of what you push to refs/heads/the-one is not accepted" in refusal(said)
+    assert "slipped in" in said
+    assert server.ref("refs/heads/c0") == "", "one bad ref refuses the whole push"
+    assert time.monotonic() - began < 60, "an audit for each ref takes minutes"
+
+
+def test_release_tags_by_others_than_the_authors(server: Server) -> None:
+    """The rule for v* lets Bob sign tags; what he tags is Alice's, and on main or pushed there along with it."""
+    (server.folder / "policy.toml").write_text(RELEASES)
+    one = server.history.commit(signed="alice", files={"a": "1"})
+    two = server.history.commit(one, signed="alice", files={"a": "2"})
+    loose = server.history.commit(two, signed="alice", files={"a": "3"})
+    tag = {name: server.history.tag(name, oid, by="bob", signed="bob") for name, oid in (("v1", one), ("v2", two))}
+    status, said = server.push(f"{one}:{MAIN}", f"{tag['v1']}:refs/tags/v1")
+    assert status == 0, said
+    assert server.push(f"{two}:{MAIN}")[0] == 0
+    assert server.push(f"{tag['v2']}:refs/tags/v2")[0] == 0
+    for name, oid in (
+        ("v3", server.history.tag("v3", two, signed="alice")),
+        ("v4", server.history.tag("v4", loose, by="bob", signed="bob")),
+        ("v5", two),
+    ):
+        status, said = server.push(f"{oid}:refs/tags/{name}")
+        assert status != 0, name
+        assert "[rule-refuses]" in said
+
+
+def test_tags_in_the_history_mode(server: Server) -> None:
+    intro = in_history(server)
+    tag = server.history.tag("v1", intro, signed="alice")
+    status, said = server.push(f"{intro}:{MAIN}", f"{tag}:refs/tags/v1")
+    assert status == 0, said
+    side = server.history.commit(signed="alice", files={POLICY_PATH: POLICY.replace("alice", "mallory")})
+    evil = server.history.tag("v2", side, by="mallory", signed="mallory")
+    status, said = server.push(f"{evil}:refs/tags/v2")
+    assert status != 0
+    assert f"tag v2 {evil}" in said
+    assert side in said
+
+
+def test_a_name_like_an_option(server: Server) -> None:
+    good = server.history.commit(signed="alice", files={"a": "1"})
+    bad = server.history.commit(by="alice", files={"a": "1"})
+    for oid, accepted in ((good, True), (bad, False)):
+        for ref in ("refs/heads/--all", "refs/tags/--exec=x", "refs/heads/-", "refs/heads/a b".replace(" ", "\u00e9")):
+            status, said = server.push(f"+{oid}:{ref}")
+            assert (status == 0) == accepted, said
+
+
+def test_tags_of_tags_trees_and_blobs(server: Server) -> None:
+    history = server.history
+    one = history.commit(signed="alice", files={"a": "1"})
+    bad = history.commit(one, by="alice", files={"a": "2"})
+    tree = history.tree({"a": "1"})
+
+    def tag(name: str, kind: str, target: str, signer: str | None) -> str:
+        payload = f"object {target}\ntype {kind}\ntag {name}\ntagger Alice <alice@example.com> 1704067200 +0000\n\nx\n"
+        signature = history.signer("alice@example.com", payload.encode(), history.clock) if signer else b""  # type: ignore[misc]
+        return history.add("tag", payload.encode() + signature)
+
+    inner = tag("inner", "commit", one, None)
+    pushes = {
+        "outer": (tag("outer", "tag", inner, "alice"), True),
+        "outer-unsigned": (tag("outer-unsigned", "tag", tag("i", "commit", one, "alice"), None), False),
+        "outer-bad-commit": (tag("outer-bad-commit", "tag", tag("j", "commit", bad, "alice"), "alice"), False),
+        "tree": (tag("tree", "tree", tree, "alice"), True),
+        "tree-unsigned": (tag("tree-unsigned", "tree", tree, None), False),
+        "bare-tree": (tree, False),
+    }
+    for name, (oid, accepted) in pushes.items():
+        status, said = server.push(f"{oid}:refs/tags/{name}")
+        assert (status == 0) == accepted, (name, said)
+
+
+# --- trouble ---------------------------------------------------------------------------------------------------------
+
+
+def test_killed(server: Server) -> None:
+    """Killed for its memory, say: nobody of ours is left to speak but the shim."""
+    wrap(server, "kill -9 $$")
+    one = server.history.commit(signed="alice", files={"a": "1"})
+    status, said = server.push(f"{one}:{MAIN}")
+    assert status != 0
+    assert "was killed (status 137)" in refusal(said)
+    assert server.ref(MAIN) == ""
+
+
+def test_no_file_can_be_written(server: Server) -> None:
+    """A full disk: no temporary file, no cache (bash and dash count in blocks; none are none)."""
+    wrap(server, "ulimit -f 0")
+    one = server.history.commit(signed="alice", files={"a": "1"})
+    status, said = server.push(f"{one}:{MAIN}")
+    assert status != 0
+    assert "[hook-resources]" in refusal(said)
+    assert server.ref(MAIN) == ""
+
+
+def test_out_of_time_leaves_nobody_at_work(server: Server) -> None:
+    """In the middle of the verification: the refusal comes in time, and its processes are gone with it."""
+    server.config("gitsign.hookTimeout", "1.5")
+    tip = server.history.commit(signed="alice", files={"a": "1"})
+    for _ in range(3000):
+        tip = server.history.commit(tip, signed="alice")
+    mark = str(uuid.uuid4())
+    server.environment["PUSH_MARK"] = mark
+    began = time.monotonic()
+    status, said = server.push(f"{tip}:{MAIN}")
+    assert status != 0
+    assert "[hook-timeout]" in refusal(said)
+    assert time.monotonic() - began < 30
+    deadline = time.monotonic() + 5
+    while (left := marked(mark)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert left == []
+
+
+def marked(mark: str) -> list[str]:
+    """Processes that have the mark in their environment."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark.encode() in (entry / "environ").read_bytes():
+                found.append((entry / "cmdline").read_bytes().decode("utf-8", "replace"))
+        except OSError:
+            continue
+    return found
+
+
+# --- the states of a reference transaction ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("state", "accepted"), [("prepared", False), ("committed", True), ("aborted", True)])
+def test_only_what_is_prepared_can_be_refused(server: Server, state: str, accepted: bool) -> None:
+    bad = server.history.commit(by="alice", files={"a": "1"})
+    server.history.write(server.bare.path, {})
+    server.install("reference-transaction")
+    line = f"{'0' * 40} {bad} {MAIN}\n".encode()
+    done = run_hook(server, "reference-transaction", state, stdin=line)
+    assert (done.returncode == 0) == accepted, done.stderr
+
+
+def run_hook(server: Server, name: str, *arguments: str, stdin: bytes) -> "subprocess.CompletedProcess[bytes]":
+    return subprocess.run(
+        [str(server.bare.path / "hooks" / name), *arguments],
+        cwd=server.bare.path,
+        env=environment(**server.environment, GIT_DIR=str(server.bare.path)),
+        input=stdin,
+        capture_output=True,
+        check=False,
+    )
+
+
+def test_local_changes_of_refs_are_judged_too(server: Server) -> None:
+    """update-ref, branch and fetch on the server itself; HEAD and what is not below refs/ are git's own notes."""
+    (server.bare.path / "hooks/pre-receive").unlink()
+    server.install("reference-transaction")
+    good = server.history.commit(signed="alice", files={"a": "1"})
+    bad = server.history.commit(good, by="alice", files={"a": "2"})
+    server.history.write(server.bare.path, {})
+    bare = server.bare
+    assert bare.run("update-ref", MAIN, good, stdin=b"", **server.environment).returncode == 0
+    done = bare.run("update-ref", MAIN, bad, stdin=b"", **server.environment)
+    assert done.returncode != 0
+    assert bad.encode() in done.stderr
+    assert bare.run("branch", "x", bad, stdin=b"", **server.environment).returncode != 0
+    assert bare.run("symbolic-ref", "HEAD", "refs/heads/other", stdin=b"", **server.environment).returncode == 0
+    assert bare.run("branch", "-m", "main", "renamed", stdin=b"", **server.environment).returncode == 0
+    assert server.ref("refs/heads/renamed") == good
+
+
+# --- where hooks are -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", ["plain", "hooksPath", "worktree", "subfolder"])
+def test_hooks_go_where_git_looks_for_them(server: Server, tmp_path: Path, where: str) -> None:
+    """Installed from any place, the hook runs: a commit that is refused says so."""
+    repo = ScratchRepo.init(tmp_path / "home")
+    for key in ("gitsign.trustedRoot", "gitsign.policy"):
+        repo.git("config", key, server.bare.git("config", key))
+    start = server.history.commit(signed="alice", files={"sub/a": "1"})
+    bad = server.history.commit(start, by="alice", files={"sub/a": "2"})
+    server.history.write(repo.path / ".git", {MAIN: start})
+    repo.git("reset", "-q", "--hard")
+    place = repo.path
+    if where == "hooksPath":
+        repo.git("config", "core.hooksPath", "my hooks")
+    elif where == "worktree":
+        place = tmp_path / "linked"
+        repo.git("worktree", "add", "-q", "-b", "linked", str(place))
+    elif where == "subfolder":
+        place = repo.path / "sub"
+    program = str(server.folder / "gitsign-py")
+    done = run_program(server, place, "hooks", "install", "--local", "--program", program)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(b"installed") == 3
+    assert run_program(server, place, "hooks", "status").stdout.count(b"ours") == 3
+    pushed = ScratchRepo(place).run("push", str(server.bare.path), f"{bad}:{MAIN}", stdin=b"", **server.environment)
+    assert pushed.returncode != 0
+    assert bad.encode() in pushed.stderr
+    assert b"remote:" not in pushed.stderr, "it was the clone's own hook that refused"
+    assert run_program(server, place, "hooks", "uninstall").stdout.count(b"removed") == 3
+    assert b"ours" not in run_program(server, place, "hooks", "status").stdout
+
+
+def run_program(server: Server, place: Path, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
+    return subprocess.run(
+        [str(server.folder / "gitsign-py"), *arguments],
+        cwd=place,
+        env=environment(**server.environment),
+        capture_output=True,
+        check=False,
+    )
