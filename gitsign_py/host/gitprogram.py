@@ -18,6 +18,8 @@ TIMEOUT = 60.0
 """Seconds that one answer of git may take."""
 
 _PIECE = 1 << 16
+# What git says when it would fetch an object: promisor-remote.c (2.39, then since GIT_NO_LAZY_FETCH).
+_PARTIAL = (b"from promisor remote", b"lazy fetching disabled")
 
 # git(1), environment variables; the graft file is one that cannot exist, which git passes over without a word.
 _ALWAYS = {
@@ -72,9 +74,15 @@ def complaint(stderr: bytes, status: int) -> GitsignError:
     """Turn git's own words into an error.
 
     UsageError ``repository-missing``, ConfigError ``repository-untrusted`` (git's safe.directory), UncheckedError
-    ``git-failed``.
+    ``object-missing`` (a partial clone), ``git-failed``.
     """
     words = first_words(stderr) or f"exit status {status}"
+    if any(sign in stderr for sign in _PARTIAL):
+        return UncheckedError(
+            "object-missing",
+            "an object is not in this partial clone, and nothing is fetched while judging",
+            hint="fetch the rest first: git fetch --refetch --no-filter",
+        )
     if "not a git repository" in words:
         return UsageError(
             "repository-missing",
