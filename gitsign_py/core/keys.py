@@ -147,6 +147,8 @@ def _load_rsa(bits: bytes) -> rsa.RSAPublicKey:
     reader = der.Reader(der.parse(bits, der.SEQUENCE).content)
     modulus, exponent = der.read_integer(reader.next()), der.read_integer(reader.next())
     reader.done()
+    if modulus <= 0 or exponent <= 0:  # RFC 8017 §3.1: both are positive
+        raise FormatError("key-invalid", "RSA key has a number that is not positive")
     if modulus.bit_length() < MINIMUM_RSA_BITS:
         raise FormatError(
             "key-unsupported", f"RSA key of {modulus.bit_length()} bits, at least {MINIMUM_RSA_BITS} asked"

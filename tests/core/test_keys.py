@@ -66,6 +66,18 @@ def test_pem() -> None:
         keys.load_pem(text * 2)
 
 
+@pytest.mark.parametrize(
+    ("modulus", "exponent"),
+    [(-(1 << 2048) - 1, 65537), (0, 65537), ((1 << 2048) + 1, -3), ((1 << 2048) + 1, 0), ((1 << 2048) + 1, 4)],
+)
+def test_numbers_that_no_rsa_key_has(modulus: int, exponent: int) -> None:
+    """RFC 8017 section 3.1; a negative one once ended in an internal error."""
+    numbers = der.sequence(der.integer(modulus), der.integer(exponent))
+    with pytest.raises(FormatError) as caught:
+        keys.load_spki(der.sequence(der.sequence(der.oid(oids.RSA), der.null()), der.bit_string(numbers)))
+    assert caught.value.reason == "key-invalid"
+
+
 def test_keys_that_are_refused() -> None:
     small = spki(rsa.generate_private_key(65537, 1024))
     other_curve = spki(ec.generate_private_key(ec.SECP256K1()))
