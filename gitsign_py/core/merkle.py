@@ -173,7 +173,10 @@ def verify_consistency(size1: int, size2: int, proof: Sequence[bytes], root1: by
         )
     if size1 in (0, size2):  # nothing to prove: the roots are known
         _check_proof("consistency", proof, 0)
-        _same_root(root2 if size1 else empty_root(), root1, size1)
+        if size1 == 0:
+            _same_root(empty_root(), root1, size1)
+        if size1 == size2:
+            _same_root(root2, root1, size1)
         return
     # The path of the old tree's last complete part in the new tree; a power of two is such a part by itself.
     skip = (size1 & -size1).bit_length() - 1

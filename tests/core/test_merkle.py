@@ -164,6 +164,8 @@ def test_consistency_at_the_edges() -> None:
     assert consistency_refused(5, 3, [], ROOTS[5], ROOTS[3]) == "consistency-size-order"
     assert consistency_refused(-1, 3, [], ROOTS[0], ROOTS[3]) == "consistency-size-order"
     assert consistency_refused(0, 3, [], ROOTS[1], ROOTS[3]) == "consistency-proof-mismatch"
+    assert consistency_refused(0, 0, [], ROOTS[0], ROOTS[1]) == "consistency-proof-mismatch"
+    assert consistency_refused(0, 0, [], ROOTS[1], ROOTS[1]) == "consistency-proof-mismatch"
     assert consistency_refused(0, 3, [ROOTS[1]], ROOTS[0], ROOTS[3]) == "consistency-proof-too-long"
     assert consistency_refused(3, 3, [], ROOTS[3], ROOTS[2]) == "consistency-proof-mismatch"
     assert consistency_refused(2, 3, [b"short"], ROOTS[2], ROOTS[3]) == "consistency-proof-hash-length"
