@@ -16,6 +16,8 @@ from gitsign_py.errors import FormatError
 
 MAX_CERTIFICATE_BYTES = 64 * 1024
 MAX_EXTENSIONS = 64
+_SERIAL_BITS = 8 * 20 - 1  # 20 octets with a sign, RFC 5280 §4.1.2.2
+_RFC5280_ARCS = ("2.5.29.", "1.3.6.1.5.5.7.1.")  # id-ce and id-pe: every extension there is one DER value
 _RFC822_NAME, _URI, _OTHER_NAME = 0x81, 0x86, 0xA0  # GeneralName choices, RFC 5280 §4.2.1.6
 
 
@@ -89,12 +91,14 @@ def _parse_tbs(data: bytes, tbs: der.Element, algorithm: der.Element, signature:
     version = reader.next(0xA0)
     if der.read_integer(der.parse(version.content)) != 2:  # v3, RFC 5280 §4.1.2.1
         raise FormatError("certificate-version", "certificate is not X.509 version 3")
-    serial = der.read_integer(reader.next())
+    serial = _serial(reader.next())
     if reader.next(der.SEQUENCE).raw != algorithm.raw:  # RFC 5280 §4.1.1.2
         raise FormatError("certificate-algorithm-mismatch", "certificate names two different signature algorithms")
-    issuer = reader.next(der.SEQUENCE)
+    issuer = _name(reader.next(der.SEQUENCE))
+    if not der.parse(issuer).content:  # RFC 5280 §4.1.2.4; a subject may be empty
+        raise FormatError("certificate-issuer-empty", "certificate's issuer has no name")
     not_before, not_after = _validity(reader.next(der.SEQUENCE))
-    subject = reader.next(der.SEQUENCE)
+    subject = _name(reader.next(der.SEQUENCE))
     spki = reader.next(der.SEQUENCE)
     extensions = reader.next(0xA3)
     reader.done()
@@ -102,8 +106,8 @@ def _parse_tbs(data: bytes, tbs: der.Element, algorithm: der.Element, signature:
         raw=data,
         tbs=tbs.raw,
         serial=serial,
-        issuer=issuer.raw,
-        subject=subject.raw,
+        issuer=issuer,
+        subject=subject,
         not_before=not_before,
         not_after=not_after,
         public_key=load_spki(spki.raw),
@@ -111,6 +115,25 @@ def _parse_tbs(data: bytes, tbs: der.Element, algorithm: der.Element, signature:
         signature=signature,
         extensions=_extensions(extensions),
     )
+
+
+def _serial(element: der.Element) -> int:
+    """Not negative, at most 20 octets (RFC 5280 §4.1.2.2). Zero stands in old roots; a signer's may not be (fulcio)."""
+    serial = der.read_integer(element)
+    if not 0 <= serial < 1 << _SERIAL_BITS:
+        raise FormatError("certificate-serial", "certificate's serial number is negative or longer than 20 octets")
+    return serial
+
+
+def _name(element: der.Element) -> bytes:
+    """A Name as it stands, its form checked: RDNSequence of SETs of (type, value) (RFC 5280 §4.1.2.4)."""
+    for part in element.children():
+        for pair in der.parse(part.raw, der.SET).children():
+            reader = der.Reader(der.parse(pair.raw, der.SEQUENCE).content)
+            der.read_oid(reader.next())
+            reader.next()
+            reader.done()
+    return element.raw
 
 
 def _algorithm(element: der.Element) -> str:
@@ -124,9 +147,15 @@ def _algorithm(element: der.Element) -> str:
 
 def _validity(element: der.Element) -> tuple[datetime, datetime]:
     reader = der.Reader(element.content)
-    times = der.read_time(reader.next()), der.read_time(reader.next())
+    times = _whole_second(reader.next()), _whole_second(reader.next())
     reader.done()
     return times
+
+
+def _whole_second(element: der.Element) -> datetime:
+    if b"." in element.content:  # RFC 5280 §4.1.2.5.2; timestamps alone may have fractions
+        raise FormatError("der-time", "certificate's validity has a fraction of a second")
+    return der.read_time(element)
 
 
 def _extensions(element: der.Element) -> tuple[Extension, ...]:
@@ -147,6 +176,8 @@ def _extension(element: der.Element) -> Extension:
         raise FormatError("der-default", "certificate extension spells out a default value")
     value = der.read_octet_string(reader.next())
     reader.done()
+    if oid.startswith(_RFC5280_ARCS):
+        der.parse(value)
     return Extension(oid, flag is not None, value)
 
 
@@ -194,7 +225,10 @@ def extended_key_usage(certificate: Certificate) -> tuple[str, ...] | None:
 
 
 def basic_constraints(certificate: Certificate) -> tuple[bool, int | None]:
-    """(cA, pathLenConstraint) of basicConstraints (RFC 5280 §4.2.1.9); (False, None) when it is not there."""
+    """(cA, pathLenConstraint) of basicConstraints (RFC 5280 §4.2.1.9); (False, None) when it is not there.
+
+    Raises FormatError ``der-...``, or ``certificate-path-length`` for a length below zero or without cA.
+    """
     extension = certificate.extension(oids.BASIC_CONSTRAINTS)
     if extension is None:
         return False, None
@@ -202,8 +236,14 @@ def basic_constraints(certificate: Certificate) -> tuple[bool, int | None]:
     flag = reader.optional(der.BOOLEAN)
     length = reader.optional(der.INTEGER)
     reader.done()
-    is_ca = flag is not None and der.read_boolean(flag)
-    return is_ca, None if length is None else der.read_integer(length)
+    if flag is not None and not der.read_boolean(flag):  # DEFAULT FALSE
+        raise FormatError("der-default", "basicConstraints spells out a default value")
+    most = None if length is None else der.read_integer(length)
+    if most is not None and (flag is None or most < 0):
+        raise FormatError(
+            "certificate-path-length", "certificate has a path length that only a CA may have, or a negative one"
+        )
+    return flag is not None, most
 
 
 @lru_cache(maxsize=256)
@@ -213,6 +253,8 @@ def key_identifiers(certificate: Certificate) -> tuple[bytes | None, bytes | Non
     subject_id = None if subject is None else der.read_octet_string(der.parse(subject.value))
     authority_id = None
     if authority is not None:
-        key_id = der.Reader(der.parse(authority.value, der.SEQUENCE).content).optional(0x80)
+        reader = der.Reader(der.parse(authority.value, der.SEQUENCE).content)
+        key_id, _, _ = (reader.optional(tag) for tag in (0x80, 0xA1, 0x82))  # the issuer's name and serial are hints
+        reader.done()
         authority_id = None if key_id is None else key_id.content
     return subject_id, authority_id

@@ -4,6 +4,7 @@ A leaf has exactly one subject alternative name. Its issuer stands in one or bot
 there they must agree, so that nobody is one person to an old reader and another to a new one.
 """
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -19,6 +20,12 @@ from gitsign_py.core.frozen import field, frozen
 from gitsign_py.errors import FormatError, VerificationError
 
 _DIGITAL_SIGNATURE = 0
+_LABEL = r"[A-Za-z0-9_~!$&'()*+,;=%-]+"
+_AUTHORITY = rf"(?:[^@/?#\[\]]*@)?(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:.]+\])?(?::[0-9]*)?"
+_URI = (  # RFC 3986 §4.1: with a scheme or without; an authority's host has no empty labels
+    rf"(?:[A-Za-z][A-Za-z0-9+.-]*:(?://{_AUTHORITY}(?=[/?#]|\Z)|(?!//))|(?!//|[^/?#]*:))"
+    r"(?:[A-Za-z0-9!#$&'()*+,;=:@/?~._\[\]-]|%[0-9A-Fa-f]{2})*"
+)
 
 
 @frozen
@@ -37,7 +44,8 @@ class CertificateIdentity:
 def certificate_identity(certificate: Certificate) -> CertificateIdentity:
     """Read identity, issuer and claims of a leaf.
 
-    Raises VerificationError ``certificate-san-missing``, ``-several``, ``-unsupported`` or ``certificate-issuer-...``.
+    Raises VerificationError ``certificate-san-missing``, ``-several``, ``-unsupported``, ``-invalid`` or
+    ``certificate-issuer-...``.
     """
     names = subject_alt_names(certificate)
     if not names:
@@ -52,6 +60,8 @@ def certificate_identity(certificate: Certificate) -> CertificateIdentity:
         )
     if not names[0].value.isprintable():
         raise VerificationError("certificate-san-unsupported", "certificate's identity holds unprintable characters")
+    if names[0].kind == "uri" and not re.fullmatch(_URI, names[0].value):  # compiled when one is met: start-up counts
+        raise VerificationError("certificate-san-invalid", "certificate's identity is no valid URI")
     return CertificateIdentity(
         names[0].value, names[0].kind, _issuer(certificate), MappingProxyType(_claims(certificate))
     )
@@ -100,8 +110,11 @@ def _text_claim(certificate: Certificate, oid: str) -> str | None:
 def check_profile(certificate: Certificate) -> None:
     """Check that a leaf may sign code and is no CA (certificate-specification; RFC 5280 §4.2.1.3, §4.2.1.12).
 
-    Raises VerificationError ``certificate-is-ca``, ``certificate-key-usage`` or ``certificate-not-code-signing``.
+    Raises VerificationError ``certificate-is-ca``, ``certificate-key-usage``, ``certificate-not-code-signing`` or
+    ``certificate-serial``.
     """
+    if certificate.serial == 0:  # RFC 5280 §4.1.2.2: positive
+        raise VerificationError("certificate-serial", "certificate's serial number is zero")
     is_ca, _ = basic_constraints(certificate)
     usage = key_usage(certificate)
     if is_ca or (usage is not None and 5 in usage):

@@ -77,6 +77,44 @@ def test_names_that_are_refused(names: list[x509.GeneralName], reason: str) -> N
     assert refusal(fulcio.certificate_identity, INTERMEDIATE.leaf(names=names)) == reason
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://github.com/a/b/.github/workflows/x.yml@refs/heads/main",
+        "https://gitlab.com/a/b//.gitlab-ci.yml@refs/heads/v1.0%2B%C3%BC",
+        "spiffe://example.org/ns/a/sa/b",
+        "https://user@example.org:8443?x=[1]#y",
+        "https://[2001:db8::1]:443/",
+        "urn:example:alice",
+        "file:///alice",
+        "alice/bob",
+    ],
+)
+def test_uris(text: str) -> None:
+    assert fulcio.certificate_identity(INTERMEDIATE.leaf(names=[x509.UniformResourceIdentifier(text)])).value == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://a b/",
+        "https://a/%zz",
+        "https://a/%2",
+        "https://a..b/",
+        "https://a./",
+        "https://[::1",
+        "https://a:80x/",
+        "https://a/<b>",
+        "//a..b/",
+        "1:a",
+    ],
+)
+def test_uris_that_are_none(text: str) -> None:
+    """Go's crypto/x509 refuses the certificate as a whole, and with it every client that is built on it."""
+    leaf = INTERMEDIATE.leaf(names=[x509.UniformResourceIdentifier(text)])
+    assert refusal(fulcio.certificate_identity, leaf) == "certificate-san-invalid"
+
+
 def test_uri_and_other_name() -> None:
     uri = INTERMEDIATE.leaf(
         names=[x509.UniformResourceIdentifier("https://github.com/o/r/.github/workflows/x.yml@refs/heads/main")]

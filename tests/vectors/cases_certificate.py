@@ -1,6 +1,7 @@
 """Steps 2.1 to 2.4: the certificate's path, profile, SCT and names."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from gitsign_py.core import der, oids
@@ -11,6 +12,7 @@ from tests.support.forgedworld import (
     EMAIL,
     ISSUER,
     KEY_CERT_SIGN,
+    T0,
     WINDOW,
     Authority,
     World,
@@ -18,6 +20,7 @@ from tests.support.forgedworld import (
     extension,
     issuer_claims,
     make_ca,
+    sign,
     usage,
 )
 from tests.vectors.case import Case
@@ -98,6 +101,26 @@ def _extension_twice(certificate: bytes) -> bytes:
     return der.sequence(der.sequence(*(one.raw for one in fields), again), *(one.raw for one in rest))
 
 
+def _refilled(name: str, title: str, reason: str, number: int, field: bytes) -> Case:
+    """A leaf that its CA signed with another field ``number`` of the TBSCertificate (RFC 5280 §4.1)."""
+
+    def other(world: World, certificate: bytes) -> bytes:
+        tbs, algorithm, _ = der.parse(certificate).children()
+        fields = [one.raw for one in tbs.children()]
+        fields[number] = field
+        made = der.sequence(*fields)
+        return der.sequence(made, algorithm.raw, der.bit_string(sign(world.intermediate.key, made)))
+
+    def make(world: World) -> Forged:
+        return forge(world, certificates=lambda parts: [other(world, parts[0])])
+
+    return Case(name, title, "1.1", reason, make)
+
+
+def _times(not_before: bytes) -> bytes:
+    return der.sequence(der.encode(der.GENERALIZED_TIME, not_before), der.utc_time(T0 + timedelta(minutes=10)))
+
+
 def _no_authorities(trusted: TrustedRoot) -> TrustedRoot:
     return replace(trusted, certificate_authorities=())
 
@@ -126,6 +149,7 @@ CASES = (
     _chain("issuer-not-ca", "an issuer that is no CA", "certificate-issuer-not-ca", ca=False),
     _chain("issuer-key-usage", "an issuer without keyCertSign", "certificate-issuer-key-usage", bits=DIGITAL_SIGNATURE),
     _chain("issuer-no-key-usage", "an issuer without keyUsage", "certificate-issuer-key-usage", bits=None),
+    _chain("issuer-path-length", "a negative path length", "certificate-path-length", path_length=-1),
     _chain("issuer-purpose", "a CA for time stamping", "certificate-issuer-purpose", purpose=[oids.TIME_STAMPING]),
     _chain(
         "issuer-critical-unknown",
@@ -158,6 +182,39 @@ CASES = (
         "1.1",
         "certificate-extension-repeated",
         lambda world: forge(world, certificates=lambda parts: [_extension_twice(parts[0])]),
+    ),
+    _refilled("leaf-serial-negative", "a negative serial number", "certificate-serial", 1, der.integer(-21)),
+    _refilled("leaf-serial-long", "a serial number of 21 octets", "certificate-serial", 1, der.integer(1 << 160)),
+    _refilled(
+        "leaf-time-fraction",
+        "a validity in tenths of a second",
+        "der-time",
+        4,
+        _times(f"{T0:%Y%m%d%H%M%S}.5Z".encode()),
+    ),
+    _refilled("leaf-issuer-empty", "an issuer without a name", "certificate-issuer-empty", 3, der.sequence()),
+    _refilled("leaf-subject-malformed", "a subject that is no name", "der-unexpected-tag", 5, der.sequence(der.null())),
+    _refilled(
+        "leaf-extension-malformed",
+        "an extension whose value is cut off",
+        "der-truncated",
+        7,
+        der.context(3, der.sequence(extension("1.3.6.1.5.5.7.1.1", b"\x30\x05a"))),
+    ),
+    _leaf("leaf-serial-zero", "the serial number zero", "2.2", "certificate-serial", serial=0),
+    _leaf(
+        "leaf-path-length",
+        "a path length without being a CA",
+        "2.2",
+        "certificate-path-length",
+        extra=[constraints(ca=False, path_length=1)],
+    ),
+    _leaf(
+        "leaf-default-spelled",
+        "a default value that is spelled out",
+        "2.2",
+        "der-default",
+        extra=[extension(oids.BASIC_CONSTRAINTS, der.sequence(der.boolean(False)), critical=True)],
     ),
     _leaf("leaf-is-ca", "a CA as a leaf", "2.2", "certificate-is-ca", extra=[constraints(ca=True)]),
     _leaf("leaf-key-cert-sign", "a leaf that may sign certificates", "2.2", "certificate-is-ca", bits=KEY_CERT_SIGN),
@@ -256,6 +313,20 @@ CASES = (
         "2.4",
         "certificate-san-invalid",
         names=((0x81, "\u0430lice@example.com".encode()),),
+    ),
+    _leaf(
+        "san-uri-space",
+        "a URI with a space",
+        "2.4",
+        "certificate-san-invalid",
+        names=((0x86, b"https://example.com/alice smith"),),
+    ),
+    _leaf(
+        "san-uri-host",
+        "a URI whose host has an empty label",
+        "2.4",
+        "certificate-san-invalid",
+        names=((0x86, b"https://example..com/alice"),),
     ),
     _leaf("san-empty", "an empty name", "2.4", "certificate-san-unsupported", names=((0x81, b""),)),
     _leaf("issuer-missing", "no issuer", "2.4", "certificate-issuer-missing", claims=[]),
