@@ -119,7 +119,7 @@ def _signer(material: Message, version: str) -> tuple[tuple[bytes, ...], str | N
 def _entries(material: Message, version: str) -> tuple[LogEntry, ...]:
     items = material.items("tlogEntries", most=MAX_ENTRIES)
     entries = tuple(_entry(item, material.path(f"tlogEntries[{number}]"), version) for number, item in enumerate(items))
-    if len(set(entries)) != len(entries):
+    if len({(entry.log_id, entry.log_index) for entry in entries}) != len(entries):  # however else they differ
         raise FormatError("bundle-duplicate", "bundle has the same log entry twice")
     return entries
 

@@ -15,7 +15,8 @@ from gitsign_py.errors import FormatError
 IN_TOTO_PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPES = frozenset({"https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1"})
 MAX_SIGNATURES = 32
-MAX_SUBJECTS = 10_000
+MAX_SUBJECTS = 1024  # these two are the limits of sigstore-go
+MAX_DIGESTS = 32
 MAX_STATEMENT_BYTES = 16 << 20
 _MAX_TOKENS = 400_000
 
@@ -97,6 +98,8 @@ def _subject(value: Any) -> Subject:
     digests = value.get("digest") if isinstance(value, dict) else None
     if not isinstance(digests, dict) or not digests:
         raise FormatError("statement-malformed", "in-toto subject has no digest")
+    if len(digests) > MAX_DIGESTS:
+        raise FormatError("statement-malformed", f"in-toto subject has more than {MAX_DIGESTS} digests")
     if not all(isinstance(digest, str) for digest in digests.values()):
         raise FormatError("statement-malformed", "in-toto subject's digest is not a string")
     name = value.get("name", "")

@@ -161,6 +161,7 @@ MATERIAL = "verificationMaterial"
         (changed("messageSignature", "messageDigest", "algorithm", value=["SHA2_256"]), "bundle-digest"),
         (changed("messageSignature", "messageDigest", "algorithm", value="SHA2_512"), "bundle-digest"),
         (changed(MATERIAL, "tlogEntries", value=[ENTRY] * 2), "bundle-duplicate"),
+        (changed(MATERIAL, "tlogEntries", value=[ENTRY, ENTRY | {"integratedTime": "1"}]), "bundle-duplicate"),
         (changed(MATERIAL, "tlogEntries", value=[ENTRY] * 33), "json-too-many"),
         (changed(MATERIAL, "tlogEntries", 0, "canonicalizedBody"), "bundle-entry"),
         (changed(MATERIAL, "tlogEntries", 0, "logIndex", value="-1"), "json-int64"),

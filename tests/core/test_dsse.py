@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sigstore.dsse import _pae
 
-from gitsign_py.core.dsse import MAX_SUBJECTS, Statement, Subject, names_artifact, pae, parse_statement
+from gitsign_py.core.dsse import MAX_DIGESTS, MAX_SUBJECTS, Statement, Subject, names_artifact, pae, parse_statement
 from gitsign_py.errors import FormatError
 
 STATEMENT: dict[str, Any] = {
@@ -55,6 +55,7 @@ def test_a_statement_is_read_and_foreign_fields_are_passed_over() -> None:
         ({"subject": [{"digest": {"sha256": 7}}]}, "statement-malformed"),
         ({"subject": ["a"]}, "statement-malformed"),
         ({"subject": [{"digest": {"a": "b"}}] * (MAX_SUBJECTS + 1)}, "statement-malformed"),
+        ({"subject": [{"digest": {str(n): "b" for n in range(MAX_DIGESTS + 1)}}]}, "statement-malformed"),
         ({"predicateType": None}, "statement-malformed"),
         ({"predicate": []}, "statement-malformed"),
     ],
