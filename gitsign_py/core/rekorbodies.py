@@ -13,6 +13,7 @@ from typing import Any
 from gitsign_py.core.dsse import MAX_SIGNATURES, Envelope
 from gitsign_py.core.encoding import b64_decode, b64_encode, hex_decode, load_json, pem_decode
 from gitsign_py.core.frozen import frozen
+from gitsign_py.core.keydetails import key_details
 from gitsign_py.core.protojson import Message
 from gitsign_py.errors import FormatError
 
@@ -26,12 +27,14 @@ _VERIFIERS = {"CERTIFICATE": "certificate", "PUBLIC KEY": "public-key"}
 class LoggedSignature:
     """A signature as the log has it: ``verifier_der`` is a certificate or a SubjectPublicKeyInfo, DER.
 
-    ``verifier_kind`` is ``certificate`` or ``public-key``.
+    ``verifier_kind`` is ``certificate`` or ``public-key``; ``key_kind`` the kind of key that the entry states (Rekor v2
+    alone, else empty).
     """
 
     signature: bytes
     verifier_der: bytes
     verifier_kind: str
+    key_kind: str = ""
 
 
 @frozen
@@ -147,8 +150,12 @@ def _proto_signature(item: Message) -> LoggedSignature:
     which = verifier.only_one("x509Certificate", "publicKey")
     if which is None:
         raise FormatError("log-body-malformed", "log entry's signature has no verifier")
+    details = key_details(verifier.value("keyDetails"))
+    if details is None:
+        raise FormatError("log-body-malformed", "log entry's keyDetails names an algorithm that is not supported")
     raw = _required(verifier, which, ("rawBytes",)).data("rawBytes")
-    return LoggedSignature(item.data("content"), raw, "certificate" if which == "x509Certificate" else "public-key")
+    kind = "certificate" if which == "x509Certificate" else "public-key"
+    return LoggedSignature(item.data("content"), raw, kind, details.kind)
 
 
 def dsse_v001_body(envelope: Envelope, verifier_pems: Sequence[bytes]) -> bytes:

@@ -250,6 +250,7 @@ def _signed(bundle: Bundle, artifact: Artifact, leaf: Certificate | None, key: P
         signature=bundle.signature,
         verifier_der=leaf.raw if leaf is not None else key.spki,
         verifier_kind="certificate" if leaf is not None else "public-key",
+        key_kind=key.kind,
         envelope=envelope,
         digest=artifact.digest if envelope is None else envelope_digest(envelope),
     )
@@ -289,6 +290,8 @@ def _check_time(
         if times:
             facts["time"] = format_rfc3339(min(proven.time for proven in times))
             facts["sources"] = ", ".join(proven.source for proven in times)
+        else:
+            facts["note"] = "no time is proven, and a managed key needs none"
     if signer is not None:
         check_validity(steps, signer, times)
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from gitsign_py.core import merkle
 from gitsign_py.core.dsse import Envelope, pae
 from gitsign_py.core.frozen import frozen
+from gitsign_py.core.keydetails import key_details
 from gitsign_py.core.logentry import LogEntry, leaf_hash_of, parse_hashedrekord
 from gitsign_py.core.rekorbodies import LoggedSignature, parse_envelope_body
 from gitsign_py.core.tlogproof import check_log_window, verify_entry, verify_promise
@@ -29,13 +30,15 @@ class Signed:
     """What the bundle's signature is: its bytes, who made it, and what it is over.
 
     ``verifier_der`` is the leaf's DER or the managed key's SubjectPublicKeyInfo, ``verifier_kind`` ``certificate`` or
-    ``public-key``; ``envelope`` is None for a message signature; ``digest`` gives the digest of the signed bytes (the
-    artifact, or the envelope's PAE) under a hash's name and raises VerificationError when only another is known.
+    ``public-key``, ``key_kind`` the kind of the key in it; ``envelope`` is None for a message signature; ``digest``
+    gives the digest of the signed bytes (the artifact, or the envelope's PAE) under a hash's name and raises
+    VerificationError when only another is known.
     """
 
     signature: bytes
     verifier_der: bytes
     verifier_kind: str
+    key_kind: str
     envelope: Envelope | None
     digest: Callable[[str], bytes]
 
@@ -133,7 +136,9 @@ def _check_hashedrekord(entry: LogEntry, signed: Signed) -> None:
     record = parse_hashedrekord(entry.body)
     if record.version != entry.version:
         raise FormatError("log-body-kind", f"log entry says version {entry.version[:20]}, its body {record.version}")
-    logged = LoggedSignature(record.signature, record.verifier_der, record.verifier_kind)
+    details = key_details(record.key_details)
+    key_kind = details.kind if details else ""
+    logged = LoggedSignature(record.signature, record.verifier_der, record.verifier_kind, key_kind)
     _check_signature((logged,), signed)
     if record.digest != signed.digest(record.algorithm):
         raise VerificationError(
@@ -165,6 +170,8 @@ def _check_signature(logged: tuple[LoggedSignature, ...], signed: Signed) -> Non
     if (logged[0].verifier_kind, logged[0].verifier_der) != (signed.verifier_kind, signed.verifier_der):
         name = "certificate" if signed.verifier_kind == _CERTIFICATE_KIND else "public key"
         raise VerificationError("log-entry-other-certificate", f"log entry is by another {name}")
+    if logged[0].key_kind not in ("", signed.key_kind):  # stated beside the key, so that other readers may go by it
+        raise VerificationError("log-entry-mismatch", f"log entry says that the key is of kind {logged[0].key_kind}")
 
 
 def envelope_digest(envelope: Envelope) -> Callable[[str], bytes]:

@@ -54,7 +54,7 @@ def dsse_v002(**change: Any) -> bytes:
 def test_the_form_of_rekor_v2_is_read() -> None:
     logged = parse_envelope_body(dsse_v002(), "dsse", "0.0.2")
     assert logged.payload_digest == DIGEST
-    assert logged.signatures == (LoggedSignature(b"signature", CERTIFICATE, "certificate"),)
+    assert logged.signatures == (LoggedSignature(b"signature", CERTIFICATE, "certificate", "ecdsa-p256"),)
     assert logged.payload_type is None
 
 

@@ -27,7 +27,7 @@ from gitsign_py.verification.bundle import (
     artifact_of_digest,
 )
 from gitsign_py.verification.identity import Expected, ExpectedIdentity
-from tests.support import tsafactory
+from tests.support import bundles, tsafactory
 from tests.support.bundlecheck import (
     KINDS,
     MATERIAL,
@@ -441,6 +441,15 @@ def test_a_ca_outside_its_window(maker: BundleMaker) -> None:
 )
 def test_another_identity(maker: BundleMaker, expected: ExpectedIdentity, reason: str) -> None:
     refused(maker, maker.message(), "6.1", reason, expected=expected)
+
+
+@pytest.mark.parametrize("kind", ["hashedrekord 0.0.2", "dsse 0.0.2", ""])
+def test_a_log_entry_that_states_another_kind_of_key(
+    maker: BundleMaker, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(bundles, "DETAILS", "PKIX_ED25519")
+    made = maker.attestation(kind) if kind else maker.message(tiled=True)
+    refused(maker, made, "4.2", "log-entry-mismatch")
 
 
 def test_version_01_with_a_proof_that_contradicts_itself(maker: BundleMaker) -> None:
