@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +12,8 @@ from typing import Any
 
 from securesystemslib.signer import CryptoSigner  # type: ignore[attr-defined]
 from tuf.api.metadata import (  # type: ignore[attr-defined]
+    DelegatedRole,
+    Delegations,
     Metadata,
     MetaFile,
     Root,
@@ -21,6 +24,15 @@ from tuf.api.metadata import (  # type: ignore[attr-defined]
 )
 
 ROLES = ("root", "timestamp", "snapshot", "targets")
+
+
+@dataclass(frozen=True)
+class Delegation:
+    """A role that another one hands all names on to, with a key of its own."""
+
+    name: str
+    targets: dict[str, bytes]
+    delegations: "tuple[Delegation, ...]" = ()
 
 
 class TufRepository:
@@ -42,19 +54,39 @@ class TufRepository:
             root.add_key(self.signers[role].public_key, role)
         return self._write(f"{self.root_version}.root.json", root, "root")
 
-    def publish(self, targets: dict[str, bytes], *, days: int = 7, version: int | None = None) -> None:
+    def publish(
+        self,
+        targets: dict[str, bytes],
+        *,
+        days: int = 7,
+        version: int | None = None,
+        delegations: tuple[Delegation, ...] = (),
+    ) -> None:
         """Write targets, snapshot and timestamp of the next version."""
         self.version = version or self.version + 1
-        listed = Targets(version=self.version, expires=_in(30))
+        names = self._publish_role("targets", targets, delegations)
+        meta = {f"{name}.json": MetaFile(self.version) for name in names}
+        snapshot = Snapshot(version=self.version, expires=_in(30), meta=meta)
+        self._write(f"{self.version}.snapshot.json", snapshot, "snapshot")
+        stamp = Timestamp(version=self.version, expires=_in(days), snapshot_meta=MetaFile(self.version))
+        self._write("timestamp.json", stamp, "timestamp")
+
+    def _publish_role(self, role: str, targets: dict[str, bytes], delegations: tuple[Delegation, ...]) -> list[str]:
+        """Write the role and those that it delegates to; gives the names of all."""
+        listed, names = Targets(version=self.version, expires=_in(30)), [role]
         for name, data in targets.items():
             info = TargetFile.from_data(name, data)
             listed.targets[name] = info
             (self.directory / "targets" / f"{info.hashes['sha256']}.{name}").write_bytes(data)
-        self._write(f"{self.version}.targets.json", listed, "targets")
-        snapshot = Snapshot(version=self.version, expires=_in(30), meta={"targets.json": MetaFile(self.version)})
-        self._write(f"{self.version}.snapshot.json", snapshot, "snapshot")
-        stamp = Timestamp(version=self.version, expires=_in(days), snapshot_meta=MetaFile(self.version))
-        self._write("timestamp.json", stamp, "timestamp")
+        for one in delegations:
+            key = self.signers.setdefault(one.name, CryptoSigner.generate_ecdsa()).public_key
+            listed.delegations = listed.delegations or Delegations({}, {})
+            assert listed.delegations.roles is not None
+            listed.delegations.keys[key.keyid] = key
+            listed.delegations.roles[one.name] = DelegatedRole(one.name, [key.keyid], 1, False, ["*"])
+            names += self._publish_role(one.name, one.targets, one.delegations)
+        self._write(f"{self.version}.{role}.json", listed, role)
+        return names
 
     @property
     def root(self) -> bytes:

@@ -10,10 +10,10 @@ import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from datetime import timedelta
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from tuf.api.metadata import DelegatedRole  # type: ignore[attr-defined]
 
 from gitsign_py.clients.rekor import MAX_FOUND, RekorClient
 from gitsign_py.clients.session import HttpSession
@@ -25,12 +25,13 @@ from gitsign_py.core.timestampbuild import parse_request
 from gitsign_py.core.token import check_state, parse_unverified
 from gitsign_py.errors import GitsignError
 from gitsign_py.verification import verify_signature
+from tests.clients import test_tuf
 from tests.fuzz.seed import seeds
 from tests.support.badserver import reply, serving
 from tests.support.forge import COMMIT, TREE, forge
 from tests.support.forgedworld import T0, World
 from tests.support.stack import RunningStack
-from tests.support.tufrepo import TufRepository, serve
+from tests.support.tufrepo import Delegation, TufRepository, serve
 from tests.vectors.cases_object import OTHER_TREE
 from tests.verification import test_refused
 
@@ -275,13 +276,58 @@ def test_cve_2020_6173_metadata_of_very_many_signatures_is_refused(mirror: TufRe
 
 
 def test_cve_2021_41131_names_from_metadata_do_not_leave_the_cache(mirror: TufRepository, tmp_path: Path) -> None:
-    """Also CVE-2026-24137: the client asks for two targets by names of its own, whatever else is listed."""
+    """Also CVE-2026-24137, CVE-2026-24686: two targets are asked for by names of our own, whatever else is listed."""
     mirror.publish({"trusted_root.json": b"{}", "..%2Fescaped.json": b"{}"})
     with serve(mirror.directory) as url:
         initialize(url, mirror.root, tmp_path / "inside" / "cache")
     assert {path.name for path in tmp_path.iterdir()} == {"tuf", "inside"}
     assert [path.name for path in (tmp_path / "inside").iterdir()] == ["cache"]
-    assert int(version("tuf").partition(".")[0]) >= 6
+
+
+def test_ghsa_qp9x_wp8f_qgjj_the_case_of_a_name_counts_on_every_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.path.normcase", str.lower)  # as on Windows
+    role = DelegatedRole("a", ["key"], 1, terminating=False, paths=["Root/*"])
+    assert role.is_delegated_path("Root/trusted_root.json")
+    assert not role.is_delegated_path("root/trusted_root.json")
+
+
+def test_cve_2022_29173_older_metadata_is_not_newer(mirror: TufRepository, tmp_path: Path) -> None:
+    test_tuf.test_rolled_back_metadata_is_refused(mirror, tmp_path)
+    test_tuf.test_stored_snapshot_older_than_the_timestamp_says_is_refused(mirror, tmp_path / "again")
+
+
+@pytest.mark.parametrize(("listed", "found"), [({"trusted_root.json": b"top"}, b"top"), ({}, b"first")])
+def test_cve_2024_47534_delegations_are_followed_in_their_order(
+    mirror: TufRepository, tmp_path: Path, listed: dict[str, bytes], found: bytes
+) -> None:
+    """The top role before those that it delegates to, and among them the first before what it delegates to."""
+    inner = Delegation("inner", {"trusted_root.json": b"inner"})
+    first = Delegation("first", {"trusted_root.json": b"first"}, (inner,))
+    second = Delegation("second", {"trusted_root.json": b"second"})
+    mirror.publish(listed, delegations=(first, second))
+    with serve(mirror.directory) as url:
+        assert initialize(url, mirror.root, tmp_path / "cache").trusted_root == found
+
+
+@pytest.mark.parametrize("threshold", [0, -1])
+def test_cve_2026_23992_a_threshold_of_none_is_refused(mirror: TufRepository, tmp_path: Path, threshold: int) -> None:
+    root = json.loads(mirror.root)
+    root["signed"]["roles"]["timestamp"]["threshold"] = threshold
+    root["signatures"] = []
+    with serve(mirror.directory) as url:
+        assert reason(initialize, url, json.dumps(root).encode(), tmp_path / "cache") == "trust-root-tampered"
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+@pytest.mark.parametrize("name", ["2.root.json", "timestamp.json", "1.snapshot.json", "1.targets.json"])
+@pytest.mark.parametrize("text", ["[]", "{}", '{"signed": 1, "signatures": 1}', "[" * 400, '{"signed": {"_type": []}}'])
+def test_cve_2026_23991_json_that_is_no_metadata_is_refused(
+    mirror: TufRepository, tmp_path: Path, name: str, text: str
+) -> None:
+    (mirror.directory / name).write_text(text)
+    with serve(mirror.directory) as url:
+        assert reason(initialize, url, mirror.root, tmp_path / "cache").startswith("trust-root")
+    gc.collect()
 
 
 # --- the table -------------------------------------------------------------------------------------------------------
