@@ -16,7 +16,7 @@ Every case that the verifier refuses by design, with the number of the step that
 reason codes do not change between versions.
 
 Each vector is judged three times and must fare the same: by the library (`verification.verify_signature`), by
-`gitsign-py verify`, and by what git is told through its gpg protocol (`git verify-commit`, `git verify-tag`). The
+`gitsign-py verify`, and by `git verify-commit` or `git verify-tag`. The
 vectors are forged in process by [`tests/support/forge.py`](../tests/support/forge.py); `python -m
 tests.vectors.generate` writes them anew, the same bytes each time. This page is written by `python -m
 tests.vectors.table` and a test holds it equal to them.
