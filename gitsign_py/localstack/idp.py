@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from gitsign_py.core.encoding import load_json
 from gitsign_py.core.signingconfig import Service as Endpoint
@@ -29,7 +29,8 @@ from gitsign_py.localstack.service import Refusal, Request, Response, Route, Ser
 
 NAME = "idp"
 ROLE = "idp"
-ALGORITHM = "ES256"
+KEY_KIND, ALGORITHM = "rsa-2048", "RS256"
+"""What the public issuer signs with; cosign takes a token on its command line under no other algorithm."""
 CLIENT_ID = "sigstore"
 TOKEN_SECONDS = 60
 """Lifetime of a token when nobody asks for another: as short as the public issuer's."""
@@ -98,15 +99,15 @@ class Issuer:
         }
         self._codes: dict[str, Authorization] = {}
         self._lock = threading.Lock()
-        context.keyring.ensure(ROLE, "ecdsa-p256", context.now(NAME))
+        context.keyring.ensure(ROLE, KEY_KIND, context.now(NAME))
 
     @property
     def keys(self) -> tuple[ServerKey, ...]:
         """Every key that signed tokens, oldest first."""
-        return self.context.keyring.all(ROLE)
+        return tuple(key for key in self.context.keyring.all(ROLE) if key.kind == KEY_KIND)
 
     def mint(self, order: TokenOrder) -> str:
-        """Sign a token: compact JWS, ES256, with ``kid``."""
+        """Sign a token: compact JWS, RS256, with ``kid``."""
         key = self.context.keyring.current(ROLE)
         headers = {"kid": key_name(key)}
         return jwt.encode(self._claims(order), key.private, algorithm=ALGORITHM, headers=headers)
@@ -260,8 +261,13 @@ def _extra_claims(text: str) -> dict[str, Any]:
 
 
 def _jwk(key: ServerKey) -> dict[str, str]:
-    """A P-256 key as RFC 7518 §6.2.1 has it: coordinates of 32 bytes each."""
-    assert isinstance(key.private, ec.EllipticCurvePrivateKey)  # noqa: S101 - the issuer makes no other kind
+    """An RSA key as RFC 7518 §6.3.1 has it: modulus and exponent in as few bytes as hold them."""
+    assert isinstance(key.private, rsa.RSAPrivateKey)  # noqa: S101 - the issuer's keys are of no other kind
     numbers = key.private.public_key().public_numbers()
-    x, y = (base64.urlsafe_b64encode(n.to_bytes(32, "big")).rstrip(b"=").decode() for n in (numbers.x, numbers.y))
-    return {"kty": "EC", "crv": "P-256", "alg": ALGORITHM, "use": "sig", "kid": key_name(key), "x": x, "y": y}
+    modulus, exponent = (_base64url_uint(number) for number in (numbers.n, numbers.e))
+    return {"kty": "RSA", "alg": ALGORITHM, "use": "sig", "kid": key_name(key), "n": modulus, "e": exponent}
+
+
+def _base64url_uint(number: int) -> str:
+    data = number.to_bytes((number.bit_length() + 7) // 8, "big")
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

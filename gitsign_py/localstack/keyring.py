@@ -13,18 +13,19 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from gitsign_py.core.keys import PublicKey, load_spki
 from gitsign_py.core.trust import Validity
 from gitsign_py.errors import ConfigError
 from gitsign_py.localstack.state import State
 
-PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 _MAKERS: dict[str, Callable[[], PrivateKey]] = {
     "ecdsa-p256": lambda: ec.generate_private_key(ec.SECP256R1()),
     "ecdsa-p384": lambda: ec.generate_private_key(ec.SECP384R1()),
     "ed25519": ed25519.Ed25519PrivateKey.generate,
+    "rsa-2048": lambda: rsa.generate_private_key(65537, 2048),
 }
 _COLUMNS = "number, role, kind, file, certificate, starts, ends, tree_id"
 
@@ -55,9 +56,11 @@ class ServerKey:
         return self.public.key_id
 
     def sign(self, data: bytes) -> bytes:
-        """Sign: ECDSA as DER with the hash of the curve's strength (P-256 SHA-256, P-384 SHA-384), or Ed25519."""
+        """Sign: ECDSA as DER with the hash of the curve's strength (P-384: SHA-384), Ed25519, or RSA as PKCS 1 v1.5."""
         if isinstance(self.private, ed25519.Ed25519PrivateKey):
             return self.private.sign(data)
+        if isinstance(self.private, rsa.RSAPrivateKey):
+            return self.private.sign(data, padding.PKCS1v15(), hashes.SHA256())
         digest = hashes.SHA384() if self.kind == "ecdsa-p384" else hashes.SHA256()
         return self.private.sign(data, ec.ECDSA(digest))
 
@@ -104,9 +107,9 @@ class Keyring:
         raise ConfigError("stack-key-missing", f"the local stack has no open key for {role}")
 
     def ensure(self, role: str, kind: str, starts: datetime, *, tree_id: int = 0) -> ServerKey:
-        """The current key of ``role``, made when there is none yet."""
+        """The current key of ``role``, made when there is none of this kind yet."""
         with self._state.transaction():
-            if not any(key.ends is None for key in self.all(role)):
+            if not any(key.ends is None and key.kind == kind for key in self.all(role)):
                 self.add(role, kind, starts, tree_id=tree_id)
             return self.current(role)
 

@@ -45,6 +45,12 @@ def test_token_verifies_by_discovery_and_key_set(stack: RunningStack) -> None:
     assert abs(claims["iat"] - time.time()) < 30
 
 
+def test_tokens_are_signed_as_the_public_issuer_signs(stack: RunningStack) -> None:
+    """cosign takes a token for a token only when its algorithm is RS256, and for a file name otherwise."""
+    assert jwt.get_unverified_header(stack.token())["alg"] == "RS256"
+    assert {key["kty"] for key in stack.get("/keys").json()["keys"]} == {"RSA"}
+
+
 def test_subject_is_the_same_for_the_same_address(stack: RunningStack) -> None:
     subjects = [verified(stack, stack.token(email))["sub"] for email in ("a@x.org", "a@x.org", "b@x.org")]
     assert subjects[0] == subjects[1] != subjects[2]
