@@ -20,6 +20,7 @@ from gitsign_py.localstack.ctlog import log_instance
 from gitsign_py.localstack.keyring import ServerKey
 from gitsign_py.localstack.merklestore import Leaf, Tree
 from gitsign_py.localstack.rekorparams import PATTERN, as_index, as_text, query_number, read_items, read_object
+from gitsign_py.localstack.rekorproposal import Proposed
 from gitsign_py.localstack.rekorsearch import search, store_terms
 from gitsign_py.localstack.service import Refusal, Request, Response, Route, Service, TrustPart, json_response
 
@@ -109,7 +110,7 @@ class Rekor:
         uuid = shard.uuid(leaf)
         return json_response({uuid: value}, 201, {"ETag": uuid, "Location": f"/api/v1/log/entries/{uuid}"})
 
-    def _append(self, shard: Shard, proposed: rekorkinds.Proposed, *, again: bool) -> Leaf:
+    def _append(self, shard: Shard, proposed: Proposed, *, again: bool) -> Leaf:
         seconds = int(self.context.now(NAME).timestamp())
         # A signed entry timestamp signs these four members as canonical JSON (RFC 8785).
         promise = rfc8785.dumps(_promised(shard, proposed.body, seconds, shard.offset + shard.tree.size()))

@@ -16,6 +16,8 @@ from gitsign_py.errors import FormatError
 from gitsign_py.localstack.service import Refusal, Request
 
 REQUEST = "hashedRekordRequestV002"
+_ENVELOPE_REQUEST = "dsseRequestV002"
+"""What early servers took for DSSE envelopes; since rekor-tiles 2 these are logged as hashedrekord over the PAE."""
 _Key = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 
@@ -45,9 +47,14 @@ def propose(request: Request) -> bytes:
         value = request.json_object()
     except FormatError as error:
         raise Refusal(400, error.message) from error
-    unknown = next((name for name in value if name != REQUEST), None)
+    unknown = next((name for name in value if name not in {REQUEST, _ENVELOPE_REQUEST}), None)
     if unknown is not None:
         raise Refusal(400, f'proto: unknown field "{unknown}"')
+    given = [name for name, asked in value.items() if asked is not None]  # null is not set (protobuf JSON)
+    if len(given) > 1:
+        raise Refusal(400, f'proto: error parsing "{given[1]}", oneof rekor.v2.CreateEntryRequest.spec is already set')
+    if given != [REQUEST]:
+        raise Refusal(400, "invalid type, must be hashedrekord")
     return _body(_child(value, REQUEST))
 
 

@@ -146,6 +146,14 @@ def test_other_requests_are_refused(stack: RunningStack, asked: dict[str, Any]) 
     assert (answer.status, answer.json()["code"]) == (400, 3)
 
 
+@pytest.mark.parametrize("asked", [{}, {"hashedRekordRequestV002": None}, {"dsseRequestV002": {"envelope": {}}}])
+def test_the_one_kind_of_request_is_named(stack: RunningStack, asked: dict[str, Any]) -> None:
+    """As rekor-tiles answers since its version 2: an envelope is logged as hashedrekord over its PAE."""
+    answer = stack.post(ENTRIES, asked)
+    wanted = {"code": 3, "message": "invalid type, must be hashedrekord", "details": []}
+    assert (answer.status, answer.json()) == (400, wanted)
+
+
 def test_tiles_bundles_and_checkpoint_belong_together(stack: RunningStack) -> None:
     for number in range(5):
         stack.post(ENTRIES, proposal(b"tile %d" % number))
