@@ -11,6 +11,7 @@ from gitsign_py.clients import tuf
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.trust import TrustedRoot, parse_trusted_root
 from gitsign_py.errors import UsageError
+from gitsign_py.host.config import Config
 from gitsign_py.host.paths import tuf_directory
 from gitsign_py.host.trustroot import embedded_tuf_root, read_bounded
 
@@ -19,7 +20,7 @@ examples:
   gitsign-py initialize
   gitsign-py initialize --mirror https://tuf.example.com --root root.json
 
-TUF_ROOT names another directory for the copy, TUF_MIRROR another repository.
+TUF_ROOT names another directory for the copy, TUF_MIRROR another repository, TUF_ROOT_JSON its root.json.
 exit status: 0 done, 2 usage or configuration, 3 expired, rolled back, tampered with, or not reached
 """
 
@@ -28,7 +29,7 @@ def run(arguments: list[str]) -> int:
     """Run ``gitsign-py initialize``."""
     options = _parser().parse_args(arguments)
     settings = wiring.load_settings()
-    mirror, root = _start(options, settings.config.tuf_mirror)
+    mirror, root = _start(options, settings.config)
     directory = tuf_directory(settings.environment)
     targets = tuf.initialize(mirror, root, directory)
     trusted_root = parse_trusted_root(targets.trusted_root)
@@ -56,15 +57,21 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _start(options: argparse.Namespace, configured: str) -> tuple[str, bytes]:
-    """Mirror and first root. Another mirror with the embedded root is a mirror of the public good repository."""
+def _start(options: argparse.Namespace, config: Config) -> tuple[str, bytes]:
+    """Mirror and first root. Another mirror with the embedded root is a mirror of the public good repository.
+
+    TUF_ROOT_JSON is the root of TUF_MIRROR, as in cosign, and says nothing about a mirror that --mirror names.
+    """
     if options.staging:
         if options.mirror or options.root:
             raise UsageError("option-conflict", "--staging does not go together with --mirror or --root")
         return tuf.STAGING_MIRROR, embedded_tuf_root("staging")
-    mirror = options.mirror or configured or tuf.PUBLIC_GOOD_MIRROR
-    root = embedded_tuf_root() if options.root is None else read_bounded(options.root, "--root")
-    return mirror, root
+    mirror = options.mirror or config.tuf_mirror or tuf.PUBLIC_GOOD_MIRROR
+    if options.root is not None:
+        return mirror, read_bounded(options.root, "--root")
+    if config.tuf_root_json is not None and mirror == config.tuf_mirror:
+        return mirror, read_bounded(str(config.tuf_root_json), "TUF_ROOT_JSON")
+    return mirror, embedded_tuf_root()
 
 
 def _summary(root: TrustedRoot) -> str:

@@ -260,7 +260,9 @@ def environment(info: StackInfo) -> dict[str, str]:
     """What clients read from the environment: ours, gitsign's, cosign's and sigstore's names."""
     urls = {f"{prefix}_{name}": info.url for prefix in ("GITSIGN", "SIGSTORE") for name in _URL_NAMES}
     files = {name: info.files[file] for name, file in _FILE_NAMES.items() if file in info.files}
-    return urls | files
+    # A cache of its own: of another stack at this address a client's usual cache would remember another root.
+    tuf = {"TUF_MIRROR": f"{info.url}/tuf", "TUF_ROOT": str(info.directory / "tuf-clients")}
+    return urls | files | tuf
 
 
 _URL_NAMES = ("FULCIO_URL", "REKOR_URL", "OIDC_ISSUER")
@@ -271,6 +273,8 @@ _FILE_NAMES = {
     "SIGSTORE_ROOT_FILE": "fulcio-chain.pem",
     "SIGSTORE_REKOR_PUBLIC_KEY": "rekor.pub",
     "SIGSTORE_CT_LOG_PUBLIC_KEY_FILE": "ctlog.pub",
+    "SIGSTORE_TSA_CERTIFICATE_FILE": "tsa-chain.pem",
+    "TUF_ROOT_JSON": "root.json",
 }
 
 

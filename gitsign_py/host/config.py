@@ -80,6 +80,7 @@ class Config:
     ctlog_public_key: Path | None
     tuf_root: Path | None
     tuf_mirror: str
+    tuf_root_json: Path | None
     enable_sigstore_go: bool
     sources: Mapping[str, Source] = field(repr=False, compare=False)
 

@@ -367,6 +367,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("tuf_root", "", ("TUF_ROOT",), _path, None, "directory of the TUF cache"),
     Setting("tuf_mirror", "", ("TUF_MIRROR",), _url, "", "TUF repository"),
+    Setting("tuf_root_json", "", ("TUF_ROOT_JSON",), _path, None, "first root.json to trust of TUF_MIRROR"),
     Setting(
         "enable_sigstore_go",
         "gitsign.enableSigstoreGo",

@@ -325,6 +325,17 @@ def test_initialize_keeps_a_trust_root_that_verifying_then_uses(place: Path, mak
     assert run(*check, "--offline", cwd=place).returncode == 0
 
 
+def test_initialize_takes_mirror_and_root_from_the_environment_together(place: Path) -> None:
+    repository = TufRepository(place / "tuf-repository")
+    repository.publish({"trusted_root.json": (place / "root.json").read_bytes()})
+    (place / "first.json").write_bytes(repository.root)
+    with serve(repository.directory) as url:
+        named = {"TUF_MIRROR": url, "TUF_ROOT_JSON": str(place / "first.json")}
+        done = run("initialize", "--mirror", url, cwd=place, **named | {"TUF_MIRROR": "http://127.0.0.1:9"})
+        assert done.returncode == 3, "a root.json that belongs to another mirror was taken"
+        assert json.loads(run("initialize", "--json", cwd=place, **named).stdout)["mirror"] == url
+
+
 def test_initialize_says_what_is_wrong(place: Path) -> None:
     repository = TufRepository(place / "tuf-repository")
     repository.publish({"trusted_root.json": b"{}"}, days=-1)

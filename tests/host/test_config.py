@@ -64,6 +64,7 @@ ALONE = {
     "SIGSTORE_CT_LOG_PUBLIC_KEY_FILE",
     "TUF_ROOT",
     "TUF_MIRROR",
+    "TUF_ROOT_JSON",
 }
 # A value for each field that is not the default: text and what it means.
 OTHER = {
@@ -104,6 +105,7 @@ OTHER = {
     "ctlog_public_key": ("/ck", Path("/ck")),
     "tuf_root": ("/tuf", Path("/tuf")),
     "tuf_mirror": ("https://tuf.example", "https://tuf.example"),
+    "tuf_root_json": ("/root.json", Path("/root.json")),
     "enable_sigstore_go": ("1", True),
 }
 BAD = {

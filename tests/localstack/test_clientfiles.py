@@ -46,8 +46,11 @@ def test_environment_points_at_the_stack(stack: RunningStack) -> None:
     for name in ("FULCIO_URL", "REKOR_URL", "OIDC_ISSUER"):
         assert found[f"GITSIGN_{name}"] == found[f"SIGSTORE_{name}"] == stack.url
     assert found["GITSIGN_TRUSTED_ROOT"] == str(stack.trusted_root)
-    for name in ("SIGSTORE_ROOT_FILE", "SIGSTORE_REKOR_PUBLIC_KEY", "SIGSTORE_CT_LOG_PUBLIC_KEY_FILE"):
-        assert Path(found[name]).read_text().startswith("-----BEGIN ")
+    pem = ("ROOT_FILE", "REKOR_PUBLIC_KEY", "CT_LOG_PUBLIC_KEY_FILE", "TSA_CERTIFICATE_FILE")
+    assert all(Path(found[f"SIGSTORE_{name}"]).read_text().startswith("-----BEGIN ") for name in pem)
+    assert found["TUF_MIRROR"] == f"{stack.url}/tuf"
+    assert Path(found["TUF_ROOT"]).is_relative_to(stack.directory)
+    assert json.loads(Path(found["TUF_ROOT_JSON"]).read_text())["signed"]["_type"] == "root"
 
 
 def test_stack_json_is_served_and_written(stack: RunningStack) -> None:
