@@ -17,7 +17,7 @@ from gitsign_py.core.signingconfig import Service as Endpoint
 from gitsign_py.core.trust import CertificateAuthority, Validity
 from gitsign_py.localstack import certificates, idtoken
 from gitsign_py.localstack.certificates import CertifiedKey
-from gitsign_py.localstack.certrequest import asked_key_v1, asked_key_v2, bearer, body_token, read_object
+from gitsign_py.localstack.certrequest import asked_key_v1, asked_key_v2, bearer, body_token, read_object, read_v2
 from gitsign_py.localstack.claims import Identity, identify, token_refusal
 from gitsign_py.localstack.context import Context
 from gitsign_py.localstack.ctlog import CtLog
@@ -86,7 +86,7 @@ class Fulcio:
 
     def sign_v2(self, request: Request) -> Response:
         """``POST /api/v2/signingCert``: a public key with a proof of possession, or a CSR; token in body or header."""
-        body = read_object(request)
+        body = read_v2(request)
         identity = self._identify(body_token(body) or bearer(request))
         key = asked_key_v2(body, identity)
         chain, detached = self._issue(identity, key)

@@ -16,8 +16,12 @@ from gitsign_py.localstack.service import Refusal, Request
 
 BAD_SIGNATURE = "The signature supplied in the request could not be verified"
 BAD_KEY = "The public key supplied in the request could not be parsed"
+WEAK_KEY = "The public key supplied in the request is insecure"
 BAD_CSR = "The certificate signing request could not be parsed"
 _HASHES = {"ecdsa-p384": "sha384", "ecdsa-p521": "sha512"}
+
+
+_KEY_FIELDS = ("publicKeyRequest", "certificateSigningRequest")
 
 
 def read_object(request: Request) -> dict[str, Any]:
@@ -28,18 +32,31 @@ def read_object(request: Request) -> dict[str, Any]:
         raise Refusal(400, error.message) from error
 
 
+def read_v2(request: Request) -> dict[str, Any]:
+    """The body of a v2 request, whose two ways to name a key are fields of one oneof. Raises Refusal (400)."""
+    body = read_object(request)
+    given = [name for name in body if name in _KEY_FIELDS and body[name] is not None]
+    if len(given) > 1:
+        oneof = "dev.sigstore.fulcio.v2.CreateSigningCertificateRequest.key"
+        raise Refusal(400, f'proto: error parsing "{given[1]}", oneof {oneof} is already set')
+    return body
+
+
 def _text(value: dict[str, Any], name: str) -> str:
     found = value.get(name)
     return found if isinstance(found, str) else ""
 
 
 def _bytes(value: dict[str, Any], name: str, message: str) -> bytes:
-    """A base64 field; Go's protobuf JSON takes both alphabets and does not ask for padding."""
+    """A base64 field; Go's protobuf JSON takes both alphabets and does not ask for padding.
+
+    ``message`` is the refusal of an empty one.
+    """
     text = _text(value, name).replace("-", "+").replace("_", "/").rstrip("=")
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise Refusal(400, message) from error
+        raise Refusal(400, f'proto: invalid value for bytes field {name}: "{_text(value, name)}"') from error
     if not data:
         raise Refusal(400, message)
     return data
@@ -87,11 +104,9 @@ def _proven_key(content: bytes, proof: bytes, identity: Identity) -> CertifiedKe
     except (ValueError, UnsupportedAlgorithm) as error:
         raise Refusal(400, BAD_KEY) from error
     known = _supported(key)
+    public = load_spki(_spki(known))
     try:
-        public = load_spki(_spki(known))
         public.verify(proof, identity.challenge.encode(), _HASHES.get(public.kind, "sha256"))
-    except FormatError as error:
-        raise Refusal(400, BAD_KEY) from error
     except InvalidSignatureError as error:
         raise Refusal(400, BAD_SIGNATURE) from error
     return known
@@ -112,11 +127,11 @@ def _key_of_csr(pem: bytes) -> CertifiedKey:
 
 def _supported(key: object) -> CertifiedKey:
     if not isinstance(key, CertifiedKey):
-        raise Refusal(400, BAD_KEY)
+        raise Refusal(400, WEAK_KEY)
     try:
         load_spki(_spki(key))  # curve, RSA size
     except FormatError as error:
-        raise Refusal(400, BAD_KEY) from error
+        raise Refusal(400, WEAK_KEY) from error
     return key
 
 

@@ -16,7 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gitsign_py.core.certificate import parse_certificate
 from gitsign_py.core.fulcio import certificate_identity, check_profile
-from gitsign_py.localstack.certrequest import BAD_CSR, BAD_KEY, BAD_SIGNATURE
+from gitsign_py.localstack.certrequest import BAD_CSR, BAD_KEY, BAD_SIGNATURE, WEAK_KEY
 from gitsign_py.localstack.claims import TOKEN_ERROR
 from tests.localstack.helpers import (
     DER_SPKI,
@@ -32,6 +32,8 @@ from tests.localstack.helpers import (
 )
 from tests.support.stack import Answer, RunningStack
 
+CSR, ONEOF = "certificateSigningRequest", "dev.sigstore.fulcio.v2.CreateSigningCertificateRequest.key"
+TWICE = f'proto: error parsing "{CSR}", oneof {ONEOF} is already set'
 WORKFLOW = {
     "job_workflow_ref": "o/r/.github/workflows/sign.yml@refs/heads/main",
     "job_workflow_sha": "1" * 40,
@@ -289,6 +291,7 @@ def test_bad_requests_get_the_real_messages(stack: RunningStack) -> None:
     forged = x509.load_der_x509_csr(der[:-1] + bytes([der[-1] ^ 1])).public_bytes(serialization.Encoding.PEM)
     key = good["publicKeyRequest"]["publicKey"]
     small = rsa.generate_private_key(65537, 1024).public_key().public_bytes(*PEM_SPKI).decode()
+    odd = ec.generate_private_key(ec.SECP224R1()).public_key().public_bytes(*PEM_SPKI).decode()
     proof = good["publicKeyRequest"]["proofOfPossession"]
 
     def with_key(content: object, proven: object = proof) -> dict[str, Any]:
@@ -297,13 +300,15 @@ def test_bad_requests_get_the_real_messages(stack: RunningStack) -> None:
     for body, message in [
         (signing_request(private, token, "mallory@example.com"), BAD_SIGNATURE),
         (with_key(key["content"], ""), BAD_SIGNATURE),
-        (with_key(key["content"], "*"), BAD_SIGNATURE),
+        (with_key(key["content"], "*"), 'proto: invalid value for bytes field proofOfPossession: "*"'),
         (with_key("nonsense"), BAD_KEY),
         (with_key(7), BAD_KEY),
-        (with_key(small), BAD_KEY),
+        (with_key(small), WEAK_KEY),
+        (with_key(odd), WEAK_KEY),
+        (with_key(key["content"]) | csr_request(private), TWICE),
         ({}, BAD_KEY),
         ({"publicKeyRequest": []}, BAD_KEY),
-        ({"certificateSigningRequest": "*"}, BAD_CSR),
+        ({CSR: "*"}, f'proto: invalid value for bytes field {CSR}: "*"'),
         ({"certificateSigningRequest": b64(b"nonsense")}, BAD_CSR),
         ({"certificateSigningRequest": b64(forged)}, BAD_SIGNATURE),
     ]:

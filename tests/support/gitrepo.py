@@ -31,7 +31,8 @@ print("[GNUPG:] NEWSIG\\n[GNUPG:] GOODSIG 0123456789ABCDEF someone\\n[GNUPG:] TR
 
 def environment(**more: str) -> dict[str, str]:
     """The environment for a scratch repository: nothing that points git elsewhere, fixed people and times."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "GITSIGN_", "SIGSTORE_"))}
+    others = ("GIT_", "GITSIGN_", "SIGSTORE_", "TUF_", "COSIGN_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     return {**kept, **ISOLATED, **more}
 
 
