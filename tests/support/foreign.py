@@ -1,0 +1,96 @@
+"""Other people's programs: where they are, and a bench on which they run against the local stack."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.gitrepo import environment
+from tests.support.stack import ROOT, RunningStack
+
+EMAIL = "alice@example.com"
+ARTIFACT = b"signed by one program, verified by another\n"
+_SOURCES = {
+    "cosign": "go install github.com/sigstore/cosign/v3/cmd/cosign@latest",
+    "fulcio": "go install github.com/sigstore/fulcio@latest",
+}
+
+
+def find_program(name: str) -> str:
+    """Its path: in GITSIGN_PY_TEST_TOOLS, on PATH, or where ``go install`` puts it. Skips the test without it."""
+    folders = (os.environ.get("GITSIGN_PY_TEST_TOOLS", ""), os.environ.get("PATH", ""), str(Path.home() / "go/bin"))
+    found = shutil.which(name, path=os.pathsep.join(folder for folder in folders if folder))
+    if found is None:
+        pytest.skip(f"{name} is not here ({_SOURCES[name]}; then PATH or GITSIGN_PY_TEST_TOOLS)")
+    return found
+
+
+@dataclass
+class ForeignBench:
+    """A directory with an artifact in it; programs run there with a home of their own and nothing of the tester's."""
+
+    folder: Path
+    stack: RunningStack
+
+    def __post_init__(self) -> None:
+        (self.folder / "home").mkdir()
+        self.artifact.write_bytes(ARTIFACT)
+
+    @property
+    def artifact(self) -> Path:
+        return self.folder / "artifact"
+
+    @property
+    def who(self) -> list[str]:
+        """The flags that ask for Alice, as cosign and we name them."""
+        return ["--certificate-identity", EMAIL, "--certificate-oidc-issuer", self.stack.url]
+
+    @property
+    def trust(self) -> list[str]:
+        """The flag that names the stack's trust root, for cosign and for us."""
+        return ["--trusted-root", str(self.stack.trusted_root)]
+
+    def run(self, *command: str, **env: str) -> "subprocess.CompletedProcess[str]":
+        """Run a program; a token is in SIGSTORE_ID_TOKEN."""
+        variables = {"HOME": str(self.folder / "home"), "PYTHONPATH": str(ROOT), "COSIGN_PASSWORD": "secret"}
+        token = {"SIGSTORE_ID_TOKEN": self.stack.token()}
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env=environment(**variables | token | env),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def good(self, *command: str, **env: str) -> "subprocess.CompletedProcess[str]":
+        """Run a program that must succeed."""
+        done = self.run(*command, **env)
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+        return done
+
+    def ours(self, *arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
+        """Run gitsign-py."""
+        return self.run(sys.executable, "-m", "gitsign_py", *arguments, **env)
+
+    def signing_config(self, rekor: int, *, timestamps: bool) -> str:
+        """The stack's signing configuration with one version of Rekor, and with timestamps or without."""
+        value = json.loads((self.stack.directory / "signing_config.json").read_text())
+        value["rekorTlogUrls"] = [url for url in value["rekorTlogUrls"] if url["majorApiVersion"] == rekor]
+        if not timestamps:
+            value["tsaUrls"] = []
+            del value["tsaConfig"]
+        path = self.folder / f"signing-config-{rekor}-{timestamps}.json"
+        path.write_text(json.dumps(value))
+        return str(path)
+
+    def log_kinds(self, bundle: str) -> list[str]:
+        """Kind and version of each log entry of a bundle."""
+        material = json.loads((self.folder / bundle).read_text())["verificationMaterial"]
+        return [" ".join(entry["kindVersion"].values()) for entry in material.get("tlogEntries", [])]
