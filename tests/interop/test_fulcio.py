@@ -1,0 +1,199 @@
+"""The real Fulcio between our issuer, our CT log and our client: it believes them, and ours does what it does."""
+
+import json
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from gitsign_py.core import oids
+from tests.localstack.helpers import PEM_SPKI, b64, new_key, signing_request
+from tests.support.foreign import EMAIL, find_program
+from tests.support.stack import RunningStack
+from tests.support.workbench import Workbench
+
+PASSWORD = "secret"
+START_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class RealFulcio:
+    """A Fulcio with the CA of the stack; it logs certificates in the stack's CT log."""
+
+    stack: RunningStack
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def answers(self, body: object) -> tuple[tuple[int, Any], tuple[int, Any]]:
+        """Status and body that the real one and the stack's give to the same request."""
+        real, ours = (post(port, json.dumps(body).encode()) for port in (self.port, self.stack.info.port))
+        return real, ours
+
+
+def post(port: int, body: bytes) -> tuple[int, Any]:
+    connection = HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request("POST", "/api/v2/signingCert", body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+    finally:
+        connection.close()
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [int(one.getsockname()[1]) for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+@pytest.fixture(scope="module")
+def fulcio(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealFulcio]:
+    program, folder = find_program("fulcio"), tmp_path_factory.mktemp("fulcio")
+    http, grpc, metrics = free_ports(3)
+    command = [program, "serve", "--host", "127.0.0.1", "--port", str(http), "--grpc-host", "127.0.0.1"]
+    command += ["--grpc-port", str(grpc), "--metrics-port", str(metrics)]
+    command += ["--legacy-unix-domain-socket", str(folder / "socket"), *configured(stack, folder)]
+    with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as child:
+        try:
+            wait(child, http, folder / "log")
+            yield RealFulcio(stack, http)
+        finally:
+            child.terminate()
+
+
+def configured(stack: RunningStack, folder: Path) -> list[str]:
+    """Its issuer, its CA (the key of the stack's, encrypted as it wants it) and its CT log."""
+    (folder / "config.yaml").write_text(
+        f"oidc-issuers:\n  {stack.url}:\n    issuer-url: {stack.url}\n    client-id: sigstore\n    type: email\n"
+    )
+    (file,) = (stack.directory / "keys").glob("fulcio-intermediate-*")
+    key = serialization.load_pem_private_key(file.read_bytes(), None)
+    encryption = serialization.BestAvailableEncryption(PASSWORD.encode())
+    form = serialization.PrivateFormat.TraditionalOpenSSL
+    (folder / "key.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, form, encryption))
+    ca = ["--ca", "fileca", "--fileca-cert", str(stack.directory / "fulcio-chain.pem"), "--fileca-watch=false"]
+    ca += ["--fileca-key", str(folder / "key.pem"), "--fileca-key-passwd", PASSWORD]
+    log = ["--ct-log-url", stack.url, "--ct-log-public-key-path", str(stack.directory / "ctlog.pub")]
+    return ["--config-path", str(folder / "config.yaml"), *ca, *log]
+
+
+def wait(child: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and child.poll() is None:
+        try:
+            if post(port, b"{}")[0] == 400:
+                return
+        except (OSError, ValueError):  # not listening yet, or its HTTP side waits for its gRPC side
+            pass
+        time.sleep(0.05)
+    raise AssertionError(f"Fulcio does not answer: {log.read_text()[-2000:]}")
+
+
+def test_a_commit_with_a_certificate_of_the_real_server(fulcio: RealFulcio, bench: Workbench) -> None:
+    env: dict[str, Any] = {"GITSIGN_FULCIO_URL": fulcio.url, "SIGSTORE_FULCIO_URL": fulcio.url}
+    bench.commit(SIGSTORE_ID_TOKEN=bench.stack.token(), **env)
+    done = bench.verify("HEAD")
+    assert done.returncode == 0, done.stdout
+    expired = bench.try_git("commit", "--allow-empty", "-S", "-m", "x", **env, SIGSTORE_ID_TOKEN="a.b.c")
+    assert expired.returncode != 0
+
+
+def leaf(answer: tuple[int, Any]) -> x509.Certificate:
+    assert answer[0] == 200, answer
+    pem = answer[1]["signedCertificateEmbeddedSct"]["chain"]["certificates"][0]
+    return x509.load_pem_x509_certificate(pem.encode())
+
+
+def test_both_give_the_same_certificate(fulcio: RealFulcio) -> None:
+    asked = signing_request(new_key(), fulcio.stack.token(), EMAIL)
+    real, ours = map(leaf, fulcio.answers(asked))
+    assert [(one.oid, one.critical) for one in real.extensions] == [(one.oid, one.critical) for one in ours.extensions]
+    for one, other in zip(real.extensions, ours.extensions, strict=True):
+        if one.oid.dotted_string != oids.SCT_LIST:  # a promise for each certificate
+            assert one.value.public_bytes() == other.value.public_bytes(), one.oid
+    assert (real.subject, real.issuer, real.signature_algorithm_oid) == (
+        ours.subject,
+        ours.issuer,
+        ours.signature_algorithm_oid,
+    )
+    assert real.not_valid_after_utc - real.not_valid_before_utc == ours.not_valid_after_utc - ours.not_valid_before_utc
+
+
+def csr(private: Any, algorithm: Any) -> str:
+    request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(private, algorithm)
+    return b64(request.public_bytes(serialization.Encoding.PEM))
+
+
+def requests(stack: RunningStack) -> dict[str, dict[str, Any]]:
+    """Requests, right and wrong, each with a name."""
+    key, token = new_key(), stack.token()
+    good, credentials = signing_request(key, token, EMAIL), {"credentials": {"oidcIdentityToken": token}}
+    p224, small = ec.generate_private_key(ec.SECP224R1()), rsa.generate_private_key(65537, 1024)
+    weak = {"publicKey": {"content": small.public_key().public_bytes(*PEM_SPKI).decode()}, "proofOfPossession": "AAAA"}
+    found: dict[str, dict[str, Any]] = {
+        "key": good,
+        "CSR": credentials | {"certificateSigningRequest": csr(key, hashes.SHA256())},
+        "Ed25519": credentials | {"certificateSigningRequest": csr(ed25519.Ed25519PrivateKey.generate(), None)},
+        "unknown field": good | {"unknown": 1},
+        "nothing": {},
+        "no key": credentials,
+        "no credentials": {name: value for name, value in good.items() if name != "credentials"},
+        "wrong proof": signing_request(key, token, "mallory@example.com"),
+        "no proof": credentials | {"publicKeyRequest": {"publicKey": good["publicKeyRequest"]["publicKey"]}},
+        "no PEM": credentials | {"publicKeyRequest": {"publicKey": {"content": "x"}, "proofOfPossession": "AAAA"}},
+        "no CSR": credentials | {"certificateSigningRequest": b64(b"x")},
+        "P-224": signing_request(p224, token, EMAIL),
+        "RSA of 1024 bits": credentials | {"publicKeyRequest": weak},
+        "no token": signing_request(key, "a.b.c", EMAIL),
+    }
+    tokens = {
+        "expired": stack.token(ttl=-60),
+        "other audience": stack.token(audience="x"),
+        "unverified": stack.token(email_verified=False),
+        "other issuer": stack.token(iss="https://elsewhere.example"),
+        "not yet": stack.token(nbf=1_999_999_999),
+        "issued later": stack.token(iat=1_999_999_999),
+        "no address": stack.token(email="", subject="me"),
+    }
+    return found | {name: signing_request(key, token, EMAIL) for name, token in tokens.items()}
+
+
+def test_both_give_the_same_answers(fulcio: RealFulcio) -> None:
+    for name, asked in requests(fulcio.stack).items():
+        real, ours = fulcio.answers(asked)
+        assert real[0] == ours[0], (name, real, ours)
+        if real[0] == 200:
+            assert set(real[1]) == set(ours[1]), name
+        else:  # details are ours alone: they say what the one sentence does not
+            assert {**real[1], "details": []} == {**ours[1], "details": []}, name
+
+
+@pytest.mark.parametrize(
+    ("change", "start"),
+    [
+        ({"certificateSigningRequest": "AAAA"}, "error parsing"),
+        ({"publicKeyRequest": {"proofOfPossession": "*"}}, "invalid value for bytes field proofOfPossession"),
+    ],
+)
+def test_what_no_message_can_be_is_told_alike(fulcio: RealFulcio, change: dict[str, Any], start: str) -> None:
+    """Except that the real one says at which character."""
+    asked = signing_request(new_key(), fulcio.stack.token(), EMAIL)
+    for name, value in change.items():
+        asked[name] = {**asked.get(name, {}), **value} if isinstance(value, dict) else value
+    for status, body in fulcio.answers(asked):
+        assert (status, body["code"]) == (400, 3)
+        assert start in body["message"]
