@@ -19,6 +19,7 @@ from gitsign_py.cli.tokens import Person, TokenDesk, needs_person
 from gitsign_py.clients.ambient import NAMES, detect
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.signin import remembered_token
+from gitsign_py.core.frozen import replace
 from gitsign_py.core.token import IdentityToken
 from gitsign_py.core.trust import TrustedRoot
 from gitsign_py.errors import UsageError
@@ -139,7 +140,7 @@ def _plan(kept: _Kept, context: Context, token: str | None) -> Plan:
         options=wiring.signing_options(settings, chosen, root),
         match_committer=config.match_committer,
         consent=wiring.consent_book(),
-        silent=lambda email: _silent(settings, chosen, http, email),
+        silent=lambda email: _silent(settings, chosen, http, email, forwarded=context.forwarded),
         given=given,
         note=Terminal(None, log_path=config.log_path, now=wiring.now).log,
     )
@@ -151,14 +152,19 @@ def _given(settings: wiring.Settings, token: str | None) -> TokenSource | None:
     return static_source(None, settings.environment)
 
 
-def _silent(settings: wiring.Settings, chosen: wiring.Endpoints, http: HttpSession, email: str) -> IdentityToken | None:
-    """Find a token without anybody: the local stack's, or a remembered sign-in.
+def _silent(
+    settings: wiring.Settings, chosen: wiring.Endpoints, http: HttpSession, email: str, *, forwarded: bool
+) -> IdentityToken | None:
+    """Find a token without anybody: the local stack's; for a forwarded request, which has nobody, a remembered one.
 
-    A platform's token is fetched where the platform's variables are: by the client.
+    A platform's token is fetched where the platform's variables are, and the keyring is asked where the person's
+    session is: by the client. What the agent found out about a keyring nobody would read.
     """
     if settings.config.token_provider in NAMES or (not settings.config.token_provider and detect(settings.environment)):
         return None
-    desk = TokenDesk(settings, chosen, http, Person(Mute(), email=email))
     if not needs_person(settings, chosen):
-        return desk.find()
-    return remembered_token(wiring.sign_in_settings(settings, chosen), wiring.sign_in_tools(settings, http, Mute()))
+        return TokenDesk(settings, chosen, http, Person(Mute(), email=email)).find()
+    if not forwarded:
+        return None
+    tools = replace(wiring.sign_in_tools(settings, http, Mute()), warned=None)
+    return remembered_token(wiring.sign_in_settings(settings, chosen), tools)

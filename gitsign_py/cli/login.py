@@ -57,7 +57,7 @@ def _text(facts: dict[str, object]) -> str:
     if facts["remembered"]:
         lines.append("The sign-in is remembered in the system's keyring; gitsign-py logout forgets it.")
     elif not facts["agent_until"]:
-        lines.append("Nothing was kept: there is no signing agent, and --remember was not given.")
+        lines.append("Nothing was kept: no signing agent holds the sign-in, and no keyring remembers it.")
     return "\n".join(lines)
 
 

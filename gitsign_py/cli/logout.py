@@ -7,9 +7,8 @@ import sys
 
 from gitsign_py.agent.client import ask, socket_path
 from gitsign_py.cli import wiring
-from gitsign_py.errors import ServiceError
 from gitsign_py.host.keystore import KeyringStore
-from gitsign_py.host.logins import LoginBook, LoginRecord
+from gitsign_py.host.logins import LoginRecord, forget
 
 _EPILOG = """\
 examples:
@@ -32,7 +31,8 @@ def run(arguments: list[str]) -> int:
     book = wiring.login_book()
     issuer, client_id = wiring.endpoints(settings).issuer, settings.config.client_id
     records = [one for one in book.all() if options.all or (one.issuer, one.client_id) == (issuer, client_id)]
-    forgotten = [record for record in records if _forget(book, record)]
+    store = KeyringStore()
+    forgotten = [record for record in records if forget(store, book, record, warn=_warn)]
     facts = {"forgotten": [{"identity": one.identity, "issuer": one.issuer} for one in forgotten], "keys": dropped}
     print(json.dumps(facts, indent=2, ensure_ascii=False) if options.json else _text(forgotten, dropped))
     return 0 if len(forgotten) == len(records) else 3
@@ -45,16 +45,8 @@ def _text(forgotten: list[LoginRecord], dropped: int) -> str:
     return "\n".join(lines)
 
 
-def _forget(book: LoginBook, record: LoginRecord) -> bool:
-    """Remove the refresh token first: a record without a token is a lie that does no harm, the other way it does."""
-    if record.remembered:
-        try:
-            KeyringStore().delete(record.secret_name)
-        except ServiceError as error:
-            print(f"gitsign-py: {record.identity} is still remembered: {error.message}", file=sys.stderr)
-            return False
-    book.remove(record.issuer, record.client_id)
-    return True
+def _warn(text: str) -> None:
+    print(f"gitsign-py: {text}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -273,7 +273,9 @@ def sign_in_tools(settings: Settings, http: "HttpSession", dialogue: "Dialogue")
     from gitsign_py.clients.signin import SignInTools
     from gitsign_py.host.keystore import KeyringStore
 
-    return SignInTools(http, dialogue, settings.environment, KeyringStore(), login_book(), now)
+    book = login_book()
+    warned = book.path.with_name("keyring-warning")
+    return SignInTools(http, dialogue, settings.environment, KeyringStore(), book, now, warned)
 
 
 def login_book() -> "LoginBook":

@@ -20,7 +20,7 @@ from gitsign_py.errors import ConfigError, ServiceError
 from gitsign_py.host.browser import can_open
 from gitsign_py.host.consent import Dialogue
 from gitsign_py.host.keystore import KeyringStore, remembered
-from gitsign_py.host.logins import LoginBook, LoginRecord, secret_name
+from gitsign_py.host.logins import LoginBook, LoginRecord, forget, secret_name
 from gitsign_py.host.tokens import static_source
 
 PERSONAL = ("interactive", "device", "oob")
@@ -40,7 +40,10 @@ class SignInSettings:
 
 @frozen
 class SignInTools:
-    """What a sign-in works with: the network, the person, this user's state, the time."""
+    """What a sign-in works with: the network, the person, this user's state, the time.
+
+    ``warned`` is the file that keeps a warning about the keyring from being repeated; None where nobody reads it.
+    """
 
     session: HttpSession
     dialogue: Dialogue
@@ -48,6 +51,7 @@ class SignInTools:
     store: KeyringStore
     logins: LoginBook
     now: Callable[[], datetime]
+    warned: Path | None = None
 
 
 def obtain_token(settings: SignInSettings, tools: SignInTools, *, flag: str | None = None) -> IdentityToken:
@@ -73,16 +77,18 @@ def remembered_token(settings: SignInSettings, tools: SignInTools) -> IdentityTo
     record = tools.logins.find(settings.issuer, settings.client_id)
     if record is None or not record.remembered:
         return None
-    stamp = tools.logins.path.with_name("keyring-warning")
-    secret = remembered(tools.store, record.secret_name, warn=tools.dialogue.show, stamp=stamp)
+    secret = remembered(tools.store, record.secret_name, warn=tools.dialogue.show, stamp=tools.warned)
     if secret is None:
         return None
     provider, client = discover(tools.session, settings.issuer), read_client(settings)
     try:
         tokens = refresh(tools.session, provider, client, secret, now=tools.now())
     except OAuthError as error:
+        if error.code != "invalid_grant":  # RFC 6749 §5.2: the others say nothing about the refresh token
+            tools.dialogue.show(f"{error.message}; the remembered sign-in was not used")
+            return None
         tools.dialogue.show(f"The remembered sign-in is no longer accepted ({error.code}); sign in again.")
-        tools.logins.put(replace(record, remembered=False))
+        forget(tools.store, tools.logins, record, warn=tools.dialogue.show)
         return None
     if tokens.refresh_token != secret:
         _store(settings, tools, tokens)
@@ -100,11 +106,7 @@ def sign_in(settings: SignInSettings, tools: SignInTools) -> Tokens:
     provider, client = discover(tools.session, settings.issuer), read_client(settings)
     way = settings.provider or choose(provider, settings, tools)
     tokens = _by(way, provider, client, settings, tools)
-    identity = tokens.claims.email or tokens.claims.subject
-    record = LoginRecord(settings.issuer, settings.client_id, identity, format_rfc3339(tools.now()), remembered=False)
-    if settings.browser.remember:
-        record = replace(record, remembered=_remember(settings, tools, tokens))
-    tools.logins.put(record)
+    _record(settings, tools, tokens)
     return tokens
 
 
@@ -145,6 +147,22 @@ def _by(way: str, provider: Provider, client: Client, settings: SignInSettings, 
         environment=tools.environment,
         now=tools.now,
     )
+
+
+def _record(settings: SignInSettings, tools: SignInTools, tokens: Tokens) -> None:
+    """Note who signed in. A refresh token of an earlier sign-in stays that person's, and never becomes another's."""
+    identity = tokens.claims.email or tokens.claims.subject
+    record = LoginRecord(settings.issuer, settings.client_id, identity, format_rfc3339(tools.now()), remembered=False)
+    if settings.browser.remember and _remember(settings, tools, tokens):
+        tools.logins.put(replace(record, remembered=True))
+        return
+    earlier = tools.logins.find(settings.issuer, settings.client_id)
+    if earlier is None or not earlier.remembered:
+        tools.logins.put(record)
+    elif earlier.identity == identity:
+        tools.logins.put(replace(record, remembered=True))
+    elif forget(tools.store, tools.logins, earlier, warn=tools.dialogue.show):
+        tools.logins.put(record)
 
 
 def _remember(settings: SignInSettings, tools: SignInTools, tokens: Tokens) -> bool:

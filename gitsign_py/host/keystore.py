@@ -4,6 +4,7 @@ A Secret Service without a desktop hangs in D-Bus, a locked one waits for a dial
 none. Signing must not depend on any of that. Only a refresh token is ever kept here, and only when the user said so.
 """
 
+import contextlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -103,14 +104,19 @@ def _unavailable(error: Exception) -> ServiceError:
 def remembered(store: KeyringStore, name: str, *, warn: Callable[[str], None], stamp: Path | None = None) -> str | None:
     """Look a secret up and carry on without it: a keyring in trouble is one warning, and None.
 
-    ``stamp`` is a file that remembers which warning was given, so that it is not repeated at every commit.
+    ``stamp`` is a file that remembers which warning was given, so that it is not repeated at every commit; a keyring
+    that answers again takes it away.
     """
     try:
-        return store.get(name)
+        secret = store.get(name)
     except ServiceError as error:
         if _first_time(stamp, error.reason):
             warn(f"{error.message}; going on without it")
         return None
+    if stamp is not None:
+        with contextlib.suppress(OSError):  # a stamp that stays only keeps one warning back
+            stamp.unlink(missing_ok=True)
+    return secret
 
 
 def _first_time(stamp: Path | None, reason: str) -> bool:

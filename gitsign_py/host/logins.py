@@ -7,11 +7,13 @@ for nothing, and it lets ``whoami`` answer without a server.
 import contextlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from gitsign_py.core.encoding import load_json
 from gitsign_py.core.frozen import frozen
-from gitsign_py.errors import FormatError
+from gitsign_py.errors import FormatError, ServiceError
+from gitsign_py.ports import SecretStore
 
 FILE_NAME = "logins.json"
 _MAX_BYTES = 1 << 20
@@ -78,6 +80,21 @@ class LoginBook:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 json.dump(value, file, indent=1)
             draft.replace(self.path)
+
+
+def forget(store: SecretStore, book: LoginBook, record: LoginRecord, *, warn: Callable[[str], None]) -> bool:
+    """Forget a sign-in: False, with a warning and the record kept, when the keyring does not give up its token.
+
+    The token goes first: a record without a token is a lie that does no harm, the other way it does.
+    """
+    if record.remembered:
+        try:
+            store.delete(record.secret_name)
+        except ServiceError as error:
+            warn(f"{record.identity} is still remembered: {error.message}")
+            return False
+    book.remove(record.issuer, record.client_id)
+    return True
 
 
 def _record(value: object) -> LoginRecord | None:
