@@ -5,8 +5,11 @@ line of plain words, the facts (hex, never repr) and a hint that a person can ac
 only ``cli`` turns them into exit statuses.
 """
 
-from collections.abc import Mapping
 from types import MappingProxyType
+
+TYPE_CHECKING = False  # typing and collections cost more than all the rest that a commit with an agent loads
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Fact = str | int | bool | None
 
@@ -18,7 +21,7 @@ class GitsignError(Exception):
     be empty), ``facts`` what was expected and what was got.
     """
 
-    def __init__(self, reason: str, message: str, *, hint: str = "", facts: Mapping[str, Fact] | None = None) -> None:
+    def __init__(self, reason: str, message: str, *, hint: str = "", facts: "Mapping[str, Fact] | None" = None) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
@@ -37,7 +40,7 @@ class VerificationError(GitsignError):
     """A check was made and failed: exit status 1. ``step`` is its number in docs/verification.md."""
 
     def __init__(
-        self, reason: str, message: str, *, step: str = "", hint: str = "", facts: Mapping[str, Fact] | None = None
+        self, reason: str, message: str, *, step: str = "", hint: str = "", facts: "Mapping[str, Fact] | None" = None
     ) -> None:
         super().__init__(reason, message, hint=hint, facts=facts)
         self.step = step

@@ -7,11 +7,14 @@ before Python has loaded anything of weight; without one, ``gitsigning`` or ``gi
 
 import os
 import sys
-from collections.abc import Mapping
 
 from gitsign_py.agent import client
 from gitsign_py.cli.gpgarguments import GpgCommand, parse_gpg_arguments
 from gitsign_py.errors import FormatError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAX_PAYLOAD = 64 << 20
 MAX_SIGNATURE_FILE = 2 << 20

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,9 +15,10 @@ import pytest
 
 from gitsign_py.agent import client
 from gitsign_py.agent.lifecycle import clean_environment, ensure_running, should_start
+from gitsign_py.core.gitobject import split_commit
 from gitsign_py.errors import GitsignError
 from tests.support.home import Home, living
-from tests.support.stack import RunningStack
+from tests.support.stack import ROOT, RunningStack
 
 
 @pytest.fixture
@@ -81,6 +83,35 @@ def test_what_the_agent_signs_every_verifier_accepts(home: Home) -> None:
     assert home.run("git", "verify-commit", "HEAD").returncode == 0  # by the agent
     home.gitsign("agent", "stop")
     assert home.run("git", "verify-commit", "HEAD").returncode == 0  # without it
+
+
+_MODULES = """
+import os, sys
+before = set(sys.modules)
+sys.path.insert(0, sys.argv.pop(1))
+from gitsign_py.cli import main
+status = main()
+print(status, *sorted(set(sys.modules) - before), file=sys.stderr)
+"""
+
+
+def test_with_a_warm_agent_the_client_loads_the_lightest_of_the_standard_library_alone(home: Home) -> None:
+    """contextlib, collections, re or typing would each cost more than all that is loaded here."""
+    home.gitsign("agent", "start")
+    commit = home.commit("one")
+    signed = split_commit(home.run("git", "cat-file", "commit", commit).stdout.encode())
+    (home.directory / "signature").write_bytes(signed.signature or b"")
+    (home.directory / "payload").write_bytes(signed.payload)
+    ours = {"", ".errors", ".agent", ".agent.client", ".agent.protocol", ".cli", ".cli.front", ".cli.gpgarguments"}
+    allowed = {f"gitsign_py{name}" for name in ours} | {"_socket", "types", "__editable___gitsign_py_finder"}
+    for arguments in (
+        ("--verify", home.directory / "signature", home.directory / "payload"),
+        ("-bsau", "alice@example.com", home.directory / "payload"),
+    ):
+        done = home.run(sys.executable, "-P", "-S", "-c", _MODULES, ROOT, *arguments)
+        status, *modules = done.stderr.splitlines()[-1].split()
+        assert status == "0", done.stderr
+        assert set(modules) <= allowed
 
 
 def test_the_agent_and_no_agent_give_git_the_same_verdict(home: Home) -> None:
