@@ -85,6 +85,7 @@ def test_what_the_agent_signs_every_verifier_accepts(home: Home) -> None:
     assert home.run("git", "verify-commit", "HEAD").returncode == 0  # without it
 
 
+NOWHERE = "/proc/no-agent.sock"  # where not even root can make one
 _MODULES = """
 import os, sys
 before = set(sys.modules)
@@ -123,10 +124,9 @@ def test_the_agent_and_no_agent_give_git_the_same_verdict(home: Home) -> None:
         input=raw.replace("good", "evil"), cwd=home.repository, env=home.variables,
         text=True, capture_output=True, check=True,
     ).stdout.strip()  # fmt: skip
-    nowhere = {"GITSIGN_CREDENTIAL_CACHE": str(home.directory / "none")}
     for revision in ("HEAD", bad):
         warm = home.run("git", "verify-commit", "--raw", revision)
-        cold = home.run("git", "verify-commit", "--raw", revision, **nowhere)
+        cold = home.run("git", "verify-commit", "--raw", revision, GITSIGN_CREDENTIAL_CACHE=NOWHERE)
         assert (warm.returncode, warm.stderr) == (cold.returncode, cold.stderr)
     assert "BADSIG" in warm.stderr
     assert home.status()["pid"]

@@ -224,7 +224,7 @@ def test_a_bad_setting_names_key_value_and_source(bench: Workbench, pair: str) -
 
 
 def test_closed_streams_and_missing_files_are_no_tracebacks(bench: Workbench) -> None:
-    done = bench.tool("--status-fd=1", "--verify", "/nonexistent", "-", stdin=b"x")
+    done = bench.tool("--status-fd=1", "--verify", str(bench.folder / "missing"), "-", stdin=b"x")
     assert done.returncode == 2
     assert b"Traceback" not in done.stderr
     assert b"internal error" not in done.stderr
