@@ -14,7 +14,7 @@ from gitsign_py.core.bundle import Bundle, format_bundle
 from gitsign_py.core.dsse import IN_TOTO_PAYLOAD_TYPE, Envelope, EnvelopeSignature, pae
 from gitsign_py.core.encoding import b64_encode
 from gitsign_py.core.timestampbuild import TimestampRequest, build_request
-from gitsign_py.credential import check_usable, obtain_credential
+from gitsign_py.credential import Credential, check_usable, obtain_credential
 from gitsign_py.errors import ServiceError, VerificationError
 from gitsign_py.signing import SigningOptions, SigningServices
 from gitsign_py.verification.bundle import Artifact, VerifiedBundle, verify_bundle
@@ -55,6 +55,13 @@ def attest(statement: bytes, artifact: Artifact, *, services: SigningServices, o
     credential = obtain_credential(
         options.request, tokens=services.tokens, authority=services.authority, now=services.clock.now()
     )
+    return attest_with(credential, statement, artifact, services=services, options=options)
+
+
+def attest_with(
+    credential: Credential, statement: bytes, artifact: Artifact, *, services: SigningServices, options: SigningOptions
+) -> Attestation:
+    """Sign a statement with a credential that is already there; see ``attest`` for what it raises."""
     check_usable(credential, services.clock.now())
     message = pae(IN_TOTO_PAYLOAD_TYPE, statement)
     signature = credential.sign(message)

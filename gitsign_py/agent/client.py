@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 Fields = dict[str, bytes]
 
 CONNECT_SECONDS = 1.0
-AGENT_OFF = b"agent-off"
 SILENCE_SECONDS = 4.0  # the agent sends a wait frame each second while it works
 ASK_SECONDS = 2.0
 TOTAL_SECONDS = 300.0  # two sign-ins of other clients may come first
@@ -83,10 +82,10 @@ def try_sign(path: str, request: Fields, *, answer: "Answer | None" = None) -> F
     for the person; ``identity``, ``issuer``, ``log_index``, ``fingerprint``, ``time`` in seconds since 1970,
     ``warnings`` one a line), ``need``, or ``error`` (``kind``: class in gitsign_py.errors, ``reason``, ``message``,
     ``hint``, ``facts``: JSON, perhaps ``step``).
-    None: no agent there, a foreign one, one that these settings do not want, or it died or fell silent before its
-    answer was whole.
+    None: no agent there, a foreign one, one that this request's settings keep out (gitsign.agent off), or it died or
+    fell silent before its answer was whole.
     """
-    return _wanted(converse(path, {**request, "request": b"sign"}, answer=answer))
+    return converse(path, {**request, "request": b"sign"}, answer=answer)
 
 
 def try_verify(path: str, request: Fields) -> Fields | None:
@@ -95,12 +94,7 @@ def try_verify(path: str, request: Fields) -> Fields | None:
     Returns ``status`` ``ok`` with ``status_lines`` (git's [GNUPG:] lines), ``text`` (for people) and ``exit_status``
     (ASCII decimal); or as :func:`try_sign` does.
     """
-    return _wanted(converse(path, {**request, "request": b"verify"}))
-
-
-def _wanted(reply: Fields | None) -> Fields | None:
-    """The agent has read the settings, as we did not: with gitsign.agent ``off`` its refusal means "do it yourself"."""
-    return None if reply is not None and reply.get("reason") == AGENT_OFF else reply
+    return converse(path, {**request, "request": b"verify"})
 
 
 def ask(path: str, request: str, **fields: bytes) -> Fields | None:
@@ -198,6 +192,8 @@ def _follow(connection: _socket.socket, answer: "Answer | None", silence: float)
         reply = receive(connection)
         if reply.get("status") == b"wait":
             continue
+        if reply.get("status") == b"declined":
+            return None
         if reply.get("status") != b"need" or answer is None:
             return reply
         given = answer(reply)

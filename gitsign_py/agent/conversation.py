@@ -24,6 +24,10 @@ class DisconnectedError(Exception):
     """The client has gone; nobody waits for an answer any more."""
 
 
+class DeclinedError(Exception):
+    """The client's settings keep the agent out: it is told to do the work itself."""
+
+
 class GaveUpError(Exception):
     """The client could not bring what it was asked for; ``fields`` are its error, spelled out for the way back."""
 

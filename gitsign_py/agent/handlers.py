@@ -8,13 +8,17 @@ from datetime import datetime
 
 from gitsign_py.agent.conversation import Conversation, Fields
 from gitsign_py.agent.hardening import Hardening
-from gitsign_py.agent.holder import Holder, Plan
+from gitsign_py.agent.holder import Holder, Plan, Subject
+from gitsign_py.agent.ledger import Ledger
 from gitsign_py.agent.protocol import unpack_fields
 from gitsign_py.agent.server import Handler
+from gitsign_py.attestation import git_artifact
 from gitsign_py.core import gpgstatus
 from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.credential import Credential
 from gitsign_py.errors import UsageError
 from gitsign_py.signing import SigningResult
+from gitsign_py.verification.bundle import Artifact
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """What the agent is made of: its holder, and the two functions that know configuration and verification.
+    """What the agent is made of: its holder and ledger, and the two functions that know configuration and verification.
 
     ``plan`` turns a context and a token that the client sent (None: it sent none) into a Plan; ``verify`` gives the
     ``ok`` fields of agent.client.try_verify for a context, a payload and a signature; ``summary`` says to the person
@@ -39,6 +43,7 @@ class Workshop:
     """
 
     holder: Holder
+    ledger: Ledger
     plan: Callable[[Context, str | None], Plan]
     verify: Callable[[Context, bytes, bytes], Fields]
     summary: Callable[[SigningResult], str]
@@ -50,29 +55,14 @@ class Workshop:
 
 def handlers(workshop: Workshop) -> dict[str, Handler]:
     """Return the handler of each request."""
+    return _work(workshop) | _care(workshop)
+
+
+def _care(workshop: Workshop) -> dict[str, Handler]:
+    """What is asked about the agent itself."""
 
     def ping(_: Fields, __: Conversation) -> Fields:
         return {"status": b"ok", "version": workshop.version.encode(), "pid": str(os.getpid()).encode()}
-
-    def sign(request: Fields, conversation: Conversation) -> Fields:
-        payload = _bytes(request, "payload")
-        context = _context(request, conversation)
-        plan = workshop.plan(context, _token(request, conversation))
-        result = workshop.holder.sign(plan, payload, conversation, directory=context.directory)
-        text = "\n".join((workshop.summary(result), *(f"gitsign-py: {one}" for one in result.warnings)))
-        plan.note(text)
-        return {**_signed(result), "text": text.encode("utf-8", "replace")}
-
-    def warm(request: Fields, conversation: Conversation) -> Fields:
-        plan = workshop.plan(_context(request, conversation), _token(request, conversation))
-        committer = tuple(request.get(name, b"").decode("utf-8", "replace") for name in ("name", "email"))
-        _, credential = workshop.holder.credential(plan, (committer[0], committer[1]), conversation)
-        end = format_rfc3339(credential.certificate.not_after)
-        return {"status": b"ok", "identity": credential.identity.value.encode(), "not_after": end.encode()}
-
-    def verify(request: Fields, conversation: Conversation) -> Fields:
-        payload, signature = _bytes(request, "payload"), _bytes(request, "signature")
-        return {"status": b"ok", **workshop.verify(_context(request, conversation), payload, signature)}
 
     def status(_: Fields, __: Conversation) -> Fields:
         held = [{**asdict(one), "not_after": format_rfc3339(one.not_after)} for one in workshop.holder.held()]
@@ -86,7 +76,7 @@ def handlers(workshop: Workshop) -> dict[str, Handler]:
         return {"status": b"ok", "json": json.dumps(value).encode()}
 
     def log(_: Fields, __: Conversation) -> Fields:
-        signed = [{**asdict(one), "when": format_rfc3339(one.when)} for one in workshop.holder.log()]
+        signed = [{**asdict(one), "when": format_rfc3339(one.when)} for one in workshop.ledger.signed()]
         return {"status": b"ok", "json": json.dumps(signed).encode()}
 
     def lock(_: Fields, __: Conversation) -> Fields:
@@ -97,22 +87,70 @@ def handlers(workshop: Workshop) -> dict[str, Handler]:
         workshop.stop()
         return {"status": b"ok", "dropped": str(dropped).encode()}
 
-    return {
-        "ping": ping,
-        "sign": sign,
-        "warm": warm,
-        "verify": verify,
-        "status": status,
-        "log": log,
-        "lock": lock,
-        "stop": stop,
-    }
+    return {"ping": ping, "status": status, "log": log, "lock": lock, "stop": stop}
+
+
+def _work(workshop: Workshop) -> dict[str, Handler]:
+    """What the agent is there for."""
+
+    def sign(request: Fields, conversation: Conversation) -> Fields:
+        payload = _bytes(request, "payload")
+        context = _context(request, conversation)
+        plan = workshop.plan(context, _token(request, conversation))
+        result = workshop.holder.sign(plan, payload, conversation, directory=context.directory)
+        text = "\n".join((workshop.summary(result), *(f"gitsign-py: {one}" for one in result.warnings)))
+        plan.note(text)
+        return {**_signed(result), "text": text.encode("utf-8", "replace")}
+
+    def attest(request: Fields, conversation: Conversation) -> Fields:
+        context = _context(request, conversation)
+        plan = workshop.plan(context, None)
+        subject = Subject(_bytes(request, "statement"), _artifact(request))
+        result = workshop.holder.attest(plan, subject, _committer(request), conversation, directory=context.directory)
+        return {"status": b"ok", "envelope": result.envelope, "bundle": result.bundle}
+
+    def warm(request: Fields, conversation: Conversation) -> Fields:
+        plan = workshop.plan(_context(request, conversation), _token(request, conversation))
+        _, credential = workshop.holder.credential(plan, _committer(request), conversation)
+        return {"status": b"ok", **_described(credential)}
+
+    def whoami(request: Fields, conversation: Conversation) -> Fields:
+        plan = workshop.plan(_context(request, conversation), None)
+        credential = workshop.holder.prospect(plan, _committer(request))
+        return {"status": b"ok"} if credential is None else {"status": b"ok", **_described(credential)}
+
+    def verify(request: Fields, conversation: Conversation) -> Fields:
+        payload, signature = _bytes(request, "payload"), _bytes(request, "signature")
+        return {"status": b"ok", **workshop.verify(_context(request, conversation), payload, signature)}
+
+    return {"sign": sign, "attest": attest, "warm": warm, "whoami": whoami, "verify": verify}
 
 
 def _bytes(request: Fields, name: str) -> bytes:
     if name not in request:
         raise UsageError("agent-request-incomplete", f"the request to the agent has no {name}")
     return request[name]
+
+
+def _committer(request: Fields) -> tuple[str, str]:
+    name, email = (request.get(each, b"").decode("utf-8", "replace") for each in ("name", "email"))
+    return name, email
+
+
+def _artifact(request: Fields) -> Artifact:
+    kind, oid = (_bytes(request, name).decode("ascii", "replace") for name in ("digest", "oid"))
+    try:
+        return git_artifact(kind, oid)
+    except ValueError as error:
+        raise UsageError("agent-request-incomplete", "the request to the agent names no object") from error
+
+
+def _described(credential: Credential) -> Fields:
+    return {
+        "identity": credential.identity.value.encode(),
+        "issuer": credential.identity.issuer.encode(),
+        "not_after": format_rfc3339(credential.certificate.not_after).encode(),
+    }
 
 
 def _token(request: Fields, conversation: Conversation) -> str | None:

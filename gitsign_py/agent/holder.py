@@ -6,24 +6,25 @@ for that one and uses what it brought, so twenty commits at once mean one sign-i
 """
 
 import threading
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gitsign_py.agent.conversation import Conversation
 from gitsign_py.agent.hardening import forget
+from gitsign_py.agent.ledger import Ledger, Request, kind_of
+from gitsign_py.attestation import Attestation, attest_with
 from gitsign_py.core.gittext import committer_of
 from gitsign_py.core.token import IdentityToken, certificate_identities, parse_unverified
 from gitsign_py.credential import Credential, obtain_credential
 from gitsign_py.errors import PolicyError, ServiceError
-from gitsign_py.host.consent import ConsentBook, MatchCommitter, Publication, decide, mismatch
+from gitsign_py.host.consent import ConsentBook, Decision, MatchCommitter, Publication, decide, mismatch
 from gitsign_py.ports import TokenSource
 from gitsign_py.signing import SigningOptions, SigningResult, SigningServices, check_options, sign_with
+from gitsign_py.verification.bundle import Artifact
 
 RENEW_BEFORE = timedelta(seconds=60)
 SIGN_IN_SECONDS = 240.0  # how long a client may take to bring a token or an answer
-LOG_LENGTH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +51,6 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
-    """One line of ``agent log``: what was signed, never the payload itself."""
-
-    when: datetime
-    identity: str
-    issuer: str
-    log_index: int
-    fingerprint: str
-    kind: str
-    directory: str
-    forwarded: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Held:
     """One line of ``agent status``: a credential, described."""
 
@@ -85,6 +72,14 @@ class _Token:
         return self.value
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is attested: the in-toto ``statement``, and the git object that it has to be about."""
+
+    statement: bytes
+    artifact: Artifact
+
+
 class _Slot:
     def __init__(self, label: str) -> None:
         self.label = label
@@ -94,13 +89,13 @@ class _Slot:
 
 
 class Holder:
-    """The credentials of one user; ``now`` tells the time. Methods may be called from any thread."""
+    """The credentials of one user; ``now`` tells the time, ``ledger`` gets what is signed. Fit for any thread."""
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
+    def __init__(self, now: Callable[[], datetime], ledger: Ledger) -> None:
         self._now = now
         self._lock = threading.Lock()
         self._slots: dict[str, _Slot] = {}
-        self._log: deque[Signed] = deque(maxlen=LOG_LENGTH)
+        self._ledger = ledger
 
     def sign(self, plan: Plan, payload: bytes, conversation: Conversation, *, directory: str) -> SigningResult:
         """Sign ``payload`` as the right person, asking the client for a token or a consent where that is needed.
@@ -109,26 +104,35 @@ class Holder:
         ServiceError ``sign-in-needed``, ``client-gone``.
         """
         check_options(payload, plan.services, plan.options)
-        slot, credential = self.credential(plan, committer_of(payload), conversation)
+        slot, credential = self._for_signing(plan, committer_of(payload), conversation)
+        result = sign_with(credential, payload, services=plan.services, options=plan.options)
+        self._record(slot, credential, result.log_index, Request(kind_of(payload), directory, conversation.restricted))
+        return result
+
+    def attest(
+        self, plan: Plan, subject: Subject, committer: tuple[str, str], conversation: Conversation, *, directory: str
+    ) -> Attestation:
+        """Sign a statement about a git object for this committer; raises as :meth:`sign` does."""
+        slot, credential = self._for_signing(plan, committer, conversation)
+        services, options = plan.services, plan.options
+        result = attest_with(credential, subject.statement, subject.artifact, services=services, options=options)
+        request = Request("attestation", directory, conversation.restricted)
+        self._record(slot, credential, result.verified.entries[0].log_index, request)
+        return result
+
+    def _for_signing(
+        self, plan: Plan, committer: tuple[str, str], conversation: Conversation
+    ) -> tuple[_Slot, Credential]:
+        slot, credential = self.credential(plan, committer, conversation)
         if conversation.gone:  # its user pressed Ctrl-C: publish nothing in his name
             raise ServiceError("client-gone", "the client hung up, nothing was signed")
-        result = sign_with(credential, payload, services=plan.services, options=plan.options)
+        return slot, credential
+
+    def _record(self, slot: _Slot, credential: Credential, log_index: int, request: Request) -> None:
+        name = credential.identity.value
         with self._lock:
-            name = credential.identity.value
             slot.uses[name] = slot.uses.get(name, 0) + 1
-            self._log.append(
-                Signed(
-                    self._now(),
-                    result.identity,
-                    result.issuer,
-                    result.log_index,
-                    result.certificate.fingerprint,
-                    kind_of(payload),
-                    directory,
-                    conversation.restricted,
-                )
-            )
-        return result
+        self._ledger.record(credential, log_index, request)
 
     def credential(
         self, plan: Plan, committer: tuple[str, str], conversation: Conversation
@@ -147,9 +151,18 @@ class Holder:
     def _held(
         self, slot: _Slot, plan: Plan, committer: tuple[str, str], conversation: Conversation
     ) -> Credential | None:
+        for credential, publication, decision in self._candidates(slot, plan, committer):
+            if decision == "ask":
+                _require_consent(publication, conversation)
+            return credential
+        return None
+
+    def _candidates(
+        self, slot: _Slot, plan: Plan, committer: tuple[str, str]
+    ) -> Iterator[tuple[Credential, Publication, Decision]]:
         """Prefer the committer's own identity, then one that may sign for him; a given token says which one it is."""
         limit = self._now() + RENEW_BEFORE
-        live = [one for one in slot.credentials.values() if one.usable(limit) and one.usable(self._now())]
+        live = [one for one in tuple(slot.credentials.values()) if one.usable(limit) and one.usable(self._now())]
         if plan.given is not None:
             names = certificate_identities(parse_unverified(plan.given.token().raw))
             live = [one for one in live if one.identity.value in names]
@@ -157,12 +170,15 @@ class Holder:
         for credential in live:
             publication = _publication(plan, credential.identity.value, credential.identity.san_type, committer)
             decision = decide(publication, plan.match_committer, plan.consent)
-            if decision == "go":
-                return credential
-            if decision == "ask":
-                _require_consent(publication, conversation)
-                return credential
-        return None
+            if decision != "refuse":
+                yield credential, publication, decision
+
+    def prospect(self, plan: Plan, committer: tuple[str, str]) -> Credential | None:
+        """Say which held credential would sign for this committer; asks nobody and waits for nobody."""
+        with self._lock:
+            slot = self._slots.get(plan.slot)
+        found = None if slot is None else next(self._candidates(slot, plan, committer), None)
+        return None if found is None else found[0]
 
     def _renew(self, plan: Plan, committer: tuple[str, str], conversation: Conversation) -> Credential:
         token = _token(plan, committer[1], conversation)
@@ -212,11 +228,6 @@ class Holder:
                 for name, one in slot.credentials.items()
             )
 
-    def log(self) -> tuple[Signed, ...]:
-        """What was signed since the start, oldest first, the last 500."""
-        with self._lock:
-            return tuple(self._log)
-
 
 def _token(plan: Plan, email: str, conversation: Conversation) -> IdentityToken:
     if plan.given is not None:
@@ -254,10 +265,3 @@ def _require_consent(publication: Publication, conversation: Conversation) -> No
             hint="sign once in a terminal where the agent runs, or set gitsign.matchCommitter to false",
             facts={"identity": publication.identity, "committer": publication.committer_email},
         )
-
-
-def kind_of(payload: bytes) -> str:
-    """Name what is signed: a commit, a tag, or other data."""
-    if payload.startswith(b"tree "):
-        return "commit"
-    return "tag" if payload.startswith(b"object ") else "data"

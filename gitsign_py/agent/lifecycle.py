@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import gitsign_py
 from gitsign_py.agent.client import ask
 from gitsign_py.agent.endpoint import prepare_directory
 from gitsign_py.errors import ConfigError, ServiceError
@@ -49,6 +50,18 @@ def ensure_running(path: str, environment: Mapping[str, str]) -> bool:
         return is_running(path) or _start(path, environment)
     finally:
         os.close(descriptor)
+
+
+def installed() -> tuple[int, int, int] | None:
+    """What tells one installation of the program from the next; None when there is none any more.
+
+    An agent that outlives an update would load the rest of itself from the new files.
+    """
+    try:
+        facts = os.stat(gitsign_py.__file__)  # noqa: PTH116  each second, for as long as the agent lives
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino, facts.st_mtime_ns
 
 
 def _lock_within(descriptor: int, seconds: float) -> bool:

@@ -1,7 +1,8 @@
 """The agent's front desk: takes connections of this user, one thread each, and hands requests to their handlers.
 
-Requests: ``ping``, ``sign``, ``verify``, ``warm``, ``status``, ``log``, ``lock``, ``stop``. No request returns a key, a
-certificate request or a token. Through the forwarding socket (for ssh) only ``ping`` and ``sign`` are heard.
+Requests: ``sign``, ``attest``, ``verify``, ``warm``, ``whoami``; ``ping``, ``status``, ``log``, ``lock``, ``stop``. No
+request returns a key, a certificate request or a token. Through the forwarding socket (for ssh) only ``ping`` and
+``sign`` are heard.
 """
 
 import contextlib
@@ -15,7 +16,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gitsign_py.agent.client import peer_uid
-from gitsign_py.agent.conversation import Conversation, DisconnectedError, Fields, GaveUpError, error_frame
+from gitsign_py.agent.conversation import (
+    Conversation,
+    DeclinedError,
+    DisconnectedError,
+    Fields,
+    GaveUpError,
+    error_frame,
+)
 from gitsign_py.agent.protocol import ProtocolError
 from gitsign_py.errors import FormatError, GitsignError, ServiceError, UsageError
 
@@ -140,6 +148,8 @@ class AgentServer:
             return handler(request, conversation)
         except GitsignError as error:
             return error_frame(error)
+        except DeclinedError:
+            return {"status": b"declined"}
         except GaveUpError as error:
             return {"status": b"error", **error.fields}
         except (DisconnectedError, ProtocolError):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import gitsign_py.data
 from gitsign_py.agent.client import ask, socket_path
-from gitsign_py.agent.lifecycle import ensure_running
+from gitsign_py.agent.lifecycle import ensure_running, installed
 from gitsign_py.errors import GitsignError, ServiceError, UsageError
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def _serve(endpoint: "Endpoint", options: argparse.Namespace) -> None:
     from gitsign_py.cli import wiring  # noqa: PLC0415
     from gitsign_py.cli.agentworkshop import workshop  # noqa: PLC0415
 
-    watch = SuspendWatch()
+    watch, program = SuspendWatch(), installed()
     started: datetime = wiring.now().replace(microsecond=0)
     work = workshop(harden(), stop=lambda: server.stop(), started=started)  # noqa: PLW0108  made below
 
@@ -196,7 +196,7 @@ def _serve(endpoint: "Endpoint", options: argparse.Namespace) -> None:
         if watch.slept():
             work.holder.lock()
         work.holder.expire()
-        return idle < options.idle and endpoint.still_ours()
+        return idle < options.idle and endpoint.still_ours() and installed() == program
 
     server = AgentServer(endpoint.listeners, handlers(work), still_wanted=still_wanted)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -8,10 +8,11 @@ from datetime import datetime
 from pathlib import Path
 
 from gitsign_py import __version__
-from gitsign_py.agent.conversation import Fields
+from gitsign_py.agent.conversation import DeclinedError, Fields
 from gitsign_py.agent.handlers import Context, Workshop
 from gitsign_py.agent.hardening import Hardening
 from gitsign_py.agent.holder import Holder, Plan
+from gitsign_py.agent.ledger import Ledger
 from gitsign_py.cli import wiring
 from gitsign_py.cli.gitchecking import check
 from gitsign_py.cli.gitsigning import summary
@@ -22,7 +23,6 @@ from gitsign_py.clients.signin import remembered_token
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.token import IdentityToken
 from gitsign_py.core.trust import TrustedRoot
-from gitsign_py.errors import UsageError
 from gitsign_py.host.paths import tuf_directory
 from gitsign_py.host.terminal import Terminal
 from gitsign_py.host.tokens import GivenToken, static_source
@@ -36,13 +36,15 @@ _VARIABLES = ("GITSIGN_TRUST_BUNDLE", "TUF_ROOT", "TUF_MIRROR", "HOME")
 def workshop(hardening: Hardening, *, stop: Callable[[], None], started: datetime) -> Workshop:
     """Put the agent together; ``stop`` ends its server."""
     kept = _Kept()
+    ledger = Ledger(wiring.now)
 
     def verify(context: Context, payload: bytes, signature: bytes) -> Fields:
         settings = _settings(context)
         return dict(check(settings, payload, signature, root=kept.trusted_root(settings)))
 
     return Workshop(
-        holder=Holder(wiring.now),
+        holder=Holder(wiring.now, ledger),
+        ledger=ledger,
         plan=lambda context, token: _plan(kept, context, token),
         verify=verify,
         summary=summary,
@@ -119,9 +121,10 @@ def _version(path: Path | None) -> tuple[str, int, int] | None:
 
 
 def _settings(context: Context) -> wiring.Settings:
+    """Read the settings that count for a request. Raises DeclinedError where they say that no agent is to be used."""
     settings = wiring.load_settings(context.environment, Path(context.directory))
-    if settings.config.agent == "off" and not context.forwarded:  # who forwards a socket has asked for the agent
-        raise UsageError("agent-off", "gitsign.agent is off here", hint="set it to auto or on")
+    if settings.config.agent == "off" and not context.forwarded:
+        raise DeclinedError
     return settings
 
 

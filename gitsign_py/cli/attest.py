@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from gitsign_py.attestation import attest, git_artifact, statement_about
+from gitsign_py.attestation import Attestation, attest, git_artifact, statement_about
 from gitsign_py.cli import exit_status, line_of, printable, wiring
+from gitsign_py.cli.agentcalls import call_agent, committer_fields, start_agent
 from gitsign_py.cli.debug import committer_here
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
 from gitsign_py.cli.tokens import Person, TokenDesk
@@ -18,7 +19,7 @@ from gitsign_py.host import attestationrefs
 from gitsign_py.host.attestationrefs import SUFFIX, Stored
 from gitsign_py.host.repository import GitRepository
 from gitsign_py.host.terminal import open_terminal
-from gitsign_py.verification.bundle import VerifiedBundle, verify_bundle
+from gitsign_py.verification.bundle import Artifact, VerifiedBundle, verify_bundle
 from gitsign_py.verification.identity import ExpectedIdentity
 
 _DESCRIPTION = """\
@@ -121,16 +122,8 @@ def _attest(repository: GitRepository, settings: wiring.Settings, oid: str, opti
     statement = statement_about(digest_name, oid, predicate_type(options.type), _predicate(name, data))
     if not options.force:
         attestationrefs.refuse_existing(repository, ref, oid, names)  # before anything is logged for ever
-    chosen, root = wiring.endpoints(settings), wiring.trusted_root(settings, file=options.trusted_root)
-    log_path = settings.config.log_path
-    with (
-        open_terminal(os.environ, log_path=log_path, now=wiring.now) as terminal,
-        wiring.session(settings) as http,
-    ):
-        desk = TokenDesk(settings, chosen, http, Person(terminal, *committer_here(settings)))
-        services = wiring.signing_services(http, chosen, root, desk)
-        signing = wiring.signing_options(settings, chosen, root)
-        made = attest(statement, git_artifact(digest_name, oid), services=services, options=signing)
+    artifact = git_artifact(digest_name, oid)
+    made = _by_agent(settings, statement, artifact, options) or _by_ourselves(settings, statement, artifact, options)
     files = dict(zip(names, (data, made.envelope, made.bundle), strict=True))
     message = f"gitsign-py attest {name}"
     commit = attestationrefs.store(repository, ref, oid, files, message=message, replace=options.force)
@@ -141,6 +134,40 @@ def _attest(repository: GitRepository, settings: wiring.Settings, oid: str, opti
         print(printable(f"{options.objtype} {oid}: attested by {facts['identity']}, log index {facts['log_index']}"))
         print(printable(f"{ref} is now {commit}; to share it: git push REMOTE {ref}"))
     return 0
+
+
+def _by_agent(
+    settings: wiring.Settings, statement: bytes, artifact: Artifact, options: argparse.Namespace
+) -> Attestation | None:
+    """Let the agent sign, as for commits: one sign-in for both. It signs by the settings, so not with --trusted-root.
+
+    What it gives is verified here once more, by the trust root of this process.
+    """
+    if options.trusted_root:
+        return None
+    start_agent(settings)
+    [(digest_name, digest)] = artifact.digests.items()
+    fields = {"statement": statement, "digest": digest_name.encode(), "oid": digest.hex().encode()}
+    reply = call_agent(settings, "attest", fields | committer_fields(*committer_here(settings)))
+    if reply is None:
+        return None
+    root = wiring.trusted_root(settings)
+    verified = verify_bundle(reply["bundle"], artifact=artifact, trusted_root=root, now=wiring.now())
+    return Attestation(reply["envelope"], reply["bundle"], verified)
+
+
+def _by_ourselves(
+    settings: wiring.Settings, statement: bytes, artifact: Artifact, options: argparse.Namespace
+) -> Attestation:
+    chosen, root = wiring.endpoints(settings), wiring.trusted_root(settings, file=options.trusted_root)
+    log_path = settings.config.log_path
+    with (
+        open_terminal(os.environ, log_path=log_path, now=wiring.now) as terminal,
+        wiring.session(settings) as http,
+    ):
+        desk = TokenDesk(settings, chosen, http, Person(terminal, *committer_here(settings)))
+        services = wiring.signing_services(http, chosen, root, desk)
+        return attest(statement, artifact, services=services, options=wiring.signing_options(settings, chosen, root))
 
 
 def predicate_type(given: str) -> str:

@@ -8,8 +8,7 @@ from dataclasses import replace
 from gitsign_py.agent import client
 from gitsign_py.agent.lifecycle import ensure_running, should_start
 from gitsign_py.cli import wiring
-from gitsign_py.cli.agentanswers import answer_need
-from gitsign_py.cli.gitsigning import agent_error
+from gitsign_py.cli.agentcalls import call_agent, committer_fields
 from gitsign_py.clients.oidc import Tokens
 from gitsign_py.clients.signin import PERSONAL, sign_in
 from gitsign_py.errors import ConfigError, ServiceError
@@ -108,15 +107,6 @@ def _hand_over(settings: wiring.Settings, tokens: Tokens, terminal: Terminal) ->
         terminal.show(f"gitsign-py: {error.message}")
         return None
     name, email = _committer(settings, tokens)
-    request = client.context(environment, os.getcwd()) | {  # noqa: PTH109  as git's own processes see it
-        "request": b"warm",
-        "token": tokens.identity.raw.encode("ascii"),
-        "name": name.encode(),
-        "email": email.encode(),
-    }
-    reply = client.converse(path, request, answer=answer_need)
-    if reply is None:
-        return None
-    if reply.get("status") != b"ok":
-        raise agent_error(reply)
-    return reply["not_after"].decode("ascii")
+    fields = {"token": tokens.identity.raw.encode("ascii"), **committer_fields(name, email)}
+    reply = call_agent(settings, "warm", fields)
+    return None if reply is None else reply["not_after"].decode("ascii")

@@ -44,7 +44,7 @@ class TokenDesk:
         given = static_source(self.flag, self.settings.environment)
         if given is not None:
             return given.token()
-        if _stack_answers(self.settings, self.chosen):
+        if stack_answers(self.settings, self.chosen):
             source = StackTokenSource(self.http, self.chosen.issuer, self.person.email, self.settings.config.client_id)
             return source.token()
         from gitsign_py.clients.signin import obtain_token  # noqa: PLC0415 - 10 ms, for those who sign in
@@ -71,7 +71,7 @@ def signs_in(settings: wiring.Settings, chosen: wiring.Endpoints) -> bool:
 
 def needs_person(settings: wiring.Settings, chosen: wiring.Endpoints) -> bool:
     """Tell whether a person has to sign in, as far as the settings say (a remembered sign-in aside)."""
-    if static_source(None, settings.environment) is not None or _stack_answers(settings, chosen):
+    if static_source(None, settings.environment) is not None or stack_answers(settings, chosen):
         return False
     from gitsign_py.clients.ambient import NAMES, detect  # noqa: PLC0415 - the platforms' library costs 60 ms
 
@@ -79,6 +79,6 @@ def needs_person(settings: wiring.Settings, chosen: wiring.Endpoints) -> bool:
     return provider not in NAMES if provider else detect(settings.environment) is None
 
 
-def _stack_answers(settings: wiring.Settings, chosen: wiring.Endpoints) -> bool:
+def stack_answers(settings: wiring.Settings, chosen: wiring.Endpoints) -> bool:
     """A loopback issuer hands out tokens for the asking; whoever wants its login page names a provider."""
     return not settings.config.token_provider and is_loopback(chosen.issuer)

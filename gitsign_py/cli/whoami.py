@@ -2,11 +2,12 @@
 
 import argparse
 import json
-import os
 from dataclasses import dataclass
 
-from gitsign_py.agent.client import ask, socket_path
 from gitsign_py.cli import wiring
+from gitsign_py.cli.agentcalls import call_agent, committer_fields
+from gitsign_py.cli.debug import committer_here
+from gitsign_py.cli.tokens import stack_answers
 from gitsign_py.clients.ambient import NAMES, detect
 from gitsign_py.core.token import certificate_identities, parse_unverified
 from gitsign_py.errors import PolicyError
@@ -36,7 +37,7 @@ def run(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     settings = wiring.load_settings()
     issuer = wiring.endpoints(settings).issuer
-    found = _given(settings) or _platform(settings) or _agent(issuer) or _remembered(settings, issuer)
+    found = _given(settings) or _agent(settings) or _platform(settings) or _stack(settings) or _remembered(settings)
     if found is None:
         raise PolicyError("not-signed-in", f"nobody is signed in at {issuer}", hint="run gitsign-py login")
     if options.json:
@@ -64,14 +65,25 @@ def _platform(settings: wiring.Settings) -> Answer | None:
     return Answer("the identity of this workload", name, "the platform's token") if name else None
 
 
-def _agent(issuer: str) -> Answer | None:
-    reply = ask(socket_path(os.environ), "status")
-    held = json.loads(reply["json"])["held"] if reply and reply.get("status") == b"ok" else []
-    mine = [one for one in held if one["issuer"] == issuer] or held
-    return Answer(mine[-1]["identity"], mine[-1]["issuer"], "signing agent", mine[-1]["not_after"]) if mine else None
+def _agent(settings: wiring.Settings) -> Answer | None:
+    """The agent knows which of its credentials fits these settings and this committer."""
+    reply = call_agent(settings, "whoami", committer_fields(*committer_here(settings)))
+    if reply is None or "identity" not in reply:
+        return None
+    identity, issuer, until = (reply[name].decode("utf-8", "replace") for name in ("identity", "issuer", "not_after"))
+    return Answer(identity, issuer, "signing agent", until)
 
 
-def _remembered(settings: wiring.Settings, issuer: str) -> Answer | None:
+def _stack(settings: wiring.Settings) -> Answer | None:
+    """An issuer on this machine gives a token for the committer's address, without a sign-in."""
+    chosen, email = wiring.endpoints(settings), committer_here(settings)[1]
+    if not email or not stack_answers(settings, chosen):
+        return None
+    return Answer(email, chosen.issuer, "the issuer on this machine")
+
+
+def _remembered(settings: wiring.Settings) -> Answer | None:
+    issuer = wiring.endpoints(settings).issuer
     record = wiring.login_book().find(issuer, settings.config.client_id)
     if record is None or not record.remembered:
         return None

@@ -21,7 +21,18 @@ ROOMS = {
     "host": ("clients", "policy", "verification", "ports", "core", "data", "errors"),
     "localstack": ("host", "ports", "core", "data", "errors"),
     "audit": ("clients", "host", "policy", "verification", "signing", "ports", "core", "errors"),
-    "agent": ("clients", "host", "policy", "credential", "signing", "verification", "ports", "core", "errors"),
+    "agent": (
+        "clients",
+        "host",
+        "policy",
+        "credential",
+        "attestation",
+        "signing",
+        "verification",
+        "ports",
+        "core",
+        "errors",
+    ),
 }
 IMPURE = {
     "os",

@@ -1,0 +1,62 @@
+"""What the agent has signed since it started, for ``agent log``: kept in memory, the last 500."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from gitsign_py.credential import Credential
+
+LENGTH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """One line of ``agent log``: what was signed, never the payload itself."""
+
+    when: datetime
+    identity: str
+    issuer: str
+    log_index: int
+    fingerprint: str
+    kind: str
+    directory: str
+    forwarded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Where a signature was asked for, and for what: a commit, a tag, an attestation or other data."""
+
+    kind: str
+    directory: str
+    forwarded: bool
+
+
+class Ledger:
+    """The signatures, oldest first; ``now`` tells the time. Methods may be called from any thread."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._lock = threading.Lock()
+        self._signed: deque[Signed] = deque(maxlen=LENGTH)
+
+    def record(self, credential: Credential, log_index: int, request: Request) -> None:
+        """Note one signature."""
+        identity, fingerprint = credential.identity, credential.certificate.fingerprint
+        where = (request.kind, request.directory, request.forwarded)
+        with self._lock:
+            self._signed.append(Signed(self._now(), identity.value, identity.issuer, log_index, fingerprint, *where))
+
+    def signed(self) -> tuple[Signed, ...]:
+        """Every signature that is still known."""
+        with self._lock:
+            return tuple(self._signed)
+
+
+def kind_of(payload: bytes) -> str:
+    """Name what git has signed: a commit, a tag, or other data."""
+    if payload.startswith(b"tree "):
+        return "commit"
+    return "tag" if payload.startswith(b"object ") else "data"

@@ -1,0 +1,47 @@
+"""What commands ask of the agent, beside the signatures and verifications that git asks for."""
+
+import os
+from contextlib import suppress
+
+from gitsign_py.agent import client
+from gitsign_py.agent.lifecycle import ensure_running, should_start
+from gitsign_py.cli import wiring
+from gitsign_py.cli.agentanswers import answer_need
+from gitsign_py.cli.gitsigning import agent_error
+from gitsign_py.cli.tokens import needs_person
+from gitsign_py.errors import ConfigError, ServiceError
+
+Fields = dict[str, bytes]
+
+
+def call_agent(settings: wiring.Settings, request: str, fields: Fields) -> Fields | None:
+    """Have the agent do ``request`` with these settings; the person answers here what it asks back.
+
+    None: there is no agent, these settings keep it out, or it does not take this request (an older one; a forwarded
+    one, which signs commits and tags alone). Raises the GitsignError that it answers with.
+    """
+    path = client.socket_path(dict(settings.environment))
+    context = client.context(dict(settings.environment), os.getcwd())  # noqa: PTH109  as git's own processes see it
+    reply = client.converse(path, {**context, **fields, "request": request.encode("ascii")}, answer=answer_need)
+    if reply is None or reply.get("reason") == b"agent-request-unknown":
+        return None
+    if reply.get("status") != b"ok":
+        raise agent_error(reply)
+    return reply
+
+
+def start_agent(settings: wiring.Settings) -> None:
+    """Start an agent where a signature would: gitsign.agent ``on``, or ``auto`` where a person has to sign in.
+
+    One that does not start is no error: whoever only wants to sign goes on without.
+    """
+    mode, environment = settings.config.agent, settings.environment
+    if not should_start(mode, environment) or (mode != "on" and not needs_person(settings, wiring.endpoints(settings))):
+        return
+    with suppress(ConfigError, ServiceError):
+        ensure_running(client.socket_path(dict(environment)), environment)
+
+
+def committer_fields(name: str, email: str) -> Fields:
+    """Whom the agent is to sign for."""
+    return {"name": name.encode(), "email": email.encode()}

@@ -1,0 +1,168 @@
+"""The agent behind the other commands: attestations, who would sign, a setting that keeps it out, an update."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gitsign_py.agent import client
+from gitsign_py.agent.protocol import pack_fields
+from tests.support.home import Home, living
+from tests.support.stack import ROOT, RunningStack
+
+
+@pytest.fixture
+def home(tmp_path: Path, stack: RunningStack) -> Iterator[Home]:
+    (tmp_path / "u").mkdir(mode=0o700)
+    (tmp_path / "u" / "review.json").write_text('{"result": "approved"}')
+    with living(tmp_path / "u", stack) as home:
+        yield home
+
+
+def attest(home: Home, *options: str, **more: str) -> str:
+    words = ("--type", "https://example.com/review/v1", "-f", str(home.directory / "review.json"))
+    return home.gitsign("attest", *words, *options, **more)
+
+
+def verified(home: Home) -> str:
+    who = ("--certificate-identity", "alice@example.com", "--certificate-oidc-issuer", home.stack.url)
+    return home.gitsign("attest", "--verify", *who)
+
+
+def kinds(home: Home) -> list[str]:
+    return [one["kind"] for one in json.loads(home.gitsign("agent", "log", "--json"))]
+
+
+def test_one_sign_in_serves_commits_and_attestations(home: Home) -> None:
+    home.person_signs_in()
+    home.commit("one")
+    attest(home)
+    assert len(home.sign_ins) == 1
+    assert kinds(home) == ["commit", "attestation"]
+    assert "verified: https://example.com/review/v1, by alice@example.com" in verified(home)
+
+
+def test_an_attestation_starts_the_agent_where_a_person_signs_in(home: Home) -> None:
+    home.person_signs_in()
+    home.git("commit", "-q", "--allow-empty", "-m", "unsigned")
+    attest(home)
+    home.commit("two")
+    assert len(home.sign_ins) == 1
+    assert kinds(home) == ["attestation", "commit"]
+
+
+def test_a_trust_root_of_the_command_line_is_not_the_agents(home: Home) -> None:
+    home.commit("one")
+    home.gitsign("agent", "start")
+    attest(home, "--trusted-root", str(home.stack.trusted_root))
+    assert kinds(home) == []
+    assert "verified" in verified(home)
+
+
+def test_the_agent_attests_what_the_statement_is_about_and_nothing_else(home: Home) -> None:
+    oid = home.commit("one")
+    home.gitsign("agent", "start")
+    fields = client.context(home.variables, str(home.repository)) | {
+        "statement": b'{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"gitCommit":"%s"}}],'
+        b'"predicateType":"https://example.com/p","predicate":{}}' % (b"0" * 40),
+        "name": b"Alice", "email": b"alice@example.com", "digest": b"gitCommit", "oid": oid.encode(),
+    }  # fmt: skip
+    reply = client.converse(str(home.socket), fields | {"request": b"attest"})
+    assert reply is not None
+    assert (reply["status"], reply["reason"]) == (b"error", b"attestation-unverifiable")
+    for broken in ({"oid": b"zz"}, {"digest": b"\xff"}):
+        reply = client.converse(str(home.socket), fields | broken | {"request": b"attest"})
+        assert reply is not None
+        assert reply["status"] == b"error"
+
+
+def test_a_forwarded_agent_attests_nothing_and_the_client_does(home: Home) -> None:
+    home.commit("one")
+    home.gitsign("agent", "start")
+    attest(home, GITSIGN_CREDENTIAL_CACHE=str(home.socket.with_name("forward.sock")))
+    assert kinds(home) == []
+    assert "verified" in verified(home)
+
+
+def test_off_means_not_even_one_that_runs(home: Home) -> None:
+    home.gitsign("agent", "start")
+    home.git("config", "gitsign.agent", "off")
+    home.commit("one")
+    attest(home)
+    assert kinds(home) == []
+    assert home.run("git", "verify-commit", "HEAD").returncode == 0
+    home.git("config", "gitsign.agent", "auto")
+    home.commit("two")
+    assert kinds(home) == ["commit"]
+
+
+def whoami(home: Home, **more: str) -> tuple[str, str]:
+    answer = json.loads(home.gitsign("whoami", "--json", **more))
+    return answer["identity"], answer["source"]
+
+
+def test_whoami_names_who_would_sign_here(home: Home) -> None:
+    assert whoami(home) == ("alice@example.com", "the issuer on this machine")
+    assert whoami(home, GIT_COMMITTER_EMAIL="carol@example.com")[0] == "carol@example.com"
+    home.person_signs_in()
+    assert home.run(home.program, "whoami").returncode == 1
+    home.commit("one")
+    home.commit("two", GIT_COMMITTER_EMAIL="bob@example.com", SIGSTORE_ID_TOKEN=home.stack.token("bob@example.com"))
+    assert whoami(home) == ("alice@example.com", "signing agent")
+    assert whoami(home, GIT_COMMITTER_EMAIL="bob@example.com") == ("bob@example.com", "signing agent")
+    done = home.run(home.program, "whoami", GITSIGN_OIDC_ISSUER="https://issuer.example")
+    assert done.returncode == 1, "what is held for another issuer signs nothing here"
+    home.git("config", "gitsign.agent", "off")
+    assert home.run(home.program, "whoami").returncode == 1
+
+
+def test_whoami_waits_for_nobodys_sign_in(home: Home) -> None:
+    home.person_signs_in()
+    home.git("config", "gitsign.urlOpener", "true")
+    with subprocess.Popen(
+        ["git", "commit", "-q", "--allow-empty", "-S", "-m", "one"],
+        cwd=home.repository, env=home.variables, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as waiting:  # fmt: skip
+        end = time.monotonic() + 20
+        while client.ask(str(home.socket), "ping") is None:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        started = time.monotonic()
+        assert home.run(home.program, "whoami").returncode == 1
+        assert time.monotonic() - started < 20
+        waiting.terminate()
+
+
+@pytest.mark.parametrize("removed", [False, True])
+def test_an_agent_ends_when_its_program_is_replaced_or_removed(home: Home, tmp_path: Path, removed: bool) -> None:
+    """What it has not loaded yet would come from another version."""
+    library = tmp_path / "lib"
+    shutil.copytree(ROOT / "gitsign_py", library / "gitsign_py", ignore=shutil.ignore_patterns("__pycache__"))
+    variables = {**home.variables, "PYTHONPATH": str(library)}
+    command = [sys.executable, "-P", "-m", "gitsign_py", "agent", "start"]
+    subprocess.run(command, env=variables, cwd="/", check=True, capture_output=True)
+    assert client.ask(str(home.socket), "ping") is not None
+    package = library / "gitsign_py" / "__init__.py"
+    if removed:
+        shutil.rmtree(library)
+    else:
+        fresh = package.with_suffix(".new")
+        shutil.copy(package, fresh)
+        fresh.replace(package)
+    end = time.monotonic() + 20
+    while home.socket.exists():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_client_of_tomorrow_is_told_that_its_request_is_unknown(home: Home) -> None:
+    home.gitsign("agent", "start")
+    fields = {"request": b"notarize", "new": b"1", "environment": pack_fields({})}
+    reply = client.converse(str(home.socket), fields)
+    assert reply is not None
+    assert reply["reason"] == b"agent-request-unknown"
