@@ -30,7 +30,12 @@ SILENCE_SECONDS = 4.0  # the agent sends a wait frame each second while it works
 ASK_SECONDS = 2.0
 TOTAL_SECONDS = 300.0  # two sign-ins of other clients may come first
 _PREFIXES = ("GIT_", "GITSIGN_", "SIGSTORE_", "TUF_", "XDG_", "LC_")
-_NAMES = ("HOME", "PATH", "LANG", "TZ")
+PLACES = ("HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")  # where trust roots and consents are kept
+NETWORK = (  # what requests goes by; the names of proxies in both cases
+    "http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
+    "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR",
+)  # fmt: skip
+_NAMES = ("PATH", "LANG", "TZ", *PLACES, *NETWORK)
 _LOCAL_PEERCRED = 1  # sys/un.h of macOS and the BSDs; level 0 is SOL_LOCAL
 
 
@@ -62,11 +67,14 @@ def _own_directory(path: str) -> bool:
 def context(environment: "os._Environ[str] | dict[str, str]", directory: str) -> Fields:
     """Return the fields that tell the agent whose settings count: the working directory and git's and our variables.
 
-    The agent reads the configuration itself; the client would need a ``git config`` of 5 ms for it.
+    The agent reads the configuration itself; the client would need a ``git config`` of 5 ms for it. Device and inode
+    of the directory (``place``) let it notice that it would read another one: a container has paths of its own.
     """
+    facts = os.stat(directory)  # noqa: PTH116
     kept = {name: value for name, value in environment.items() if name.startswith(_PREFIXES) or name in _NAMES}
     return {
         "directory": os.fsencode(directory),
+        "place": b"%d %d" % (facts.st_dev, facts.st_ino),
         "environment": pack_fields({name: os.fsencode(value) for name, value in kept.items() if len(name) < 256}),
     }
 

@@ -25,11 +25,14 @@ from gitsign_py.verification.bundle import Artifact
 class Context:
     """Whose settings count for a request: the client's working directory and its git and gitsign variables.
 
+    ``place`` is the directory's device and inode, as the client sees it.
+
     A forwarded request brings neither: the agent's own user-wide configuration counts, whatever the far side says.
     """
 
     directory: str
     environment: Mapping[str, str]
+    place: bytes = b""
     forwarded: bool = False
 
 
@@ -165,7 +168,7 @@ def _context(request: Fields, conversation: Conversation) -> Context:
         return Context("/", dict(os.environ), forwarded=True)
     variables = unpack_fields(request.get("environment", b""))
     environment = {name: os.fsdecode(value) for name, value in variables.items()}
-    return Context(os.fsdecode(request.get("directory", b"/")), environment)
+    return Context(os.fsdecode(request.get("directory", b"/")), environment, request.get("place", b""))
 
 
 def _signed(result: SigningResult) -> Fields:

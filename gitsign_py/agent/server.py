@@ -45,7 +45,10 @@ class Listener:
 
 
 class AgentServer:
-    """Serves until :meth:`stop`, or until ``still_wanted`` says no at one of the ticks (each second)."""
+    """Serves until :meth:`stop`, or until ``still_wanted`` says no at one of the ticks (each second).
+
+    ``before_each`` is called before a connection is taken: what has to be dropped may not wait for the next tick.
+    """
 
     def __init__(
         self,
@@ -53,10 +56,12 @@ class AgentServer:
         handlers: Mapping[str, Handler],
         *,
         still_wanted: Callable[[float], bool] = lambda _idle_seconds: True,
+        before_each: Callable[[], None] = lambda: None,
     ) -> None:
         self._listeners = listeners
         self._handlers = handlers
         self._still_wanted = still_wanted
+        self._before_each = before_each
         self._conversations: set[Conversation] = set()
         self._lock = threading.Lock()
         self._last_use = time.monotonic()
@@ -101,6 +106,7 @@ class AgentServer:
             connection, _ = listener.socket.accept()
         except OSError:
             return  # it hung up before we looked, or we are out of descriptors until somebody else hangs up
+        self._before_each()
         connection.setblocking(True)
         if not self._welcome(connection, listener):
             connection.close()

@@ -192,13 +192,16 @@ def _serve(endpoint: "Endpoint", options: argparse.Namespace) -> None:
     started: datetime = wiring.now().replace(microsecond=0)
     work = workshop(harden(), stop=lambda: server.stop(), started=started)  # noqa: PLW0108  made below
 
-    def still_wanted(idle: float) -> bool:
+    def drop() -> None:
         if watch.slept():
             work.holder.lock()
         work.holder.expire()
+
+    def still_wanted(idle: float) -> bool:
+        drop()
         return idle < options.idle and endpoint.still_ours() and installed() == program
 
-    server = AgentServer(endpoint.listeners, handlers(work), still_wanted=still_wanted)
+    server = AgentServer(endpoint.listeners, handlers(work), still_wanted=still_wanted, before_each=drop)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: server.stop())
     _ready(options.ready_fd, "ready")

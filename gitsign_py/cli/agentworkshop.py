@@ -8,12 +8,13 @@ from datetime import datetime
 from pathlib import Path
 
 from gitsign_py import __version__
-from gitsign_py.agent.conversation import DeclinedError, Fields
+from gitsign_py.agent.conversation import Fields
 from gitsign_py.agent.handlers import Context, Workshop
 from gitsign_py.agent.hardening import Hardening
 from gitsign_py.agent.holder import Holder, Plan
 from gitsign_py.agent.ledger import Ledger
 from gitsign_py.cli import wiring
+from gitsign_py.cli.agentsettings import settings_for
 from gitsign_py.cli.gitchecking import check
 from gitsign_py.cli.gitsigning import summary
 from gitsign_py.cli.tokens import Person, TokenDesk, needs_person
@@ -39,7 +40,7 @@ def workshop(hardening: Hardening, *, stop: Callable[[], None], started: datetim
     ledger = Ledger(wiring.now)
 
     def verify(context: Context, payload: bytes, signature: bytes) -> Fields:
-        settings = _settings(context)
+        settings = settings_for(context)
         return dict(check(settings, payload, signature, root=kept.trusted_root(settings)))
 
     return Workshop(
@@ -120,16 +121,8 @@ def _version(path: Path | None) -> tuple[str, int, int] | None:
     return (str(path), facts.st_mtime_ns, facts.st_size)
 
 
-def _settings(context: Context) -> wiring.Settings:
-    """Read the settings that count for a request. Raises DeclinedError where they say that no agent is to be used."""
-    settings = wiring.load_settings(context.environment, Path(context.directory))
-    if settings.config.agent == "off" and not context.forwarded:
-        raise DeclinedError
-    return settings
-
-
 def _plan(kept: _Kept, context: Context, token: str | None) -> Plan:
-    settings = _settings(context)
+    settings = settings_for(context)
     config, chosen = settings.config, wiring.endpoints(settings)
     root, http = kept.trusted_root(settings), kept.session(settings)
     given = _given(settings, token)

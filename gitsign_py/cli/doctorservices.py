@@ -41,6 +41,14 @@ def check_agent(settings: wiring.Settings) -> Finding:
     reply = client.ask(path, "status")
     mode = settings.config.agent
     if reply is not None and reply.get("status") == b"ok":
+        if mode == "off":
+            return Finding("agent", "ok", f"it answers at {path}, and gitsign.agent off keeps it out")
+        context = client.context(dict(settings.environment), str(Path.cwd()))
+        if client.converse(path, {**context, "request": b"whoami"}, silence=client.ASK_SECONDS) is None:
+            text = (
+                f"the one at {path} was started with other directories or proxies, and leaves the work to each command"
+            )
+            return Finding("agent", "warn", text, "gitsign-py agent stop; the next signature starts another")
         held = len(json.loads(reply["json"])["held"])
         return Finding("agent", "ok", f"it answers at {path}, and holds {held} key{'' if held == 1 else 's'}")
     if Path(path).exists():

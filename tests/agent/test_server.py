@@ -519,6 +519,24 @@ def test_an_agent_ends_when_it_is_no_longer_wanted(path: Path, monkeypatch: pyte
     assert 0.2 <= idle[-1] < 2
 
 
+def test_what_has_to_be_dropped_is_dropped_before_a_connection_is_served(path: Path) -> None:
+    """A machine that wakes up may be asked before the next tick."""
+    opened = endpoint.open_endpoint(path)
+    assert opened is not None
+    held = ["key"]
+
+    def count(_: Fields, __: Conversation) -> Fields:
+        return {"status": b"ok", "held": str(len(held)).encode()}
+
+    server = AgentServer(opened.listeners, {"ping": count}, before_each=held.clear)
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    assert client.ask(str(path), "ping") == {"status": b"ok", "held": b"0"}
+    server.stop()
+    thread.join(10)
+    opened.remove()
+
+
 def test_the_socket_path_is_found_as_documented(tmp_path: Path) -> None:
     assert client.socket_path({"GITSIGN_CREDENTIAL_CACHE": "/x/cache.sock"}) == "/x/cache.sock"
     assert client.socket_path({"XDG_RUNTIME_DIR": str(tmp_path)}) == f"{tmp_path}/gitsign-py/agent.sock"
@@ -528,8 +546,8 @@ def test_the_socket_path_is_found_as_documented(tmp_path: Path) -> None:
 
 def test_the_context_carries_git_and_sigstore_variables_and_no_others() -> None:
     environment = {"GIT_DIR": "/r/.git", "SIGSTORE_REKOR_URL": "u", "AWS_SECRET": "s", "HOME": "/h", "EDITOR": "vi"}
-    fields = client.context(environment, "/r")
-    assert fields["directory"] == b"/r"
+    fields = client.context(environment, "/")
+    assert fields["directory"] == b"/"
     kept = {"GIT_DIR": b"/r/.git", "SIGSTORE_REKOR_URL": b"u", "HOME": b"/h"}
     assert fields["environment"] == pack_fields(kept)
 

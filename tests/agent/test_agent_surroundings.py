@@ -1,0 +1,129 @@
+"""Who asks the agent from elsewhere gets the verdict and the signature that he would have made himself, or none."""
+
+import json
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gitsign_py.agent import client
+from tests.support.home import Home, living
+from tests.support.stack import RunningStack, running_stack
+
+PAYLOAD = (
+    b"tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\n"
+    b"author A <alice@example.com> 1 +0000\ncommitter A <alice@example.com> 1 +0000\n\nhi\n"
+)
+
+
+@pytest.fixture
+def home(tmp_path: Path, stack: RunningStack) -> Iterator[Home]:
+    (tmp_path / "u").mkdir(mode=0o700)
+    with living(tmp_path / "u", stack) as home:
+        home.gitsign("agent", "start")
+        yield home
+
+
+def signed(home: Home) -> int:
+    return len(json.loads(home.gitsign("agent", "log", "--json")))
+
+
+def verdicts(home: Home, **more: str) -> tuple[object, object]:
+    """With the agent, and without one."""
+    done = [
+        home.run("git", "verify-commit", "--raw", "HEAD", **more, GITSIGN_CREDENTIAL_CACHE=path)
+        for path in (str(home.socket), "/proc/no-agent.sock")
+    ]
+    return tuple((one.returncode, one.stderr) for one in done)  # type: ignore[return-value]
+
+
+def test_relative_paths_are_the_callers(home: Home) -> None:
+    for variable in ("GITSIGN_FULCIO_ROOT", "SIGSTORE_REKOR_PUBLIC_KEY"):
+        shutil.copy(home.variables[variable], home.repository / f"{variable}.pem")
+        home.variables[variable] = f"{variable}.pem"
+    shutil.copy(home.variables.pop("GITSIGN_TRUSTED_ROOT"), home.repository / "root.json")
+    home.git("config", "gitsign.trustedRoot", "root.json")
+    (home.repository / "token").write_text(home.stack.token())
+    home.commit("one", GITSIGN_TOKEN_FILE="token", GITSIGN_LOG="signing.log")
+    assert signed(home) == 1
+    assert "signed by alice@example.com" in (home.repository / "signing.log").read_text()
+    warm, cold = verdicts(home)
+    assert warm == cold
+    assert "GOODSIG" in str(warm)
+
+
+@pytest.mark.parametrize("name", ["HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"])
+def test_other_places_are_not_the_agents(home: Home, name: str) -> None:
+    other = home.directory / "other"
+    other.mkdir(mode=0o700)
+    home.commit("one", **{name: str(other)})
+    assert signed(home) == 0
+    assert home.signers()[0][0] == "U"
+
+
+def test_a_callers_own_trust_root_judges(home: Home) -> None:
+    """Another HOME with another TUF cache: what the agent believes is not what this caller believes."""
+    home.commit("one")
+    for name in ("GITSIGN_TRUSTED_ROOT", "GITSIGN_FULCIO_ROOT", "SIGSTORE_REKOR_PUBLIC_KEY"):
+        home.variables.pop(name)
+    home.variables.pop("SIGSTORE_CT_LOG_PUBLIC_KEY_FILE")
+    warm, cold = verdicts(home, XDG_DATA_HOME=str(home.directory / "nothing"))
+    assert warm == cold
+    assert "GOODSIG" not in str(warm)
+
+
+def test_other_proxies_are_the_callers(home: Home) -> None:
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        proxy = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        done = home.run("git", "commit", "-q", "--allow-empty", "-S", "-m", "one", http_proxy=proxy)
+    assert done.returncode != 0, "nobody listens at this proxy"
+    assert signed(home) == 0
+    home.commit("two")
+    assert signed(home) == 1
+
+
+def test_a_directory_that_is_another_one_for_the_agent(home: Home) -> None:
+    fields = client.context(home.variables, str(home.repository)) | {"request": b"whoami"}
+    assert client.converse(str(home.socket), fields) is not None
+    assert client.converse(str(home.socket), fields | {"place": b"1 1"}) is None
+    assert client.converse(str(home.socket), fields | {"directory": b"/proc/none"}) is None
+
+
+def test_settings_of_one_command_count_for_that_command(home: Home) -> None:
+    """Through -c, GIT_CONFIG_COUNT and SIGSTORE_ variables: another instance signs with its own credential."""
+    with running_stack(home.directory / "other") as other:
+        home.commit("one")
+        theirs = other.environment()
+        home.commit("two", **theirs)
+        options = {
+            "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "gitsign.trustedRoot",
+            "GIT_CONFIG_VALUE_0": theirs["GITSIGN_TRUSTED_ROOT"],
+        }  # fmt: skip
+        held = {one["issuer"]: one["signatures"] for one in home.status()["held"]}
+        assert held == {home.stack.url: 1, other.url: 1}
+        theirs = {name: value for name, value in theirs.items() if name != "GITSIGN_TRUSTED_ROOT"} | options
+        home.commit("three", **theirs)
+        here, there = (home.git("log", "--format=%G?", **each).split() for each in ({}, theirs))
+        assert [verdict == "U" for verdict in here] == [False, False, True], "each instance knows its own alone"
+        assert [verdict == "U" for verdict in there] == [True, True, False]
+    assert signed(home) == 3
+
+
+def test_the_umask_of_the_caller_is_not_the_agents(home: Home) -> None:
+    script = f"umask 077; {home.program} -bsau alice@example.com -o signature payload"
+    (home.repository / "payload").write_bytes(PAYLOAD)
+    subprocess.run(["sh", "-c", script], cwd=home.repository, env=home.variables, check=True, capture_output=True)
+    assert (home.repository / "signature").stat().st_mode & 0o777 == 0o600
+    assert signed(home) == 1
+
+
+def test_doctor_says_when_the_agent_leaves_the_work_to_others(home: Home) -> None:
+    assert "holds 0 keys" in home.run(home.program, "doctor", "--offline").stdout
+    done = home.run(home.program, "doctor", "--offline", HTTPS_PROXY="http://127.0.0.1:1")
+    assert "was started with other directories or proxies" in done.stdout
+    home.git("config", "gitsign.agent", "off")
+    assert "gitsign.agent off keeps it out" in home.run(home.program, "doctor", "--offline").stdout
