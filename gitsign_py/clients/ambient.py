@@ -16,6 +16,10 @@ from gitsign_py.clients.spiffe import DEFAULT_SOCKET, SOCKET_VARIABLE, fetch_jwt
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.token import MAX_TOKEN_BYTES, IdentityToken, parse_unverified
 from gitsign_py.errors import ConfigError, FormatError, ServiceError
+from gitsign_py.host.deadline import within
+
+SECONDS = 30.0
+"""How long a platform may take: ``id`` gives servers 30 s for each of four tries, and the platform's programs no end."""
 
 DEFAULT_TOKEN_FILE = "/var/run/sigstore/cosign/oidc-token"  # noqa: S105  the Go client's path, a projected volume
 _GOOGLE_PRODUCT = Path("/sys/class/dmi/id/product_name")
@@ -24,12 +28,16 @@ Environment = Mapping[str, str]
 
 @frozen
 class Platform:
-    """One source: ``present`` looks at the environment (and files) without asking any server."""
+    """One source: ``present`` looks at the environment (and files) without asking any server.
+
+    ``hint`` is what to do when it gives no token.
+    """
 
     name: str
     shows_as: str
     present: Callable[[Environment], bool]
     fetch: Callable[[Environment, str], str]
+    hint: str = ""
 
 
 def _variable(name: str) -> Callable[[Environment], bool]:
@@ -47,11 +55,11 @@ def _on_google(environment: Environment) -> bool:
 
 def _by_id(environment: Environment, audience: str) -> str:
     """Let ``id`` find the token. It reads os.environ, so an environment that differs would be answered wrongly."""
-    if any(os.environ.get(name) != environment.get(name) for name in _MARKERS):
-        raise ServiceError("ambient-failed", "the platform's variables are not those of this process")
+    if any(os.environ.get(name) != environment.get(name) for name in _HINTS):
+        raise _failed("its variables are not those of this process")
     try:
-        token = ambient_id.detect_credential(audience)
-    except ambient_id.IdentityError as error:
+        token = within(SECONDS, lambda: ambient_id.detect_credential(audience))
+    except (ambient_id.IdentityError, TimeoutError) as error:
         raise _failed(str(error)) from error
     except Exception as error:  # urllib3 and json errors pass through id as they come
         raise _failed(f"{type(error).__name__}: {error}") from error
@@ -61,11 +69,7 @@ def _by_id(environment: Environment, audience: str) -> str:
 
 
 def _failed(words: str) -> ServiceError:
-    return ServiceError(
-        "ambient-failed",
-        f"the platform gave no identity token: {printable(words)}",
-        hint="give the job the permission to ask for one (GitHub: permissions: id-token: write)",
-    )
+    return ServiceError("ambient-failed", f"the platform gave no identity token: {printable(words)}")
 
 
 def _filesystem(environment: Environment, _audience: str) -> str:
@@ -90,14 +94,27 @@ def _spiffe(environment: Environment, audience: str) -> str:
     return fetch_jwt_svid(environment.get(SOCKET_VARIABLE) or DEFAULT_SOCKET, audience)
 
 
-_MARKERS = ("GITHUB_ACTIONS", "GOOGLE_SERVICE_ACCOUNT_NAME", "BUILDKITE", "GITLAB_CI", "CIRCLECI")
+_HINTS = {
+    "GITHUB_ACTIONS": "give the job the permission to ask for one: permissions: id-token: write",
+    "GOOGLE_SERVICE_ACCOUNT_NAME": "give this machine's account the role Service Account Token Creator on that account",
+    "BUILDKITE": "the job needs buildkite-agent on its PATH",
+    "GITLAB_CI": "give the job id_tokens: SIGSTORE_ID_TOKEN: aud: sigstore",
+    "CIRCLECI": "the job needs circleci on its PATH, and a context",
+}
+
+
+def _marked(name: str, marker: str) -> Platform:
+    return Platform(name, marker, _variable(marker), _by_id, _HINTS[marker])
+
+
+_GOOGLE_HINT = "the machine needs a service account; its metadata server gives the token"
 PLATFORMS: tuple[Platform, ...] = (
-    Platform("github-actions", "GITHUB_ACTIONS", _variable("GITHUB_ACTIONS"), _by_id),
-    Platform("google-impersonation", "GOOGLE_SERVICE_ACCOUNT_NAME", _variable("GOOGLE_SERVICE_ACCOUNT_NAME"), _by_id),
-    Platform("google-workload-identity", "a Google machine", _on_google, _by_id),
-    Platform("buildkite-agent", "BUILDKITE", _variable("BUILDKITE"), _by_id),
-    Platform("gitlab", "GITLAB_CI", _variable("GITLAB_CI"), _by_id),
-    Platform("circleci", "CIRCLECI", _variable("CIRCLECI"), _by_id),
+    _marked("github-actions", "GITHUB_ACTIONS"),
+    _marked("google-impersonation", "GOOGLE_SERVICE_ACCOUNT_NAME"),
+    Platform("google-workload-identity", "a Google machine", _on_google, _by_id, _GOOGLE_HINT),
+    _marked("buildkite-agent", "BUILDKITE"),
+    _marked("gitlab", "GITLAB_CI"),
+    _marked("circleci", "CIRCLECI"),
     Platform("spiffe", SOCKET_VARIABLE, _variable(SOCKET_VARIABLE), _spiffe),
     Platform("filesystem", "a token file", _has_token_file, _filesystem),
 )
@@ -118,7 +135,11 @@ def ambient_token(name: str, environment: Environment, *, audience: str) -> Iden
     platform = next(one for one in PLATFORMS if one.name == name)
     if name not in ("spiffe", "filesystem"):  # these two are asked at their default places
         _require_here(platform, environment)
-    raw = platform.fetch(environment, audience)
+    try:
+        raw = platform.fetch(environment, audience)
+    except ServiceError as error:
+        hint = error.hint or platform.hint
+        raise ServiceError(error.reason, error.message, hint=hint, facts=error.facts) from error
     try:
         parse_unverified(raw)
     except FormatError as error:

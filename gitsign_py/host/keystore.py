@@ -5,12 +5,12 @@ none. Signing must not depend on any of that. Only a refresh token is ever kept 
 """
 
 import contextlib
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from gitsign_py.errors import ServiceError
+from gitsign_py.host.deadline import within
 
 SERVICE = "gitsign-py"
 TIMEOUT_SECONDS = 3.0
@@ -51,27 +51,16 @@ class KeyringStore:
         return str(self._call(lambda backend: backend.name))
 
     def _call(self, action: Callable[[Any], object]) -> object:
-        """Run ``action(backend)`` in its own thread: Python cannot interrupt a D-Bus call, only leave it behind."""
+        """Run ``action(backend)`` with an end: Python cannot interrupt a D-Bus call, only leave it behind."""
         if self._broken:
             raise _timed_out(self._timeout)
-        result: list[object] = []
-        failure: list[Exception] = []
-
-        def work() -> None:
-            try:
-                result.append(action(_backend()))
-            except Exception as error:  # noqa: BLE001  backends raise whatever their system has
-                failure.append(error)
-
-        thread = threading.Thread(target=work, daemon=True, name="keyring")
-        thread.start()
-        thread.join(self._timeout)
-        if thread.is_alive():
+        try:
+            return within(self._timeout, lambda: action(_backend()))
+        except TimeoutError as error:
             self._broken = True
-            raise _timed_out(self._timeout)
-        if failure:
-            raise _unavailable(failure[0])
-        return result[0]
+            raise _timed_out(self._timeout) from error
+        except Exception as error:
+            raise _unavailable(error) from error  # backends raise whatever their system has
 
 
 def _backend() -> Any:

@@ -1,17 +1,20 @@
 """Tokens that a platform gives: each platform played by a small server or program, as its documentation has it."""
 
+import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from id._internal.oidc import ambient as google_clients
 
 from gitsign_py.clients import ambient
 from gitsign_py.clients.ambient import NAMES, ambient_token, detect
 from gitsign_py.errors import ConfigError, ServiceError
 from tests.support import tokens
-from tests.support.badserver import reply, serving
+from tests.support.badserver import Action, Received, computed, reply, serving
 
 MARKERS = (
     "GITHUB_ACTIONS", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL", "GOOGLE_SERVICE_ACCOUNT_NAME",
@@ -32,12 +35,15 @@ def token() -> str:
     return tokens.make({"iat": now, "exp": now + 60, "email": None, "sub": "https://example.com/workload"})
 
 
-def program(directory: Path, name: str, said: str, status: int = 0) -> None:
-    path = directory / name
+def program(directory: Path, name: str, said: str, status: int = 0) -> Path:
+    """A platform's program; the file that is returned gets its arguments, one a line."""
+    path, asked = directory / name, directory / f"{name}.arguments"
     path.write_text(
-        f"#!{sys.executable}\nimport sys\nprint({said!r})\nprint('no right', file=sys.stderr)\nsys.exit({status})\n"
+        f"#!{sys.executable}\nimport sys\nopen({str(asked)!r}, 'w').write('\\n'.join(sys.argv[1:]))\n"
+        f"print({said!r})\nprint('no right', file=sys.stderr)\nsys.exit({status})\n"
     )
     path.chmod(0o755)
+    return asked
 
 
 def test_a_persons_machine_is_no_platform() -> None:
@@ -77,20 +83,74 @@ def test_github_answering_nonsense_is_one_line(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize(
-    ("name", "marker", "executable"),
-    [("buildkite-agent", "BUILDKITE", "buildkite-agent"), ("circleci", "CIRCLECI", "circleci")],
-)
+    ("name", "marker", "executable", "arguments"),
+    [
+        ("buildkite-agent", "BUILDKITE", "buildkite-agent", ["oidc", "request-token", "--audience", "sigstore"]),
+        (
+            "circleci", "CIRCLECI", "circleci",
+            ["run", "oidc", "get", "--claims", '{"aud": "sigstore"}', "--root-issuer"],
+        ),
+    ],
+)  # fmt: skip
 def test_platforms_with_a_program(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, marker: str, executable: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, marker: str, executable: str, arguments: list[str]
 ) -> None:
     raw = token()
-    program(tmp_path, executable, raw)
+    asked = program(tmp_path, executable, raw)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv(marker, "true")
     assert ambient_token(name, os.environ, audience="sigstore").raw == raw
+    assert asked.read_text().splitlines() == arguments
     program(tmp_path, executable, "", status=1)
-    with pytest.raises(ServiceError):
+    with pytest.raises(ServiceError) as caught:
         ambient_token(name, os.environ, audience="sigstore")
+    assert f"the job needs {executable} on its PATH" in caught.value.hint
+    (tmp_path / executable).unlink()
+    with pytest.raises(ServiceError, match="could not find"):
+        ambient_token(name, os.environ, audience="sigstore")
+
+
+def test_a_program_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(ambient, "SECONDS", 0.3)
+    (tmp_path / "buildkite-agent").write_text("#!/bin/sh\nexec sleep 20\n")
+    (tmp_path / "buildkite-agent").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("BUILDKITE", "true")
+    started = time.monotonic()
+    with pytest.raises(ServiceError, match=r"no answer within 0\.3 s"):
+        ambient_token("buildkite-agent", os.environ, audience="sigstore")
+    assert time.monotonic() - started < 15
+
+
+def google_servers(raw: str) -> Action:
+    """The metadata server and the IAM Credentials API, as Google documents both ("Verifying VM identity",
+    "projects.serviceAccounts.generateIdToken")."""
+
+    def answer(request: Received) -> tuple[int, object, dict[str, str]]:
+        from_inside = request.headers.get("metadata-flavor") == "Google"
+        if request.path == "/identity?audience=sigstore&format=full" and from_inside:
+            return 200, raw.encode(), {}
+        if request.path.startswith("/token?") and from_inside:
+            return 200, {"access_token": "ya29.access", "expires_in": 3599, "token_type": "Bearer"}, {}
+        asked = {"audience": "sigstore", "includeEmail": True}
+        if request.headers.get("authorization") == "Bearer ya29.access" and json.loads(request.body) == asked:
+            return 200, {"token": raw}, {}
+        return 403, b"Missing Metadata-Flavor:Google header.", {}
+
+    return computed(answer)
+
+
+@pytest.fixture
+def google(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Let ``id`` find Google's servers at a URL of ours."""
+
+    def at(url: str) -> None:
+        monkeypatch.setattr(google_clients, "_GCP_IDENTITY_REQUEST_URL", f"{url}/identity")
+        monkeypatch.setattr(google_clients, "_GCP_TOKEN_REQUEST_URL", f"{url}/token")
+        monkeypatch.setattr(google_clients, "_GCP_GENERATEIDTOKEN_REQUEST_URL", f"{url}/iam/{{}}:generateIdToken")
+        monkeypatch.setattr(google_clients, "_GCP_PRODUCT_NAME_FILE", str(ambient._GOOGLE_PRODUCT))
+
+    return at
 
 
 def test_gitlab(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,6 +177,39 @@ def test_a_google_machine_is_known_by_its_product_name() -> None:
     found = detect({"GOOGLE_SERVICE_ACCOUNT_NAME": "robot@example.com"})
     assert found is not None
     assert found.name == "google-impersonation"
+
+
+def test_a_google_machine_gives_its_own_identity(google: Callable[[str], None]) -> None:
+    ambient._GOOGLE_PRODUCT.write_text("Google\n")
+    raw = token()
+    with serving(google_servers(raw)) as server:
+        google(server.url)
+        assert ambient_token("google-workload-identity", os.environ, audience="sigstore").raw == raw
+    assert [request.method for request in server.requests] == ["GET"]
+
+
+def test_a_google_machine_gives_another_accounts_identity(
+    google: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT_NAME", "robot@project.iam.gserviceaccount.com")
+    raw = token()
+    with serving(google_servers(raw)) as server:
+        google(server.url)
+        assert ambient_token("google-impersonation", os.environ, audience="sigstore").raw == raw
+    assert [request.method for request in server.requests] == ["GET", "POST"]
+    assert server.requests[1].path == "/iam/robot@project.iam.gserviceaccount.com:generateIdToken"
+    with serving(reply(403, b"no right")) as server:
+        google(server.url)
+        with pytest.raises(ServiceError) as caught:
+            ambient_token("google-impersonation", os.environ, audience="sigstore")
+    assert "Service Account Token Creator" in caught.value.hint
+
+
+def test_gitlab_without_a_token_says_what_to_add(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITLAB_CI", "true")
+    with pytest.raises(ServiceError) as caught:
+        ambient_token("gitlab", os.environ, audience="sigstore")
+    assert "id_tokens" in caught.value.hint
 
 
 def test_a_token_file(tmp_path: Path) -> None:
