@@ -66,7 +66,7 @@ class TokenDesk:
 def signs_in(settings: wiring.Settings, chosen: wiring.Endpoints) -> bool:
     """Tell whether a token must be asked for (a person, the local stack), and was not handed over by the caller."""
     given = static_source(None, settings.environment) is not None
-    return not given and (_stack_answers(settings, chosen) or needs_person(settings, chosen))
+    return not given and (stack_answers(settings, chosen) or needs_person(settings, chosen))
 
 
 def needs_person(settings: wiring.Settings, chosen: wiring.Endpoints) -> bool:

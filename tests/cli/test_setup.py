@@ -137,13 +137,13 @@ def test_staging_is_complete(fresh: Workbench) -> None:
 
 
 def test_an_initialized_mirror_names_its_instance(fresh: Workbench) -> None:
+    for name in fresh.stack.environment():
+        fresh.env.pop(name)
     mirror = f"{fresh.stack.url}/tuf"
     (fresh.folder / "root.json").write_bytes(fresh.stack.get("/tuf/1.root.json").body)
     done = fresh.tool("initialize", "--mirror", mirror, "--root", str(fresh.folder / "root.json"))
     assert done.returncode == 0, done.stderr
     setup(fresh, "--instance", mirror)
-    for name in fresh.stack.environment():
-        fresh.env.pop(name)
     assert fresh.git("config", "gitsign.rekor") == fresh.stack.url
     assert fresh.verify(fresh.commit()).returncode == 0
 
