@@ -31,16 +31,17 @@ ENTRIES = "/api/v2/log/entries"
 SIGNER = factory.make_authority()
 CERTIFICATE = factory.der_of(SIGNER.leaf)
 SPKI = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+VERIFIER = {"x509Certificate": {"rawBytes": b64(CERTIFICATE)}, "keyDetails": "PKIX_ECDSA_P256_SHA_256"}
+KEY = {"rawBytes": b64(SIGNER.key.public_key().public_bytes(*SPKI))}
 
 
 def proposal(message: bytes, **changes: Any) -> dict[str, Any]:
     """A request; ``changes`` replace parts of it."""
-    verifier = {"x509Certificate": {"rawBytes": b64(CERTIFICATE)}, "keyDetails": "PKIX_ECDSA_P256_SHA_256"}
     asked: dict[str, Any] = {
         "digest": b64(hashlib.sha256(message).digest()),
         "signature": {
             "content": b64(factory.sign(SIGNER.key, message, "sha256")),
-            "verifier": changes.pop("verifier", verifier),
+            "verifier": changes.pop("verifier", VERIFIER),
         },
     }
     return {"hashedRekordRequestV002": {**asked, **changes}}
@@ -139,11 +140,26 @@ def test_other_keys_and_bare_keys_are_logged(stack: RunningStack, kind: str) -> 
         proposal(b"x", verifier={"x509Certificate": {"rawBytes": "AAAA"}, "keyDetails": "PKIX_ECDSA_P256_SHA_256"}),
         proposal(b"x", verifier={"x509Certificate": {"rawBytes": b64(CERTIFICATE)}, "keyDetails": ["x"]}),
         {**proposal(b"x"), "dsseRequestV002": {}},
+        proposal(b"x", unknown=1),
+        proposal(b"x", verifier=VERIFIER | {"unknown": 1}),
+        proposal(b"x", verifier=VERIFIER | {"publicKey": KEY}),
+        proposal(b"x", verifier=VERIFIER | {"keyDetails": "PKIX_RSA_PKCS1V15_2048_SHA256"}),
     ],
 )
 def test_other_requests_are_refused(stack: RunningStack, asked: dict[str, Any]) -> None:
     answer = stack.post(ENTRIES, asked)
     assert (answer.status, answer.json()["code"]) == (400, 3)
+
+
+def test_a_request_is_read_as_protobuf_json(stack: RunningStack) -> None:
+    """Field names as in the .proto, an enum as its number, base64 without padding: the same entry."""
+    first = stack.post(ENTRIES, proposal(b"spelled"))
+    asked = json.loads(base64.b64decode(first.json()["canonicalizedBody"]))["spec"]["hashedRekordV002"]
+    verifier = {"x509_certificate": {"raw_bytes": b64(CERTIFICATE).rstrip("=")}, "key_details": 5}
+    signature = {"content": asked["signature"]["content"], "verifier": verifier}
+    again = {"hashed_rekord_request_v002": {"digest": asked["data"]["digest"], "signature": signature}}
+    answer = stack.post(ENTRIES, again)
+    assert (answer.status, answer.headers["x-log-index"]) == (409, first.json()["logIndex"])
 
 
 @pytest.mark.parametrize("asked", [{}, {"hashedRekordRequestV002": None}, {"dsseRequestV002": {"envelope": {}}}])
