@@ -103,6 +103,18 @@ def test_urls_on_the_command_line_and_the_older_form_of_bundles(place: ForeignBe
     assert done.returncode == 1
 
 
+def test_without_a_bundle_cosign_finds_the_entry_in_the_log(place: ForeignBench, cosign: str) -> None:
+    """Its client of Rekor v1 searches by the artifact's hash, fetches the entry and checks proof and promise."""
+    url, env = place.stack.url, place.stack.environment()
+    services = ["--use-signing-config=false", "--fulcio-url", url, "--rekor-url", url, "--oidc-issuer", url]
+    files = ["--new-bundle-format=false", "--output-signature", "signature", "--output-certificate", "certificate"]
+    place.good(cosign, "sign-blob", "-y", *services, *files, "artifact", **env)
+    check = ["--signature", "signature", "--certificate", "certificate", "--rekor-url", url, *place.who, "artifact"]
+    place.good(cosign, "verify-blob", *check, **env)
+    place.artifact.write_bytes(ARTIFACT + b"!")
+    assert place.run(cosign, "verify-blob", *check, **env).returncode == 1
+
+
 def test_a_token_that_is_not_good_for_signing_is_refused(place: ForeignBench, cosign: str) -> None:
     config = place.signing_config(1, timestamps=False)
     command = [cosign, "sign-blob", "-y", "--signing-config", config, *place.trust, "--bundle", "bundle", "artifact"]
