@@ -24,7 +24,7 @@ def propose(entry: object) -> Proposed:
     versions = {known_version: make for (known, known_version), make in KINDS.items() if known == kind}
     if not versions:
         raise entry_error(f"entry kind '{kind}' is not known to this log")
-    if version not in versions:
+    if not isinstance(version, str) or version not in versions:
         missing = f"unable to locate entry for version {version}"
         raise entry_error(f"{kind} implementation for version '{version}' not found: {missing}")
     return versions[version](child(entry, "spec"))

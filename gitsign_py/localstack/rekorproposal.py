@@ -110,10 +110,14 @@ def children(value: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 
 def text(value: dict[str, Any], name: str) -> str:
-    """A member that must be a text."""
+    """A member that must be a text; half of a surrogate pair, which JSON can spell, is none (RFC 8785 §3.2.2.2)."""
     found = value.get(name)
     if not isinstance(found, str):
         raise entry_error(f"{name} is missing")
+    try:
+        found.encode()
+    except UnicodeEncodeError as error:
+        raise entry_error(f"{name} is not valid Unicode") from error
     return found
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,21 @@ def recorded(name: str) -> Recorded:
     status, *lines = head.decode().splitlines()
     headers = {key.lower(): value for key, value in (line.split(": ", 1) for line in lines)}
     return Recorded(int(status.split()[1]), headers.get("content-type", ""), body, frozenset(headers))
+
+
+ODD_VALUES: tuple[Any, ...] = (None, "", 0, -1, 1.5, True, [], {}, [[]], ["x"], [None])
+ODD_VALUES += ("\ud800", "\u00e4", "A", "AAAA", "====", "x" * 50)
+
+
+def spoiled(value: Any) -> Iterator[Any]:
+    """The JSON value again and again, each time with another value somewhere in it."""
+    yield from ODD_VALUES
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from ({**value, name: other} for other in spoiled(item))
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from ([*value[:number], other, *value[number + 1 :]] for other in spoiled(item))
 
 
 def shape(value: object) -> object:

@@ -9,7 +9,7 @@ import pytest
 from gitsign_py.core.encoding import b64_decode
 from gitsign_py.localstack.rekorkinds import propose
 from gitsign_py.localstack.service import Refusal
-from tests.localstack.helpers import b64
+from tests.localstack.helpers import b64, spoiled
 from tests.support.stack import RunningStack
 
 CASES: dict[str, dict[str, Any]] = {
@@ -45,6 +45,25 @@ def test_an_envelope_is_logged_and_found_by_what_it_is_about(stack: RunningStack
     assert uuid in found
     again = stack.post("/api/v1/log/entries", CASES[name]["entry"])
     assert (again.status, again.headers["location"]) == (409, f"/api/v1/log/entries/{uuid}")
+
+
+@pytest.mark.parametrize("name", ["dsse with P-256", "intoto with P-256", "hashedrekord with P-256 sha256"])
+def test_whatever_stands_where_it_should_not_is_refused_in_words(name: str) -> None:
+    """Taken or refused: nothing else may happen to an entry with one value replaced."""
+    entry = CASES[name]["entry"]
+    for proposed in spoiled(entry):
+        taken_or_refused(proposed)
+    if entry["kind"] == "dsse":
+        for envelope in spoiled(json.loads(entry["spec"]["proposedContent"]["envelope"])):
+            taken_or_refused(changed(name, "proposedContent.envelope", json.dumps(envelope)))
+
+
+def taken_or_refused(entry: object) -> None:
+    try:
+        answer = propose(entry).body.decode()
+    except Refusal as refusal:
+        answer = refusal.message
+    assert answer.startswith(("{", "error processing entry: ")), answer
 
 
 def changed(name: str, path: str, value: object) -> dict[str, Any]:

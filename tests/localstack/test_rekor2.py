@@ -22,7 +22,9 @@ from gitsign_py.core.encoding import ByteReader
 from gitsign_py.core.logentry import parse_hashedrekord
 from gitsign_py.core.timestamp import verify_timestamp
 from gitsign_py.core.timestampbuild import granted_token
-from tests.localstack.helpers import b64, recorded, shape, trusted_root
+from gitsign_py.localstack.rekor2kinds import propose
+from gitsign_py.localstack.service import Refusal, Request
+from tests.localstack.helpers import b64, recorded, shape, spoiled, trusted_root
 from tests.support import tsafactory as factory
 from tests.support.faultystack import FaultyStack
 from tests.support.stack import RunningStack
@@ -160,6 +162,16 @@ def test_a_request_is_read_as_protobuf_json(stack: RunningStack) -> None:
     again = {"hashed_rekord_request_v002": {"digest": asked["data"]["digest"], "signature": signature}}
     answer = stack.post(ENTRIES, again)
     assert (answer.status, answer.headers["x-log-index"]) == (409, first.json()["logIndex"])
+
+
+def test_whatever_stands_where_it_should_not_is_refused_in_words() -> None:
+    """Taken or refused: nothing else may happen to a request with one value replaced."""
+    for asked in spoiled(proposal(b"x")):
+        try:
+            answer = propose(Request("POST", ENTRIES, body=json.dumps(asked).encode())).decode()
+        except Refusal as refusal:
+            answer = str(refusal.status)
+        assert answer.startswith(("{", "400")), answer
 
 
 @pytest.mark.parametrize("asked", [{}, {"hashedRekordRequestV002": None}, {"dsseRequestV002": {"envelope": {}}}])
