@@ -3,6 +3,7 @@
 The mapping of GitHub's claims is Fulcio's (docs/oid-info.md): each extension's OID, how its value is made.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -14,6 +15,7 @@ from gitsign_py.localstack.service import Refusal
 
 TOKEN_ERROR = "There was an error processing the identity token"  # noqa: S105 - a sentence
 _GITHUB = "https://github.com/"
+_SURROGATE = re.compile(r"[\ud800-\udfff]")  # JSON can spell halves of pairs, UTF-8 has none
 _URI_SCHEMES = ("https://", "http://", "spiffe://")
 
 Claims = Mapping[str, Any]
@@ -77,12 +79,14 @@ def _workflow(claims: Claims) -> Identity:
     if "environment" in claims:  # only jobs that deploy have one
         texts[f"{oids.SIGSTORE}.1.23"] = _text(claims, "environment")
     value = _GITHUB + _text(claims, "job_workflow_ref")
+    if not value.isascii():  # a URI of a certificate is an IA5String (RFC 5280 §4.2.1.6)
+        raise token_refusal("token-without-identity")
     return _identity("uri", value, claims, raw, texts)
 
 
 def _text(claims: Claims, name: str) -> str:
     value = claims.get(name)
-    if not isinstance(value, str) or not value or len(value) > 1024:
+    if not isinstance(value, str) or not value or len(value) > 1024 or _SURROGATE.search(value):
         raise token_refusal(f"token-claim-missing: {name}")
     return value
 

@@ -9,6 +9,7 @@ nothing outside its own stack.
 import base64
 import hashlib
 import hmac
+import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -109,8 +110,10 @@ class Issuer:
     def mint(self, order: TokenOrder) -> str:
         """Sign a token: compact JWS, RS256, with ``kid``."""
         key = self.context.keyring.current(ROLE)
-        headers = {"kid": key_name(key)}
-        return jwt.encode(self._claims(order), key.private, algorithm=ALGORITHM, headers=headers)
+        headers = {"typ": "JWT", "kid": key_name(key)}
+        # Not jwt.encode, which checks types of claims: ``claims`` may ask for a token that nobody should take.
+        payload = json.dumps(self._claims(order)).encode()
+        return jwt.PyJWS().encode(payload, key.private, algorithm=ALGORITHM, headers=headers)
 
     def _claims(self, order: TokenOrder) -> dict[str, Any]:
         now = int(self.context.now(NAME).timestamp())

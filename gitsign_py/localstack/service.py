@@ -32,8 +32,13 @@ class Request:
     body: bytes = b""
 
     def json(self) -> Any:
-        """The body as strict JSON. Raises FormatError ``json-...``."""
-        return load_json(self.body, max_bytes=MAX_BODY)
+        """The body as strict JSON without half surrogate pairs (RFC 8259 §8.2). Raises FormatError ``json-...``."""
+        value = load_json(self.body, max_bytes=MAX_BODY)
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise FormatError("json-invalid", "a text in the body is not valid Unicode") from error
+        return value
 
     def json_object(self) -> dict[str, Any]:
         """The body as a JSON object. Raises FormatError ``json-...``."""

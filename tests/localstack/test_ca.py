@@ -29,9 +29,11 @@ from tests.localstack.helpers import (
     recorded,
     shape,
     signing_request,
+    spoiled,
 )
 from tests.support.stack import Answer, RunningStack
 
+ODD: tuple[Any, ...] = ("", 1.5, None, [], {}, ["x"], "\ud800", "\u00e4")
 CSR, ONEOF = "certificateSigningRequest", "dev.sigstore.fulcio.v2.CreateSigningCertificateRequest.key"
 TWICE = f'proto: error parsing "{CSR}", oneof {ONEOF} is already set'
 WORKFLOW = {
@@ -274,6 +276,18 @@ def test_bad_tokens_get_the_real_message_and_a_reason(stack: RunningStack) -> No
     assert {token: error(stack, request, token) for token in bad} == {
         token: (TOKEN_ERROR, reason) for token, reason in bad.items()
     }
+
+
+def test_whatever_stands_where_it_should_not_is_answered(stack: RunningStack) -> None:
+    """In a request, and in a token that the issuer signed as it was told."""
+    good = signing_request(new_key(), stack.token(), "alice@example.com")
+    asked = [*spoiled(good), *spoiled({"credentials": good["credentials"], CSR: "AAAA"})]
+    tokens = [stack.token("", subject="repo:o/r", **{**WORKFLOW, name: value}) for name in WORKFLOW for value in ODD]
+    tokens += [stack.token(**{name: value}) for name in ("sub", "iss", "aud", "exp", "nbf", "iat") for value in ODD]
+    asked += [signing_request(new_key(), token, "alice@example.com") for token in tokens]
+    for body in asked:
+        answer = stack.post("/api/v2/signingCert", body)
+        assert answer.status in {200, 400}, (answer.body, body)
 
 
 def test_token_without_signature_is_refused(stack: RunningStack) -> None:
