@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import quote, unquote
 
 from gitsign_py.core import oids
 from gitsign_py.localstack.idp import plausible_email
@@ -78,10 +79,7 @@ def _workflow(claims: Claims) -> Identity:
     texts = {f"{oids.SIGSTORE}.1.{number}": make(claims) for number, make in _TEXT_CLAIMS.items()}
     if "environment" in claims:  # only jobs that deploy have one
         texts[f"{oids.SIGSTORE}.1.23"] = _text(claims, "environment")
-    value = _GITHUB + _text(claims, "job_workflow_ref")
-    if not value.isascii():  # a URI of a certificate is an IA5String (RFC 5280 §4.2.1.6)
-        raise token_refusal("token-without-identity")
-    return _identity("uri", value, claims, raw, texts)
+    return _identity("uri", _url("job_workflow_ref")(claims), claims, raw, texts)
 
 
 def _text(claims: Claims, name: str) -> str:
@@ -96,12 +94,22 @@ def _plain(name: str) -> Callable[[Claims], str]:
 
 
 def _url(name: str) -> Callable[[Claims], str]:
-    return lambda claims: _GITHUB + _text(claims, name)
+    return lambda claims: _GITHUB + _path(_text(claims, name))
+
+
+def _path(text: str) -> str:
+    """A path of a URL as Fulcio writes it: as it stands when it is one, else percent-encoded anew (RFC 3986 §2.1).
+
+    Go's net/url leaves brackets and the like alone in the first case and encodes them in the second.
+    """
+    if quote(text, safe="!$%&'()*+,/:;=@[]~") == text:
+        return text
+    return quote(unquote(text), safe="$&+,/:;=@~")
 
 
 def _run_url(claims: Claims) -> str:
     repository, run, attempt = (_text(claims, name) for name in ("repository", "run_id", "run_attempt"))
-    return f"{_GITHUB}{repository}/actions/runs/{run}/attempts/{attempt}"
+    return _GITHUB + _path(f"{repository}/actions/runs/{run}/attempts/{attempt}")
 
 
 _RAW_CLAIMS = {2: "event_name", 3: "sha", 4: "workflow", 5: "repository", 6: "ref"}

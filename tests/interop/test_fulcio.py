@@ -5,6 +5,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from gitsign_py.core import oids
 from tests.localstack.helpers import PEM_SPKI, b64, new_key, signing_request
+from tests.localstack.test_ca import WORKFLOW
 from tests.support.foreign import EMAIL, find_program
 from tests.support.stack import RunningStack
 from tests.support.workbench import Workbench
@@ -62,11 +64,25 @@ def free_ports(count: int) -> list[int]:
 
 @pytest.fixture(scope="module")
 def fulcio(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealFulcio]:
-    program, folder = find_program("fulcio"), tmp_path_factory.mktemp("fulcio")
+    """For tokens of people."""
+    with running(stack, tmp_path_factory.mktemp("fulcio"), "email") as real:
+        yield real
+
+
+@pytest.fixture
+def fulcio_of_workflows(stack: RunningStack, tmp_path: Path) -> Iterator[RealFulcio]:
+    """For tokens of GitHub's workflows."""
+    with running(stack, tmp_path, "github-workflow") as real:
+        yield real
+
+
+@contextmanager
+def running(stack: RunningStack, folder: Path, kind: str) -> Iterator[RealFulcio]:
+    program = find_program("fulcio")
     http, grpc, metrics = free_ports(3)
     command = [program, "serve", "--host", "127.0.0.1", "--port", str(http), "--grpc-host", "127.0.0.1"]
     command += ["--grpc-port", str(grpc), "--metrics-port", str(metrics)]
-    command += ["--legacy-unix-domain-socket", str(folder / "socket"), *configured(stack, folder)]
+    command += ["--legacy-unix-domain-socket", str(folder / "socket"), *configured(stack, folder, kind)]
     with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as child:
         try:
             wait(child, http, folder / "log")
@@ -75,10 +91,10 @@ def fulcio(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Ite
             child.terminate()
 
 
-def configured(stack: RunningStack, folder: Path) -> list[str]:
+def configured(stack: RunningStack, folder: Path, kind: str) -> list[str]:
     """Its issuer, its CA (the key of the stack's, encrypted as it wants it) and its CT log."""
     (folder / "config.yaml").write_text(
-        f"oidc-issuers:\n  {stack.url}:\n    issuer-url: {stack.url}\n    client-id: sigstore\n    type: email\n"
+        f"oidc-issuers:\n  {stack.url}:\n    issuer-url: {stack.url}\n    client-id: sigstore\n    type: {kind}\n"
     )
     (file,) = (stack.directory / "keys").glob("fulcio-intermediate-*")
     key = serialization.load_pem_private_key(file.read_bytes(), None)
@@ -119,7 +135,21 @@ def leaf(answer: tuple[int, Any]) -> x509.Certificate:
 
 
 def test_both_give_the_same_certificate(fulcio: RealFulcio) -> None:
-    asked = signing_request(new_key(), fulcio.stack.token(), EMAIL)
+    same_certificate(fulcio, signing_request(new_key(), fulcio.stack.token(), EMAIL))
+
+
+@pytest.mark.parametrize(
+    "file", ["sign.yml", "two words.yml", "a%20b.yml", "\u00e4.yml", "(a)[b]!'*~.yml", "a?(b)#c.yml"]
+)
+def test_both_give_the_same_certificate_to_a_workflow(fulcio_of_workflows: RealFulcio, file: str) -> None:
+    subject = "repo:o/r:ref:refs/heads/main"
+    ref = f"o/r/.github/workflows/{file}@refs/heads/main"
+    claims: dict[str, Any] = {**WORKFLOW, "workflow": file, "job_workflow_ref": ref, "workflow_ref": ref}
+    token = fulcio_of_workflows.stack.token("", subject=subject, **claims)
+    same_certificate(fulcio_of_workflows, signing_request(new_key(), token, subject))
+
+
+def same_certificate(fulcio: RealFulcio, asked: dict[str, Any]) -> None:
     real, ours = map(leaf, fulcio.answers(asked))
     assert [(one.oid, one.critical) for one in real.extensions] == [(one.oid, one.critical) for one in ours.extensions]
     for one, other in zip(real.extensions, ours.extensions, strict=True):

@@ -175,6 +175,25 @@ def test_workflow_token_gives_claims(stack: RunningStack) -> None:
     assert claims["github_workflow_trigger"] == "push"
 
 
+@pytest.mark.parametrize(
+    ("file", "path"),
+    [
+        ("two words.yml", "two%20words.yml"),
+        ("\u00e4.yml", "%C3%A4.yml"),
+        ("(a).yml", "(a).yml"),
+        ("a?(b)", "a%3F%28b%29"),
+    ],
+)
+def test_a_workflows_name_is_percent_encoded(stack: RunningStack, file: str, path: str) -> None:
+    """As the real Fulcio does it (tests/interop/test_fulcio.py has both side by side)."""
+    ref = f"o/r/.github/workflows/{file}@refs/heads/main"
+    leaf = loaded(sign(stack, csr_request(new_key()), workflow_token(stack, job_workflow_ref=ref)))[0]
+    san = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    wanted = f"https://github.com/o/r/.github/workflows/{path}@refs/heads/main"
+    assert san.get_values_for_type(x509.UniformResourceIdentifier) == [wanted]
+    assert text(leaf, 9) == wanted
+
+
 def test_deployment_environment_is_a_claim_of_its_own(stack: RunningStack) -> None:
     leaf = loaded(sign(stack, csr_request(new_key()), workflow_token(stack, environment="prod")))[0]
     assert text(leaf, 23) == "prod"
