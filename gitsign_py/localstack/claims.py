@@ -17,7 +17,7 @@ from gitsign_py.localstack.service import Refusal
 TOKEN_ERROR = "There was an error processing the identity token"  # noqa: S105 - a sentence
 _GITHUB = "https://github.com/"
 _SURROGATE = re.compile(r"[\ud800-\udfff]")  # JSON can spell halves of pairs, UTF-8 has none
-_URI_SCHEMES = ("https://", "http://", "spiffe://")
+_SPIFFE_ID = re.compile(r"spiffe://[a-z0-9._-]+(?:/[A-Za-z0-9._-]+)*\Z")  # SPIFFE-ID §2
 
 Claims = Mapping[str, Any]
 Texts = Mapping[str, str]
@@ -52,8 +52,10 @@ def identify(claims: Claims) -> Identity:
     if "job_workflow_ref" in claims:
         return _workflow(claims)
     subject = _text(claims, "sub")
-    if subject.startswith(_URI_SCHEMES) and subject.isascii() and subject.isprintable():
+    if _SPIFFE_ID.match(subject):
         return _identity("uri", subject, claims)
+    if subject.startswith(("https://", "http://")) and subject.isprintable():
+        return _identity("uri", quote(subject, safe="!#$%&'()*+,/:;=?@[]~"), claims)
     raise token_refusal("token-without-identity")
 
 

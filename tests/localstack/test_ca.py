@@ -199,12 +199,21 @@ def test_deployment_environment_is_a_claim_of_its_own(stack: RunningStack) -> No
     assert text(leaf, 23) == "prod"
 
 
-def test_subject_that_is_a_uri_is_the_identity(stack: RunningStack) -> None:
-    private, subject = new_key(), "spiffe://example.org/builder"
+@pytest.mark.parametrize(
+    ("subject", "uri"),
+    [
+        ("spiffe://example.org/builder", "spiffe://example.org/builder"),
+        ("https://example.org/users/a?b#c", "https://example.org/users/a?b#c"),
+        ("https://example.org/two words", "https://example.org/two%20words"),
+        ("https://example.org/\u00e4", "https://example.org/%C3%A4"),
+    ],
+)
+def test_subject_that_is_a_uri_is_the_identity(stack: RunningStack, subject: str, uri: str) -> None:
+    private = new_key()
     body = signing_request(private, stack.token("", subject=subject), subject)
     leaf = loaded(sign(stack, body))[0]
     san = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert san.get_values_for_type(x509.UniformResourceIdentifier) == [subject]
+    assert san.get_values_for_type(x509.UniformResourceIdentifier) == [uri]
 
 
 @pytest.mark.parametrize(
@@ -288,6 +297,7 @@ def test_bad_tokens_get_the_real_message_and_a_reason(stack: RunningStack) -> No
         odd_token(stack, email="nobody", email_verified=True): "token-email-invalid",
         odd_token(stack, email=7, email_verified=True): "token-claim-missing: email",
         stack.token("", subject="just-a-name"): "token-without-identity",
+        stack.token("", subject="spiffe://example.org/two words"): "token-without-identity",
         workflow_token(stack, sha=None): "token-claim-missing: sha",
         workflow_token(stack, run_id=33): "token-claim-missing: run_id",
     }
