@@ -17,7 +17,8 @@ class Membership:
     """The refs to judge each commit on, one for each group of refs with the same rules; and the ref to count it for.
 
     Memory: nothing but the edge of the walk where all refs have the same rules (the usual case), else some 200 bytes
-    for each commit. With ``includes``, only those commits are reported.
+    for each commit that is not on a branch of each group, or not on the first ref. With ``includes``, only those
+    commits are reported.
     """
 
     groups: Sequence[str]
@@ -25,7 +26,8 @@ class Membership:
     follows_first: bool = False
     includes: frozenset[str] | None = None
     masks: dict[str, int] | None = None
-    """Bits by commit: the groups that it is judged for. None where there is one group."""
+    """Bits by commit where they are not ``usual``: the groups that it is judged for. None where there is one group."""
+    usual: int = 0
     labels: dict[str, int] = field(default_factory=dict)
     """Positions in ``refs`` by commit: of all of them, or of those that the walk comes to next."""
     _named: dict[int, tuple[str, ...]] = field(default_factory=dict)
@@ -34,13 +36,12 @@ class Membership:
         """One ref out of each group that the commit is judged for; None when it was judged for all of them before."""
         if self.masks is None:
             return tuple(self.groups)
-        mask = self.masks.get(oid)
+        mask = self.masks.get(oid, self.usual)
         if mask == 0:
             return None
-        found = self._named.get(mask or 0)
+        found = self._named.get(mask)
         if found is None:
-            found = tuple(ref for number, ref in enumerate(self.groups) if (mask or 0) >> number & 1)
-            self._named[mask or 0] = found
+            found = self._named[mask] = tuple(ref for number, ref in enumerate(self.groups) if mask >> number & 1)
         return found
 
     def counted_for(self, oid: str, parents: Sequence[str]) -> str:
@@ -97,8 +98,11 @@ def _fill(made: Membership, git: Git, plan: Plan, groups: Sequence[Sequence[Targ
     for target in plan.known:
         if target.ref.startswith("refs/heads/"):
             before[target.commit] = before.get(target.commit, 0) | 1 << on_branch
-    revisions = [*on, *before, *(f"^{oid}" for oid in plan.exclude)]
-    made.masks = {}
+    # With the policy in the history, what is left out of the report is judged all the same.
+    exclude = () if plan.in_history and not plan.assume_judged else plan.exclude
+    revisions = [*on, *before, *(f"^{oid}" for oid in exclude)]
+    made.masks, everywhere = {}, _mask(range(len(groups)))
+    made.usual = everywhere & ~tagged or everywhere
     for line in list_ids(git, revisions, ["--topo-order", "--parents", *plan.options], errors):
         oid, *parents = line.split(" ")
         mine, known, label = on.pop(oid, 0), before.pop(oid, 0), made.labels.get(oid, len(made.refs))
@@ -106,8 +110,11 @@ def _fill(made: Membership, git: Git, plan: Plan, groups: Sequence[Sequence[Targ
             on[parent] = on.get(parent, 0) | mine
             before[parent] = before.get(parent, 0) | known
             made.labels[parent] = min(made.labels.get(parent, label), label)
+        if not label:
+            del made.labels[oid]  # the first ref is what ``counted_for`` falls back to
         strict = mine & ~tagged if mine & ~tagged or known >> on_branch else mine
-        made.masks[oid] = strict & ~known
+        if strict & ~known != made.usual:
+            made.masks[oid] = strict & ~known
 
 
 def _mask(numbers: Iterable[int]) -> int:
