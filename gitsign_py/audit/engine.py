@@ -32,6 +32,7 @@ from gitsign_py.errors import UncheckedError
 from gitsign_py.host.repository import GitRepository
 from gitsign_py.policy.facts import UNSIGNED, CommitFacts, Decision, SignatureFacts, SignatureForm
 from gitsign_py.policy.history import PolicyHistory
+from gitsign_py.policy.recent import RecentObjects
 
 if TYPE_CHECKING:
     from gitsign_py.audit.workers import Answer, Workers
@@ -107,6 +108,7 @@ class _Audit:
         self._graph = GitGraph(repository, repository.environment, repository.directory)
         if plan.introduction:
             check_introduction(repository, plan.introduction)
+        self._objects = RecentObjects(repository)
         self._judge = self._choose_judge()
         self._membership: Membership = membership_of(self._git, plan, errors)
 
@@ -115,13 +117,11 @@ class _Audit:
     def _choose_judge(self) -> Judge:
         policy = self._plan.policy
         if self._plan.in_history:
-            history = PolicyHistory(
-                self._repository, self._graph, self._plan.introduction, self._older(), closing=policy
-            )
+            history = PolicyHistory(self._objects, self._graph, self._plan.introduction, self._older(), closing=policy)
             return PolicyInHistory(history, policy or history.start(), history.start())
         if policy is None:
             return AnySigner()
-        return FixedPolicy(policy, self._repository, self._graph, self._facts_of)
+        return FixedPolicy(policy, self._objects, self._graph, self._facts_of)
 
     def _older(self) -> frozenset[str]:
         """Parents of walked commits that are older than the introduction, or beside it."""

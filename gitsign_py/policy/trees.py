@@ -1,7 +1,9 @@
 """Git trees as bytes: parse one, find a path, list the paths in which two differ."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from gitsign_py.errors import FormatError
 from gitsign_py.ports import ObjectSource
@@ -9,11 +11,14 @@ from gitsign_py.ports import ObjectSource
 _TREE_MODE = b"40000"
 _MODES = frozenset({_TREE_MODE, b"100644", b"100664", b"100755", b"120000", b"160000"})  # fsck.c, fsck_tree
 MAX_DEPTH = 512
+_REMEMBERED_BYTES = 16 * 1024  # 128 such trees, parsed, take 10 MiB at most
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry of a tree: the mode in octal digits without leading zeros, and the object's id in hex."""
+class Entry(NamedTuple):
+    """One entry of a tree: the mode in octal digits without leading zeros, and the object's id in hex.
+
+    A named tuple, since judging by paths makes and compares hundreds of them for each commit.
+    """
 
     mode: bytes
     oid: str
@@ -44,14 +49,18 @@ def parse_tree(data: bytes, id_bytes: int) -> dict[bytes, Entry]:
     return entries
 
 
-def read_tree(source: ObjectSource, oid: str) -> dict[bytes, Entry]:
+_parse_once = lru_cache(maxsize=128)(parse_tree)  # commits that follow each other have most of their trees in common
+
+
+def read_tree(source: ObjectSource, oid: str) -> Mapping[bytes, Entry]:
     """Read a tree by its id; no id is the empty tree. Raises FormatError, UncheckedError when it is not there."""
     if not oid:
         return {}
     found = source.read(oid)
     if found.kind != "tree":
         raise FormatError("tree-invalid", f"{oid} is a {found.kind}, not a tree")
-    return parse_tree(found.data, len(oid) // 2)
+    parse = _parse_once if len(found.data) <= _REMEMBERED_BYTES else parse_tree
+    return parse(found.data, len(oid) // 2)
 
 
 def find_path(source: ObjectSource, tree: str, path: str) -> Entry | None:
@@ -115,10 +124,10 @@ def _changed(source: ObjectSource, nodes: _Nodes, prefix: bytes, only: bytes = b
         yield prefix[:-1].decode("utf-8", "surrogateescape")
     listings = [read_tree(source, entry.oid) if entry and entry.is_tree else {} for entry in nodes.all]
     count = len(nodes.parents)
-    for name in sorted(set().union(*listings)):
-        if only and name != only:
-            continue
+    for name in (only,) if only else sorted(set().union(*listings)):
         found = [listing.get(name) for listing in listings]
+        if found[1 : 1 + count].count(found[0]) == count > 0:
+            continue  # as in every parent: most entries of most trees
         inner = _Nodes(found[0], tuple(found[1 : 1 + count]), tuple(found[1 + count :]))
         yield from _changed(source, inner, prefix + name + b"/")
 

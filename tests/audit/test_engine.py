@@ -196,6 +196,31 @@ def test_rules_differ_between_refs(make: Make, signer: BulkSigner) -> None:
     assert records[two].verdict == "unauthorised"
 
 
+def test_rules_of_refs_that_share_no_tip(make: Make, signer: BulkSigner) -> None:
+    """Also where only first parents are walked: what a strict branch merged is on it, and answers for it."""
+    history = History(signer=signer.sign)
+    base = history.commit(signed="alice", files={"a": "1"})
+    topic = history.commit(base, by="bob", signed="bob", files={"b": "1"})
+    merge = history.merge(base, topic, signed="alice")
+    later = history.commit(topic, by="bob", signed="bob", files={"c": "1"})
+    audited = make(history, merge)
+    history.write(audited.repo.path / ".git", {"refs/heads/topic": later})
+    strict = POLICY.replace("EXEMPT", "0" * 40).replace(
+        '[[rules]]\nname = "everyone"',
+        '[[rules]]\nname = "main"\nrefs = ["refs/heads/main"]\nallow = ["alice"]\n[[rules]]\nname = "everyone"',
+    )
+    for options in ((), ("--first-parent",)):
+        with audited.repository() as repository:
+            plan = Plan(read_refs(repository), options=options, policy=parse_policy(strict.encode(), "p"))
+            records = {record.oid: record for record in audit_history(repository, plan, audited.resources())}
+        assert {oid: record.verdict for oid, record in records.items()} == {
+            base: "verified",
+            topic: "unauthorised",
+            merge: "verified",
+            later: "verified",
+        }
+
+
 def test_introduction_and_side_branch_in_fixed_mode(make: Make, signer: BulkSigner) -> None:
     """Older history is accepted as it is; a side branch that left it before is not older, and is judged."""
     history = History(signer=signer.sign)
