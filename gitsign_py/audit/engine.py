@@ -161,12 +161,12 @@ class _Audit:
         pending: deque[_Begun] = deque()
         depth = 2 * (self._resources.jobs or os.cpu_count() or 1)
         items: list[Scanned] = []
-        signed: list[tuple[Scanned, bytes]] = []
+        signed: list[Scanned] = []
         for oid, kind, data in self._walked():
             item = scan(oid, kind, data) if data is not None else _missing(oid)
             items.append(item)
-            if item.form and data is not None:
-                signed.append((item, data))
+            if item.form:
+                signed.append(item)
             if len(items) == BATCH:
                 pending.append(self._begin(items, signed))
                 items, signed = [], []
@@ -195,35 +195,32 @@ class _Audit:
     def _tag_batch(self, targets: Sequence[Target]) -> Iterator[Record]:
         stored = {one.oid: one for one in read_all(self._git, [target.tag for target in targets], self._errors)}
         items: list[Scanned] = []
-        signed: list[tuple[Scanned, bytes]] = []
         for target in targets:
             oid, kind, data = stored[target.tag]
-            item = scan(oid, kind, data) if data else _missing(oid)
+            item = scan(oid, kind, data) if data is not None else _missing(oid)
             # Where a tag of a tag leads in the end is what policies are asked about.
             leads_to = (target.commit,) if target.commit and not item.malformed[0] else ()
-            items.append(item := item._replace(parents=leads_to))
-            if item.form and data:
-                signed.append((item, data))
-        facts = self._gather(self._begin(items, signed))
+            items.append(item._replace(parents=leads_to))
+        facts = self._gather(self._begin(items, [item for item in items if item.form]))
         for target, item in zip(targets, items, strict=True):
             yield self._judged(item, facts, target.ref)._replace(kind="tag")
 
     # -- verification -------------------------------------------------------------------------------------------
 
-    def _begin(self, items: list[Scanned], signed: list[tuple[Scanned, bytes]]) -> _Begun:
+    def _begin(self, items: list[Scanned], signed: list[Scanned]) -> _Begun:
         facts: dict[str, SignatureFacts] = {}
         jobs: list[Job] = []
         foreign: dict[str, SignatureForm] = {}
-        for item, data in signed:
-            if item.form != "sigstore":
-                if item.form in PROGRAMS:
-                    foreign[item.oid] = item.form  # type: ignore[assignment]
+        for item in signed:
+            if item.form in PROGRAMS:
+                foreign[item.oid] = item.form  # type: ignore[assignment]
+            if item.form != "sigstore" or item.split is None:
                 continue
             known = self._resources.cache.get(item.oid) if self._resources.cache else None
             if known is not None:
                 facts[item.oid] = load_facts(known)
             else:
-                jobs.append(Job(item.oid, item.kind, data))
+                jobs.append(Job(item.oid, item.split.payload, item.split.signature or b""))
         return _Begun(items, facts, jobs, foreign, self._resources.workers().submit(jobs) if jobs else None)
 
     def _finish(self, begun: _Begun) -> Iterator[Record]:
@@ -290,7 +287,7 @@ class _Audit:
         """Read and verify one commit apart from the walk, for what rests on it."""
         stored = self._repository.read(oid)
         item = scan(oid, stored.kind, stored.data)
-        facts = self._gather(self._begin([item], [(item, stored.data)] if item.form else []))
+        facts = self._gather(self._begin([item], [item] if item.form else []))
         return commit_facts(item), _signature(item, facts)
 
     def _judged(self, item: Scanned, facts: dict[str, SignatureFacts], ref: str) -> Record:
@@ -324,7 +321,7 @@ _new = tuple.__new__  # what Record(...) calls in the end
 
 def _unsigned_record(item: Scanned, decision: Decision, ref: str) -> Record:
     """As ``_record`` for an unsigned commit, which in many a history is nearly all of them."""
-    oid, kind, _, _, author, committer, committed, subject, _, _ = item
+    oid, kind, _, _, author, committer, committed, subject, _, _, _ = item
     verdict, reason, message = decision.verdict, decision.reason, decision.message
     signature = ("", "", "", "", "", None)  # format, identity, issuer, time, time_source, log_index
     judged = (decision.rule, decision.principal, (), "tag" if kind == "tag" else "commit", ref)

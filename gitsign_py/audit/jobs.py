@@ -14,11 +14,11 @@ NOT_EMBEDDED = "log-entry-not-embedded"
 
 
 class Job(NamedTuple):
-    """A signed object to verify; ``entries`` are log entries (protobuf, with bodies) kept from an earlier fetch."""
+    """A signed object to verify, split; ``entries`` are log entries (protobuf, with bodies) kept from a fetch."""
 
     oid: str
-    kind: str
-    data: bytes
+    payload: bytes
+    signature: bytes
     entries: tuple[bytes, ...] = ()
 
 

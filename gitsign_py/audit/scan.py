@@ -33,7 +33,10 @@ _WELL_FORMED = ("", "")
 
 
 class Scanned(NamedTuple):
-    """A commit or tag as read. ``form`` is empty when it is unsigned; ``malformed`` is empty when it is well-formed."""
+    """A commit or tag as read. ``form`` is empty when it is unsigned; ``malformed`` is empty when it is well-formed.
+
+    ``split`` is what the strict reader gave of a signed one.
+    """
 
     oid: str
     kind: str
@@ -45,6 +48,7 @@ class Scanned(NamedTuple):
     subject: str = ""
     form: str = ""
     malformed: tuple[str, str] = _WELL_FORMED
+    split: SignedObject | None = None
 
 
 _new = tuple.__new__  # what Scanned(...) calls in the end; its own wrapper costs as much as the hash
@@ -74,6 +78,7 @@ def scan(oid: str, kind: str, data: bytes) -> Scanned:
             subject[:200].decode("utf-8", "replace"),
             "",
             _WELL_FORMED,
+            None,
         ),
     )
 
@@ -90,7 +95,7 @@ def _scan_strictly(oid: str, kind: str, data: bytes) -> Scanned:
     except FormatError as error:
         return Scanned(oid, kind, malformed=(error.reason, error.message))
     author, committer = (found.tagger, found.tagger) if kind == "tag" else (found.author, found.committer)
-    person = split_person(committer)
+    person, form = split_person(committer), _form(found)
     return Scanned(
         oid,
         kind,
@@ -101,7 +106,8 @@ def _scan_strictly(oid: str, kind: str, data: bytes) -> Scanned:
         person.email.decode("utf-8", "replace"),
         person.time,
         found.subject[:200],
-        _form(found),
+        form,
+        split=found if form else None,
     )
 
 

@@ -1,7 +1,7 @@
 """Verifies signatures for an audit, in the worker processes: stored bytes in, facts out, nothing raised.
 
 What a refusal means for the history is decided here once: ``bad`` when a check failed, ``unchecked`` when one could
-not be made, ``malformed`` for an object that cannot be split.
+not be made. An object that cannot be split does not come here (``scan.py``).
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,6 @@ from gitsign_py.audit.codec import dump_facts
 from gitsign_py.audit.jobs import Job, Settings
 from gitsign_py.core.certificate import Certificate
 from gitsign_py.core.fulcio import certificate_identity
-from gitsign_py.core.gitobject import split_object
 from gitsign_py.core.logentry import LogEntry, decode_entry
 from gitsign_py.errors import FormatError, GitsignError, UncheckedError
 from gitsign_py.policy.facts import SignatureFacts, SignatureStatus
@@ -31,17 +30,13 @@ class Verifier:
 
     def verify(self, job: Job) -> SignatureFacts:
         """Verify one object."""
-        try:
-            found = split_object(job.kind, job.data, "sha256" if len(job.oid) == 64 else "sha1")
-        except FormatError as error:
-            return SignatureFacts("malformed", reason=error.reason, message=error.message)
         report = Report()
         try:
             if self.settings.trusted_root is None:
                 raise UncheckedError("trust-root-missing", "there is no trust root to verify with")
             verified = verify_signature(
-                found.payload,
-                found.signature or b"",
+                job.payload,
+                job.signature,
                 trusted_root=self.settings.trusted_root,
                 now=self.settings.now,
                 object_id=job.oid,
@@ -51,7 +46,7 @@ class Verifier:
                 report=report,
             )
         except GitsignError as error:
-            return _refused(error, found.signature or b"", report, kept=bool(job.entries))
+            return _refused(error, job.signature, report, kept=bool(job.entries))
         return facts_of(verified)
 
     def verify_batch(self, jobs: Sequence[Job]) -> list[str]:

@@ -13,7 +13,6 @@ from gitsign_py.cli.auditing import Wishes
 from gitsign_py.clients.rekor import RekorClient
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.core.entrytypes import LogEntry
-from gitsign_py.core.gitobject import split_object
 from gitsign_py.errors import ConfigError, GitsignError
 from gitsign_py.host.paths import data_directory
 from gitsign_py.host.repository import GitRepository
@@ -110,7 +109,7 @@ class _PerThread:
 
 def _wanted(job: Job) -> Wanted | None:
     try:
-        signature = split_object(job.kind, job.data).signature or b""
+        signature = job.signature
         return Wanted(job.oid, open_signature(signature).certificate.raw)
     except GitsignError:
         return None

@@ -23,11 +23,12 @@ _RFC822_NAME, _URI, _OTHER_NAME = 0x81, 0x86, 0xA0  # GeneralName choices, RFC 5
 
 @frozen
 class Extension:
-    """One extension: dotted ``oid``, ``critical``, and ``value``, the bytes inside the OCTET STRING."""
+    """One extension: dotted ``oid``, ``critical``, ``value``, the bytes inside the OCTET STRING, and ``raw``, all."""
 
     oid: str
     critical: bool
     value: bytes
+    raw: bytes
 
 
 @frozen
@@ -56,6 +57,9 @@ class Certificate:
     signature_algorithm: str = field(compare=False)
     signature: bytes = field(compare=False)
     extensions: tuple[Extension, ...] = field(compare=False)
+
+    def __hash__(self) -> int:  # what ``frozen`` would make, without its loop over the fields
+        return hash(self.raw)
 
     @property
     def fingerprint(self) -> str:
@@ -178,7 +182,7 @@ def _extension(element: der.Element) -> Extension:
     reader.done()
     if oid.startswith(_RFC5280_ARCS):
         der.parse(value)
-    return Extension(oid, flag is not None, value)
+    return Extension(oid, flag is not None, value, element.raw)
 
 
 def parse_pem_chain(text: bytes) -> tuple[Certificate, ...]:

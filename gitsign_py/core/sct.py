@@ -124,14 +124,15 @@ def is_precertificate(certificate: Certificate) -> bool:
 
 def precertificate_tbs(certificate: Certificate) -> bytes:
     """The TBSCertificate without its SCT list and without the poison (RFC 6962 §3.2); all else byte for byte."""
-    *fields, wrapped = der.parse(certificate.tbs, der.SEQUENCE).children()  # extensions come last (RFC 5280 §4.1)
-    kept = [item.raw for item in der.parse(wrapped.content, der.SEQUENCE).children() if not _is_removed(item)]
-    head = [field.raw for field in fields]
-    return der.sequence(*head, der.context(3, der.sequence(*kept))) if kept else der.sequence(*head)
+    # Extensions come last (RFC 5280 §4.1), and in DER their frame can be written again from what is in it.
+    frame = _extensions([extension.raw for extension in certificate.extensions])
+    head = der.parse(certificate.tbs, der.SEQUENCE).content[: -len(frame)]
+    kept = [extension.raw for extension in certificate.extensions if extension.oid not in _REMOVED]
+    return der.sequence(head, _extensions(kept)) if kept else der.sequence(head)
 
 
-def _is_removed(extension: der.Element) -> bool:
-    return der.read_oid(der.Reader(extension.content).next()) in _REMOVED
+def _extensions(raw: Sequence[bytes]) -> bytes:
+    return der.context(3, der.sequence(*raw))
 
 
 def precert_entry(certificate: Certificate, issuer: Certificate) -> bytes:
