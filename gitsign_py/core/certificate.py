@@ -140,6 +140,7 @@ def _name(element: der.Element) -> bytes:
     return element.raw
 
 
+@lru_cache(maxsize=64)
 def _algorithm(element: der.Element) -> str:
     reader = der.Reader(element.content)
     algorithm = der.read_oid(reader.next())
@@ -172,7 +173,9 @@ def _extensions(element: der.Element) -> tuple[Extension, ...]:
     return extensions
 
 
+@lru_cache(maxsize=128)
 def _extension(element: der.Element) -> Extension:
+    """Remembered by its bytes: most extensions are the same in all certificates of one CA, or of one person."""
     reader = der.inside(element)
     oid = der.read_oid(reader.next())
     flag = reader.optional(der.BOOLEAN)

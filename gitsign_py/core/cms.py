@@ -7,6 +7,7 @@ several, two readers could each believe another one. The builder is in ``cmsbuil
 
 import hashlib
 from datetime import datetime
+from functools import lru_cache
 
 from gitsign_py.core import der, oids
 from gitsign_py.core.certificate import Certificate, parse_certificate
@@ -97,6 +98,7 @@ def _check_version(signed: SignedData) -> None:
         raise FormatError("cms-version", f"SignedData has version {signed.version}, expected {3 if newer else 1}")
 
 
+@lru_cache(maxsize=64)
 def _algorithm(element: der.Element) -> str:
     """AlgorithmIdentifier whose parameters are absent or NULL (RFC 5754 §2, RFC 3370 §3)."""
     reader = der.Reader(element.content) if element.tag == der.SEQUENCE else der.Reader(b"")
