@@ -115,7 +115,8 @@ def _long_length(data: bytes, at: int) -> tuple[int, int]:
 
 def parse(data: bytes, tag: int | None = None) -> Element:
     """Parse exactly one element that fills ``data``. Raises FormatError ``der-...``."""
-    element = Reader(data).next(tag)
+    fits = data and (tag is None or data[0] == tag)
+    element = _element_at(data, 0) if fits else Reader(data).next(tag)  # the reader says what does not fit
     if len(element[2]) != len(data):
         raise FormatError("der-trailing", f"{len(data) - len(element[2])} bytes of DER after the last expected field")
     return element

@@ -129,8 +129,9 @@ def _offset(zone: str) -> timedelta:
 
 def format_rfc3339(time: datetime) -> str:
     """Format an aware datetime as RFC 3339 in UTC with ``Z``; fractions only when they are not zero."""
-    text = time.astimezone(UTC).replace(tzinfo=None).isoformat()
-    return f"{text.rstrip('0') if time.microsecond else text}Z"
+    utc = time if time.tzinfo is UTC else time.astimezone(UTC)
+    text = utc.isoformat()[: -len("+00:00")]
+    return f"{text.rstrip('0') if utc.microsecond else text}Z"
 
 
 def pem_decode(text: bytes, label: str) -> tuple[bytes, ...]:

@@ -1,7 +1,7 @@
 """Strict encodings: one spelling a value."""
 
 import base64
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -76,6 +76,12 @@ def test_opaque_refuses_what_its_length_cannot_say() -> None:
 def test_rfc3339(text: str, expected: datetime) -> None:
     assert encoding.parse_rfc3339(text) == expected
     assert encoding.parse_rfc3339(encoding.format_rfc3339(expected)) == expected
+
+
+def test_rfc3339_is_written_in_utc() -> None:
+    odd = timezone(timedelta(hours=-5, seconds=7, microseconds=500_000))  # the fraction is gone in UTC
+    assert encoding.format_rfc3339(datetime(2026, 11, 20, 7, 53, 30, 500_000, odd)) == "2026-11-20T12:53:23Z"
+    assert encoding.format_rfc3339(datetime(7, 1, 2, 3, 4, 5, 120_000, UTC)) == "0007-01-02T03:04:05.12Z"
 
 
 @pytest.mark.parametrize(
