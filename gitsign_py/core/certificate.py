@@ -129,6 +129,7 @@ def _serial(element: der.Element) -> int:
     return serial
 
 
+@lru_cache(maxsize=128)
 def _name(element: der.Element) -> bytes:
     """A Name as it stands, its form checked: RDNSequence of SETs of (type, value) (RFC 5280 §4.1.2.4)."""
     for part in element.children():
