@@ -1,10 +1,10 @@
 """What a push would change: ref updates as git tells them to its hooks, and the plans that judge what they bring."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gitsign_py.audit.plan import Plan, Target, ref_classes
-from gitsign_py.errors import FormatError, PolicyError, UncheckedError
+from gitsign_py.errors import FormatError, PolicyError, UncheckedError, UsageError
 from gitsign_py.host.repository import GitRepository
 from gitsign_py.policy.surroundings import MergeGraph
 
@@ -34,6 +34,29 @@ def parse_updates(data: bytes) -> tuple[RefUpdate, ...]:
             raise FormatError("hook-input", "git gave a line to the hook that is no ref update")
         updates.append(RefUpdate(words[2], words[0], words[1]))
     return tuple(updates)
+
+
+def parse_update(arguments: Sequence[str]) -> RefUpdate:
+    """Read the arguments of update: ``REF OLD NEW`` (githooks(5)), or those of Gerrit's ref-update and commit-received.
+
+    Gerrit (plugin hooks) gives pairs, more of them than count here: ``--refname REF --oldrev OLD --newrev NEW``.
+    """
+    if len(arguments) == 3:
+        return RefUpdate(*arguments)
+    pairs = dict(zip(arguments[::2], arguments[1::2], strict=False))
+    try:
+        return RefUpdate(pairs["--refname"], pairs["--oldrev"], pairs["--newrev"])
+    except KeyError:
+        raise UsageError("hook-usage", "the update hook takes REF OLD NEW, or Gerrit's arguments") from None
+
+
+def from_pre_commit(environment: Mapping[str, str]) -> tuple[RefUpdate, ...]:
+    """What the pre-commit framework says of a push: it keeps pre-push's input and sets variables instead."""
+    new = environment.get("PRE_COMMIT_TO_REF", "")
+    if not new:
+        return ()
+    ref = environment.get("PRE_COMMIT_REMOTE_BRANCH", "")
+    return (RefUpdate(ref, environment.get("PRE_COMMIT_FROM_REF", ""), new),)
 
 
 def parse_push(data: bytes) -> tuple[RefUpdate, ...]:

@@ -82,6 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tags", action="store_true", help="judge the annotated tags too")
     parser.add_argument("--first-parent", action="store_true", help="follow only the first parent of merges")
     parser.add_argument("--since", metavar="DATE", help="only commits that say that they are younger")
+    parser.add_argument(
+        "--ref", metavar="REF", help="judge commits as if on this ref (of a change that is to be merged)"
+    )
     policy = parser.add_argument_group("policy")
     policy.add_argument("--policy", metavar="FILE|REV:PATH", help="the policy that judges everything (gitsign.policy)")
     policy.add_argument(
@@ -116,6 +119,10 @@ def _jobs(text: str) -> int:
 def make_plan(repository: GitRepository, settings: wiring.Settings, options: argparse.Namespace) -> Plan:
     """Put together what to walk and by which policy. Raises UsageError, ConfigError."""
     targets, exclude = _targets(repository, options)
+    if options.ref:
+        if not options.ref.startswith("refs/"):
+            raise UsageError("ref-name", f"{options.ref} is not a full ref name such as refs/heads/main")
+        targets = tuple(target if target.tag else replace(target, ref=options.ref) for target in targets)
     walk = [*(["--first-parent"] if options.first_parent else [])]
     if options.since:
         walk.append(f"--since={options.since}")

@@ -25,8 +25,10 @@ from gitsign_py.audit.record import Record, as_object
 from gitsign_py.audit.updates import (
     RefUpdate,
     check_known,
+    from_pre_commit,
     judged_only,
     parse_push,
+    parse_update,
     parse_updates,
     plans,
     targets_of,
@@ -35,7 +37,7 @@ from gitsign_py.cli import auditing, line_of, printable, wiring
 from gitsign_py.cli.policysource import load_policy
 from gitsign_py.cli.refusal import MAX_NAMED, explain_refusals
 from gitsign_py.core.gitobject import split_commit
-from gitsign_py.errors import ConfigError, GitsignError, UsageError
+from gitsign_py.errors import ConfigError, GitsignError
 from gitsign_py.host.repository import GitRepository
 
 HOOKS = ("pre-receive", "update", "reference-transaction", "pre-push", "post-merge", "post-rewrite")
@@ -123,17 +125,15 @@ def _updates(
 ) -> tuple[tuple[RefUpdate, ...], tuple[Target, ...]]:
     """The updates, and the refs whose history counts as judged."""
     if name == "pre-push":
-        updates = parse_push(data)
-        remote = rest[0] if rest else ""
+        updates = parse_push(data) if data.strip() else from_pre_commit(os.environ)
+        remote = rest[0] if rest else os.environ.get("PRE_COMMIT_REMOTE_NAME", "")
         existing = read_refs(repository, (f"refs/remotes/{remote}/",))
         existing += tuple(
             Target(one.ref, one.old) for one in updates if one.old.strip("0") and check_known(repository, one.old)
         )
         return updates, tuple(replace(target, ref=_remote_name(target.ref, remote)) for target in existing)
     if name == "update":
-        if len(rest) != 3:
-            raise UsageError("hook-usage", "the update hook takes REF OLD NEW")
-        return (RefUpdate(rest[0], rest[1], rest[2]),), read_refs(repository)
+        return (parse_update(rest),), read_refs(repository)
     updates = tuple(update for update in parse_updates(data) if update.ref.startswith("refs/"))
     return updates, read_refs(repository)
 
