@@ -301,6 +301,9 @@ def _signature(item: Scanned, facts: dict[str, SignatureFacts]) -> SignatureFact
         return SignatureFacts(status, reason=item.malformed[0], message=item.malformed[1])  # type: ignore[arg-type]
     if not item.form:
         return UNSIGNED
+    if item.form == "other-hash":
+        message = "signature is for the other hash algorithm alone, which git does not check here"
+        return SignatureFacts("unchecked", "unknown", reason="signature-other-hash", message=message)
     return facts.get(item.oid) or SignatureFacts(
         "unchecked", "unknown", reason="format-unknown", message="signature is of a format that is not supported"
     )

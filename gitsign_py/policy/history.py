@@ -24,7 +24,7 @@ from gitsign_py.policy.model import POLICY_FOLDER, POLICY_PATH, Policy
 from gitsign_py.policy.parse import parse_policy
 from gitsign_py.policy.signers import check_window, find_signers
 from gitsign_py.policy.surroundings import NOTHING_CHANGED, InRepository, MergeGraph, commit_tree
-from gitsign_py.policy.trees import find_path
+from gitsign_py.policy.trees import Entry, find_path
 from gitsign_py.ports import ObjectSource
 
 _POLICY_FILE = POLICY_PATH.removeprefix(f"{POLICY_FOLDER}/")
@@ -64,6 +64,8 @@ class PolicyHistory:
         if not self._is_rooted(commit):
             self._unrooted.add(commit.oid)
             self._refused.add(commit.oid)
+            if signature.status == "malformed":  # whose parents nobody knows
+                return Decision("malformed", signature.reason, signature.message)
             return Decision(
                 "unauthorised",
                 "older-than-introduction",
@@ -184,11 +186,7 @@ class PolicyHistory:
         return found
 
     def _read(self, folder: str) -> Policy:
-        entry = find_path(self.source, folder, _POLICY_FILE) if folder else None
-        blob = self.source.read(entry.oid) if entry else None
-        if blob is None or blob.kind != "blob":
-            raise PolicyError("policy-missing", f"there is no {POLICY_PATH}")
-        return parse_policy(blob.data, POLICY_PATH)
+        return _read_policy(self.source, find_path(self.source, folder, _POLICY_FILE) if folder else None)
 
     def changes_policy(self, commit: CommitFacts) -> bool:
         """Tell whether the commit itself gives ``.gitsign`` another value than is in force in its parents.
@@ -217,13 +215,24 @@ class _InHistory(InRepository):
         """As everywhere, but for the policy's folder."""
         if folder != POLICY_FOLDER:
             return InRepository.changed_below(self, commit, folder)
-        return (POLICY_PATH,) if self.history.changes_policy(commit) else ()
+        if self.history.changes_policy(commit):
+            return (POLICY_PATH,)
+        found = InRepository.changed_below(self, commit, folder)
+        return (path for path in found if path.partition("/")[0] != POLICY_FOLDER)
+
+
+def _read_policy(source: ObjectSource, entry: Entry | None) -> Policy:
+    """Read the policy's file. A link or a submodule is none: what lies behind it is not in the commit."""
+    if entry is None:
+        raise PolicyError("policy-missing", f"there is no {POLICY_PATH}")
+    if not entry.is_file:
+        raise PolicyError("policy-missing", f"{POLICY_PATH} is no file, but a folder, a link or a submodule")
+    return parse_policy(source.read(entry.oid).data, POLICY_PATH)
 
 
 def closing_policy(source: ObjectSource, tip: str) -> Policy | None:
     """The policy in the tree of ``tip``, if there is a valid one: it can only refuse, so no trust rests on it."""
     try:
-        entry = find_path(source, commit_tree(source, tip), POLICY_PATH)
-        return None if entry is None else parse_policy(source.read(entry.oid).data, POLICY_PATH)
+        return _read_policy(source, find_path(source, commit_tree(source, tip), POLICY_PATH))
     except (PolicyError, FormatError, UncheckedError):
         return None

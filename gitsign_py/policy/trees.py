@@ -1,5 +1,7 @@
 """Git trees as bytes: parse one, find a path, list the paths in which two differ."""
 
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,6 +14,10 @@ _TREE_MODE = b"40000"
 _MODES = frozenset({_TREE_MODE, b"100644", b"100664", b"100755", b"120000", b"160000"})  # fsck.c, fsck_tree
 MAX_DEPTH = 512
 _REMEMBERED_BYTES = 16 * 1024  # 128 such trees, parsed, take 10 MiB at most
+_FILE_MODES = (b"100644", b"100664", b"100755")
+# Code points that HFS+ passes over in names, and the tails and short names of NTFS (git's utf8.c and path.c).
+_HFS_IGNORED = dict.fromkeys((*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF))
+_NTFS_SHORT = re.compile(r"gitsig~[1-9]\Z")
 
 
 class Entry(NamedTuple):
@@ -27,6 +33,11 @@ class Entry(NamedTuple):
     def is_tree(self) -> bool:
         """Tell whether the entry is a folder."""
         return self.mode == _TREE_MODE
+
+    @property
+    def is_file(self) -> bool:
+        """Tell whether the entry is a file: no folder, no symbolic link, no submodule."""
+        return self.mode in _FILE_MODES
 
 
 def parse_tree(data: bytes, id_bytes: int) -> dict[bytes, Entry]:
@@ -83,10 +94,19 @@ def changed_paths(
     (the trees of the merge bases). So neither new content in a merge nor a return to an old version hides, and a file
     that both sides changed counts as changed by who merged it.
 
-    ``folder`` narrows the answer to one entry of the root. Names that are not UTF-8 come with surrogates.
+    ``folder`` narrows the answer to one entry of the root, and what a file system may take for it. Names that are not
+    UTF-8 come with surrogates.
     """
     nodes = _Nodes(_tree(tree), tuple(map(_tree, parents)), tuple(map(_tree, bases or ("",))))
-    yield from _changed(source, nodes, b"", folder.encode())
+    yield from _changed(source, nodes, b"", folder)
+
+
+def looks_like(name: bytes, folder: str) -> bool:
+    """Tell whether a checkout on macOS or Windows may write ``name`` where ``folder`` (``.gitsign``) is."""
+    if name == folder.encode():
+        return True
+    text = unicodedata.normalize("NFC", name.decode("utf-8", "replace")).translate(_HFS_IGNORED).casefold()
+    return text.partition(":")[0].rstrip(". ") == folder or _NTFS_SHORT.match(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +135,7 @@ def _tree(oid: str) -> Entry | None:
     return Entry(_TREE_MODE, oid) if oid else None
 
 
-def _changed(source: ObjectSource, nodes: _Nodes, prefix: bytes, only: bytes = b"") -> Iterator[str]:
+def _changed(source: ObjectSource, nodes: _Nodes, prefix: bytes, only: str = "") -> Iterator[str]:
     if nodes.is_explained:
         return
     if prefix.count(b"/") > MAX_DEPTH:
@@ -124,10 +144,12 @@ def _changed(source: ObjectSource, nodes: _Nodes, prefix: bytes, only: bytes = b
         yield prefix[:-1].decode("utf-8", "surrogateescape")
     listings = [read_tree(source, entry.oid) if entry and entry.is_tree else {} for entry in nodes.all]
     count = len(nodes.parents)
-    for name in (only,) if only else sorted(set().union(*listings)):
+    for name in sorted(set().union(*listings)):
         found = [listing.get(name) for listing in listings]
         if found[1 : 1 + count].count(found[0]) == count > 0:
             continue  # as in every parent: most entries of most trees
+        if only and not looks_like(name, only):
+            continue
         inner = _Nodes(found[0], tuple(found[1 : 1 + count]), tuple(found[1 + count :]))
         yield from _changed(source, inner, prefix + name + b"/")
 

@@ -3,7 +3,7 @@
 import pytest
 
 from gitsign_py.errors import FormatError, UncheckedError
-from gitsign_py.policy.trees import changed_paths, find_path, parse_tree
+from gitsign_py.policy.trees import changed_paths, find_path, looks_like, parse_tree
 from tests.support.history import History
 
 BLOB = bytes(20)
@@ -70,3 +70,31 @@ def test_find_path() -> None:
 def test_missing_tree_is_unchecked() -> None:
     with pytest.raises(UncheckedError):
         find_path(History(), "0" * 40, "a")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".gitsign",
+        ".GITSIGN",
+        ".GitSign",
+        ".gitsign.",
+        ".gitsign ",
+        ".gitsign::$INDEX_ALLOCATION",
+        "GITSIG~1",
+        "gitsig~9",
+        ".g\u200citsign",
+        ".gitsign\ufeff",
+        ".git\u202esign",
+        ".git\u017fign",
+    ],
+)
+def test_names_that_a_file_system_takes_for_the_policys_folder(name: str) -> None:
+    assert looks_like(name.encode(), ".gitsign")
+
+
+@pytest.mark.parametrize(
+    "name", [b"gitsign", b".gitsigned", b".git", b"gitsig~", b"agitsig~1", b".gitsi\xffgn", b"..gitsign"]
+)
+def test_names_that_are_others(name: bytes) -> None:
+    assert not looks_like(name, ".gitsign")
