@@ -30,7 +30,7 @@ from gitsign_py.audit.walk import Stored, read_all, walk
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.errors import UncheckedError
 from gitsign_py.host.repository import GitRepository
-from gitsign_py.policy.facts import UNSIGNED, CommitFacts, Decision, SignatureFacts, SignatureForm
+from gitsign_py.policy.facts import UNSIGNED, UNSIGNED_TAG, CommitFacts, Decision, SignatureFacts, SignatureForm
 from gitsign_py.policy.history import PolicyHistory
 from gitsign_py.policy.recent import RecentObjects
 
@@ -300,7 +300,7 @@ def _signature(item: Scanned, facts: dict[str, SignatureFacts]) -> SignatureFact
         status = "unchecked" if item.kind == "missing" else "malformed"
         return SignatureFacts(status, reason=item.malformed[0], message=item.malformed[1])  # type: ignore[arg-type]
     if not item.form:
-        return UNSIGNED
+        return UNSIGNED_TAG if item.kind == "tag" else UNSIGNED
     if item.form == "other-hash":
         message = "signature is for the other hash algorithm alone, which git does not check here"
         return SignatureFacts("unchecked", "unknown", reason="signature-other-hash", message=message)

@@ -57,8 +57,16 @@ def read_refs(repository: GitRepository, patterns: tuple[str, ...] = ()) -> tupl
         if kind == "commit":
             targets.append(Target(ref, oid))
         elif kind == "tag":
+            if peeled_kind == "tag":  # for-each-ref looks behind one tag, not behind a tag of a tag
+                peeled, peeled_kind = _commit_behind(repository, oid), "commit"
             targets.append(Target(ref, peeled if peeled_kind == "commit" else "", oid))
     return tuple(targets)
+
+
+def _commit_behind(repository: GitRepository, oid: str) -> str:
+    """The commit that an object is or leads to; empty when there is none."""
+    asked = ["rev-parse", "-q", "--verify", "--end-of-options", f"{oid}^{{commit}}"]
+    return repository.run(asked, accept=(0, 1, 128)).decode("ascii", "replace").strip()
 
 
 def current_ref(repository: GitRepository) -> str:
@@ -98,13 +106,10 @@ def _target(repository: GitRepository, word: str, oid: str) -> Target:
     out = repository.run(["rev-parse", "--symbolic-full-name", "--end-of-options", end], accept=(0, 128))
     names = [name for name in out.decode("utf-8", "surrogateescape").split("\n") if name.startswith("refs/")]
     ref = names[0] if names else current_ref(repository)
-    commit = repository.run(
-        ["rev-parse", "-q", "--verify", "--end-of-options", f"{oid}^{{commit}}"], accept=(0, 1, 128)
-    )
-    found = commit.decode("ascii", "replace").strip()
-    if not found:
-        raise UsageError("revision-kind", f"{word} is not a commit or a tag of one")
-    return Target(ref, found, oid if found != oid else "")
+    commit = _commit_behind(repository, oid)
+    if not commit and repository.read(oid).kind != "tag":
+        raise UsageError("revision-kind", f"{word} is not a commit or a tag")
+    return Target(ref, commit, oid if commit != oid else "")
 
 
 def check_introduction(repository: GitRepository, introduction: str) -> None:

@@ -92,7 +92,7 @@ class Rollup:
                 day = self._days.setdefault(record.committed // 86_400 if len(self._days) < _MAX_DAYS else -1, [0, 0])
             day[0] += 1
             day[1] += record.verdict in ACCEPTED
-        if record.verdict == "unsigned":
+        if record.verdict == "unsigned" and record.kind == "commit":
             if not self._run:
                 self._run_first = record.oid
             self._run += 1

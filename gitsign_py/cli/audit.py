@@ -23,6 +23,7 @@ from gitsign_py.policy.history import closing_policy
 from gitsign_py.policy.model import POLICY_PATH
 
 FORMATS = ("terminal", "text", "json", "ndjson", "sarif", "junit", "markdown", "html")
+_NOW_SECONDS = 5.0
 _DESCRIPTION = """Judge every commit of a history, and with --tags every annotated tag: verified, unauthorised,
 identity-mismatch, bad, unsigned, unchecked, exempt, forge-merge or malformed, each with the reason."""
 _EPILOG = """examples:
@@ -125,10 +126,21 @@ def make_plan(repository: GitRepository, settings: wiring.Settings, options: arg
         targets = tuple(target if target.tag else replace(target, ref=options.ref) for target in targets)
     walk = [*(["--first-parent"] if options.first_parent else [])]
     if options.since:
-        walk.append(f"--since={options.since}")
+        walk.append(_since(repository, options.since))
     plan = Plan(targets, exclude, tuple(walk))
     newest = plan.commits[0] if options.revisions and plan.commits else ""
     return with_policy(repository, settings, options, plan, newest=newest)
+
+
+def _since(repository: GitRepository, text: str) -> str:
+    """The limit as git understands it. Git takes what it does not understand for now, and then nothing is judged."""
+    limit = repository.run(["rev-parse", f"--since={text}"]).decode("ascii").strip()
+    age = limit.removeprefix("--max-age=")
+    if not age.isdigit() or abs(int(age) - wiring.now().timestamp()) < _NOW_SECONDS:
+        raise UsageError(
+            "since-invalid", f"git reads no date in {text!r}", hint="write it as 2024-05-31, or '3 months ago'"
+        )
+    return limit
 
 
 def _targets(repository: GitRepository, options: argparse.Namespace) -> tuple[tuple[Target, ...], tuple[str, ...]]:
@@ -221,9 +233,9 @@ def _output(name: str | None) -> Iterator[TextIO]:
     if name is None or name == "-":
         yield sys.stdout
         return
-    path = Path(os.path.realpath(name))  # a link stays a link
+    path = Path(name).resolve()  # a link stays a link
     try:
-        if path.exists() and not path.is_file():
+        if path.exists() and not path.is_file():  # a device or a pipe: nothing to put a file in the place of
             with path.open("w", encoding="utf-8") as file:
                 yield file
             return

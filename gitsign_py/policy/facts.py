@@ -68,6 +68,7 @@ class SignatureFacts:
 
 
 UNSIGNED = SignatureFacts("unsigned", reason="unsigned", message="commit has no signature")
+UNSIGNED_TAG = SignatureFacts("unsigned", reason="unsigned", message="tag has no signature")
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,8 @@ class PolicyHistory:
     def judge_tag(self, tag: CommitFacts, target: str, signature: SignatureFacts, refs: Iterable[str]) -> Decision:
         """Judge a tag by the policies in force at the commit ``target`` that it leads to (empty: to none)."""
         decision = Decision("unauthorised", "policy-missing", "no policy is in force at what the tag names")
+        if signature.status != "good":
+            decision = Decision(signature.status, signature.reason, signature.message)
         for policy in self.policies_at(target) if target else ():
             decision = evaluate_one(policy, tag, signature, refs, NOTHING_CHANGED)
             if not decision.accepted:

@@ -1,6 +1,7 @@
 """Histories as they are found: odd trees, names, messages and headers, through the command line, in every format."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ ALICE = b"Alice <alice@example.com> 1704067200 +0000"
 
 @dataclass
 class Odd:
-    """Commits on an introduction; ``named`` are ids with the verdicts of a fixed policy and of the one in the history."""
+    """Commits on an introduction; ``named`` are ids with the verdicts of a fixed policy and of that in the history."""
 
     folder: Path
     repo: ScratchRepo
@@ -219,3 +220,53 @@ def test_init_proposes_what_is_valid(odd: Odd) -> None:
     assert checked.returncode == 0, checked.stdout
     again = odd.run("audit", "--offline", "--policy", str(odd.folder / "first.toml"), odd.named["criss-cross"][0])
     assert again.returncode in (0, 1)
+
+
+def test_tags_of_tags_and_of_trees(odd: Odd) -> None:
+    """Behind a tag of a tag lies a commit like any other; a tag of a tree has none, and is judged for itself."""
+    hidden = odd.history.commit(odd.introduction, by="bob", files={"h": "1"}, message="hidden")
+    odd.history.write(odd.repo.path / ".git", {"refs/tags/inner": hidden})
+    for name, target in (("first", "inner"), ("second", "first"), ("third", "second"), ("tree", "main^{tree}")):
+        odd.repo.git("tag", "-a", "-m", name, name, target)
+    odd.repo.git("tag", "blob", "main:a")
+    odd.repo.git("tag", "-d", "inner", "first", "second")
+    try:
+        for mode in odd.modes:
+            for arguments in (("--all",), ("third",)):
+                done = odd.run("audit", "--offline", "--tags", "--format", "ndjson", *mode, *arguments)
+                *records, summary = map(json.loads, done.stdout.splitlines())
+                found = {one["oid"]: (one["verdict"], one["message"]) for one in records}
+                assert found[hidden] == ("unsigned", "commit has no signature"), (mode, arguments)
+                for name in ("third", "tree") if "--all" in arguments else ("third",):
+                    tag = odd.repo.git("rev-parse", f"refs/tags/{name}")
+                    assert found[tag] == ("unsigned", "tag has no signature"), (mode, name)
+                assert summary["longest_unsigned_run"]["length"] == 1, "tags are no run of commits"
+            for name in ("third", "tree"):
+                done = odd.run("policy", "explain", "--offline", *mode, name)
+                assert f"on refs/tags/{name}: unsigned" in done.stdout.decode()
+        assert b"[revision-kind]" in odd.run("policy", "explain", "--offline", *odd.modes[0], "blob").stderr
+    finally:
+        odd.repo.git("tag", "-d", "third", "tree", "blob")
+
+
+@pytest.mark.parametrize(("text", "status"), [("2020-01-01", 0), ("50 years ago", 0), ("garbage", 2), ("now", 2)])
+def test_a_date_that_git_does_not_read_is_no_date(odd: Odd, text: str, status: int) -> None:
+    """Git would take it for now, and an audit of nothing looks like a success."""
+    done = odd.run("audit", "--offline", f"--since={text}", "main")
+    assert done.returncode == status
+    assert (b"1 judged" in done.stdout) == (status == 0)
+
+
+def test_reports_go_through_links_and_into_pipes(odd: Odd, tmp_path: Path) -> None:
+    """A report replaces a file as a whole; what is no file is written to, and never replaced."""
+    (tmp_path / "real.txt").write_text("old")
+    (tmp_path / "link.txt").symlink_to(tmp_path / "real.txt")
+    assert odd.run("audit", "--offline", "--output", str(tmp_path / "link.txt"), "main").returncode == 0
+    assert (tmp_path / "link.txt").is_symlink()
+    assert "1 judged" in (tmp_path / "real.txt").read_text()
+    os.mkfifo(tmp_path / "pipe")
+    with subprocess.Popen(["cat", str(tmp_path / "pipe")], stdout=subprocess.PIPE) as reader:
+        assert odd.run("audit", "--offline", "--output", str(tmp_path / "pipe"), "main").returncode == 0
+        out, _ = reader.communicate(timeout=30)
+    assert b"1 judged" in out
+    assert (tmp_path / "pipe").is_fifo()
