@@ -227,8 +227,9 @@ class _Audit:
         facts = self._gather(begun)
         included = self._membership.includes
         judge, refs_of, counted_for = self._judge.judge, self._membership.refs_of, self._membership.counted_for
+        everywhere = self._membership.everywhere
         for item in begun.items:
-            refs, ref = refs_of(item.oid), counted_for(item.oid, item.parents)
+            refs, ref = everywhere or (refs_of(item.oid), counted_for(item.oid, item.parents))
             if refs is None:
                 self._judge.pass_over(item)
                 continue

@@ -32,6 +32,11 @@ class Membership:
     """Positions in ``refs`` by commit: of all of them, or of those that the walk comes to next."""
     _named: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
+    @property
+    def everywhere(self) -> tuple[tuple[str, ...], str] | None:
+        """What ``refs_of`` and ``counted_for`` say of every commit, where they say the same of all."""
+        return (tuple(self.groups), self.refs[0]) if self.masks is None and len(self.refs) == 1 else None
+
     def refs_of(self, oid: str) -> tuple[str, ...] | None:
         """One ref out of each group that the commit is judged for; None when it was judged for all of them before."""
         if self.masks is None:

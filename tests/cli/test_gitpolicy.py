@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from gitsign_py.agent import client
+from gitsign_py.core.gitobject import split_commit
 from gitsign_py.policy.model import POLICY_PATH
 from tests.hooks.conftest import POLICY, ROOT
 from tests.support.bulksigner import BulkSigner
@@ -23,7 +25,7 @@ def repo(tmp_path: Path) -> tuple[ScratchRepo, History]:
     (tmp_path / "policy.toml").write_text(POLICY)
     program = tmp_path / "gitsign-py"
     program.write_text(
-        f'#!/bin/sh\nXDG_RUNTIME_DIR={tmp_path} PYTHONPATH={ROOT} exec {sys.executable} -m gitsign_py "$@"\n'
+        f'#!/bin/sh\nXDG_RUNTIME_DIR={tmp_path}/run PYTHONPATH={ROOT} exec {sys.executable} -m gitsign_py "$@"\n'
     )
     program.chmod(0o755)
     made = ScratchRepo.init(tmp_path / "repo")
@@ -259,3 +261,23 @@ def test_fixed_policy_has_an_introduction_too(repo: tuple[ScratchRepo, History])
     policy = Path(made.git("config", "gitsign.policy"))
     policy.write_text(POLICY.replace("version = 1", f'version = 1\nintroduction = "{intro}"'))
     assert [verify(made, oid).returncode for oid in (old, intro, new)] == [0, 0, 1]
+
+
+def test_the_agent_says_the_same(governed: Governed, tmp_path: Path) -> None:
+    """The agent judges a history by itself, cold and warm, and starts no processes for that."""
+    program = str(governed.folder / "gitsign-py")
+    env = environment(XDG_CACHE_HOME=str(governed.folder / "agent-cache"), XDG_RUNTIME_DIR=str(tmp_path / "run"))
+    (tmp_path / "run").mkdir(mode=0o700)
+    governed.repo.git("config", "gitsign.agent", "on")
+    subprocess.run([program, "agent", "start"], env=env, cwd=governed.repo.path, check=True, capture_output=True)
+    try:
+        fields = client.context(env, str(governed.repo.path))
+        for name in ("good after bad", "adds itself", "bob may", "good after bad"):
+            signed = split_commit(governed.history.objects[governed.named[name][0]].data)
+            request = {**fields, "payload": signed.payload, "signature": signed.signature or b""}
+            reply = client.try_verify(client.socket_path(env), request)
+            assert reply is not None, name
+            assert reply["status"] == b"ok", reply
+            assert (b"TRUST_FULLY" in reply["status_lines"]) == governed.named[name][1], (name, reply)
+    finally:
+        subprocess.run([program, "agent", "stop"], env=env, cwd=governed.repo.path, check=True, capture_output=True)
