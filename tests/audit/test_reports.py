@@ -194,6 +194,17 @@ def test_html_leaves_out_accepted_rows_only(monkeypatch: pytest.MonkeyPatch) -> 
     assert f"{9:040x}" in text
 
 
+def test_branches_are_listed_where_there_are_several() -> None:
+    some = [record(n, "bad" if n == 1 else "verified", ref=f"refs/heads/<b>{n // 3}") for n in range(6)]
+    html, text = write(HtmlReport, some)[0], write(TextReport, some)[0]
+    assert "<td>refs/heads/&lt;b&gt;0</td><td class=n>3</td><td class=n>2</td>" in html
+    assert "by ref: refs/heads/<b>0 2 of 3, refs/heads/<b>1 3 of 3\n" in text
+    many = [record(n, ref=f"refs/heads/{n}") for n in range(60)]
+    assert "10 more refs are not listed" in write(HtmlReport, many)[0]
+    assert "and 50 more refs" in write(TextReport, many)[0]
+    assert "by ref" not in write(TextReport, some[:2])[0]
+
+
 def test_rollup_sums() -> None:
     rollup = Rollup()
     for number in range(10):

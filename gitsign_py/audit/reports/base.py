@@ -6,6 +6,8 @@ from typing import Any, Protocol
 from gitsign_py.audit.record import Record
 from gitsign_py.audit.rollup import Rollup
 
+_MAX_BRANCHES = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Heading:
@@ -69,6 +71,11 @@ def summary_lines(rollup: Rollup) -> list[str]:
     """The sums in plain words."""
     counts = ", ".join(f"{count} {verdict}" for verdict, count in rollup.verdicts.most_common())
     lines = [f"{rollup.total} judged: {counts or 'nothing'}", f"coverage {rollup.coverage:.1f} %"]
+    if len(rollup.branches) > 1:
+        largest = sorted(rollup.branches.items(), key=lambda item: -item[1].commits)[:_MAX_BRANCHES]
+        counts = ", ".join(f"{printable(ref)} {found.accepted} of {found.commits}" for ref, found in largest)
+        more = len(rollup.branches) - len(largest)
+        lines.append(f"by ref: {counts}" + (f" and {more} more refs" if more else ""))
     run = rollup.longest_run()
     if run.length > 1:
         lines.append(f"longest unsigned run: {run.length} commits, {run.first[:12]} to {run.last[:12]}")

@@ -15,6 +15,7 @@ from gitsign_py.policy.facts import VERDICTS
 
 MAX_ROWS = 20_000
 _CHART_WIDTH, _CHART_HEIGHT, _MAX_BARS = 720, 140, 120
+_MAX_BRANCHES = 50
 _COLUMNS = ("commit", "verdict", "why", "signer", "issuer", "time", "log index", "author", "subject")
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
@@ -70,6 +71,7 @@ class HtmlReport:
         self._out.write(_facts(self._heading, rollup))
         self._out.write(_chart(sorted(rollup.months.items())))
         self._out.write(_signers(rollup))
+        self._out.write(_branches(rollup))
         self._out.write(_table(rollup, self._left_out))
         self._out.write(f"<script>{_asset('report.js')}</script></body></html>\n")
 
@@ -137,6 +139,23 @@ def _signers(rollup: Rollup) -> str:
     )
     head = "".join(f"<th>{name}</th>" for name in ("signer", "issuer", "commits", "first", "last"))
     return f'<h2>Who signed</h2>\n<table class="signers"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>\n'
+
+
+def _branches(rollup: Rollup) -> str:
+    """Where there are several: each commit counted for one of them; the largest come first."""
+    if len(rollup.branches) < 2:
+        return ""
+    largest = sorted(rollup.branches.items(), key=lambda item: -item[1].commits)[:_MAX_BRANCHES]
+    rows = "".join(
+        f"<tr><td>{escape(printable(ref))}</td><td class=n>{found.commits}</td><td class=n>{found.accepted}</td></tr>"
+        for ref, found in largest
+    )
+    head = "".join(f"<th>{name}</th>" for name in ("ref", "counted", "accepted"))
+    left_out = len(rollup.branches) - len(largest)
+    more = f"<p>{left_out} more refs are not listed</p>" if left_out else ""
+    return (
+        f'<h2>Branches</h2>\n<table class="signers"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}\n'
+    )
 
 
 def _table(rollup: Rollup, left_out: int) -> str:
