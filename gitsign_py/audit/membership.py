@@ -16,7 +16,7 @@ from gitsign_py.audit.walk import Git, list_ids
 class Membership:
     """The refs to judge each commit on, one for each group of refs with the same rules; and the ref to count it for.
 
-    Memory: nothing but the edge of the walk where all refs have the same rules (the usual case), else some 200 bytes
+    Memory: nothing but the edge of the walk where all refs have the same rules (the usual case), else some 270 bytes
     for each commit that is not on a branch of each group, or not on the first ref. With ``includes``, only those
     commits are reported.
     """

@@ -7,7 +7,8 @@ import pytest
 
 from gitsign_py.cli.hook import HOOKS
 from gitsign_py.cli.hooks import shim
-from tests.hooks.conftest import ROOT, Server
+from gitsign_py.policy.model import POLICY_PATH
+from tests.hooks.conftest import POLICY, ROOT, Server
 from tests.support.gitrepo import ScratchRepo, environment
 
 MAIN = "refs/heads/main"
@@ -71,6 +72,33 @@ def test_pre_push_without_policy_takes_any_good_signature(server: Server) -> Non
     server.history.write(clone.path / ".git", {})
     done = clone.run("push", str(server.bare.path), f"{one}:{MAIN}", stdin=b"", **server.environment)
     assert done.returncode == 0, done.stderr
+
+
+def test_pre_push_with_the_policy_in_the_history(server: Server) -> None:
+    """What the remote has counts as judged, by its remote-tracking branches and by what git says of it."""
+    (server.bare.path / "hooks/pre-receive").unlink()
+    clone = clone_with(server, "pre-push")
+    history = server.history
+    intro = history.commit(signed="alice", files={POLICY_PATH: POLICY})
+    unjudged = history.commit(intro, by="carol", files={"a": "0"})
+    clone.git("remote", "add", "origin", str(server.bare.path))
+    for key, value in (("policyMode", "history"), ("introduction", intro)):
+        clone.git("config", f"gitsign.{key}", value)
+    history.write(clone.path / ".git", {MAIN: unjudged, "refs/remotes/origin/main": unjudged})
+    history.write(server.bare.path, {MAIN: unjudged})
+    good = history.commit(unjudged, signed="alice", files={"a": "1"})
+    tag = history.tag("v1", good, signed="alice")
+    bad = history.commit(good, by="bob", signed="bob", files={"a": "2"})
+    history.write(clone.path / ".git", {})
+    for refspecs, accepted in (
+        ((f"{good}:{MAIN}", f"{tag}:refs/tags/v1"), True),
+        ((f"{bad}:{MAIN}",), False),
+        ((f"{bad}:refs/heads/topic",), False),  # a new branch brings all since the introduction, Carol's too
+        ((":refs/tags/v1",), True),
+    ):
+        done = clone.run("push", "origin", *refspecs, stdin=b"", **server.environment)
+        assert (done.returncode == 0) == accepted, (refspecs, done.stderr)
+    assert server.ref(MAIN) == good
 
 
 def test_post_merge_and_post_rewrite_tell(server: Server) -> None:
