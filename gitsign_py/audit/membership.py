@@ -87,6 +87,15 @@ def _groups(plan: Plan, targets: Sequence[Target]) -> list[list[Target]]:
     return sorted(map(list, groups.values()), key=lambda members: bool(members[0].tag))
 
 
+def _known(plan: Plan, groups: Sequence[Sequence[Target]]) -> Iterable[tuple[str, int]]:
+    """Commits that refs had before, each with the group that its ref belongs to; one more group is any branch."""
+    by_rules = ref_classes(plan, plan.known)
+    for number, members in enumerate(groups):
+        rules = next(iter(ref_classes(plan, members[:1])))
+        yield from ((target.commit, number) for target in by_rules.get(rules, ()))
+    yield from ((target.commit, len(groups)) for target in plan.known if target.ref.startswith("refs/heads/"))
+
+
 def _included(git: Git, plan: Plan, errors: IO[bytes]) -> frozenset[str] | None:
     if not plan.in_history or plan.assume_judged or not plan.exclude:
         return None
@@ -98,11 +107,7 @@ def _fill(made: Membership, git: Git, plan: Plan, groups: Sequence[Sequence[Targ
     bits = {target.ref: number for number, members in enumerate(groups) for target in members}
     tagged = _mask(number for number, members in enumerate(groups) if members[0].tag)
     on = _marks((target.commit, bits[target.ref]) for members in groups for target in members)
-    on_branch = len(groups)  # one more bit: some branch had the commit
-    before = _marks((target.commit, bits[target.ref]) for target in plan.known if target.ref in bits)
-    for target in plan.known:
-        if target.ref.startswith("refs/heads/"):
-            before[target.commit] = before.get(target.commit, 0) | 1 << on_branch
+    before = _marks(_known(plan, groups))
     # With the policy in the history, what is left out of the report is judged all the same.
     exclude = () if plan.in_history and not plan.assume_judged else plan.exclude
     revisions = [*on, *before, *(f"^{oid}" for oid in exclude)]
@@ -117,7 +122,7 @@ def _fill(made: Membership, git: Git, plan: Plan, groups: Sequence[Sequence[Targ
             made.labels[parent] = min(made.labels.get(parent, label), label)
         if not label:
             del made.labels[oid]  # the first ref is what ``counted_for`` falls back to
-        strict = mine & ~tagged if mine & ~tagged or known >> on_branch else mine
+        strict = mine & ~tagged if mine & ~tagged or known >> len(groups) else mine
         if strict & ~known != made.usual:
             made.masks[oid] = strict & ~known
 

@@ -8,6 +8,9 @@ from gitsign_py.errors import PolicyError, UncheckedError, UsageError
 from gitsign_py.host.repository import GitRepository
 from gitsign_py.policy.model import Policy
 
+RefClass = tuple[object, ...]
+"""What refs that are judged alike have in common."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -25,7 +28,8 @@ class Plan:
     ``policy`` None means that every good signature counts. With ``in_history`` the policy is the one in the commits,
     from ``introduction`` on; ``policy`` is then the newest one, which closes the windows of people who left.
     ``assume_judged`` says that the history left out was judged when it came in (a server's own refs); ``known`` are
-    those refs, where the policy is in the history: what a ref had before is not judged on it again.
+    those refs, where the policy is in the history: what a ref had before is not judged on it again. ``policies`` are
+    all that can be in force there; when they are not known, each ref is taken to have rules of its own.
     """
 
     targets: tuple[Target, ...]
@@ -36,6 +40,7 @@ class Plan:
     in_history: bool = False
     assume_judged: bool = False
     known: tuple[Target, ...] = ()
+    policies: tuple[Policy, ...] = ()
     tags_only: bool = False
 
     @property
@@ -137,18 +142,18 @@ def judged_part(plan: Plan) -> Plan:
     return replace(plan, targets=tuple(target for target in plan.targets if policy.judges(target.ref)))
 
 
-def ref_classes(plan: Plan, targets: Iterable[Target]) -> Mapping[tuple[int | str, ...], tuple[Target, ...]]:
-    """Targets grouped by the rules that speak about their ref: they are judged alike.
-
-    Policies in the history have rules that nobody knows beforehand, so each ref is a group of its own.
-    """
-    groups: dict[tuple[int | str, ...], list[Target]] = {}
+def ref_classes(plan: Plan, targets: Iterable[Target]) -> Mapping[RefClass, tuple[Target, ...]]:
+    """Targets grouped by the rules that speak about their ref: they are judged alike."""
+    groups: dict[RefClass, list[Target]] = {}
     for target in targets:
-        key: tuple[int | str, ...] = (target.ref,)
-        if not plan.in_history:
-            key = () if plan.policy is None else plan.policy.rules_for(target.ref)
-        groups.setdefault(key, []).append(target)
+        groups.setdefault(_ref_class(plan, target.ref), []).append(target)
     return {rules: tuple(found) for rules, found in groups.items()}
+
+
+def _ref_class(plan: Plan, ref: str) -> RefClass:
+    if plan.in_history:
+        return tuple(policy.rules_for(ref) for policy in plan.policies) or (ref,)
+    return () if plan.policy is None else plan.policy.rules_for(ref)
 
 
 def git_of(repository: GitRepository) -> Git:

@@ -3,9 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from gitsign_py.audit.graph import GitGraph
 from gitsign_py.audit.plan import Plan, Target, ref_classes
 from gitsign_py.errors import FormatError, PolicyError, UncheckedError, UsageError
 from gitsign_py.host.repository import GitRepository
+from gitsign_py.policy.history import policy_at
+from gitsign_py.policy.model import POLICY_FOLDER, Policy
 from gitsign_py.policy.surroundings import MergeGraph
 
 
@@ -86,7 +89,7 @@ def _target(repository: GitRepository, update: RefUpdate) -> Target:
     return Target(update.ref, peeled.decode("ascii").strip(), update.new)
 
 
-def plans(plan: Plan, existing: Sequence[Target], graph: MergeGraph) -> tuple[Plan, ...]:
+def plans(repository: GitRepository, plan: Plan, existing: Sequence[Target]) -> tuple[Plan, ...]:
     """Plans for the updated refs: one for each group with the same rules, or one for a policy in the history.
 
     A commit is new to a group when no existing ref of that very group reaches it: what lies on a branch with lenient
@@ -95,6 +98,11 @@ def plans(plan: Plan, existing: Sequence[Target], graph: MergeGraph) -> tuple[Pl
     """
     branches = _commits(target for target in (*existing, *plan.targets) if _is_judged_branch(plan, target.ref))
     if plan.in_history:
+        names = {target.ref for target in existing}
+        if not all(target.tag or target.ref in names for target in plan.targets):  # what has moved needs no more
+            tips = _commits((*existing, *plan.targets))
+            plan = replace(plan, policies=policies_since(repository, plan.introduction, tips))
+        graph = GitGraph(repository, repository.environment, repository.directory)
         return (_plan_in_history(plan, existing, branches, graph),)
     groups = ref_classes(plan, existing)
     made = []
@@ -115,14 +123,26 @@ def _is_judged_branch(plan: Plan, ref: str) -> bool:
 
 
 def _plan_in_history(plan: Plan, existing: Sequence[Target], branches: tuple[str, ...], graph: MergeGraph) -> Plan:
-    """Each ref by what itself had before; what all of them had is not even walked."""
-    before = {target.ref: target for target in existing if target.commit}
-    updated = [target.ref for target in plan.targets if not target.tag]
+    """Each ref by what refs with its rules had before; what all of them had is not even walked."""
+    before = ref_classes(plan, [target for target in existing if target.commit])
+    updated = list(ref_classes(plan, [target for target in plan.targets if not target.tag]))
     shared: tuple[str, ...] = () if updated else branches
-    if updated and all(ref in before for ref in updated):
-        commits = _commits(before[ref] for ref in updated)
-        shared = commits if len(commits) == 1 else graph.merge_bases(commits)
-    return replace(plan, known=tuple(before.values()), exclude=shared)
+    if updated and all(rules in before for rules in updated):
+        commits = _commits(target for rules in updated for target in before[rules])
+        shared = commits if len(updated) == 1 else graph.merge_bases(commits)
+    return replace(plan, known=tuple(target for found in before.values() for target in found), exclude=shared)
+
+
+def policies_since(repository: GitRepository, introduction: str, tips: Iterable[str]) -> tuple[Policy, ...]:
+    """Every policy that can be in force after the introduction: a value that no parent has comes from a listed commit.
+
+    git-rev-list(1), History Simplification: with ``--full-history`` each commit that differs from a parent is listed.
+    """
+    words = "".join(f"{tip}\n" for tip in (*dict.fromkeys(tips), f"^{introduction}"))
+    asked = ["-c", "core.commitGraph=false", "rev-list", "--full-history", "--stdin", "--", POLICY_FOLDER]
+    listed = repository.run(asked, stdin=words.encode("ascii")).decode("ascii").split()
+    found = (policy_at(repository, oid) for oid in (introduction, *listed))
+    return tuple({policy.digest: policy for policy in found if policy is not None}.values())
 
 
 def _commits(targets: Iterable[Target]) -> tuple[str, ...]:

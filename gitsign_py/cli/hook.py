@@ -19,7 +19,6 @@ from pathlib import Path
 from types import FrameType
 
 from gitsign_py.audit.engine import audit_history
-from gitsign_py.audit.graph import GitGraph
 from gitsign_py.audit.plan import Plan, Target, current_ref, read_refs, resolve_targets
 from gitsign_py.audit.record import Record, as_object
 from gitsign_py.audit.updates import (
@@ -112,8 +111,8 @@ def _judge(name: str, rest: list[str], data: bytes) -> int:
         if all(update.brings_nothing for update in updates):
             return 0
         plan = _policy_plan(repository, settings, is_server=name != "pre-push")
-        graph = GitGraph(repository, repository.environment, repository.directory)
-        made = plans(replace(plan, targets=targets_of(repository, judged_only(plan, updates))), existing, graph)
+        plan = replace(plan, targets=targets_of(repository, judged_only(plan, updates)))
+        made = plans(repository, plan, existing)
         return _judge_plans(stack, settings, repository, made)
 
 

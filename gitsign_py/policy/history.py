@@ -232,9 +232,17 @@ def _read_policy(source: ObjectSource, entry: Entry | None) -> Policy:
     return parse_policy(source.read(entry.oid).data, POLICY_PATH)
 
 
-def closing_policy(source: ObjectSource, tip: str) -> Policy | None:
-    """The policy in the tree of ``tip``, if there is a valid one: it can only refuse, so no trust rests on it."""
+def policy_at(source: ObjectSource, commit: str) -> Policy | None:
+    """The policy in the tree of ``commit``, if there is a valid one. Raises UncheckedError for what is not there."""
     try:
-        return _read_policy(source, find_path(source, commit_tree(source, tip), POLICY_PATH))
-    except (PolicyError, FormatError, UncheckedError):
+        return _read_policy(source, find_path(source, commit_tree(source, commit), POLICY_PATH))
+    except (PolicyError, FormatError):
+        return None
+
+
+def closing_policy(source: ObjectSource, tip: str) -> Policy | None:
+    """The same, where there need not be one: it can only refuse, so no trust rests on it."""
+    try:
+        return policy_at(source, tip)
+    except UncheckedError:
         return None

@@ -97,6 +97,25 @@ def test_tags_in_the_history_mode(server: Server) -> None:
     assert side in said
 
 
+def test_a_new_ref_in_the_history_mode_goes_by_all_policies(server: Server) -> None:
+    """What a branch has is known to a new ref when no policy since the introduction tells the two apart."""
+    history = server.history
+    intro = in_history(server)
+    by_bob = history.commit(intro, by="bob", signed="bob", files={"b": "1"})
+    equal = POLICY.replace('refs = ["refs/heads/main", "refs/tags/**"]\nallow = ["alice"]', 'allow = ["alice", "bob"]')
+    equal = equal[: equal.index('[[rules]]\nname = "rest"')]
+    tip = history.commit(by_bob, signed="alice", files={POLICY_PATH: equal})
+    status, said = server.push(f"{tip}:refs/heads/topic")
+    assert status == 0, said
+    status, said = server.push(f"{tip}:refs/heads/other")
+    assert status == 0, said
+    for ref in (MAIN, "refs/tags/light"):
+        status, said = server.push(f"{tip}:{ref}")
+        assert status != 0, "the policy of Bob's commit tells main and tags from other refs"
+        assert f"{by_bob}" in said
+        assert "[rule-refuses]" in said
+
+
 def test_a_name_like_an_option(server: Server) -> None:
     good = server.history.commit(signed="alice", files={"a": "1"})
     bad = server.history.commit(by="alice", files={"a": "1"})
