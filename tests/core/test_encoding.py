@@ -121,6 +121,14 @@ def test_json_is_bounded_and_strict() -> None:
         assert caught.value.reason == reason
 
 
+def test_json_has_at_most_so_many_parts() -> None:
+    most = encoding.JSON_PARTS_LIMIT
+    assert len(encoding.load_json(b"[" + b"1," * (most - 1) + b"1]", max_bytes=4 << 20)) == most
+    with pytest.raises(FormatError) as caught:
+        encoding.load_json(b"[" + b"1," * most + b"1]", max_bytes=4 << 20)
+    assert caught.value.reason == "json-too-large"
+
+
 def test_many_flat_brackets_are_not_deep() -> None:
     text = b"[" + b",".join([b"[]"] * 100) + b',"' + b"[" * 100 + b'"]'
     assert len(encoding.load_json(text, max_bytes=10_000)) == 101
