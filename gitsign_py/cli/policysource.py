@@ -4,8 +4,9 @@ from pathlib import Path
 
 from gitsign_py.errors import ConfigError, GitsignError, PolicyError
 from gitsign_py.host.repository import GitRepository
+from gitsign_py.policy.document import MAX_POLICY_BYTES
 from gitsign_py.policy.model import Policy
-from gitsign_py.policy.parse import MAX_POLICY_BYTES, parse_policy
+from gitsign_py.policy.parse import parse_policy
 
 
 def load_policy(repository: GitRepository, name: str) -> Policy:

@@ -1,11 +1,11 @@
 """Test cases kept beside a policy (``.gitsign/policy-tests.toml``): made-up commits and the verdict each must get."""
 
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
 from gitsign_py.errors import PolicyError
+from gitsign_py.policy.document import DocumentError, read_document
 from gitsign_py.policy.evaluate import evaluate
 from gitsign_py.policy.facts import VERDICTS, CommitFacts, Decision, SignatureFacts, SignatureForm, SignatureStatus
 from gitsign_py.policy.model import Policy, TimeSource
@@ -37,10 +37,9 @@ class TestCase:
 def parse_cases(data: bytes, source: str) -> tuple[TestCase, ...]:
     """Read cases. Raises PolicyError ``policy-tests-invalid``, which names line and key."""
     try:
-        text = data.decode("utf-8")
-        values = tomllib.loads(text)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise PolicyError("policy-tests-invalid", f"{source}: not valid TOML: {error}") from error
+        text, values = read_document(data)
+    except DocumentError as error:
+        raise PolicyError("policy-tests-invalid", f"{source}:{error.line}: {error.message}") from error
     problems = Problems.of(text)
     root = Table(values, (), problems)
     cases = tuple(_case(table) for table in root.items("cases"))

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -10,17 +9,18 @@ from typing import cast
 
 from gitsign_py.errors import PolicyError
 from gitsign_py.policy.consistency import check_consistency
+from gitsign_py.policy.document import DocumentError, read_document
 from gitsign_py.policy.model import Forge, Key, Match, Policy, Rule, TimeSource
 from gitsign_py.policy.patterns import path_glob, ref_glob
 from gitsign_py.policy.reader import Problem, Problems, Table
 from gitsign_py.policy.roster import Roster, read_roster
 from gitsign_py.policy.sshkey import ssh_fingerprint
 
-MAX_POLICY_BYTES = 1024 * 1024
+MAX_RULES = 256
+MAX_GLOBS = 1024
 _OID = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
 _MATCHES = ("committer", "author", "both", "none")
 _TIMES = ("log", "timestamp")
-_TOML_PLACE = re.compile(r"line (\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +51,10 @@ def parse_policy(data: bytes, source: str) -> Policy:
 
 def read_policy(data: bytes, source: str) -> tuple[Policy | None, tuple[Problem, ...]]:
     """Read a policy and give it, or None and everything that is wrong with it in the order of the lines."""
-    if len(data) > MAX_POLICY_BYTES:
-        return None, (Problem(1, "", f"policy of {len(data)} bytes, at most {MAX_POLICY_BYTES}"),)
     try:
-        text = data.decode("utf-8")
-        values = tomllib.loads(text)
-    except UnicodeDecodeError as error:
-        return None, (Problem(data.count(b"\n", 0, error.start) + 1, "", "policy is not UTF-8"),)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        place = _TOML_PLACE.search(str(error))
-        return None, (Problem(int(place[1]) if place else 1, "", f"not valid TOML: {error}"),)
+        text, values = read_document(data)
+    except DocumentError as error:
+        return None, (Problem(error.line, "", error.message),)
     problems = Problems.of(text)
     policy = _policy(Table(values, (), problems), source, hashlib.sha256(data).hexdigest())
     if problems.found:
@@ -126,9 +120,13 @@ def _ssh_key(name: str, table: Table) -> Key:
 
 
 def _rules(root: Table, roster: Roster, defaults: Defaults) -> tuple[Rule, ...]:
+    """Each rule is held against all before it, with all of their globs: bounded, or a small file takes minutes."""
     rules = tuple(_rule(table, roster, defaults) for table in root.items("rules"))
     if not rules:
         root.wrong("rules", "are missing: without a rule nobody may sign anything")
+    if len(rules) > MAX_RULES or sum(len(rule.refs) + len(rule.paths) for rule in rules) > MAX_GLOBS:
+        root.wrong("rules", f"are more than {MAX_RULES}, or have more than {MAX_GLOBS} refs and paths in all")
+        return ()
     return rules
 
 

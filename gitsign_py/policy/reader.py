@@ -1,6 +1,7 @@
 """Reads TOML tables key by key: what is unknown, missing or of the wrong kind is noted with its line and key."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
@@ -108,7 +109,7 @@ class Table:
         if not value:
             self.wrong(key, "is an empty array: leave it out, or name something")
         if len(set(value)) != len(value):
-            self.wrong(key, f"names {next(item for item in value if value.count(item) > 1)} twice")
+            self.wrong(key, f"names {Counter(value).most_common(1)[0][0]} twice")
         return tuple(value)
 
     def patterns(self, key: str, check: Any) -> tuple[str, ...]:

@@ -170,7 +170,40 @@ def test_a_huge_bundle(tmp_path: Path, data: bytes, reason: str) -> None:
     check(ended, reason, ended.status)
 
 
-def test_a_huge_trust_root(tmp_path: Path) -> None:
-    (tmp_path / "root").write_bytes(b"[" + b64encode(bytes(20 << 20)))
+TRUST_ROOT = b'{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1","tlogs":['
+
+
+@pytest.mark.parametrize(
+    ("data", "reason", "status"),
+    [
+        (b"[" + b64encode(bytes(20 << 20)), "trust-root-file", 2),
+        (TRUST_ROOT + b"{}," * 1_300_000 + b"{}]}", "json-too-large", 1),
+        (TRUST_ROOT + b'"' + b"[{" * 100_000 + b"a" * 3_900_000 + b'"]}', "json-not-object", 1),
+        (b'{"a":' * 100_000, "json-too-deep", 1),
+    ],
+    ids=["bytes", "logs", "text", "nest"],
+)
+def test_a_huge_trust_root(tmp_path: Path, data: bytes, reason: str, status: int) -> None:
+    (tmp_path / "root").write_bytes(data)
     subprocess.run(["git", "init", "-q", str(tmp_path)], env=environment(), check=True)
-    check(run(tmp_path, "verify", "--trusted-root", str(tmp_path / "root"), *WHO, "HEAD"), "trust-root-file", 2)
+    check(run(tmp_path, "verify", "--trusted-root", str(tmp_path / "root"), *WHO, "HEAD"), reason, status)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"a" * (100 << 20), "at most"),
+        (b"a" + b".a" * 130_000 + b" = 1", "more than 8 parts"),
+        (b"[" + b'"a" . ' * 40_000 + b"a]", "more than 8 parts"),
+        (b"a = " + b"[" * 260_000, "not valid TOML"),
+        (b"a = " + b"9" * 260_000, "not valid TOML"),
+        (b"[[rules]]\n" * 26_000, "more than 256"),
+        (b"[[rules]]\npaths = [" + b'"/a",' * 25_000 + b'"/a"]\n[[rules]]\npaths = ["/b"]', "names /a twice"),
+        (b"a" * 260_000, "not valid TOML"),
+        (b'"\\' * 130_000, "not valid TOML"),
+    ],
+    ids=["bytes", "key", "header", "nest", "number", "rules", "paths", "word", "quotes"],
+)
+def test_a_huge_policy(tmp_path: Path, data: bytes, reason: str) -> None:
+    (tmp_path / "policy").write_bytes(data)
+    check(run(tmp_path, "policy", "check", str(tmp_path / "policy")), reason)
