@@ -19,7 +19,7 @@ _READ = 1 << 18
 # The second and third: git maps a whole pack into memory otherwise, and these walks read it from end to end once.
 _CONFIG = ("-c", "core.commitGraph=false", "-c", "core.packedGitWindowSize=8m", "-c", "core.packedGitLimit=16m")
 _KINDS = {b"commit": "commit", b"tag": "tag"}
-MAX_COMMIT_BYTES = 64 << 20
+MAX_COMMIT_BYTES = 32 << 20
 # An object that alone fills the memory must not: it is passed over, and reported as malformed.
 
 

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MAX_PAYLOAD = 64 << 20
+MAX_PAYLOAD = 32 << 20
 MAX_SIGNATURE_FILE = 2 << 20
 _HANDED_OVER = "GITSIGN_PY_HANDED_OVER"
 

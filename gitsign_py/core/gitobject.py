@@ -22,6 +22,8 @@ SignedKind = Literal["commit", "tag"]
 SignatureFormat = Literal["x509", "openpgp", "ssh", "unknown"]
 
 HEX_DIGITS: dict[HashAlgorithm, int] = {"sha1": 40, "sha256": 64}
+MAX_HEADER_BYTES = 4 << 20  # a signature has at most 1 MiB of it; git itself knows no bound
+MAX_HEADER_LINES = 65_536
 
 # gpg_sig_headers in git's commit.c: each hash algorithm has a header of its own, and no payload holds either.
 SIGNATURE_HEADERS: dict[HashAlgorithm, bytes] = {"sha1": b"gpgsig", "sha256": b"gpgsig-sha256"}
@@ -103,9 +105,9 @@ def split_commit(data: bytes, algorithm: HashAlgorithm | None = None) -> SignedO
     """Split the raw content of a commit (git's commit.c, ``parse_buffer_signed_by_header``).
 
     ``algorithm`` is the repository's; without it the length of the tree's name tells. Raises FormatError:
-    ``header-unterminated``, ``header-nul``, ``header-invalid``, ``header-continuation``, ``header-order``,
-    ``header-duplicate``, ``header-missing``, ``object-name-invalid``, ``signature-duplicate``, ``signature-empty``,
-    ``signature-header-unknown``.
+    ``header-too-large``, ``header-unterminated``, ``header-nul``, ``header-invalid``, ``header-continuation``,
+    ``header-order``, ``header-duplicate``, ``header-missing``, ``object-name-invalid``, ``signature-duplicate``,
+    ``signature-empty``, ``signature-header-unknown``.
     """
     header_bytes, body = _cut_header(data)
     kept, headers, signatures = _take_signatures(header_bytes, _COMMIT_TOP)
@@ -241,6 +243,11 @@ def _cut_header(data: bytes) -> tuple[bytes, bytes]:
     An object may end with its header (fsck.c, ``verify_headers``: "Not having a body is not a crime").
     """
     end = data.find(b"\n\n") + 1 or len(data)
+    if end > MAX_HEADER_BYTES or data.count(b"\n", 0, end) > MAX_HEADER_LINES:  # each line costs more than its bytes
+        raise FormatError(
+            "header-too-large",
+            f"the object's header has more than {MAX_HEADER_BYTES} bytes or {MAX_HEADER_LINES} lines",
+        )
     header = data[:end]
     if not header.endswith(b"\n"):
         raise FormatError("header-unterminated", "the object's header does not end with a newline")

@@ -17,8 +17,8 @@ from gitsign_py.errors import GitsignError, UncheckedError, UsageError
 from gitsign_py.host.gitprogram import TIMEOUT, GitCatFile, GitDied, complaint, first_words, run_git
 from gitsign_py.ports import ObjectKind, RawObject
 
-MAX_OBJECT_BYTES = 64 << 20
-"""64 MiB: the largest object that is read. Commits and tags have kilobytes; a policy file is a small blob."""
+MAX_OBJECT_BYTES = 32 << 20
+"""32 MiB: the largest object that is read. Commits and tags have kilobytes; a policy file is a small blob."""
 
 
 @frozen

@@ -65,6 +65,8 @@ def test_an_object_without_a_body_passes_when_its_header_ends_with_a_newline() -
     assert split_commit(HEAD).message == b""
     assert split_commit(join_commit(HEAD, ARMORED)).payload == HEAD
     assert refused(HEAD[:-1]) == "header-unterminated"
+    assert refused(HEAD + b"x y\n" * 65_536 + b"\nhello\n") == "header-too-large"
+    assert refused(HEAD + b"x " + b"y" * (4 << 20) + b"\n\nhello\n") == "header-too-large"
     assert refused(b"") == "header-unterminated"
 
 

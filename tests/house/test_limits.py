@@ -15,7 +15,7 @@ import pytest
 from gitsign_py.core import der
 from gitsign_py.core.armor import armor
 from gitsign_py.core.gitobject import object_id
-from tests.support.forge import COMMIT, forge, join
+from tests.support.forge import COMMIT, TREE, forge, join
 from tests.support.forgedworld import EMAIL, ISSUER, World
 from tests.support.gitrepo import environment
 from tests.support.stack import ROOT
@@ -132,11 +132,38 @@ def test_a_stored_signature_of_100_megabytes(tmp_path: Path) -> None:
     subprocess.run(["git", "init", "-q", str(tmp_path)], env=environment(), check=True)
     body = (b"A" * 64 + b"\n") * (100 * 2**20 // 65)
     data = join("commit", COMMIT, b"-----BEGIN SIGNED MESSAGE-----\n" + body + b"-----END SIGNED MESSAGE-----\n")
+    check(run(tmp_path, "verify", "--offline", *WHO, store(tmp_path, data)), "object-too-large", 3)
+
+
+PARENT = b"parent " + TREE + b"\n"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [PARENT * 600_000, b"x y\n" * 7_000_000, b"mergetag y\n" + b" \n" * 14_000_000, b"encoding " + b"u" * 30_000_000],
+    ids=["parents", "headers", "continued", "long"],
+)
+def test_a_commit_of_very_much_header(tmp_path: Path, header: bytes) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], env=environment(), check=True)
+    made = forge(World())
+    tree, rest = made.data.split(b"\n", 1)
+    data = tree + b"\n" + (header + b"\n" + rest if not header.endswith(b"\n") else header + rest)
+    check(run(tmp_path, "verify", "--offline", *WHO, store(tmp_path, data)), "header-too-large")
+
+
+def test_a_commit_of_30_megabytes(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], env=environment(), check=True)
+    data = forge(World()).data + b"\n" * (30 << 20)
+    check(run(tmp_path, "verify", "--offline", *WHO, store(tmp_path, data)), "content-digest-mismatch")
+
+
+def store(folder: Path, data: bytes) -> str:
+    """Write a loose commit."""
     oid = object_id("commit", data)
-    path = tmp_path / ".git/objects" / oid[:2] / oid[2:]
+    path = folder / ".git/objects" / oid[:2] / oid[2:]
     path.parent.mkdir()
     path.write_bytes(zlib.compress(b"commit %d\0" % len(data) + data, 1))
-    check(run(tmp_path, "verify", "--offline", *WHO, oid), "object-too-large", 3)
+    return oid
 
 
 def bundle(hashes: int = 0, entries: int = 1) -> bytes:
