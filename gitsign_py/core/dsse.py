@@ -4,6 +4,7 @@ DSSE: github.com/secure-systems-lab/dsse, protocol.md and envelope.md (version 1
 spec/v1 (statement, resource descriptor, digest set). A statement is only ever parsed after its envelope was verified.
 """
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -17,6 +18,7 @@ STATEMENT_TYPES = frozenset({"https://in-toto.io/Statement/v1", "https://in-toto
 MAX_SIGNATURES = 32
 MAX_SUBJECTS = 1024  # these two are the limits of sigstore-go
 MAX_DIGESTS = 32
+_HEX_DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}
 MAX_STATEMENT_BYTES = 16 << 20
 
 
@@ -99,10 +101,17 @@ def _subject(value: Any) -> Subject:
         raise FormatError("statement-malformed", f"in-toto subject has more than {MAX_DIGESTS} digests")
     if not all(isinstance(digest, str) for digest in digests.values()):
         raise FormatError("statement-malformed", "in-toto subject's digest is not a string")
+    if not all(_is_digest(*item) for item in digests.items()):
+        raise FormatError("statement-malformed", "in-toto subject's digest is not lower-case hex of its length")
     name = value.get("name", "")
     if not isinstance(name, str):
         raise FormatError("statement-malformed", "in-toto subject's name is not a string")
     return Subject(name, MappingProxyType(dict(digests)))
+
+
+def _is_digest(algorithm: str, digest: str) -> bool:
+    """Whether a digest under one of the names that count here has its form; others are not looked at."""
+    return algorithm not in _HEX_DIGITS or re.fullmatch(f"[0-9a-f]{{{_HEX_DIGITS[algorithm]}}}", digest) is not None
 
 
 def names_artifact(statement: Statement, digests: Mapping[str, bytes]) -> bool:

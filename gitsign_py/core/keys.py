@@ -29,6 +29,7 @@ _HASHES: dict[str, type[hashes.HashAlgorithm]] = {
     "sha512": hashes.SHA512,
 }
 MINIMUM_RSA_BITS = 2048
+_UNCOMPRESSED = b"\x04"  # SEC 1 §2.3.3
 _Native = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey
 
 
@@ -134,6 +135,8 @@ def _load(spki: bytes) -> tuple[_Native, str]:
     algorithm, curve, bits = _split_spki(spki)
     try:
         if algorithm == oids.EC_PUBLIC_KEY and curve in _CURVES:
+            if bits[:1] != _UNCOMPRESSED:  # the other form would give one key two ids; Go reads this one alone
+                raise FormatError("key-invalid", "public key's point is not written in full")
             kind, made = _CURVES[curve]
             return ec.EllipticCurvePublicKey.from_encoded_point(made(), bits), kind
         if algorithm == oids.ED25519:

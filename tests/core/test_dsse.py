@@ -55,6 +55,8 @@ def test_a_statement_is_read_and_foreign_fields_are_passed_over() -> None:
         ({"subject": [{"digest": {"sha256": 7}}]}, "statement-malformed"),
         ({"subject": ["a"]}, "statement-malformed"),
         ({"subject": [{"digest": {"a": "b"}}] * (MAX_SUBJECTS + 1)}, "statement-malformed"),
+        ({"subject": [{"digest": {"sha256": "00" * 31}}]}, "statement-malformed"),
+        ({"subject": [{"digest": {"sha512": "AA" * 64}}]}, "statement-malformed"),
         ({"subject": [{"digest": {str(n): "b" for n in range(MAX_DIGESTS + 1)}}]}, "statement-malformed"),
         ({"predicateType": None}, "statement-malformed"),
         ({"predicate": []}, "statement-malformed"),

@@ -87,6 +87,11 @@ def test_keys_that_are_refused() -> None:
     for data in (small, other_curve, foreign, off_curve, b"", b"\x30\x00", valid + b"\x00"):
         with pytest.raises(FormatError):
             keys.load_spki(data)
+    point = ec.generate_private_key(ec.SECP256R1()).public_key()
+    compressed = point.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    algorithm = der.sequence(der.oid(oids.EC_PUBLIC_KEY), der.oid(oids.CURVE_P256))
+    with pytest.raises(FormatError, match="in full"):
+        keys.load_spki(der.sequence(algorithm, der.bit_string(compressed)))
     short = der.sequence(der.sequence(der.oid(oids.ED25519)), der.bit_string(b"x" * 31))
     with pytest.raises(FormatError) as caught:
         keys.load_spki(short)
