@@ -1,10 +1,11 @@
 """Public keys of every kind, and signatures that are not theirs."""
 
 import hashlib
+from collections.abc import Callable
 
 import pytest
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, padding, rsa, utils
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gitsign_py.core import der, keys, oids
@@ -34,6 +35,59 @@ def test_ecdsa(curve: ec.EllipticCurve, kind: str, hash_name: str, algorithm: ha
     for bad in ((signature, b"Data"), (signature + b"\x00", b"data"), (b"", b"data")):
         with pytest.raises(InvalidSignatureError):
             key.verify(*bad, hash_name)
+
+
+ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of P-256 (FIPS 186-4 D.1.2.3)
+
+
+def _integer(value: int, *, zeros: int = 0) -> bytes:
+    return der.encode(der.INTEGER, bytes(zeros) + der.parse(der.integer(value)).content)
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [
+        lambda r, s: der.sequence(_integer(r, zeros=1), _integer(s)),
+        lambda r, s: der.sequence(_integer(r), _integer(s), der.null()),
+        lambda r, s: der.sequence(_integer(r), _integer(s)) + b"\0",
+        lambda r, s: b"\x30\x81" + der.sequence(_integer(r), _integer(s))[1:],
+        lambda r, s: b"\x30\x80" + _integer(r) + _integer(s) + b"\0\0",
+        lambda r, s: b"\x31" + der.sequence(_integer(r), _integer(s))[1:],
+        lambda r, s: der.sequence(_integer(r), _integer(s - ORDER)),
+        lambda r, s: der.sequence(_integer(r + ORDER), _integer(s)),
+        lambda r, s: der.sequence(_integer(r), _integer(s + ORDER)),
+        lambda r, s: der.sequence(_integer(0), _integer(s)),
+        lambda r, s: der.sequence(_integer(r), _integer(0)),
+        lambda r, s: der.sequence(_integer(ORDER), _integer(ORDER)),
+        lambda r, s: der.sequence(_integer(s), _integer(r)),
+        lambda r, s: r.to_bytes(32, "big") + s.to_bytes(32, "big"),
+    ],
+)
+def test_ecdsa_in_another_spelling(spell: Callable[[int, int], bytes]) -> None:
+    """What Project Wycheproof tries: one signature has one encoding (RFC 3279 section 2.2.3, X.690 section 10)."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    key = keys.load_spki(spki(private))
+    r, s = utils.decode_dss_signature(private.sign(b"data", ec.ECDSA(hashes.SHA256())))
+    key.verify(der.sequence(_integer(r), _integer(s)), b"data")
+    with pytest.raises(InvalidSignatureError):
+        key.verify(spell(r, s), b"data")
+
+
+@pytest.mark.parametrize("change", ["longer", "shorter", "malleable", "zero"])
+def test_ed25519_in_another_spelling(change: str) -> None:
+    """S is below the order of the group (RFC 8032 section 5.1.7), or everybody could make a second signature."""
+    private = ed25519.Ed25519PrivateKey.generate()
+    signature = private.sign(b"data")
+    order = 2**252 + 27742317777372353535851937790883648493
+    scalar = int.from_bytes(signature[32:], "little") + order
+    changed = {
+        "longer": signature + b"\0",
+        "shorter": signature[:-1],
+        "malleable": signature[:32] + scalar.to_bytes(32, "little"),
+        "zero": bytes(64),
+    }[change]
+    with pytest.raises(InvalidSignatureError):
+        keys.load_spki(spki(private)).verify(changed, b"data")
 
 
 def test_ed25519() -> None:
