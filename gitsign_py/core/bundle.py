@@ -43,11 +43,11 @@ _MATERIAL = ("publicKey", "x509CertificateChain", "certificate", "tlogEntries", 
 
 @frozen
 class MessageSignature:
-    """A signature over an artifact. ``algorithm`` (sha256, ...) and ``digest`` are hints, empty when absent."""
+    """A signature over an artifact; ``algorithm`` (sha256, ...) and ``digest`` say which."""
 
     signature: bytes
-    algorithm: str = ""
-    digest: bytes = b""
+    algorithm: str
+    digest: bytes
 
 
 @frozen
@@ -128,9 +128,12 @@ def _entry(value: Any, where: str, version: str) -> LogEntry:
     entry = entry_from_protojson(value, where)
     if not entry.body:
         raise FormatError("bundle-entry", f"{where} needs canonicalizedBody")
+    proof = entry.inclusion_proof
+    if proof is not None and not (proof.root_hash and proof.tree_size):  # sigstore_rekor.proto: both REQUIRED
+        raise FormatError("bundle-entry", f"{where} has an inclusion proof without rootHash or treeSize")
     if version == "0.1" and not entry.signed_entry_timestamp:
         raise FormatError("bundle-promise-missing", "bundle of version 0.1 needs an inclusion promise")
-    if version != "0.1" and (entry.inclusion_proof is None or not entry.inclusion_proof.checkpoint):
+    if version != "0.1" and (proof is None or not proof.checkpoint):
         raise FormatError(
             "bundle-proof-missing", f"bundle of version {version} needs an inclusion proof with a checkpoint"
         )
@@ -162,8 +165,8 @@ def _message_signature(message: Message) -> MessageSignature:
     if not signature:
         raise FormatError("bundle-content", "bundle has an empty signature")
     digest = message.message("messageDigest", ("algorithm", "digest"))
-    if digest is None:
-        return MessageSignature(signature)
+    if digest is None:  # a hint alone (sigstore_common.proto), but the clients in Go and JavaScript ask for it
+        raise FormatError("bundle-digest", "bundle has no messageDigest")
     name = digest.value("algorithm")
     named = isinstance(name, str | int) and not isinstance(name, bool)
     algorithm, size = _HASHES.get(name, ("", 0)) if named else ("", 0)
@@ -216,10 +219,5 @@ def _content_object(content: MessageSignature | Envelope) -> dict[str, Any]:
         ]
         envelope = {"payload": b64_encode(content.payload), "payloadType": content.payload_type}
         return {"dsseEnvelope": {**envelope, "signatures": signatures}}
-    message: dict[str, Any] = {"signature": b64_encode(content.signature)}
-    if content.algorithm:
-        message = {
-            "messageDigest": {"algorithm": _PROTO_NAMES[content.algorithm], "digest": b64_encode(content.digest)},
-            **message,
-        }
-    return {"messageSignature": message}
+    digest = {"algorithm": _PROTO_NAMES[content.algorithm], "digest": b64_encode(content.digest)}
+    return {"messageSignature": {"messageDigest": digest, "signature": b64_encode(content.signature)}}

@@ -82,7 +82,8 @@ class Message:
 
     def data(self, name: str) -> bytes:
         """Return a bytes field, b"" when it is not set. Raises FormatError ``json-type`` or ``json-base64``."""
-        return decode_bytes(self._values.get(name) or "", self.path(name))
+        value = self._values.get(name)
+        return b"" if value is None else decode_bytes(value, self.path(name))
 
     def int64(self, name: str) -> int:
         """Return an int64 field that may not be negative, 0 when it is not set. Raises FormatError ``json-int64``."""

@@ -178,7 +178,7 @@ def _check_content(steps: Report, bundle: Bundle, artifact: Artifact, key: Publi
         _verify_any(content.signature, artifact, key, names)
     with steps.step("3.3") as facts:
         facts[names[0]] = artifact.digest(names[0]).hex()
-        if content.algorithm and content.digest != artifact.digest(content.algorithm):
+        if content.digest != artifact.digest(content.algorithm):
             raise VerificationError(
                 "artifact-digest-mismatch",
                 "bundle says that it is about another artifact",

@@ -118,8 +118,7 @@ def test_an_envelope_and_a_managed_key() -> None:
     assert parse({**BUNDLE, "verificationMaterial": {"publicKey": {}}}).key_hint == ""
 
 
-def test_the_hint_of_a_digest_may_be_absent_and_its_algorithm_a_number() -> None:
-    assert parse(changed("messageSignature", "messageDigest")).content == MessageSignature(b"x" * 32)
+def test_the_algorithm_of_a_digest_may_be_a_number() -> None:
     number = changed("messageSignature", "messageDigest", "algorithm", value=1)
     assert parse(number) == parse(BUNDLE)
 
@@ -156,6 +155,7 @@ MATERIAL = "verificationMaterial"
         (changed("dsseEnvelope", value=DSSE), "json-oneof"),
         (changed("messageSignature", "signature"), "bundle-content"),
         (changed("messageSignature", "signature", value="not base64!"), "json-base64"),
+        (changed("messageSignature", "messageDigest"), "bundle-digest"),
         (changed("messageSignature", "messageDigest", "algorithm", value="SHA1"), "bundle-digest"),
         (changed("messageSignature", "messageDigest", "algorithm", value=True), "bundle-digest"),
         (changed("messageSignature", "messageDigest", "algorithm", value=["SHA2_256"]), "bundle-digest"),
@@ -164,6 +164,9 @@ MATERIAL = "verificationMaterial"
         (changed(MATERIAL, "tlogEntries", value=[ENTRY, ENTRY | {"integratedTime": "1"}]), "bundle-duplicate"),
         (changed(MATERIAL, "tlogEntries", value=[ENTRY] * 33), "json-too-many"),
         (changed(MATERIAL, "tlogEntries", 0, "canonicalizedBody"), "bundle-entry"),
+        (changed(MATERIAL, "tlogEntries", 0, "inclusionProof", "rootHash"), "bundle-entry"),
+        (changed(MATERIAL, "tlogEntries", 0, "inclusionProof", "rootHash", value=[]), "json-type"),
+        (changed(MATERIAL, "tlogEntries", 0, "inclusionProof", "treeSize"), "bundle-entry"),
         (changed(MATERIAL, "tlogEntries", 0, "logIndex", value="-1"), "json-int64"),
         (changed(MATERIAL, "tlogEntries", 0, "inclusionProof", "hashes", value=[B64] * 65), "json-too-many"),
         (changed(MATERIAL, "timestampVerificationData", "rfc3161Timestamps", value=[{}]), "bundle-malformed"),

@@ -95,12 +95,6 @@ def test_a_digest_is_enough(maker: BundleMaker) -> None:
         assert verify(maker, bundle, artifact=digest).identity == PERSON
 
 
-def test_the_digest_in_the_bundle_may_be_absent(maker: BundleMaker) -> None:
-    bundle = maker.message()
-    del bundle["messageSignature"]["messageDigest"]
-    assert verify(maker, bundle).identity == PERSON
-
-
 def test_both_kinds_of_time_are_kept(maker: BundleMaker) -> None:
     bundle = maker.message()
     stamp = maker.stamp(unb64(bundle["messageSignature"]["signature"]), AT + timedelta(seconds=9))
