@@ -22,6 +22,8 @@ from gitsign_py.errors import FormatError, VerificationError
 
 DEFAULT_ACCURACY = timedelta(seconds=1)
 """Taken when an authority states none: its genTime may be cut to whole seconds (RFC 3161 §2.4.2)."""
+MOST_ACCURACY = timedelta(minutes=1)
+"""What counts of a stated accuracy: RFC 3161 bounds none, and one of years would let a time prove nothing."""
 _SIGNING_BITS = frozenset({0, 1})  # digitalSignature, nonRepudiation: RFC 5280 §4.2.1.12 for id-kp-timeStamping
 
 _REASONS = {  # the reasons of the shared code, as they are called here
@@ -55,8 +57,8 @@ _PROGRESS = (  # of several authorities the one that came furthest tells what wa
 class VerifiedTimestamp:
     """A time that an authority of the trust root vouches for.
 
-    ``accuracy`` is what the authority stated, or ``DEFAULT_ACCURACY``. ``serial`` is the token's number, ``policy``
-    a dotted OID, ``hash_name`` the hash over the message.
+    ``accuracy`` is what the authority stated, to ``MOST_ACCURACY``, or ``DEFAULT_ACCURACY``. ``serial`` is the token's
+    number, ``policy`` a dotted OID, ``hash_name`` the hash over the message.
     """
 
     time: datetime
@@ -99,7 +101,7 @@ def verify_timestamp(
             continue
         return VerifiedTimestamp(
             token.info.time,
-            DEFAULT_ACCURACY if token.info.accuracy is None else token.info.accuracy,
+            DEFAULT_ACCURACY if token.info.accuracy is None else min(token.info.accuracy, MOST_ACCURACY),
             authority,
             oids.DIGESTS[token.info.hash_oid],
             token.info.serial,

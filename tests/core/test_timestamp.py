@@ -93,6 +93,8 @@ def test_an_authority_known_by_its_root_takes_the_certificate_of_the_token() -> 
 def test_the_accuracy_is_the_stated_one_or_a_second() -> None:
     stated = factory.make_token(GOOD, MESSAGE, accuracy={"seconds": 2, "millis": 500, "micros": 7})
     assert verify(stated).accuracy == timedelta(seconds=2, milliseconds=500, microseconds=7)
+    years = factory.make_token(GOOD, MESSAGE, accuracy={"seconds": 10**8})
+    assert verify(years).accuracy == timedelta(minutes=1)
     assert verify(factory.make_token(GOOD, MESSAGE)).accuracy == DEFAULT_ACCURACY == timedelta(seconds=1)
 
 
