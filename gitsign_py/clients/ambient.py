@@ -19,7 +19,7 @@ from gitsign_py.errors import ConfigError, FormatError, ServiceError
 from gitsign_py.host.deadline import within
 
 SECONDS = 30.0
-"""How long a platform may take: ``id`` gives servers 30 s for each of four tries, and a platform's programs no end."""
+"""How long a platform may take: ``id`` gives servers 30 s for each of four tries, and programs no end."""
 
 DEFAULT_TOKEN_FILE = "/var/run/sigstore/cosign/oidc-token"  # noqa: S105  the Go client's path, a projected volume
 _GOOGLE_PRODUCT = Path("/sys/class/dmi/id/product_name")

@@ -137,18 +137,55 @@ def test_another_address_is_asked_about_and_remembered(home: Home, screen: Scree
 
 
 @pytest.mark.parametrize("agent", ["auto", "off"])
-def test_ctrl_c_during_a_sign_in_leaves_no_commit(home: Home, screen: Screen, agent: str) -> None:
+@pytest.mark.parametrize(
+    ("provider", "words"),
+    [
+        ("interactive", "Sign in with your browser:"),
+        ("device", "or open"),
+        ("oob", "Code from the page:"),
+    ],
+)
+def test_ctrl_c_during_a_sign_in_leaves_nothing(
+    home: Home, screen: Screen, agent: str, provider: str, words: str
+) -> None:
+    """The terminal sends SIGINT to git and to us. No commit, nobody who still waits, and the next one signs at once."""
     home.git("config", "gitsign.agent", agent)
-    home.git("config", "gitsign.tokenProvider", "interactive")
+    home.git("config", "gitsign.tokenProvider", provider)
     screen.type(COMMIT)
-    screen.wait("Sign in with your browser:")
+    screen.wait(words)
     screen.interrupt()
-    time.sleep(0.5)
     screen.type('echo "after $?"')
-    text = screen.wait("after ")
+    text = screen.wait("after 130")
     assert "Traceback" not in text
     assert home.run("git", "log").returncode != 0
-    home.git("commit", "-q", "--allow-empty", "-m", "git still works")
+    _until_gone(f"{home.program} --status-fd")
+    home.person_signs_in()
+    home.commit("signed")
+    clean(home)
+
+
+def _until_gone(command: str) -> None:
+    end = time.monotonic() + 20
+    while subprocess.run(["pgrep", "-f", command], capture_output=True, check=False).returncode == 0:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("agent", ["auto", "off"])
+def test_ctrl_c_at_the_question_is_a_no_that_is_not_remembered(home: Home, screen: Screen, agent: str) -> None:
+    home.git("config", "gitsign.agent", agent)
+    home.person_signs_in("alice@work.example")
+    screen.type(COMMIT)
+    screen.wait("[y/N]")
+    screen.interrupt()
+    screen.type('clear; echo "after $?"')
+    screen.wait("after")
+    assert home.run("git", "log").returncode != 0
+    screen.type(COMMIT)
+    screen.wait("[y/N]")
+    screen.type("y")
+    screen.wait("status 0")
+    clean(home)
 
 
 def test_a_time_out_is_one_line_and_the_rebase_goes_on(home: Home, screen: Screen) -> None:
