@@ -57,6 +57,8 @@ def run(arguments: list[str]) -> int:
             write_files(instance)
         gitsetup.apply(file, changes)
         print(f"Done. To put back what was there: {NAME} setup --{file.scope} --undo")
+    if not options.dry_run:
+        _warn_included(file, wanted)
     return 0
 
 
@@ -225,6 +227,15 @@ def _warn_overridden(file: ConfigFile, wanted: "dict[str, str | None]") -> None:
         for name in variables.get(key, ()):
             if os.environ.get(name) and os.environ[name] != value:
                 _warn(f"the environment variable {name} is set, and wins over {key}")
+
+
+def _warn_included(file: ConfigFile, wanted: "dict[str, str | None]") -> None:
+    """A file that is included below what was written wins over it; git tells which value counts once it is written."""
+    config = read_git_config(os.environ)
+    for key, value in wanted.items():
+        last = config.last(key)
+        if last is not None and last.scope == file.scope and last.text != value:
+            _warn(f"{key} is {last.text!r} in an included file, which wins here ({last.origin}); change it there")
 
 
 def _warn(line: str) -> None:

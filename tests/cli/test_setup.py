@@ -184,6 +184,19 @@ def test_what_wins_over_the_new_settings_is_named(fresh: Workbench) -> None:
     assert b"gpg.format is 'ssh' in the local settings, which win here" in done.stderr
 
 
+def test_an_included_file_that_wins_is_named(fresh: Workbench) -> None:
+    """git writes into the section that is there already, above the include."""
+    included = fresh.folder / "included"
+    included.write_text("[gpg]\n\tformat = openpgp\n[gitsign]\n\tfulcio = https://ca.example\n")
+    fresh.git("config", "gpg.minTrustLevel", "undefined")
+    fresh.git("config", "include.path", str(included))
+    done = fresh.tool("setup", "--instance", "public-good", "--program", str(program(fresh.folder)))
+    assert done.returncode == 0
+    assert f"gpg.format is 'openpgp' in an included file, which wins here (file:{included})".encode() in done.stderr
+    assert b"gitsign.fulcio is 'https://ca.example' in an included file" in done.stderr
+    assert b"gpg.x509.program" not in done.stderr
+
+
 def test_a_variable_that_wins_over_the_instance_is_named(fresh: Workbench) -> None:
     own = ["--program", str(program(fresh.folder))]
     done = fresh.tool("setup", *own, "--instance", "staging", "--dry-run")
