@@ -46,7 +46,7 @@ def socket_path(environment: "os._Environ[str] | dict[str, str]") -> str:
     /run/user/UID where systemd made that, or in the user's cache directory.
     """
     if named := environment.get("GITSIGN_CREDENTIAL_CACHE"):
-        return named
+        return os.path.abspath(named)  # noqa: PTH100  the agent runs in another directory
     base = environment.get("XDG_RUNTIME_DIR") or ""
     if not os.path.isabs(base):  # noqa: PTH117  pathlib costs 10 ms
         base = f"/run/user/{os.getuid()}" if hasattr(os, "getuid") else ""

@@ -93,8 +93,25 @@ def prepare_directory(directory: Path) -> None:
         )
 
 
+def open_beside(path: Path | str, suffix: str) -> int:
+    """Open PATH.SUFFIX, a file of our own beside the socket, mode 0600; a link there would lead to somebody else's.
+
+    Raises ConfigError ``agent-directory-unusable``.
+    """
+    name = f"{path}.{suffix}"
+    try:
+        return os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise ConfigError(
+            "agent-directory-unusable",
+            f"cannot write the agent's file {name}: {(error.strerror or 'error').lower()}",
+            hint="remove it, or let GITSIGN_CREDENTIAL_CACHE name a socket elsewhere",
+            facts={"path": name},
+        ) from error
+
+
 def _take_lock(path: Path) -> int | None:
-    descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    descriptor = open_beside(path, "lock")
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import gitsign_py
 from gitsign_py.agent.client import ask
-from gitsign_py.agent.endpoint import prepare_directory
+from gitsign_py.agent.endpoint import open_beside, prepare_directory
 from gitsign_py.errors import ConfigError, ServiceError
 
 START_SECONDS = 10.0
@@ -43,7 +43,7 @@ def ensure_running(path: str, environment: Mapping[str, str]) -> bool:
     if is_running(path):
         return True
     prepare_directory(Path(path).parent)
-    descriptor = os.open(f"{path}.start", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    descriptor = open_beside(path, "start")
     try:
         if not _lock_within(descriptor, START_SECONDS):
             return is_running(path)
@@ -92,9 +92,7 @@ def _start(path: str, environment: Mapping[str, str]) -> bool:
     process.kill()
     process.wait()
     why = words.decode("utf-8", "replace").strip() or f"it was not ready within {START_SECONDS:g} s"
-    raise ServiceError(
-        "agent-start-failed", f"the signing agent did not start: {why}", hint="see gitsign-py agent start"
-    )
+    raise ServiceError("agent-start-failed", f"the signing agent did not start: {why}", hint=f"see {path}.log")
 
 
 def _read_words(reader: int) -> bytes:
@@ -115,8 +113,9 @@ def spawn(path: str, environment: Mapping[str, str], *, ready: int) -> "subproce
     ``-P`` keeps the working directory out of the module path, where a repository could plant a module. What belongs to
     one commit or one job (git's variables, tokens) is not handed on.
     """
-    log = os.open(f"{path}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    log = open_beside(path, "log")
     try:
+        os.truncate(log, 0)
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "gitsign_py", "agent", "run", "--socket", path, "--ready-fd", str(ready)],
             env=clean_environment(environment),

@@ -38,7 +38,7 @@ docs/agent.md tells what it does, what it refuses, and how to forward it over ss
 def run(arguments: list[str]) -> int:
     """Run ``gitsign-py agent``."""
     options = _parser().parse_args(arguments)
-    path = options.socket or socket_path(os.environ)
+    path = os.path.abspath(options.socket) if options.socket else socket_path(os.environ)  # noqa: PTH100
     if options.action == "run":
         return _run_agent(Path(path), options)
     if options.action == "units":

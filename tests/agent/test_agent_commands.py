@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -166,3 +166,53 @@ def test_a_client_of_tomorrow_is_told_that_its_request_is_unknown(home: Home) ->
     reply = client.converse(str(home.socket), fields)
     assert reply is not None
     assert reply["reason"] == b"agent-request-unknown"
+
+
+def test_a_relative_socket_is_where_the_caller_is(home: Home) -> None:
+    home.git("config", "gitsign.agent", "on")
+    home.commit("one", GITSIGN_CREDENTIAL_CACHE="agent.sock")
+    assert (home.repository / "agent.sock").is_socket()
+    assert "commit" in home.gitsign("agent", "log", GITSIGN_CREDENTIAL_CACHE="agent.sock")
+    assert "commit" in home.gitsign("agent", "log", "--socket", "agent.sock")
+    home.gitsign("agent", "stop", GITSIGN_CREDENTIAL_CACHE="agent.sock")
+
+
+def _link(suffix: str) -> Callable[[Path], None]:
+    return lambda directory: (directory / f"agent.sock.{suffix}").symlink_to("/proc/none")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (_link("start"), "cannot write the agent's file"),
+        (_link("log"), "cannot write the agent's file"),
+        (_link("lock"), "cannot write the agent's file"),
+        (lambda directory: (directory / "agent.sock").mkdir(), "belongs to another program"),
+        (lambda directory: directory.chmod(0o777), "other users can write"),
+        (lambda directory: (directory / "agent.sock").symlink_to("/proc/none"), "belongs to another program"),
+    ],
+    ids=["start", "log", "lock", "directory", "open", "link"],
+)
+def test_a_place_that_an_agent_cannot_have_is_named_and_signing_goes_on(
+    home: Home, spoil: Callable[[Path], None], words: str
+) -> None:
+    home.person_signs_in()
+    directory = home.directory / "spoilt"
+    directory.mkdir(mode=0o700)
+    spoil(directory)
+    there = {"GITSIGN_CREDENTIAL_CACHE": str(directory / "agent.sock")}
+    done = home.run(home.program, "agent", "start", **there)
+    assert done.returncode in (2, 3)
+    assert words in done.stderr
+    home.commit("one", **there)
+    assert home.signers()[0][0] == "U"
+
+
+def test_a_path_that_no_socket_can_have(home: Home) -> None:
+    home.person_signs_in()
+    directory = home.directory / ("x" * 60) / ("y" * 60)
+    directory.mkdir(parents=True, mode=0o700)
+    done = home.run(home.program, "agent", "start", XDG_RUNTIME_DIR=str(directory))
+    assert "is too long for a Unix socket" in done.stderr
+    home.commit("one", XDG_RUNTIME_DIR=str(directory))
+    assert home.signers()[0][0] == "U"
