@@ -24,7 +24,7 @@ from gitsign_py.signing import SigningOptions, SigningResult, SigningServices, c
 from gitsign_py.verification.bundle import Artifact
 
 RENEW_BEFORE = timedelta(seconds=60)
-SIGN_IN_SECONDS = 240.0  # how long a client may take to bring a token or an answer
+ANSWER_SECONDS = 240.0  # what a client may take to bring an answer, beside the time for signing in
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,8 @@ class Plan:
     ``slot`` names everything that a credential depends on (servers, issuer, client id, trust root, ...) and what a
     person calls that (``label``). ``services.tokens`` is not used: tokens come from ``given`` (the client sent one),
     ``silent`` (for a committer's e-mail address: one that needs no person, or None) or the client, when it is asked.
-    ``note`` writes a line to the log file that the client's settings name.
+    ``note`` writes a line to the log file that the client's settings name; ``sign_in_seconds`` is what they give a
+    person for signing in.
     """
 
     slot: str
@@ -48,6 +49,7 @@ class Plan:
     silent: Callable[[str], IdentityToken | None] = field(default=lambda _email: None)
     given: TokenSource | None = None
     note: Callable[[str], None] = field(default=lambda _text: None)
+    sign_in_seconds: float = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +243,8 @@ def _token(plan: Plan, email: str, conversation: Conversation) -> IdentityToken:
             "the forwarded agent is not signed in, and nobody can sign in through a forwarded socket",
             hint="run gitsign-py login on the machine where the agent runs (--remember to do so once)",
         )
-    given = conversation.need(SIGN_IN_SECONDS, what=b"token", issuer=plan.issuer.encode(), email=email.encode())
+    patience = plan.sign_in_seconds + ANSWER_SECONDS
+    given = conversation.need(patience, what=b"token", issuer=plan.issuer.encode(), email=email.encode())
     if given is None or "token" not in given:
         raise ServiceError("sign-in-needed", "nobody signed in, nothing was signed", hint="try again")
     return IdentityToken(given["token"].decode("ascii", "replace"))
@@ -257,7 +260,7 @@ def _require_consent(publication: Publication, conversation: Conversation) -> No
     if not conversation.restricted:
         names = Publication.__dataclass_fields__
         fields = {name: str(getattr(publication, name)).encode() for name in names}
-        given = conversation.need(SIGN_IN_SECONDS, what=b"consent", **fields)
+        given = conversation.need(ANSWER_SECONDS, what=b"consent", **fields)
     if given is None or given.get("consent") != b"yes":
         raise PolicyError(
             "consent-needed",

@@ -138,6 +138,7 @@ def _plan(kept: _Kept, context: Context, token: str | None) -> Plan:
         consent=wiring.consent_book(),
         silent=lambda email: _silent(settings, chosen, http, email, forwarded=context.forwarded),
         given=given,
+        sign_in_seconds=config.sign_in_timeout,
         note=Terminal(None, log_path=config.log_path, now=wiring.now).log,
     )
 

@@ -1,15 +1,22 @@
 """Who asks the agent from elsewhere gets the verdict and the signature that he would have made himself, or none."""
 
 import json
+import os
 import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from gitsign_py.agent import client
+from gitsign_py.agent.conversation import Conversation
+from gitsign_py.agent.handlers import Context
+from gitsign_py.agent.hardening import Hardening
+from gitsign_py.cli.agentworkshop import workshop
+from gitsign_py.errors import ServiceError
 from tests.support.home import Home, living
 from tests.support.stack import RunningStack, running_stack
 
@@ -127,3 +134,29 @@ def test_doctor_says_when_the_agent_leaves_the_work_to_others(home: Home) -> Non
     assert "was started with other directories or proxies" in done.stdout
     home.git("config", "gitsign.agent", "off")
     assert "gitsign.agent off keeps it out" in home.run(home.program, "doctor", "--offline").stdout
+
+
+class Slow(Conversation):
+    """A client that is asked, and whose patience is what the test looks at."""
+
+    def __init__(self) -> None:
+        self.patience: list[float] = []
+        self.restricted = False
+
+    def need(self, seconds: float, **_: bytes) -> None:
+        self.patience.append(seconds)
+
+
+def test_a_person_has_as_long_as_the_settings_say(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in client.PLACES:
+        monkeypatch.setenv(name, home.variables[name])
+    home.git("config", "gitsign.signInTimeout", "600")
+    home.git("config", "gitsign.tokenProvider", "interactive")
+    hardening = Hardening(no_core_dump=False, not_dumpable=False, memory_locked=False)
+    work = workshop(hardening, stop=lambda: None, started=datetime.now(UTC))
+    environment = {**home.variables, **{name: os.environ.get(name, "") for name in client.NETWORK}}
+    plan = work.plan(Context(str(home.repository), environment), None)
+    asked = Slow()
+    with pytest.raises(ServiceError, match="nobody signed in"):
+        work.holder.credential(plan, ("Alice", "alice@example.com"), asked)
+    assert asked.patience[0] > 600
