@@ -29,7 +29,11 @@ def run(arguments: list[str]) -> int:
 
         return print_gpg_version()
     if command.operation == "sign":
-        return _sign(command)
+        try:
+            return _sign(command)
+        except KeyboardInterrupt:
+            _tell(b"gitsign-py: interrupted, nothing was signed")
+            raise
     if command.operation == "verify" and len(command.operands) == 2:
         return _verify(command, arguments)
     return hand_over(arguments, command)
@@ -52,8 +56,10 @@ def _sign(command: GpgCommand) -> int:
         reply = client.try_sign(path, request, answer=_answer_need)
     if reply is None or reply.get("status") != b"ok":
         from gitsign_py.cli.gitsigning import sign_for_git
+        from gitsign_py.host.foreground import own_foreground
 
-        reply = sign_for_git(payload, reply, token=token)
+        with own_foreground():
+            reply = sign_for_git(payload, reply, token=token)
     if text := reply.get("text"):
         _tell(text)
     signature = reply["signature"]
@@ -86,8 +92,10 @@ def _tell(text: bytes) -> None:
 def _answer_need(need: client.Fields) -> client.Fields:
     """Answer the agent when it asks back, which a warm one does not: only then is this worth its 200 ms."""
     from gitsign_py.cli.agentanswers import answer_need
+    from gitsign_py.host.foreground import own_foreground
 
-    return answer_need(need)
+    with own_foreground():
+        return answer_need(need)
 
 
 def _verify(command: GpgCommand, arguments: list[str]) -> int:
