@@ -143,37 +143,40 @@ class Holder:
         with self._lock:
             slot = self._slots.setdefault(plan.slot, _Slot(plan.label))
         with slot.lock:
-            credential = self._held(slot, plan, committer, conversation)
-            if credential is None:
-                credential = self._renew(plan, committer, conversation)
-                with self._lock:  # a lock in the meantime has made this slot one that nobody finds any more
-                    slot.credentials[credential.identity.value] = credential
-        return slot, credential
+            return slot, self._chosen(slot, plan, committer, conversation)
 
-    def _held(
-        self, slot: _Slot, plan: Plan, committer: tuple[str, str], conversation: Conversation
-    ) -> Credential | None:
-        for credential, publication, decision in self._candidates(slot, plan, committer):
-            if decision == "ask":
-                _require_consent(publication, conversation)
-            return credential
-        return None
+    def _chosen(self, slot: _Slot, plan: Plan, committer: tuple[str, str], conversation: Conversation) -> Credential:
+        """One that may sign; else a token that needs no person; else one that a person allows; else a sign-in."""
+        held, publication, decision = next(self._candidates(slot, plan, committer), (None, None, "refuse"))
+        if held is not None and decision == "go":
+            return held
+        token = plan.silent(committer[1]) if plan.given is None else None
+        if held is not None and publication is not None and token is None:
+            _require_consent(publication, conversation)
+            return held
+        token = token or _token(plan, committer[1], conversation)
+        credential = self._certified(token, plan, committer, conversation)
+        with self._lock:  # a lock in the meantime has made this slot one that nobody finds any more
+            slot.credentials[credential.identity.value] = credential
+        return credential
 
     def _candidates(
         self, slot: _Slot, plan: Plan, committer: tuple[str, str]
     ) -> Iterator[tuple[Credential, Publication, Decision]]:
-        """Prefer the committer's own identity, then one that may sign for him; a given token says which one it is."""
+        """First those that may sign, the committer's own before others, then those that a person has to allow.
+
+        A given token says which one it is.
+        """
         limit = self._now() + RENEW_BEFORE
         live = [one for one in tuple(slot.credentials.values()) if one.usable(limit) and one.usable(self._now())]
         if plan.given is not None:
             names = certificate_identities(parse_unverified(plan.given.token().raw))
             live = [one for one in live if one.identity.value in names]
         live.sort(key=lambda one: one.identity.value not in committer)
-        for credential in live:
-            publication = _publication(plan, credential.identity.value, credential.identity.san_type, committer)
-            decision = decide(publication, plan.match_committer, plan.consent)
-            if decision != "refuse":
-                yield credential, publication, decision
+        judged = [(one, _publication(plan, one.identity.value, one.identity.san_type, committer)) for one in live]
+        decided = [(*pair, decide(pair[1], plan.match_committer, plan.consent)) for pair in judged]
+        for wanted in ("go", "ask"):
+            yield from (each for each in decided if each[2] == wanted)
 
     def prospect(self, plan: Plan, committer: tuple[str, str]) -> Credential | None:
         """Say which held credential would sign for this committer; asks nobody and waits for nobody."""
@@ -182,8 +185,9 @@ class Holder:
         found = None if slot is None else next(self._candidates(slot, plan, committer), None)
         return None if found is None else found[0]
 
-    def _renew(self, plan: Plan, committer: tuple[str, str], conversation: Conversation) -> Credential:
-        token = _token(plan, committer[1], conversation)
+    def _certified(
+        self, token: IdentityToken, plan: Plan, committer: tuple[str, str], conversation: Conversation
+    ) -> Credential:
         claims = parse_unverified(token.raw)
         identity = certificate_identities(claims)[-1]
         publication = _publication(plan, identity, "email" if claims.email else "uri", committer)
@@ -234,9 +238,6 @@ class Holder:
 def _token(plan: Plan, email: str, conversation: Conversation) -> IdentityToken:
     if plan.given is not None:
         return plan.given.token()
-    token = plan.silent(email)
-    if token is not None:
-        return token
     if conversation.restricted:
         raise ServiceError(
             "sign-in-needed",

@@ -37,7 +37,7 @@ def run(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     settings = wiring.load_settings()
     issuer = wiring.endpoints(settings).issuer
-    found = _given(settings) or _agent(settings) or _platform(settings) or _stack(settings) or _remembered(settings)
+    found = _given(settings) or _stack(settings) or _agent(settings) or _platform(settings) or _remembered(settings)
     if found is None:
         raise PolicyError("not-signed-in", f"nobody is signed in at {issuer}", hint="run gitsign-py login")
     if options.json:

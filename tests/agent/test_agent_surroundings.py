@@ -120,6 +120,39 @@ def test_settings_of_one_command_count_for_that_command(home: Home) -> None:
     assert signed(home) == 3
 
 
+def test_several_people_repositories_and_instances_at_once(home: Home) -> None:
+    """Each commit is signed by its own committer, at its own instance, whoever else the agent signs for meanwhile."""
+    with running_stack(home.directory / "other") as other:
+        instances = {home.stack.url: {}, other.url: other.environment()}
+        jobs = [
+            (number, f"person{number % 3}@example.com", list(instances)[number % 2])
+            for number in range(18)
+        ]  # fmt: skip
+        for number, _, _ in jobs:
+            home.git("init", "-q", str(home.directory / f"r{number}"))
+        running = [
+            subprocess.Popen(
+                ["git", "-c", "gpg.format=x509", "-c", f"gpg.x509.program={home.program}", "commit", "-q",
+                 "--allow-empty", "-S", "-m", "x"],
+                cwd=home.directory / f"r{number}", stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                env={**home.variables, **instances[url], "GIT_COMMITTER_EMAIL": email},
+            )
+            for number, email, url in jobs
+        ]  # fmt: skip
+        for process in running:
+            assert process.communicate(timeout=120)[1] == b""
+        for number, email, url in jobs:
+            who = ("--certificate-identity", email, "--certificate-oidc-issuer", url)
+            done = subprocess.run(
+                [str(home.program), "verify", "-q", *who, "HEAD"], cwd=home.directory / f"r{number}",
+                env={**home.variables, **instances[url]}, capture_output=True, check=False,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stderr
+    held = home.status()["held"]
+    assert len(held) == 6
+    assert [one["signatures"] for one in held] == [3] * 6
+
+
 def test_the_umask_of_the_caller_is_not_the_agents(home: Home) -> None:
     script = f"umask 077; {home.program} -bsau alice@example.com -o signature payload"
     (home.repository / "payload").write_bytes(PAYLOAD)
