@@ -242,6 +242,40 @@ def test_ctrl_c_in_a_rebase_that_signs_can_be_continued(home: Home, screen: Scre
     assert home.git("log", "--format=%s") == "two\none\nbase"
 
 
+def test_login_on_another_device_and_out_again(home: Home, screen: Screen) -> None:
+    home.git("config", "gitsign.tokenProvider", "interactive")  # where nobody comes: the commit finds the sign-in
+    screen.type(f'{home.program} login --device; echo "status $?"')
+    text = screen.wait("or open")
+    assert "Sign in on any device:" in text
+    page = fetch(value(text, "address"))
+    page.press("allow", user_code=value(text, "code"), email="alice@example.com")
+    text = screen.wait("status 0")
+    assert f"alice@example.com will stand in a public log for ever (certificates of {home.stack.url})." in text
+    assert f"Signed in as alice@example.com at {home.stack.url}." in text
+    assert "The signing agent signs with it until" in text
+    screen.type(COMMIT)
+    screen.wait("signed by alice@example.com")
+    clean(home)
+    screen.type(f"clear; {home.program} logout")
+    text = screen.wait("has dropped 1 key.")
+    assert f"Signed out: alice@example.com at {home.stack.url}." in text
+
+
+def test_ctrl_c_and_a_refusal_at_login_are_one_line(home: Home, screen: Screen) -> None:
+    screen.type(f'{home.program} login --device; echo "status $?"')
+    screen.wait("or open")
+    screen.interrupt()
+    text = screen.wait("status 130")
+    assert "gitsign-py: interrupted" in text
+    assert "Traceback" not in text
+    screen.type(f'clear; {home.program} login --device; echo "status $?"')
+    text = screen.wait("or open")
+    fetch(value(text, "address")).press("deny", user_code=value(text, "code"), email="alice@example.com")
+    text = screen.wait("status 3")
+    assert "the sign-in was refused on the issuer's page, nothing was signed" in text
+    assert home.run(home.program, "whoami").returncode == 0, "an issuer on this machine needs no sign-in"
+
+
 def test_a_time_out_is_one_line_and_the_rebase_goes_on(home: Home, screen: Screen) -> None:
     home.git("commit", "-q", "--allow-empty", "-m", "base")
     for name in ("one", "two"):
