@@ -37,6 +37,14 @@ class Screen:
     def text(self) -> str:
         return self.tmux("capture-pane", "-p", "-J", "-t", "0").rstrip()
 
+    def clear(self) -> None:
+        """Empty the screen, and return when it is: what is waited for next is not what stood there."""
+        self.type("clear; echo emptied")
+        end = time.monotonic() + 30
+        while not self.text().startswith("emptied"):
+            assert time.monotonic() < end, self.text()
+            time.sleep(0.05)
+
     def wait(self, words: str, seconds: float = 30) -> str:
         end = time.monotonic() + seconds
         while words not in (text := self.text()):
@@ -124,15 +132,13 @@ def test_another_address_is_asked_about_and_remembered(home: Home, screen: Scree
     screen.wait("status 128")
     assert "[consent-refused]" in screen.text()
     assert home.run("git", "log").returncode != 0
-    screen.type("clear")
-    time.sleep(0.2)
+    screen.clear()
     screen.type(COMMIT)
     screen.wait("[y/N]")
     screen.type("y")
     screen.wait("status 0")
     clean(home)
-    screen.type("clear")
-    time.sleep(0.2)
+    screen.clear()
     screen.type(COMMIT)
     assert "[y/N]" not in screen.wait("status 0")
 
@@ -211,7 +217,7 @@ def test_ctrl_c_at_the_question_is_a_no_that_is_not_remembered(home: Home, scree
     screen.interrupt()
     screen.wait("status 128")
     assert home.run("git", "log").returncode != 0
-    screen.type("clear")
+    screen.clear()
     screen.type(COMMIT)
     screen.wait("[y/N]")
     screen.type("y")
@@ -256,7 +262,7 @@ def test_login_on_another_device_and_out_again(home: Home, screen: Screen) -> No
     screen.type(COMMIT)
     screen.wait("signed by alice@example.com")
     clean(home)
-    screen.type(f"clear; {home.program} logout")
+    screen.type(f"{home.program} logout")
     text = screen.wait("has dropped 1 key.")
     assert f"Signed out: alice@example.com at {home.stack.url}." in text
 
@@ -268,7 +274,8 @@ def test_ctrl_c_and_a_refusal_at_login_are_one_line(home: Home, screen: Screen) 
     text = screen.wait("status 130")
     assert "gitsign-py: interrupted" in text
     assert "Traceback" not in text
-    screen.type(f'clear; {home.program} login --device; echo "status $?"')
+    screen.clear()
+    screen.type(f'{home.program} login --device; echo "status $?"')
     text = screen.wait("or open")
     fetch(value(text, "address")).press("deny", user_code=value(text, "code"), email="alice@example.com")
     text = screen.wait("status 3")
@@ -299,8 +306,7 @@ def test_an_agent_and_no_agent_say_the_same_line(home: Home, screen: Screen) -> 
     lines = []
     for agent in ("off", "on"):
         home.git("config", "gitsign.agent", agent)
-        screen.type("clear")
-        time.sleep(0.2)
+        screen.clear()
         screen.type(COMMIT)
         text = screen.wait("status 0")
         line = next(line for line in text.splitlines() if line.startswith("gitsign-py: signed by"))
