@@ -1,6 +1,5 @@
 """Starting the agent on first use, and making sure that twenty clients at once start one."""
 
-import fcntl
 import os
 import select
 import subprocess
@@ -13,6 +12,7 @@ import gitsign_py
 from gitsign_py.agent.client import ask
 from gitsign_py.agent.endpoint import open_beside, prepare_directory
 from gitsign_py.errors import ConfigError, ServiceError
+from gitsign_py.host.deadline import lock_within
 
 START_SECONDS = 10.0
 READY = b"ready"
@@ -45,7 +45,7 @@ def ensure_running(path: str, environment: Mapping[str, str]) -> bool:
     prepare_directory(Path(path).parent)
     descriptor = open_beside(path, "start")
     try:
-        if not _lock_within(descriptor, START_SECONDS):
+        if not lock_within(descriptor, START_SECONDS):
             return is_running(path)
         return is_running(path) or _start(path, environment)
     finally:
@@ -62,18 +62,6 @@ def installed() -> tuple[int, int, int] | None:
     except OSError:
         return None
     return facts.st_dev, facts.st_ino, facts.st_mtime_ns
-
-
-def _lock_within(descriptor: int, seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(0.02)
-        else:
-            return True
-    return False
 
 
 def _start(path: str, environment: Mapping[str, str]) -> bool:

@@ -77,6 +77,11 @@ def remembered_token(settings: SignInSettings, tools: SignInTools) -> IdentityTo
     record = tools.logins.find(settings.issuer, settings.client_id)
     if record is None or not record.remembered:
         return None
+    with tools.logins.turn():
+        return _refreshed(settings, tools, record)
+
+
+def _refreshed(settings: SignInSettings, tools: SignInTools, record: LoginRecord) -> IdentityToken | None:
     secret = remembered(tools.store, record.secret_name, warn=tools.dialogue.show, stamp=tools.warned)
     if secret is None:
         return None

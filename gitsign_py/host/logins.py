@@ -7,15 +7,17 @@ for nothing, and it lets ``whoami`` answer without a server.
 import contextlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gitsign_py.core.encoding import load_json
 from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import FormatError, ServiceError
+from gitsign_py.host.deadline import lock_within
 from gitsign_py.ports import SecretStore
 
 FILE_NAME = "logins.json"
+LOCK_NAME = "logins.lock"
 _MAX_BYTES = 1 << 20
 
 
@@ -66,6 +68,24 @@ class LoginBook:
         """Remove a record; one that is not there is no error."""
         if self.find(issuer, client_id):
             self._write(self._others(issuer, client_id))
+
+    @contextlib.contextmanager
+    def turn(self, seconds: float = 10.0) -> Iterator[None]:
+        """Be the only one who uses a refresh token: issuers replace it at each use, and refuse one that comes twice.
+
+        Whoever cannot have his turn, for want of a directory or of patience, goes on without.
+        """
+        descriptor = None
+        with contextlib.suppress(OSError):
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            descriptor = os.open(self.path.with_name(LOCK_NAME), flags, 0o600)
+            lock_within(descriptor, seconds)
+        try:
+            yield
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
 
     def _others(self, issuer: str, client_id: str) -> list[LoginRecord]:
         return [one for one in self.all() if (one.issuer, one.client_id) != (issuer, client_id)]

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,6 +114,28 @@ def test_a_forwarded_request_has_nobody_else_to_ask(home: Home, service: SecretS
     home.commit("far", GITSIGN_CREDENTIAL_CACHE=str(home.socket.with_name("forward.sock")))
     assert "from a forwarded request" in home.gitsign("agent", "log")
     assert len(home.sign_ins) == 1
+
+
+@SERVICE
+def test_many_at_once_use_the_refresh_token_in_turn(home: Home, service: SecretService) -> None:
+    """The issuer replaces it at each use; who comes with the old one would lose the sign-in for all."""
+    home.git("config", "gitsign.agent", "off")
+    home.gitsign("login", "--remember")
+    home.git("config", "user.name", "Alice")
+    home.git("commit", "-q", "--allow-empty", "-m", "base")
+    for number in range(6):
+        home.git("worktree", "add", "-q", "-b", f"b{number}", str(home.directory / f"w{number}"))
+    running = [
+        subprocess.Popen(
+            ["git", "commit", "-q", "--allow-empty", "-S", "-m", "x"],
+            cwd=home.directory / f"w{number}", env=home.variables, stdin=subprocess.DEVNULL,
+        )
+        for number in range(6)
+    ]  # fmt: skip
+    assert [process.wait(60) for process in running] == [0] * 6
+    assert len(home.sign_ins) == 1
+    assert remembered(home)
+    assert len(service.secrets()) == 1
 
 
 @SERVICE
