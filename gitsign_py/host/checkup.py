@@ -20,6 +20,8 @@ from gitsign_py.host.config import Config, resolve_settings, unknown_names
 from gitsign_py.host.gitconfig import GitConfig
 from gitsign_py.host.gitprogram import run_git
 from gitsign_py.host.keystore import KeyringStore
+from gitsign_py.host.logins import FILE_NAME as LOGINS
+from gitsign_py.host.logins import LoginBook
 from gitsign_py.host.paths import APPLICATION, private_directory
 
 Outcome = Literal["ok", "warn", "fail", "skip"]
@@ -190,12 +192,21 @@ def check_browser(config: Config, environment: Mapping[str, str]) -> Finding:
 
 
 def check_keyring() -> Finding:
-    """Does the system's keyring answer within three seconds?"""
+    """Does the system's keyring answer within three seconds, and give back what it was given to remember?"""
+    store = KeyringStore()
+    kept = [one for one in LoginBook(user_state_path(APPLICATION, appauthor=False) / LOGINS).all() if one.remembered]
     try:
-        return Finding("keyring", "ok", f"the system's keyring answers: {KeyringStore().describe()}")
+        lost = [one for one in kept if store.get(one.secret_name) is None]
+        name = store.describe()
     except ServiceError as error:
         advice = "nothing, unless you want gitsign-py login --remember"
+        if kept:
+            advice = f"unlock it (the sign-in of {kept[0].identity} is there), or gitsign-py login each time"
         return Finding("keyring", "warn", error.message, advice, {"reason": error.reason})
+    if lost:
+        text = f"{name} has lost the sign-in of {lost[0].identity} at {lost[0].issuer}"
+        return Finding("keyring", "warn", text, "gitsign-py login --remember")
+    return Finding("keyring", "ok", f"the system's keyring answers: {name}")
 
 
 def check_directories() -> Finding:

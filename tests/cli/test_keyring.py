@@ -116,6 +116,28 @@ def test_a_forwarded_request_has_nobody_else_to_ask(home: Home, service: SecretS
     assert len(home.sign_ins) == 1
 
 
+def keyring_line(home: Home) -> dict[str, str]:
+    findings = json.loads(home.run(home.program, "doctor", "--offline", "--json").stdout)["findings"]
+    return next(one for one in findings if one["name"] == "keyring")
+
+
+@SERVICE
+def test_doctor_asks_for_what_was_remembered(home: Home, service: SecretService) -> None:
+    assert "SecretService" in keyring_line(home)["message"]
+    home.gitsign("login", "--remember", "--no-agent")
+    assert keyring_line(home)["outcome"] == "ok"
+    service.lock()
+    line = keyring_line(home)
+    assert line["outcome"] == "warn"
+    assert "unlock it (the sign-in of alice@example.com is there)" in line["advice"]
+    service.unlock()
+    [item] = service.secrets()
+    service.call(item, "org.freedesktop.Secret.Item.Delete")
+    line = keyring_line(home)
+    assert f"has lost the sign-in of alice@example.com at {home.stack.url}" in line["message"]
+    assert line["advice"] == "gitsign-py login --remember"
+
+
 @SERVICE
 def test_many_at_once_use_the_refresh_token_in_turn(home: Home, service: SecretService) -> None:
     """The issuer replaces it at each use; who comes with the old one would lose the sign-in for all."""
