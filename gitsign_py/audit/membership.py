@@ -92,7 +92,8 @@ def _known(plan: Plan, groups: Sequence[Sequence[Target]]) -> Iterable[tuple[str
     by_rules = ref_classes(plan, plan.known)
     for number, members in enumerate(groups):
         rules = next(iter(ref_classes(plan, members[:1])))
-        yield from ((target.commit, number) for target in by_rules.get(rules, ()))
+        # What lies behind a signed tag was not judged by that tag's rules: it is known to tags alone.
+        yield from ((one.commit, number) for one in by_rules.get(rules, ()) if members[0].tag or not one.tag)
     yield from ((target.commit, len(groups)) for target in plan.known if target.ref.startswith("refs/heads/"))
 
 

@@ -124,13 +124,16 @@ def _is_judged_branch(plan: Plan, ref: str) -> bool:
 
 def _plan_in_history(plan: Plan, existing: Sequence[Target], branches: tuple[str, ...], graph: MergeGraph) -> Plan:
     """Each ref by what refs with its rules had before; what all of them had is not even walked."""
-    before = ref_classes(plan, [target for target in existing if target.commit])
+    there = tuple(target for target in existing if target.commit)
+    before = ref_classes(plan, [target for target in there if not target.tag])  # tags do not vouch for other refs
     updated = list(ref_classes(plan, [target for target in plan.targets if not target.tag]))
     shared: tuple[str, ...] = () if updated else branches
+    if len(updated) == 1 and not any(target.tag for target in plan.targets):  # the usual push: nobody else is asked
+        return replace(plan, exclude=_commits(before.get(updated[0], ())))
     if updated and all(rules in before for rules in updated):
         commits = _commits(target for rules in updated for target in before[rules])
         shared = commits if len(updated) == 1 else graph.merge_bases(commits)
-    return replace(plan, known=tuple(target for found in before.values() for target in found), exclude=shared)
+    return replace(plan, known=there, exclude=shared)
 
 
 def policies_since(repository: GitRepository, introduction: str, tips: Iterable[str]) -> tuple[Policy, ...]:

@@ -31,9 +31,9 @@ def refusal(said: str) -> str:
     return lines[0]
 
 
-def in_history(server: Server) -> str:
+def in_history(server: Server, policy: str = POLICY) -> str:
     """Switch the server to the policy in the history; gives the introduction."""
-    intro = server.history.commit(signed="alice", files={POLICY_PATH: POLICY})
+    intro = server.history.commit(signed="alice", files={POLICY_PATH: policy})
     server.config("gitsign.policyMode", "history")
     server.config("gitsign.introduction", intro)
     return intro
@@ -63,10 +63,12 @@ def test_two_thousand_refs_at_once(server: Server, mode: str) -> None:
     assert time.monotonic() - began < 60, "an audit for each ref takes minutes"
 
 
-def test_release_tags_by_others_than_the_authors(server: Server) -> None:
+@pytest.mark.parametrize("mode", ["fixed", "history"])
+def test_release_tags_by_others_than_the_authors(server: Server, mode: str) -> None:
     """The rule for v* lets Bob sign tags; what he tags is Alice's, and on main or pushed there along with it."""
     (server.folder / "policy.toml").write_text(RELEASES)
-    one = server.history.commit(signed="alice", files={"a": "1"})
+    base = (in_history(server, RELEASES),) if mode == "history" else ()
+    one = server.history.commit(*base, signed="alice", files={"a": "1"})
     two = server.history.commit(one, signed="alice", files={"a": "2"})
     loose = server.history.commit(two, signed="alice", files={"a": "3"})
     tag = {name: server.history.tag(name, oid, by="bob", signed="bob") for name, oid in (("v1", one), ("v2", two))}
