@@ -104,7 +104,10 @@ def _included(git: Git, plan: Plan, errors: IO[bytes]) -> frozenset[str] | None:
 
 
 def _fill(made: Membership, git: Git, plan: Plan, groups: Sequence[Sequence[Target]], errors: IO[bytes]) -> None:
-    """One walk, children before parents: each commit hands its bits on to its parents."""
+    """One walk, children before parents: each commit hands its bits on to its parents.
+
+    To all of them, even where only first parents are reported: what a strict branch merged is on it.
+    """
     bits = {target.ref: number for number, members in enumerate(groups) for target in members}
     tagged = _mask(number for number, members in enumerate(groups) if members[0].tag)
     on = _marks((target.commit, bits[target.ref]) for members in groups for target in members)
@@ -114,10 +117,11 @@ def _fill(made: Membership, git: Git, plan: Plan, groups: Sequence[Sequence[Targ
     revisions = [*on, *before, *(f"^{oid}" for oid in exclude)]
     made.masks, everywhere = {}, _mask(range(len(groups)))
     made.usual = everywhere & ~tagged or everywhere
-    for line in list_ids(git, revisions, ["--topo-order", "--parents", *plan.options], errors):
+    options = [option for option in plan.options if option != "--first-parent"]
+    for line in list_ids(git, revisions, ["--topo-order", "--parents", *options], errors):
         oid, *parents = line.split(" ")
         mine, known, label = on.pop(oid, 0), before.pop(oid, 0), made.labels.get(oid, len(made.refs))
-        for parent in parents[:1] if made.follows_first else parents:
+        for parent in parents:
             on[parent] = on.get(parent, 0) | mine
             before[parent] = before.get(parent, 0) | known
             made.labels[parent] = min(made.labels.get(parent, label), label)
