@@ -94,10 +94,16 @@ def _tree(repository: GitRepository, old: str, added: Mapping[str, tuple[str, st
 
 
 def _moved(repository: GitRepository, ref: str, new: str, old: str) -> bool:
-    """Move the ref if it still is where it was; False when another process was quicker."""
+    """Move the ref if it still is where it was; False when another process was quicker.
+
+    git's own answer counts: where the ref is afterwards may be what others have put on top of ours.
+    """
     expected = old or _NOTHING[: len(new)].ljust(len(new), "0")
-    repository.run(["update-ref", "--create-reflog", ref, new, expected], accept=(0, 128))
-    return _tip(repository, ref) == new
+    try:
+        repository.run(["update-ref", "--create-reflog", ref, new, expected])
+    except UncheckedError:
+        return False
+    return True
 
 
 def _line(output: bytes) -> str:

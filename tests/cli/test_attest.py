@@ -186,3 +186,20 @@ def test_a_log_that_lies_leaves_nothing_behind(bench: Workbench, faulty: FaultyS
     assert done.returncode == 3
     assert b"[attestation-unverifiable]" in done.stderr
     assert bench.try_git("rev-parse", "--verify", "-q", COMMITS).returncode == 1
+
+
+def test_what_others_put_on_top_of_ours_is_no_reason_to_try_again(bench: Workbench, tmp_path: Path) -> None:
+    """Another process moves the ref on in the moment after we moved it: a hook of git's does so here."""
+    oid = bench.commit()
+    script = (
+        '#!/bin/sh\n[ "$1" = committed ] && [ -z "$AGAIN" ] && grep -q refs/attestations/commits || exit 0\n'
+        "export AGAIN=1\n"
+        "new=$(git commit-tree -p refs/attestations/commits -m more 'refs/attestations/commits^{tree}')\n"
+        "git update-ref refs/attestations/commits $new\n"
+    )
+    hook = bench.repo / ".git" / "hooks" / "reference-transaction"
+    hook.write_text(script)
+    hook.chmod(0o755)
+    attest(bench)
+    assert bench.git("log", "--format=%s", COMMITS).splitlines() == ["more", "gitsign-py attest review.json"]
+    assert check(bench, *bench.who, oid)
