@@ -1,7 +1,9 @@
 """The agent behind the other commands: attestations, who would sign, a setting that keeps it out, an update."""
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -127,6 +129,7 @@ def test_whoami_waits_for_nobodys_sign_in(home: Home) -> None:
     with subprocess.Popen(
         ["git", "commit", "-q", "--allow-empty", "-S", "-m", "one"],
         cwd=home.repository, env=home.variables, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
     ) as waiting:  # fmt: skip
         end = time.monotonic() + 20
         while client.ask(str(home.socket), "ping") is None:
@@ -135,7 +138,7 @@ def test_whoami_waits_for_nobodys_sign_in(home: Home) -> None:
         started = time.monotonic()
         assert home.run(home.program, "whoami").returncode == 1
         assert time.monotonic() - started < 20
-        waiting.terminate()
+        os.killpg(waiting.pid, signal.SIGTERM)  # git and the client that it started
 
 
 @pytest.mark.parametrize("removed", [False, True])
