@@ -1,30 +1,46 @@
 """How fast an audit is, beside what it must cost at least; all figures of one run on one machine.
 
-    python bench/audit_history.py [--signed 2000] [--unsigned 80000]
+    python bench/audit_history.py [--signed 2000] [--unsigned 80000] [--rounds 5]
 
 1. ``openssl speed`` for P-256 and P-384 verification, and from it the cost of the ECDSA verifications alone.
 2. The audit of signed commits, once with a certificate for each commit and once with one for nine minutes' commits.
 3. A second run out of the cache, as a whole process.
-4. Unsigned commits against ``git rev-list | git cat-file --batch``, and the memory of the audit.
+4. Unsigned commits against ``git rev-list --all | git cat-file --batch``, without a policy and with one.
+
+Each figure is given as wall-clock time and as processor time of the whole process tree: on a machine that does other
+work too, only the second one means much. What is compared runs in turns; ratios are medians of the turns' ratios.
 """
 
 import argparse
 import os
 import re
-import resource
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tests.support.bulksigner import BulkSigner  # noqa: E402
 from tests.support.gitrepo import ScratchRepo, environment  # noqa: E402
-from tests.support.history import History  # noqa: E402
+from tests.support.history import ISSUER, History  # noqa: E402
 
+POLICY = f"""\
+version = 1
+administrators = ["alice"]
+
+[people.alice]
+identities = [{{ subject = "alice@example.com", issuer = "{ISSUER}" }}]
+
+[[rules]]
+name = "all"
+allow = ["alice"]
+"""
 P256, P384 = 4, 1  # CMS, SCT, SET, checkpoint; the leaf by its CA (the CA's own certificate once in a run)
 
 
@@ -53,75 +69,114 @@ def signed_repo(folder: Path, count: int, *, fresh: bool) -> ScratchRepo:
 
 def unsigned_repo(folder: Path, count: int) -> ScratchRepo:
     """A packed repository of ``count`` unsigned commits, made by git fast-import."""
-    stream = []
-    for number in range(count):
-        who = f"Person {number % 50} <person{number % 50}@example.com> {1_600_000_000 + number * 600} +0000"
-        message = f"change number {number}\n\nSome words about why this was changed, as people write them.\n"
-        stream.append(f"commit refs/heads/main\ncommitter {who}\ndata {len(message)}\n{message}\n")
     repo = ScratchRepo.init(folder / "unsigned")
-    repo.git("fast-import", "--quiet", stdin="".join(stream).encode())
+    made = subprocess.Popen(
+        ["git", "fast-import", "--quiet"], cwd=repo.path, env=environment(), stdin=subprocess.PIPE, text=True
+    )
+    assert made.stdin is not None
+    for number in range(count):
+        who = f"Person {number % 50} <person{number % 50}@example.com> {1_000_000_000 + number * 600} +0000"
+        message = f"change number {number}\n\nSome words about why this was changed, as people write them.\n"
+        made.stdin.write(f"commit refs/heads/main\ncommitter {who}\ndata {len(message)}\n{message}\n")
+    made.stdin.close()
+    assert made.wait() == 0
     return repo
 
 
-def audit(repo: ScratchRepo, folder: Path, *options: str) -> float:
-    """Seconds that a whole ``gitsign-py audit`` takes."""
+class Cost(NamedTuple):
+    """What a process tree took: seconds by the clock, seconds of processor, MiB of its largest process."""
+
+    wall: float
+    cpu: float
+    largest: float
+
+
+def run(command: Sequence[str], folder: Path, env: Mapping[str, str], accepted: tuple[int, ...] = (0,)) -> Cost:
+    """Run a command to its end. The kernel counts the processes that it waited for, and theirs, with it."""
+    with tempfile.TemporaryFile() as errors:
+        began = time.perf_counter()
+        process = subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=errors)
+        _, status, used = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        errors.seek(0)
+        assert process.returncode in accepted, errors.read().decode()
+    return Cost(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+
+
+def audit(repo: ScratchRepo, folder: Path, *options: str) -> Cost:
+    """What a whole ``gitsign-py audit`` takes."""
     env = environment(
         XDG_CACHE_HOME=str(folder / "cache"), XDG_DATA_HOME=str(folder / "data"), HOME=str(folder), PYTHONPATH=str(ROOT)
     )
-    began = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", "gitsign_py", "audit", "--offline", *options],
-        cwd=repo.path,
-        env=env,
-        capture_output=True,
-        check=False,
-    )
-    seconds = time.perf_counter() - began
-    assert done.returncode in (0, 1), done.stderr.decode()
-    return seconds
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program has its byte code, so the first run makes it
+    command = [sys.executable, "-m", "gitsign_py", "audit", "--offline", *options]
+    return run(command, repo.path, env, accepted=(0, 1))
 
 
-def baseline(repo: ScratchRepo) -> float:
-    """Seconds of ``git rev-list | git cat-file --batch``."""
-    began = time.perf_counter()
-    subprocess.run(
-        "git rev-list HEAD | git cat-file --batch > /dev/null", shell=True, cwd=repo.path, env=environment(), check=True
+def baseline(repo: ScratchRepo) -> Cost:
+    """What ``git rev-list --all | git cat-file --batch`` takes."""
+    return run(["sh", "-c", "git rev-list --all | git cat-file --batch"], repo.path, environment())
+
+
+def middle(costs: Sequence[Cost]) -> Cost:
+    """The median of each figure; the largest process of all."""
+    walls, cpus, sizes = zip(*costs, strict=True)
+    return Cost(statistics.median(walls), statistics.median(cpus), max(sizes))
+
+
+def signed(folder: Path, count: int, rounds: int, *, fresh: bool) -> None:
+    """Measure signed commits beside openssl, in turns."""
+    folder.mkdir()
+    repo = signed_repo(folder, count, fresh=fresh)
+    root = ("--trusted-root", str(folder / "root.json"))
+    cores = os.cpu_count() or 1
+    audit(repo, folder, *root)
+    leasts, costs, again = [], [], []
+    for _ in range(rounds):
+        speed = openssl_speed()
+        leasts.append(count * (P256 * speed["256"] + (P384 * speed["384"] if fresh else 0)))
+        costs.append(audit(repo, folder, *root, "--no-cache"))
+        again.append(audit(repo, folder, *root))
+    cost, kept = middle(costs), middle(again)
+    by_wall = statistics.median(least / cores / one.wall for least, one in zip(leasts, costs, strict=True))
+    by_cpu = statistics.median(least / one.cpu for least, one in zip(leasts, costs, strict=True))
+    print(f"{count} signed, {'a certificate each' if fresh else 'certificates shared'}:")
+    print(
+        f"    {cost.wall:.2f} s ({cost.cpu:.2f} s of processor); ECDSA alone {statistics.median(leasts):.2f} s of it,"
     )
-    return time.perf_counter() - began
+    print(f"    {100 * by_wall:.0f} % of the time on {cores} cores, {100 * by_cpu:.0f} % of the processor time")
+    print(f"    again from the cache: {kept.wall:.2f} s ({kept.cpu:.2f} s), process start included")
+
+
+def unsigned(folder: Path, count: int, rounds: int) -> None:
+    """Measure unsigned commits beside git, in turns."""
+    repo = unsigned_repo(folder, count)
+    (folder / "policy.toml").write_text(POLICY)
+    for words, options in (("no policy", ()), ("a policy", ("--policy", str(folder / "policy.toml")))):
+        gits, ours = zip(*((baseline(repo), audit(repo, folder, *options)) for _ in range(rounds)), strict=True)
+        git, cost = middle(gits), middle(ours)
+        walls = statistics.median(one.wall / other.wall for one, other in zip(ours, gits, strict=True))
+        cpus = statistics.median(one.cpu / other.cpu for one, other in zip(ours, gits, strict=True))
+        print(f"{count} unsigned, {words}: {cost.wall:.2f} s ({cost.cpu:.2f} s of processor), largest", end=" ")
+        print(f"process {cost.largest:.0f} MiB; git rev-list --all | git cat-file --batch: {git.wall:.2f} s", end=" ")
+        print(f"({git.cpu:.2f} s), {git.largest:.0f} MiB; {walls:.2f} times the time, {cpus:.2f} the processor's")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--signed", type=int, default=2000)
     parser.add_argument("--unsigned", type=int, default=80_000)
+    parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    cores = os.cpu_count() or 1
-    speed = openssl_speed()
-    micros = {bits: seconds * 1e6 for bits, seconds in speed.items()}
-    print(f"{cores} cores; openssl speed: P-256 {micros['256']:.0f} us, P-384 {micros['384']:.0f} us a verification")
+    micros = {bits: seconds * 1e6 for bits, seconds in openssl_speed().items()}
+    print(f"{os.cpu_count()} cores; openssl speed: P-256 {micros['256']:.0f} us, P-384 {micros['384']:.0f} us", end=" ")
+    print("a verification")
     with tempfile.TemporaryDirectory() as name:
-        for fresh in (True, False):
-            folder = Path(name) / f"signed-{fresh}"
-            folder.mkdir()
-            repo = signed_repo(folder, options.signed, fresh=fresh)
-            root = ("--trusted-root", str(folder / "root.json"))
-            per_commit = P256 * speed["256"] + (P384 * speed["384"] if fresh else 0)
-            least = options.signed * per_commit / cores
-            naive = options.signed * (P256 * speed["256"] + 2 * speed["384"]) / cores
-            took = min(audit(repo, folder, *root, "--no-cache") for _ in range(3))
-            kind = "a certificate each" if fresh else "certificates shared"
-            print(f"{options.signed} signed, {kind}: {took:.2f} s; ECDSA alone,")
-            print(f"    each check once: {least:.2f} s ({100 * least / took:.0f} %),")
-            print(f"    each chain in full for each commit: {naive:.2f} s ({100 * naive / took:.0f} %)")
-            audit(repo, folder, *root)
-            again = min(audit(repo, folder, *root) for _ in range(3))
-            print(f"    again from the cache: {again:.2f} s, process start included")
-        repo = unsigned_repo(Path(name), options.unsigned)
-        git = min(baseline(repo) for _ in range(3))
-        ours = min(audit(repo, Path(name)) for _ in range(3))
-        print(f"{options.unsigned} unsigned: {ours:.2f} s;", end=" ")
-        print(f"git rev-list | git cat-file --batch: {git:.2f} s ({ours / git:.2f} times)")
-        print(f"highest memory of any child: {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:.0f} MiB")
+        for fresh in (True, False) if options.signed else ():
+            signed(Path(name) / f"signed-{fresh}", options.signed, options.rounds, fresh=fresh)
+        if options.unsigned:
+            unsigned(Path(name), options.unsigned, options.rounds)
 
 
 if __name__ == "__main__":

@@ -326,10 +326,10 @@ _new = tuple.__new__  # what Record(...) calls in the end
 def _unsigned_record(item: Scanned, decision: Decision, ref: str) -> Record:
     """As ``_record`` for an unsigned commit, which in many a history is nearly all of them."""
     oid, kind, _, _, author, committer, committed, subject, _, _, _ = item
-    verdict, reason, message = decision.verdict, decision.reason, decision.message
-    signature = ("", "", "", "", "", None)  # format, identity, issuer, time, time_source, log_index
-    judged = (decision.rule, decision.principal, (), "tag" if kind == "tag" else "commit", ref)
-    return _new(Record, (oid, verdict, reason, message, *signature, *judged, subject, author, committer, committed))
+    told = decision.verdict, decision.reason, decision.message
+    # Nothing is known of format, identity, issuer, time, time_source and log_index, and there are no steps.
+    unsigned = "", "", "", "", "", None, decision.rule, decision.principal, (), "tag" if kind == "tag" else "commit", ref
+    return _new(Record, (oid, *told, *unsigned, subject, author, committer, committed))
 
 
 def _record(item: Scanned, facts: SignatureFacts, decision: Decision, ref: str) -> Record:

@@ -146,9 +146,9 @@ def _parse(read: Callable[[int], bytes]) -> Iterator[Stored]:
             raise FormatError("object-too-large", f"{words[0].decode()} has {size} bytes, at most {MAX_COMMIT_BYTES}")
         if len(buffer) - at <= size:
             buffer, at = _filled(read, buffer[at:], size + 1), 0
-        oid, kind = words[0].decode(), kinds.get(words[1]) or words[1].decode()
-        yield new(Stored, (oid, kind, buffer[at : at + size]))
-        at += size + 1
+        start, at = at, at + size + 1
+        kind = kinds.get(words[1]) or words[1].decode()
+        yield new(Stored, (words[0].decode(), kind, buffer[start : at - 1]))
 
 
 def _filled(read: Callable[[int], bytes], begun: bytes, wanted: int) -> bytes:
