@@ -14,16 +14,21 @@ from gitsign_py.errors import FormatError
 
 # Possessive where nothing could match by giving back: the expression is a third of a scan's time.
 _ID = rb"[0-9a-f]{40}+(?:[0-9a-f]{24}+)?"
-_PERSON = rb"[^\n<>\0]*+<([^\n<>\0]*+)> ([0-9]{1,12}+) [+-][0-9]{4}\n"
+_EMAIL = rb"[^\n<>\0]*+<([^\n<>\0]*+)> "
+_ZONE = rb" [+-][0-9]{4}\n"
 _PLAIN = re.compile(
     rb"tree ("
     + _ID
     + rb")\n((?:parent "
     + _ID
     + rb"\n)*)author "
-    + _PERSON
+    + _EMAIL
+    + rb"[0-9]{1,12}+"
+    + _ZONE
     + rb"committer "
-    + _PERSON
+    + _EMAIL
+    + rb"([0-9]{1,12}+)"
+    + _ZONE
     + rb"(?:encoding [A-Za-z0-9_.-]+\n)?\n([^\n]*)"
 )
 
@@ -40,8 +45,8 @@ class Scanned(NamedTuple):
 
     oid: str
     kind: str
-    tree: str = ""
-    parents: tuple[str, ...] = ()
+    tree_id: bytes = b""
+    parent_lines: bytes = b""
     author: str = ""
     committer: str = ""
     committed: int | None = None
@@ -49,6 +54,16 @@ class Scanned(NamedTuple):
     form: str = ""
     malformed: tuple[str, str] = _WELL_FORMED
     split: SignedObject | None = None
+
+    @property
+    def tree(self) -> str:
+        """The id of the tree; only a policy asks for it."""
+        return self.tree_id.decode()
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The ids of the parents; for a tag, of the commit that it names."""
+        return tuple(self.parent_lines.decode().replace("parent ", "").split())
 
 
 _new = tuple.__new__  # what Scanned(...) calls in the end; its own wrapper costs as much as the hash
@@ -63,15 +78,15 @@ def scan(oid: str, kind: str, data: bytes) -> Scanned:
     plain = _PLAIN.match(data) if kind == "commit" else None
     if plain is None:
         return _scan_strictly(oid, kind, data)
-    tree, parents, author, _, committer, seconds, subject = plain.groups()
+    tree, parents, author, committer, seconds, subject = plain.groups()
     who = author.decode("utf-8", "replace")
     return _new(
         Scanned,
         (
             oid,
             kind,
-            tree.decode(),
-            _parents(parents),
+            tree,
+            parents,
             who,
             who if committer == author else committer.decode("utf-8", "replace"),
             int(seconds),
@@ -83,25 +98,20 @@ def scan(oid: str, kind: str, data: bytes) -> Scanned:
     )
 
 
-def _parents(lines: bytes) -> tuple[str, ...]:
-    if lines.count(b"\n") == 1:  # nearly always
-        return (lines[7:-1].decode(),)
-    return tuple(lines.decode().replace("parent ", "").split())
-
-
 def _scan_strictly(oid: str, kind: str, data: bytes) -> Scanned:
     try:
         found = split_object(kind, data, "sha256" if len(oid) == 64 else "sha1")
     except FormatError as error:
         return Scanned(oid, kind, malformed=(error.reason, error.message))
     author, committer = (found.tagger, found.tagger) if kind == "tag" else (found.author, found.committer)
+    # What a tag names stands where a commit has its parents.
+    parents = found.parents if kind == "commit" else (found.target,) if found.target_kind == "commit" else ()
     person, form = split_person(committer), _form(found)
     return Scanned(
         oid,
         kind,
-        found.tree,
-        # What a tag names stands where a commit has its parents.
-        found.parents if kind == "commit" else (found.target,) if found.target_kind == "commit" else (),
+        found.tree.encode(),
+        "\n".join(parents).encode(),
         split_person(author).email.decode("utf-8", "replace"),
         person.email.decode("utf-8", "replace"),
         person.time,

@@ -15,7 +15,7 @@ from typing import IO, NamedTuple
 from gitsign_py.errors import ConfigError, FormatError, UncheckedError
 from gitsign_py.host.gitprogram import complaint, first_words, git_environment
 
-_READ = 1 << 18
+_READ = 1 << 16  # what a pipe holds (pipe(7)): more would be allocated for nothing at each read
 # The second and third: git maps a whole pack into memory otherwise, and these walks read it from end to end once.
 _CONFIG = ("-c", "core.commitGraph=false", "-c", "core.packedGitWindowSize=8m", "-c", "core.packedGitLimit=16m")
 _KINDS = {b"commit": "commit", b"tag": "tag"}
