@@ -13,6 +13,7 @@ work too, only the second one means much. What is compared runs in turns; ratios
 
 import argparse
 import os
+import platform
 import re
 import statistics
 import subprocess
@@ -26,6 +27,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from gitsign_py import __version__  # noqa: E402
 from tests.support.bulksigner import BulkSigner  # noqa: E402
 from tests.support.gitrepo import ScratchRepo, environment  # noqa: E402
 from tests.support.history import ISSUER, History  # noqa: E402
@@ -84,7 +86,10 @@ def unsigned_repo(folder: Path, count: int) -> ScratchRepo:
 
 
 class Cost(NamedTuple):
-    """What a process tree took: seconds by the clock, seconds of processor, MiB of its largest process."""
+    """What a process tree took: seconds by the clock, seconds of processor, MiB of its largest process.
+
+    The last is never below this script's own size: a process is a copy of its parent before it becomes something else.
+    """
 
     wall: float
     cpu: float
@@ -163,12 +168,20 @@ def unsigned(folder: Path, count: int, rounds: int) -> None:
         print(f"({git.cpu:.2f} s), {git.largest:.0f} MiB; {walls:.2f} times the time, {cpus:.2f} the processor's")
 
 
+def versions() -> str:
+    """Of whom these figures speak."""
+    programs = (["git", "--version"], ["openssl", "version"])
+    said = [subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() for command in programs]
+    return f"Python {platform.python_version()}; {'; '.join(said)}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--signed", type=int, default=2000)
     parser.add_argument("--unsigned", type=int, default=80_000)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
+    print(f"{options.rounds} rounds; gitsign-py {__version__}; {versions()}")
     micros = {bits: seconds * 1e6 for bits, seconds in openssl_speed().items()}
     print(f"{os.cpu_count()} cores; openssl speed: P-256 {micros['256']:.0f} us, P-384 {micros['384']:.0f} us", end=" ")
     print("a verification")
