@@ -199,8 +199,7 @@ class _Audit:
             oid, kind, data = stored[target.tag]
             item = scan(oid, kind, data) if data is not None else _missing(oid)
             # Where a tag of a tag leads in the end is what policies are asked about.
-            leads_to = (target.commit,) if target.commit and not item.malformed[0] else ()
-            items.append(item._replace(parents=leads_to))
+            items.append(item.leading_to("" if item.malformed[0] else target.commit))
         facts = self._gather(self._begin(items, [item for item in items if item.form]))
         for target, item in zip(targets, items, strict=True):
             yield self._judged(item, facts, target.ref)._replace(kind="tag")
@@ -328,8 +327,9 @@ def _unsigned_record(item: Scanned, decision: Decision, ref: str) -> Record:
     oid, kind, _, _, author, committer, committed, subject, _, _, _ = item
     told = decision.verdict, decision.reason, decision.message
     # Nothing is known of format, identity, issuer, time, time_source and log_index, and there are no steps.
-    unsigned = "", "", "", "", "", None, decision.rule, decision.principal, (), "tag" if kind == "tag" else "commit", ref
-    return _new(Record, (oid, *told, *unsigned, subject, author, committer, committed))
+    unsigned = "", "", "", "", "", None, decision.rule, decision.principal, ()
+    place = "tag" if kind == "tag" else "commit", ref
+    return _new(Record, (oid, *told, *unsigned, *place, subject, author, committer, committed))
 
 
 def _record(item: Scanned, facts: SignatureFacts, decision: Decision, ref: str) -> Record:

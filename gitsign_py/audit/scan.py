@@ -29,7 +29,7 @@ _PLAIN = re.compile(
     + _EMAIL
     + rb"([0-9]{1,12}+)"
     + _ZONE
-    + rb"(?:encoding [A-Za-z0-9_.-]+\n)?\n([^\n]*)"
+    + rb"\n([^\n]++)(?=\n\n|\n?\Z)"  # a first paragraph of one line
 )
 
 
@@ -65,6 +65,10 @@ class Scanned(NamedTuple):
         """The ids of the parents; for a tag, of the commit that it names."""
         return tuple(self.parent_lines.decode().replace("parent ", "").split())
 
+    def leading_to(self, commit: str) -> "Scanned":
+        """The same tag with the commit that it leads to in the end, by other tags perhaps; none for the empty text."""
+        return self._replace(parent_lines=commit.encode())
+
 
 _new = tuple.__new__  # what Scanned(...) calls in the end; its own wrapper costs as much as the hash
 
@@ -90,7 +94,7 @@ def scan(oid: str, kind: str, data: bytes) -> Scanned:
             who,
             who if committer == author else committer.decode("utf-8", "replace"),
             int(seconds),
-            subject[:200].decode("utf-8", "replace"),
+            " ".join(subject[:800].decode("utf-8", "replace").split())[:200],
             "",
             _WELL_FORMED,
             None,

@@ -56,8 +56,9 @@ def _scanned(repository: GitRepository, payload: bytes, signature: bytes) -> tup
     if signed.kind == "commit":
         return item, current_ref(repository)
     found = repository.run(["rev-parse", "-q", "--verify", f"{signed.target}^{{commit}}"], accept=(0, 1, 128))
-    leads_to = tuple(found.decode("ascii", "replace").split())
-    return item._replace(parents=leads_to), f"refs/tags/{signed.name.decode('utf-8', 'replace')}"
+    return item.leading_to(
+        found.decode("ascii", "replace").strip()
+    ), f"refs/tags/{signed.name.decode('utf-8', 'replace')}"
 
 
 def _by_fixed_policy(
