@@ -93,6 +93,7 @@ def main() -> None:
         }
         print(table(measure(commands, runs=runs, cwd=repo, env=env)))
         print(f"{'the signing flow in a warm process':<44} {'':8} {servers_share(info, runs):8.1f}")
+        subprocess.run(["git", "config", "gitsign.agent", "on"], cwd=repo, env=env, check=True)
         subprocess.run([PROGRAM, "agent", "start"], cwd=repo, env=env, check=True, capture_output=True)
         with_agent = {
             "git commit -S (agent)": [*commit, "-S"],
