@@ -25,12 +25,12 @@ from gitsign_py.audit.judges import (
 from gitsign_py.audit.membership import Membership, membership_of
 from gitsign_py.audit.plan import Plan, Target, check_introduction, git_of, judged_part
 from gitsign_py.audit.record import Record
+from gitsign_py.audit.recording import missing, record_of, signature_of, unread, unsigned_record
 from gitsign_py.audit.scan import Scanned, scan
 from gitsign_py.audit.walk import Stored, read_all, walk
-from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.errors import UncheckedError
 from gitsign_py.host.repository import GitRepository
-from gitsign_py.policy.facts import UNSIGNED, UNSIGNED_TAG, CommitFacts, Decision, SignatureFacts, SignatureForm
+from gitsign_py.policy.facts import UNSIGNED, CommitFacts, SignatureFacts, SignatureForm
 from gitsign_py.policy.history import PolicyHistory
 from gitsign_py.policy.recent import RecentObjects
 
@@ -150,11 +150,11 @@ class _Audit:
         ):
             item = scan(stored.oid, stored.kind, stored.data) if stored.data is not None else None
             if item is None or item.malformed[0]:
-                yield _unread(stored, item)
+                yield unread(stored, item)
                 continue
             decision = INTRODUCTION if stored.oid == plan.introduction else BEFORE_INTRODUCTION
             # Whose branches lead there is not asked: the introduction lies on the first of them.
-            yield _record(item, SignatureFacts("unsigned", item.form), decision, self._membership.refs[0])  # type: ignore[arg-type]
+            yield record_of(item, SignatureFacts("unsigned", item.form), decision, self._membership.refs[0])  # type: ignore[arg-type]
 
     def commits(self) -> Iterator[Record]:
         """Walk, a few batches ahead of the verdicts."""
@@ -163,7 +163,7 @@ class _Audit:
         items: list[Scanned] = []
         signed: list[Scanned] = []
         for oid, kind, data in self._walked():
-            item = scan(oid, kind, data) if data is not None else _missing(oid)
+            item = scan(oid, kind, data) if data is not None else missing(oid)
             items.append(item)
             if item.form:
                 signed.append(item)
@@ -197,7 +197,7 @@ class _Audit:
         items: list[Scanned] = []
         for target in targets:
             oid, kind, data = stored[target.tag]
-            item = scan(oid, kind, data) if data is not None else _missing(oid)
+            item = scan(oid, kind, data) if data is not None else missing(oid)
             # Where a tag of a tag leads in the end is what policies are asked about.
             items.append(item.leading_to("" if item.malformed[0] else target.commit))
         facts = self._gather(self._begin(items, [item for item in items if item.form]))
@@ -232,11 +232,11 @@ class _Audit:
             if refs is None:
                 self._judge.pass_over(item)
                 continue
-            found = _signature(item, facts) if item.form or item.malformed[0] else UNSIGNED
+            found = signature_of(item, facts) if item.form or item.malformed[0] else UNSIGNED
             decision = judge(item, found, refs)
             if included is None or item.oid in included:
                 yield (
-                    _unsigned_record(item, decision, ref) if found is UNSIGNED else _record(item, found, decision, ref)
+                    unsigned_record(item, decision, ref) if found is UNSIGNED else record_of(item, found, decision, ref)
                 )
 
     def _gather(self, begun: _Begun) -> dict[str, SignatureFacts]:
@@ -288,70 +288,8 @@ class _Audit:
         stored = self._repository.read(oid)
         item = scan(oid, stored.kind, stored.data)
         facts = self._gather(self._begin([item], [item] if item.form else []))
-        return commit_facts(item), _signature(item, facts)
+        return commit_facts(item), signature_of(item, facts)
 
     def _judged(self, item: Scanned, facts: dict[str, SignatureFacts], ref: str) -> Record:
-        found = _signature(item, facts)
-        return _record(item, found, self._judge.judge(item, found, (ref,)), ref)
-
-
-def _signature(item: Scanned, facts: dict[str, SignatureFacts]) -> SignatureFacts:
-    if item.malformed[0]:
-        status = "unchecked" if item.kind == "missing" else "malformed"
-        return SignatureFacts(status, reason=item.malformed[0], message=item.malformed[1])  # type: ignore[arg-type]
-    if not item.form:
-        return UNSIGNED_TAG if item.kind == "tag" else UNSIGNED
-    if item.form == "other-hash":
-        message = "signature is for the other hash algorithm alone, which git does not check here"
-        return SignatureFacts("unchecked", "unknown", reason="signature-other-hash", message=message)
-    return facts.get(item.oid) or SignatureFacts(
-        "unchecked", "unknown", reason="format-unknown", message="signature is of a format that is not supported"
-    )
-
-
-def _missing(oid: str) -> Scanned:
-    return Scanned(oid, "missing", malformed=("object-missing", "object is not in this repository"))
-
-
-def _unread(stored: Stored, item: Scanned | None) -> Record:
-    found = item or _missing(stored.oid)
-    verdict = "unchecked" if item is None else "malformed"
-    return Record(stored.oid, verdict, *found.malformed)  # type: ignore[arg-type]
-
-
-_new = tuple.__new__  # what Record(...) calls in the end
-
-
-def _unsigned_record(item: Scanned, decision: Decision, ref: str) -> Record:
-    """As ``_record`` for an unsigned commit, which in many a history is nearly all of them."""
-    oid, kind, _, _, author, committer, committed, subject, _, _, _ = item
-    told = decision.verdict, decision.reason, decision.message
-    # Nothing is known of format, identity, issuer, time, time_source and log_index, and there are no steps.
-    unsigned = "", "", "", "", "", None, decision.rule, decision.principal, ()
-    place = "tag" if kind == "tag" else "commit", ref
-    return _new(Record, (oid, *told, *unsigned, *place, subject, author, committer, committed))
-
-
-def _record(item: Scanned, facts: SignatureFacts, decision: Decision, ref: str) -> Record:
-    proven = facts.time
-    return Record(
-        item.oid,
-        decision.verdict,
-        decision.reason,
-        decision.message,
-        facts.form or item.form,
-        facts.identity or facts.key,
-        facts.issuer,
-        format_rfc3339(proven[1]) if proven else "",
-        proven[0] if proven else "",
-        facts.log_index,
-        decision.rule,
-        decision.principal,
-        facts.steps,
-        "tag" if item.kind == "tag" else "commit",
-        ref,
-        item.subject,
-        item.author,
-        item.committer,
-        item.committed,
-    )
+        found = signature_of(item, facts)
+        return record_of(item, found, self._judge.judge(item, found, (ref,)), ref)

@@ -9,7 +9,6 @@ from gitsign_py.audit.entries import EntryStore, Wanted, fetch
 from gitsign_py.audit.jobs import Job
 from gitsign_py.audit.notes import REF, EntryNotes
 from gitsign_py.cli import wiring
-from gitsign_py.cli.auditing import Wishes
 from gitsign_py.clients.rekor import RekorClient
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.core.entrytypes import LogEntry
@@ -23,9 +22,16 @@ class EntryDesk:
     """Open once for a run; use it as a context manager, which writes the notes at the end."""
 
     def __init__(
-        self, settings: wiring.Settings, repository: GitRepository, wishes: Wishes, warn: Callable[[str], None]
+        self,
+        settings: wiring.Settings,
+        repository: GitRepository,
+        warn: Callable[[str], None],
+        *,
+        offline: bool,
+        write_notes: bool,
     ) -> None:
-        self._settings, self._wishes, self._warn = settings, wishes, warn
+        self._settings, self._warn = settings, warn
+        self._offline, self._write_notes = offline, write_notes
         self._notes = EntryNotes(repository)
         self._store = _store(warn)
         self._found: dict[str, tuple[bytes, ...]] = {}
@@ -37,7 +43,7 @@ class EntryDesk:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if self._wishes.write_notes and kind is None:
+            if self._write_notes and kind is None:
                 changed = self._notes.add(self._found)
                 self._warn(f"wrote {changed} notes to {REF}; share them with: git push origin {REF}")
         finally:
@@ -47,10 +53,10 @@ class EntryDesk:
         """Find entries for these objects; what is found nowhere is left out."""
         known = {job.oid: self._notes.get(job.oid) + self._store.get(job.oid) for job in jobs}
         missing = [job for job in jobs if not known[job.oid]]
-        if missing and not self._wishes.offline:
+        if missing and not self._offline:
             known |= self._ask(missing)
         found = {oid: entries for oid, entries in known.items() if entries}
-        if self._wishes.write_notes:
+        if self._write_notes:
             self._found |= found
         return found
 

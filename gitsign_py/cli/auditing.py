@@ -109,7 +109,10 @@ def _fetch(
         if not opened:
             from gitsign_py.cli import auditentries  # noqa: PLC0415 - requests, for online-mode history alone
 
-            opened.append(stack.enter_context(auditentries.EntryDesk(settings, repository, wishes, warn)))
+            desk = auditentries.EntryDesk(
+                settings, repository, warn, offline=wishes.offline, write_notes=wishes.write_notes
+            )
+            opened.append(stack.enter_context(desk))
         return opened[0].fetch(jobs)
 
     return fetch
