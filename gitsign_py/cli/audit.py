@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -12,7 +13,8 @@ from typing import TextIO
 
 from gitsign_py.audit.engine import audit_history
 from gitsign_py.audit.plan import Plan, Target, current_ref, read_refs, resolve_targets
-from gitsign_py.audit.reports.base import Report
+from gitsign_py.audit.record import Record
+from gitsign_py.audit.reports.base import Report, printable, summary_lines
 from gitsign_py.audit.reports.plain import JsonReport, NdjsonReport, TextReport
 from gitsign_py.audit.rollup import Rollup
 from gitsign_py.cli import auditing, wiring
@@ -24,6 +26,8 @@ from gitsign_py.policy.model import POLICY_PATH
 
 FORMATS = ("terminal", "text", "json", "ndjson", "sarif", "junit", "markdown", "html")
 _NOW_SECONDS = 5.0
+_COUNTED = 256
+_PATIENCE = 1.0  # seconds without a word that nobody minds
 _DESCRIPTION = """Judge every commit of a history, and with --tags every annotated tag: verified, unauthorised,
 identity-mismatch, bad, unsigned, unchecked, exempt, forge-merge or malformed, each with the reason."""
 _EPILOG = """examples:
@@ -60,13 +64,28 @@ def run(arguments: list[str]) -> int:
         report.begin(heading)
         rollup = Rollup()
         try:
-            for record in audit_history(repository, plan, prepared.resources):
+            for record in _with_progress(audit_history(repository, plan, prepared.resources), out):
                 rollup.add(record)
                 report.record(record)
         except PolicyError as error:
             raise as_config_error(error) from error
         report.end(rollup)
+    if out is not sys.stdout:
+        print(printable(f"{summary_lines(rollup)[0]}; the report is in {options.output}"), file=sys.stderr)
     return rollup.exit_status
+
+
+def _with_progress(records: Iterator[Record], out: TextIO) -> Iterator[Record]:
+    """Count on the person's terminal while the report goes elsewhere; on a terminal of its own it does so itself."""
+    if out.isatty() or not sys.stderr.isatty():
+        yield from records
+        return
+    began = time.monotonic()
+    for number, record in enumerate(records, 1):
+        if number % _COUNTED == 0 and time.monotonic() - began > _PATIENCE:
+            print(f"\r{number} judged", end="", file=sys.stderr, flush=True)
+        yield record
+    print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
