@@ -259,8 +259,9 @@ def test_login_on_another_device_and_out_again(home: Home, screen: Screen) -> No
     assert f"alice@example.com will stand in a public log for ever (certificates of {home.stack.url})." in text
     assert f"Signed in as alice@example.com at {home.stack.url}." in text
     assert "The signing agent signs with it until" in text
+    screen.clear()
     screen.type(COMMIT)
-    screen.wait("signed by alice@example.com")
+    assert "signed by alice@example.com" in screen.wait("status 0")
     clean(home)
     screen.type(f"{home.program} logout")
     text = screen.wait("has dropped 1 key.")
