@@ -4,9 +4,13 @@ Small amounts are verified in this process: a pool costs some 50 ms.
 """
 
 import multiprocessing
-from collections.abc import Sequence
+import os
+import signal
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Self
 
@@ -26,7 +30,9 @@ class Workers:
         self._jobs = jobs
         self._own = Verifier(settings)
         self._pool: ProcessPoolExecutor | None = None
+        self._others: list[BaseProcess] = []
         self._under_way: set[Future[list[str]]] = set()
+        self._submitting = False
 
     def __enter__(self) -> Self:
         return self
@@ -41,20 +47,32 @@ class Workers:
         pool, self._pool = self._pool, None
         if pool is None:
             return
-        if self._under_way:
-            for process in list((pool._processes or {}).values()):  # noqa: SLF001 - the only way to end a busy pool
-                process.terminate()
+        if self._under_way or self._submitting:
+            self._end_at_once(pool)
         pool.shutdown(wait=True, cancel_futures=True)
+
+    def _end_at_once(self, pool: ProcessPoolExecutor) -> None:
+        """End a busy pool, for which it has no way of its own.
+
+        All of its processes, or one would wait for ever for a lock that another held. And the pipe that they read from:
+        the thread that fills it would wait for a reader, and the end of the program for that thread.
+        """
+        for process in multiprocessing.active_children():
+            if process not in self._others:
+                process.kill()
+        pool._call_queue._reader.close()  # type: ignore[attr-defined]  # noqa: SLF001
 
     def submit(self, jobs: Sequence[Job]) -> "Answer":
         """Begin to verify; the answer waits for the facts."""
         if self._jobs == 1 or (self._pool is None and len(jobs) <= _INLINE):
             return Answer(self._own.verify_batch(jobs), ())
         pool = self._started()
+        self._submitting = True  # and so it stays when a time budget or Ctrl-C ends this in the middle
         futures = [pool.submit(work, jobs[at : at + BATCH]) for at in range(0, len(jobs), BATCH)]
         for future in futures:
             self._under_way.add(future)
             future.add_done_callback(self._under_way.discard)
+        self._submitting = False
         return Answer([], futures)
 
     def verify_here(self, job: Job) -> str:
@@ -65,13 +83,29 @@ class Workers:
         if self._pool is None:
             # fork shares the modules that are loaded already; where it does not exist the default has to do.
             name = "fork" if "fork" in multiprocessing.get_all_start_methods() else None
-            self._pool = ProcessPoolExecutor(
-                self._jobs,
-                mp_context=multiprocessing.get_context(name),
-                initializer=start_worker,
-                initargs=(self._settings,),
-            )
+            self._others = multiprocessing.active_children()
+            with _undisturbed():
+                self._pool = ProcessPoolExecutor(
+                    self._jobs,
+                    mp_context=multiprocessing.get_context(name),
+                    initializer=start_worker,
+                    initargs=(self._settings,),
+                )
+                self._pool.submit(os.getpid)  # the first one starts the processes
         return self._pool
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let a time budget's alarm and Ctrl-C wait: a process that was started and not listed yet would stay behind."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM, signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Answer:
