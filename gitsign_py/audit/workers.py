@@ -75,10 +75,6 @@ class Workers:
         self._submitting = False
         return Answer([], futures)
 
-    def verify_here(self, job: Job) -> str:
-        """Verify one job in this process."""
-        return self._own.verify_batch([job])[0]
-
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
             # fork shares the modules that are loaded already; where it does not exist the default has to do.

@@ -8,7 +8,7 @@ from gitsign_py.agent.lifecycle import ensure_running, should_start
 from gitsign_py.cli import wiring
 from gitsign_py.cli.agentanswers import answer_need
 from gitsign_py.cli.gitsigning import agent_error
-from gitsign_py.cli.tokens import needs_person
+from gitsign_py.cli.tokens import wants_agent
 from gitsign_py.errors import ConfigError, ServiceError
 
 Fields = dict[str, bytes]
@@ -31,12 +31,12 @@ def call_agent(settings: wiring.Settings, request: str, fields: Fields) -> Field
 
 
 def start_agent(settings: wiring.Settings) -> None:
-    """Start an agent where a signature would: gitsign.agent ``on``, or ``auto`` where a person has to sign in.
+    """Start an agent where a signature would: gitsign.agent ``on``, or ``auto`` where somebody has to sign in.
 
     One that does not start is no error: whoever only wants to sign goes on without.
     """
     mode, environment = settings.config.agent, settings.environment
-    if not should_start(mode, environment) or (mode != "on" and not needs_person(settings, wiring.endpoints(settings))):
+    if not should_start(mode, environment) or not wants_agent(settings, wiring.endpoints(settings)):
         return
     with suppress(ConfigError, ServiceError):
         ensure_running(client.socket_path(dict(environment)), environment)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gitsign_py.agent import client
 from gitsign_py.cli import line_of, wiring
-from gitsign_py.cli.tokens import Person, TokenDesk, signs_in
+from gitsign_py.cli.tokens import Person, TokenDesk, wants_agent
 from gitsign_py.core import gpgstatus
 from gitsign_py.core.gittext import committer_of
 from gitsign_py.errors import (
@@ -80,7 +80,7 @@ def _by_new_agent(settings: wiring.Settings, payload: bytes) -> Fields | None:
     A token that the caller or the platform hands over is for this signature. None: sign here (docs/adr/0004).
     """
     mode, environment = settings.config.agent, settings.environment
-    if mode == "off" or (mode != "on" and not signs_in(settings, wiring.endpoints(settings))):
+    if not wants_agent(settings, wiring.endpoints(settings)):
         return None
     # 40 ms, for those who are to have an agent
     from gitsign_py.agent.lifecycle import ensure_running, should_start  # noqa: PLC0415

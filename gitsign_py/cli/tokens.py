@@ -69,6 +69,12 @@ def signs_in(settings: wiring.Settings, chosen: wiring.Endpoints) -> bool:
     return not given and (stack_answers(settings, chosen) or needs_person(settings, chosen))
 
 
+def wants_agent(settings: wiring.Settings, chosen: wiring.Endpoints) -> bool:
+    """Tell whether a signature is to start an agent (docs/adr/0004), as far as the settings say."""
+    mode = settings.config.agent
+    return mode == "on" or (mode == "auto" and signs_in(settings, chosen))
+
+
 def needs_person(settings: wiring.Settings, chosen: wiring.Endpoints) -> bool:
     """Tell whether a person has to sign in, as far as the settings say (a remembered sign-in aside)."""
     if static_source(None, settings.environment) is not None or stack_answers(settings, chosen):

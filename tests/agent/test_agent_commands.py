@@ -49,6 +49,14 @@ def test_one_sign_in_serves_commits_and_attestations(home: Home) -> None:
     assert "verified: https://example.com/review/v1, by alice@example.com" in verified(home)
 
 
+def test_an_attestation_starts_the_agent_for_the_local_issuer_as_a_commit_does(home: Home) -> None:
+    home.commit("one", CI="true")
+    assert not home.socket.exists()
+    attest(home)
+    home.commit("two")
+    assert kinds(home) == ["attestation", "commit"]
+
+
 def test_an_attestation_starts_the_agent_where_a_person_signs_in(home: Home) -> None:
     home.person_signs_in()
     home.git("commit", "-q", "--allow-empty", "-m", "unsigned")
