@@ -6,6 +6,7 @@ Small amounts are verified in this process: a pool costs some 50 ms.
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -67,7 +68,7 @@ class Workers:
         if self._jobs == 1 or (self._pool is None and len(jobs) <= _INLINE):
             return Answer(self._own.verify_batch(jobs), ())
         pool = self._started()
-        self._submitting = True  # and so it stays when a time budget or Ctrl-C ends this in the middle
+        self._submitting = True  # and so it stays when Ctrl-C ends this in the middle
         futures = [pool.submit(work, jobs[at : at + BATCH]) for at in range(0, len(jobs), BATCH)]
         for future in futures:
             self._under_way.add(future)
@@ -84,20 +85,33 @@ class Workers:
                 self._pool = ProcessPoolExecutor(
                     self._jobs,
                     mp_context=multiprocessing.get_context(name),
-                    initializer=start_worker,
+                    initializer=_start,
                     initargs=(self._settings,),
                 )
                 self._pool.submit(os.getpid)  # the first one starts the processes
         return self._pool
 
 
+def _start(settings: Settings) -> None:
+    """Set up a worker process, which ends when its parent does, however that ends."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+    start_worker(settings)
+
+
+def _end_after(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
+
+
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Let a time budget's alarm and Ctrl-C wait: a process that was started and not listed yet would stay behind."""
+    """Let Ctrl-C wait: a process that was started and not listed yet would stay behind."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM, signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:

@@ -7,16 +7,15 @@ post-merge and post-rewrite only tell, since git does not ask them.
 import argparse
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
+from typing import NamedTuple
 
 from gitsign_py.audit.engine import audit_history
 from gitsign_py.audit.plan import Plan, Target, current_ref, read_refs, resolve_targets
@@ -36,7 +35,8 @@ from gitsign_py.cli import auditing, line_of, printable, wiring
 from gitsign_py.cli.policysource import load_policy
 from gitsign_py.cli.refusal import MAX_NAMED, explain_refusals
 from gitsign_py.core.gitobject import split_commit
-from gitsign_py.errors import ConfigError, GitsignError
+from gitsign_py.errors import ConfigError, GitsignError, UncheckedError
+from gitsign_py.host.budget import Budget, budget
 from gitsign_py.host.repository import GitRepository
 
 HOOKS = ("pre-receive", "update", "reference-transaction", "pre-push", "post-merge", "post-rewrite")
@@ -53,10 +53,6 @@ _EPILOG = """git calls this through the hooks that gitsign-py hooks install writ
 exit status: 0 accepted, 1 refused"""
 
 
-class _OutOfTime(BaseException):
-    """The time budget is used up. No Exception, so that nothing on the way takes it for a failed check."""
-
-
 def run(arguments: list[str]) -> int:
     """Run the hook; gives 0 to let git go on and 1 to stop it."""
     options, rest = _parser().parse_known_args(arguments)
@@ -68,14 +64,10 @@ def run(arguments: list[str]) -> int:
         return status
     try:
         return _judge(name, rest, data)
-    except _OutOfTime:
-        return _refuse("judging took longer than gitsign.hookTimeout allows: push fewer commits at once [hook-timeout]")
     except GitsignError as error:
         return _refuse(line_of(error))
     except (OSError, MemoryError) as error:
-        return _refuse(
-            printable(f"out of disk or memory: {error}; free some (also in TMPDIR), push again [hook-resources]")
-        )
+        return _refuse(line_of(_out_of_resources(error)))
     except Exception as error:  # noqa: BLE001 - fail closed: a crash is a refusal, in one line
         return _refuse(
             printable(f"internal error: {type(error).__name__}: {error}; tell the server's owner [internal-error]")
@@ -94,26 +86,54 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _refuse(line: str) -> int:
-    print(f"gitsign-py: refused: {line}", file=sys.stderr)
+    print(_refusal(line), file=sys.stderr)
     return 1
+
+
+def _refusal(line: str) -> str:
+    return f"gitsign-py: refused: {line}"
+
+
+class _Court(NamedTuple):
+    """What judging needs, for as long as the hook runs."""
+
+    stack: ExitStack
+    settings: wiring.Settings
+    repository: GitRepository
+    budget: Budget
 
 
 def _judge(name: str, rest: list[str], data: bytes) -> int:
     if name == "reference-transaction" and rest[:1] != ["prepared"]:
         return 0  # committed and aborted come when nothing can be said any more
     settings = wiring.load_settings()
+    seconds = settings.config.hook_timeout
     with ExitStack() as stack:
-        stack.enter_context(_time_budget(settings.config.hook_timeout))
+        limit = stack.enter_context(budget(seconds, _refusal(line_of(_out_of_time(seconds))), status=1))
         repository = stack.enter_context(wiring.repository(settings))
+        court = _Court(stack, settings, repository, limit)
         if name in ("post-merge", "post-rewrite"):
-            return _tell(stack, settings, repository, name, data)
+            return _tell(court, name, data)
         updates, existing = _updates(repository, name, rest, data)
         if all(update.brings_nothing for update in updates):
             return 0
         plan = _policy_plan(repository, settings, is_server=name != "pre-push")
         plan = replace(plan, targets=targets_of(repository, judged_only(plan, updates)))
-        made = plans(repository, plan, existing)
-        return _judge_plans(stack, settings, repository, made)
+        return _judge_plans(court, plans(repository, plan, existing))
+
+
+def _out_of_resources(error: Exception) -> ConfigError:
+    return ConfigError(
+        "hook-resources", f"out of disk or memory: {error}", hint="free some (also in TMPDIR), push again"
+    )
+
+
+def _out_of_time(seconds: float) -> UncheckedError:
+    return UncheckedError(
+        "hook-timeout",
+        f"judging took longer than the {seconds:g} s that gitsign.hookTimeout allows",
+        hint="push fewer commits at once",
+    )
 
 
 # --- what is judged --------------------------------------------------------------------------------------------------
@@ -176,30 +196,29 @@ def _local_plan(repository: GitRepository, settings: wiring.Settings, name: str,
 # --- judging ---------------------------------------------------------------------------------------------------------
 
 
-def _judge_plans(stack: ExitStack, settings: wiring.Settings, repository: GitRepository, made: Sequence[Plan]) -> int:
+def _judge_plans(court: _Court, made: Sequence[Plan]) -> int:
     refused: list[Record] = []
     count = 0
     for plan in made:
         oldest = deque[Record](maxlen=_MAX_KEPT)  # where the repair begins
-        for record in _audited(stack, settings, repository, plan):
+        for record in _audited(court, plan):
             if record.accepted:
                 continue
             count += 1
-            _log(settings, record)
+            _log(court.settings, record)
             if not plan.in_history:
                 oldest.append(record)
             elif len(oldest) < _MAX_KEPT:  # parents come first there
                 oldest.appendleft(record)
         refused += oldest
-    return _explain(repository, refused, count)
+    return _explain(court.repository, refused, count)
 
 
-def _tell(stack: ExitStack, settings: wiring.Settings, repository: GitRepository, name: str, data: bytes) -> int:
-    plan = _local_plan(repository, settings, name, data)
+def _tell(court: _Court, name: str, data: bytes) -> int:
+    plan = _local_plan(court.repository, court.settings, name, data)
     made = frozenset(plan.commits) if name == "post-rewrite" else None  # not what a rebase found under them
-    records = _audited(stack, settings, repository, plan)
-    bad = [record for record in records if not record.accepted and (made is None or record.oid in made)]
-    return _explain(repository, bad[::-1] if plan.in_history else bad, len(bad))
+    bad = [one for one in _audited(court, plan) if not one.accepted and (made is None or one.oid in made)]
+    return _explain(court.repository, bad[::-1] if plan.in_history else bad, len(bad))
 
 
 def _explain(repository: GitRepository, refused: Sequence[Record], count: int) -> int:
@@ -222,10 +241,14 @@ def _base_of(repository: GitRepository, oids: Sequence[str]) -> str:
     return "--root" if is_root else f"{found}^"
 
 
-def _audited(stack: ExitStack, settings: wiring.Settings, repository: GitRepository, plan: Plan) -> Iterator[Record]:
-    prepared = auditing.prepare(stack, settings, repository, auditing.Wishes(), warn=auditing.warn_on_stderr)
+def _audited(court: _Court, plan: Plan) -> Iterator[Record]:
+    prepared = auditing.prepare(
+        court.stack, court.settings, court.repository, auditing.Wishes(), warn=auditing.warn_on_stderr
+    )
     shown = time.monotonic()
-    for count, record in enumerate(audit_history(repository, plan, prepared.resources), 1):
+    for count, record in enumerate(audit_history(court.repository, plan, prepared.resources), 1):
+        if court.budget.is_spent:
+            raise _out_of_time(court.settings.config.hook_timeout)
         if time.monotonic() - shown > _PROGRESS_SECONDS:
             shown = time.monotonic()
             print(f"gitsign-py: {count} commits judged", file=sys.stderr, flush=True)
@@ -245,22 +268,6 @@ def _log(settings: wiring.Settings, record: Record) -> None:
         raise ConfigError("log-unwritable", f"the log {path} cannot be written: {error.strerror}") from error
 
 
-@contextmanager
-def _time_budget(seconds: float) -> Iterator[None]:
-    """Stop the work when the time is up, wherever it is; again each second, should something hold on to it."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise _OutOfTime
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
 def _run_chained(name: str, rest: list[str], data: bytes) -> int:
     """Run the hook that was there before ours (``hooks install --chain``), with the same input; its no is a no."""
     folder = os.environ.get("GITSIGN_HOOK_FOLDER", "")
@@ -270,4 +277,5 @@ def _run_chained(name: str, rest: list[str], data: bytes) -> int:
     try:
         return subprocess.run([str(path), *rest], input=data, check=False).returncode
     except OSError as error:
-        return _refuse(f"the hook that was here before, {path}, cannot be run: {error.strerror} [hook-chain]")
+        broken = ConfigError("hook-chain", f"the hook that was here before, {path}, cannot be run: {error.strerror}")
+        return _refuse(line_of(broken))

@@ -1,9 +1,14 @@
 """Pushes of thousands of refs, and servers on which everything goes wrong: a refusal in one line."""
 
+import os
+import shutil
+import signal
 import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -193,16 +198,63 @@ def test_out_of_time_leaves_nobody_at_work(server: Server) -> None:
         deadline = time.monotonic() + 5
         while (left := marked(mark)) and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert left == [], seconds
+        assert not left, seconds
 
 
-def marked(mark: str) -> list[str]:
-    """Processes that have the mark in their environment."""
-    found = []
+def test_a_git_that_hangs_is_out_of_time_too(server: Server) -> None:
+    """No step comes to its end here: git stands still before the first commit, as on a disk that is gone."""
+    one = server.history.commit(signed="alice", files={"a": "1"})
+    hanging = server.folder / "hanging"
+    hanging.mkdir()
+    (hanging / "git").write_text('#!/bin/sh\ncase "$*" in *rev-list*) exec sleep 600;; esac\nexec "$REAL_GIT" "$@"\n')
+    (hanging / "git").chmod(0o755)
+    wrap(server, f'export REAL_GIT="{shutil.which("git")}" PATH="{hanging}:$PATH"')
+    server.config("gitsign.hookTimeout", "0.5")
+    began = time.monotonic()
+    status, said = server.push(f"{one}:{MAIN}")
+    assert status != 0
+    assert "[hook-timeout]" in refusal(said)
+    assert time.monotonic() - began < 60
+    assert server.ref(MAIN) == ""
+
+
+def test_killed_at_work_leaves_nobody(server: Server) -> None:
+    """kill -9 of the hook, for its memory, say: its processes see that it is gone, wherever they are."""
+    tip = server.history.commit(signed="alice", files={"a": "1"})
+    for _ in range(4000):
+        tip = server.history.commit(tip, signed="alice")
+    mark = server.environment["PUSH_MARK"] = str(uuid.uuid4())
+    pid = server.folder / "pid"
+    wrap(server, f"echo $$ > {pid}.new && mv {pid}.new {pid}")
+    with ThreadPoolExecutor(1) as background:
+        pushed = background.submit(server.push, f"{tip}:{MAIN}")
+        try:
+            wait_until(lambda: sum("pre-receive" in one for one in marked(mark).values()) >= 4)  # it and its processes
+            os.kill(int(pid.read_text()), signal.SIGKILL)
+            wait_until(lambda: not marked(mark))
+        finally:
+            for left in marked(mark):
+                os.kill(left, signal.SIGKILL)
+        status, said = pushed.result()
+    assert status != 0
+    assert "was killed (status 137)" in refusal(said)
+    assert server.ref(MAIN) == ""
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def marked(mark: str) -> dict[int, str]:
+    """Processes that have the mark in their environment, with their command lines."""
+    found = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             if mark.encode() in (entry / "environ").read_bytes():
-                found.append((entry / "cmdline").read_bytes().decode("utf-8", "replace"))
+                found[int(entry.name)] = (entry / "cmdline").read_bytes().decode("utf-8", "replace")
         except OSError:
             continue
     return found
