@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, NamedTuple
@@ -79,7 +79,7 @@ class _Begun(NamedTuple):
     answer: "Answer | None"
 
 
-def audit_history(repository: GitRepository, plan: Plan, resources: Resources) -> Iterator[Record]:
+def audit_history(repository: GitRepository, plan: Plan, resources: Resources) -> Generator[Record, None, None]:
     """Judge every commit, and every annotated tag, that the plan names; yields a Record for each as it comes.
 
     Newest first, or parents first when the policy is in the history. Raises UncheckedError when git stops early or a

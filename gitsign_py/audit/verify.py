@@ -94,19 +94,3 @@ def _claimed(signature: bytes) -> tuple[str, str]:
     except GitsignError:
         return "", ""
     return found.value, found.issuer
-
-
-_worker: Verifier | None = None
-
-
-def start_worker(settings: Settings) -> None:
-    """Set up a worker process."""
-    global _worker  # noqa: PLW0603 - the one place that a process pool leaves for what its workers share
-    _worker = Verifier(settings)
-
-
-def work(jobs: Sequence[Job]) -> list[str]:
-    """Verify a batch in a worker process."""
-    if _worker is None:
-        raise RuntimeError("worker was not started")
-    return _worker.verify_batch(jobs)

@@ -65,6 +65,7 @@ def prepare(
     cache = _cache(stack, verify, trust.root.digest, warn) if use_cache else None
     fetch = _fetch(stack, settings, repository, wishes, warn)
     resources = Resources(verify, wishes.jobs, cache, fetch)
+    stack.callback(resources.close)
     return Prepared(resources, trust.source, trust.root.digest)
 
 

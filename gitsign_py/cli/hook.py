@@ -12,7 +12,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -246,13 +246,14 @@ def _audited(court: _Court, plan: Plan) -> Iterator[Record]:
         court.stack, court.settings, court.repository, auditing.Wishes(), warn=auditing.warn_on_stderr
     )
     shown = time.monotonic()
-    for count, record in enumerate(audit_history(court.repository, plan, prepared.resources), 1):
-        if court.budget.is_spent:
-            raise _out_of_time(court.settings.config.hook_timeout)
-        if time.monotonic() - shown > _PROGRESS_SECONDS:
-            shown = time.monotonic()
-            print(f"gitsign-py: {count} commits judged", file=sys.stderr, flush=True)
-        yield record
+    with closing(audit_history(court.repository, plan, prepared.resources)) as records:
+        for count, record in enumerate(records, 1):
+            if court.budget.is_spent:
+                raise _out_of_time(court.settings.config.hook_timeout)
+            if time.monotonic() - shown > _PROGRESS_SECONDS:
+                shown = time.monotonic()
+                print(f"gitsign-py: {count} commits judged", file=sys.stderr, flush=True)
+            yield record
 
 
 def _log(settings: wiring.Settings, record: Record) -> None:
