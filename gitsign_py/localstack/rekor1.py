@@ -7,6 +7,7 @@ the entry's own tree. Status codes and bodies are the real server's, except that
 import re
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import rfc8785
 
@@ -26,7 +27,6 @@ from gitsign_py.localstack.service import Refusal, Request, Response, Route, Ser
 
 NAME = "rekor1"
 ROLE = "rekor1"
-HOST = "rekor.local"
 _JSON_TYPES = ("application/json",)
 _UUID = re.compile(r"([0-9a-f]{16})?([0-9a-f]{64})\Z")
 _UUID_RULE = "should match '^([0-9a-fA-F]{64}|[0-9a-fA-F]{80})$'"
@@ -56,8 +56,8 @@ class Shard:
 
     @property
     def origin(self) -> str:
-        """First line of its checkpoints."""
-        return f"{HOST} - {self.key.tree_id}"
+        """First line of its checkpoints: the host's name, which some clients look for in the log's URL, and the tree."""
+        return f"{urlsplit(self.context.url).hostname} - {self.key.tree_id}"
 
     def uuid(self, leaf: Leaf) -> str:
         """16 hex digits of the tree id, 64 of the leaf hash."""

@@ -2,8 +2,9 @@
 
 Requests are read by the core; tokens are encoded by asn1crypto, so that our reader meets an encoder that is not ours.
 Certificates are put in when the request asks for them (certReq) and left out when not; genTime has whole seconds and
-an accuracy of one. What cannot be stamped is answered with a PKIFailure of status "rejection" and HTTP status 200, as
-RFC 3161 §3.4 has it; only a wrong media type is an HTTP error.
+an accuracy of one. A token comes with HTTP status 201, as from Sigstore's own authority. What cannot be stamped is
+answered with a PKIFailure of status "rejection" and HTTP status 200, as RFC 3161 §3.4 has it; a wrong media type, and
+a request in JSON that cannot be stamped, are HTTP errors.
 """
 
 import hashlib
@@ -18,7 +19,8 @@ from gitsign_py.errors import FormatError
 from gitsign_py.localstack.certificates import ORGANIZATION, ca_certificate, ca_name, serial_number
 from gitsign_py.localstack.context import Context
 from gitsign_py.localstack.keyring import PrivateKey, ServerKey
-from gitsign_py.localstack.service import Request, Response, Route, Service, TrustPart, plain_errors
+from gitsign_py.localstack.service import JSON, Refusal, Request, Response, Route, Service, TrustPart, plain_errors
+from gitsign_py.localstack.tsajson import parse_json_request
 from gitsign_py.localstack.tsatoken import POLICY, Unit, granted, refused, unit_certificate
 
 NAME = "tsa"
@@ -70,15 +72,18 @@ class TimestampAuthority:
         return Unit(key, (key.certificate, self.context.keyring.current(ROOT_ROLE).certificate))
 
     def timestamp(self, request: Request) -> Response:
-        """``POST /api/v1/timestamp``: a DER TimeStampReq in, a DER TimeStampResp out."""
+        """``POST /api/v1/timestamp``: a DER TimeStampReq or its words in JSON in, a DER TimeStampResp out."""
+        in_json = request.headers.get("content-type", "").lower().startswith(JSON)
         try:
-            query = parse_request(request.body)
+            query = parse_json_request(request) if in_json else parse_request(request.body)
             self._check(query)
         except FormatError as error:
+            if in_json:
+                raise Refusal(400, error.message) from error
             failure = _FAILURES.get(error.reason, "bad_data_format")
             return Response(200, refused(failure, error.message), REPLY)
         serial = serial_number(self.context.random(20))
-        return Response(200, granted(self.unit(), query, self.context.now(NAME), serial), REPLY)
+        return Response(201, granted(self.unit(), query, self.context.now(NAME), serial), REPLY)
 
     def _check(self, query: TimestampRequest) -> None:
         if len(query.imprint) != hashlib.new(query.hash_name).digest_size:
@@ -115,7 +120,7 @@ class TimestampAuthority:
 def service(authority: TimestampAuthority) -> Service:
     """The routes of the authority."""
     routes = (
-        Route("POST", PATH, authority.timestamp, accepts=(QUERY,), max_body=MAX_QUERY),
+        Route("POST", PATH, authority.timestamp, accepts=(QUERY, JSON), max_body=MAX_QUERY),
         Route("GET", f"{PATH}/certchain", authority.chain),
     )
     return Service(NAME, routes, plain_errors, authority.trust)

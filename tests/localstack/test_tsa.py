@@ -1,6 +1,8 @@
 """The local time-stamp authority, judged by openssl, rfc3161-client and the real authority's transcript."""
 
+import base64
 import hashlib
+import json
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,9 +32,9 @@ def query(hash_name: str = "sha256", **fields: object) -> bytes:
     return build_request(TimestampRequest(hash_name, digest, **fields))  # type: ignore[arg-type]
 
 
-def stamp(stack: RunningStack, request: bytes) -> bytes:
+def stamp(stack: RunningStack, request: bytes, status: int = 201) -> bytes:
     answer = ask(stack, request)
-    assert (answer.status, answer.headers["content-type"]) == (200, REPLY)
+    assert (answer.status, answer.headers["content-type"]) == (status, REPLY)
     return answer.body
 
 
@@ -89,7 +91,7 @@ def test_two_tokens_have_two_serial_numbers(stack: RunningStack) -> None:
 def test_what_cannot_be_stamped_is_answered_with_a_failure(
     stack: RunningStack, request_der: bytes, failure: str
 ) -> None:
-    response = parse_response(stamp(stack, request_der))
+    response = parse_response(stamp(stack, request_der, 200))
     assert (response.status, response.token) == (2, None)
     assert failure in response.words
 
@@ -97,11 +99,53 @@ def test_what_cannot_be_stamped_is_answered_with_a_failure(
 def test_a_weak_hash_is_not_stamped(stack: RunningStack, tmp_path: Path) -> None:
     command = ["openssl", "ts", "-query", "-digest", "00" * 20, "-sha1", "-out", "query"]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
-    assert "hash algorithm not supported" in parse_response(stamp(stack, (tmp_path / "query").read_bytes())).words
+    assert "hash algorithm not supported" in parse_response(stamp(stack, (tmp_path / "query").read_bytes(), 200)).words
 
 
 def test_another_media_type_is_an_http_error(stack: RunningStack) -> None:
-    assert ask(stack, query(), "application/json").status == 415
+    assert ask(stack, query(), "application/octet-stream").status == 415
+
+
+def in_json(**members: object) -> bytes:
+    digest = base64.b64encode(hashlib.sha256(MESSAGE).digest()).decode()
+    return json.dumps({"artifactHash": digest, "hashAlgorithm": "sha256", **members}).encode()
+
+
+@pytest.mark.parametrize("nonce", [None, 2**100])
+def test_a_request_in_json(stack: RunningStack, nonce: int | None) -> None:
+    """What sigstore-js sends, and all that the real authority takes beside it."""
+    request = in_json(nonce=nonce, certificates=True, tsaPolicyOID=POLICY)
+    for body in (request, in_json(nonce=nonce), in_json(nonce=nonce, hashAlgorithm="SHA256")):
+        answer = ask(stack, body, "application/json")
+        assert (answer.status, answer.headers["content-type"]) == (201, REPLY)
+        token = granted_token(answer.body)
+        authorities = trusted_root(stack).timestamp_authorities
+        assert verify_timestamp(token, message=MESSAGE, authorities=authorities, nonce=nonce).policy == POLICY
+        embedded = tsp.TimeStampResp.load(answer.body)["time_stamp_token"]["content"]["certificates"]
+        assert (len(embedded) == 2) is (body == request)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b'{"artifactHash": 1, "hashAlgorithm": "sha256"}',
+        in_json(artifactHash="AAAA"),
+        in_json(artifactHash="?"),
+        in_json(hashAlgorithm="sha1"),
+        in_json(hashAlgorithm=None),
+        in_json(certificates="yes"),
+        in_json(nonce="5"),
+        in_json(nonce=True),
+        in_json(nonce=2**600),
+        in_json(tsaPolicyOID="1.2.x"),
+        in_json(tsaPolicyOID="1.2.3.4"),
+    ],
+)
+def test_a_request_in_json_that_cannot_be_stamped(stack: RunningStack, body: bytes) -> None:
+    answer = ask(stack, body, "application/json")
+    assert (answer.status, answer.json()["code"]) == (400, 400)
 
 
 def test_the_chain_is_served(stack: RunningStack) -> None:

@@ -30,6 +30,14 @@ def find_program(name: str) -> str:
     return found
 
 
+def find_node_package(name: str) -> str:
+    """The folder of node packages that this one is in, for NODE_PATH. Skips the test without node or the package."""
+    tools = Path(os.environ.get("GITSIGN_PY_TEST_TOOLS", "/nowhere"))
+    if shutil.which("node") is None or not (tools / "node_modules" / name).is_dir():
+        pytest.skip(f"{name} is not here (npm install --prefix $GITSIGN_PY_TEST_TOOLS {name})")
+    return str(tools / "node_modules")
+
+
 @dataclass
 class ForeignBench:
     """A directory with an artifact in it; programs run there with a home of their own and nothing of the tester's."""
