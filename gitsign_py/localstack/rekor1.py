@@ -56,7 +56,7 @@ class Shard:
 
     @property
     def origin(self) -> str:
-        """First line of its checkpoints: the host's name, which some clients look for in the log's URL, and the tree."""
+        """First line of its checkpoints: host (clients look for it in the log's URL) and tree."""
         return f"{urlsplit(self.context.url).hostname} - {self.key.tree_id}"
 
     def uuid(self, leaf: Leaf) -> str:
