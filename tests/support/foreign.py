@@ -18,6 +18,9 @@ ARTIFACT = b"signed by one program, verified by another\n"
 _SOURCES = {
     "cosign": "go install github.com/sigstore/cosign/v3/cmd/cosign@latest",
     "fulcio": "go install github.com/sigstore/fulcio@latest",
+    "rekor-cli": "go install github.com/sigstore/rekor/cmd/rekor-cli@latest",
+    "timestamp-cli": "go install github.com/sigstore/timestamp-authority/cmd/timestamp-cli@v1.2.9",
+    "ctclient": "go install github.com/google/certificate-transparency-go/client/ctclient@latest",
 }
 
 
