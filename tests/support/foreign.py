@@ -20,13 +20,15 @@ _SOURCES = {
     "fulcio": "go install github.com/sigstore/fulcio@latest",
     "rekor-cli": "go install github.com/sigstore/rekor/cmd/rekor-cli@latest",
     "timestamp-cli": "go install github.com/sigstore/timestamp-authority/cmd/timestamp-cli@v1.2.9",
+    "fsck": "go install github.com/transparency-dev/tessera/cmd/fsck@latest",
     "ctclient": "go install github.com/google/certificate-transparency-go/client/ctclient@latest",
 }
 
 
-def find_program(name: str) -> str:
+def find_program(name: str, *, on_path: bool = True) -> str:
     """Its path: in GITSIGN_PY_TEST_TOOLS, on PATH, or where ``go install`` puts it. Skips the test without it."""
-    folders = (os.environ.get("GITSIGN_PY_TEST_TOOLS", ""), os.environ.get("PATH", ""), str(Path.home() / "go/bin"))
+    path = os.environ.get("PATH", "") if on_path else ""
+    folders = (os.environ.get("GITSIGN_PY_TEST_TOOLS", ""), path, str(Path.home() / "go/bin"))
     found = shutil.which(name, path=os.pathsep.join(folder for folder in folders if folder))
     if found is None:
         pytest.skip(f"{name} is not here ({_SOURCES[name]}; then PATH or GITSIGN_PY_TEST_TOOLS)")
