@@ -6,6 +6,7 @@ hold what the others wait for, and a busy executor has no way to stop. Here noth
 
 import multiprocessing
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 Q = TypeVar("Q")
 A = TypeVar("A")
 
+# fork shares the modules that are loaded already; on macOS it is not safe, and on Windows there is none.
+_START = "fork" if sys.platform == "linux" else "spawn"
 _DEEP = 2  # questions a process: one that it answers, and one that waits in its pipe, or it would stand idle in between
 
 
@@ -68,12 +71,11 @@ class _Member(Generic[Q, A]):
     """One process and our end of its pipe. Two threads may ask at once: the second question waits in the pipe."""
 
     def __init__(self, answer: Callable[[Q], A], others: "Sequence[Pipe]") -> None:
-        # fork shares the modules that are loaded already; where it does not exist the default has to do.
-        forks = "fork" in multiprocessing.get_all_start_methods()
-        context = multiprocessing.get_context("fork" if forks else None)
+        context = multiprocessing.get_context(_START)
         self.pipe, theirs = context.Pipe()
-        inherited = [self.pipe, *others] if forks else []
-        self._process = context.Process(target=_serve, args=(theirs, answer, inherited), daemon=True)
+        inherited = [self.pipe, *others] if _START == "fork" else []
+        work = (theirs, answer, inherited)
+        self._process = context.Process(target=_serve, args=work, daemon=True)  # type: ignore[attr-defined]
         self._process.start()
         theirs.close()
         self._asking, self._listening = Lock(), Lock()

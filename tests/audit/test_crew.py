@@ -24,8 +24,11 @@ def _answer(question: tuple[str, float]) -> tuple[int, str]:
     return os.getpid(), text
 
 
-@pytest.fixture
-def crew() -> Iterator[Crew[tuple[str, float], tuple[int, str]]]:
+@pytest.fixture(params=["fork", "spawn"])
+def crew(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Crew[tuple[str, float], tuple[int, str]]]:
+    monkeypatch.setattr("gitsign_py.audit.crew._START", request.param)
     made = Crew(2, _answer)
     yield made
     made.close()

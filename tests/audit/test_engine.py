@@ -59,8 +59,11 @@ def test_without_trust_root_everything_signed_is_unchecked(every: Audited) -> No
     assert records[every.named["unsigned"]].verdict == "unsigned"
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_pool_and_single_process_agree(make: Make, signer: BulkSigner, jobs: int) -> None:
+@pytest.mark.parametrize(("jobs", "start"), [(1, "fork"), (2, "fork"), (2, "spawn")])
+def test_processes_agree_with_a_single_one(
+    make: Make, signer: BulkSigner, monkeypatch: pytest.MonkeyPatch, jobs: int, start: str
+) -> None:
+    monkeypatch.setattr("gitsign_py.audit.crew._START", start)
     history = History(signer=signer.sign)
     tip = history.commit(signed="alice")
     for number in range(60):
