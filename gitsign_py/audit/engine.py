@@ -30,7 +30,7 @@ from gitsign_py.audit.scan import Scanned, scan
 from gitsign_py.audit.walk import Stored, read_all, walk
 from gitsign_py.errors import UncheckedError
 from gitsign_py.host.repository import GitRepository
-from gitsign_py.policy.facts import UNSIGNED, CommitFacts, SignatureFacts, SignatureForm
+from gitsign_py.policy.facts import UNSIGNED, CommitFacts, SignatureFacts
 from gitsign_py.policy.history import PolicyHistory
 from gitsign_py.policy.recent import RecentObjects
 
@@ -70,12 +70,12 @@ class Resources:
 
 
 class _Begun(NamedTuple):
-    """A batch on its way: what was read, facts known already, jobs that were sent, ids of foreign forms, the answer."""
+    """A batch on its way: what was read, facts known already, jobs that were sent, other formats, the answer."""
 
     items: list[Scanned]
     facts: dict[str, SignatureFacts]
     jobs: list[Job]
-    foreign: dict[str, SignatureForm]
+    foreign: list[Scanned]
     answer: "Answer | None"
 
 
@@ -118,7 +118,8 @@ class _Audit:
         policy = self._plan.policy
         if self._plan.in_history:
             history = PolicyHistory(self._objects, self._graph, self._plan.introduction, self._older(), closing=policy)
-            return PolicyInHistory(history, policy or history.start(), history.start())
+            history.start()  # there must be one
+            return PolicyInHistory(history)
         if policy is None:
             return AnySigner()
         return FixedPolicy(policy, self._objects, self._graph, self._facts_of)
@@ -209,10 +210,8 @@ class _Audit:
     def _begin(self, items: list[Scanned], signed: list[Scanned]) -> _Begun:
         facts: dict[str, SignatureFacts] = {}
         jobs: list[Job] = []
-        foreign: dict[str, SignatureForm] = {}
+        foreign = [item for item in signed if item.form in PROGRAMS]
         for item in signed:
-            if item.form in PROGRAMS:
-                foreign[item.oid] = item.form  # type: ignore[assignment]
             if item.form != "sigstore" or item.split is None:
                 continue
             known = self._resources.cache.get(item.oid) if self._resources.cache else None
@@ -276,12 +275,11 @@ class _Audit:
         self._resources.cache.put(lasting)
 
     def _foreign(self, begun: _Begun) -> dict[str, SignatureFacts]:
-        forms, tags = begun.foreign, [item.oid for item in begun.items if item.kind == "tag"]
         try:
-            return verify_foreign(self._git, forms, tags, self._judge.listed_keys())
+            return verify_foreign(self._git, begun.foreign)
         except UncheckedError as error:
             unchecked = SignatureFacts("unchecked", reason=error.reason, message=error.message)
-            return dict.fromkeys(forms, unchecked)
+            return dict.fromkeys((item.oid for item in begun.foreign), unchecked)
 
     def _facts_of(self, oid: str) -> tuple[CommitFacts, SignatureFacts]:
         """Read and verify one commit apart from the walk, for what rests on it."""

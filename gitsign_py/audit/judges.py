@@ -8,7 +8,7 @@ from gitsign_py.errors import FormatError, GitsignError, UncheckedError
 from gitsign_py.policy.evaluate import evaluate_one
 from gitsign_py.policy.facts import UNSIGNED, CommitFacts, Decision, SignatureFacts
 from gitsign_py.policy.history import PolicyHistory
-from gitsign_py.policy.model import Key, Policy
+from gitsign_py.policy.model import Policy
 from gitsign_py.policy.surroundings import InRepository, MergeGraph
 from gitsign_py.ports import ObjectSource
 
@@ -33,10 +33,6 @@ class Judge(Protocol):
         """Note a commit of the walk that was judged when it came in."""
         ...
 
-    def listed_keys(self) -> tuple[Key, ...]:
-        """The OpenPGP and SSH keys that may count."""
-        ...
-
 
 def commit_facts(item: Scanned) -> CommitFacts:
     """What a policy reads of a scanned object."""
@@ -57,10 +53,6 @@ class AnySigner:
 
     def pass_over(self, item: Scanned) -> None:
         """Nothing rests on it."""
-
-    def listed_keys(self) -> tuple[Key, ...]:
-        """None are listed."""
-        return ()
 
 
 class FixedPolicy:
@@ -104,17 +96,12 @@ class FixedPolicy:
     def pass_over(self, item: Scanned) -> None:
         """Nothing rests on it."""
 
-    def listed_keys(self) -> tuple[Key, ...]:
-        """The keys of the policy."""
-        return tuple(self._policy.keys.values())
-
 
 class PolicyInHistory:
     """Each commit by the policy in its parents; the walk must give parents first."""
 
-    def __init__(self, history: PolicyHistory, *policies: Policy) -> None:
+    def __init__(self, history: PolicyHistory) -> None:
         self._history = history
-        self._policies = policies
 
     def judge(self, item: Scanned, facts: SignatureFacts, refs: Iterable[str]) -> Decision:
         """Judge a commit by its parents' policies, a tag by those in force at what it names."""
@@ -126,10 +113,6 @@ class PolicyInHistory:
     def pass_over(self, item: Scanned) -> None:
         """It counts as accepted; what lies beside the introduction still does."""
         self._history.pass_over(commit_facts(item))
-
-    def listed_keys(self) -> tuple[Key, ...]:
-        """The keys of the first and of the newest policy."""
-        return tuple({key.fingerprint: key for policy in self._policies for key in policy.keys.values()}.values())
 
 
 def _guarded(judge: Callable[[], Decision]) -> Decision:

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -14,13 +13,13 @@ from gitsign_py.audit.record import Record, as_object
 from gitsign_py.audit.reports.base import printable, sentence
 from gitsign_py.cli import auditing, wiring
 from gitsign_py.cli.audit import is_in_history, with_policy
+from gitsign_py.cli.policyinit import run_init
 from gitsign_py.cli.policysource import read_policy_bytes
 from gitsign_py.errors import UsageError
 from gitsign_py.host.repository import GitRepository
 from gitsign_py.policy.cases import CASES_PATH, parse_cases, run_cases
 from gitsign_py.policy.model import POLICY_PATH
 from gitsign_py.policy.parse import parse_policy, read_policy
-from gitsign_py.policy.propose import Observed, propose
 
 _EPILOG = """examples:
   gitsign-py policy init > .gitsign/policy.toml     a first policy out of what the history shows
@@ -48,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="init | check | explain | test")
     init = commands.add_parser("init", help="propose a policy from what the history shows")
     init.add_argument("revisions", nargs="*", metavar="REV", help="whose history to look at (HEAD)")
-    init.set_defaults(action=_init)
+    init.set_defaults(action=run_init)
     check = commands.add_parser("check", help="say whether a policy is valid, and everything that is wrong with it")
     check.add_argument("policy", nargs="?", default=POLICY_PATH, metavar="FILE|REV:PATH")
     check.add_argument("--json", action="store_true", help="print JSON")
@@ -71,70 +70,6 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
         command.add_argument("--offline", action="store_true", help="never touch the network")
     return parser
-
-
-# --- init ------------------------------------------------------------------------------------------------------------
-
-
-def _init(options: argparse.Namespace) -> int:
-    settings = wiring.load_settings()
-    observed: dict[tuple[str, str], Observed] = {}
-    history = _Runs()
-    with ExitStack() as stack:
-        repository = stack.enter_context(wiring.repository(settings))
-        targets, exclude = resolve_targets(repository, tuple(options.revisions))
-        for record in _audited(stack, settings, repository, Plan(targets, exclude), options):
-            history.add(record)
-            if record.verdict == "verified":
-                one = observed.setdefault(
-                    (record.identity, record.issuer), Observed(record.identity, record.issuer, record.format)
-                )
-                one.add(record.time, record.committer)
-    if not any(one.form == "sigstore" for one in observed.values()):
-        raise UsageError(
-            "policy-nobody",
-            "nobody has signed anything here yet, so there is nobody to name",
-            hint="see docs/policy.md",
-        )
-    sys.stdout.write(propose(observed.values(), introduction=history.introduction, notes=history.notes()))
-    return 0
-
-
-class _Runs:
-    """What the history shows about unsigned commits, newest first."""
-
-    def __init__(self) -> None:
-        self.introduction = ""
-        self._total = self._good = 0
-        self._refused: dict[str, int] = {}
-
-    def add(self, record: Record) -> None:
-        """Count one; the newest commit that is not verified is where everything after is signed."""
-        self._total += 1
-        if record.verdict == "verified":
-            self._good += 1
-            return
-        self.introduction = self.introduction or record.oid
-        self._refused[record.verdict] = self._refused.get(record.verdict, 0) + 1
-
-    def notes(self) -> list[str]:
-        """Sentences for the head of the proposal."""
-        counts = ", ".join(f"{count} {verdict}" for verdict, count in self._refused.items())
-        notes = [f"{self._good} of {self._total} commits have a good signature" + (f"; {counts}" if counts else "")]
-        if self.introduction:
-            notes.append(
-                "Candidate for the introduction: the newest commit without a good signature; all after it have one."
-            )
-            notes.append("Pin it for the in-history mode: git config gitsign.introduction <commit that adds this file>")
-        return notes
-
-
-def _audited(
-    stack: ExitStack, settings: wiring.Settings, repository: GitRepository, plan: Plan, options: argparse.Namespace
-) -> Iterator[Record]:
-    wishes = auditing.Wishes(options.trusted_root, options.offline)
-    prepared = auditing.prepare(stack, settings, repository, wishes, warn=auditing.warn_on_stderr)
-    return audit_history(repository, plan, prepared.resources)
 
 
 # --- check -----------------------------------------------------------------------------------------------------------
@@ -180,6 +115,14 @@ def _explain(options: argparse.Namespace) -> int:
         raise UsageError("revision-unjudged", "the policy says nothing about this ref (unjudged)")
     print(json.dumps(as_object(found), indent=2) if options.json else _told(found, target.ref))
     return 0 if found.accepted else 3 if found.verdict == "unchecked" else 1
+
+
+def _audited(
+    stack: ExitStack, settings: wiring.Settings, repository: GitRepository, plan: Plan, options: argparse.Namespace
+) -> Iterator[Record]:
+    wishes = auditing.Wishes(options.trusted_root, options.offline)
+    prepared = auditing.prepare(stack, settings, repository, wishes, warn=auditing.warn_on_stderr)
+    return audit_history(repository, plan, prepared.resources)
 
 
 def _told(record: Record, ref: str) -> str:

@@ -3,20 +3,27 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 _NAME = re.compile(r"[^a-z0-9]+")
+_SHORT_FORMS = {"openpgp": "pgp", "ssh": "ssh"}
 
 
 @dataclass(slots=True)
 class Observed:
-    """Whoever signed something: counts, the first and last proven time as text, and the committer e-mails used."""
+    """Whoever signed something: counts, the first and last proven time as text, and the committer e-mails used.
+
+    An identity with its issuer, or a ``key`` of another format: its fingerprint, and for SSH the ``public`` key. One
+    that ``is_verified`` made good signatures; another is only named by signatures that nobody could check.
+    """
 
     identity: str
     issuer: str
     form: str
     key: str = ""
+    public: str = ""
+    is_verified: bool = True
     commits: int = 0
     first: str = ""
     last: str = ""
@@ -30,59 +37,149 @@ class Observed:
             self.first = min(self.first or time, time)
             self.last = max(self.last, time)
 
+    @property
+    def addresses(self) -> list[str]:
+        """The committers, the most frequent first."""
+        return [email for email, _ in self.emails.most_common() if email]
+
+
+@dataclass(slots=True)
+class _Signer:
+    """A person or workflow of the proposal."""
+
+    name: str
+    one: Observed | None = None
+    keys: list[tuple[str, Observed]] = field(default_factory=list)
+    emails: list[str] = field(default_factory=list)
+
+    def add_key(self, key: Observed) -> None:
+        short = _SHORT_FORMS[key.form]
+        number = sum(1 for _, other in self.keys if other.form == key.form)
+        self.keys.append((f"{self.name}-{short}-{number + 1}" if number else f"{self.name}-{short}", key))
+
+    @property
+    def has_email(self) -> bool:
+        return bool(self.emails) or (self.one is not None and _is_address(self.one.identity))
+
 
 def propose(observed: Iterable[Observed], *, introduction: str, notes: Iterable[str]) -> str:
-    """Write a policy (TOML) that lets everybody seen go on as before.
+    """Write a policy (TOML) that lets everybody seen go on as before; keys that nobody could check are comments.
 
     ``introduction`` is the id after which every commit is signed, or empty; ``notes`` go on top as comments.
     """
-    people = sorted((one for one in observed if one.form == "sigstore"), key=lambda one: (-one.commits, one.identity))
-    names = _names(people)
+    seen = sorted(observed, key=lambda one: (one.form != "sigstore", -one.commits, one.identity, one.key))
+    signers = _signers([one for one in seen if one.is_verified])
     lines = ["# A proposal from what the history shows. Read every line before it counts: see docs/policy.md."]
     lines += [f"# {_one_line(note)}" for note in notes]
     lines += ["", "version = 1"]
     if introduction:
         lines.append(f"introduction = {_quote(introduction)}  # what is older is accepted as it is")
-    signers = ", ".join(_quote(name) for name in names)
-    lines += [f"administrators = [{_quote(names[0]) if names else ''}]  # who may change this policy", ""]
-    taken = {one.identity for one in people}
-    for name, one in zip(names, people, strict=True):
-        aliases = [email for email, _ in one.emails.most_common() if email and email not in taken]
-        taken.update(aliases)  # an address stands for one person; who used it most comes first
-        lines += _person(name, one, aliases)
-    lines += ["[[rules]]", 'name = "everyone"', f"allow = [{signers}]", ""]
-    return "\n".join(lines)
+    first = _quote(signers[0].name) if signers else ""
+    lines += [f"administrators = [{first}]  # who may change this policy", ""]
+    for signer in signers:
+        lines += [*_person(signer), ""]
+    for signer in signers:
+        for name, key in signer.keys:
+            lines += [*_key(name, key), ""]
+    lines += _seen_only([one for one in seen if not one.is_verified])
+    return "\n".join([*lines, *_rule(signers), ""])
 
 
-def _person(name: str, one: Observed, others: list[str]) -> list[str]:
+def describe_unchecked(one: Observed) -> str:
+    """One line for a key that signatures name and nobody could check."""
+    who = f", by committer {_quote(one.addresses[0])}" if one.addresses else ""
+    return f"seen, not verified: {one.form} {one.key or 'key that the signature does not name'}, {_count(one)}{who}"
+
+
+def _signers(seen: list[Observed]) -> list[_Signer]:
+    """Who there is. A key goes to whom its committers' addresses belong, else to a person of its own."""
+    signers: list[_Signer] = []
+    owners: dict[str, _Signer] = {}
+    for one in seen:
+        if one.form == "sigstore":
+            signer = _Signer(_name(one.identity, signers), one)
+            signers.append(signer)
+            owners.setdefault(one.identity, signer)
+    for one in seen:
+        if one.form == "sigstore":
+            signer = next(signer for signer in signers if signer.one is one)
+        else:
+            signer = next((owners[email] for email in one.addresses if email in owners), None) or _Signer(
+                _name(next(iter(one.addresses), "signer"), signers)
+            )
+            if signer not in signers:
+                signers.append(signer)
+            signer.add_key(one)
+        for email in one.addresses:  # an address stands for one person; who used it most comes first
+            if owners.setdefault(email, signer) is signer and email not in signer.emails:
+                signer.emails.append(email)
+    return signers
+
+
+def _person(signer: _Signer) -> Iterator[str]:
     """People by their e-mail, workflows by their exact URI without the ref, which changes."""
-    is_workflow = "://" in one.identity
-    table = "workflows" if is_workflow else "people"
-    seen = f"{one.commits} commits, {one.first or 'no proven time'} to {one.last or 'no proven time'}"
-    lines = [f"[{table}.{name}]  # {seen}"]
-    if is_workflow:
-        lines += [f"subject = {_quote(one.identity)}", f"issuer = {_quote(one.issuer)}"]
-    else:
-        lines.append(f"identities = [{{ subject = {_quote(one.identity)}, issuer = {_quote(one.issuer)} }}]")
-    if others:
-        lines.append(f"emails = [{', '.join(map(_quote, others))}]  # committers seen with this identity")
-    return [*lines, ""]
+    one = signer.one
+    is_workflow = one is not None and not _is_address(one.identity)
+    yield f"[{'workflows' if is_workflow else 'people'}.{signer.name}]" + (f"  # {_span(one)}" if one else "")
+    if one is not None and is_workflow:
+        yield f"subject = {_quote(one.identity)}"
+        yield f"issuer = {_quote(one.issuer)}"
+    elif one is not None:
+        yield f"identities = [{{ subject = {_quote(one.identity)}, issuer = {_quote(one.issuer)} }}]"
+    if signer.keys:
+        yield f"keys = [{', '.join(_quote(name) for name, _ in signer.keys)}]"
+    emails = [email for email in signer.emails if one is None or email != one.identity]
+    if emails:
+        yield f"emails = [{', '.join(map(_quote, emails))}]  # committers seen with these signatures"
 
 
-def _names(people: list[Observed]) -> list[str]:
-    """Short names, none of them twice."""
-    names: list[str] = []
-    for one in people:
-        local = one.identity.partition("@")[0].rpartition("/")[2]
-        name = _NAME.sub("-", local.lower()).strip("-") or "signer"
-        number = sum(1 for taken in names if re.fullmatch(re.escape(name) + r"(-\d+)?", taken))
-        names.append(f"{name}-{number + 1}" if number else name)
-    return names
+def _key(name: str, key: Observed) -> Iterator[str]:
+    yield f"[keys.{name}]  # {_count(key)}; whose key it is, their committer line alone says"
+    yield f"format = {_quote(key.form)}"
+    yield f"public = {_quote(key.public)}" if key.form == "ssh" else f"fingerprint = {_quote(key.key)}"
+
+
+def _seen_only(keys: list[Observed]) -> list[str]:
+    """A signature that nobody could check proves nothing, least of all that its key may be trusted."""
+    return [*(f"# {describe_unchecked(one)}" for one in keys), ""] if keys else []
+
+
+def _rule(signers: list[_Signer]) -> Iterator[str]:
+    yield "[[rules]]"
+    yield 'name = "everyone"'
+    yield f"allow = [{', '.join(_quote(signer.name) for signer in signers)}]"
+    nameless = [signer.name for signer in signers if not signer.has_email]
+    if nameless:
+        yield f'match = "none"  # {", ".join(nameless)}: no committer of their own was seen'
+
+
+def _name(identity: str, signers: list[_Signer]) -> str:
+    """A short name, none of them twice."""
+    local = identity.partition("@")[0].rpartition("/")[2]
+    name = _NAME.sub("-", local.lower()).strip("-") or "signer"
+    number = sum(1 for other in signers if re.fullmatch(re.escape(name) + r"(-\d+)?", other.name))
+    return f"{name}-{number + 1}" if number else name
+
+
+def _is_address(identity: str) -> bool:
+    return "@" in identity and "://" not in identity
+
+
+def _count(one: Observed) -> str:
+    return "1 commit" if one.commits == 1 else f"{one.commits} commits"
+
+
+def _span(one: Observed) -> str:
+    return f"{_count(one)}, {one.first} to {one.last}" if one.first else f"{_count(one)}, no proven time"
 
 
 def _quote(text: str) -> str:
-    """A TOML basic string; JSON's escapes are a subset of TOML's (TOML 1.0, String), DEL aside."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    """A TOML basic string; JSON's escapes are a subset of TOML's (TOML 1.0, String).
+
+    What does not show, or turns the line around, is escaped: a person is to read it.
+    """
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in quoted)
 
 
 def _one_line(text: str) -> str:

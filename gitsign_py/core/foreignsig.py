@@ -1,0 +1,80 @@
+"""Which key an OpenPGP or SSH signature says made it, from the signature alone: a claim until a program checked it."""
+
+import re
+
+from gitsign_py.core.encoding import ByteReader, b64_decode, b64_encode
+from gitsign_py.errors import FormatError
+
+_SSH = re.compile(rb"-----BEGIN SSH SIGNATURE-----\n([A-Za-z0-9+/=\n]+)-----END SSH SIGNATURE-----\n?\Z")
+# Armor headers and a checksum are OpenPGP's own (RFC 9580 §6.2); several blocks are read up to the first end.
+_OPENPGP = re.compile(
+    rb"-----BEGIN PGP [A-Z ]+-----\n(?:[^\n]+\n)*[ \t\r]*\n([A-Za-z0-9+/=\r\n]+?)(?:=[^\n]{4}\r?\n)?-----END "
+)
+_KEY_TYPE = re.compile(rb"[a-z0-9@.-]+\Z")  # RFC 4251 §6, as far as OpenSSH's names go: no space, no line end
+_SIGNATURE_PACKET = 2
+_ISSUER_FINGERPRINT = 33  # RFC 9580 §5.2.3.35
+_LENGTH_OF_HASHED = {4: 2, 6: 4}  # RFC 9580 §5.2.3: octets of the count, by the version of the signature
+_FINGERPRINT_BYTES = {4: 20, 6: 32}
+
+
+def ssh_public_key(armored: bytes) -> str:
+    """``TYPE BASE64`` of the key within an SSH signature (OpenSSH's PROTOCOL.sshsig); empty when it is none."""
+    found = _SSH.match(armored)
+    try:
+        reader = ByteReader(b64_decode(found[1].replace(b"\n", b"")) if found else b"")
+        if reader.take(6) != b"SSHSIG" or reader.uint(4) != 1:
+            return ""
+        blob = reader.opaque(4)
+        name = ByteReader(blob).opaque(4)
+    except FormatError:
+        return ""
+    return f"{name.decode('ascii')} {b64_encode(blob)}" if _KEY_TYPE.match(name) else ""
+
+
+def openpgp_fingerprint(armored: bytes) -> str:
+    """The fingerprint (upper-case hex) that an OpenPGP signature names in its hashed part; empty when there is none.
+
+    It is that of the very key, often a subkey. Signatures older than GnuPG 2.1.16 name 64 bits of it at most.
+    """
+    found = _OPENPGP.match(armored)
+    try:
+        data = b64_decode(b"".join(found[1].split())) if found else b""
+        return _issuer(_subpackets(_packet(ByteReader(data))))
+    except FormatError:
+        return ""
+
+
+def _packet(reader: ByteReader) -> ByteReader:
+    """The body of the first packet, which must be a signature; empty else (RFC 9580 §4.2)."""
+    head = reader.uint(1)
+    if head & 0xC0 == 0xC0:
+        kind, length = head & 0x3F, _length(reader)
+    else:
+        kind, width = (head >> 2) & 0x0F, 1 << (head & 3)
+        length = reader.uint(width) if width < 8 else reader.remaining
+    is_signature = head & 0x80 and kind == _SIGNATURE_PACKET
+    return ByteReader(reader.take(length) if is_signature else b"")
+
+
+def _length(reader: ByteReader) -> int:
+    """RFC 9580 §4.2.1 and §5.2.3.7 agree below 224, and signatures have no partial lengths."""
+    first = reader.uint(1)
+    if first < 192:
+        return first
+    return reader.uint(4) if first == 255 else ((first - 192) << 8) + reader.uint(1) + 192
+
+
+def _subpackets(body: ByteReader) -> ByteReader:
+    """The hashed subpackets: version, type, two algorithms, then their count in octets (RFC 9580 §5.2.3)."""
+    version = body.uint(1)
+    body.take(3)
+    return ByteReader(body.opaque(_LENGTH_OF_HASHED.get(version, 0)))
+
+
+def _issuer(reader: ByteReader) -> str:
+    while reader.remaining:
+        subpacket = ByteReader(reader.take(_length(reader)))
+        if subpacket.uint(1) & 0x7F == _ISSUER_FINGERPRINT:  # the upper bit: critical
+            version = subpacket.uint(1)
+            return subpacket.take(_FINGERPRINT_BYTES.get(version, 0)).hex().upper()
+    return ""
