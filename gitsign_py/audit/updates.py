@@ -53,13 +53,20 @@ def parse_update(arguments: Sequence[str]) -> RefUpdate:
         raise UsageError("hook-usage", "the update hook takes REF OLD NEW, or Gerrit's arguments") from None
 
 
-def from_pre_commit(environment: Mapping[str, str]) -> tuple[RefUpdate, ...]:
-    """What the pre-commit framework says of a push: it keeps pre-push's input and sets variables instead."""
-    new = environment.get("PRE_COMMIT_TO_REF", "")
-    if not new:
-        return ()
+def from_pre_commit(repository: GitRepository, environment: Mapping[str, str]) -> tuple[RefUpdate, ...]:
+    """What the pre-commit framework says of a push: it keeps pre-push's input and sets variables instead.
+
+    Of a push that brings the first root it says no id (hook_impl.py, ``all_files``), only the name of what is pushed.
+    Raises FormatError ``hook-input`` when that name means nothing.
+    """
+    new, local = environment.get("PRE_COMMIT_TO_REF", ""), environment.get("PRE_COMMIT_LOCAL_BRANCH", "")
+    if not new and local:
+        out = repository.run(["rev-parse", "-q", "--verify", "--end-of-options", local], accept=(0, 1, 128))
+        new = out.decode("ascii", "replace").strip()
+        if not new:
+            raise FormatError("hook-input", "the pre-commit framework does not say what is pushed")
     ref = environment.get("PRE_COMMIT_REMOTE_BRANCH", "")
-    return (RefUpdate(ref, environment.get("PRE_COMMIT_FROM_REF", ""), new),)
+    return (RefUpdate(ref, environment.get("PRE_COMMIT_FROM_REF", ""), new),) if new else ()
 
 
 def parse_push(data: bytes) -> tuple[RefUpdate, ...]:

@@ -144,7 +144,7 @@ def _updates(
 ) -> tuple[tuple[RefUpdate, ...], tuple[Target, ...]]:
     """The updates, and the refs whose history counts as judged."""
     if name == "pre-push":
-        updates = parse_push(data) if data.strip() else from_pre_commit(os.environ)
+        updates = parse_push(data) if data.strip() else from_pre_commit(repository, os.environ)
         remote = rest[0] if rest else os.environ.get("PRE_COMMIT_REMOTE_NAME", "")
         existing = read_refs(repository, (f"refs/remotes/{remote}/",))
         existing += tuple(

@@ -247,7 +247,15 @@ def test_pre_commit_framework(server: Server) -> None:
     good = server.history.commit(old, signed="alice", files={"a": "1"})
     bad = server.history.commit(good, by="alice", files={"a": "2"})
     server.history.write(clone.path / ".git", {"refs/remotes/origin/main": old})
-    for before, tip, status in ((old, good, 0), (good, bad, 1), ("", bad, 1)):
+    whole = server.history.commit(by="carol", files={"b": "0"})  # a root: the framework names it, and gives no id
+    server.history.write(clone.path / ".git", {"refs/heads/whole": whole})
+    for before, tip, local, status in (
+        (old, good, "HEAD", 0),
+        (good, bad, "HEAD", 1),
+        ("", bad, "HEAD", 1),
+        ("", "", "whole", 1),
+        ("", "", "refs/heads/none", 1),
+    ):
         done = subprocess.run(
             entry[0].split(),
             cwd=clone.path,
@@ -255,6 +263,7 @@ def test_pre_commit_framework(server: Server) -> None:
                 **{**server.environment, "PATH": program_on_path(server)},
                 PRE_COMMIT_FROM_REF=before,
                 PRE_COMMIT_TO_REF=tip,
+                PRE_COMMIT_LOCAL_BRANCH=local,
                 PRE_COMMIT_REMOTE_BRANCH=MAIN,
                 PRE_COMMIT_REMOTE_NAME="origin",
             ),
