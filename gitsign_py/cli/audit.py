@@ -4,7 +4,6 @@ import argparse
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -13,21 +12,19 @@ from typing import TextIO
 
 from gitsign_py.audit.engine import audit_history
 from gitsign_py.audit.plan import Plan, Target, current_ref, read_refs, resolve_targets
-from gitsign_py.audit.record import Record
 from gitsign_py.audit.reports.base import Report, printable, summary_lines
 from gitsign_py.audit.reports.plain import JsonReport, NdjsonReport, TextReport
 from gitsign_py.audit.rollup import Rollup
 from gitsign_py.cli import auditing, wiring
 from gitsign_py.cli.policysource import as_config_error, load_policy
 from gitsign_py.errors import ConfigError, PolicyError, UsageError
+from gitsign_py.host.progress import counted
 from gitsign_py.host.repository import GitRepository
 from gitsign_py.policy.history import closing_policy
 from gitsign_py.policy.model import POLICY_PATH
 
 FORMATS = ("terminal", "text", "json", "ndjson", "sarif", "junit", "markdown", "html")
 _NOW_SECONDS = 5.0
-_COUNTED = 256
-_PATIENCE = 1.0  # seconds without a word that nobody minds
 _DESCRIPTION = """Judge every commit of a history, and with --tags every annotated tag: verified, unauthorised,
 identity-mismatch, bad, unsigned, unchecked, exempt, forge-merge or malformed, each with the reason."""
 _EPILOG = """examples:
@@ -63,8 +60,9 @@ def run(arguments: list[str]) -> int:
         report = _report(options, out)
         report.begin(heading)
         rollup = Rollup()
+        records = audit_history(repository, plan, prepared.resources)
         try:
-            for record in _with_progress(audit_history(repository, plan, prepared.resources), out):
+            for record in counted(records, None if out.isatty() else auditing.stderr_terminal()):
                 rollup.add(record)
                 report.record(record)
         except PolicyError as error:
@@ -73,19 +71,6 @@ def run(arguments: list[str]) -> int:
     if out is not sys.stdout:
         print(printable(f"{summary_lines(rollup)[0]}; the report is in {options.output}"), file=sys.stderr)
     return rollup.exit_status
-
-
-def _with_progress(records: Iterator[Record], out: TextIO) -> Iterator[Record]:
-    """Count on the person's terminal while the report goes elsewhere; on a terminal of its own it does so itself."""
-    if out.isatty() or not sys.stderr.isatty():
-        yield from records
-        return
-    began = time.monotonic()
-    for number, record in enumerate(records, 1):
-        if number % _COUNTED == 0 and time.monotonic() - began > _PATIENCE:
-            print(f"\r{number} judged", end="", file=sys.stderr, flush=True)
-        yield record
-    print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -141,3 +141,8 @@ def heading(repository: GitRepository, plan: Plan, prepared: Prepared, revisions
 def warn_on_stderr(text: str) -> None:
     """Print a warning."""
     print(f"gitsign-py: {text}", file=sys.stderr)
+
+
+def stderr_terminal() -> int | None:
+    """Where to draw progress: stderr, when it is a terminal."""
+    return sys.stderr.fileno() if sys.stderr is not None and sys.stderr.isatty() else None

@@ -32,7 +32,8 @@ def check_for_git(payload: bytes, signature: bytes) -> Fields:
 def check(settings: wiring.Settings, payload: bytes, signature: bytes, *, root: TrustedRoot | None = None) -> Fields:
     """Check armored ``signature`` over ``payload``. Gives ``status_lines``, ``text`` and ``exit_status``.
 
-    ``root`` is a trust root that was read already: the agent keeps it, and starts no processes of its own.
+    ``root`` is a trust root that was read already: the agent keeps it, and starts no processes of its own (it may raise
+    DeclinedError, for the client to do the work).
     """
     report = Report()
     try:
@@ -47,7 +48,7 @@ def check(settings: wiring.Settings, payload: bytes, signature: bytes, *, root: 
             )
             _check_form(payload)
             verified = verify_payload(payload, signature, _object_id(payload, signature), question, report)
-        trust, why = _trust(settings, verified, payload, signature, jobs=0 if root is None else 1)
+        trust, why = _trust(settings, verified, payload, signature, in_agent=root is not None)
     except GitsignError as error:
         return refusal(error, signature, report)
     lines = gpgstatus.good(verified.fingerprint, verified.identity, verified.time, trust)
@@ -83,13 +84,13 @@ def _object_id(payload: bytes, signature: bytes) -> str | None:
 
 
 def _trust(
-    settings: wiring.Settings, verified: VerifiedSignature, payload: bytes, signature: bytes, *, jobs: int
+    settings: wiring.Settings, verified: VerifiedSignature, payload: bytes, signature: bytes, *, in_agent: bool
 ) -> tuple[gpgstatus.Trust, str]:
     """How far the signer is trusted, and a line that says why when it is not at all."""
     if settings.config.policy or settings.config.policy_mode == "history":
         from gitsign_py.cli.gitpolicy import decide  # noqa: PLC0415 - only who has a policy pays for it
 
-        return decide(settings, verified, payload, signature, jobs=jobs)
+        return decide(settings, verified, payload, signature, in_agent=in_agent)
     lines = settings.config.allowed_signers
     if not lines:
         return "UNDEFINED", ""

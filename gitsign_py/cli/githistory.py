@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
+from gitsign_py.agent.conversation import DeclinedError
 from gitsign_py.audit.cache import FactsCache, context_of
 from gitsign_py.audit.engine import audit_history
 from gitsign_py.audit.graph import GitGraph
@@ -18,7 +19,9 @@ from gitsign_py.audit.scan import Scanned
 from gitsign_py.cli import auditing, wiring
 from gitsign_py.core.gitobject import split_commit
 from gitsign_py.errors import UncheckedError
+from gitsign_py.host.progress import counted
 from gitsign_py.host.repository import GitRepository
+from gitsign_py.host.terminal import open_terminal
 from gitsign_py.policy.facts import Decision, SignatureFacts
 from gitsign_py.policy.history import PolicyHistory
 
@@ -35,11 +38,12 @@ def judge_in_history(
     *,
     ref: str,
     trust_digest: str,
-    jobs: int = 0,
+    in_agent: bool = False,
 ) -> Decision:
-    """Judge a commit or tag whose signature left ``facts``, for ``ref``; ``jobs`` is the number of processes.
+    """Judge a commit or tag whose signature left ``facts``, for ``ref``.
 
-    Raises ConfigError ``introduction-missing``, PolicyError, and what an audit raises.
+    Raises DeclinedError for a history of which nothing is known ``in_agent``, who has neither a terminal for the count
+    nor processes to verify in; ConfigError ``introduction-missing``, PolicyError, and what an audit raises.
     """
     plan = auditing.history_plan(settings, repository)
     check_introduction(repository, plan.introduction)
@@ -57,9 +61,11 @@ def judge_in_history(
             decision = PolicyInHistory(history).judge(item, facts, (ref,))
             fresh = [item.oid] if decision.accepted and item.kind == "commit" else []
         else:
+            if in_agent and not accepted:
+                raise DeclinedError
             target = Target(ref, item.parents[0], item.oid) if item.kind == "tag" else Target(ref, item.oid)
             walk = replace(plan, targets=(target,), exclude=tuple(accepted))
-            decision, fresh = _walk(settings, repository, walk, item.oid, jobs)
+            decision, fresh = _walk(settings, repository, walk, item.oid, jobs=1 if in_agent else 0)
         if verdicts is not None:
             verdicts.put((oid, _ACCEPTED) for oid in fresh)
     return decision
@@ -91,7 +97,7 @@ def _look_back(repository: GitRepository, plan: Plan, commits: Sequence[str], ve
 
 
 def _walk(
-    settings: wiring.Settings, repository: GitRepository, plan: Plan, wanted: str, jobs: int
+    settings: wiring.Settings, repository: GitRepository, plan: Plan, wanted: str, *, jobs: int
 ) -> tuple[Decision, list[str]]:
     """Judge by the engine; gives the decision about ``wanted`` and the commits that were accepted."""
     decision: Decision | None = None
@@ -99,7 +105,9 @@ def _walk(
     with ExitStack() as stack:  # the cache of signatures is closed before verdicts are written to the same file
         wishes = auditing.Wishes(jobs=jobs)
         prepared = auditing.prepare(stack, settings, repository, wishes, warn=auditing.warn_on_stderr)
-        for record in audit_history(repository, plan, prepared.resources):
+        terminal = stack.enter_context(open_terminal(settings.environment, log_path=None, now=wiring.now))
+        records = audit_history(repository, plan, prepared.resources)
+        for record in counted(records, terminal.descriptor, "commits of the history judged"):
             if record.oid == wanted:
                 decision = Decision(record.verdict, record.reason, record.message, record.rule, record.principal)
             if record.accepted and record.kind == "commit":

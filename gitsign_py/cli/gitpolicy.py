@@ -21,13 +21,13 @@ from gitsign_py.verification.result import VerifiedSignature
 
 
 def decide(
-    settings: wiring.Settings, verified: VerifiedSignature, payload: bytes, signature: bytes, *, jobs: int = 0
+    settings: wiring.Settings, verified: VerifiedSignature, payload: bytes, signature: bytes, *, in_agent: bool = False
 ) -> tuple[Trust, str]:
     """Judge a ``signature`` that verified, over ``payload``; gives the trust and, when it is none, why.
 
-    ``jobs`` is the number of processes that may verify a history (0: all cores). Raises ConfigError, PolicyError for
-    a policy that cannot be read, FormatError, UncheckedError for what the policy needs and the repository does not
-    have.
+    ``in_agent`` says that this is the agent, who leaves long walks to its client (DeclinedError). Raises ConfigError,
+    PolicyError for a policy that cannot be read, FormatError, UncheckedError for what the policy needs and the
+    repository does not have.
     """
     if not payload.startswith((b"tree ", b"object ")):
         return "UNDEFINED", ""  # a push certificate: policies speak about commits and tags
@@ -38,7 +38,9 @@ def decide(
 
             source = "policy in the history"
             facts, digest = facts_of(verified), verified.trusted_root_digest
-            decision = judge_in_history(settings, repository, item, facts, ref=ref, trust_digest=digest, jobs=jobs)
+            decision = judge_in_history(
+                settings, repository, item, facts, ref=ref, trust_digest=digest, in_agent=in_agent
+            )
         else:
             source = settings.config.policy
             decision = _by_fixed_policy(settings, repository, item, verified, ref)

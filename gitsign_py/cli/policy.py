@@ -16,6 +16,7 @@ from gitsign_py.cli.audit import is_in_history, with_policy
 from gitsign_py.cli.policyinit import run_init
 from gitsign_py.cli.policysource import read_policy_bytes
 from gitsign_py.errors import UsageError
+from gitsign_py.host.progress import counted
 from gitsign_py.host.repository import GitRepository
 from gitsign_py.policy.cases import CASES_PATH, parse_cases, run_cases
 from gitsign_py.policy.model import POLICY_PATH
@@ -122,7 +123,7 @@ def _audited(
 ) -> Iterator[Record]:
     wishes = auditing.Wishes(options.trusted_root, options.offline)
     prepared = auditing.prepare(stack, settings, repository, wishes, warn=auditing.warn_on_stderr)
-    return audit_history(repository, plan, prepared.resources)
+    return counted(audit_history(repository, plan, prepared.resources), auditing.stderr_terminal())
 
 
 def _told(record: Record, ref: str) -> str:

@@ -11,6 +11,7 @@ from gitsign_py.cli import auditing, wiring
 from gitsign_py.core.foreignsig import openpgp_fingerprint, ssh_public_key
 from gitsign_py.core.gitobject import split_object
 from gitsign_py.errors import FormatError, UsageError
+from gitsign_py.host.progress import counted
 from gitsign_py.host.repository import GitRepository
 from gitsign_py.policy.propose import Observed, describe_unchecked, propose
 from gitsign_py.policy.sshkey import ssh_fingerprint
@@ -26,7 +27,8 @@ def run_init(options: argparse.Namespace) -> int:
         targets, exclude = resolve_targets(repository, tuple(options.revisions))
         wishes = auditing.Wishes(options.trusted_root, options.offline)
         prepared = auditing.prepare(stack, settings, repository, wishes, warn=auditing.warn_on_stderr)
-        for record in audit_history(repository, Plan(targets, exclude), prepared.resources):
+        records = audit_history(repository, Plan(targets, exclude), prepared.resources)
+        for record in counted(records, auditing.stderr_terminal()):
             history.add(record)
             witness.look(record)
     seen = tuple(witness.seen.values())

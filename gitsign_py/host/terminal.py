@@ -52,6 +52,11 @@ class Terminal:
         return self._descriptor is not None
 
     @property
+    def descriptor(self) -> int | None:
+        """The open terminal, for what draws on it, while this process is in the foreground."""
+        return self._descriptor if self.interactive else None
+
+    @property
     def interactive(self) -> bool:
         """Whether a person can answer: there is a terminal, and this process may read from it.
 

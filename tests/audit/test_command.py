@@ -1,18 +1,12 @@
 """``gitsign-py audit`` and ``gitsign-py policy`` as a person runs them."""
 
-import io
 import json
-import os
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from gitsign_py.audit.record import Record
-from gitsign_py.cli.audit import _with_progress
 from gitsign_py.core.trust import format_trusted_root
 from tests.audit.conftest import POLICY, Audited
 from tests.support.gitrepo import environment
@@ -171,19 +165,3 @@ def test_a_report_that_goes_to_a_file_is_announced(every: Audited, folder: Path)
     assert done.returncode == 0
     assert done.stdout == ""
     assert done.stderr == "1 judged: 1 verified; the report is in page.html\n"
-
-
-def test_long_work_is_counted_on_the_persons_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    def slow_records() -> Iterator[Record]:
-        for number in range(600):
-            if number == 300:
-                time.sleep(1.1)
-            yield Record("0" * 40, "verified")
-
-    screen, terminal = os.openpty()
-    with os.fdopen(terminal, "w") as stderr:
-        monkeypatch.setattr(sys, "stderr", stderr)
-        assert len(list(_with_progress(slow_records(), io.StringIO()))) == 600
-        said = os.read(screen, 4096)
-    os.close(screen)
-    assert said == b"\r512 judged\r\x1b[K"

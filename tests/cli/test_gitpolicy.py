@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -264,20 +265,32 @@ def test_fixed_policy_has_an_introduction_too(repo: tuple[ScratchRepo, History])
 
 
 def test_the_agent_says_the_same(governed: Governed, tmp_path: Path) -> None:
-    """The agent judges a history by itself, cold and warm, and starts no processes for that."""
+    """The agent judges a history by itself, but a long one of which it knows nothing it leaves to git's."""
+    far = governed.named["bob may"][0]
+    for number in range(260):
+        far = governed.history.commit(far, by="bob", signed="bob", files={"b": str(number)})
+    governed.history.write(governed.repo.path / ".git", {"refs/heads/far": far})
+    governed.named["far"] = far, True
     program = str(governed.folder / "gitsign-py")
     env = environment(XDG_CACHE_HOME=str(governed.folder / "agent-cache"), XDG_RUNTIME_DIR=str(tmp_path / "run"))
     (tmp_path / "run").mkdir(mode=0o700)
     governed.repo.git("config", "gitsign.agent", "on")
     subprocess.run([program, "agent", "start"], env=env, cwd=governed.repo.path, check=True, capture_output=True)
     try:
-        fields = client.context(env, str(governed.repo.path))
-        for name in ("good after bad", "adds itself", "bob may", "good after bad"):
-            signed = split_commit(governed.history.objects[governed.named[name][0]].data)
-            request = {**fields, "payload": signed.payload, "signature": signed.signature or b""}
-            reply = client.try_verify(client.socket_path(env), request)
+        asked = partial(ask_agent, governed, env)
+        assert asked("far") is None
+        assert governed.repo.run("verify-commit", far, stdin=b"", **env).returncode == 0
+        for name in ("far", "good after bad", "adds itself", "bob may", "good after bad"):
+            reply = asked(name)
             assert reply is not None, name
-            assert reply["status"] == b"ok", reply
-            assert (b"TRUST_FULLY" in reply["status_lines"]) == governed.named[name][1], (name, reply)
+            assert (b"TRUST_FULLY" in reply["status_lines"]) == governed.named[name][1], name
     finally:
         subprocess.run([program, "agent", "stop"], env=env, cwd=governed.repo.path, check=True, capture_output=True)
+
+
+def ask_agent(governed: Governed, env: dict[str, str], name: str) -> dict[str, bytes] | None:
+    """What the agent answers about a commit; None when it leaves the work to us."""
+    signed = split_commit(governed.history.objects[governed.named[name][0]].data)
+    fields = client.context(env, str(governed.repo.path))
+    request = {**fields, "payload": signed.payload, "signature": signed.signature or b""}
+    return client.try_verify(client.socket_path(env), request)
