@@ -17,6 +17,7 @@ from gitsign_py.policy.facts import ACCEPTED, VERDICTS
 NEW_DAYS = 30
 _MAX_KINDS = 20_000  # authors beyond that are counted together
 _MAX_DAYS = 40_000
+_TAGS = "refs/tags/"
 
 
 class Run(NamedTuple):
@@ -148,6 +149,15 @@ class Rollup:
         for day, (commits, accepted) in self._days.items():
             _count(months.setdefault(_month(day), Month()), commits, accepted)
         return months
+
+    def by_ref(self) -> list[tuple[str, Month]]:
+        """Sums by ref for people, the largest first; tags, each of which is judged for itself, stand together."""
+        sums: dict[str, Month] = {}
+        tags = sum(ref.startswith(_TAGS) for ref in self.branches)
+        for ref, found in self.branches.items():
+            name = f"{tags} tags" if tags > 1 and ref.startswith(_TAGS) else ref
+            _count(sums.setdefault(name, Month()), found.commits, found.accepted)
+        return sorted(sums.items(), key=lambda item: -item[1].commits)
 
     @property
     def total(self) -> int:

@@ -57,7 +57,7 @@ def run(arguments: list[str]) -> int:
         named = options.revisions or (["all refs"] if options.all else ["HEAD"])
         heading = auditing.heading(repository, plan, prepared, named)
         out = stack.enter_context(_output(options.output))
-        report = _report(options, out)
+        report = _report(options, out, stack)
         report.begin(heading)
         rollup = Rollup()
         records = audit_history(repository, plan, prepared.resources)
@@ -261,13 +261,15 @@ def _umask() -> int:
     return mask
 
 
-def _report(options: argparse.Namespace, out: TextIO) -> Report:
+def _report(options: argparse.Namespace, out: TextIO, stack: ExitStack) -> Report:
     """The format that was asked for; those that few ask for are loaded here, since rich alone costs 70 ms."""
     name = options.format or ("terminal" if out.isatty() else "text")
     if name == "terminal":
         from gitsign_py.audit.reports.terminal import TerminalReport  # noqa: PLC0415
 
-        return TerminalReport(out)
+        table = TerminalReport(out)
+        stack.callback(table.stop)
+        return table
     if name in ("sarif", "junit", "markdown", "html"):
         return _document(name, out)
     simple: dict[str, Report] = {"json": JsonReport(out), "ndjson": NdjsonReport(out)}

@@ -1,6 +1,7 @@
 """``gitsign-py audit`` and ``gitsign-py policy`` as a person runs them."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -165,3 +166,27 @@ def test_a_report_that_goes_to_a_file_is_announced(every: Audited, folder: Path)
     assert done.returncode == 0
     assert done.stdout == ""
     assert done.stderr == "1 judged: 1 verified; the report is in page.html\n"
+
+
+def test_a_terminal_gets_its_cursor_back(every: Audited, folder: Path) -> None:
+    """Also when the audit ends in the middle, here because a commit's parent is gone."""
+    parent = every.named["unsigned"]
+    (folder / "repo/.git/objects" / parent[:2] / parent[2:]).unlink()
+    screen, terminal = os.openpty()
+    env = environment(
+        HOME=str(folder), GITSIGN_TRUSTED_ROOT=str(folder / "root.json"), PYTHONPATH=str(ROOT), TERM="xterm"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "gitsign_py", "audit", "--offline", "--no-cache"],
+        cwd=folder / "repo",
+        env=env,
+        stdout=terminal,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(terminal)
+    said = os.read(screen, 1 << 16)
+    os.close(screen)
+    assert done.returncode == 3, done.stderr
+    assert b"\x1b[?25l" in said, "the bar hides it"
+    assert said.rindex(b"\x1b[?25h") > said.rindex(b"\x1b[?25l")

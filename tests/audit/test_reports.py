@@ -8,7 +8,9 @@ import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TextIO
+from xml.etree import ElementTree
 
+import cmarkgfm
 import jsonschema
 import pytest
 import xmlschema
@@ -23,6 +25,7 @@ from gitsign_py.audit.reports.sarif import SarifReport
 from gitsign_py.audit.reports.terminal import TerminalReport
 from gitsign_py.audit.rollup import Rollup
 from gitsign_py.policy.facts import VERDICTS
+from tests.support.webdriver import AVAILABLE, chromium
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "docs" / "schemas"
 PUBLISHED = Path(__file__).resolve().parents[1] / "schemas"
@@ -130,11 +133,29 @@ def test_junit() -> None:
 
 
 def test_markdown_has_no_markup_from_commits() -> None:
-    text, _ = write(MarkdownReport, all_records())
-    assert "<script>" not in text
-    assert "[l](u)" not in text
+    """As GitHub renders it: what a commit says is text in a cell, whatever it looks like."""
+    looks = "https://evil.example www.evil.example bob@evil.example @all #1 <b>x</b> [a](b) ![i](u) `` ~~s~~ | *b* &lt;"
+    evil = record(95, "bad", subject=looks, message=looks, identity=looks)
+    text, _ = write(MarkdownReport, [*all_records(), evil, record(96, "bad", subject="`", identity="``` x")])
+    page = ElementTree.fromstring(f"<body>{cmarkgfm.github_flavored_markdown_to_html(text)}</body>")
+    assert {element.tag for element in page.iter()} == {
+        "body",
+        "h2",
+        "p",
+        "strong",
+        "code",
+        "blockquote",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+    }
+    rows = [["".join(cell.itertext()) for cell in row.iter("td")] for row in page.iter("tr")]
+    assert [f"{95:040x}"[:12], "bad", looks, looks, looks] in rows
+    assert [f"{96:040x}"[:12], "bad", "it is bad", "``` x", "`"] in rows
     assert "\x1b" not in text
-    assert text.count("\n| `") == 7
     long, _ = write(MarkdownReport, (record(number, "bad") for number in range(150)))
     assert "… and 50 more" in long
 
@@ -187,6 +208,29 @@ def test_html_in_a_real_browser(tmp_path: Path) -> None:
     assert "alert(1)&lt;/script&gt;" in dom
 
 
+@pytest.mark.skipif(not AVAILABLE, reason="chromium and chromedriver are not installed")
+def test_html_is_readable_at_every_width(tmp_path: Path) -> None:
+    """No line of a verdict is broken, nothing is cut off on a phone, and it sorts and filters."""
+    wide = "x" * 200
+    more = [record(500 + n, "identity-mismatch", subject=wide, identity=wide, issuer=wide, ref=wide) for n in range(3)]
+    path = tmp_path / "audit.html"
+    path.write_text(write(HtmlReport, [*all_records(), *more])[0])
+    with chromium(tmp_path) as browser:
+        for width in (360, 1280):
+            size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
+            browser.call("POST", "/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": size})
+            browser.open(path.as_uri())
+            assert browser.script("return document.documentElement.scrollWidth") <= width
+            lines = (
+                "return [...document.querySelectorAll('td:nth-child(2) bdi')].map((one) => one.getClientRects().length)"
+            )
+            assert set(browser.script(lines)) == {1}
+            browser.click("button[data-column='1']")
+            assert browser.text("tbody#body tr:first-child").split()[1] == "bad"
+            browser.type("#search", "identity-mis")
+            assert browser.text("#shown") == "4 of 4 shown"
+
+
 def test_html_leaves_out_accepted_rows_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gitsign_py.audit.reports.html.MAX_ROWS", 3)
     text, _ = write(HtmlReport, [*(record(number) for number in range(5)), record(9, "bad")])
@@ -197,12 +241,14 @@ def test_html_leaves_out_accepted_rows_only(monkeypatch: pytest.MonkeyPatch) -> 
 def test_branches_are_listed_where_there_are_several() -> None:
     some = [record(n, "bad" if n == 1 else "verified", ref=f"refs/heads/<b>{n // 3}") for n in range(6)]
     html, text = write(HtmlReport, some)[0], write(TextReport, some)[0]
-    assert "<td>refs/heads/&lt;b&gt;0</td><td class=n>3</td><td class=n>2</td>" in html
+    assert "<td><bdi>refs/heads/&lt;b&gt;0</bdi></td><td class=n>3</td><td class=n>2</td>" in html
     assert "by ref: refs/heads/<b>0 2 of 3, refs/heads/<b>1 3 of 3\n" in text
     many = [record(n, ref=f"refs/heads/{n}") for n in range(60)]
     assert "10 more refs are not listed" in write(HtmlReport, many)[0]
     assert "and 50 more refs" in write(TextReport, many)[0]
     assert "by ref" not in write(TextReport, some[:2])[0]
+    tags = [record(n, kind="tag", ref=f"refs/tags/{n}") for n in range(60)]
+    assert "by ref: 60 tags 60 of 60, refs/heads/<b>0 1 of 1\n" in write(TextReport, [*tags, some[0]])[0]
 
 
 def test_rollup_sums() -> None:

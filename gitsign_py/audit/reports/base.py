@@ -71,11 +71,11 @@ def summary_lines(rollup: Rollup) -> list[str]:
     """The sums in plain words."""
     counts = ", ".join(f"{count} {verdict}" for verdict, count in rollup.verdicts.most_common())
     lines = [f"{rollup.total} judged: {counts or 'nothing'}", f"coverage {rollup.coverage:.1f} %"]
-    if len(rollup.branches) > 1:
-        largest = sorted(rollup.branches.items(), key=lambda item: -item[1].commits)[:_MAX_BRANCHES]
-        counts = ", ".join(f"{printable(ref)} {found.accepted} of {found.commits}" for ref, found in largest)
-        more = len(rollup.branches) - len(largest)
-        lines.append(f"by ref: {counts}" + (f" and {more} more refs" if more else ""))
+    refs = rollup.by_ref()
+    if len(refs) > 1:
+        counts = ", ".join(f"{printable(ref)} {sums.accepted} of {sums.commits}" for ref, sums in refs[:_MAX_BRANCHES])
+        more = len(refs) - _MAX_BRANCHES
+        lines.append(f"by ref: {counts}" + (f" and {more} more refs" if more > 0 else ""))
     run = rollup.longest_run()
     if run.length > 1:
         lines.append(f"longest unsigned run: {run.length} commits, {run.first[:12]} to {run.last[:12]}")

@@ -17,6 +17,7 @@ MAX_ROWS = 20_000
 _CHART_WIDTH, _CHART_HEIGHT, _MAX_BARS = 720, 140, 120
 _MAX_BRANCHES = 50
 _COLUMNS = ("commit", "verdict", "why", "signer", "issuer", "time", "log index", "author", "subject")
+_CELLS = (("commit",), ("verdict",), ("why",), ("signer", "issuer"), ("time", "log index"), ("subject", "author"))
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
@@ -101,7 +102,7 @@ def _facts(heading: Heading, rollup: Rollup) -> str:
 
 
 def _chart(months: list[tuple[str, Month]]) -> str:
-    """Bars of commits a month: the accepted part below, the rest on top."""
+    """Bars of commits a month: the accepted part below, the rest on top. Words stand outside, where nothing scales."""
     shown = months[-_MAX_BARS:]
     if not shown:
         return ""
@@ -109,11 +110,12 @@ def _chart(months: list[tuple[str, Month]]) -> str:
     width = _CHART_WIDTH / len(shown)
     bars = "".join(_bar(number, width, name, month, highest) for number, (name, month) in enumerate(shown))
     first, last = escape(shown[0][0]), escape(shown[-1][0])
-    baseline = _CHART_HEIGHT + 14
+    legend = '<span class="accepted">accepted</span> <span class="rest">not accepted</span>'
     return (
-        f'<h2>Coverage over time</h2>\n<svg viewBox="0 0 {_CHART_WIDTH} {_CHART_HEIGHT + 20}" role="img" '
-        f'aria-label="commits a month, accepted and not">{bars}<text x="0" y="{baseline}">{first}</text>'
-        f'<text x="{_CHART_WIDTH}" y="{baseline}" text-anchor="end">{last}</text></svg>\n'
+        f'<h2>Coverage over time</h2>\n<figure><svg viewBox="0 0 {_CHART_WIDTH} {_CHART_HEIGHT}" role="img" '
+        f'preserveAspectRatio="none" aria-label="commits a month, accepted and not">{bars}</svg>'
+        f"<figcaption><span>{first}</span><span>commits a month, at most {highest}: {legend}</span>"
+        f"<span>{last}</span></figcaption></figure>\n"
     )
 
 
@@ -133,38 +135,38 @@ def _signers(rollup: Rollup) -> str:
     if not rollup.identities:
         return ""
     rows = "".join(
-        f"<tr><td>{escape(printable(who))}</td><td>{escape(printable(issuer))}</td><td class=n>{seen.commits}</td>"
-        f"<td>{seen.first[:10]}</td><td>{seen.last[:10]}</td></tr>"
+        f"<tr><td><bdi>{escape(printable(who))}</bdi><small>{escape(printable(issuer))}</small></td>"
+        f"<td class=n>{seen.commits}</td><td class=n>{seen.first[:10]}</td><td class=n>{seen.last[:10]}</td></tr>"
         for (who, issuer), seen in sorted(rollup.identities.items(), key=lambda item: -item[1].commits)
     )
-    head = "".join(f"<th>{name}</th>" for name in ("signer", "issuer", "commits", "first", "last"))
-    return f'<h2>Who signed</h2>\n<table class="signers"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>\n'
+    return f"<h2>Who signed</h2>\n{_sums('signer', ('signed', 'first', 'last'), rows)}\n"
 
 
 def _branches(rollup: Rollup) -> str:
-    """Where there are several: each commit counted for one of them; the largest come first."""
-    if len(rollup.branches) < 2:
+    """Where there are several: each commit counted for one of them; the largest come first, tags together."""
+    found = rollup.by_ref()
+    if len(found) < 2:
         return ""
-    largest = sorted(rollup.branches.items(), key=lambda item: -item[1].commits)[:_MAX_BRANCHES]
     rows = "".join(
-        f"<tr><td>{escape(printable(ref))}</td><td class=n>{found.commits}</td><td class=n>{found.accepted}</td></tr>"
-        for ref, found in largest
+        f"<tr><td><bdi>{escape(printable(name))}</bdi></td><td class=n>{sums.commits}</td>"
+        f"<td class=n>{sums.accepted}</td></tr>"
+        for name, sums in found[:_MAX_BRANCHES]
     )
-    head = "".join(f"<th>{name}</th>" for name in ("ref", "counted", "accepted"))
-    left_out = len(rollup.branches) - len(largest)
-    more = f"<p>{left_out} more refs are not listed</p>" if left_out else ""
-    return (
-        f'<h2>Branches</h2>\n<table class="signers"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}\n'
-    )
+    left_out = len(found) - _MAX_BRANCHES
+    more = f"<p>{left_out} more refs are not listed</p>" if left_out > 0 else ""
+    return f"<h2>By ref</h2>\n{_sums('ref', ('counted', 'accepted'), rows)}{more}\n"
+
+
+def _sums(name: str, numbers: tuple[str, ...], rows: str) -> str:
+    head = f"<th>{name}</th>" + "".join(f"<th class=n>{number}</th>" for number in numbers)
+    return f'<table class="sums"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
 
 
 def _table(rollup: Rollup, left_out: int) -> str:
     options = "".join(
         f'<option value="{verdict}">{verdict}</option>' for verdict in VERDICTS if rollup.verdicts[verdict]
     )
-    head = "".join(
-        f'<th><button type="button" data-column="{at}">{name}</button></th>' for at, name in enumerate(_COLUMNS)
-    )
+    head = "".join(f'<th class="{names[0]}">{" ".join(map(_button, names))}</th>' for names in _CELLS)
     more = f"<p>{left_out} more accepted commits are not listed (--format ndjson has all).</p>" if left_out else ""
     return (
         '<h2>Commits and tags</h2>\n<form class="filter"><label>verdict <select id="verdict"><option value="">all'
@@ -174,3 +176,7 @@ def _table(rollup: Rollup, left_out: int) -> str:
         f'<p><button type="button" id="more">show more</button></p>{more}'
         f"<noscript><p>The list of commits needs a script; the sums above do not.</p></noscript>\n"
     )
+
+
+def _button(name: str) -> str:
+    return f'<button type="button" data-column="{_COLUMNS.index(name)}">{name}</button>'

@@ -1,5 +1,6 @@
 """Markdown for the summary page of a CI run."""
 
+import re
 from typing import TextIO
 
 from gitsign_py.audit.record import Record
@@ -7,6 +8,7 @@ from gitsign_py.audit.reports.base import Heading, printable, sentence
 from gitsign_py.audit.rollup import Rollup
 
 MAX_LISTED = 100
+_BACKTICKS = re.compile("`+")
 _MARKS = {"verified": "✅", "exempt": "☑️", "forge-merge": "☑️", "unchecked": "❔"}
 
 
@@ -20,12 +22,11 @@ class MarkdownReport:
 
     def begin(self, heading: Heading) -> None:
         """The title and what was audited."""
-        revisions = ", ".join(f"`{_code(name)}`" for name in heading.revisions)
-        self._out.write(
-            f"## Signatures of {_text(heading.repository)}\n\n{revisions}; policy: {_text(heading.policy)}\n\n"
-        )
+        revisions = ", ".join(map(_quoted, heading.revisions))
+        self._out.write(f"## Signatures of {_quoted(heading.repository)}\n\n{revisions}; ")
+        self._out.write(f"policy: {_quoted(heading.policy)}\n\n")
         for notice in heading.notices:
-            self._out.write(f"> {_text(notice)}\n\n")
+            self._out.write(f"> {_quoted(notice)}\n\n")
 
     def record(self, record: Record) -> None:
         """Keep a row for what is not accepted."""
@@ -34,8 +35,9 @@ class MarkdownReport:
         if len(self._rows) >= MAX_LISTED:
             self._left_out += 1
             return
-        cells = (f"`{record.oid[:12]}`", record.verdict, sentence(record), record.identity, record.subject)
-        self._rows.append("| " + " | ".join((cells[0], *map(_text, cells[1:]))) + " |")
+        told = (sentence(record), record.identity, record.subject)
+        cells = (f"`{record.oid[:12]}`", record.verdict, *map(_quoted, told))
+        self._rows.append(f"| {' | '.join(cells)} |")
 
     def end(self, rollup: Rollup) -> None:
         """The tables."""
@@ -50,11 +52,14 @@ class MarkdownReport:
             self._out.write(f"\n… and {self._left_out} more\n")
 
 
-def _text(text: str) -> str:
-    """Text out of commits is not markup: no links, images, mentions or HTML come out of it."""
-    escaped = printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "".join(f"\\{char}" if char in "\\`*_{}[]()#+!|~@" else char for char in escaped)
+def _quoted(text: str) -> str:
+    """Text out of commits as a code span (GFM 6.3): nothing in it is a link, an image, a mention or HTML.
 
-
-def _code(text: str) -> str:
-    return printable(text).replace("`", "'").replace("|", "\\|")
+    Escapes alone would not do: what looks like an address is made a link after they are gone (GFM 6.9).
+    """
+    safe = printable(text).strip()
+    if not safe:
+        return ""
+    longest = max((len(run) for run in _BACKTICKS.findall(safe)), default=0)
+    fence, space = "`" * (longest + 1), " " if longest else ""
+    return fence + space + safe.replace("|", "\\|") + space + fence

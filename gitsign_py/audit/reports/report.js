@@ -6,17 +6,26 @@ const search = document.getElementById("search");
 const more = document.getElementById("more");
 const accepted = new Set(["verified", "exempt", "forge-merge"]);
 const page = 200;
+const cells = [[0], [1], [2], [3, 4], [5, 6], [8, 7]];  // what stands in a cell, and small below it
 let column = -1, descending = false, limit = page, found = rows;
 
 function rowElement(row) {
   const element = document.createElement("tr");
   if (!accepted.has(row[1])) element.className = row[1] === "unchecked" ? "unchecked" : "refused";
-  row.forEach((value, at) => {
+  for (const [main, below] of cells) {
     const cell = document.createElement("td");
-    cell.textContent = at === 0 ? value.slice(0, 12) : value === null ? "" : String(value);
-    if (at === 0) cell.title = value;
+    if (row[main] !== "") cell.append(isolated("bdi", main === 0 ? row[0].slice(0, 12) : row[main]));
+    if (main === 0) cell.title = row[0];
+    if (below !== undefined && row[below] !== null && row[below] !== "") cell.append(isolated("small", row[below]));
     element.append(cell);
-  });
+  }
+  return element;
+}
+
+function isolated(name, value) {  // text that runs from right to left turns nothing around it
+  const element = document.createElement(name);
+  element.dir = "auto";
+  element.textContent = String(value);
   return element;
 }
 

@@ -12,6 +12,7 @@ from gitsign_py.audit.reports.base import Heading, printable, sentence, summary_
 from gitsign_py.audit.rollup import Rollup
 
 MAX_LISTED = 60
+_MAX_SUBJECT = 60  # columns
 _STYLES = {"verified": "green", "exempt": "green", "forge-merge": "green", "unchecked": "yellow"}
 
 
@@ -36,7 +37,8 @@ class TerminalReport:
     def begin(self, heading: Heading) -> None:
         """Say what is audited, and start the bar."""
         where = f"{printable(heading.repository)}: {', '.join(map(printable, heading.revisions))}"
-        self._console.print(Text(f"audit of {where}\npolicy: {heading.policy}; trust root: {heading.trust_root}"))
+        self._console.print(Text(f"audit of {where}"))
+        self._console.print(Text(printable(f"policy: {heading.policy}; trust root: {heading.trust_root}")))
         for notice in heading.notices:
             self._console.print(Text(f"note: {printable(notice)}", style="yellow"))
         self._progress.start()
@@ -53,9 +55,13 @@ class TerminalReport:
         else:
             self._left_out += 1
 
+    def stop(self) -> None:
+        """Take the bar away and give the cursor back, however the audit ends."""
+        self._progress.stop()
+
     def end(self, rollup: Rollup) -> None:
         """The tables."""
-        self._progress.stop()
+        self.stop()
         if self._rows:
             self._console.print(self._refused())
         if self._left_out:
@@ -67,15 +73,25 @@ class TerminalReport:
             self._console.print(Text(line, style=style))
 
     def _refused(self) -> Table:
-        table = Table("commit", "verdict", "why", "subject", title="not accepted", title_justify="left")
+        table = _table("not accepted", "commit", "verdict", "why", "subject")
         for record in self._rows:
             verdict = Text(record.verdict, style=_STYLES.get(record.verdict, "red"))
-            table.add_row(record.oid[:12], verdict, Text(sentence(record)), Text(printable(record.subject)))
+            subject = Text(printable(record.subject))
+            subject.truncate(_MAX_SUBJECT, overflow="ellipsis")
+            table.add_row(record.oid[:12], verdict, Text(sentence(record)), subject)
         return table
 
 
+def _table(title: str, *names: str) -> Table:
+    """A table that breaks what is too long for its column, and leaves out nothing."""
+    table = Table(title=title, title_justify="left")
+    for name in names:
+        table.add_column(name, overflow="fold", justify="right" if name == "signed" else "left")
+    return table
+
+
 def _signers(rollup: Rollup) -> Table:
-    table = Table("signer", "issuer", "commits", "first", "last", title="who signed", title_justify="left")
+    table = _table("who signed", "signer", "issuer", "signed", "first", "last")
     for (who, issuer), seen in sorted(rollup.identities.items(), key=lambda item: -item[1].commits)[:20]:
         table.add_row(Text(printable(who)), Text(printable(issuer)), str(seen.commits), seen.first[:10], seen.last[:10])
     return table
