@@ -93,15 +93,20 @@ def resolve_targets(repository: GitRepository, words: tuple[str, ...]) -> tuple[
     return tuple(targets), tuple(exclude)
 
 
+def _unknown(word: str) -> UsageError:
+    words = f"git knows no revision {word!r}"
+    return UsageError("revision-unknown", words if word != "HEAD" else "HEAD names no commit: there is none here yet")
+
+
 def _parse(repository: GitRepository, word: str) -> list[str]:
     if not word or word.startswith("-") or "\n" in word:
-        raise UsageError("revision-unknown", f"git knows no revision {word!r}")
+        raise _unknown(word)
     try:
         found = repository.run(["rev-parse", "--revs-only", "--end-of-options", word]).decode("ascii").split()
     except UncheckedError as error:
-        raise UsageError("revision-unknown", f"git knows no revision {word!r}") from error
+        raise _unknown(word) from error
     if not found:
-        raise UsageError("revision-unknown", f"git knows no revision {word!r}")
+        raise _unknown(word)
     return found
 
 

@@ -8,6 +8,8 @@ stderr and an exit status:
 70 an error of ours; 130 interrupted.
 """
 
+import errno
+import os
 import sys
 
 from gitsign_py.errors import (
@@ -43,12 +45,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "debug": ("debug", "look at the identity token that would be used"),
     "version": ("version", "print the version and the configuration"),
 }
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _OWN_OPTIONS = {"--help": "help", "-h": "help", "help": "help"}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program with ``arguments`` (``sys.argv`` without the program's name); gives the exit status."""
     given = sys.argv[1:] if arguments is None else arguments
+    _open_closed_streams()
     try:
         status = _run(given)
         sys.stdout.flush()
@@ -62,8 +66,24 @@ def main(arguments: list[str] | None = None) -> int:
         _complain(line_of(error))
         return exit_status(error)
     except Exception as error:  # noqa: BLE001 - the last line of defence: never a traceback
-        return _internal(error)
+        return _unwritable(error) if isinstance(error, OSError) and error.errno in _FULL else _internal(error)
     return status
+
+
+def _open_closed_streams() -> None:
+    """Give what was started with a closed stream one that leads nowhere.
+
+    Else the next file that is opened takes its number, and git's or our own output goes into that file; and Python
+    prints what is for a missing stderr to stdout.
+    """
+    if sys.stdin is not None and sys.stdout is not None and sys.stderr is not None:
+        return
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115 - pathlib costs 10 ms
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
 
 
 def _run(arguments: list[str]) -> int:
@@ -111,6 +131,18 @@ def _complain(line: str) -> None:
         print(f"gitsign-py: {line}", file=sys.stderr)
     except OSError:
         pass  # nobody listens; the exit status still tells
+
+
+def _unwritable(error: OSError) -> int:
+    """A full disk is no error of ours. What is buffered for it would fail once more at the program's end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    where = f" to {error.filename}" if error.filename else ""
+    full = ConfigError("output-unwritable", f"cannot write{where}: {error.strerror}", hint="free some space there")
+    _complain(line_of(full))
+    return exit_status(full)
 
 
 def _internal(error: Exception) -> int:

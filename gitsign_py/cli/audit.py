@@ -16,7 +16,7 @@ from gitsign_py.audit.reports.base import Report, printable, summary_lines
 from gitsign_py.audit.reports.plain import JsonReport, NdjsonReport, TextReport
 from gitsign_py.audit.rollup import Rollup
 from gitsign_py.cli import auditing, wiring
-from gitsign_py.cli.policysource import as_config_error, load_policy
+from gitsign_py.cli.policysource import as_config_error, configured_policy, load_policy
 from gitsign_py.errors import ConfigError, PolicyError, UsageError
 from gitsign_py.host.progress import counted
 from gitsign_py.host.repository import GitRepository
@@ -176,12 +176,15 @@ def with_policy(
         raise UsageError("audit-policy", "--in-history does not go together with --policy or --no-policy")
     if is_in_history(settings, options):
         return _in_history(repository, plan, introduction, newest or "HEAD")
-    name = "" if options.no_policy else options.policy or settings.config.policy
-    if not name:
+    configured = "" if options.no_policy else settings.config.policy
+    if not (options.policy or configured):
         _hint(repository)
         return replace(plan, introduction=_full(repository, introduction) if options.introduction else "")
     try:
-        policy = load_policy(repository, name)
+        if options.policy:
+            policy = load_policy(repository, options.policy)
+        else:
+            policy = configured_policy(repository, configured)
     except PolicyError as error:
         raise as_config_error(error) from error
     return replace(plan, policy=policy, introduction=_full(repository, options.introduction or policy.introduction))

@@ -9,7 +9,7 @@ from gitsign_py.audit.judges import BEFORE_INTRODUCTION, commit_facts
 from gitsign_py.audit.plan import current_ref
 from gitsign_py.audit.scan import Scanned, scan
 from gitsign_py.cli import wiring
-from gitsign_py.cli.policysource import load_policy
+from gitsign_py.cli.policysource import configured_policy
 from gitsign_py.core.gitobject import join_commit, join_tag, object_id, split_object
 from gitsign_py.core.gpgstatus import Trust
 from gitsign_py.host.repository import GitRepository
@@ -66,7 +66,7 @@ def _scanned(repository: GitRepository, payload: bytes, signature: bytes) -> tup
 def _by_fixed_policy(
     settings: wiring.Settings, repository: GitRepository, item: Scanned, verified: VerifiedSignature, ref: str
 ) -> Decision:
-    policy = load_policy(repository, settings.config.policy)
+    policy = configured_policy(repository, settings.config.policy)
     graph = GitGraph(repository, repository.environment, repository.directory)
     decision = evaluate(policy, commit_facts(item), facts_of(verified), ref, InRepository(repository, graph, _nobody))
     introduction = settings.config.introduction or policy.introduction

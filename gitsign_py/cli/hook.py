@@ -32,7 +32,7 @@ from gitsign_py.audit.updates import (
     targets_of,
 )
 from gitsign_py.cli import auditing, line_of, printable, wiring
-from gitsign_py.cli.policysource import load_policy
+from gitsign_py.cli.policysource import configured_policy
 from gitsign_py.cli.refusal import MAX_NAMED, explain_refusals
 from gitsign_py.core.gitobject import split_commit
 from gitsign_py.errors import ConfigError, GitsignError, UncheckedError
@@ -168,7 +168,7 @@ def _policy_plan(repository: GitRepository, settings: wiring.Settings, *, is_ser
     if settings.config.policy_mode == "history":
         return auditing.history_plan(settings, repository)
     if settings.config.policy:
-        policy = load_policy(repository, settings.config.policy)
+        policy = configured_policy(repository, settings.config.policy)
         return Plan(
             (), policy=policy, introduction=settings.config.introduction or policy.introduction, assume_judged=True
         )

@@ -14,7 +14,7 @@ from gitsign_py.audit.reports.base import printable, sentence
 from gitsign_py.cli import auditing, wiring
 from gitsign_py.cli.audit import is_in_history, with_policy
 from gitsign_py.cli.policyinit import run_init
-from gitsign_py.cli.policysource import read_policy_bytes
+from gitsign_py.cli.policysource import read_policy_bytes, top_of
 from gitsign_py.errors import UsageError
 from gitsign_py.host.progress import counted
 from gitsign_py.host.repository import GitRepository
@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("revisions", nargs="*", metavar="REV", help="whose history to look at (HEAD)")
     init.set_defaults(action=run_init)
     check = commands.add_parser("check", help="say whether a policy is valid, and everything that is wrong with it")
-    check.add_argument("policy", nargs="?", default=POLICY_PATH, metavar="FILE|REV:PATH")
+    check.add_argument("policy", nargs="?", metavar="FILE|REV:PATH", help=f"({POLICY_PATH})")
     check.add_argument("--json", action="store_true", help="print JSON")
     check.set_defaults(action=_check)
     explain = commands.add_parser("explain", help="say which rule decided about a commit, and why")
@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--json", action="store_true", help="print JSON")
     explain.set_defaults(action=_explain)
     test = commands.add_parser("test", help="run the test cases kept beside a policy")
-    test.add_argument("policy", nargs="?", default=POLICY_PATH, metavar="FILE|REV:PATH")
+    test.add_argument("policy", nargs="?", metavar="FILE|REV:PATH", help=f"({POLICY_PATH})")
     test.add_argument("--cases", metavar="FILE|REV:PATH", help=f"({CASES_PATH}, beside the policy)")
     test.set_defaults(action=_test)
     for command in (init, explain):
@@ -78,16 +78,22 @@ def _parser() -> argparse.ArgumentParser:
 
 def _check(options: argparse.Namespace) -> int:
     with wiring.repository(wiring.load_settings()) as repository:
-        policy, problems = read_policy(read_policy_bytes(repository, options.policy), options.policy)
+        name, base = _named(repository, options)
+        policy, problems = read_policy(read_policy_bytes(repository, name, base=base), name)
     if options.json:
         found = [{"line": one.line, "key": one.key, "message": one.message} for one in problems]
-        print(json.dumps({"policy": options.policy, "valid": policy is not None, "problems": found}, indent=2))
+        print(json.dumps({"policy": name, "valid": policy is not None, "problems": found}, indent=2))
     for one in () if options.json else problems:
-        print(printable(f"{options.policy}:{one.line}: {one.key + ': ' if one.key else ''}{one.message}"))
+        print(printable(f"{name}:{one.line}: {one.key + ': ' if one.key else ''}{one.message}"))
     if policy is not None and not options.json:
         counts = f"{len(policy.principals)} signers, {len(policy.rules)} rules"
-        print(f"{printable(options.policy)}: valid: {counts}, digest {policy.digest[:16]}")
+        print(f"{printable(name)}: valid: {counts}, digest {policy.digest[:16]}")
     return 0 if policy is not None else 1
+
+
+def _named(repository: GitRepository, options: argparse.Namespace) -> tuple[str, Path | None]:
+    """The policy that was named and where its name starts; the repository's own when none was."""
+    return (POLICY_PATH, top_of(repository)) if options.policy is None else (options.policy, None)
 
 
 # --- explain ---------------------------------------------------------------------------------------------------------
@@ -144,10 +150,12 @@ def _told(record: Record, ref: str) -> str:
 
 
 def _test(options: argparse.Namespace) -> int:
-    cases_name = options.cases or str(Path(options.policy).parent / Path(CASES_PATH).name)
     with wiring.repository(wiring.load_settings()) as repository:
-        policy = parse_policy(read_policy_bytes(repository, options.policy), options.policy)
-        cases = parse_cases(read_policy_bytes(repository, cases_name), cases_name)
+        name, base = _named(repository, options)
+        policy = parse_policy(read_policy_bytes(repository, name, base=base), name)
+        beside = str(Path(name).parent / Path(CASES_PATH).name)
+        data = read_policy_bytes(repository, options.cases or beside, base=None if options.cases else base)
+        cases = parse_cases(data, options.cases or beside)
     failed = 0
     for case, decision, as_expected in run_cases(policy, cases):
         failed += not as_expected

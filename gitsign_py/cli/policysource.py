@@ -1,5 +1,6 @@
 """Where a policy comes from: a file, or ``REV:PATH`` out of the repository. Read as a whole, or refused."""
 
+import os
 from pathlib import Path
 
 from gitsign_py.errors import ConfigError, GitsignError, PolicyError
@@ -10,15 +11,30 @@ from gitsign_py.policy.parse import parse_policy
 
 
 def load_policy(repository: GitRepository, name: str) -> Policy:
-    """Read and check the policy that ``name`` says. Raises ConfigError ``policy-unreadable``, PolicyError."""
+    """Read and check the policy that a command line names. Raises ConfigError ``policy-unreadable``, PolicyError."""
     return parse_policy(read_policy_bytes(repository, name), name)
 
 
-def read_policy_bytes(repository: GitRepository, name: str) -> bytes:
-    """The bytes of a policy. A file of that very name comes first, so that ``C:policy`` can be one."""
-    path = Path(name).expanduser()
-    if not path.is_absolute() and repository.directory is not None:
-        path = repository.directory / path
+def configured_policy(repository: GitRepository, name: str) -> Policy:
+    """The same for ``gitsign.policy``, which is one file for the whole repository, in whichever folder we are."""
+    return parse_policy(read_policy_bytes(repository, name, base=top_of(repository)), name)
+
+
+def top_of(repository: GitRepository) -> Path:
+    """The folder that git runs its programs and hooks in: the worktree's top, or a repository without one."""
+    top = repository.run(["rev-parse", "--show-toplevel"], accept=(0, 128))
+    try:
+        return Path(os.fsdecode(top).rstrip("\n")) if top else repository.git_directory
+    except GitsignError:  # no repository at all: a file can be looked at all the same
+        return Path()
+
+
+def read_policy_bytes(repository: GitRepository, name: str, *, base: Path | None = None) -> bytes:
+    """The bytes of a policy. A file of that very name comes first, so that ``C:policy`` can be one.
+
+    A relative name starts at ``base``, by default where we are.
+    """
+    path = (base or repository.directory or Path()) / Path(name).expanduser()
     if ":" in name and not path.exists():
         return _from_revision(repository, name)
     try:

@@ -10,7 +10,7 @@ import pytest
 
 from gitsign_py.core.trust import format_trusted_root
 from tests.audit.conftest import POLICY, Audited
-from tests.support.gitrepo import environment
+from tests.support.gitrepo import ScratchRepo, environment
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,7 +22,7 @@ def folder(every: Audited, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
+def run(folder: Path, *arguments: str, place: Path | None = None, **more: str) -> "subprocess.CompletedProcess[str]":
     env = environment(
         HOME=str(folder),
         XDG_CACHE_HOME=str(folder / "cache"),
@@ -33,7 +33,7 @@ def run(folder: Path, *arguments: str, **more: str) -> "subprocess.CompletedProc
     )
     return subprocess.run(
         [sys.executable, "-m", "gitsign_py", *arguments],
-        cwd=folder / "repo",
+        cwd=place or folder / "repo",
         env=env,
         capture_output=True,
         text=True,
@@ -190,3 +190,36 @@ def test_a_terminal_gets_its_cursor_back(every: Audited, folder: Path) -> None:
     assert done.returncode == 3, done.stderr
     assert b"\x1b[?25l" in said, "the bar hides it"
     assert said.rindex(b"\x1b[?25h") > said.rindex(b"\x1b[?25l")
+
+
+def test_a_configured_policy_is_the_repositorys_in_every_folder(every: Audited, folder: Path) -> None:
+    """A relative gitsign.policy starts at the top, where git runs its programs, and not at a folder of that name."""
+    top, below = folder / "repo", folder / "repo" / "sub" / "deeper"
+    valid = POLICY.replace("EXEMPT", every.named["exempt"])
+    for place, text in ((top, valid), (below, "version = 3\n")):
+        (place / ".gitsign").mkdir(parents=True)
+        (place / ".gitsign/policy.toml").write_text(text)
+    every.repo.git("config", "gitsign.policy", ".gitsign/policy.toml")
+    case = '[[cases]]\nname = "unsigned"\nsignature = "unsigned"\nexpect = "unsigned"\n'
+    (top / ".gitsign/policy-tests.toml").write_text(case)
+    commit = every.named["verified"]
+    for place in (top, below):
+        assert run(folder, "audit", "--offline", commit, place=place).returncode == 0
+        assert run(folder, "policy", "explain", "--offline", commit, place=place).returncode == 0
+        assert run(folder, "policy", "check", place=place).returncode == 0
+        assert run(folder, "policy", "test", place=place).returncode == 0
+    named = run(folder, "policy", "check", ".gitsign/policy.toml", place=below)
+    assert named.returncode == 1, "what a command line names starts where we are"
+    bare = folder / "bare.git"
+    every.repo.git("clone", "-q", "--bare", ".", str(bare))
+    (bare / "policy.toml").write_text(valid)
+    subprocess.run(["git", "-C", str(bare), "config", "gitsign.policy", "policy.toml"], check=True)
+    assert run(folder, "audit", "--offline", commit, place=bare / "refs").returncode == 0
+
+
+def test_a_repository_without_a_commit(every: Audited, folder: Path) -> None:
+    ScratchRepo.init(folder / "new")
+    for arguments in (("audit",), ("policy", "init")):
+        done = run(folder, *arguments, "--offline", place=folder / "new")
+        assert done.returncode == 2
+        assert done.stderr == "gitsign-py: HEAD names no commit: there is none here yet [revision-unknown]\n"
