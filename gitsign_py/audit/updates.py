@@ -1,5 +1,6 @@
 """What a push would change: ref updates as git tells them to its hooks, and the plans that judge what they bring."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,8 @@ from gitsign_py.host.repository import GitRepository
 from gitsign_py.policy.history import policy_at
 from gitsign_py.policy.model import POLICY_FOLDER, Policy
 from gitsign_py.policy.surroundings import MergeGraph
+
+_ID = re.compile(rb"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,14 @@ def parse_push(data: bytes) -> tuple[RefUpdate, ...]:
         elif line:
             raise FormatError("hook-input", "git gave a line to the hook that is no ref to push")
     return tuple(updates)
+
+
+def parse_rewrites(data: bytes) -> tuple[tuple[str, str], ...]:
+    """Read the lines ``OLD SP NEW [SP EXTRA]`` of post-rewrite (githooks(5)): ids of commits before and after."""
+    lines = [line.split(b" ", 2)[:2] for line in data.split(b"\n") if line]
+    if not all(len(ids) == 2 and all(map(_ID.match, ids)) for ids in lines):
+        raise FormatError("hook-input", "git gave a line to the hook that is no rewritten commit")
+    return tuple((old.decode("ascii"), new.decode("ascii")) for old, new in lines)
 
 
 def targets_of(repository: GitRepository, updates: Iterable[RefUpdate]) -> tuple[Target, ...]:

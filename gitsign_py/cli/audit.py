@@ -86,12 +86,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--all", action="store_true", help="every ref of the repository")
     parser.add_argument("--tags", action="store_true", help="judge the annotated tags too")
     parser.add_argument("--first-parent", action="store_true", help="follow only the first parent of merges")
-    parser.add_argument("--since", metavar="DATE", help="only commits that say that they are younger")
     parser.add_argument(
-        "--ref", metavar="REF", help="judge commits as if on this ref (of a change that is to be merged)"
+        "--since", type=auditing.given, metavar="DATE", help="only commits that say that they are younger"
+    )
+    parser.add_argument(
+        "--ref",
+        type=auditing.full_ref,
+        metavar="REF",
+        help="judge commits as if on this ref (of a change that is to be merged)",
     )
     policy = parser.add_argument_group("policy")
-    policy.add_argument("--policy", metavar="FILE|REV:PATH", help="the policy that judges everything (gitsign.policy)")
+    policy.add_argument(
+        "--policy",
+        type=auditing.given,
+        metavar="FILE|REV:PATH",
+        help="the policy that judges everything (gitsign.policy)",
+    )
     policy.add_argument(
         "--no-policy", action="store_true", help="let every good signature count, whatever is configured"
     )
@@ -99,7 +109,10 @@ def _parser() -> argparse.ArgumentParser:
         "--in-history", action="store_true", help="judge each commit by the policy in its parents (gitsign.policyMode)"
     )
     policy.add_argument(
-        "--introduction", metavar="ID", help="the commit that is accepted by its id, with all before it"
+        "--introduction",
+        type=auditing.given,
+        metavar="ID",
+        help="the commit that is accepted by its id, with all before it",
     )
     checks = parser.add_argument_group("verification")
     checks.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
@@ -110,7 +123,9 @@ def _parser() -> argparse.ArgumentParser:
     checks.add_argument("--jobs", type=_jobs, default=0, metavar="N", help="number of processes (default: all cores)")
     report = parser.add_argument_group("report")
     report.add_argument("--format", choices=FORMATS, help="default: terminal on a terminal, else text")
-    report.add_argument("--output", metavar="FILE", help="write the report there, whole or not at all")
+    report.add_argument(
+        "--output", type=auditing.given, metavar="FILE", help="write the report there, whole or not at all"
+    )
     report.add_argument("--verbose", action="store_true", help="list accepted commits too (text)")
     return parser
 
@@ -125,8 +140,6 @@ def make_plan(repository: GitRepository, settings: wiring.Settings, options: arg
     """Put together what to walk and by which policy. Raises UsageError, ConfigError."""
     targets, exclude = _targets(repository, options)
     if options.ref:
-        if not options.ref.startswith("refs/"):
-            raise UsageError("ref-name", f"{options.ref} is not a full ref name such as refs/heads/main")
         targets = tuple(target if target.tag else replace(target, ref=options.ref) for target in targets)
     walk = [*(["--first-parent"] if options.first_parent else [])]
     if options.since:
@@ -161,6 +174,11 @@ def _targets(repository: GitRepository, options: argparse.Namespace) -> tuple[tu
             found += tuple(tag for tag in read_refs(repository, ("refs/tags/",)) if tag.tag and tag.tag not in known)
     if options.tags:
         return found, exclude
+    for target in found:
+        if not target.commit and not options.all:  # an audit of nothing looks like a success
+            raise UsageError(
+                "revision-kind", f"{target.ref} is a tag of no commit", hint="judge the tag itself with --tags"
+            )
     return tuple(replace(target, tag="") for target in found if target.commit), exclude
 
 

@@ -1,5 +1,6 @@
 """What audit, policy and hooks set up alike: trust root, cache, log entries, and the heading of a report."""
 
+import argparse
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -16,7 +17,7 @@ from gitsign_py.audit.plan import Plan
 from gitsign_py.audit.reports.base import Heading
 from gitsign_py.cli import wiring
 from gitsign_py.core.encoding import format_rfc3339
-from gitsign_py.errors import ConfigError
+from gitsign_py.errors import ConfigError, UsageError
 from gitsign_py.host.paths import cache_directory
 from gitsign_py.host.repository import GitRepository
 from gitsign_py.policy.history import closing_policy
@@ -136,6 +137,20 @@ def heading(repository: GitRepository, plan: Plan, prepared: Prepared, revisions
         time=format_rfc3339(prepared.resources.settings.now.replace(microsecond=0)),
         notices=notices(repository),
     )
+
+
+def given(text: str) -> str:
+    """The value of an option, which must not be empty: a variable that is not set would ask for nothing at all."""
+    if not text:
+        raise argparse.ArgumentTypeError("must not be empty; leave the option out to go without")
+    return text
+
+
+def full_ref(text: str) -> str:
+    """The value of ``--ref``. Raises UsageError ``ref-name``."""
+    if not text.startswith("refs/"):
+        raise UsageError("ref-name", f"{text!r} is not a full ref name such as refs/heads/main")
+    return text
 
 
 def warn_on_stderr(text: str) -> None:

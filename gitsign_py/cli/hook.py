@@ -26,6 +26,7 @@ from gitsign_py.audit.updates import (
     from_pre_commit,
     judged_only,
     parse_push,
+    parse_rewrites,
     parse_update,
     parse_updates,
     plans,
@@ -185,7 +186,7 @@ def _local_plan(repository: GitRepository, settings: wiring.Settings, name: str,
     """What a merge brought or a rewrite made, by the policy that is configured, if there is one."""
     plan = _policy_plan(repository, settings, is_server=False)
     if name == "post-rewrite":
-        pairs = [line.decode("ascii").split()[:2] for line in data.split(b"\n") if line.strip()]
+        pairs = parse_rewrites(data)
         ref = current_ref(repository)
         targets = tuple(Target(ref, oid) for oid in dict.fromkeys(new for _, new in pairs))
         return replace(plan, targets=targets, exclude=tuple(dict.fromkeys(old for old, _ in pairs)))

@@ -55,17 +55,19 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(action=_check)
     explain = commands.add_parser("explain", help="say which rule decided about a commit, and why")
     explain.add_argument("revisions", nargs=1, metavar="COMMIT")
-    explain.add_argument("--policy", metavar="FILE|REV:PATH", help="(gitsign.policy)")
+    explain.add_argument("--policy", type=auditing.given, metavar="FILE|REV:PATH", help="(gitsign.policy)")
     explain.add_argument(
         "--in-history", action="store_true", help="by the policies in the commit's parents (gitsign.policyMode)"
     )
-    explain.add_argument("--introduction", metavar="ID")
-    explain.add_argument("--ref", help="the branch or tag to judge it on (the current branch)")
+    explain.add_argument("--introduction", type=auditing.given, metavar="ID")
+    explain.add_argument("--ref", type=auditing.full_ref, help="the branch or tag to judge it on (the current branch)")
     explain.add_argument("--json", action="store_true", help="print JSON")
     explain.set_defaults(action=_explain)
     test = commands.add_parser("test", help="run the test cases kept beside a policy")
     test.add_argument("policy", nargs="?", metavar="FILE|REV:PATH", help=f"({POLICY_PATH})")
-    test.add_argument("--cases", metavar="FILE|REV:PATH", help=f"({CASES_PATH}, beside the policy)")
+    test.add_argument(
+        "--cases", type=auditing.given, metavar="FILE|REV:PATH", help=f"({CASES_PATH}, beside the policy)"
+    )
     test.set_defaults(action=_test)
     for command in (init, explain):
         command.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")

@@ -80,6 +80,8 @@ def test_cached_run_loads_no_pool(every: Audited, folder: Path) -> None:
         (("--output", "no/such/folder/x"), "[output-unwritable]"),
         (("--jobs", "0"), "not a number"),
         (("--format", "pdf"), "invalid choice"),
+        *(((option, ""), "must not be empty") for option in ("--policy", "--introduction", "--since", "--output")),
+        (("--ref", "main"), "[ref-name]"),
     ],
 )
 def test_usage(every: Audited, folder: Path, arguments: tuple[str, ...], words: str) -> None:
@@ -130,6 +132,7 @@ def test_policy_init_check_explain(every: Audited, folder: Path) -> None:
     assert "committer is bob@example.com, signed by alice" in told.stdout
     assert "rule       everyone" in told.stdout
     assert run(folder, "policy", "explain", "--offline", every.named["verified"]).returncode == 2
+    assert "[ref-name]" in run(folder, "policy", "explain", "--offline", "--ref", "main", "HEAD").stderr
 
 
 def test_policy_check_lists_everything(every: Audited, folder: Path) -> None:
@@ -223,3 +226,13 @@ def test_a_repository_without_a_commit(every: Audited, folder: Path) -> None:
         done = run(folder, *arguments, "--offline", place=folder / "new")
         assert done.returncode == 2
         assert done.stderr == "gitsign-py: HEAD names no commit: there is none here yet [revision-unknown]\n"
+
+
+def test_a_tag_of_no_commit_is_not_judged_by_silence(every: Audited, folder: Path) -> None:
+    """An audit of nothing looks like a success: who names such a tag is told how to judge it."""
+    every.repo.git("tag", "-a", "-m", "tree", "tree", f"{every.named['verified']}^{{tree}}")
+    done = run(folder, "audit", "--offline", "tree")
+    assert done.returncode == 2
+    assert "refs/tags/tree is a tag of no commit; judge the tag itself with --tags [revision-kind]" in done.stderr
+    assert run(folder, "audit", "--offline", "--tags", "tree").returncode == 1
+    assert run(folder, "audit", "--offline", "--all").returncode == 1

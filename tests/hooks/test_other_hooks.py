@@ -131,6 +131,20 @@ def test_post_merge_and_post_rewrite_follow_the_policy(server: Server) -> None:
     assert b"from upstream" not in rebased.stderr
 
 
+@pytest.mark.parametrize("line", ["x", "0000 1111", "\udcff \udcff", f"{'0' * 40}", f"{'0' * 40}  {'1' * 40}"])
+def test_post_rewrite_with_input_that_is_not_gits(server: Server, line: str) -> None:
+    done = subprocess.run(
+        [str(server.folder / "gitsign-py"), "hook", "post-rewrite"],
+        cwd=server.bare.path,
+        env=environment(**server.environment),
+        input=line.encode("utf-8", "surrogateescape") + b"\n",
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert b"that is no rewritten commit [hook-input]" in done.stderr
+
+
 def cli(server: Server, repo: ScratchRepo, *arguments: str) -> tuple[int, str]:
     done = subprocess.run(
         [str(server.folder / "gitsign-py"), "hooks", *arguments],
