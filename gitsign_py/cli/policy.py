@@ -23,7 +23,8 @@ from gitsign_py.policy.model import POLICY_PATH
 from gitsign_py.policy.parse import parse_policy, read_policy
 
 _EPILOG = """examples:
-  gitsign-py policy init > .gitsign/policy.toml     a first policy out of what the history shows
+  mkdir -p .gitsign && gitsign-py policy init > .gitsign/policy.toml
+                                                    a first policy out of what the history shows
   gitsign-py policy check                           is .gitsign/policy.toml valid? names line and key if not
   gitsign-py policy explain HEAD~3                  which rule decided, and why
   gitsign-py policy test                            run the cases in .gitsign/policy-tests.toml

@@ -117,7 +117,7 @@ def _signers(seen: list[Observed]) -> list[_Signer]:
 
 
 def _person(signer: _Signer) -> Iterator[str]:
-    """People by their e-mail, workflows by their exact URI without the ref, which changes."""
+    """People by their e-mail, workflows by their exact URI: what runs on another branch is another's word."""
     one = signer.one
     is_workflow = one is not None and not _is_address(one.identity)
     yield f"[{'workflows' if is_workflow else 'people'}.{signer.name}]" + (f"  # {_span(one)}" if one else "")
