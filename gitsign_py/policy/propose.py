@@ -65,17 +65,12 @@ class _Signer:
 def propose(observed: Iterable[Observed], *, introduction: str, notes: Iterable[str]) -> str:
     """Write a policy (TOML) that lets everybody seen go on as before; keys that nobody could check are comments.
 
-    ``introduction`` is the id after which every commit is signed, or empty; ``notes`` go on top as comments.
+    At least one must be verified. ``introduction`` is the id after which every commit is signed, or empty; ``notes`` go
+    on top as comments.
     """
     seen = sorted(observed, key=lambda one: (one.form != "sigstore", -one.commits, one.identity, one.key))
     signers = _signers([one for one in seen if one.is_verified])
-    lines = ["# A proposal from what the history shows. Read every line before it counts: see docs/policy.md."]
-    lines += [f"# {_one_line(note)}" for note in notes]
-    lines += ["", "version = 1"]
-    if introduction:
-        lines.append(f"introduction = {_quote(introduction)}  # what is older is accepted as it is")
-    first = _quote(signers[0].name) if signers else ""
-    lines += [f"administrators = [{first}]  # who may change this policy", ""]
+    lines = [*_head(signers, introduction, notes), ""]
     for signer in signers:
         lines += [*_person(signer), ""]
     for signer in signers:
@@ -83,6 +78,17 @@ def propose(observed: Iterable[Observed], *, introduction: str, notes: Iterable[
             lines += [*_key(name, key), ""]
     lines += _seen_only([one for one in seen if not one.is_verified])
     return "\n".join([*lines, *_rule(signers), ""])
+
+
+def _head(signers: list[_Signer], introduction: str, notes: Iterable[str]) -> Iterator[str]:
+    yield "# A proposal from what the history shows. Read every line before it counts: see docs/policy.md."
+    yield from (f"# {_one_line(note)}" for note in notes)
+    yield ""
+    yield "version = 1"
+    if introduction:
+        yield f"introduction = {_quote(introduction)}  # what is older is accepted as it is"
+    first = next((signer for signer in signers if signer.has_email), signers[0])
+    yield f"administrators = [{_quote(first.name)}]  # who may change this policy"
 
 
 def describe_unchecked(one: Observed) -> str:
@@ -97,23 +103,26 @@ def _signers(seen: list[Observed]) -> list[_Signer]:
     owners: dict[str, _Signer] = {}
     for one in seen:
         if one.form == "sigstore":
-            signer = _Signer(_name(one.identity, signers), one)
-            signers.append(signer)
-            owners.setdefault(one.identity, signer)
-    for one in seen:
-        if one.form == "sigstore":
-            signer = next(signer for signer in signers if signer.one is one)
-        else:
-            signer = next((owners[email] for email in one.addresses if email in owners), None) or _Signer(
-                _name(next(iter(one.addresses), "signer"), signers)
-            )
-            if signer not in signers:
-                signers.append(signer)
-            signer.add_key(one)
-        for email in one.addresses:  # an address stands for one person; who used it most comes first
-            if owners.setdefault(email, signer) is signer and email not in signer.emails:
-                signer.emails.append(email)
+            signers.append(_Signer(_name(one.identity, signers), one))
+            owners.setdefault(one.identity, signers[-1])
+    for signer in list(signers):
+        _give_addresses(signer, signer.one, owners)
+    for key in seen:
+        if key.form != "sigstore":
+            owner = next((owners[email] for email in key.addresses if email in owners), None)
+            if owner is None:
+                owner = _Signer(_name(next(iter(key.addresses), "signer"), signers))
+                signers.append(owner)
+            owner.add_key(key)
+            _give_addresses(owner, key, owners)
     return signers
+
+
+def _give_addresses(signer: _Signer, seen: Observed | None, owners: dict[str, _Signer]) -> None:
+    """An address stands for one person; who used it most comes first."""
+    for email in seen.addresses if seen else ():
+        if owners.setdefault(email, signer) is signer and email not in signer.emails:
+            signer.emails.append(email)
 
 
 def _person(signer: _Signer) -> Iterator[str]:
@@ -145,12 +154,17 @@ def _seen_only(keys: list[Observed]) -> list[str]:
 
 
 def _rule(signers: list[_Signer]) -> Iterator[str]:
+    """One rule for all. Who signs only what others committed is left out of it: it would have to match nobody then."""
+    named = [signer for signer in signers if signer.has_email]
     yield "[[rules]]"
     yield 'name = "everyone"'
-    yield f"allow = [{', '.join(_quote(signer.name) for signer in signers)}]"
-    nameless = [signer.name for signer in signers if not signer.has_email]
-    if nameless:
-        yield f'match = "none"  # {", ".join(nameless)}: no committer of their own was seen'
+    yield f"allow = [{', '.join(_quote(signer.name) for signer in named or signers)}]"
+    if not named:
+        yield 'match = "none"  # nobody signed as a committer of their own'
+        return
+    for signer in signers:
+        if not signer.has_email:
+            yield f'# {signer.name} signed only what others committed; a rule above that allows it needs match = "none"'
 
 
 def _name(identity: str, signers: list[_Signer]) -> str:

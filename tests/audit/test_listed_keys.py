@@ -109,7 +109,7 @@ def test_a_key_that_is_not_at_hand_is_only_named(made: Mixed) -> None:
 def test_a_key_with_no_committer_makes_a_valid_proposal(made: Mixed) -> None:
     made.author = {"GIT_COMMITTER_EMAIL": "", "GIT_AUTHOR_EMAIL": ""}
     made.ssh("nobody", SshKey.make(made.folder / "key"))
-    assert 'match = "none"  # signer: no committer of their own was seen' in proposed(made).read_text()
+    assert 'match = "none"  # nobody signed as a committer of their own' in proposed(made).read_text()
     assert made.run("audit", "--offline", "--policy", str(made.folder / "proposed.toml")).returncode == 0
 
 

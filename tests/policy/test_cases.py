@@ -95,3 +95,30 @@ def test_proposal_is_a_valid_policy() -> None:
     assert policy.principals["alice"].emails == {"alice@example.com", "a@users.example.net"}
     assert policy.administrators == {"alice"}
     assert "# two lines" in text
+
+
+def test_proposal_matches_committers_though_a_robot_has_none() -> None:
+    """One signer without a committer of its own does not take the match from all others."""
+    alice = Observed("alice@example.com", ISSUER, "sigstore")
+    robot = Observed("https://ci.example/build.yml@refs/heads/main", "https://ci.example", "sigstore")
+    for _ in range(2):
+        robot.add("", "alice@example.com")
+    alice.add("", "alice@example.com")
+    text = propose([alice, robot], introduction="", notes=[])
+    rule = parse_policy(text.encode(), "proposal").rules[0]
+    assert rule.match == "committer"
+    assert rule.allow == {"alice"}
+    assert "# build-yml signed only what others committed" in text
+    assert parse_policy(text.encode(), "proposal").administrators == {"alice"}
+
+
+def test_proposal_hides_nothing_from_its_reader() -> None:
+    """What does not show, turns the line around or ends it, is spelled out, in values and in comments."""
+    key = Observed("", "", "openpgp", "A" * 40)
+    key.add("", "bob@x\u202e\n\x07\x7f")
+    unseen = Observed("", "", "openpgp", "B" * 40, is_verified=False)
+    unseen.add("", "mallory@x\n[rules]\x1b\u2066")
+    text = propose([key, unseen], introduction="", notes=[])
+    assert all(line.isprintable() for line in text.split("\n"))
+    policy = parse_policy(text.encode(), "proposal")
+    assert policy.principals["bob"].emails == {"bob@x\u202e\n\x07\x7f"}
