@@ -56,11 +56,16 @@ def parse_update(arguments: Sequence[str]) -> RefUpdate:
         raise UsageError("hook-usage", "the update hook takes REF OLD NEW, or Gerrit's arguments") from None
 
 
-def from_pre_commit(repository: GitRepository, environment: Mapping[str, str]) -> tuple[RefUpdate, ...]:
+def from_pre_commit(
+    repository: GitRepository, environment: Mapping[str, str], tracked: Sequence[Target]
+) -> tuple[RefUpdate, ...]:
     """What the pre-commit framework says of a push: it keeps pre-push's input and sets variables instead.
 
     Of a push that brings the first root it says no id (hook_impl.py, ``all_files``), only the name of what is pushed.
-    Raises FormatError ``hook-input`` when that name means nothing.
+    Of a new branch it says the parent of the first new commit for the old value, which any other branch may have
+    brought: ``tracked`` are the remote's refs as far as they are known here, and a new branch is not among them.
+
+    Raises FormatError ``hook-input`` when the name of what is pushed means nothing.
     """
     new, local = environment.get("PRE_COMMIT_TO_REF", ""), environment.get("PRE_COMMIT_LOCAL_BRANCH", "")
     if not new and local:
@@ -68,8 +73,10 @@ def from_pre_commit(repository: GitRepository, environment: Mapping[str, str]) -
         new = out.decode("ascii", "replace").strip()
         if not new:
             raise FormatError("hook-input", "the pre-commit framework does not say what is pushed")
-    ref = environment.get("PRE_COMMIT_REMOTE_BRANCH", "")
-    return (RefUpdate(ref, environment.get("PRE_COMMIT_FROM_REF", ""), new),) if new else ()
+    ref, old = (environment.get(f"PRE_COMMIT_{name}", "") for name in ("REMOTE_BRANCH", "FROM_REF"))
+    name = f"refs/remotes/{environment.get('PRE_COMMIT_REMOTE_NAME', '')}/{ref.removeprefix('refs/heads/')}"
+    is_new = bool(tracked) and all(target.ref != name for target in tracked)
+    return (RefUpdate(ref, "" if is_new else old, new),) if new else ()
 
 
 def parse_push(data: bytes) -> tuple[RefUpdate, ...]:

@@ -145,9 +145,9 @@ def _updates(
 ) -> tuple[tuple[RefUpdate, ...], tuple[Target, ...]]:
     """The updates, and the refs whose history counts as judged."""
     if name == "pre-push":
-        updates = parse_push(data) if data.strip() else from_pre_commit(repository, os.environ)
         remote = rest[0] if rest else os.environ.get("PRE_COMMIT_REMOTE_NAME", "")
         existing = read_refs(repository, (f"refs/remotes/{remote}/",))
+        updates = parse_push(data) if data.strip() else from_pre_commit(repository, os.environ, existing)
         existing += tuple(
             Target(one.ref, one.old) for one in updates if one.old.strip("0") and check_known(repository, one.old)
         )

@@ -129,6 +129,18 @@ def test_pushes(server: Server, clone: ScratchRepo) -> None:
     assert git(server, clone, "push", "origin", ":refs/heads/old")[0] == 0
 
 
+def test_a_new_branch_answers_for_what_another_one_brought(server: Server, clone: ScratchRepo) -> None:
+    """Bob may not sign on main, so what he signed on a topic does not get there as a branch that is new."""
+    topic = server.history.commit(by="bob", signed="bob", files={"a": "1"})
+    main = server.history.commit(topic, signed="alice", files={"a": "2"})
+    assert git(server, clone, "push", "origin", f"{topic}:refs/heads/topic")[0] == 0
+    status, said = git(server, clone, "push", "origin", f"{main}:{MAIN}")
+    assert status != 0
+    assert "[rule-refuses]" in said
+    assert topic in said
+    assert git(server, clone, "push", "origin", f"{main}:refs/heads/topic")[0] == 0
+
+
 def test_merges(server: Server, clone: ScratchRepo) -> None:
     """A merge is told of, after the fact."""
     good = server.history.commit(signed="alice", files={"a": "1"})
