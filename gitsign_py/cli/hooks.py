@@ -6,7 +6,8 @@ import shlex
 import shutil
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from gitsign_py.cli import printable, wiring
@@ -85,14 +86,27 @@ def _install(options: argparse.Namespace, folder: Path) -> int:
     program = options.program or _own_program()
     for name in names:  # look at all of them first, so that nothing is left half done
         _check_free(folder / name, chain=options.chain)
-    folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         path = folder / name
-        if _is_foreign(path):
-            path.rename(_chained(path))
-        _write(path, shim(name, program))
+        with _changing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            if _is_foreign(path):
+                path.rename(_chained(path))
+            _write(path, shim(name, program))
         print(f"installed {printable(str(path))}" + (" (runs the old hook first)" if _chained(path).exists() else ""))
     return 0
+
+
+@contextmanager
+def _changing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(
+            "hooks-unwritable",
+            f"hooks cannot be changed in {folder}: {error.strerror}",
+            hint="see where they are: git config --show-origin core.hooksPath",
+        ) from error
 
 
 def _check_free(path: Path, *, chain: bool) -> None:
@@ -113,15 +127,17 @@ def _uninstall(options: argparse.Namespace, folder: Path) -> int:
         path = folder / name
         if not _is_ours(path):
             continue
-        path.unlink()
-        if _chained(path).exists():
-            _chained(path).rename(path)
+        with _changing(folder):
+            path.unlink()
+            if _chained(path).exists():
+                _chained(path).rename(path)
         print(f"removed {printable(str(path))}" + (" (the old hook is back)" if path.exists() else ""))
     return 0
 
 
 def _status(_options: argparse.Namespace, folder: Path) -> int:
-    print(f"hooks in {printable(str(folder))}")
+    nowhere = ", which is no folder: git runs none" if folder.exists() and not folder.is_dir() else ""
+    print(f"hooks in {printable(str(folder))}{nowhere}")
     for name in HOOKS:
         path = folder / name
         words = "none"

@@ -336,6 +336,17 @@ def test_hooks_go_where_git_looks_for_them(server: Server, tmp_path: Path, where
     assert b"ours" not in run_program(server, place, "hooks", "status").stdout
 
 
+def test_hooks_that_can_go_nowhere(server: Server) -> None:
+    """core.hooksPath = /dev/null is how people turn hooks off."""
+    server.bare.git("config", "core.hooksPath", "/dev/null")
+    done = run_program(server, server.bare.path, "hooks", "install", "--server")
+    assert done.returncode == 2
+    assert b"hooks cannot be changed in /dev/null: File exists; " in done.stderr
+    assert b"[hooks-unwritable]" in done.stderr
+    status = run_program(server, server.bare.path, "hooks", "status")
+    assert b"hooks in /dev/null, which is no folder: git runs none\n" in status.stdout
+
+
 def run_program(server: Server, place: Path, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
     return subprocess.run(
         [str(server.folder / "gitsign-py"), *arguments],
