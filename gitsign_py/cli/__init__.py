@@ -11,6 +11,7 @@ stderr and an exit status:
 import errno
 import os
 import sys
+from io import TextIOWrapper
 
 from gitsign_py.errors import (
     ConfigError,
@@ -53,6 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the program with ``arguments`` (``sys.argv`` without the program's name); gives the exit status."""
     given = sys.argv[1:] if arguments is None else arguments
     _open_closed_streams()
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: what the locale lacks is spelled out
     try:
         status = _run(given)
         sys.stdout.flush()
@@ -68,6 +71,12 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - the last line of defence: never a traceback
         return _unwritable(error) if isinstance(error, OSError) and error.errno in _FULL else _internal(error)
     return status
+
+
+def write_utf8() -> None:
+    """Write UTF-8 to stdout, whatever the locale says: for what is a document of its own, and says so."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
 
 
 def _open_closed_streams() -> None:

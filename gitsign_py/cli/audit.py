@@ -15,7 +15,7 @@ from gitsign_py.audit.plan import Plan, Target, current_ref, read_refs, resolve_
 from gitsign_py.audit.reports.base import Report, printable, summary_lines
 from gitsign_py.audit.reports.plain import JsonReport, NdjsonReport, TextReport
 from gitsign_py.audit.rollup import Rollup
-from gitsign_py.cli import auditing, wiring
+from gitsign_py.cli import auditing, wiring, write_utf8
 from gitsign_py.cli.policysource import as_config_error, configured_policy, load_policy
 from gitsign_py.errors import ConfigError, PolicyError, UsageError
 from gitsign_py.host.progress import counted
@@ -192,6 +192,8 @@ def with_policy(
     introduction = options.introduction or settings.config.introduction
     if options.in_history and (options.policy or options.no_policy):
         raise UsageError("audit-policy", "--in-history does not go together with --policy or --no-policy")
+    if options.policy and options.no_policy:
+        raise UsageError("audit-policy", "--policy does not go together with --no-policy")
     if is_in_history(settings, options):
         return _in_history(repository, plan, introduction, newest or "HEAD")
     configured = "" if options.no_policy else settings.config.policy
@@ -291,6 +293,8 @@ def _report(options: argparse.Namespace, out: TextIO, stack: ExitStack) -> Repor
         table = TerminalReport(out)
         stack.callback(table.stop)
         return table
+    if out is sys.stdout and name != "text":
+        write_utf8()
     if name in ("sarif", "junit", "markdown", "html"):
         return _document(name, out)
     simple: dict[str, Report] = {"json": JsonReport(out), "ndjson": NdjsonReport(out)}

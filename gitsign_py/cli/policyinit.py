@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from gitsign_py.audit.engine import audit_history
 from gitsign_py.audit.plan import Plan, resolve_targets
 from gitsign_py.audit.record import Record
-from gitsign_py.cli import auditing, wiring
+from gitsign_py.cli import auditing, wiring, write_utf8
 from gitsign_py.core.foreignsig import openpgp_fingerprint, ssh_public_key
 from gitsign_py.core.gitobject import split_object
 from gitsign_py.errors import FormatError, UsageError
@@ -34,6 +34,7 @@ def run_init(options: argparse.Namespace) -> int:
     seen = tuple(witness.seen.values())
     if not any(one.is_verified for one in seen):
         raise _nobody(seen)
+    write_utf8()  # TOML is
     sys.stdout.write(propose(seen, introduction=history.introduction, notes=history.notes()))
     return 0
 

@@ -82,6 +82,7 @@ def test_cached_run_loads_no_pool(every: Audited, folder: Path) -> None:
         (("--format", "pdf"), "invalid choice"),
         *(((option, ""), "must not be empty") for option in ("--policy", "--introduction", "--since", "--output")),
         (("--ref", "main"), "[ref-name]"),
+        (("--no-policy", "--policy", "policy.toml"), "[audit-policy]"),
     ],
 )
 def test_usage(every: Audited, folder: Path, arguments: tuple[str, ...], words: str) -> None:

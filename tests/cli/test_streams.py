@@ -1,6 +1,7 @@
 """Standard streams that are closed, full, or whose reader goes away: one line and a status, and no report spoilt."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -39,12 +40,12 @@ def repo(tmp_path: Path) -> ScratchRepo:
     return made
 
 
-def run(repo: ScratchRepo, streams: str, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
+def run(repo: ScratchRepo, streams: str, *arguments: str, **more: str) -> "subprocess.CompletedProcess[bytes]":
     """Run the program with its streams as the shell puts them."""
     return subprocess.run(
         ["sh", "-c", f'exec "$@" {streams}', "sh", sys.executable, "-m", "gitsign_py", *arguments],
         cwd=repo.path,
-        env=environment(HOME=str(repo.path.parent), PYTHONPATH=str(ROOT)),
+        env=environment(HOME=str(repo.path.parent), PYTHONPATH=str(ROOT), **more),
         capture_output=True,
         check=False,
     )
@@ -84,3 +85,24 @@ def test_a_full_disk_is_no_error_of_ours(repo: ScratchRepo, arguments: tuple[str
     assert done.stderr == (
         b"gitsign-py: cannot write: No space left on device; free some space there [output-unwritable]\n"
     )
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin1", "utf-8"])
+def test_locales_that_lack_letters(repo: ScratchRepo, encoding: str) -> None:
+    """What a locale has no letter for is spelled out; documents are UTF-8, as they say themselves."""
+    repo.git("commit", "-q", "--allow-empty", "-m", "größe 大")
+    arguments = ("audit", "--offline", "--trusted-root", str(root_file(repo)))
+    text = run(repo, "", *arguments, PYTHONIOENCODING=encoding)
+    assert (text.returncode, b"internal" in text.stderr) == (1, False), text.stderr
+    assert "größe 大".encode(encoding, "backslashreplace") in text.stdout
+    for form in ("json", "ndjson", "sarif", "junit", "markdown", "html"):
+        done = run(repo, "", *arguments, "--format", form, PYTHONIOENCODING=encoding)
+        assert done.returncode == 1, done.stderr
+        whole = run(repo, "", *arguments, "--format", form, "--output", "report", PYTHONIOENCODING=encoding)
+        assert whole.returncode == 1
+        written = (repo.path / "report").read_bytes()
+        assert without_times(done.stdout) == without_times(written)
+
+
+def without_times(report: bytes) -> str:
+    return re.sub(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d", "", report.decode())
