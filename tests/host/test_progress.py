@@ -1,6 +1,7 @@
 """Progress on a real terminal: nothing within the first second, then a count, and a clean line at the end."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -17,17 +18,17 @@ from gitsign_py.host.progress import counted
 def screen() -> Iterator[tuple[int, int]]:
     """Both ends of a terminal: what a person sees, and where it is drawn."""
     seen, drawn = os.openpty()
-    os.set_blocking(seen, False)
     yield seen, drawn
     os.close(seen)
     os.close(drawn)
 
 
 def said(seen: int) -> bytes:
-    try:
-        return os.read(seen, 1 << 16)
-    except BlockingIOError:
-        return b""
+    """All that was drawn; what one end writes reaches the other a moment later."""
+    parts = []
+    while select.select([seen], [], [], 0.5)[0]:
+        parts.append(os.read(seen, 1 << 16))
+    return b"".join(parts)
 
 
 def slow(first: float, second: float) -> Iterator[int]:
