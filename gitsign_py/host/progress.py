@@ -32,6 +32,9 @@ class Count:
 
 def counted(items: Iterable[_T], descriptor: int | None, words: str = "judged") -> Iterator[_T]:
     """Yield ``items`` and count them on the terminal ``descriptor`` (None: nobody is there to see it)."""
+    if descriptor is None:
+        yield from items  # a million pass here
+        return
     with drawing(descriptor, Count(words)) as count:
         for item in items:
             count.number += 1
@@ -39,10 +42,10 @@ def counted(items: Iterable[_T], descriptor: int | None, words: str = "judged") 
 
 
 @contextmanager
-def drawing(descriptor: int | None, count: Count) -> Iterator[Count]:
+def drawing(descriptor: int, count: Count) -> Iterator[Count]:
     """Draw ``count`` now and then, and erase it at the end. Not in threads, nor where a timer runs already."""
     usable = threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer")
-    if descriptor is None or not usable or signal.getitimer(signal.ITIMER_REAL)[0]:
+    if not usable or signal.getitimer(signal.ITIMER_REAL)[0]:
         yield count
         return
 

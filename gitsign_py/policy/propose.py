@@ -58,6 +58,11 @@ class _Signer:
         self.keys.append((f"{self.name}-{short}-{number + 1}" if number else f"{self.name}-{short}", key))
 
     @property
+    def is_forge(self) -> bool:
+        """Tell whether it looks like a forge that signs what people click."""
+        return bool(self.keys) and any(email.startswith("noreply@") for email in self.emails)
+
+    @property
     def has_email(self) -> bool:
         return bool(self.emails) or (self.one is not None and _is_address(self.one.identity))
 
@@ -87,7 +92,7 @@ def _head(signers: list[_Signer], introduction: str, notes: Iterable[str]) -> It
     yield "version = 1"
     if introduction:
         yield f"introduction = {_quote(introduction)}  # what is older is accepted as it is"
-    first = next((signer for signer in signers if signer.has_email), signers[0])
+    first = min(signers, key=lambda signer: (signer.is_forge, not signer.has_email))
     yield f"administrators = [{_quote(first.name)}]  # who may change this policy"
 
 
@@ -129,6 +134,8 @@ def _person(signer: _Signer) -> Iterator[str]:
     """People by their e-mail, workflows by their exact URI: what runs on another branch is another's word."""
     one = signer.one
     is_workflow = one is not None and not _is_address(one.identity)
+    if signer.is_forge:
+        yield "# A forge signs for whoever clicks. As one of [forges.*] it could make merges, and nothing else."
     yield f"[{'workflows' if is_workflow else 'people'}.{signer.name}]" + (f"  # {_span(one)}" if one else "")
     if one is not None and is_workflow:
         yield f"subject = {_quote(one.identity)}"

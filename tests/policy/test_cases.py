@@ -122,3 +122,15 @@ def test_proposal_hides_nothing_from_its_reader() -> None:
     assert all(line.isprintable() for line in text.split("\n"))
     policy = parse_policy(text.encode(), "proposal")
     assert policy.principals["bob"].emails == {"bob@x\u202e\n\x07\x7f"}
+
+
+def test_proposal_says_what_a_forges_key_may_do() -> None:
+    """The key with the most signatures is often that of a forge, which is nobody to change the policy."""
+    forge, carol = Observed("", "", "openpgp", "A" * 40), Observed("", "", "openpgp", "C" * 40)
+    for _ in range(9):
+        forge.add("", "noreply@forge.example")
+    carol.add("", "carol@example.com")
+    text = propose([forge, carol], introduction="", notes=[])
+    assert parse_policy(text.encode(), "proposal").administrators == {"carol"}
+    assert "# A forge signs for whoever clicks." in text
+    assert text.index("# A forge") < text.index("[people.noreply]") < text.index("[people.carol]")
