@@ -8,7 +8,6 @@ stderr and an exit status:
 70 an error of ours; 130 interrupted.
 """
 
-import errno
 import os
 import sys
 from io import TextIOWrapper
@@ -46,7 +45,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "debug": ("debug", "look at the identity token that would be used"),
     "version": ("version", "print the version and the configuration"),
 }
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _OWN_OPTIONS = {"--help": "help", "-h": "help", "help": "help"}
 
 
@@ -69,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
         _complain(line_of(error))
         return exit_status(error)
     except Exception as error:  # noqa: BLE001 - the last line of defence: never a traceback
-        return _unwritable(error) if isinstance(error, OSError) and error.errno in _FULL else _internal(error)
+        return _unwritable(error) if isinstance(error, OSError) and _is_full(error) else _internal(error)
     return status
 
 
@@ -140,6 +138,12 @@ def _complain(line: str) -> None:
         print(f"gitsign-py: {line}", file=sys.stderr)
     except OSError:
         pass  # nobody listens; the exit status still tells
+
+
+def _is_full(error: OSError) -> bool:
+    import errno  # noqa: PLC0415 - only for what has failed
+
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def _unwritable(error: OSError) -> int:
