@@ -6,10 +6,6 @@ from gitsign_py.core.encoding import ByteReader, b64_decode, b64_encode
 from gitsign_py.errors import FormatError
 
 _SSH = re.compile(rb"-----BEGIN SSH SIGNATURE-----\n([A-Za-z0-9+/=\n]+)-----END SSH SIGNATURE-----\n?\Z")
-# Armor headers and a checksum are OpenPGP's own (RFC 9580 §6.2); several blocks are read up to the first end.
-_OPENPGP = re.compile(
-    rb"-----BEGIN PGP [A-Z ]+-----\n(?:[^\n]+\n)*[ \t\r]*\n([A-Za-z0-9+/=\r\n]+?)(?:=[^\n]{4}\r?\n)?-----END "
-)
 _KEY_TYPE = re.compile(rb"[a-z0-9@.-]+\Z")  # RFC 4251 §6, as far as OpenSSH's names go: no space, no line end
 _SIGNATURE_PACKET = 2
 _ISSUER_FINGERPRINT = 33  # RFC 9580 §5.2.3.35
@@ -36,12 +32,18 @@ def openpgp_fingerprint(armored: bytes) -> str:
 
     It is that of the very key, often a subkey. Signatures older than GnuPG 2.1.16 name 64 bits of it at most.
     """
-    found = _OPENPGP.match(armored)
     try:
-        data = b64_decode(b"".join(found[1].split())) if found else b""
-        return _issuer(_subpackets(_packet(ByteReader(data))))
+        return _issuer(_subpackets(_packet(ByteReader(_dearmored(armored)))))
     except FormatError:
         return ""
+
+
+def _dearmored(armored: bytes) -> bytes:
+    """The first block of OpenPGP's own armor: headers, an empty line, base64, a checksum perhaps (RFC 9580 §6.2)."""
+    lines = [line.strip() for line in armored.split(b"\n")]
+    start = lines.index(b"") + 1 if b"" in lines else len(lines)
+    ends = (at for at in range(start, len(lines)) if lines[at].startswith((b"=", b"-----END ")))
+    return b64_decode(b"".join(lines[start : next(ends, start)]))
 
 
 def _packet(reader: ByteReader) -> ByteReader:

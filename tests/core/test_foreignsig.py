@@ -1,0 +1,100 @@
+"""Which key a foreign signature names: layouts that no program here writes, and bytes that mean nothing.
+
+Signatures by the real gpg and ssh-keygen are in tests/audit/test_listed_keys.py.
+"""
+
+import base64
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gitsign_py.core.foreignsig import openpgp_fingerprint, ssh_public_key
+
+PRINT = bytes(range(20))
+ISSUER = b"\x21\x04" + PRINT  # type 33, version 4
+
+
+def armor(packet: bytes, head: bytes = b"Version: 1\nComment: x\n", tail: bytes = b"=abcd\n") -> bytes:
+    text = base64.encodebytes(packet)
+    return b"-----BEGIN PGP SIGNATURE-----\n" + head + b"\n" + text + tail + b"-----END PGP SIGNATURE-----\n"
+
+
+def body(*subpackets: bytes) -> bytes:
+    """A version 4 signature up to its hashed part."""
+    hashed = b"".join(subpackets)
+    return b"\x04\x00\x16\x08" + len(hashed).to_bytes(2, "big") + hashed + b"rest"
+
+
+def subpacket(data: bytes) -> bytes:
+    return bytes([len(data)]) + data
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        bytes([0xC2, len(body(subpacket(ISSUER)))]) + body(subpacket(ISSUER)),
+        bytes([0x88, len(body(subpacket(ISSUER)))]) + body(subpacket(ISSUER)),
+        bytes([0x89, 0, len(body(subpacket(ISSUER)))]) + body(subpacket(ISSUER)),
+        b"\x8b" + body(subpacket(ISSUER)),
+        b"\xc2\xff\x00\x00\x00" + bytes([len(body(subpacket(ISSUER)))]) + body(subpacket(ISSUER)),
+        b"\x8b" + body(subpacket(b"\x02time"), subpacket(b"\xa1\x04" + PRINT)),  # the critical bit
+        b"\x8b" + body(b"\xc0\x0a" + b"\x14" + bytes(201), subpacket(ISSUER)),  # a length of two octets
+        b"\x8b" + body(b"\xff\x00\x00\x00\x05" + b"\x14" + bytes(4), subpacket(ISSUER)),  # of five
+    ],
+)
+def test_layouts(packet: bytes) -> None:
+    for head in (b"", b"Version: GnuPG v2\n", b"Comment: a\r\n"):
+        for tail in (b"=abcd\n", b""):
+            assert openpgp_fingerprint(armor(packet, head, tail)) == PRINT.hex().upper()
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        b"",
+        b"\x8b",
+        b"\x0b" + body(subpacket(ISSUER)),  # no packet
+        b"\x9b" + body(subpacket(ISSUER)),  # another kind
+        b"\x8b\x03" + body(subpacket(ISSUER))[1:],  # version 3 has no subpackets
+        b"\x8b" + body(subpacket(b"\x10" + PRINT[:8])),  # 64 bits of it
+        b"\x8b" + body(subpacket(b"\x21\x05" + PRINT)),
+        b"\x8b" + body(subpacket(ISSUER[:-1])),
+        b"\x8b" + body(b"\xc0"),
+    ],
+)
+def test_no_fingerprint(packet: bytes) -> None:
+    assert openpgp_fingerprint(armor(packet)) == ""
+
+
+def test_version_6_has_longer_ones() -> None:
+    hashed = subpacket(b"\x21\x06" + bytes(range(32)))
+    packet = b"\x8b\x06\x00\x16\x08" + len(hashed).to_bytes(4, "big") + hashed
+    assert openpgp_fingerprint(armor(packet)) == bytes(range(32)).hex().upper()
+
+
+def test_a_key_type_is_one_word() -> None:
+    """The key goes into a file of one line for each key."""
+    for name, good in ((b"ssh-ed25519", True), (b"sk-ssh-ed25519@openssh.com", True), (b"a\nb", False), (b"", False)):
+        blob = len(name).to_bytes(4, "big") + name + b"key"
+        packet = b"SSHSIG\x00\x00\x00\x01" + len(blob).to_bytes(4, "big") + blob
+        text = b"-----BEGIN SSH SIGNATURE-----\n" + base64.encodebytes(packet) + b"-----END SSH SIGNATURE-----"
+        expected = f"{name.decode()} {base64.b64encode(blob).decode()}" if good else ""
+        assert ssh_public_key(text) == expected
+
+
+@given(st.binary(max_size=400))
+def test_anything_at_all(data: bytes) -> None:
+    assert len(openpgp_fingerprint(armor(data))) in (0, 40, 64)
+    assert openpgp_fingerprint(data) == ssh_public_key(data) == ""
+
+
+@pytest.mark.parametrize("line", [b"\r\n", b"\n", b"A: b\n", b"AAAA\n", b"=\n", b"-----BEGIN PGP SIGNATURE-----\n"])
+def test_time_grows_with_the_length_alone(line: bytes) -> None:
+    """A header may have 4 MiB."""
+    began = time.process_time()
+    for start in (b"-----BEGIN PGP SIGNATURE-----\n", b"-----BEGIN SSH SIGNATURE-----\n"):
+        openpgp_fingerprint(start + line * (4_000_000 // len(line)))
+        ssh_public_key(start + line * (4_000_000 // len(line)))
+    assert time.process_time() - began < 5
