@@ -22,6 +22,7 @@ MAX_TOKEN_BYTES = 64 * 1024
 CLOCK_LEEWAY = timedelta(seconds=60)
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*\Z")
 _REGISTERED = frozenset({"iss", "sub", "aud", "exp", "iat", "nbf", "nonce", "email", "email_verified"})
+_CIRCLECI = ("project", "pipeline-definition")
 _LATEST = 253402300799  # 9999-12-31T23:59:59Z, the last second that a datetime holds
 
 
@@ -176,7 +177,7 @@ def certificate_identities(claims: UnverifiedClaims) -> tuple[str, ...]:
     """Return the subject alternative names that a certificate for this token may carry.
 
     The e-mail address alone for a token that has one; the subject, or what Fulcio's documentation of its issuer types
-    derives from a workload's claims (GitHub, GitLab, Kubernetes, Buildkite), for the others.
+    derives from a workload's claims (GitHub, GitLab, Buildkite, CircleCI, Kubernetes), for the others.
     """
     if claims.email:
         return (claims.email,)
@@ -186,6 +187,9 @@ def certificate_identities(claims: UnverifiedClaims) -> tuple[str, ...]:
             derived.append(prefix + text)
     if (owner := _string(claims.other, "organization_slug")) and (build := _string(claims.other, "pipeline_slug")):
         derived.append(f"https://buildkite.com/{owner}/{build}")
+    project, pipeline = (_string(claims.other, f"oidc.circleci.com/{name}-id") for name in _CIRCLECI)
+    if project and pipeline:
+        derived.append(f"https://circleci.com/api/v2/projects/{project}/pipeline-definitions/{pipeline}")
     if workload := _kubernetes(claims.other.get("kubernetes.io")):
         derived.append(workload)
     return tuple(derived)

@@ -1,21 +1,18 @@
-"""From a verified token's claims to what a certificate says: identity, challenge, claim extensions.
-
-The mapping of GitHub's claims is Fulcio's (docs/oid-info.md): each extension's OID, how its value is made.
-"""
+"""From a verified token's claims to what a certificate says: identity, challenge, claim extensions."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from gitsign_py.core import oids
 from gitsign_py.localstack.idp import plausible_email
+from gitsign_py.localstack.pipelines import CI_SYSTEMS, CiSystem, fill
 from gitsign_py.localstack.service import Refusal
 
 TOKEN_ERROR = "There was an error processing the identity token"  # noqa: S105 - a sentence
-_GITHUB = "https://github.com/"
 _SURROGATE = re.compile(r"[\ud800-\udfff]")  # JSON can spell halves of pairs, UTF-8 has none
 _SPIFFE_ID = re.compile(r"spiffe://[a-z0-9._-]+(?:/[A-Za-z0-9._-]+)*\Z")  # SPIFFE-ID §2
 
@@ -46,11 +43,14 @@ def token_refusal(reason: str) -> Refusal:
 
 
 def identify(claims: Claims) -> Identity:
-    """Whom the token names: an e-mail address, a GitHub workflow, or a subject that is a URI."""
+    """Whom the token names: an e-mail address, a CI job, a Kubernetes service account, or a subject that is a URI."""
     if "email" in claims:
         return _email(claims)
-    if "job_workflow_ref" in claims:
-        return _workflow(claims)
+    for ci in CI_SYSTEMS:
+        if ci.marker in claims:
+            return _job(ci, claims)
+    if isinstance(workload := claims.get("kubernetes.io"), dict):
+        return _kubernetes(workload, claims)
     subject = _text(claims, "sub")
     if _SPIFFE_ID.match(subject):
         return _identity("uri", subject, claims)
@@ -76,12 +76,23 @@ def _email(claims: Claims) -> Identity:
     return _identity("email", email, claims)
 
 
-def _workflow(claims: Claims) -> Identity:
-    raw = {f"{oids.SIGSTORE}.1.{number}": _text(claims, name) for number, name in _RAW_CLAIMS.items()}
-    texts = {f"{oids.SIGSTORE}.1.{number}": make(claims) for number, make in _TEXT_CLAIMS.items()}
-    if "environment" in claims:  # only jobs that deploy have one
-        texts[f"{oids.SIGSTORE}.1.23"] = _text(claims, "environment")
-    return _identity("uri", _url("job_workflow_ref")(claims), claims, raw, texts)
+def _job(ci: CiSystem, claims: Claims) -> Identity:
+    def text(name: str) -> str:
+        return _text(claims, name)
+
+    raw = {f"{oids.SIGSTORE}.1.{number}": fill(template, text) for number, template in ci.raw.items()}
+    wanted = {**ci.texts, **{number: one for number, one in ci.optional.items() if one.strip("{}") in claims}}
+    texts = {f"{oids.SIGSTORE}.1.{number}": fill(template, text) for number, template in wanted.items()}
+    return _identity("uri", ci.named(text), claims, raw, texts)
+
+
+def _kubernetes(workload: Claims, claims: Claims) -> Identity:
+    """A service account's projected token (Kubernetes, "ServiceAccount token volume projection")."""
+    account = workload.get("serviceaccount")
+    if not isinstance(account, dict):
+        raise token_refusal("token-claim-missing: serviceaccount")
+    place = f"namespaces/{_text(workload, 'namespace')}/serviceaccounts/{_text(account, 'name')}"
+    return _identity("uri", "https://kubernetes.io/" + quote(place), claims)
 
 
 def _text(claims: Claims, name: str) -> str:
@@ -89,45 +100,3 @@ def _text(claims: Claims, name: str) -> str:
     if not isinstance(value, str) or not value or len(value) > 1024 or _SURROGATE.search(value):
         raise token_refusal(f"token-claim-missing: {name}")
     return value
-
-
-def _plain(name: str) -> Callable[[Claims], str]:
-    return lambda claims: _text(claims, name)
-
-
-def _url(name: str) -> Callable[[Claims], str]:
-    return lambda claims: _GITHUB + _path(_text(claims, name))
-
-
-def _path(text: str) -> str:
-    """A path of a URL as Fulcio writes it: as it stands when it is one, else percent-encoded anew (RFC 3986 §2.1).
-
-    Go's net/url leaves brackets and the like alone in the first case and encodes them in the second.
-    """
-    if quote(text, safe="!$%&'()*+,/:;=@[]~") == text:
-        return text
-    return quote(unquote(text), safe="$&+,/:;=@~")
-
-
-def _run_url(claims: Claims) -> str:
-    repository, run, attempt = (_text(claims, name) for name in ("repository", "run_id", "run_attempt"))
-    return _GITHUB + _path(f"{repository}/actions/runs/{run}/attempts/{attempt}")
-
-
-_RAW_CLAIMS = {2: "event_name", 3: "sha", 4: "workflow", 5: "repository", 6: "ref"}
-_TEXT_CLAIMS: dict[int, Callable[[Claims], str]] = {
-    9: _url("job_workflow_ref"),
-    10: _plain("job_workflow_sha"),
-    11: _plain("runner_environment"),
-    12: _url("repository"),
-    13: _plain("sha"),
-    14: _plain("ref"),
-    15: _plain("repository_id"),
-    16: _url("repository_owner"),
-    17: _plain("repository_owner_id"),
-    18: _url("workflow_ref"),
-    19: _plain("workflow_sha"),
-    20: _plain("event_name"),
-    21: _run_url,
-    22: _plain("repository_visibility"),
-}

@@ -1,24 +1,20 @@
 """One HTTP exchange over a real loopback socket, against a server that does everything wrong."""
 
-import ssl
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509 import IPAddress
 
 from gitsign_py import __version__
 from gitsign_py.clients.answer import MESSAGE_LIMIT, printable
 from gitsign_py.clients.session import HttpSession, Limits
 from gitsign_py.errors import ConfigError, ServiceError
 from tests.support.badserver import computed, drip, drop, huge, raw, reply, serving, slow, unused_url
+from tests.support.tls import server_side, write_certificate
 
 LIMITS = Limits(total=3.0, connect=1.0, max_bytes=100_000, backoff=0.01, retry_after=0.2)
 
@@ -262,22 +258,7 @@ def test_a_proxy_of_the_environment_is_used(session: HttpSession, monkeypatch: p
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Certificate and key for 127.0.0.1 in one PEM file, signed by itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name, now = x509.Name([]), datetime.now(UTC)
-    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    builder = builder.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + timedelta(hours=1))
-    signed = builder.add_extension(address, critical=True).sign(key, hashes.SHA256())
-    path = tmp_path_factory.mktemp("tls") / "server.pem"
-    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path.write_bytes(signed.public_bytes(Encoding.PEM) + secret)
-    return path
-
-
-def server_side(certificate: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    return context
+    return write_certificate(tmp_path_factory.mktemp("tls") / "server.pem", IPAddress(ip_address("127.0.0.1")))
 
 
 def test_a_tls_certificate_of_nobody_known_is_not_trusted(session: HttpSession, certificate: Path) -> None:

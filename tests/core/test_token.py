@@ -244,6 +244,10 @@ def test_a_certificate_may_name_the_provider_behind_dex() -> None:
         ),
         ({"organization_slug": "o", "pipeline_slug": "p"}, "https://buildkite.com/o/p"),
         (
+            {"oidc.circleci.com/project-id": "1", "oidc.circleci.com/pipeline-definition-id": "2"},
+            "https://circleci.com/api/v2/projects/1/pipeline-definitions/2",
+        ),
+        (
             {"kubernetes.io": {"namespace": "n", "serviceaccount": {"name": "s"}}},
             "https://kubernetes.io/namespaces/n/serviceaccounts/s",
         ),

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import socket
 import subprocess
 import time
@@ -18,9 +19,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from gitsign_py.core import oids
+from gitsign_py.localstack.pipelines import CI_SYSTEMS, CiSystem
 from tests.localstack.helpers import PEM_SPKI, b64, new_key, signing_request
 from tests.localstack.test_ca import WORKFLOW
 from tests.support.foreign import EMAIL, find_program
+from tests.support.platforms import BUILDKITE, CIRCLECI, GITLAB
 from tests.support.stack import RunningStack
 from tests.support.workbench import Workbench
 
@@ -72,24 +75,24 @@ def free_ports(count: int) -> list[int]:
 @pytest.fixture(scope="module")
 def fulcio(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealFulcio]:
     """For tokens of people."""
-    with running(stack, tmp_path_factory.mktemp("fulcio"), "email") as real:
+    with running(stack, tmp_path_factory.mktemp("fulcio"), settings(stack, "email")) as real:
         yield real
 
 
 @pytest.fixture
 def fulcio_of_workflows(stack: RunningStack, tmp_path: Path) -> Iterator[RealFulcio]:
     """For tokens of GitHub's workflows."""
-    with running(stack, tmp_path, "github-workflow") as real:
+    with running(stack, tmp_path, settings(stack, "github-workflow")) as real:
         yield real
 
 
 @contextmanager
-def running(stack: RunningStack, folder: Path, kind: str) -> Iterator[RealFulcio]:
+def running(stack: RunningStack, folder: Path, settings: str) -> Iterator[RealFulcio]:
     program = find_program("fulcio")
     http, grpc, metrics = free_ports(3)
     command = [program, "serve", "--host", "127.0.0.1", "--port", str(http), "--grpc-host", "127.0.0.1"]
     command += ["--grpc-port", str(grpc), "--metrics-port", str(metrics)]
-    command += ["--legacy-unix-domain-socket", str(folder / "socket"), *configured(stack, folder, kind)]
+    command += ["--legacy-unix-domain-socket", str(folder / "socket"), *configured(stack, folder, settings)]
     with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as child:
         try:
             wait(child, http, folder / "log")
@@ -98,11 +101,14 @@ def running(stack: RunningStack, folder: Path, kind: str) -> Iterator[RealFulcio
             child.terminate()
 
 
-def configured(stack: RunningStack, folder: Path, kind: str) -> list[str]:
-    """Its issuer, its CA (the key of the stack's, encrypted as it wants it) and its CT log."""
-    (folder / "config.yaml").write_text(
-        f"oidc-issuers:\n  {stack.url}:\n    issuer-url: {stack.url}\n    client-id: sigstore\n    type: {kind}\n"
-    )
+def settings(stack: RunningStack, kind: str) -> str:
+    """Its issuer, and what tokens of it are."""
+    return f"oidc-issuers:\n  {stack.url}:\n    issuer-url: {stack.url}\n    client-id: sigstore\n    type: {kind}\n"
+
+
+def configured(stack: RunningStack, folder: Path, settings: str) -> list[str]:
+    """Its settings, its CA (the key of the stack's, encrypted as it wants it) and its CT log."""
+    (folder / "config.yaml").write_text(settings)
     (file,) = (stack.directory / "keys").glob("fulcio-intermediate-*")
     key = serialization.load_pem_private_key(file.read_bytes(), None)
     encryption = serialization.BestAvailableEncryption(PASSWORD.encode())
@@ -154,6 +160,47 @@ def test_both_give_the_same_certificate_to_a_workflow(fulcio_of_workflows: RealF
     claims: dict[str, Any] = {**WORKFLOW, "workflow": file, "job_workflow_ref": ref, "workflow_ref": ref}
     token = fulcio_of_workflows.stack.token("", subject=subject, **claims)
     same_certificate(fulcio_of_workflows, signing_request(new_key(), token, subject))
+
+
+_FIELDS = {
+    9: "build-signer-uri",
+    10: "build-signer-digest",
+    11: "runner-environment",
+    12: "source-repository-uri",
+    13: "source-repository-digest",
+    14: "source-repository-ref",
+    15: "source-repository-identifier",
+    16: "source-repository-owner-uri",
+    17: "source-repository-owner-identifier",
+    18: "build-config-uri",
+    19: "build-config-digest",
+    20: "build-trigger",
+    21: "run-invocation-uri",
+    22: "source-repository-visibility-at-signing",
+}
+"""The real one's names of the extensions in its settings for CI systems (pkg/certificate, ``Extensions``)."""
+
+
+def ci_settings(stack: RunningStack, ci: CiSystem) -> str:
+    """Tell the real server what ours makes of such tokens; whether both then write the same is for the test to say."""
+
+    def template(ours: str) -> str:
+        return re.sub(r"\{([^}]+)\}", r"{{ index . `\1` }}", ours)
+
+    issuer = {"issuer-url": stack.url, "client-id": "sigstore", "type": "ci-provider", "ci-provider": "ci"}
+    texts = {_FIELDS[number]: template(one) for number, one in ci.texts.items()}
+    metadata = {"extension-templates": texts, "subject-alternative-name-template": template(ci.san)}
+    return "---\n" + json.dumps({"oidc-issuers": {stack.url: issuer}, "ci-issuer-metadata": {"ci": metadata}})  # YAML
+
+
+@pytest.mark.parametrize("claims", [GITLAB, BUILDKITE, CIRCLECI], ids=["gitlab", "buildkite", "circleci"])
+def test_both_give_the_same_certificate_to_a_pipeline(
+    stack: RunningStack, tmp_path: Path, claims: dict[str, Any]
+) -> None:
+    [ci] = [one for one in CI_SYSTEMS if one.marker in claims]
+    with running(stack, tmp_path, ci_settings(stack, ci)) as real:
+        token = stack.token("", subject=claims["sub"], **claims)
+        same_certificate(real, signing_request(new_key(), token, claims["sub"]))
 
 
 def same_certificate(fulcio: RealFulcio, asked: dict[str, Any]) -> None:
