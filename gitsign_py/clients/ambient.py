@@ -60,16 +60,31 @@ def _by_id(environment: Environment, audience: str) -> str:
     try:
         token = within(SECONDS, lambda: ambient_id.detect_credential(audience))
     except (ambient_id.IdentityError, TimeoutError) as error:
-        raise _failed(str(error)) from error
-    except Exception as error:  # urllib3 and json errors pass through id as they come
+        raise _failed(_words(error), _AUDIENCE_HINT if "audience" in str(error) else "") from error
+    except ValueError as error:  # json's errors pass through id as they come
+        raise _failed("what it answered cannot be read") from error
+    except Exception as error:  # and urllib3's
         raise _failed(f"{type(error).__name__}: {error}") from error
     if token is None:
         raise _failed("no token was given")
     return token
 
 
-def _failed(words: str) -> ServiceError:
-    return ServiceError("ambient-failed", f"the platform gave no identity token: {printable(words)}")
+_AUDIENCE_HINT = "ask the platform for a token with that audience, or set gitsign.clientID to the token's audience"
+
+
+def _words(error: BaseException) -> str:
+    """What ``id`` says, and what the system says below: ``id`` calls every failure to connect a time-out."""
+    words, below = str(error).strip().rstrip(":"), error.__context__
+    while below is not None:
+        if isinstance(below, OSError) and below.strerror:
+            return f"{words} ({below.strerror.lower()})"
+        below = below.__cause__ or below.__context__
+    return words
+
+
+def _failed(words: str, hint: str = "") -> ServiceError:
+    return ServiceError("ambient-failed", f"the platform gave no identity token: {printable(words)}", hint=hint)
 
 
 def _filesystem(environment: Environment, _audience: str) -> str:
@@ -95,11 +110,11 @@ def _spiffe(environment: Environment, audience: str) -> str:
 
 
 _HINTS = {
-    "GITHUB_ACTIONS": "give the job the permission to ask for one: permissions: id-token: write",
-    "GOOGLE_SERVICE_ACCOUNT_NAME": "give this machine's account the role Service Account Token Creator on that account",
-    "BUILDKITE": "the job needs buildkite-agent on its PATH",
+    "GITHUB_ACTIONS": "the job needs permissions: id-token: write; if it has them, see githubstatus.com and try again",
+    "GOOGLE_SERVICE_ACCOUNT_NAME": "this machine's account needs the role Service Account Token Creator there",
+    "BUILDKITE": "the job needs buildkite-agent on its PATH; buildkite-agent oidc request-token says more",
     "GITLAB_CI": "give the job id_tokens: SIGSTORE_ID_TOKEN: aud: sigstore",
-    "CIRCLECI": "the job needs circleci on its PATH, and a context",
+    "CIRCLECI": "the job needs circleci on its PATH, and a context; circleci run oidc get says more",
 }
 
 

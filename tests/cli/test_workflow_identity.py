@@ -1,38 +1,16 @@
 """A workflow signs: the identity is a URI, and its claims are asked for with cosign's flags."""
 
-from typing import Any
-
 import pytest
 
+from tests.support.platforms import GITHUB
 from tests.support.workbench import Workbench
 
-WORKFLOW = "org/repo/.github/workflows/release.yml@refs/heads/main"
-CLAIMS = {
-    "job_workflow_ref": WORKFLOW,
-    "job_workflow_sha": "1" * 40,
-    "workflow_ref": WORKFLOW,
-    "workflow_sha": "1" * 40,
-    "sha": "2" * 40,
-    "event_name": "push",
-    "repository": "org/repo",
-    "repository_id": "12",
-    "repository_owner": "org",
-    "repository_owner_id": "34",
-    "repository_visibility": "public",
-    "workflow": "release",
-    "ref": "refs/heads/main",
-    "runner_environment": "github-hosted",
-    "run_id": "56",
-    "run_attempt": "1",
-}
-SUBJECT = "repo:org/repo:ref:refs/heads/main"
+WORKFLOW = GITHUB["job_workflow_ref"]
 
 
 @pytest.fixture
 def signed(bench: Workbench) -> Workbench:
-    claims: dict[str, Any] = dict(CLAIMS)
-    token = bench.stack.token("", subject=SUBJECT, **claims)
-    bench.commit(SIGSTORE_ID_TOKEN=token)
+    bench.commit(SIGSTORE_ID_TOKEN=bench.stack.token("", subject=GITHUB["sub"], **GITHUB))
     return bench
 
 

@@ -1,8 +1,6 @@
 """Tokens that a platform gives: each platform played by a small server or program, as its documentation has it."""
 
-import json
 import os
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +12,9 @@ from gitsign_py.clients import ambient
 from gitsign_py.clients.ambient import NAMES, ambient_token, detect
 from gitsign_py.errors import ConfigError, ServiceError
 from tests.support import tokens
-from tests.support.badserver import Action, Received, computed, reply, serving
+from tests.support.badserver import reply, serving
+from tests.support.googlecloud import METADATA, google_servers
+from tests.support.platforms import program
 
 MARKERS = (
     "GITHUB_ACTIONS", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL", "GOOGLE_SERVICE_ACCOUNT_NAME",
@@ -33,17 +33,6 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def token() -> str:
     now = int(time.time())
     return tokens.make({"iat": now, "exp": now + 60, "email": None, "sub": "https://example.com/workload"})
-
-
-def program(directory: Path, name: str, said: str, status: int = 0) -> Path:
-    """A platform's program; the file that is returned gets its arguments, one a line."""
-    path, asked = directory / name, directory / f"{name}.arguments"
-    path.write_text(
-        f"#!{sys.executable}\nimport sys\nopen({str(asked)!r}, 'w').write('\\n'.join(sys.argv[1:]))\n"
-        f"print({said!r})\nprint('no right', file=sys.stderr)\nsys.exit({status})\n"
-    )
-    path.chmod(0o755)
-    return asked
 
 
 def test_a_persons_machine_is_no_platform() -> None:
@@ -122,31 +111,13 @@ def test_a_program_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert time.monotonic() - started < 15
 
 
-def google_servers(raw: str) -> Action:
-    """The metadata server and the IAM Credentials API, as Google documents both ("Verifying VM identity",
-    "projects.serviceAccounts.generateIdToken")."""
-
-    def answer(request: Received) -> tuple[int, object, dict[str, str]]:
-        from_inside = request.headers.get("metadata-flavor") == "Google"
-        if request.path == "/identity?audience=sigstore&format=full" and from_inside:
-            return 200, raw.encode(), {}
-        if request.path.startswith("/token?") and from_inside:
-            return 200, {"access_token": "ya29.access", "expires_in": 3599, "token_type": "Bearer"}, {}
-        asked = {"audience": "sigstore", "includeEmail": True}
-        if request.headers.get("authorization") == "Bearer ya29.access" and json.loads(request.body) == asked:
-            return 200, {"token": raw}, {}
-        return 403, b"Missing Metadata-Flavor:Google header.", {}
-
-    return computed(answer)
-
-
 @pytest.fixture
 def google(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Let ``id`` find Google's servers at a URL of ours."""
 
     def at(url: str) -> None:
-        monkeypatch.setattr(google_clients, "_GCP_IDENTITY_REQUEST_URL", f"{url}/identity")
-        monkeypatch.setattr(google_clients, "_GCP_TOKEN_REQUEST_URL", f"{url}/token")
+        monkeypatch.setattr(google_clients, "_GCP_IDENTITY_REQUEST_URL", f"{url}{METADATA}/identity")
+        monkeypatch.setattr(google_clients, "_GCP_TOKEN_REQUEST_URL", f"{url}{METADATA}/token")
         monkeypatch.setattr(google_clients, "_GCP_GENERATEIDTOKEN_REQUEST_URL", f"{url}/iam/{{}}:generateIdToken")
         monkeypatch.setattr(google_clients, "_GCP_PRODUCT_NAME_FILE", str(ambient._GOOGLE_PRODUCT))
 
