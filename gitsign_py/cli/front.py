@@ -11,6 +11,7 @@ import sys
 from gitsign_py.agent import client
 from gitsign_py.cli.gpgarguments import GpgCommand, parse_gpg_arguments
 from gitsign_py.errors import FormatError, UsageError
+from gitsign_py.host.foreground import OwnForeground
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,22 +45,8 @@ def _sign(command: GpgCommand) -> int:
         raise UsageError("sign-attached", "only detached signatures are made", hint="add --detach-sign, as git does")
     status = command.descriptor("status-fd")
     payload = _read_file(command.operands[0] if command.operands else "-", MAX_PAYLOAD)
-    environment = os.environ
-    token = command.options.get("token")
-    request = client.context(environment, os.getcwd()) | {
-        "payload": payload,
-        "signer": os.fsencode(command.options.get("local-user", "")),
-    }
-    reply: Mapping[str, bytes] | None = None
-    path = client.socket_path(environment)
-    if token is None and os.path.exists(path):
-        reply = client.try_sign(path, request, answer=_answer_need)
-    if reply is None or reply.get("status") != b"ok":
-        from gitsign_py.cli.gitsigning import sign_for_git
-        from gitsign_py.host.foreground import own_foreground
-
-        with own_foreground():
-            reply = sign_for_git(payload, reply, token=token)
+    with OwnForeground():
+        reply = _signed(payload, command.options.get("local-user", ""), command.options.get("token"))
     if text := reply.get("text"):
         _tell(text)
     signature = reply["signature"]
@@ -71,6 +58,20 @@ def _sign(command: GpgCommand) -> int:
     if status is not None:
         _write(status, reply["status_lines"])
     return 0
+
+
+def _signed(payload: bytes, signer: str, token: str | None) -> "Mapping[str, bytes]":
+    """By the agent where one runs, else here."""
+    reply: Mapping[str, bytes] | None = None
+    path = client.socket_path(os.environ)
+    if token is None and os.path.exists(path):
+        request = client.context(os.environ, os.getcwd()) | {"payload": payload, "signer": os.fsencode(signer)}
+        reply = client.try_sign(path, request, answer=_answer_need)
+    if reply is None or reply.get("status") != b"ok":
+        from gitsign_py.cli.gitsigning import sign_for_git
+
+        reply = sign_for_git(payload, reply, token=token)
+    return reply
 
 
 def _tell(text: bytes) -> None:
@@ -92,10 +93,8 @@ def _tell(text: bytes) -> None:
 def _answer_need(need: client.Fields) -> client.Fields:
     """Answer the agent when it asks back, which a warm one does not: only then is this worth its 200 ms."""
     from gitsign_py.cli.agentanswers import answer_need
-    from gitsign_py.host.foreground import own_foreground
 
-    with own_foreground():
-        return answer_need(need)
+    return answer_need(need)
 
 
 def _verify(command: GpgCommand, arguments: list[str]) -> int:

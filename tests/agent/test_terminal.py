@@ -1,56 +1,18 @@
 """What a person sees in a terminal (tmux), and that nothing of it lands in the signature."""
 
-import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.support.home import Home, living
+from tests.support.screen import COMMIT, NEEDED, Screen, clean, until_gone, value
 from tests.support.stack import RunningStack
 from tests.support.webform import fetch
 
-pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
-
-
-@dataclass
-class Screen:
-    """A terminal of 200 columns whose shell runs in a home's repository."""
-
-    socket: Path
-
-    def tmux(self, *arguments: str) -> str:
-        done = subprocess.run(["tmux", "-S", str(self.socket), *arguments], capture_output=True, text=True, check=True)
-        return done.stdout
-
-    def type(self, text: str) -> None:
-        self.tmux("send-keys", "-t", "0", "-l", text)
-        self.tmux("send-keys", "-t", "0", "Enter")
-
-    def interrupt(self) -> None:
-        self.tmux("send-keys", "-t", "0", "C-c")
-
-    def text(self) -> str:
-        return self.tmux("capture-pane", "-p", "-J", "-t", "0").rstrip()
-
-    def clear(self) -> None:
-        """Empty the screen, and return when it is: what is waited for next is not what stood there."""
-        self.type("clear; echo emptied")
-        end = time.monotonic() + 30
-        while not self.text().startswith("emptied"):
-            assert time.monotonic() < end, self.text()
-            time.sleep(0.05)
-
-    def wait(self, words: str, seconds: float = 30) -> str:
-        end = time.monotonic() + seconds
-        while words not in (text := self.text()):
-            assert time.monotonic() < end, text
-            time.sleep(0.05)
-        return text
+pytestmark = NEEDED
 
 
 @pytest.fixture
@@ -59,37 +21,6 @@ def home(tmp_path: Path, stack: RunningStack) -> Iterator[Home]:
     with living(tmp_path / "u", stack) as home:
         home.git("config", "gitsign.signInTimeout", "30")
         yield home
-
-
-@pytest.fixture
-def screen(home: Home) -> Iterator[Screen]:
-    screen = Screen(home.directory / "tmux.sock")
-    shell = ["env", "-i", *(f"{name}={value}" for name, value in home.variables.items()), "PS1=$ ", "TERM=screen", "sh"]
-    subprocess.run(
-        ["tmux", "-S", str(screen.socket), "-f", "/dev/null", "new-session", "-d", "-x", "400", "-y", "40", *shell],
-        cwd=home.repository, env=home.variables, check=True,
-    )  # fmt: skip
-    yield screen
-    screen.tmux("kill-server")
-
-
-def value(text: str, label: str) -> str:
-    return next(line.split()[-1] for line in text.splitlines() if line.strip().startswith(label))
-
-
-COMMIT = 'git commit -q --allow-empty -S -m signed; echo "status $?"'
-
-
-def clean(home: Home) -> None:
-    """The signature in the commit is armor and nothing else."""
-    raw = home.git("cat-file", "commit", "HEAD")
-    header = raw.partition("\n\n")[0]
-    armor = [line for line in header.splitlines() if line.startswith(("gpgsig ", " "))]
-    assert armor[0] == "gpgsig -----BEGIN SIGNED MESSAGE-----"
-    assert all(line.strip().isalnum() or set(line.strip()) <= set(
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
-    ) for line in armor[1:-1] if line.strip() != "-----END SIGNED MESSAGE-----")  # fmt: skip
-    assert home.signers("-1")[0][0] == "U"
 
 
 @pytest.mark.parametrize("agent", ["auto", "off"])
@@ -165,17 +96,10 @@ def test_ctrl_c_during_a_sign_in_leaves_nothing(
     assert "gitsign-py: interrupted, nothing was signed" in text
     assert "Traceback" not in text
     assert home.run("git", "log").returncode != 0
-    _until_gone(f"{home.program} --status-fd")
+    until_gone(f"{home.program} --status-fd")
     home.person_signs_in()
     home.commit("signed")
     clean(home)
-
-
-def _until_gone(command: str) -> None:
-    end = time.monotonic() + 20
-    while subprocess.run(["pgrep", "-f", command], capture_output=True, check=False).returncode == 0:
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def test_ctrl_z_does_not_leave_git_waiting_for_ever(home: Home, screen: Screen) -> None:
