@@ -100,7 +100,8 @@ def _work(workshop: Workshop) -> dict[str, Handler]:
         payload = _bytes(request, "payload")
         context = _context(request, conversation)
         plan = workshop.plan(context, _token(request, conversation))
-        result = workshop.holder.sign(plan, payload, conversation, directory=context.directory)
+        with plan.clock_told():
+            result = workshop.holder.sign(plan, payload, conversation, directory=context.directory)
         text = "\n".join((workshop.summary(result), *(f"gitsign-py: {one}" for one in result.warnings)))
         plan.note(text)
         return {**_signed(result), "text": text.encode("utf-8", "replace")}
@@ -109,12 +110,15 @@ def _work(workshop: Workshop) -> dict[str, Handler]:
         context = _context(request, conversation)
         plan = workshop.plan(context, None)
         subject = Subject(_bytes(request, "statement"), _artifact(request))
-        result = workshop.holder.attest(plan, subject, _committer(request), conversation, directory=context.directory)
+        committer, directory = _committer(request), context.directory
+        with plan.clock_told():
+            result = workshop.holder.attest(plan, subject, committer, conversation, directory=directory)
         return {"status": b"ok", "envelope": result.envelope, "bundle": result.bundle}
 
     def warm(request: Fields, conversation: Conversation) -> Fields:
         plan = workshop.plan(_context(request, conversation), _token(request, conversation))
-        _, credential = workshop.holder.credential(plan, _committer(request), conversation)
+        with plan.clock_told():
+            _, credential = workshop.holder.credential(plan, _committer(request), conversation)
         return {"status": b"ok", **_described(credential)}
 
     def whoami(request: Fields, conversation: Conversation) -> Fields:

@@ -7,6 +7,7 @@ for that one and uses what it brought, so twenty commits at once mean one sign-i
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -35,7 +36,7 @@ class Plan:
     person calls that (``label``). ``services.tokens`` is not used: tokens come from ``given`` (the client sent one),
     ``silent`` (for a committer's e-mail address: one that needs no person, or None) or the client, when it is asked.
     ``note`` writes a line to the log file that the client's settings name; ``sign_in_seconds`` is what they give a
-    person for signing in.
+    person for signing in. ``clock_told`` is a context in which errors that a wrong clock explains say so.
     """
 
     slot: str
@@ -50,6 +51,7 @@ class Plan:
     given: TokenSource | None = None
     note: Callable[[str], None] = field(default=lambda _text: None)
     sign_in_seconds: float = 120.0
+    clock_told: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 @dataclass(frozen=True, slots=True)

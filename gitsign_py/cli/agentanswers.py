@@ -4,6 +4,7 @@ import os
 
 from gitsign_py.agent.conversation import error_frame
 from gitsign_py.cli import wiring
+from gitsign_py.cli.clock import clock_told
 from gitsign_py.cli.tokens import Person, TokenDesk
 from gitsign_py.errors import GitsignError, UsageError
 from gitsign_py.host.consent import Publication, require_consent
@@ -28,7 +29,7 @@ def answer_need(need: Fields) -> Fields:
 def _answer(need: Fields, settings: wiring.Settings, terminal: Terminal) -> Fields:
     if need.get("what") == b"token":
         chosen = wiring.endpoints(settings)
-        with wiring.session(settings) as http:
+        with wiring.session(settings) as http, clock_told(http):
             desk = TokenDesk(settings, chosen, http, Person(terminal, email=_text(need, "email")))
             return {"token": desk.find().raw.encode("ascii")}
     if need.get("what") == b"consent":

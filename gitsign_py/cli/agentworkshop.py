@@ -15,6 +15,7 @@ from gitsign_py.agent.holder import Holder, Plan
 from gitsign_py.agent.ledger import Ledger
 from gitsign_py.cli import wiring
 from gitsign_py.cli.agentsettings import settings_for
+from gitsign_py.cli.clock import clock_told
 from gitsign_py.cli.gitchecking import check
 from gitsign_py.cli.gitsigning import summary
 from gitsign_py.cli.tokens import Person, TokenDesk, needs_person
@@ -139,6 +140,7 @@ def _plan(kept: _Kept, context: Context, token: str | None) -> Plan:
         silent=lambda email: _silent(settings, chosen, http, email, forwarded=context.forwarded),
         given=given,
         sign_in_seconds=config.sign_in_timeout,
+        clock_told=lambda: clock_told(http),
         note=Terminal(None, log_path=config.log_path, now=wiring.now).log,
     )
 

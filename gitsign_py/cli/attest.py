@@ -9,6 +9,7 @@ from typing import Any
 from gitsign_py.attestation import Attestation, attest, git_artifact, statement_about
 from gitsign_py.cli import exit_status, line_of, printable, wiring
 from gitsign_py.cli.agentcalls import call_agent, committer_fields, start_agent
+from gitsign_py.cli.clock import clock_told
 from gitsign_py.cli.debug import committer_here
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
 from gitsign_py.cli.tokens import Person, TokenDesk
@@ -164,6 +165,7 @@ def _by_ourselves(
     with (
         open_terminal(os.environ, log_path=log_path, now=wiring.now) as terminal,
         wiring.session(settings) as http,
+        clock_told(http),
     ):
         desk = TokenDesk(settings, chosen, http, Person(terminal, *committer_here(settings)))
         services = wiring.signing_services(http, chosen, root, desk)

@@ -1,17 +1,17 @@
 """The half of a check-up that looks beyond the machine: agent, trust root, services, clock, a test signature."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import gitsign_py.data
 from gitsign_py.agent import client
 from gitsign_py.cli import wiring
+from gitsign_py.cli.clock import NOTICED, describe
 from gitsign_py.cli.gitsigning import sign
 from gitsign_py.clients import tuf
 from gitsign_py.clients.answer import Answer
@@ -27,7 +27,7 @@ from gitsign_py.host.terminal import Terminal
 from gitsign_py.host.trustroot import LoadedTrust
 from gitsign_py.verification.signature import verify_signature
 
-SKEW_WARN, SKEW_FAIL = timedelta(seconds=30), timedelta(minutes=5)
+SKEW_FAIL = timedelta(minutes=5)
 """A certificate lives ten minutes, and tokens about as long: five minutes off and servers refuse."""
 _SOON = timedelta(days=30)
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
@@ -138,13 +138,11 @@ def services(chosen: wiring.Endpoints) -> tuple[Service, ...]:
     return (*listed, Service("timestamps", chosen.timestamps, "", None)) if chosen.timestamps else tuple(listed)
 
 
-def check_services(
-    settings: wiring.Settings, chosen: wiring.Endpoints, root: TrustedRoot, now: Callable[[], datetime]
-) -> list[Finding]:
+def check_services(settings: wiring.Settings, chosen: wiring.Endpoints, root: TrustedRoot) -> list[Finding]:
     """Ask every service at once, each on a connection of its own; then look at the log's key and at the clocks."""
     listed = services(chosen)
     with ThreadPoolExecutor(len(listed)) as pool:
-        asked = list(pool.map(lambda one: _ask(settings, one, now), listed))
+        asked = list(pool.map(lambda one: _ask(settings, one), listed))
     findings = [one.finding for one in asked]
     log = next(one.answer for service, one in zip(listed, asked, strict=True) if service.name == "rekor")
     if log is not None and log.status == 200:
@@ -161,14 +159,14 @@ class _Asked:
     skew: timedelta | None = None
 
 
-def _ask(settings: wiring.Settings, service: Service, now: Callable[[], datetime]) -> _Asked:
+def _ask(settings: wiring.Settings, service: Service) -> _Asked:
     try:
         url = join_url(service.url, service.path) if service.path else service.url
         with wiring.session(settings) as http:
             answer = http.exchange(service.name, "GET", url, expected=_ANY_STATUS)
     except GitsignError as error:
         return _Asked(failure(service.name, error))
-    return _Asked(_answered(service, answer), answer, _skew(answer, now()))
+    return _Asked(_answered(service, answer), answer, http.clock_ahead)
 
 
 def check_log_key(root: TrustedRoot, chosen: wiring.Endpoints, answer: Answer) -> Finding:
@@ -198,26 +196,18 @@ def _answered(service: Service, answer: Answer) -> Finding:
     return Finding(service.name, "fail", text, "check the URL (gitsign-py config), or wait: it may be down")
 
 
-def _skew(answer: Answer, now: datetime) -> timedelta | None:
-    """How far our clock is ahead of the server's Date (whole seconds, RFC 9110 §6.6.1)."""
-    try:
-        date = parsedate_to_datetime(answer.headers["date"])
-    except (KeyError, ValueError, TypeError):
-        return None
-    return now - (date if date.tzinfo else date.replace(tzinfo=UTC))
-
-
 def check_clock(skews: Sequence[timedelta]) -> Finding:
     """Is our clock right? One server may be wrong; the one nearest to us is believed."""
     if not skews:
         return Finding("clock", "skip", "no server said what time it is")
     nearest = min(skews, key=abs)
     seconds = round(nearest.total_seconds())
-    text = f"this machine's clock is {abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} the servers'"
     facts = {"seconds": seconds}
-    if abs(nearest) <= SKEW_WARN:
+    if abs(nearest) <= NOTICED:
         return Finding("clock", "ok", "this machine's clock agrees with the servers'", facts=facts)
-    return Finding("clock", "fail" if abs(nearest) > SKEW_FAIL else "warn", text, "set the clock (by NTP)", facts)
+    return Finding(
+        "clock", "fail" if abs(nearest) > SKEW_FAIL else "warn", describe(nearest), "set the clock (by NTP)", facts
+    )
 
 
 def check_signature(
@@ -265,5 +255,5 @@ def service_findings(
     if offline:
         yield Finding("services", "skip", "not asked: --offline")
         return
-    yield from check_services(settings, chosen, loaded.root, wiring.now)
+    yield from check_services(settings, chosen, loaded.root)
     yield found("signature", lambda: check_signature(settings, chosen, loaded.root, terminal, wanted=wanted))

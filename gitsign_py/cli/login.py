@@ -9,6 +9,7 @@ from gitsign_py.agent import client
 from gitsign_py.agent.lifecycle import ensure_running, should_start
 from gitsign_py.cli import wiring
 from gitsign_py.cli.agentcalls import call_agent, committer_fields
+from gitsign_py.cli.clock import clock_told
 from gitsign_py.clients.oidc import Tokens
 from gitsign_py.clients.signin import PERSONAL, sign_in
 from gitsign_py.errors import ConfigError, ServiceError
@@ -37,7 +38,7 @@ def run(arguments: list[str]) -> int:
     with open_terminal(environment, log_path=settings.config.log_path, now=wiring.now) as terminal:
         sign_in_settings = wiring.sign_in_settings(settings, chosen, remember=options.remember)
         provider = options.way or (sign_in_settings.provider if sign_in_settings.provider in PERSONAL else "")
-        with wiring.session(settings) as http:
+        with wiring.session(settings) as http, clock_told(http):
             tools = wiring.sign_in_tools(settings, http, terminal)
             tokens = sign_in(replace(sign_in_settings, provider=provider), tools)
         record = tools.logins.find(chosen.issuer, settings.config.client_id)

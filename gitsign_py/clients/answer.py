@@ -1,6 +1,8 @@
 """What a server answered, and the errors that say in plain words why an answer is of no use."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from gitsign_py.core.encoding import load_json
@@ -28,6 +30,14 @@ class Answer:
             return load_json(self.body, max_bytes=len(self.body))
         except FormatError as error:
             raise self.invalid(error.message) from error
+
+    def date(self) -> datetime | None:
+        """Tell the server's time by its Date header (whole seconds, RFC 9110 §6.6.1); None without a usable one."""
+        try:
+            found = parsedate_to_datetime(self.headers["date"])
+        except (KeyError, ValueError, TypeError):
+            return None
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
 
     def invalid(self, why: str) -> ServiceError:
         """Make the error for an answer that cannot be used; ``why`` is a clause in plain words."""

@@ -11,6 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime, timedelta
 from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
 from typing import Self
@@ -26,6 +27,7 @@ from gitsign_py.core.frozen import field, frozen, replace
 from gitsign_py.errors import ConfigError, ServiceError
 
 USER_AGENT = f"gitsign-py/{__version__}"
+_CLOCK_SECONDS = 60.0  # later this machine's clock may have been set
 _CHUNK = 64 * 1024
 _MAXREDIRECTS = 5
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
@@ -75,6 +77,7 @@ class HttpSession:
         self._jitter = jitter
         self._sleep = sleep
         self._session = _new_session()
+        self._measured: tuple[float, timedelta] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -87,6 +90,13 @@ class HttpSession:
     def close(self) -> None:
         """Drop the connections."""
         self._session.close()
+
+    @property
+    def clock_ahead(self) -> timedelta | None:
+        """How far this machine's clock is ahead of the server that answered last; None when that was a minute ago."""
+        if self._measured is None or time.monotonic() - self._measured[0] > _CLOCK_SECONDS:
+            return None
+        return self._measured[1]
 
     def exchange(
         self,
@@ -176,6 +186,8 @@ class HttpSession:
             raise _timeout(request, budget) from None
         if isinstance(result, Exception):
             raise result
+        if (date := result.date()) is not None:
+            self._measured = (time.monotonic(), datetime.now(UTC) - date)
         return result
 
 

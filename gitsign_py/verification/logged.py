@@ -184,7 +184,8 @@ def integrated_times(entry: LogEntry, authority: str, now: datetime) -> tuple[Pr
     if time > now + CLOCK_SKEW:
         raise VerificationError(
             "log-time-in-future",
-            f"log entry claims the time {format_rfc3339(time)}, which is to come",
+            f"log entry claims the time {format_rfc3339(time)}, which is to come: "
+            f"it is now {format_rfc3339(now.replace(microsecond=0))}",
             hint="check this machine's clock",
         )
     return (ProvenTime(time, "log", authority),)

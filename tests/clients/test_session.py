@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -253,6 +254,34 @@ def test_a_proxy_of_the_environment_is_used(session: HttpSession, monkeypatch: p
         answer = session.exchange("Rekor", "GET", "http://rekor.invalid/api")
     assert answer.json() == {"by": "proxy"}
     assert proxy.requests[0].path == "http://rekor.invalid/api"
+
+
+@pytest.mark.parametrize(
+    ("date", "ahead"), [("Sat, 01 Jan 2000 00:00:00 GMT", True), ("Fri, 01 Jan 2100 00:00:00 -0000", False)]
+)
+def test_a_server_tells_how_far_the_clock_is_off(session: HttpSession, date: str, ahead: bool) -> None:
+    with serving(reply(200, {}, {"Date": date})) as server:
+        assert session.clock_ahead is None
+        session.exchange("Rekor", "GET", server.url)
+    assert session.clock_ahead is not None
+    assert (session.clock_ahead > timedelta(0)) == ahead
+
+
+@pytest.mark.parametrize("headers", [{}, {"Date": "yesterday"}])
+def test_a_server_that_tells_no_time_says_nothing_of_the_clock(session: HttpSession, headers: dict[str, str]) -> None:
+    with serving(reply(200, {}, headers)) as server:
+        session.exchange("Rekor", "GET", server.url)
+    assert session.clock_ahead is None
+
+
+def test_what_a_server_said_of_the_clock_holds_for_a_minute(
+    session: HttpSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(reply(200, {}, {"Date": "Sat, 01 Jan 2000 00:00:00 GMT"})) as server:
+        session.exchange("Rekor", "GET", server.url)
+    later = time.monotonic() + 61
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert session.clock_ahead is None
 
 
 @pytest.fixture(scope="module")
