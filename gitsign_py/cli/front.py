@@ -61,12 +61,20 @@ def _sign(command: GpgCommand) -> int:
 
 
 def _signed(payload: bytes, signer: str, token: str | None) -> "Mapping[str, bytes]":
-    """By the agent where one runs, else here."""
+    """By the agent where one runs, else here: with the token that it was brought, if it died over that."""
     reply: Mapping[str, bytes] | None = None
+    brought: client.Fields = {}
+
+    def answer(need: client.Fields) -> client.Fields:
+        given = _answer_need(need)
+        brought.update(given)
+        return given
+
     path = client.socket_path(os.environ)
     if token is None and os.path.exists(path):
         request = client.context(os.environ, os.getcwd()) | {"payload": payload, "signer": os.fsencode(signer)}
-        reply = client.try_sign(path, request, answer=_answer_need)
+        reply = client.try_sign(path, request, answer=answer)
+        token = brought["token"].decode("ascii") if reply is None and "token" in brought else None
     if reply is None or reply.get("status") != b"ok":
         from gitsign_py.cli.gitsigning import sign_for_git
 

@@ -46,9 +46,12 @@ def sign_for_git(payload: bytes, refused: Fields | None = None, *, token: str | 
         if refused is not None:
             raise agent_error(refused)
         if token is None:
-            reply = _by_new_agent(settings, payload)
+            brought: dict[str, bytes] = {}
+            reply = _by_new_agent(settings, payload, brought)
             if reply is not None:
                 return reply
+            if "token" in brought:  # the agent died over it: nobody has to sign in again
+                token = brought["token"].decode("ascii")
         result = sign(settings, payload, terminal, token=token)
         terminal.show(summary(result))
         for warning in result.warnings:
@@ -75,10 +78,11 @@ def sign(settings: wiring.Settings, payload: bytes, terminal: Terminal, *, token
         return sign_payload(payload, services=services, options=wiring.signing_options(settings, chosen, root))
 
 
-def _by_new_agent(settings: wiring.Settings, payload: bytes) -> Fields | None:
+def _by_new_agent(settings: wiring.Settings, payload: bytes, brought: dict[str, bytes]) -> Fields | None:
     """Start an agent and sign through it: with gitsign.agent ``on``, or ``auto`` where somebody has to sign in.
 
-    A token that the caller or the platform hands over is for this signature. None: sign here (docs/adr/0004).
+    A token that the caller or the platform hands over is for this signature. None: sign here (docs/adr/0004); what
+    the agent was ``brought`` by then is noted there.
     """
     mode, environment = settings.config.agent, settings.environment
     if not wants_agent(settings, wiring.endpoints(settings)):
@@ -96,7 +100,13 @@ def _by_new_agent(settings: wiring.Settings, payload: bytes) -> Fields | None:
     except (ConfigError, ServiceError):
         return None  # whoever only wants to sign goes on without
     request = client.context(dict(environment), str(Path.cwd())) | {"payload": payload, "signer": b""}
-    reply = client.try_sign(path, request, answer=answer_need)
+
+    def answer(need: dict[str, bytes]) -> dict[str, bytes]:
+        given = answer_need(need)
+        brought.update(given)
+        return given
+
+    reply = client.try_sign(path, request, answer=answer)
     if reply is not None and reply.get("status") != b"ok":
         raise agent_error(reply)
     return reply

@@ -102,6 +102,21 @@ def test_ctrl_c_during_a_sign_in_leaves_nothing(
     clean(home)
 
 
+@pytest.mark.parametrize("running", [True, False])
+def test_an_agent_that_dies_during_a_sign_in_costs_no_second_one(home: Home, screen: Screen, running: bool) -> None:
+    home.git("config", "gitsign.tokenProvider", "device")
+    if running:
+        home.gitsign("agent", "start")
+    screen.type(COMMIT)
+    text = screen.wait("or open")
+    home.kill()
+    page = fetch(value(text, "address"))
+    page.press("allow", user_code=value(text, "code"), email="alice@example.com")
+    text = screen.wait("status 0")
+    assert text.count("Sign in on any device:") == 1
+    clean(home)
+
+
 def test_ctrl_z_does_not_leave_git_waiting_for_ever(home: Home, screen: Screen) -> None:
     home.git("config", "gitsign.tokenProvider", "device")
     screen.type(COMMIT)
