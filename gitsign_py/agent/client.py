@@ -89,9 +89,9 @@ def try_sign(path: str, request: Fields, *, answer: "Answer | None" = None) -> F
     Returns the last frame: ``status`` is ``ok`` (``signature``: the finished armor; ``status_lines``: git's; ``text``:
     for the person; ``identity``, ``issuer``, ``log_index``, ``fingerprint``, ``time`` in seconds since 1970,
     ``warnings`` one a line), ``need``, or ``error`` (``kind``: class in gitsign_py.errors, ``reason``, ``message``,
-    ``hint``, ``facts``: JSON, perhaps ``step``).
-    None: no agent there, a foreign one, one that this request's settings keep out (gitsign.agent off), or it died or
-    fell silent before its answer was whole.
+    ``hint``, ``facts``: JSON, perhaps ``step``), or ``declined`` (the caller is to do it; ``differs``: what the agent
+    has otherwise than the caller, empty where gitsign.agent off keeps it out).
+    None: no agent there, a foreign one, or it died or fell silent before its answer was whole.
     """
     return converse(path, {**request, "request": b"sign"}, answer=answer)
 
@@ -200,8 +200,6 @@ def _follow(connection: _socket.socket, answer: "Answer | None", silence: float)
         reply = receive(connection)
         if reply.get("status") == b"wait":
             continue
-        if reply.get("status") == b"declined":
-            return None
         if reply.get("status") != b"need" or answer is None:
             return reply
         given = answer(reply)

@@ -25,7 +25,14 @@ class DisconnectedError(Exception):
 
 
 class DeclinedError(Exception):
-    """The client's settings keep the agent out: it is told to do the work itself."""
+    """The client's settings keep the agent out: it is told to do the work itself.
+
+    ``differs`` says what the agent has otherwise than the client, in words that go on "since it has"; else it is empty.
+    """
+
+    def __init__(self, differs: str = "") -> None:
+        super().__init__("the client is to do the work")
+        self.differs = differs
 
 
 class GaveUpError(Exception):

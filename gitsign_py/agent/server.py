@@ -154,8 +154,8 @@ class AgentServer:
             return handler(request, conversation)
         except GitsignError as error:
             return error_frame(error)
-        except DeclinedError:
-            return {"status": b"declined"}
+        except DeclinedError as declined:
+            return {"status": b"declined", "differs": declined.differs.encode()}
         except GaveUpError as error:
             return {"status": b"error", **error.fields}
         except (DisconnectedError, ProtocolError):

@@ -131,7 +131,8 @@ def _status(path: str, as_json: bool) -> int:
     has = [text for name, text in names.items() if status["hardening"][name]]
     lines.append("Its memory: " + (", ".join(has) or "as any process's") + ".")
     for one in status["held"]:
-        lines.append(f"  {one['identity']} until {one['not_after']}, {one['signatures']} signatures, {one['label']}")
+        count = f"{one['signatures']} signature{'' if one['signatures'] == 1 else 's'}"
+        lines.append(f"  {one['identity']} until {one['not_after']}, {count}, {one['label']}")
     if not status["held"]:
         lines.append("It holds no key.")
     _say({"socket": path, **status}, as_json, "\n".join(lines))
@@ -143,7 +144,8 @@ def _log(path: str, as_json: bool) -> int:
     lines = []
     for one in signed:
         where = "a forwarded request" if one["forwarded"] else one["directory"]
-        lines.append(f"{one['when']} {one['kind']} as {one['identity']}, log index {one['log_index']}, from {where}")
+        when = one["when"].partition(".")[0].rstrip("Z") + "Z"  # nobody asks for microseconds
+        lines.append(f"{when} {one['kind']} as {one['identity']}, log index {one['log_index']}, from {where}")
     _say(signed, as_json, "\n".join(lines) or "Nothing was signed yet.")
     return 0
 

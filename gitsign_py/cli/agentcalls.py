@@ -23,7 +23,7 @@ def call_agent(settings: wiring.Settings, request: str, fields: Fields) -> Field
     path = client.socket_path(dict(settings.environment))
     context = client.context(dict(settings.environment), os.getcwd())  # noqa: PTH109  as git's own processes see it
     reply = client.converse(path, {**context, **fields, "request": request.encode("ascii")}, answer=answer_need)
-    if reply is None or reply.get("reason") == b"agent-request-unknown":
+    if reply is None or reply.get("status") == b"declined" or reply.get("reason") == b"agent-request-unknown":
         return None
     if reply.get("status") != b"ok":
         raise agent_error(reply)

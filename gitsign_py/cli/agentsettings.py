@@ -22,8 +22,10 @@ def settings_for(context: Context) -> wiring.Settings:
     directory = Path(context.directory)
     if context.forwarded:
         return wiring.load_settings(context.environment, directory)
-    if differences(context) or not _same_place(context):
-        raise DeclinedError
+    if names := differences(context):
+        raise DeclinedError(f"another {', '.join(names)}")
+    if not _same_place(context):
+        raise DeclinedError("another directory at this path")
     settings = wiring.load_settings(_absolute_variables(context, directory), directory)
     if settings.config.agent == "off":
         raise DeclinedError

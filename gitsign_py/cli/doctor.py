@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="print JSON")
     way = parser.add_mutually_exclusive_group()
     way.add_argument("--offline", action="store_true", help="never touch the network")
-    way.add_argument("--sign", action="store_true", help="make a test signature, even with a public log")
+    way.add_argument("--sign", action="store_true", help="make a test signature, even with a public log or a sign-in")
     return parser
 
 

@@ -13,6 +13,7 @@ from gitsign_py.agent import client
 from gitsign_py.cli import wiring
 from gitsign_py.cli.clock import NOTICED, describe
 from gitsign_py.cli.gitsigning import sign
+from gitsign_py.cli.tokens import needs_person
 from gitsign_py.clients import tuf
 from gitsign_py.clients.answer import Answer
 from gitsign_py.clients.urls import is_loopback, join_url
@@ -44,10 +45,9 @@ def check_agent(settings: wiring.Settings) -> Finding:
         if mode == "off":
             return Finding("agent", "ok", f"it answers at {path}, and gitsign.agent off keeps it out")
         context = client.context(dict(settings.environment), str(Path.cwd()))
-        if client.converse(path, {**context, "request": b"whoami"}, silence=client.ASK_SECONDS) is None:
-            text = (
-                f"the one at {path} was started with other directories or proxies, and leaves the work to each command"
-            )
+        asked = client.converse(path, {**context, "request": b"whoami"}, silence=client.ASK_SECONDS)
+        if asked is not None and (differs := asked.get("differs", b"").decode()):
+            text = f"the one at {path} has {differs}, and leaves the work to each command"
             return Finding("agent", "warn", text, "gitsign-py agent stop; the next signature starts another")
         held = len(json.loads(reply["json"])["held"])
         return Finding("agent", "ok", f"it answers at {path}, and holds {held} key{'' if held == 1 else 's'}")
@@ -213,12 +213,15 @@ def check_clock(skews: Sequence[timedelta]) -> Finding:
 def check_signature(
     settings: wiring.Settings, chosen: wiring.Endpoints, root: TrustedRoot, terminal: Terminal, *, wanted: bool
 ) -> Finding:
-    """Make a signature and verify it. It is logged: in a public log only when that is wanted."""
+    """Make a signature and verify it. It is logged: in a public log, or after a sign-in, only when that is wanted."""
     private = all(is_loopback(url) for url in (chosen.fulcio, chosen.rekor))
     if not (private or wanted):
         return Finding(
             "signature", "skip", "not tried, since it would stand in a public log for ever", "gitsign-py doctor --sign"
         )
+    if not wanted and needs_person(settings, chosen):
+        text = "not tried, since somebody would have to sign in for it"
+        return Finding("signature", "skip", text, "gitsign-py doctor --sign")
     payload = _payload(settings)
     result = sign(settings, payload, terminal)
     verified = verify_signature(

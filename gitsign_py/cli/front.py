@@ -11,7 +11,6 @@ import sys
 from gitsign_py.agent import client
 from gitsign_py.cli.gpgarguments import GpgCommand, parse_gpg_arguments
 from gitsign_py.errors import FormatError, UsageError
-from gitsign_py.host.foreground import OwnForeground
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,6 +44,8 @@ def _sign(command: GpgCommand) -> int:
         raise UsageError("sign-attached", "only detached signatures are made", hint="add --detach-sign, as git does")
     status = command.descriptor("status-fd")
     payload = _read_file(command.operands[0] if command.operands else "-", MAX_PAYLOAD)
+    from gitsign_py.host.foreground import OwnForeground
+
     with OwnForeground():
         reply = _signed(payload, command.options.get("local-user", ""), command.options.get("token"))
     if text := reply.get("text"):

@@ -10,7 +10,7 @@ from pathlib import Path
 from gitsign_py.agent import client
 from gitsign_py.cli import line_of, wiring
 from gitsign_py.cli.clock import clock_told
-from gitsign_py.cli.tokens import Person, TokenDesk, wants_agent
+from gitsign_py.cli.tokens import Person, TokenDesk, needs_person, wants_agent
 from gitsign_py.core import gpgstatus
 from gitsign_py.core.gittext import committer_of
 from gitsign_py.errors import (
@@ -43,9 +43,11 @@ def sign_for_git(payload: bytes, refused: Fields | None = None, *, token: str | 
     try:
         settings = wiring.load_settings()
         terminal = open_terminal(settings.environment, log_path=settings.config.log_path, now=wiring.now)
-        if refused is not None:
+        if refused is not None and refused.get("status") != b"declined":
             raise agent_error(refused)
-        if token is None:
+        if refused is not None:
+            _tell_declined(settings, refused, terminal)
+        elif token is None:
             brought: dict[str, bytes] = {}
             reply = _by_new_agent(settings, payload, brought)
             if reply is not None:
@@ -78,6 +80,14 @@ def sign(settings: wiring.Settings, payload: bytes, terminal: Terminal, *, token
         return sign_payload(payload, services=services, options=wiring.signing_options(settings, chosen, root))
 
 
+def _tell_declined(settings: wiring.Settings, declined: Fields, terminal: Terminal) -> None:
+    """Say why the agent does not sign, where that costs the person a sign-in for each commit."""
+    differs = declined.get("differs", b"").decode("utf-8", "replace")
+    if differs and needs_person(settings, wiring.endpoints(settings)):
+        stop = "gitsign-py agent stop, and the next one fits"
+        terminal.show(f"gitsign-py: the agent does not sign here, since it has {differs} ({stop})")
+
+
 def _by_new_agent(settings: wiring.Settings, payload: bytes, brought: dict[str, bytes]) -> Fields | None:
     """Start an agent and sign through it: with gitsign.agent ``on``, or ``auto`` where somebody has to sign in.
 
@@ -107,7 +117,9 @@ def _by_new_agent(settings: wiring.Settings, payload: bytes, brought: dict[str, 
         return given
 
     reply = client.try_sign(path, request, answer=answer)
-    if reply is not None and reply.get("status") != b"ok":
+    if reply is None or reply.get("status") == b"declined":
+        return None
+    if reply.get("status") != b"ok":
         raise agent_error(reply)
     return reply
 

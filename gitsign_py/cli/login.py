@@ -12,6 +12,7 @@ from gitsign_py.cli.agentcalls import call_agent, committer_fields
 from gitsign_py.cli.clock import clock_told
 from gitsign_py.clients.oidc import Tokens
 from gitsign_py.clients.signin import PERSONAL, sign_in
+from gitsign_py.clients.urls import check_url
 from gitsign_py.errors import ConfigError, ServiceError
 from gitsign_py.host.terminal import Terminal, open_terminal
 
@@ -32,6 +33,7 @@ def run(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     environment = dict(os.environ)
     if options.issuer:
+        check_url("--issuer", options.issuer)
         environment["GITSIGN_OIDC_ISSUER"] = options.issuer
     settings = wiring.load_settings(environment)
     chosen = wiring.endpoints(settings)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -227,3 +228,16 @@ def test_a_path_that_no_socket_can_have(home: Home) -> None:
     assert "is too long for a Unix socket" in done.stderr
     home.commit("one", XDG_RUNTIME_DIR=str(directory))
     assert home.signers()[0][0] == "U"
+
+
+def test_an_issuer_that_is_no_url_is_named_as_it_was_given(home: Home) -> None:
+    done = home.run(home.program, "login", "--issuer", "nonsense")
+    assert done.returncode == 2
+    assert "the URL of --issuer is not an http or https URL" in done.stderr
+
+
+def test_the_log_and_the_status_are_for_people(home: Home) -> None:
+    home.commit("one")
+    [line] = home.gitsign("agent", "log").splitlines()
+    assert re.match(r"[0-9-]{10}T[0-9:]{8}Z commit as alice@example\.com, log index [0-9]+, from /", line)
+    assert ", 1 signature, " in home.gitsign("agent", "status")

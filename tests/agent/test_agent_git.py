@@ -105,14 +105,15 @@ def test_with_a_warm_agent_the_client_loads_the_lightest_of_the_standard_library
     (home.directory / "payload").write_bytes(signed.payload)
     ours = {"", ".errors", ".agent", ".agent.client", ".agent.protocol", ".cli", ".cli.front", ".cli.gpgarguments"}
     allowed = {f"gitsign_py{name}" for name in ours} | {"_socket", "types", "__editable___gitsign_py_finder"}
-    for arguments in (
-        ("--verify", home.directory / "signature", home.directory / "payload"),
-        ("-bsau", "alice@example.com", home.directory / "payload"),
+    foreground = {"gitsign_py.host", "gitsign_py.host.foreground"}
+    for arguments, more in (
+        (("--verify", home.directory / "signature", home.directory / "payload"), set()),
+        (("-bsau", "alice@example.com", home.directory / "payload"), foreground),
     ):
         done = home.run(sys.executable, "-P", "-S", "-c", _MODULES, ROOT, *arguments)
         status, *modules = done.stderr.splitlines()[-1].split()
         assert status == "0", done.stderr
-        assert set(modules) <= allowed
+        assert set(modules) <= allowed | more
 
 
 def test_the_agent_and_no_agent_give_git_the_same_verdict(home: Home) -> None:

@@ -95,9 +95,10 @@ def test_other_proxies_are_the_callers(home: Home) -> None:
 
 def test_a_directory_that_is_another_one_for_the_agent(home: Home) -> None:
     fields = client.context(home.variables, str(home.repository)) | {"request": b"whoami"}
-    assert client.converse(str(home.socket), fields) is not None
-    assert client.converse(str(home.socket), fields | {"place": b"1 1"}) is None
-    assert client.converse(str(home.socket), fields | {"directory": b"/proc/none"}) is None
+    declined = {"status": b"declined", "differs": b"another directory at this path"}
+    assert client.converse(str(home.socket), fields) == {"status": b"ok"}
+    assert client.converse(str(home.socket), fields | {"place": b"1 1"}) == declined
+    assert client.converse(str(home.socket), fields | {"directory": b"/proc/none"}) == declined
 
 
 def test_settings_of_one_command_count_for_that_command(home: Home) -> None:
@@ -164,7 +165,7 @@ def test_the_umask_of_the_caller_is_not_the_agents(home: Home) -> None:
 def test_doctor_says_when_the_agent_leaves_the_work_to_others(home: Home) -> None:
     assert "holds 0 keys" in home.run(home.program, "doctor", "--offline").stdout
     done = home.run(home.program, "doctor", "--offline", HTTPS_PROXY="http://127.0.0.1:1")
-    assert "was started with other directories or proxies" in done.stdout
+    assert "has another HTTPS_PROXY, and leaves the work to each command" in done.stdout
     home.git("config", "gitsign.agent", "off")
     assert "gitsign.agent off keeps it out" in home.run(home.program, "doctor", "--offline").stdout
 

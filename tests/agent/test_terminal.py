@@ -117,6 +117,36 @@ def test_an_agent_that_dies_during_a_sign_in_costs_no_second_one(home: Home, scr
     clean(home)
 
 
+def test_an_agent_that_leaves_the_work_to_others_says_why(home: Home, screen: Screen) -> None:
+    """Where nobody has to sign in for it, it costs nobody anything, and nothing is said."""
+    home.gitsign("agent", "start")
+    screen.type(f"HTTPS_PROXY=http://127.0.0.1:1 {COMMIT}")
+    assert "the agent" not in screen.wait("status 0")
+    screen.clear()
+    home.git("config", "gitsign.tokenProvider", "device")
+    screen.type(f"HTTPS_PROXY=http://127.0.0.1:1 {COMMIT}")
+    text = screen.wait("or open")
+    stop = "gitsign-py agent stop, and the next one fits"
+    assert f"gitsign-py: the agent does not sign here, since it has another HTTPS_PROXY ({stop})" in text
+    fetch(value(text, "address")).press("allow", user_code=value(text, "code"), email="alice@example.com")
+    screen.wait("status 0")
+    clean(home)
+
+
+def test_doctor_has_nobody_sign_in_unasked(home: Home, screen: Screen) -> None:
+    home.git("config", "gitsign.tokenProvider", "device")
+    screen.type(f'{home.program} doctor; echo "status $?"')
+    text = screen.wait("status 0")
+    assert "Sign in on any device:" not in text
+    assert "not tried, since somebody would have to sign in for it" in text
+    assert "-> gitsign-py doctor --sign" in text
+    screen.clear()
+    screen.type(f"{home.program} doctor --sign")
+    text = screen.wait("or open")
+    fetch(value(text, "address")).press("allow", user_code=value(text, "code"), email="alice@example.com")
+    screen.wait("a test signature verifies: alice@example.com")
+
+
 def test_ctrl_z_does_not_leave_git_waiting_for_ever(home: Home, screen: Screen) -> None:
     home.git("config", "gitsign.tokenProvider", "device")
     screen.type(COMMIT)
