@@ -5,18 +5,23 @@ that a set-up that was interrupted can be undone too. git itself writes the file
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from gitsign_py.core.encoding import load_json
-from gitsign_py.core.frozen import frozen
+from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.errors import ConfigError, FormatError, GitsignError
 from gitsign_py.host.gitconfig import canonical
 from gitsign_py.host.gitprogram import run_git
 
 NOTE = "gitsign-setup.change"
 Scope = Literal["global", "local"]
+_SECTION = re.compile(r'\s*\[\s*([A-Za-z0-9.-]+)(?:\s+"((?:[^"\\]|\\.)*)")?\s*\]')
+_NAME = re.compile(r"\s*([A-Za-z][A-Za-z0-9-]*)")
+_ESCAPED = re.compile(r"\\(.)")
 _MAX_NOTE = 1 << 16
 _NOTHING_TO_UNSET = 5  # git-config(1): "you try to unset an option which does not exist"
 
@@ -53,6 +58,27 @@ class ConfigFile:
             found[key] = (*found.get(key, ()), text if equals else None)
         return found
 
+    def spelled(self, key: str) -> str:
+        """Spell the last part of a key as the file does: git lists names in lower case, and writes what it is given."""
+        section, _, name = key.rpartition(".")
+        names = [found for place, found in _names(self._content()) if place == canonical(f"{section}.x")[:-2]]
+        return next((f"{section}.{found}" for found in reversed(names) if found.lower() == name.lower()), key)
+
+    def _content(self) -> str:
+        """The file as it is; empty where there is none yet."""
+        try:
+            return (self.directory or Path()).joinpath(self._path()).read_text("utf-8", "surrogateescape")
+        except OSError:
+            return ""
+
+    def _path(self) -> str:
+        """Where the file is; git names a repository's as seen from where it went to read it, so that is asked for."""
+        if self.scope == "local":
+            command = ["rev-parse", "--git-path", "config"]
+            return os.fsdecode(run_git(command, environment=self.environment, directory=self.directory).rstrip(b"\n"))
+        listed = self._git(["-z", "--show-origin", "--name-only", "--list"], accept=(0, 1, 128))
+        return os.fsdecode(listed.partition(b"\0")[0].removeprefix(b"file:"))
+
     def put(self, key: str, values: Sequence[str | None]) -> None:
         """Give a key these values and no others. Raises ConfigError ``config-not-written``."""
         if not values:
@@ -76,6 +102,18 @@ class ConfigFile:
             raise ConfigError("config-not-written", f"git's {self.scope} settings: {error.message}") from error
 
 
+def _names(text: str) -> Iterator[tuple[str, str]]:
+    """Section (as git lists it) and name (as it is spelled) of every line that has one (git-config(1), "Syntax")."""
+    section = ""
+    for line in text.split("\n"):
+        header = _SECTION.match(line)
+        if header is not None:
+            section = header[1].lower() + ("" if header[2] is None else "." + _ESCAPED.sub(r"\1", header[2]))
+        name = _NAME.match(line, header.end() if header is not None else 0)
+        if name is not None:
+            yield section, name[1]
+
+
 def _text(value: str | None) -> str:
     """Git cannot write a key without ``=``, which means true."""
     return "true" if value is None else value
@@ -85,17 +123,17 @@ def plan(file: ConfigFile, wanted: Mapping[str, str | None]) -> tuple[Change, ..
     """Compare what is wanted (None: no value) with what is there; changes that are not needed are left out."""
     values = file.values()
     changes = (Change(key, values.get(canonical(key), ()), new) for key, new in wanted.items())
-    return tuple(change for change in changes if change.needed)
+    return tuple(replace(change, key=file.spelled(change.key)) for change in changes if change.needed)
 
 
 def apply(file: ConfigFile, changes: Sequence[Change]) -> None:
     """Make the changes; what was there before the very first one is what is kept."""
-    notes = {change.key: change for change in noted(file)}
+    notes = {canonical(change.key): change for change in noted(file)}
     for change in changes:
-        first = notes.get(change.key)
+        first = notes.get(canonical(change.key))
         # A value that somebody changed by hand since then is what they want back.
         old = first.old if first is not None and change.old == _after(first) else change.old
-        notes[change.key] = Change(change.key, old, change.new)
+        notes[canonical(change.key)] = Change(first.key if first is not None else change.key, old, change.new)
         file.put(NOTE, [_note(each) for each in notes.values()])
         file.put(change.key, _after(change))
     left = [_note(each) for each in notes.values() if each.needed]

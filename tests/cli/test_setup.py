@@ -61,6 +61,24 @@ def test_undo_puts_the_file_back_byte_by_byte(fresh: Workbench) -> None:
     assert "nothing to undo" in setup(fresh, "--undo")
 
 
+@pytest.mark.parametrize("scope", ["--local", "--global"])
+@pytest.mark.parametrize("where", [".", "below"])
+def test_undo_spells_names_as_they_were(fresh: Workbench, scope: str, where: str) -> None:
+    """git itself writes a name as it is given it, and lists every name in lower case."""
+    file = fresh.repo / ".git" / "config" if scope == "--local" else fresh.folder / "home" / ".gitconfig"
+    (fresh.repo / "below").mkdir()
+    names = "[Commit]\n\tGpgsign = false\n[GPG]\n\tFORMAT = openpgp\n"
+    same = '[gpg "x509"]\n\tPROGRAM = a\n[gpg "X509"]\n\tProgram = b\n'
+    with file.open("a") as config:
+        config.write(names + same)
+    before = file.read_text()
+    for options in (["--sign-all"], []):
+        setup(fresh, scope, *options, cwd=fresh.repo / where)
+    assert "Gpgsign = true" in file.read_text()
+    setup(fresh, scope, "--undo", cwd=fresh.repo / where)
+    assert file.read_text() == before
+
+
 def test_undo_leaves_alone_what_was_changed_since(fresh: Workbench) -> None:
     setup(fresh, "--sign-all")
     fresh.git("config", "commit.gpgSign", "false")
