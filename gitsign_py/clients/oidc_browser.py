@@ -15,7 +15,7 @@ from gitsign_py.clients.session import HttpSession
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.token import Pkce, check_state, opaque_value, pkce, same_secret
 from gitsign_py.errors import ConfigError, GitsignError, ServiceError, VerificationError
-from gitsign_py.host.browser import open_url
+from gitsign_py.host.browser import open_url, opener_command
 from gitsign_py.host.consent import Dialogue
 from gitsign_py.host.loopback import AuthorizationAnswer, LoopbackListener, Page
 
@@ -65,9 +65,11 @@ def sign_in_with_browser(
     """
     with LoopbackListener(settings.redirect_url) as listener:
         request = _request(provider, client, settings, listener.redirect_uri)
+        if settings.url_opener:
+            opener_command(settings.url_opener, request.url)  # one that is no command is said before anything else
         dialogue.show(f"Sign in with your browser:\n    {request.url}")
         if not open_url(request.url, opener=settings.url_opener, environment=environment):
-            dialogue.show("No browser could be opened here: open that address yourself, on this machine.")
+            dialogue.show(f"{_no_browser(settings.url_opener)}: open that address yourself, on this machine.")
         answer = listener.wait(settings.timeout)
         if answer is None:
             raise _timeout(settings.timeout)
@@ -193,10 +195,14 @@ def denied(error: str, description: str) -> ServiceError:
     )
 
 
+def _no_browser(opener: str) -> str:
+    return f"gitsign.urlOpener ({opener}) opened no browser" if opener else "No browser could be opened here"
+
+
 def _timeout(seconds: float) -> ServiceError:
     return ServiceError(
         "sign-in-timeout",
         f"nobody signed in within {seconds:g} s, nothing was signed",
-        hint="try again (in a rebase: git commit, then git rebase --continue), or allow more time",
+        hint="try again (in a rebase: git commit, then git rebase --continue), or raise gitsign.signInTimeout",
         facts={"seconds": f"{seconds:g}"},
     )

@@ -105,7 +105,7 @@ def _poll(
     raise ServiceError(
         "sign-in-timeout",
         f"nobody signed in with the code within {limit:g} s, nothing was signed",
-        hint="try again for a new code, or allow more time",
+        hint="try again for a new code, or raise gitsign.signInTimeout",
         facts={"seconds": f"{limit:g}"},
     )
 

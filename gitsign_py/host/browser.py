@@ -28,14 +28,21 @@ def opener_command(template: str, url: str) -> list[str]:
     try:
         words = shlex.split(_PLACEHOLDER.sub(_MARK, template))
     except ValueError as error:
-        raise ConfigError(
-            "url-opener-invalid", f"gitsign.urlOpener cannot be split into words: {error}", facts={"value": template}
-        ) from error
+        raise _invalid(f"cannot be split into words ({str(error).lower()})", template) from error
     if not words:
-        raise ConfigError("url-opener-invalid", "gitsign.urlOpener holds no command", facts={"value": template})
+        raise _invalid("holds no command", template)
     if not any(_MARK in word for word in words):
         words.append(_MARK)
     return [word.replace(_MARK, url) for word in words]
+
+
+def _invalid(why: str, template: str) -> ConfigError:
+    return ConfigError(
+        "url-opener-invalid",
+        f"gitsign.urlOpener {why}: {template}",
+        hint="correct it; git config --show-origin --get-all gitsign.urlOpener shows where it stands",
+        facts={"value": template},
+    )
 
 
 def default_command(url: str, environment: Mapping[str, str]) -> list[str] | None:
