@@ -43,22 +43,7 @@ def sign_for_git(payload: bytes, refused: Fields | None = None, *, token: str | 
     try:
         settings = wiring.load_settings()
         terminal = open_terminal(settings.environment, log_path=settings.config.log_path, now=wiring.now)
-        if refused is not None and refused.get("status") != b"declined":
-            raise agent_error(refused)
-        if refused is not None:
-            _tell_declined(settings, refused, terminal)
-        elif token is None:
-            brought: dict[str, bytes] = {}
-            reply = _by_new_agent(settings, payload, brought)
-            if reply is not None:
-                return reply
-            if "token" in brought:  # the agent died over it: nobody has to sign in again
-                token = brought["token"].decode("ascii")
-        result = sign(settings, payload, terminal, token=token)
-        terminal.show(summary(result))
-        for warning in result.warnings:
-            terminal.show(f"gitsign-py: {warning}")
-        return answer(result)
+        return _signed(settings, payload, terminal, refused, token)
     except GitsignError as error:
         _tell_failure(line_of(error), terminal)
         raise
@@ -68,6 +53,24 @@ def sign_for_git(payload: bytes, refused: Fields | None = None, *, token: str | 
     finally:
         if terminal is not None:
             terminal.close()
+
+
+def _signed(
+    settings: wiring.Settings, payload: bytes, terminal: Terminal, refused: Fields | None, token: str | None
+) -> Fields:
+    if refused is not None and refused.get("status") != b"declined":
+        raise agent_error(refused)
+    if refused is not None:
+        _tell_declined(settings, refused, terminal)
+    elif token is None:
+        reply, token = _by_new_agent(settings, payload)
+        if reply is not None:
+            return reply
+    result = sign(settings, payload, terminal, token=token)
+    terminal.show(summary(result))
+    for warning in result.warnings:
+        terminal.show(f"gitsign-py: {warning}")
+    return answer(result)
 
 
 def sign(settings: wiring.Settings, payload: bytes, terminal: Terminal, *, token: str | None = None) -> SigningResult:
@@ -88,40 +91,47 @@ def _tell_declined(settings: wiring.Settings, declined: Fields, terminal: Termin
         terminal.show(f"gitsign-py: the agent does not sign here, since it has {differs} ({stop})")
 
 
-def _by_new_agent(settings: wiring.Settings, payload: bytes, brought: dict[str, bytes]) -> Fields | None:
+def _by_new_agent(settings: wiring.Settings, payload: bytes) -> tuple[Fields | None, str | None]:
     """Start an agent and sign through it: with gitsign.agent ``on``, or ``auto`` where somebody has to sign in.
 
-    A token that the caller or the platform hands over is for this signature. None: sign here (docs/adr/0004); what
-    the agent was ``brought`` by then is noted there.
+    A token that the caller or the platform hands over is for this signature. None: sign here (docs/adr/0004), with
+    the token that comes beside it if the agent died over that: nobody has to sign in again.
     """
     mode, environment = settings.config.agent, settings.environment
     if not wants_agent(settings, wiring.endpoints(settings)):
-        return None
+        return None, None
     # 40 ms, for those who are to have an agent
     from gitsign_py.agent.lifecycle import ensure_running, should_start  # noqa: PLC0415
 
     if not should_start(mode, environment):
-        return None
-    from gitsign_py.cli.agentanswers import answer_need  # noqa: PLC0415 - only where an agent is used
-
+        return None, None
     path = client.socket_path(dict(environment))
     try:
         ensure_running(path, environment)
     except (ConfigError, ServiceError):
-        return None  # whoever only wants to sign goes on without
-    request = client.context(dict(environment), str(Path.cwd())) | {"payload": payload, "signer": b""}
+        return None, None  # whoever only wants to sign goes on without
+    reply, brought = _ask(
+        path, client.context(dict(environment), str(Path.cwd())) | {"payload": payload, "signer": b""}
+    )
+    if reply is None or reply.get("status") == b"declined":
+        return None, brought.get("token", b"").decode("ascii") or None
+    if reply.get("status") != b"ok":
+        raise agent_error(reply)
+    return reply, None
 
-    def answer(need: dict[str, bytes]) -> dict[str, bytes]:
+
+def _ask(path: str, request: dict[str, bytes]) -> tuple[Fields | None, Fields]:
+    """The agent's last word, and what it was brought by then."""
+    from gitsign_py.cli.agentanswers import answer_need  # noqa: PLC0415 - only where an agent is used
+
+    brought: dict[str, bytes] = {}
+
+    def bring(need: dict[str, bytes]) -> dict[str, bytes]:
         given = answer_need(need)
         brought.update(given)
         return given
 
-    reply = client.try_sign(path, request, answer=answer)
-    if reply is None or reply.get("status") == b"declined":
-        return None
-    if reply.get("status") != b"ok":
-        raise agent_error(reply)
-    return reply
+    return client.try_sign(path, request, answer=bring), brought
 
 
 def agent_error(reply: Fields) -> GitsignError:
