@@ -8,16 +8,17 @@ from a promisor remote either, so reading objects never touches the network.
 import os
 import select
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from gitsign_py.errors import ConfigError, GitsignError, UncheckedError, UsageError
 
 TIMEOUT = 60.0
 """Seconds that one answer of git may take."""
 
-_PIECE = 1 << 16
 # What git says when it would fetch an object: promisor-remote.c (2.39, then since GIT_NO_LAZY_FETCH).
 _PARTIAL = (b"from promisor remote", b"lazy fetching disabled")
 
@@ -108,6 +109,16 @@ def first_words(stderr: bytes) -> str:
     return lines[0] if lines else ""
 
 
+class _Pipes(Protocol):
+    """A running program that is talked to (host.polledpipes, host.threadedpipes)."""
+
+    def write(self, data: bytes, deadline: float) -> None: ...
+    def read(self, deadline: float) -> bytes: ...
+    def words(self) -> bytes: ...
+    def wait(self) -> int: ...
+    def close(self) -> None: ...
+
+
 class GitCatFile:
     """One ``git cat-file --batch`` that is asked again and again: 1.2 ms once, microseconds for each object after.
 
@@ -119,9 +130,8 @@ class GitCatFile:
         self._environment = environment
         self._directory = directory
         self._timeout = timeout
-        self._process: subprocess.Popen[bytes] | None = None
+        self._pipes: _Pipes | None = None
         self._buffer = bytearray()
-        self._words = bytearray()
 
     def ask(self, name: str, *, max_bytes: int) -> tuple[str, str, bytes | None] | str:
         """Ask for ``name``, any one-line spelling of a revision that git knows.
@@ -141,46 +151,32 @@ class GitCatFile:
 
     def warnings(self) -> tuple[str, ...]:
         """What git said on stderr since the last call, line by line (a name that is ambiguous, and so on)."""
-        self._drain()
-        lines = bytes(self._words).decode("utf-8", "replace").splitlines()
-        self._words.clear()
-        return tuple(lines)
+        said = b"" if self._pipes is None else self._pipes.words()
+        return tuple(said.decode("utf-8", "replace").splitlines())
 
     def close(self) -> None:
         """End the process."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        with process:  # closes the pipes and waits
-            process.kill()
-        self._buffer.clear()
+        pipes, self._pipes = self._pipes, None
+        if pipes is not None:
+            pipes.close()
+            self._buffer.clear()
 
-    def _start(self) -> "subprocess.Popen[bytes]":
-        if self._process is None:
+    def _started(self) -> _Pipes:
+        if self._pipes is None:
             try:
-                self._process = subprocess.Popen(
-                    ["git", "cat-file", "--batch"],
-                    cwd=self._directory,
-                    env=git_environment(self._environment),
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    bufsize=0,
-                )
+                self._pipes = _open_pipes(["git", "cat-file", "--batch"], self._environment, self._directory)
             except OSError as error:
                 raise _not_started(error) from error
-            os.set_blocking(_pipe(self._process, "stderr"), False)
-        return self._process
+        return self._pipes
 
     def _write(self, data: bytes, deadline: float) -> None:
         """One question fits the pipe (argument strings have at most 128 KiB), unless git does not read at all."""
-        pipe = _pipe(self._start(), "stdin")
-        while data:
-            self._wait({pipe: select.POLLOUT}, deadline)
-            try:
-                data = data[os.write(pipe, data[: select.PIPE_BUF]) :]
-            except BrokenPipeError:
-                raise self._died() from None
+        try:
+            self._started().write(data, deadline)
+        except TimeoutError:
+            raise self._gave_up() from None
+        except BrokenPipeError:
+            raise self._died() from None
 
     def _line(self, deadline: float) -> bytes:
         while (end := self._buffer.find(b"\n")) < 0:
@@ -207,45 +203,34 @@ class GitCatFile:
         return None
 
     def _fill(self, deadline: float) -> None:
-        process = self._start()
-        out, errors = _pipe(process, "stdout"), _pipe(process, "stderr")
-        ready = self._wait({out: select.POLLIN, errors: select.POLLIN}, deadline)
-        self._drain()
-        if out in ready:
-            piece = os.read(out, _PIECE)
-            if not piece:
-                raise self._died()
-            self._buffer += piece
-
-    def _wait(self, pipes: Mapping[int, int], deadline: float) -> set[int]:
-        """Wait until one of the pipes is ready or closed. Poll, since select() ends at descriptor 1023."""
-        poll = select.poll()
-        for number, events in pipes.items():
-            poll.register(number, events)
-        ready = {number for number, _ in poll.poll(max(0.0, deadline - time.monotonic()) * 1000)}
-        if not ready:
-            self.close()
-            raise _too_slow(self._timeout)
-        return ready
-
-    def _drain(self) -> None:
-        """Take what stands on stderr, so that git never waits for us there."""
-        if self._process is None:
-            return
         try:
-            while piece := os.read(_pipe(self._process, "stderr"), _PIECE):
-                self._words += piece
-        except BlockingIOError:
-            return
+            piece = self._started().read(deadline)
+        except TimeoutError:
+            raise self._gave_up() from None
+        if not piece:
+            raise self._died()
+        self._buffer += piece
+
+    def _gave_up(self) -> UncheckedError:
+        self.close()
+        return _too_slow(self._timeout)
 
     def _died(self) -> "GitDied":
-        process = self._start()
-        status = process.wait()
-        self._drain()
-        words = bytes(self._words)
-        self._words.clear()
+        pipes = self._started()
+        status = pipes.wait()
+        died = GitDied(pipes.words(), status)
         self.close()
-        return GitDied(words, status)
+        return died
+
+
+def _open_pipes(command: Sequence[str], environment: Mapping[str, str], directory: Path | None) -> _Pipes:
+    if sys.platform != "win32" and hasattr(select, "poll"):
+        from gitsign_py.host.polledpipes import PolledPipes  # noqa: PLC0415 - each system loads its own
+
+        return PolledPipes(command, git_environment(environment), directory)
+    from gitsign_py.host.threadedpipes import ThreadedPipes  # noqa: PLC0415
+
+    return ThreadedPipes(command, git_environment(environment), directory)
 
 
 class GitDied(Exception):  # noqa: N818 - an event between two functions here, turned into an error of ours at once
@@ -255,11 +240,6 @@ class GitDied(Exception):  # noqa: N818 - an event between two functions here, t
         super().__init__(stderr, status)
         self.stderr = stderr
         self.status = status
-
-
-def _pipe(process: "subprocess.Popen[bytes]", name: str) -> int:
-    number: int = getattr(process, name).fileno()
-    return number
 
 
 def _not_started(error: OSError) -> ConfigError:

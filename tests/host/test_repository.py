@@ -1,6 +1,7 @@
 """Revisions and objects as the real git has them, in every shape of repository."""
 
 import os
+import select
 import shutil
 import stat
 import zlib
@@ -26,6 +27,13 @@ class Sample:
         self.scratch.git("tag", "light")
         self.second = self.scratch.commit("two")
         self.tag = self.scratch.git("rev-parse", "v1")
+
+
+@pytest.fixture(params=["poll", "threads"], autouse=True)
+def pipes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways of talking to git: the second is for systems that have no poll."""
+    if request.param == "threads":
+        monkeypatch.delattr(select, "poll")
 
 
 @pytest.fixture(scope="module")

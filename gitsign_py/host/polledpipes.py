@@ -1,0 +1,87 @@
+"""The three pipes of a program that is talked to, with a time limit: by poll(2)."""
+
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+
+_PIECE = 1 << 16
+
+
+def _number(process: "subprocess.Popen[bytes]", name: str) -> int:
+    number: int = getattr(process, name).fileno()
+    return number
+
+
+if sys.platform != "win32":  # for the type checker, and nobody asks for it there: see threadedpipes
+
+    class PolledPipes:
+        """A running program. Its stderr is taken whenever we wait, so that it never waits for us there.
+
+        Raises OSError when the program cannot be started.
+        """
+
+        def __init__(
+            self, command: Sequence[str], environment: Mapping[str, str], directory: "os.PathLike[str] | None"
+        ) -> None:
+            self._process = subprocess.Popen(
+                command,
+                cwd=directory,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+            )
+            self._words = bytearray()
+            self._in, self._out, self._errors = (_number(self._process, name) for name in ("stdin", "stdout", "stderr"))
+            os.set_blocking(self._errors, False)
+
+        def write(self, data: bytes, deadline: float) -> None:
+            """Write all of it until ``deadline`` (time.monotonic). Raises TimeoutError, BrokenPipeError."""
+            while data:
+                self._wait({self._in: select.POLLOUT}, deadline)
+                data = data[os.write(self._in, data[: select.PIPE_BUF]) :]
+
+        def read(self, deadline: float) -> bytes:
+            """Wait for a piece of the output; empty at its end. Raises TimeoutError."""
+            while True:
+                ready = self._wait({self._out: select.POLLIN, self._errors: select.POLLIN}, deadline)
+                self._drain()
+                if self._out in ready:
+                    return os.read(self._out, _PIECE)
+
+        def words(self) -> bytes:
+            """What it said on stderr since the last call."""
+            self._drain()
+            said = bytes(self._words)
+            self._words.clear()
+            return said
+
+        def wait(self) -> int:
+            """Wait for its end; gives the exit status."""
+            return self._process.wait()
+
+        def close(self) -> None:
+            """End it."""
+            with self._process:  # closes the pipes and waits
+                self._process.kill()
+
+        def _wait(self, pipes: Mapping[int, int], deadline: float) -> set[int]:
+            """Wait until one of the pipes is ready or closed. Poll, since select() ends at descriptor 1023."""
+            poll = select.poll()
+            for number, events in pipes.items():
+                poll.register(number, events)
+            ready = {number for number, _ in poll.poll(max(0.0, deadline - time.monotonic()) * 1000)}
+            if not ready:
+                raise TimeoutError
+            return ready
+
+        def _drain(self) -> None:
+            try:
+                while piece := os.read(self._errors, _PIECE):
+                    self._words += piece
+            except BlockingIOError:
+                return
