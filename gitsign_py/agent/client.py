@@ -30,12 +30,16 @@ SILENCE_SECONDS = 4.0  # the agent sends a wait frame each second while it works
 ASK_SECONDS = 2.0
 TOTAL_SECONDS = 300.0  # two sign-ins of other clients may come first
 _PREFIXES = ("GIT_", "GITSIGN_", "SIGSTORE_", "TUF_", "XDG_", "LC_")
-PLACES = ("HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")  # where trust roots and consents are kept
+PLACES = (  # where trust roots and consents are kept; the last three on Windows
+    "HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA",
+)  # fmt: skip
 NETWORK = (  # what requests goes by; the names of proxies in both cases
     "http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
     "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR",
 )  # fmt: skip
-_NAMES = ("PATH", "LANG", "TZ", *PLACES, *NETWORK)
+_WINDOWS = ("SYSTEMROOT", "PROGRAMDATA", "HOMEDRIVE", "HOMEPATH", "PATHEXT", "TEMP", "TMP")  # no git runs without
+_NAMES = ("PATH", "LANG", "TZ", *PLACES, *NETWORK, *_WINDOWS)
+_NONCE_BYTES = 32
 _LOCAL_PEERCRED = 1  # sys/un.h of macOS and the BSDs; level 0 is SOL_LOCAL
 
 
@@ -115,11 +119,11 @@ def converse(
 ) -> Fields | None:
     """Hold one conversation; None for every way in which it can break. ``silence``: seconds without a word."""
     try:
-        connection, secret = connect(path)
-    except (OSError, ValueError):
+        connection, proof = connect(path)
+    except (OSError, ValueError, ProtocolError):
         return None
     try:
-        send(connection, {**request, **secret})
+        send(connection, {**request, **proof})
         return _follow(connection, answer, SILENCE_SECONDS if silence is None else silence)
     except (OSError, ProtocolError):
         return None
@@ -128,12 +132,15 @@ def converse(
 
 
 def connect(path: str) -> tuple[_socket.socket, Fields]:
-    """Connect to the endpoint and make sure that it is our own user's. Raises OSError or ValueError.
+    """Connect to the endpoint and make sure that it is our own user's; gives what the first request has to bring.
 
-    Where there are no Unix sockets the path is a file of mode 0600 that holds a loopback port and a secret.
+    Where there are no Unix sockets the path is a file of this user's alone that holds a loopback port and a secret.
+    Raises OSError, ValueError, ProtocolError.
     """
     if stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116
         return _connect_loopback(path)
+    if sys.platform == "win32" or not hasattr(_socket, "AF_UNIX"):
+        raise OSError("there are no Unix sockets here")
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
         connection.settimeout(CONNECT_SECONDS)
@@ -147,7 +154,7 @@ def connect(path: str) -> tuple[_socket.socket, Fields]:
 
 
 def _connect_loopback(path: str) -> tuple[_socket.socket, Fields]:
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
         port, secret = os.read(descriptor, 256).split()
     finally:
@@ -156,10 +163,33 @@ def _connect_loopback(path: str) -> tuple[_socket.socket, Fields]:
     try:
         connection.settimeout(CONNECT_SECONDS)
         connection.connect(("127.0.0.1", int(port)))
-    except OSError:
+        return connection, _greet(connection, secret)
+    except (OSError, ProtocolError):
         connection.close()
         raise
-    return connection, {"secret": secret}
+
+
+def _greet(connection: _socket.socket, secret: bytes) -> Fields:
+    """Have the agent prove that it knows the secret, and give the proof that we do; the secret itself never travels.
+
+    A port is anybody's once the agent is gone, and whoever listens there then must neither be believed nor learn it.
+    """
+    import hmac  # noqa: PLC0415 - 5 ms, for loopback alone
+
+    nonce = os.urandom(_NONCE_BYTES)
+    send(connection, {"request": b"hello", "nonce": nonce})
+    connection.settimeout(CONNECT_SECONDS)
+    reply = receive(connection)
+    if not hmac.compare_digest(reply.get("proof", b""), loopback_proof(secret, b"agent", nonce)):
+        raise OSError("a stranger listens at the agent's port")
+    return {"proof": loopback_proof(secret, b"client", reply.get("nonce", b""))}
+
+
+def loopback_proof(secret: bytes, role: bytes, nonce: bytes) -> bytes:
+    """Answer ``nonce`` as ``role``, ``agent`` or ``client``: HMAC-SHA-256 (RFC 2104) under the secret."""
+    import hmac  # noqa: PLC0415 - as above
+
+    return hmac.digest(secret, role + b" " + nonce, "sha256")
 
 
 def peer_uid(connection: _socket.socket) -> int | None:

@@ -8,6 +8,7 @@ request returns a key, a certificate request or a token. Through the forwarding 
 import contextlib
 import hmac
 import os
+import secrets
 import selectors
 import socket
 import threading
@@ -15,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gitsign_py.agent.client import peer_uid
+from gitsign_py.agent.client import loopback_proof, peer_uid
 from gitsign_py.agent.conversation import (
     Conversation,
     DeclinedError,
@@ -122,7 +123,9 @@ class AgentServer:
         if len(self._conversations) >= MAX_CONVERSATIONS:
             return False
         if listener.secret:
-            return True  # the secret is in the request
+            return True  # both sides prove that they know it
+        if not hasattr(os, "getuid"):
+            return False
         try:
             return peer_uid(connection) in (os.getuid(), 0)
         except OSError:
@@ -130,8 +133,8 @@ class AgentServer:
 
     def _converse(self, conversation: Conversation, secret: bytes) -> None:
         try:
-            request = conversation.read()
-            if secret and not hmac.compare_digest(request.get("secret", b""), secret):
+            request = _greeted(conversation, secret) if secret else conversation.read()
+            if request is None:
                 return
             conversation.start_waiting()
             conversation.send(self._answer(request, conversation))
@@ -178,3 +181,17 @@ class AgentServer:
             conversation.close()
         self._wake_reader.close()
         self._wake_writer.close()
+
+
+def _greeted(conversation: Conversation, secret: bytes) -> Fields | None:
+    """Prove to a client on loopback that this is the agent, then read its request; None when it proves nothing.
+
+    Raises DisconnectedError, ProtocolError.
+    """
+    nonce = secrets.token_bytes(32)
+    hello = conversation.read()
+    if hello.get("request") != b"hello":
+        return None
+    conversation.send({"proof": loopback_proof(secret, b"agent", hello.get("nonce", b"")), "nonce": nonce})
+    request = conversation.read()
+    return request if hmac.compare_digest(request.get("proof", b""), loopback_proof(secret, b"client", nonce)) else None

@@ -71,6 +71,58 @@ def test_loopback_with_a_secret_where_there_are_no_unix_sockets(path: Path) -> N
         assert client.ask(str(path), "ping") is None  # a wrong secret gets no word
 
 
+def test_nobody_is_heard_on_loopback_who_does_not_prove_that_he_knows_the_secret(path: Path) -> None:
+    heard: list[Fields] = []
+
+    def hear(request: Fields, _: Conversation) -> Fields:
+        heard.append(request)
+        return {"status": b"ok"}
+
+    with serving(path, loopback=True, ping=hear):
+        port, secret = path.read_bytes().split()
+        requests: tuple[Fields, ...] = ({}, {"secret": secret}, {"proof": secret}, {"proof": b""})
+        for request in requests:
+            for hello in (False, True):
+                with socket.create_connection(("127.0.0.1", int(port))) as stranger:
+                    if hello:
+                        client.send(stranger, {"request": b"hello", "nonce": b"n"})
+                        assert client.receive(stranger)["proof"]
+                    client.send(stranger, {"request": b"ping", **request})
+                    stranger.settimeout(5)
+                    with contextlib.suppress(ConnectionResetError):
+                        assert stranger.recv(100) == b""
+        assert heard == []
+        assert client.ask(str(path), "ping") == {"status": b"ok"}
+        assert len(heard) == 1
+
+
+def test_whoever_took_the_port_of_a_dead_agent_is_not_believed_and_learns_nothing(path: Path) -> None:
+    """A verdict or a signature from there would be somebody else's."""
+    said = b""
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        secret = b"5" * 64
+        path.write_bytes(b"%d %s\n" % (stranger.getsockname()[1], secret))
+
+        def lie() -> None:
+            nonlocal said
+            connection, _ = stranger.accept()
+            with connection:
+                said += connection.recv(1 << 16)
+                connection.sendall(pack_frame({"proof": b"0" * 32, "nonce": b"n", "status": b"ok"}))
+                with contextlib.suppress(OSError):  # it may have hung up on us by then
+                    connection.sendall(pack_frame({"status": b"ok", "status_lines": b"[GNUPG:] GOODSIG 0 mallory"}))
+                    said += connection.recv(1 << 16)
+
+        thread = threading.Thread(target=lie)
+        thread.start()
+        reply = client.try_verify(str(path), {"payload": b"p", "signature": b"s"})
+        thread.join(10)
+    assert reply is None
+    assert b"hello" in said
+    assert b"payload" not in said
+    assert secret not in said
+
+
 def test_a_socket_of_mode_0600_in_a_directory_of_mode_0700(path: Path) -> None:
     path = path.parent / "new" / "agent.sock"
     with serving(path, ping=echo):
