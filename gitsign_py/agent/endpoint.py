@@ -6,7 +6,6 @@ one may replace, and a living one is never replaced.
 
 import contextlib
 import ctypes
-import fcntl
 import os
 import secrets
 import socket
@@ -17,6 +16,8 @@ from pathlib import Path
 
 from gitsign_py.agent.server import Listener
 from gitsign_py.errors import ConfigError
+from gitsign_py.host.filelock import FileLock, hold
+from gitsign_py.host.privatefile import is_foreign, is_open_to_others, open_private
 
 FORWARD_NAME = "forward.sock"
 _LISTEN_FDS_START = 3  # sd_listen_fds(3)
@@ -26,12 +27,12 @@ _LONGEST_PATH = 103  # sockaddr_un: 108 bytes on Linux, 104 on macOS, one for th
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What the agent listens on; ``owned`` are the files to remove at the end, with device and inode; ``lock`` fd."""
+    """What the agent listens on; ``owned`` are the files to remove at the end, with device and inode."""
 
     listeners: tuple[Listener, ...]
     path: Path
     owned: tuple[tuple[Path, int, int], ...] = ()
-    lock: int | None = None
+    lock: FileLock | None = None
 
     def still_ours(self) -> bool:
         """Say whether the files are still the ones that were made here (a cleaner may have removed them)."""
@@ -43,7 +44,7 @@ class Endpoint:
             if _identity(path) == (device, inode):
                 path.unlink(missing_ok=True)
         if self.lock is not None:
-            os.close(self.lock)
+            self.lock.close()
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -57,20 +58,22 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def open_endpoint(path: Path, *, loopback: bool = False) -> Endpoint | None:
     """Listen at ``path`` and, beside it, on the forwarding socket; None when a living agent is there already.
 
+    On ``loopback``, and where there are no Unix sockets, it listens on 127.0.0.1 alone.
+
     Raises ConfigError ``agent-directory-...``, ``agent-socket-...``.
     """
     prepare_directory(path.parent)
-    lock = _take_lock(path)
+    lock = lock_beside(path, "lock")
     if lock is None:
         return None
     try:
-        if loopback:
+        if loopback or not hasattr(socket, "AF_UNIX"):
             return _open_loopback(path, lock)
         forward = path.with_name(FORWARD_NAME)
         first = Listener(_bind(path))
         second = Listener(_bind(forward), restricted=True)
     except BaseException:
-        os.close(lock)
+        lock.close()
         raise
     return Endpoint((first, second), path, (_owned(path), _owned(forward)), lock)
 
@@ -84,7 +87,7 @@ def prepare_directory(directory: Path) -> None:
         raise ConfigError(
             "agent-directory-unusable", f"cannot use the agent's directory {directory}: {error.strerror}"
         ) from error
-    if facts.st_uid != os.getuid() or stat.S_IMODE(facts.st_mode) & 0o022:
+    if is_foreign(facts) or is_open_to_others(facts, 0o022):
         raise ConfigError(
             "agent-directory-unsafe",
             f"other users can write to the agent's directory {directory}",
@@ -100,24 +103,27 @@ def open_beside(path: Path | str, suffix: str) -> int:
     """
     name = f"{path}.{suffix}"
     try:
-        return os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        return open_private(name, os.O_RDWR | os.O_CREAT)
     except OSError as error:
-        raise ConfigError(
-            "agent-directory-unusable",
-            f"cannot write the agent's file {name}: {(error.strerror or 'error').lower()}",
-            hint="remove it, or let GITSIGN_CREDENTIAL_CACHE name a socket elsewhere",
-            facts={"path": name},
-        ) from error
+        raise _unusable(name, error) from error
 
 
-def _take_lock(path: Path) -> int | None:
-    descriptor = open_beside(path, "lock")
+def lock_beside(path: Path | str, suffix: str, seconds: float = 0.0) -> FileLock | None:
+    """Lock PATH.SUFFIX; None when others hold it for all of ``seconds``. Raises as :func:`open_beside` does."""
+    name = f"{path}.{suffix}"
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
+        return hold(Path(name), seconds)
+    except OSError as error:
+        raise _unusable(name, error) from error
+
+
+def _unusable(name: str, error: OSError) -> ConfigError:
+    return ConfigError(
+        "agent-directory-unusable",
+        f"cannot write the agent's file {name}: {(error.strerror or 'error').lower()}",
+        hint="remove it, or let GITSIGN_CREDENTIAL_CACHE name a socket elsewhere",
+        facts={"path": name},
+    )
 
 
 def _bind(path: Path) -> socket.socket:
@@ -127,6 +133,8 @@ def _bind(path: Path) -> socket.socket:
             f"the agent's socket path {path} is too long for a Unix socket",
             hint="let GITSIGN_CREDENTIAL_CACHE name a shorter one",
         )
+    if sys.platform == "win32":  # for the type checker, as below
+        raise ConfigError("agent-socket-kind", "there are no Unix sockets here")
     _remove_stale(path)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     old = os.umask(0o177)  # the file is 0600 from its first moment
@@ -149,16 +157,8 @@ def _remove_stale(path: Path) -> None:
         mode = path.lstat().st_mode
     except OSError:
         return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            taken = not (stat.S_ISSOCK(mode) or stat.S_ISREG(mode))
-            if stat.S_ISSOCK(mode):
-                probe.settimeout(1)
-                probe.connect(str(path))
-                taken = True
-        except OSError:
-            pass  # refused: nobody listens
-    if taken or (stat.S_ISREG(mode) and not _is_loopback_file(path)):
+    ours = not _somebody_listens(path) if stat.S_ISSOCK(mode) else stat.S_ISREG(mode) and _is_loopback_file(path)
+    if not ours:
         raise ConfigError(
             "agent-socket-taken",
             f"{path} belongs to another program",
@@ -166,6 +166,14 @@ def _remove_stale(path: Path) -> None:
             facts={"path": str(path)},
         )
     path.unlink(missing_ok=True)
+
+
+def _somebody_listens(path: Path) -> bool:
+    if sys.platform == "win32" or not hasattr(socket, "AF_UNIX"):
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(str(path)) == 0
 
 
 def _is_loopback_file(path: Path) -> bool:
@@ -178,15 +186,14 @@ def _owned(path: Path) -> tuple[Path, int, int]:
     return path, facts.st_dev, facts.st_ino
 
 
-def _open_loopback(path: Path, lock: int) -> Endpoint:
+def _open_loopback(path: Path, lock: FileLock) -> Endpoint:
     """For systems without Unix sockets: a port of 127.0.0.1, and a secret that only this user can read."""
     _remove_stale(path)
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listening.bind(("127.0.0.1", 0))
     listening.listen(_BACKLOG)
     secret = secrets.token_hex(32).encode()
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
+    with os.fdopen(open_private(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
         file.write(b"%d %s\n" % (listening.getsockname()[1], secret))
     return Endpoint((Listener(listening, secret=secret),), path, (_owned(path),), lock)
 
@@ -198,7 +205,7 @@ def activated_endpoint() -> Endpoint | None:
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)
         listening = socket.socket(fileno=descriptor)
-        if listening.family != socket.AF_UNIX:
+        if listening.family != getattr(socket, "AF_UNIX", None):
             raise ConfigError("agent-socket-kind", "the socket handed over at the start is no Unix socket")
         name = Path(os.fsdecode(listening.getsockname()))
         restricted = name.name == FORWARD_NAME

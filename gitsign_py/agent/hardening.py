@@ -47,11 +47,11 @@ def _libc() -> ctypes.CDLL | None:
 def _forbid_core_dumps() -> bool:
     if sys.platform == "win32":
         return False
-    import resource  # noqa: PLC0415  not on Windows
-
     try:
+        import resource  # noqa: PLC0415  not on Windows
+
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    except (OSError, ValueError):
+    except (ImportError, OSError, ValueError):
         return False
     return True
 
@@ -80,8 +80,10 @@ def _lock_memory() -> bool:
 def _unlimited_lock() -> bool:
     if sys.platform != "linux":
         return False
-    import resource  # noqa: PLC0415  not on Windows
-
+    try:
+        import resource  # noqa: PLC0415  not on Windows
+    except ImportError:
+        return False
     soft, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
     if hard == resource.RLIM_INFINITY and soft != hard:
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (hard, hard))
@@ -116,6 +118,8 @@ class SuspendWatch:
 
 
 def _boot_clock() -> Callable[[], float]:
+    if sys.platform == "win32":
+        return time.monotonic  # it counts sleep (GetTickCount64, QueryPerformanceCounter)
     boot = getattr(time, "CLOCK_BOOTTIME", None)  # Linux
     if boot is None and sys.platform == "darwin":
         boot = getattr(time, "CLOCK_MONOTONIC", None)  # on macOS this one counts sleep
@@ -123,5 +127,14 @@ def _boot_clock() -> Callable[[], float]:
 
 
 def _awake_clock() -> Callable[[], float]:
+    if sys.platform == "win32":
+
+        def unbiased() -> float:
+            """Seconds without sleep (QueryUnbiasedInterruptTime, in units of 100 ns)."""
+            ticks = ctypes.c_ulonglong()
+            ctypes.windll.kernel32.QueryUnbiasedInterruptTime(ctypes.byref(ticks))
+            return ticks.value / 10_000_000
+
+        return unbiased
     uptime = getattr(time, "CLOCK_UPTIME_RAW", None)  # macOS
     return time.monotonic if uptime is None else lambda: time.clock_gettime(uptime)

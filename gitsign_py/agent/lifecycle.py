@@ -1,18 +1,18 @@
 """Starting the agent on first use, and making sure that twenty clients at once start one."""
 
 import os
-import select
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import gitsign_py
 from gitsign_py.agent.client import ask
-from gitsign_py.agent.endpoint import open_beside, prepare_directory
+from gitsign_py.agent.endpoint import lock_beside, open_beside, prepare_directory
 from gitsign_py.errors import ConfigError, ServiceError
-from gitsign_py.host.deadline import lock_within
+from gitsign_py.host.background import let_go, start_in_background
+from gitsign_py.host.deadline import within
 
 START_SECONDS = 10.0
 READY = b"ready"
@@ -25,7 +25,7 @@ def should_start(mode: str, environment: Mapping[str, str]) -> bool:
 
     A CI job signs once or twice and then its processes are killed, or waited for.
     """
-    return mode == "on" or (mode == "auto" and not environment.get("CI") and hasattr(os, "fork"))
+    return mode == "on" or (mode == "auto" and not environment.get("CI"))
 
 
 def is_running(path: str) -> bool:
@@ -43,13 +43,11 @@ def ensure_running(path: str, environment: Mapping[str, str]) -> bool:
     if is_running(path):
         return True
     prepare_directory(Path(path).parent)
-    descriptor = open_beside(path, "start")
-    try:
-        if not lock_within(descriptor, START_SECONDS):
-            return is_running(path)
+    lock = lock_beside(path, "start", START_SECONDS)
+    if lock is None:
+        return is_running(path)
+    with closing(lock):
         return is_running(path) or _start(path, environment)
-    finally:
-        os.close(descriptor)
 
 
 def installed() -> tuple[int, int, int] | None:
@@ -65,17 +63,10 @@ def installed() -> tuple[int, int, int] | None:
 
 
 def _start(path: str, environment: Mapping[str, str]) -> bool:
-    reader, writer = os.pipe()
-    try:
-        process = spawn(path, environment, ready=writer)
-    finally:
-        os.close(writer)
-    try:
-        words = _read_words(reader)
-    finally:
-        os.close(reader)
+    process = spawn(path, environment)
+    words = _first_words(process)
     if words.startswith(READY):
-        process.returncode = 0  # it goes on without us; whoever started us reaps nothing
+        let_go(process)
         return True
     process.kill()
     process.wait()
@@ -83,36 +74,32 @@ def _start(path: str, environment: Mapping[str, str]) -> bool:
     raise ServiceError("agent-start-failed", f"the signing agent did not start: {why}", hint=f"see {path}.log")
 
 
-def _read_words(reader: int) -> bytes:
-    """Read what the new agent says: ``ready``, or why not. It closes the pipe after that, or by its end."""
-    words, end = b"", time.monotonic() + START_SECONDS
-    while len(words) < 4096:
-        ready, _, _ = select.select([reader], [], [], max(0.0, end - time.monotonic()))
-        part = os.read(reader, 4096) if ready else b""
-        if not part:
-            return words
-        words += part
+def _first_words(process: "subprocess.Popen[bytes]") -> bytes:
+    """Read what the new agent says: ``ready``, or why not; nothing when it says nothing in time or ends."""
+    assert process.stdout is not None  # noqa: S101 - for the type checker: it was asked for
+    try:
+        words = within(START_SECONDS, process.stdout.readline)
+    except TimeoutError:
+        return b""
+    process.stdout.close()
     return words
 
 
-def spawn(path: str, environment: Mapping[str, str], *, ready: int) -> "subprocess.Popen[bytes]":
-    """Start the agent in a session of its own, in /, without our streams: git waits for whoever holds them.
+def spawn(path: str, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    """Start the agent in the background, in /, its stdout a pipe on which it says that it is ready.
 
     ``-P`` keeps the working directory out of the module path, where a repository could plant a module. What belongs to
     one commit or one job (git's variables, tokens) is not handed on.
     """
     log = open_beside(path, "log")
     try:
-        os.truncate(log, 0)
-        return subprocess.Popen(
-            [sys.executable, "-P", "-m", "gitsign_py", "agent", "run", "--socket", path, "--ready-fd", str(ready)],
-            env=clean_environment(environment),
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+        os.ftruncate(log, 0)
+        return start_in_background(
+            [sys.executable, "-P", "-m", "gitsign_py", "agent", "run", "--socket", path, "--ready-fd", "1"],
+            environment=clean_environment(environment),
+            directory="/",
+            stdout=subprocess.PIPE,
             stderr=log,
-            pass_fds=(ready,),
-            start_new_session=True,
         )
     except OSError as error:
         raise ConfigError("agent-start-failed", f"cannot start {sys.executable}: {error.strerror}") from error

@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from gitsign_py.host.privatefile import is_foreign, is_open_to_others, open_private
+
 _KEY_BYTES = 32
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS facts (name BLOB PRIMARY KEY, content TEXT NOT NULL, mac BLOB NOT NULL) WITHOUT ROWID"
@@ -102,7 +104,7 @@ class FactsCache:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600))
+    os.close(open_private(path, os.O_CREAT | os.O_RDWR))
     _check_private(path)
     database = sqlite3.connect(path, timeout=2)
     try:
@@ -119,7 +121,7 @@ def _load_key(path: Path) -> bytes:
     """Read the key, or make one that appears whole or not at all, whoever else makes one at the same time."""
     if not path.exists():
         fresh = path.with_name(f".{secrets.token_hex(8)}.key")
-        with os.fdopen(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+        with os.fdopen(open_private(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY), "wb") as file:
             file.write(secrets.token_bytes(_KEY_BYTES))
         try:
             os.link(fresh, path)
@@ -127,7 +129,7 @@ def _load_key(path: Path) -> bytes:
             pass
         finally:
             fresh.unlink()
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+    with os.fdopen(open_private(path, os.O_RDONLY), "rb") as file:
         _check_private(file.fileno())
         key = file.read(_KEY_BYTES + 1)
     if len(key) != _KEY_BYTES:
@@ -138,5 +140,5 @@ def _load_key(path: Path) -> bytes:
 def _check_private(target: Path | int, *, is_folder: bool = False) -> None:
     found = os.lstat(target) if isinstance(target, Path) else os.fstat(target)
     kind_fits = stat.S_ISDIR(found.st_mode) if is_folder else stat.S_ISREG(found.st_mode)
-    if not kind_fits or found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
+    if not kind_fits or is_foreign(found) or is_open_to_others(found, 0o077):
         raise UnsafeCacheError(f"{target if isinstance(target, Path) else 'audit.key'} is not this user's alone")

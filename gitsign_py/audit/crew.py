@@ -5,6 +5,7 @@ hold what the others wait for, and a busy executor has no way to stop. Here noth
 """
 
 import multiprocessing
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -23,7 +24,7 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 
 # fork shares the modules that are loaded already; on macOS it is not safe, and on Windows there is none.
-_START = "fork" if sys.platform == "linux" else "spawn"
+_START = "fork" if hasattr(os, "fork") and sys.platform != "darwin" else "spawn"
 _DEEP = 2  # questions a process: one that it answers, and one that waits in its pipe, or it would stand idle in between
 
 

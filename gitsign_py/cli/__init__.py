@@ -52,7 +52,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the program with ``arguments`` (``sys.argv`` without the program's name); gives the exit status."""
     given = sys.argv[1:] if arguments is None else arguments
     _open_closed_streams()
-    if isinstance(sys.stdout, TextIOWrapper):
+    if sys.platform == "win32":
+        from gitsign_py.host.windows import prepare  # noqa: PLC0415
+
+        prepare()
+    elif isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: what the locale lacks is spelled out
     try:
         status = _run(given)

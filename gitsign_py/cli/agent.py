@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import sys
 from collections.abc import Callable
 from datetime import datetime
@@ -16,6 +15,7 @@ import gitsign_py.data
 from gitsign_py.agent.client import ask, socket_path
 from gitsign_py.agent.lifecycle import ensure_running, installed
 from gitsign_py.errors import GitsignError, ServiceError, UsageError
+from gitsign_py.host.endings import ended_by
 
 if TYPE_CHECKING:
     from gitsign_py.agent.endpoint import Endpoint
@@ -204,18 +204,23 @@ def _serve(endpoint: "Endpoint", options: argparse.Namespace) -> None:
         return idle < options.idle and endpoint.still_ours() and installed() == program
 
     server = AgentServer(endpoint.listeners, handlers(work), still_wanted=still_wanted, before_each=drop)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: server.stop())
-    _ready(options.ready_fd, "ready")
-    try:
-        server.serve()
-    finally:
-        work.holder.lock()
+    with ended_by(("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK"), server.stop):
+        _ready(options.ready_fd, "ready")
+        try:
+            server.serve()
+        finally:
+            work.holder.lock()
 
 
 def _ready(descriptor: int | None, words: str) -> None:
+    """Say it and let go of the descriptor; a standard stream leads nowhere then, and no other file gets its number."""
     if descriptor is None:
         return
     with contextlib.suppress(OSError):
-        os.write(descriptor, words.encode()[:2000] + b"\n")
-        os.close(descriptor)
+        os.write(descriptor, words.replace("\n", " ").encode()[:2000] + b"\n")
+        if descriptor > 2:
+            os.close(descriptor)
+            return
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, descriptor)
+        os.close(nowhere)

@@ -162,11 +162,11 @@ def _environment(directory: Path, info: StackInfo) -> dict[str, str]:
 
 def _program(directory: Path) -> str:
     """The installed program beside this Python, or a script that runs the package."""
-    installed = Path(sys.executable).with_name("gitsign-py")
-    if installed.exists():
-        return str(installed)
+    installed = shutil.which("gitsign-py", path=str(Path(sys.executable).parent))
+    if installed:
+        return installed
     script = directory / "gitsign-py"
     if not script.exists():
-        script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m gitsign_py "$@"\n')
+        script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m gitsign_py "$@"\n', newline="\n")
         script.chmod(0o700)
     return str(script)

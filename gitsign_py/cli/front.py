@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MAX_PAYLOAD = 32 << 20
 MAX_SIGNATURE_FILE = 2 << 20
 _HANDED_OVER = "GITSIGN_PY_HANDED_OVER"
+_BYTES = getattr(os, "O_BINARY", 0)  # Windows would change line ends, and stop at Ctrl-Z
 
 
 def run(arguments: list[str]) -> int:
@@ -87,8 +88,13 @@ def _tell(text: bytes) -> None:
     """Show the agent's line to the person; host.terminal does the same for what is said here, at 20 ms more."""
     if os.environ.get("GIT_TERMINAL_PROMPT") in ("0", "false"):
         return
+    if sys.platform == "win32":
+        from gitsign_py.host.console import say
+
+        say(text)
+        return
     try:
-        terminal = os.open("/dev/tty", os.O_WRONLY | os.O_NOCTTY)
+        terminal = os.open("/dev/tty", os.O_WRONLY | getattr(os, "O_NOCTTY", 0))
     except OSError:
         return  # the agent has written the log file
     try:
@@ -138,7 +144,7 @@ def hand_over(arguments: list[str], command: GpgCommand) -> int:
     """Become the real gpg, unchanged arguments and streams; without one, say so and ERRSIG."""
     program = _real_gpg()
     if program is not None and _HANDED_OVER not in os.environ:
-        os.execve(program, [program, *arguments], {**os.environ, _HANDED_OVER: "1"})
+        return _become(program, arguments)
     if command.operation == "verify" and (status := command.descriptor("status-fd")) is not None:
         from gitsign_py.core import gpgstatus
 
@@ -150,11 +156,22 @@ def hand_over(arguments: list[str], command: GpgCommand) -> int:
     )
 
 
+def _become(program: str, arguments: list[str]) -> int:
+    """Windows has no exec: what Python calls so ends this process at once, and git would read that as the answer."""
+    environment = {**os.environ, _HANDED_OVER: "1"}
+    if sys.platform != "win32":
+        os.execve(program, [program, *arguments], environment)
+    import subprocess
+
+    return subprocess.run([program, *arguments], env=environment, check=False).returncode
+
+
 def _real_gpg() -> str | None:
     """The first gpg on PATH that is not this very program under another name."""
     own = os.path.realpath(sys.argv[0])
+    names = ("gpg.exe", "gpg2.exe") if sys.platform == "win32" else ("gpg", "gpg2")
     for directory in os.environ.get("PATH", os.defpath).split(os.pathsep):
-        for name in ("gpg", "gpg2"):
+        for name in names:
             candidate = os.path.join(directory, name)
             if os.access(candidate, os.X_OK) and os.path.isfile(candidate) and os.path.realpath(candidate) != own:
                 return candidate
@@ -164,7 +181,7 @@ def _real_gpg() -> str | None:
 def _read_file(name: str, limit: int) -> bytes:
     """All of a file, or of stdin for ``-``. Raises UsageError ``file-unreadable``, FormatError ``input-too-large``."""
     try:
-        descriptor = 0 if name == "-" else os.open(name, os.O_RDONLY)
+        descriptor = 0 if name == "-" else os.open(name, os.O_RDONLY | _BYTES)
         parts: list[bytes] = []
         size = 0
         while part := os.read(descriptor, 1 << 20):
@@ -183,7 +200,7 @@ def _write_output(name: str, data: bytes) -> None:
         _write(1, data)
         return
     try:
-        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BYTES, 0o644)
         try:
             _write(descriptor, data)
         finally:

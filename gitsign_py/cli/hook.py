@@ -277,7 +277,12 @@ def _run_chained(name: str, rest: list[str], data: bytes) -> int:
     if path is None or not path.exists():
         return 0
     try:
-        return subprocess.run([str(path), *rest], input=data, check=False).returncode
+        return subprocess.run([*_by_shell(), str(path), *rest], input=data, check=False).returncode
     except OSError as error:
         broken = ConfigError("hook-chain", f"the hook that was here before, {path}, cannot be run: {error.strerror}")
         return _refuse(line_of(broken))
+
+
+def _by_shell() -> tuple[str, ...]:
+    """Windows cannot run a script; the shell that comes with git, and is on PATH in a hook, can."""
+    return ("sh", "-c", '"$0" "$@"') if sys.platform == "win32" else ()

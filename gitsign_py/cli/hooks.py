@@ -168,7 +168,7 @@ def _chained(path: Path) -> Path:
 def _write(path: Path, text: str) -> None:
     """Appear whole: a push may run the hook at this very moment."""
     fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(text, encoding="utf-8")
+    fresh.write_text(text, encoding="utf-8", newline="\n")  # a shell reads it, on Windows too
     fresh.chmod(fresh.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
     fresh.replace(path)
 

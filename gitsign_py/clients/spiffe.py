@@ -28,6 +28,8 @@ def fetch_jwt_svid(endpoint: str, audience: str, *, timeout: float = TIMEOUT_SEC
     ConfigError ``spiffe-endpoint-invalid``, ServiceError ``spiffe-unreachable`` or ``spiffe-refused``.
     """
     path = _socket_path(endpoint)
+    if not hasattr(socket, "AF_UNIX"):
+        raise _unreachable(path, "this Python has no Unix sockets")
     end = time.monotonic() + timeout
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -36,12 +38,7 @@ def fetch_jwt_svid(endpoint: str, audience: str, *, timeout: float = TIMEOUT_SEC
             connection.sendall(_PREFACE + frame(_SETTINGS, 0, 0, b"") + _request(audience))
             body = _answer(connection, end)
     except OSError as error:
-        raise ServiceError(
-            "spiffe-unreachable",
-            f"the SPIFFE agent at {path} cannot be reached: {(error.strerror or str(error)).lower()}",
-            hint=f"check that it runs and that {SOCKET_VARIABLE} names its socket",
-            facts={"path": path},
-        ) from error
+        raise _unreachable(path, (error.strerror or str(error)).lower()) from error
     return _first_svid(body)
 
 
@@ -162,6 +159,15 @@ def _read_varint(message: bytes, at: int) -> tuple[int, int]:
         if not byte & 0x80:
             return value, at
     raise ValueError("number too long")
+
+
+def _unreachable(path: str, why: str) -> ServiceError:
+    return ServiceError(
+        "spiffe-unreachable",
+        f"the SPIFFE agent at {path} cannot be reached: {why}",
+        hint=f"check that it runs and that {SOCKET_VARIABLE} names its socket",
+        facts={"path": path},
+    )
 
 
 def _refused(why: str) -> ServiceError:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping
 
 from gitsign_py.errors import ConfigError
+from gitsign_py.host.background import let_go, start_in_background
 
 _PLACEHOLDER = re.compile(r"\{\{\s*\.URL\s*\}\}")  # the Go client's template, with Go's optional spaces
 _MARK = "\x00URL\x00"
@@ -78,18 +79,12 @@ def open_url(url: str, *, opener: str, environment: Mapping[str, str]) -> bool:
     if command is None:
         return False
     try:
-        process = subprocess.Popen(
-            command,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C in the terminal ends our waiting, not the browser
-        )
+        # In the background Ctrl-C in the terminal ends our waiting, not the browser.
+        process = start_in_background(command, environment=environment)
     except OSError:
         return False
     try:
         return process.wait(timeout=_FAILS_WITHIN_SECONDS) == 0
     except subprocess.TimeoutExpired:
-        process.returncode = 0  # it is the person's browser now: nobody here waits for its end
+        let_go(process)  # it is the person's browser now
         return True

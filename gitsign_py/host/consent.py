@@ -7,13 +7,13 @@ gitsign.matchCommitter: ``ask`` (default) asks where they differ, ``true`` refus
 
 import contextlib
 import json
-import os
 from pathlib import Path
 from typing import Literal, Protocol
 
 from gitsign_py.core.encoding import load_json
 from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import FormatError, PolicyError
+from gitsign_py.host.privatefile import write_whole
 
 FILE_NAME = "consent.json"
 _MAX_BYTES = 1 << 20
@@ -93,11 +93,7 @@ class ConsentBook:
         answers[name].append(item)
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            draft = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(answers, file, indent=1)
-            draft.replace(self.path)
+            write_whole(self.path, json.dumps(answers, indent=1).encode())
 
 
 def _pair(publication: Publication) -> list[str]:

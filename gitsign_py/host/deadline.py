@@ -1,8 +1,6 @@
-"""An end to what knows none: calls that Python cannot interrupt, and locks that others hold."""
+"""An end to what knows none: calls that Python cannot interrupt."""
 
-import fcntl
 import threading
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -28,16 +26,3 @@ def within(seconds: float, action: Callable[[], T]) -> T:
     if failures:
         raise failures[0]
     return results[0]
-
-
-def lock_within(descriptor: int, seconds: float) -> bool:
-    """Take the file's lock (flock(2)), which ends with the descriptor; False when others hold it all that time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(0.02)
-        else:
-            return True
-    return False

@@ -10,6 +10,7 @@ This runs for every commit: ``_signal`` is the C core of :mod:`signal`, which lo
 """
 
 import os
+import sys
 
 TYPE_CHECKING = False  # typing costs 10 ms
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ else:
     import _signal  # the C core alone: see above
 
 _TERMINAL = "/dev/tty"
+_PS_SECONDS = 2.0
 
 
 class OwnForeground:
@@ -26,17 +28,18 @@ class OwnForeground:
 
     def __init__(self) -> None:
         self._terminal: int | None = None
-        self._group = os.getpgrp()
+        self._group = 0
 
     def __enter__(self) -> None:
         """Take the terminal. Never an error: where that is not possible, everything stays as it is."""
-        if not _led_by_git(self._group):
-            return
+        if sys.platform == "win32" or not hasattr(os, "setpgid"):
+            return  # the groups of Windows have no foreground
+        self._group = os.getpgrp()
         try:
             self._terminal = os.open(_TERMINAL, os.O_RDWR | os.O_NOCTTY)
         except OSError:
             return  # nobody can press a key
-        if not _take(self._terminal, self._group):
+        if not (_in_foreground(self._terminal, self._group) and _led_by_git(self._group) and _take(self._terminal)):
             self._close()
             return
         # Ctrl-Z would stop us alone: git would wait for ever, and the shell would not know.
@@ -44,7 +47,7 @@ class OwnForeground:
 
     def __exit__(self, *_: object) -> None:
         """Give the terminal back."""
-        if self._terminal is not None:
+        if sys.platform != "win32" and self._terminal is not None:
             _give_back(self._terminal, self._group)
             _signal.signal(_signal.SIGTSTP, self._before)
             self._close()
@@ -59,12 +62,21 @@ def _stay(_number: int, _frame: "FrameType | None") -> None:
     """Handle SIGTSTP by going on. Not SIG_IGN, which programs that are started from here would inherit."""
 
 
+def _in_foreground(terminal: int, group: int) -> bool:
+    if sys.platform == "win32":  # for the type checker, as below
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == group
+    except OSError:
+        return False
+
+
 def _led_by_git(group: int) -> bool:
-    """Linux tells; elsewhere the terminal stays as it is."""
+    """Linux tells for nothing; elsewhere ps(1) does, as POSIX has it (macOS prints the whole path)."""
     try:
         descriptor = os.open(f"/proc/{group}/comm", os.O_RDONLY)
     except OSError:
-        return False
+        return _is_git_by_ps(group)
     try:
         return os.read(descriptor, 64).strip() == b"git"
     except OSError:
@@ -73,10 +85,21 @@ def _led_by_git(group: int) -> bool:
         os.close(descriptor)
 
 
-def _take(terminal: int, group: int) -> bool:
+def _is_git_by_ps(group: int) -> bool:
+    import subprocess  # noqa: PLC0415 - 15 ms that Linux does not pay
+
+    command = ["ps", "-o", "comm=", "-p", str(group)]
     try:
-        if os.tcgetpgrp(terminal) != group:
-            return False
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PS_SECONDS, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return done.stdout.strip().rpartition(b"/")[2] == b"git"
+
+
+def _take(terminal: int) -> bool:
+    if sys.platform == "win32":
+        return False
+    try:
         os.setpgid(0, 0)
         _set_foreground(terminal, os.getpid())
     except OSError:
@@ -85,6 +108,8 @@ def _take(terminal: int, group: int) -> bool:
 
 
 def _give_back(terminal: int, group: int) -> None:
+    if sys.platform == "win32":
+        return
     try:
         _set_foreground(terminal, group)
         os.setpgid(0, group)
@@ -94,6 +119,8 @@ def _give_back(terminal: int, group: int) -> None:
 
 def _set_foreground(terminal: int, group: int) -> None:
     """A process in the background may do this while SIGTTOU is blocked (tcsetpgrp(3))."""
+    if sys.platform == "win32":
+        return
     before = _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGTTOU})
     try:
         os.tcsetpgrp(terminal, group)

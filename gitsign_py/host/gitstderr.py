@@ -12,6 +12,7 @@ Linux the descriptor of the parent can be reached all the same, and each kind of
 import os
 import socket
 import stat
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +22,8 @@ _STDERR = 2
 
 def tell_git(line: str) -> None:
     """Write ``line`` to the stderr of the process that started us, if that is git. Never an error, never waits."""
+    if sys.platform != "linux" or not hasattr(os, "O_NONBLOCK"):
+        return
     parent = os.getppid()
     with suppress(OSError, ValueError):
         if Path(f"/proc/{parent}/comm").read_text().strip() == "git":
@@ -29,6 +32,8 @@ def tell_git(line: str) -> None:
 
 def write_to_stderr_of(process: int, data: bytes) -> None:
     """Write to the stderr of ``process``, as far as it takes ``data`` at once. Raises OSError, ValueError."""
+    if sys.platform != "linux":  # for the type checker, as below
+        return
     path = Path(f"/proc/{process}/fd/{_STDERR}")
     mode = path.stat().st_mode
     shared = _shared(process) if stat.S_ISREG(mode) or stat.S_ISSOCK(mode) else None
@@ -45,6 +50,8 @@ def write_to_stderr_of(process: int, data: bytes) -> None:
 
 def _shared(process: int) -> int | None:
     """Duplicate the stderr of ``process``; None where the kernel does not let us (a file is appended to then)."""
+    if sys.platform != "linux":
+        return None
     import ctypes  # noqa: PLC0415 - 10 ms, for a signature that has failed already
 
     try:

@@ -6,14 +6,14 @@ for nothing, and it lets ``whoami`` answer without a server.
 
 import contextlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gitsign_py.core.encoding import load_json
 from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import FormatError, ServiceError
-from gitsign_py.host.deadline import lock_within
+from gitsign_py.host.filelock import hold
+from gitsign_py.host.privatefile import write_whole
 from gitsign_py.ports import SecretStore
 
 FILE_NAME = "logins.json"
@@ -75,17 +75,15 @@ class LoginBook:
 
         Whoever cannot have his turn, for want of a directory or of patience, goes on without.
         """
-        descriptor = None
+        lock = None
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-            descriptor = os.open(self.path.with_name(LOCK_NAME), flags, 0o600)
-            lock_within(descriptor, seconds)
+            lock = hold(self.path.with_name(LOCK_NAME), seconds)
         try:
             yield
         finally:
-            if descriptor is not None:
-                os.close(descriptor)
+            if lock is not None:
+                lock.close()
 
     def _others(self, issuer: str, client_id: str) -> list[LoginRecord]:
         return [one for one in self.all() if (one.issuer, one.client_id) != (issuer, client_id)]
@@ -95,11 +93,7 @@ class LoginBook:
         value = [{name: getattr(record, name) for name in names} for record in records]
         with contextlib.suppress(OSError):  # only comfort is lost with it
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            draft = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(value, file, indent=1)
-            draft.replace(self.path)
+            write_whole(self.path, json.dumps(value, indent=1).encode())
 
 
 def forget(store: SecretStore, book: LoginBook, record: LoginRecord, *, warn: Callable[[str], None]) -> bool:

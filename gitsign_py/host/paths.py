@@ -10,6 +10,7 @@ from pathlib import Path
 from platformdirs import user_cache_path, user_data_path, user_state_path
 
 from gitsign_py.errors import ConfigError
+from gitsign_py.host.privatefile import is_open_to_others
 
 APPLICATION = "gitsign-py"
 _PRIVATE = 0o700
@@ -64,7 +65,7 @@ def private_directory(named: Path) -> Path:
     try:
         path = named.expanduser()
         path.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
-        mode = path.stat().st_mode
+        facts = path.stat()
     except (OSError, RuntimeError) as error:
         words = getattr(error, "strerror", None) or str(error)
         raise ConfigError(
@@ -72,11 +73,11 @@ def private_directory(named: Path) -> Path:
             f"the directory {path} cannot be used: {words.lower()}",
             hint="make room for it, or set XDG_DATA_HOME, XDG_CACHE_HOME, XDG_STATE_HOME or TUF_ROOT",
         ) from error
-    if stat.S_IMODE(mode) & (stat.S_IWGRP | stat.S_IWOTH):  # somebody else could swap the files in it
+    if is_open_to_others(facts, stat.S_IWGRP | stat.S_IWOTH):  # somebody else could swap the files in it
         raise ConfigError(
             "directory-not-private",
             f"others may write to the directory {path}",
             hint=f"chmod go-w {path}",
-            facts={"path": str(path), "mode": f"{stat.S_IMODE(mode):04o}"},
+            facts={"path": str(path), "mode": f"{stat.S_IMODE(facts.st_mode):04o}"},
         )
     return path

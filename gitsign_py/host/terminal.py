@@ -6,7 +6,6 @@ the terminal itself, whatever the streams are. Nothing here ever writes to stdou
 
 import os
 import sys
-import termios
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -15,8 +14,8 @@ from types import TracebackType
 from typing import Self
 
 from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.host.console import NOT_OURS, Console, open_console
 
-TERMINAL = Path("/dev/tty")
 _LONGEST_LINE = 1 << 16
 _YES = ("y", "yes")
 
@@ -24,11 +23,11 @@ _YES = ("y", "yes")
 class Terminal:
     """The person at the terminal, or nobody (``host.consent.Dialogue``). Close it, or use it as a context manager.
 
-    ``descriptor`` is an open terminal or None; ``now`` gives the time for the log's lines, an aware datetime.
+    ``console`` is an open one or None; ``now`` gives the time for the log's lines, an aware datetime.
     """
 
-    def __init__(self, descriptor: int | None, *, log_path: Path | None, now: Callable[[], datetime]) -> None:
-        self._descriptor = descriptor
+    def __init__(self, console: Console | None, *, log_path: Path | None, now: Callable[[], datetime]) -> None:
+        self._console = console
         self._log_path = log_path
         self._now = now
 
@@ -42,14 +41,14 @@ class Terminal:
 
     def close(self) -> None:
         """Let go of the terminal."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        if self._console is not None:
+            self._console.close()
+            self._console = None
 
     @property
     def attached(self) -> bool:
         """Whether there is a terminal to write to, whoever may read from it."""
-        return self._descriptor is not None
+        return self._console is not None
 
     @property
     def descriptor(self) -> int | None:
@@ -58,16 +57,8 @@ class Terminal:
 
     @property
     def interactive(self) -> bool:
-        """Whether a person can answer: there is a terminal, and this process may read from it.
-
-        A process in the background would be stopped by reading (SIGTTIN).
-        """
-        if self._descriptor is None:
-            return False
-        try:
-            return os.tcgetpgrp(self._descriptor) == os.getpgrp()
-        except OSError:
-            return False
+        """Whether a person can answer: there is a terminal, and this process may read from it."""
+        return self._console is not None and self._console.can_be_read
 
     def show(self, text: str) -> None:
         """Show one line or more; a line end is added. Control characters are spelled out."""
@@ -80,10 +71,9 @@ class Terminal:
 
         What was typed before the question does not answer it.
         """
-        if not self.interactive:
+        if self._console is None or not self._console.can_be_read:
             return False
-        with suppress(termios.error):
-            termios.tcflush(self._tty(), termios.TCIFLUSH)
+        self._console.forget_typed()
         return self.prompt(f"{question} [y/N] ").lower() in _YES
 
     def prompt(self, text: str) -> str:
@@ -109,7 +99,7 @@ class Terminal:
         stamp = f"{format_rfc3339(self._now())} [{os.getpid()}]"
         lines = "".join(f"{stamp} {line}\n" for line in printable(text).split("\n"))
         try:
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOCTTY
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | NOT_OURS
             descriptor = os.open(self._log_path, flags, 0o600)
             try:
                 os.write(descriptor, lines.encode("utf-8"))
@@ -122,34 +112,28 @@ class Terminal:
 
     def _write(self, text: str) -> None:
         data = text.encode("utf-8", "replace")
-        if self._descriptor is not None:
+        if self._console is not None:
             try:
-                while data:
-                    data = data[os.write(self._descriptor, data) :]
-                return
+                self._console.write(data)
             except OSError:  # the terminal hung up
                 self.close()
+            else:
+                return
         with suppress(OSError, ValueError):
             sys.stderr.write(data.decode("utf-8"))
             sys.stderr.flush()
 
     def _read(self) -> bytes:
         try:
-            return os.read(self._tty(), _LONGEST_LINE)
+            return b"" if self._console is None else self._console.read()
         except OSError:
             return b""
-
-    def _tty(self) -> int:
-        return -1 if self._descriptor is None else self._descriptor
 
 
 def open_terminal(environment: Mapping[str, str], *, log_path: Path | None, now: Callable[[], datetime]) -> Terminal:
     """Open the controlling terminal, if there is one and GIT_TERMINAL_PROMPT does not say to leave people alone."""
-    descriptor = None
-    if environment.get("GIT_TERMINAL_PROMPT") not in ("0", "false", "no", "off"):
-        with suppress(OSError):
-            descriptor = os.open(TERMINAL, os.O_RDWR | os.O_NOCTTY)
-    return Terminal(descriptor, log_path=log_path, now=now)
+    left_alone = environment.get("GIT_TERMINAL_PROMPT") in ("0", "false", "no", "off")
+    return Terminal(None if left_alone else open_console(), log_path=log_path, now=now)
 
 
 def printable(text: str) -> str:

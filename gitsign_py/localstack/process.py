@@ -1,11 +1,9 @@
 """Is a stack of this directory running, and who is it: lock file, stack.json, background start, stop.
 
-The server holds a lock on ``stack.lock`` as long as it lives (flock: the kernel lets go when the process dies), so a
-stale pid is never believed. Light to import: ``stack env`` and ``stack status`` load nothing of the server.
+The server holds a lock on ``stack.lock`` as long as it lives (the system lets go when the process dies), so a stale pid
+is never believed. Light to import: ``stack env`` and ``stack status`` load nothing of the server.
 """
 
-import errno
-import fcntl
 import http.client
 import json
 import os
@@ -19,12 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from gitsign_py.errors import ConfigError, ServiceError
+from gitsign_py.host.background import let_go, start_in_background
+from gitsign_py.host.filelock import hold, is_held
+from gitsign_py.host.privatefile import open_private
 from gitsign_py.localstack.directory import LOCK, LOG, prepare_directory
 
 INFO = "stack.json"
 START_SECONDS = 20.0
 STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.02
+_LOOK_SECONDS = 0.2  # more than anybody's is_locked takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +69,16 @@ class Lock:
 
     def __init__(self, directory: Path) -> None:
         """Take it. Raises ConfigError ``stack-already-running``."""
-        self._descriptor = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._descriptor)
-            raise already_running(directory) from error
+        lock = hold(directory / LOCK, _LOOK_SECONDS)
+        if lock is None:
+            raise already_running(directory)
+        self._lock = lock
 
     def __enter__(self) -> "Lock":
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._descriptor)
+        self._lock.close()
 
 
 def already_running(directory: Path) -> ConfigError:
@@ -94,17 +94,7 @@ def already_running(directory: Path) -> ConfigError:
 
 def is_locked(directory: Path) -> bool:
     """Whether some process serves from ``directory``."""
-    try:
-        descriptor = os.open(directory / LOCK, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError as error:
-        return error.errno in {errno.EWOULDBLOCK, errno.EACCES}
-    finally:
-        os.close(descriptor)
-    return False
+    return is_held(directory / LOCK)
 
 
 def read_info(directory: Path) -> StackInfo | None:
@@ -155,18 +145,16 @@ def start_detached(directory: Path, arguments: Sequence[str]) -> StackInfo:
     directory = prepare_directory(directory)
     log = directory / LOG
     command = [sys.executable, "-P", "-m", "gitsign_py", "stack", "up", "--dir", str(directory), *arguments]
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    descriptor = open_private(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
-        child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=descriptor, stderr=descriptor, start_new_session=True
-        )
+        child = start_in_background(command, stdout=descriptor, stderr=descriptor)
     finally:
         os.close(descriptor)
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and child.poll() is None:
-        info = running(directory)
+        info = read_info(directory)
         if info is not None and info.pid == child.pid and answers(info):
-            child.returncode = 0  # it lives on without us: there is nobody to wait for
+            let_go(child)
             return info
         time.sleep(_POLL_SECONDS)
     return _give_up(child, log)
@@ -195,7 +183,7 @@ def stop(directory: Path, seconds: float = STOP_SECONDS) -> bool:
             raise ServiceError(
                 "stack-not-stopped",
                 f"the local Sigstore (pid {info.pid}) did not end within {seconds:.0f} s",
-                hint=f"end it with: kill -9 {info.pid}",
+                hint=f"end the process {info.pid} by force",
             )
         time.sleep(_POLL_SECONDS)
     return True

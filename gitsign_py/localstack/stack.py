@@ -6,8 +6,8 @@ import errno
 import json
 import os
 import secrets
-import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -17,6 +17,7 @@ import uvicorn
 
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.errors import ConfigError
+from gitsign_py.host.endings import ended_by
 from gitsign_py.localstack import assembly, clientfiles, http
 from gitsign_py.localstack.context import Context, Hook, system_clock
 from gitsign_py.localstack.directory import prepare_directory
@@ -117,11 +118,9 @@ class Stack:
             self.close()
 
     async def _run(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, self.stop)
-        await self._server.serve(sockets=[self._socket])
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        with ended_by(("SIGINT", "SIGTERM", "SIGBREAK") if in_main_thread else (), self.stop):
+            await self._server.serve(sockets=[self._socket])
 
     def stop(self) -> None:
         """Make ``serve`` return; from any thread."""
@@ -151,7 +150,8 @@ def _bind(port: int) -> socket.socket:
     # With the protocol named asyncio sets TCP_NODELAY; without, each answer waits 40 ms for a delayed acknowledgement.
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sys.platform != "win32":  # there it would let two programs have one port (Winsock, SO_EXCLUSIVEADDRUSE)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(("127.0.0.1", port))
         sock.listen(_BACKLOG)
     except OSError as error:

@@ -1,6 +1,5 @@
 """The directory of a local stack: mode 0700, one SQLite file in WAL mode, one lock for its one connection."""
 
-import os
 import sqlite3
 import threading
 import weakref
@@ -9,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from gitsign_py.errors import ConfigError
+from gitsign_py.host.privatefile import write_whole
 from gitsign_py.localstack.directory import DATABASE, prepare_directory
 
 SCHEMA_VERSION = 1
@@ -73,11 +73,7 @@ class State:
         """Write a file of the directory so that a reader sees the old one or the new one, never a part."""
         path = self.directory / name
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        draft = path.with_name(f".{path.name}.{os.getpid()}.new")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        draft.replace(path)
+        write_whole(path, data, mode)
         return path
 
     def close(self) -> None:

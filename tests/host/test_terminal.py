@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.host.consent import Dialogue
+from gitsign_py.host.console import PosixTerminal
 from gitsign_py.host.terminal import Terminal, open_terminal, printable, wants_colour
 
 AT = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
@@ -126,7 +127,8 @@ def test_a_terminal_that_hangs_up_leaves_stderr() -> None:
 def test_a_terminal_that_cannot_be_read_answers_nothing() -> None:
     screen = Screen(
         "from gitsign_py.host.terminal import Terminal\n"
-        "only = Terminal(os.open('/dev/tty', os.O_WRONLY), log_path=None, now=lambda: None)\n"
+        "from gitsign_py.host.console import PosixTerminal\n"
+        "only = Terminal(PosixTerminal(os.open('/dev/tty', os.O_WRONLY)), log_path=None, now=lambda: None)\n"
         "print(only.interactive, only.attached, repr(only.prompt('Code: ')))"
     )
     screen.wait_for(b"Code: ")
@@ -190,7 +192,7 @@ def test_a_closed_stderr_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 def test_something_that_is_no_terminal_is_not_interactive(tmp_path: Path) -> None:
     descriptor = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
-    with Terminal(descriptor, log_path=None, now=lambda: AT) as terminal:
+    with Terminal(PosixTerminal(descriptor), log_path=None, now=lambda: AT) as terminal:
         assert not terminal.interactive
         terminal.show("x")
     assert (tmp_path / "file").read_text() == "x\n"
@@ -219,5 +221,5 @@ def test_colours_are_for_terminals_that_know_them_and_never_with_no_color(
 
 
 def test_opening_without_a_controlling_terminal_gives_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("gitsign_py.host.terminal.TERMINAL", tmp_path / "none")
+    monkeypatch.setattr("gitsign_py.host.console.TERMINAL", tmp_path / "none")
     assert not open_terminal({}, log_path=None, now=lambda: AT).interactive

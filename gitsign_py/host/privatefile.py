@@ -1,0 +1,34 @@
+"""Files and directories that are to be this user's alone.
+
+POSIX says so by owner and mode. On Windows the access list does, which a user's own directories hand down to what is
+made in them; the modes that Python shows there mean nothing, and so they are not asked.
+"""
+
+import os
+from pathlib import Path
+
+# Not inherited, no link followed (it would lead to somebody else's file), and bytes as they are on Windows.
+_ALWAYS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+def open_private(path: Path | str, flags: int, mode: int = 0o600) -> int:
+    """Open a file of our own, which gets ``mode`` when it is made here; gives its descriptor. Raises OSError."""
+    return os.open(path, flags | _ALWAYS, mode)
+
+
+def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Write a file so that a reader sees the old one or the new one, never a part. Raises OSError."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    with os.fdopen(open_private(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+        file.write(data)
+    draft.replace(path)
+
+
+def is_foreign(facts: os.stat_result) -> bool:
+    """Say whether what these facts are about belongs to another user."""
+    return hasattr(os, "geteuid") and facts.st_uid != os.geteuid()
+
+
+def is_open_to_others(facts: os.stat_result, bits: int) -> bool:
+    """Say whether the mode has one of ``bits`` (0o022: others may write, 0o077: others may do anything)."""
+    return hasattr(os, "geteuid") and bool(facts.st_mode & bits)
