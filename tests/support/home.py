@@ -24,7 +24,8 @@ _PROGRAM = """#!{python} -P
 import sys
 sys.path.insert(0, {root!r})
 from gitsign_py.cli import main
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
 """
 _BROWSER = """import sys
 sys.path.insert(0, {root!r})
@@ -140,10 +141,11 @@ class Home:
 
 
 @contextmanager
-def living(directory: Path, stack: RunningStack) -> Iterator[Home]:
-    """A user until the end of the block; their agent ends with it."""
+def living(directory: Path, stack: RunningStack, **more: str) -> Iterator[Home]:
+    """A user until the end of the block, with ``more`` variables of their own; their agent ends with it."""
     home = Home(directory, stack)
     home.prepare()
+    home.variables |= more
     try:
         yield home
     finally:

@@ -1,0 +1,173 @@
+"""Single ways of Windows and macOS that everyday work does not show."""
+
+import os
+import pty
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.agent.test_terminal import Screen, screen
+from tests.support.home import EMAIL, Home
+
+__all__ = ["screen"]
+
+windows = pytest.mark.parametrize("system", ["windows"], indirect=True)
+macos = pytest.mark.parametrize("system", ["macos"], indirect=True)
+_OPENPGP = "-----BEGIN PGP SIGNATURE-----\n\niQ==\n-----END PGP SIGNATURE-----\n"
+
+
+@windows
+def test_output_is_utf_8_with_plain_line_ends_whatever_the_code_page(home: Home) -> None:
+    home.commit("Zoë 😀")
+    done = subprocess.run(
+        [home.program, "audit", "--format", "text", "--verbose"], cwd=home.repository, env=home.variables, check=False,
+        capture_output=True,
+    )  # fmt: skip
+    assert "Zoë 😀".encode() in done.stdout, done.stderr
+    assert b"\r" not in done.stdout + done.stderr
+
+
+@windows
+def test_programs_are_looked_for_on_path_alone(home: Home) -> None:
+    """CreateProcess would start a git.exe of the repository otherwise; what is asked of it is in the environment."""
+    spy = home.directory / "spy"
+    spy.mkdir()
+    told = home.directory / "told"
+    (spy / "git").write_text(f'#!/bin/sh\nenv >> {told}\nexec {shutil.which("git")} "$@"\n')
+    (spy / "git").chmod(0o755)
+    home.gitsign("config", PATH=f"{spy}:{home.variables['PATH']}")
+    assert "NODEFAULTCURRENTDIRECTORYINEXEPATH=1" in told.read_text()
+
+
+@windows
+def test_the_real_gpg_is_waited_for_since_nothing_can_become_it(home: Home) -> None:
+    """An exec of Windows ends the caller at once, and git would go on before gpg has said a word."""
+    programs = home.directory / "programs"
+    programs.mkdir()
+    (programs / "gpg.exe").write_text('#!/bin/sh\nsleep 0.2; echo "gpg was asked: $*"; cat; exit 7\n')
+    (programs / "gpg.exe").chmod(0o755)
+    (home.directory / "signature").write_text(_OPENPGP)
+    arguments = ("--status-fd=1", "--verify", str(home.directory / "signature"), "-")
+    done = home.run(home.program, *arguments, PATH=f"{programs}:{home.variables['PATH']}")
+    assert done.returncode == 7
+    assert done.stdout == f"gpg was asked: {' '.join(arguments)}\n"
+
+
+@windows
+def test_a_hook_that_is_kept_is_run_by_the_shell(home: Home) -> None:
+    """Windows starts no scripts: the shell that comes with git has to."""
+    programs = home.directory / "programs"
+    programs.mkdir()
+    (programs / "sh").write_text(f'#!/bin/sh\necho by the shell >> {home.directory / "log"}\nexec /bin/sh "$@"\n')
+    (programs / "sh").chmod(0o755)
+    hooks = home.repository / ".git" / "hooks"
+    hooks.mkdir(exist_ok=True)
+    kept = hooks / "pre-push.before-gitsign"
+    kept.write_text(f'#!/bin/sh\necho "kept $*" >> {home.directory / "log"}; exit 1\n')
+    kept.chmod(0o755)
+    path = f"{programs}:{home.variables['PATH']}"
+    done = home.run(home.program, "hook", "pre-push", "there", "url", PATH=path, GITSIGN_HOOK_FOLDER=str(hooks))
+    assert done.returncode == 1
+    assert (home.directory / "log").read_text() == "by the shell\nkept there url\n"
+
+
+@windows
+def test_hooks_are_written_for_a_shell(home: Home) -> None:
+    home.gitsign("hooks", "install", "--local")
+    assert b"\r" not in (home.repository / ".git" / "hooks" / "pre-push").read_bytes()
+
+
+@windows
+def test_without_a_console_nobody_is_asked_and_no_file_is_made(home: Home) -> None:
+    home.person_signs_in()
+    home.git("config", "gitsign.tokenProvider", "device")
+    home.git("config", "gitsign.signInTimeout", "1")
+    done = home.run("git", "commit", "-q", "--allow-empty", "-S", "-m", "one")
+    assert done.returncode != 0
+    assert home.git("status", "--porcelain") == ""
+    assert not list(home.repository.glob("CON*"))
+
+
+_CONSOLE = """
+import os, sys, types
+typed = [True, True]
+keyboard = types.SimpleNamespace(kbhit=lambda: bool(typed), getwch=lambda: typed.pop())
+sys.modules["msvcrt"] = keyboard
+from gitsign_py.host.console import WindowsConsole
+from gitsign_py.host.terminal import Terminal
+reader, writer = open(sys.argv[1], "rb", buffering=0), open(sys.argv[1], "wb", buffering=0)
+with Terminal(WindowsConsole(reader, writer), log_path=None, now=lambda: None) as terminal:
+    print(terminal.interactive, terminal.confirm("Really?"), typed, repr(terminal.prompt("Code: ")))
+print(reader.closed, writer.closed)
+"""
+
+
+@windows
+def test_a_console_is_a_dialogue(home: Home) -> None:
+    """A pseudo-terminal in the place of CONIN$ and CONOUT$: the words, the answers, and what was typed too early."""
+    master, slave = pty.openpty()
+    os.write(master, b"yes\ncode\n")
+    done = home.run(sys.executable, "-c", _CONSOLE, os.ttyname(slave))
+    assert done.stdout == "True True [] 'code'\nTrue True\n", done.stderr
+    shown = os.read(master, 4096)
+    assert b"Really? [y/N] " in shown
+    assert b"Code: " in shown
+    os.close(slave)
+    os.close(master)
+
+
+@windows
+def test_a_spiffe_agent_is_out_of_reach_in_one_line(home: Home) -> None:
+    done = home.run("git", "-c", "gitsign.tokenProvider=spiffe", "commit", "--allow-empty", "-S", "-m", "one",
+                    SPIFFE_ENDPOINT_SOCKET="unix:///tmp/api.sock", GITSIGN_LOG=str(home.directory / "log"))  # fmt: skip
+    assert done.returncode != 0
+    assert "no Unix sockets" in (home.directory / "log").read_text() + done.stderr
+
+
+@windows
+def test_the_agent_is_where_windows_keeps_such_things(home: Home) -> None:
+    code = "import os; from gitsign_py.agent.client import socket_path; print(socket_path(os.environ))"
+    del home.variables["XDG_RUNTIME_DIR"]
+    place = str(home.directory / "local")
+    assert home.run(sys.executable, "-c", code, LOCALAPPDATA=place).stdout.strip() == f"{place}/gitsign-py/agent.sock"
+    home.variables["XDG_RUNTIME_DIR"] = str(home.directory / "run")
+
+
+@windows
+def test_an_agent_sees_by_which_profile_its_client_goes(home: Home) -> None:
+    """Another profile is another trust root: the client does the work itself."""
+    home.gitsign("agent", "start")
+    home.commit("one", USERPROFILE=str(home.directory))
+    home.commit("two")
+    assert home.gitsign("agent", "log").count(EMAIL) == 1
+
+
+@macos
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+def test_ctrl_c_ends_the_sign_in_and_not_git(home: Home, screen: Screen) -> None:
+    """There ps(1) tells that git leads the group (host/foreground.py)."""
+    home.git("config", "gitsign.agent", "off")
+    home.git("config", "gitsign.tokenProvider", "device")
+    home.git("config", "gitsign.signInTimeout", "30")
+    screen.type('git commit --allow-empty -S -m signed; echo "status $?"')
+    screen.wait("or open")
+    time.sleep(0.2)
+    screen.interrupt()
+    text = screen.wait("status 128")
+    assert "interrupted, nothing was signed" in text
+    assert "gpg failed to sign the data" in text
+
+
+def test_it_starts_nothing_of_the_other_system(home: Home, system: str) -> None:
+    """Each loads its own way of talking to git, and of locking files."""
+    code = (
+        "import sys; from gitsign_py.host.repository import GitRepository; from pathlib import Path\n"
+        "import os; GitRepository(Path('.'), environment=os.environ).resolve(['HEAD'])\n"
+        "print(sorted(name for name in sys.modules if name.endswith('pipes')))"
+    )
+    home.commit("one")
+    kind = "threaded" if system == "windows" else "polled"
+    assert home.run(sys.executable, "-c", code).stdout.strip() == f"['gitsign_py.host.{kind}pipes']"
