@@ -183,7 +183,7 @@ def stop(directory: Path, seconds: float = STOP_SECONDS) -> bool:
             raise ServiceError(
                 "stack-not-stopped",
                 f"the local Sigstore (pid {info.pid}) did not end within {seconds:.0f} s",
-                hint=f"end the process {info.pid} by force",
+                hint=f"end it with: {'taskkill /F /PID' if sys.platform == 'win32' else 'kill -9'} {info.pid}",
             )
         time.sleep(_POLL_SECONDS)
     return True

@@ -1,6 +1,7 @@
 """The stack in this process, served from a thread: the hook, handlers that fail, the detached SCT, clean endings."""
 
 import base64
+import fcntl
 import json
 import os
 import signal
@@ -22,11 +23,13 @@ from gitsign_py.core.trust import parse_trusted_root
 from gitsign_py.errors import ConfigError, FormatError, ServiceError
 from gitsign_py.localstack import http, process
 from gitsign_py.localstack.context import Hook
+from gitsign_py.localstack.directory import LOCK
 from gitsign_py.localstack.idp import CLIENT_ID, TokenOrder
 from gitsign_py.localstack.process import StackInfo
 from gitsign_py.localstack.service import Request, Response, Route, Service, plain_errors
 from gitsign_py.localstack.stack import Stack
 from tests.localstack.helpers import DER_SPKI, b64, ecdsa, new_key, signing_request
+from tests.support.stack import running_stack
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -171,6 +174,24 @@ def test_stack_that_does_not_end_is_named(tmp_path: Path) -> None:
         signal.signal(signal.SIGTERM, before)
     assert caught.value.reason == "stack-not-stopped"
     assert caught.value.hint == f"end it with: kill -9 {info.pid}"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_end_it_ends_in_order(number: signal.Signals, tmp_path: Path) -> None:
+    with running_stack(tmp_path / "s") as running:
+        assert running.get("/healthz").status == 200  # it is at work, and not on its way there
+        running.process.send_signal(number)
+        assert running.process.wait(20) == 0
+        assert not process.is_locked(tmp_path / "s")
+
+
+def test_a_stack_starts_though_somebody_looks_whether_it_runs(tmp_path: Path) -> None:
+    """Whoever looks holds the lock for a moment, and start_detached did so fifty times a second."""
+    descriptor = os.open(tmp_path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    threading.Timer(0.05, os.close, [descriptor]).start()
+    with process.Lock(tmp_path):
+        assert process.is_locked(tmp_path)
 
 
 def test_requests_in_progress_end_before_the_stack_does(tmp_path: Path) -> None:

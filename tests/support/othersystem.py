@@ -5,9 +5,10 @@ program, the agent, a verifying process. Parts of the standard library and other
 system below: they have their own ways on the real ones, and those are not what is tested.
 
     windows  no module, function, constant or signal that CPython has on POSIX systems alone; file modes mean nothing;
-             Unix sockets, descriptors in children, poll and fork are gone; ``sys.platform`` says win32
-    nameless the same, and ``sys.platform`` says what it is: whoever asks for the name alone is found out
-    macos    no /proc; LOCAL_PEERCRED (unix(4) of macOS) in place of SO_PEERCRED; ``sys.platform`` says darwin
+             Unix sockets, descriptors in children, poll and fork are gone; exec ends the caller; text is CR LF and
+             cp1252; ``sys.platform`` says win32
+    nameless the same names are gone, and ``sys.platform`` says what it is: who asks for that alone is found out
+    macos    no /proc, no fork; LOCAL_PEERCRED (unix(4) of macOS) in place of SO_PEERCRED; ``sys.platform``: darwin
 
 It is no Windows: paths, consoles, process groups and file locks are those of the system below.
 """
@@ -83,8 +84,7 @@ def let_others_load(platform: str) -> None:
         sys.platform = real
         try:
             loaded = load(name, *arguments, **options)
-            if "fork" in {gone for _, gone, _ in GONE}:
-                start_processes_anew()
+            start_processes_anew(can_fork="fork" not in {gone for _, gone, _ in GONE})
             return loaded
         finally:
             sys.platform, own[0] = platform, True
@@ -109,17 +109,21 @@ class SystemBelow:
         setattr(sys, name, value)
 
 
-def start_processes_anew() -> None:
-    """Windows knows no other way (multiprocessing, "Contexts and start methods")."""
+def start_processes_anew(*, can_fork: bool) -> None:
+    """Windows knows no other way, and on macOS it is the default (multiprocessing, "Contexts and start methods")."""
     package: Any = sys.modules.get("multiprocessing")
     for name, module in list(sys.modules.items()):
         if name.startswith("multiprocessing.") and hasattr(module, "sys"):
             setattr(module, "sys", SystemBelow())  # noqa: B010
-    if package is not None and package.get_all_start_methods() != ["spawn"]:
+    if (
+        package is not None
+        and package.context._default_context._default_context is not package.context._concrete_contexts["spawn"]
+    ):
         from multiprocessing import popen_spawn_posix, resource_tracker, spawn  # noqa: F401 - by sys.platform, as loaded
 
         setattr(resource_tracker, "_HAVE_SIGMASK", False)  # noqa: B010
-        package.get_all_start_methods = lambda: ["spawn"]
+        if not can_fork:
+            package.get_all_start_methods = lambda: ["spawn"]
         package.context._default_context._default_context = package.context._concrete_contexts["spawn"]
 
 
@@ -145,8 +149,11 @@ def become_windows(name: str) -> None:
     os.mkdir = lambda path, mode=0o777, **more: mkdir(path, 0o777, **more)
     os.chmod = lambda path, mode, **more: chmod(path, mode | 0o777, **more)
     refuse_descriptors(subprocess)
+    setattr(os, "execve", lambda path, words, env: subprocess.Popen([path, *words[1:]], env=env) and os._exit(0))  # noqa: B010
     if name == "windows":
         write_text_as_windows()
+        setattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0x200)  # noqa: B010 - winbase.h
+        setattr(subprocess, "CREATE_NO_WINDOW", 0x8000000)  # noqa: B010
         import ctypes
 
         kernel = types.SimpleNamespace(QueryUnbiasedInterruptTime=lambda _pointer: 1)
@@ -159,12 +166,14 @@ def write_text_as_windows() -> None:
     """CR LF and the system's code page, for streams and files, unless something else is asked for."""
     begin = io.open
 
-    def open_text(file: Any, mode: str = "r", *arguments: Any, **options: Any) -> Any:
-        if "b" not in mode and len(arguments) < 2:
-            options["encoding"] = options.get("encoding") or "cp1252"
-            if set(mode) & set("wax+"):
-                options["newline"] = "\r\n" if options.get("newline") is None else options["newline"]
-        return begin(file, mode, *arguments, **options)
+    def open_text(
+        file: Any, mode: str = "r", buffering: int = -1, encoding: Any = None, errors: Any = None, newline: Any = None,
+        closefd: bool = True, opener: Any = None,
+    ) -> Any:  # fmt: skip
+        if "b" not in mode:
+            encoding = encoding or "cp1252"
+            newline = "\r\n" if newline is None and set(mode) & set("wax+") else newline
+        return begin(file, mode, buffering, encoding, errors, newline, closefd, opener)
 
     io.open = builtins.open = open_text
     for stream in (sys.stdout, sys.stderr):
@@ -181,6 +190,7 @@ def refuse_descriptors(subprocess: Any) -> None:
     def popen(self: Any, *arguments: Any, **options: Any) -> None:
         if options.get("pass_fds") or options.get("preexec_fn"):
             raise ValueError("pass_fds and preexec_fn are not supported on Windows platforms")
+        options.pop("creationflags", None)
         begin(self, *arguments, **options)
 
     def select_sockets(*arguments: Any) -> Any:
@@ -209,12 +219,17 @@ def become_macos() -> None:
     import socket
     import time
 
+    os.fork = refuse_to_fork
     take_away(os, ["pidfd_open", "memfd_create", "sched_getaffinity", "pipe2"])
     take_away(time, ["CLOCK_BOOTTIME"])
     for module in (socket, _socket):
         take_away(module, ["SO_PEERCRED", "SCM_CREDENTIALS", "SO_PASSCRED"])
     sys.addaudithook(hide_proc)
     let_others_load("darwin")
+
+
+def refuse_to_fork() -> int:
+    raise OSError("the system's libraries may crash after a fork, says multiprocessing")
 
 
 def hide_proc(event: str, arguments: tuple[Any, ...]) -> None:

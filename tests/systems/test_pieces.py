@@ -106,6 +106,20 @@ print(reader.closed, writer.closed)
 
 
 @windows
+def test_what_goes_on_in_the_background_has_no_window_and_no_part_in_our_ctrl_c(home: Home) -> None:
+    """Process Creation Flags of CreateProcess: CREATE_NEW_PROCESS_GROUP and CREATE_NO_WINDOW."""
+    code = (
+        "import subprocess, sys; from gitsign_py.host import background\n"
+        "real, seen = subprocess.Popen, []\n"
+        "def popen(*words, **options):\n    seen.append(options['creationflags'])\n    return real(*words, **options)\n"
+        "subprocess.Popen = popen\n"
+        "process = background.start_in_background([sys.executable, '-c', ''])\n"
+        "print(hex(seen[0]), process.wait())"
+    )
+    assert home.run(sys.executable, "-c", code).stdout.split() == ["0x8000200", "0"]
+
+
+@windows
 def test_a_console_is_a_dialogue(home: Home) -> None:
     """A pseudo-terminal in the place of CONIN$ and CONOUT$: the words, the answers, and what was typed too early."""
     master, slave = pty.openpty()
