@@ -27,7 +27,7 @@ def opener_command(template: str, url: str) -> list[str]:
     argument. Raises ConfigError ``url-opener-invalid`` for unbalanced quotes or an empty command.
     """
     try:
-        words = shlex.split(_PLACEHOLDER.sub(_MARK, template))
+        words = _words(_PLACEHOLDER.sub(_MARK, template))
     except ValueError as error:
         raise _invalid(f"cannot be split into words ({str(error).lower()})", template) from error
     if not words:
@@ -44,6 +44,15 @@ def _invalid(why: str, template: str) -> ConfigError:
         hint="correct it; git config --show-origin --get-all gitsign.urlOpener shows where it stands",
         facts={"value": template},
     )
+
+
+def _words(text: str) -> list[str]:
+    """Split as a shell does, but for backslashes on Windows, which are part of paths there. Raises ValueError."""
+    lexer = shlex.shlex(text, posix=True)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    if sys.platform == "win32":
+        lexer.escape = ""
+    return list(lexer)
 
 
 def default_command(url: str, environment: Mapping[str, str]) -> list[str] | None:

@@ -1,5 +1,6 @@
 """Single ways of Windows and macOS that everyday work does not show."""
 
+import ast
 import os
 import pty
 import shutil
@@ -103,6 +104,16 @@ with Terminal(WindowsConsole(reader, writer), log_path=None, now=lambda: None) a
     print(terminal.interactive, terminal.confirm("Really?"), typed, repr(terminal.prompt("Code: ")))
 print(reader.closed, writer.closed)
 """
+
+
+@windows
+def test_a_backslash_in_the_browsers_command_belongs_to_its_path(home: Home) -> None:
+    code = (
+        "from gitsign_py.host.browser import opener_command\n"
+        "print(opener_command(r'\"C:\\My Programs\\b.exe\" --new C:\\x {{.URL}}', 'http://u/?a=b#c'))"
+    )
+    words = ast.literal_eval(home.run(sys.executable, "-c", code).stdout)
+    assert words == ["C:\\My Programs\\b.exe", "--new", "C:\\x", "http://u/?a=b#c"]
 
 
 @windows
