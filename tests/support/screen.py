@@ -45,10 +45,10 @@ class Screen:
         return self.tmux("display-message", "-p", "-t", "0", "#{pane_pid}").strip()
 
     def clear(self) -> None:
-        """Empty the screen, and return when it is: what is waited for next is not what stood there."""
+        """Empty the screen; return when it is and the shell asks again, so that what comes next begins a line."""
         self.type("clear; echo emptied")
         end = time.monotonic() + 30
-        while not self.text().startswith("emptied"):
+        while self.text() != "emptied\n$":
             assert time.monotonic() < end, self.text()
             time.sleep(0.05)
 
