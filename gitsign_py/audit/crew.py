@@ -73,7 +73,9 @@ class _Member(Generic[Q, A]):
 
     def __init__(self, answer: Callable[[Q], A], others: "Sequence[Pipe]") -> None:
         context = multiprocessing.get_context(_START)
-        self.pipe, theirs = context.Pipe()
+        ends: tuple[Any, Any] = context.Pipe()  # on Windows they are of another class with the same methods
+        self.pipe: Pipe = ends[0]
+        theirs: Pipe = ends[1]
         inherited = [self.pipe, *others] if _START == "fork" else []
         work = (theirs, answer, inherited)
         self._process = context.Process(target=_serve, args=work, daemon=True)  # type: ignore[attr-defined]

@@ -1,10 +1,12 @@
 """What audit, policy and hooks set up alike: trust root, cache, log entries, and the heading of a report."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gitsign_py import __version__
@@ -158,6 +160,6 @@ def warn_on_stderr(text: str) -> None:
     print(f"gitsign-py: {text}", file=sys.stderr)
 
 
-def stderr_terminal() -> int | None:
-    """Where to draw progress: stderr, when it is a terminal."""
-    return sys.stderr.fileno() if sys.stderr is not None and sys.stderr.isatty() else None
+def stderr_terminal() -> Callable[[bytes], object] | None:
+    """Where to draw progress: stderr, when it is a terminal. Past its buffer, which a signal may find in use."""
+    return partial(os.write, sys.stderr.fileno()) if sys.stderr is not None and sys.stderr.isatty() else None

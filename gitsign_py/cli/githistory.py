@@ -107,7 +107,7 @@ def _walk(
         prepared = auditing.prepare(stack, settings, repository, wishes, warn=auditing.warn_on_stderr)
         terminal = stack.enter_context(open_terminal(settings.environment, log_path=None, now=wiring.now))
         records = audit_history(repository, plan, prepared.resources)
-        for record in counted(records, terminal.descriptor, "commits of the history judged"):
+        for record in counted(records, terminal.canvas, "commits of the history judged"):
             if record.oid == wanted:
                 decision = Decision(record.verdict, record.reason, record.message, record.rule, record.principal)
             if record.accepted and record.kind == "commit":

@@ -51,9 +51,9 @@ class Terminal:
         return self._console is not None
 
     @property
-    def descriptor(self) -> int | None:
-        """The open terminal, for what draws on it, while this process is in the foreground."""
-        return self._descriptor if self.interactive else None
+    def canvas(self) -> Callable[[bytes], object] | None:
+        """Writes to the terminal, for what draws on it, while this process is in the foreground."""
+        return self._console.write if self._console is not None and self.interactive else None
 
     @property
     def interactive(self) -> bool:

@@ -278,7 +278,7 @@ def test_the_agent_says_the_same(governed: Governed, tmp_path: Path) -> None:
     subprocess.run([program, "agent", "start"], env=env, cwd=governed.repo.path, check=True, capture_output=True)
     try:
         asked = partial(ask_agent, governed, env)
-        assert asked("far") is None
+        assert asked("far") == {"status": b"declined", "differs": b""}
         assert governed.repo.run("verify-commit", far, stdin=b"", **env).returncode == 0
         for name in ("far", "good after bad", "adds itself", "bob may", "good after bad"):
             reply = asked(name)
@@ -289,7 +289,7 @@ def test_the_agent_says_the_same(governed: Governed, tmp_path: Path) -> None:
 
 
 def ask_agent(governed: Governed, env: dict[str, str], name: str) -> dict[str, bytes] | None:
-    """What the agent answers about a commit; None when it leaves the work to us."""
+    """What the agent answers about a commit."""
     signed = split_commit(governed.history.objects[governed.named[name][0]].data)
     fields = client.context(env, str(governed.repo.path))
     request = {**fields, "payload": signed.payload, "signature": signed.signature or b""}

@@ -7,20 +7,31 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
 from gitsign_py.host.progress import counted
 
+Screen = tuple[int, Callable[[bytes], object]]
+
 
 @pytest.fixture
-def screen() -> Iterator[tuple[int, int]]:
-    """Both ends of a terminal: what a person sees, and where it is drawn."""
+def screen() -> Iterator[Screen]:
+    """Both ends of a terminal: what a person sees, and what draws on it."""
     seen, drawn = os.openpty()
-    yield seen, drawn
+    yield seen, partial(os.write, drawn)
     os.close(seen)
     os.close(drawn)
+
+
+@pytest.fixture(params=["signal", "thread"])
+def ticker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A system with a timer signal, and one without."""
+    if request.param == "thread":
+        monkeypatch.delattr("signal.setitimer")
+    return str(request.param)
 
 
 def said(seen: int) -> bytes:
@@ -39,7 +50,7 @@ def slow(first: float, second: float) -> Iterator[int]:
     yield 3
 
 
-def test_counts_from_the_second_second_on_and_goes_away(screen: tuple[int, int]) -> None:
+def test_counts_from_the_second_second_on_and_goes_away(screen: Screen, ticker: str) -> None:
     before = signal.getsignal(signal.SIGALRM)
     assert list(counted(slow(1.3, 0.4), screen[1])) == [1, 2, 3]
     lines = said(screen[0]).split(b"\r\x1b[K")
@@ -51,12 +62,12 @@ def test_counts_from_the_second_second_on_and_goes_away(screen: tuple[int, int])
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
-def test_quick_work_draws_nothing(screen: tuple[int, int]) -> None:
+def test_quick_work_draws_nothing(screen: Screen, ticker: str) -> None:
     assert list(counted(range(1000), screen[1])) == list(range(1000))
     assert said(screen[0]) == b""
 
 
-def test_who_stops_early_leaves_a_clean_line(screen: tuple[int, int]) -> None:
+def test_who_stops_early_leaves_a_clean_line(screen: Screen, ticker: str) -> None:
     items = counted(slow(1.3, 0), screen[1])
     next(items)
     items.close()  # type: ignore[attr-defined]
@@ -64,7 +75,7 @@ def test_who_stops_early_leaves_a_clean_line(screen: tuple[int, int]) -> None:
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
-def test_a_timer_that_runs_already_is_left_alone(screen: tuple[int, int]) -> None:
+def test_a_timer_that_runs_already_is_left_alone(screen: Screen) -> None:
     """A hook's time budget ends the process by the same timer."""
     signal.setitimer(signal.ITIMER_REAL, 60)
     try:
@@ -74,7 +85,7 @@ def test_a_timer_that_runs_already_is_left_alone(screen: tuple[int, int]) -> Non
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def test_threads_and_nobody(screen: tuple[int, int]) -> None:
+def test_threads_and_nobody(screen: Screen) -> None:
     found: list[int] = []
     thread = threading.Thread(target=lambda: found.extend(counted(range(3), screen[1])))
     thread.start()
@@ -84,7 +95,7 @@ def test_threads_and_nobody(screen: tuple[int, int]) -> None:
     assert said(screen[0]) == b""
 
 
-def test_programs_that_work_starts_are_not_disturbed(screen: tuple[int, int]) -> None:
+def test_programs_that_work_starts_are_not_disturbed(screen: Screen) -> None:
     """A child that waits through the whole drawing ends by itself."""
 
     def work() -> Iterator[int]:

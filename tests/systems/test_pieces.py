@@ -10,8 +10,9 @@ import time
 
 import pytest
 
-from tests.agent.test_terminal import Screen, screen
+from tests.agent.conftest import screen
 from tests.support.home import EMAIL, Home
+from tests.support.screen import Screen
 
 __all__ = ["screen"]
 
