@@ -121,10 +121,11 @@ def _ssh_key(name: str, table: Table) -> Key:
 
 def _rules(root: Table, roster: Roster, defaults: Defaults) -> tuple[Rule, ...]:
     """Each rule is held against all before it, with all of their globs: bounded, or a small file takes minutes."""
-    rules = tuple(_rule(table, roster, defaults) for table in root.items("rules"))
+    tables = tuple(root.items("rules"))
+    rules = tuple(_rule(table, roster, defaults) for table in tables[:MAX_RULES])
     if not rules:
         root.wrong("rules", "are missing: without a rule nobody may sign anything")
-    if len(rules) > MAX_RULES or sum(len(rule.refs) + len(rule.paths) for rule in rules) > MAX_GLOBS:
+    if len(tables) > MAX_RULES or sum(len(rule.refs) + len(rule.paths) for rule in rules) > MAX_GLOBS:
         root.wrong("rules", f"are more than {MAX_RULES}, or have more than {MAX_GLOBS} refs and paths in all")
         return ()
     return rules

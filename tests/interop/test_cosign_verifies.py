@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.bytechange import with_other_end
 from tests.support.foreign import ForeignBench
 from tests.support.workbench import Workbench
 
@@ -34,5 +35,5 @@ def test_an_exported_signature(
     place.good(*check, *place.who, str(der))
     mallory = ["--certificate-identity", "mallory@example.com", "--certificate-oidc-issuer", place.stack.url]
     assert place.run(*check, *mallory, str(der)).returncode == 1
-    der.write_bytes(der.read_bytes()[:-1] + b"\0")
+    der.write_bytes(with_other_end(der.read_bytes()))
     assert place.run(*check, *place.who, str(der)).returncode == 1

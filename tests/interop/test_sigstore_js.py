@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop.test_cosign_verifies import exported
+from tests.support.bytechange import with_other_end
 from tests.support.foreign import ARTIFACT, EMAIL, ForeignBench, find_node_package
 from tests.support.workbench import Workbench
 
@@ -78,5 +79,5 @@ def test_an_exported_signature(
     bundle, der = exported(bench, name, rekor, timestamps=timestamps)
     assert js.believes(bundle, der)
     assert not js.believes(bundle, der, "mallory@example.com")
-    der.write_bytes(der.read_bytes()[:-1] + b"\0")
+    der.write_bytes(with_other_end(der.read_bytes()))
     assert not js.believes(bundle, der)

@@ -27,7 +27,7 @@ class Screen:
         return done.stdout
 
     def type(self, text: str) -> None:
-        self.tmux("send-keys", "-t", "0", "-l", text)
+        self.tmux("send-keys", "-t", "0", "-l", "--", text)  # a code may begin with a hyphen
         self.tmux("send-keys", "-t", "0", "Enter")
 
     def interrupt(self) -> None:
