@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from gitsign_py.core.logentry import LogEntry
-from tests.support.bytechange import with_other_end
 from tests.support.forge import Forged, forge, v001_body
 from tests.support.forgedworld import LOGGED, ForgedLog, World, key, sign
 from tests.vectors.case import Case
@@ -45,7 +44,7 @@ def _other(oid: str) -> str:
 
 
 def _spoiled(entry: LogEntry) -> LogEntry:
-    return replace(entry, signed_entry_timestamp=with_other_end(entry.signed_entry_timestamp))
+    return replace(entry, signed_entry_timestamp=entry.signed_entry_timestamp[:-1] + b"\0")
 
 
 CASES = (
