@@ -12,9 +12,12 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from gitsign_py.errors import ConfigError, GitsignError, UncheckedError, UsageError
+
+if TYPE_CHECKING:
+    from gitsign_py.host.pipedprogram import PipedProgram
 
 TIMEOUT = 60.0
 """Seconds that one answer of git may take."""
@@ -109,16 +112,6 @@ def first_words(stderr: bytes) -> str:
     return lines[0] if lines else ""
 
 
-class _Pipes(Protocol):
-    """A running program that is talked to (host.polledpipes, host.threadedpipes)."""
-
-    def write(self, data: bytes, deadline: float) -> None: ...
-    def read(self, deadline: float) -> bytes: ...
-    def words(self) -> bytes: ...
-    def wait(self) -> int: ...
-    def close(self) -> None: ...
-
-
 class GitCatFile:
     """One ``git cat-file --batch`` that is asked again and again: 1.2 ms once, microseconds for each object after.
 
@@ -130,7 +123,7 @@ class GitCatFile:
         self._environment = environment
         self._directory = directory
         self._timeout = timeout
-        self._pipes: _Pipes | None = None
+        self._pipes: PipedProgram | None = None
         self._buffer = bytearray()
 
     def ask(self, name: str, *, max_bytes: int) -> tuple[str, str, bytes | None] | str:
@@ -161,7 +154,7 @@ class GitCatFile:
             pipes.close()
             self._buffer.clear()
 
-    def _started(self) -> _Pipes:
+    def _started(self) -> "PipedProgram":
         if self._pipes is None:
             try:
                 self._pipes = _open_pipes(["git", "cat-file", "--batch"], self._environment, self._directory)
@@ -223,7 +216,7 @@ class GitCatFile:
         return died
 
 
-def _open_pipes(command: Sequence[str], environment: Mapping[str, str], directory: Path | None) -> _Pipes:
+def _open_pipes(command: Sequence[str], environment: Mapping[str, str], directory: Path | None) -> "PipedProgram":
     if sys.platform != "win32" and hasattr(select, "poll"):
         from gitsign_py.host.polledpipes import PolledPipes  # noqa: PLC0415 - each system loads its own
 

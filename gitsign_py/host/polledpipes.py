@@ -7,6 +7,8 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
+from gitsign_py.host.pipedprogram import PipedProgram
+
 _PIECE = 1 << 16
 
 
@@ -17,24 +19,13 @@ def _number(process: "subprocess.Popen[bytes]", name: str) -> int:
 
 if sys.platform != "win32":  # for the type checker, and nobody asks for it there: see threadedpipes
 
-    class PolledPipes:
-        """A running program. Its stderr is taken whenever we wait, so that it never waits for us there.
-
-        Raises OSError when the program cannot be started.
-        """
+    class PolledPipes(PipedProgram):
+        """A running program. Its stderr is taken whenever we wait, so that it never waits for us there."""
 
         def __init__(
             self, command: Sequence[str], environment: Mapping[str, str], directory: "os.PathLike[str] | None"
         ) -> None:
-            self._process = subprocess.Popen(
-                command,
-                cwd=directory,
-                env=environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                bufsize=0,
-            )
+            super().__init__(command, environment, directory, errors=subprocess.PIPE)
             self._words = bytearray()
             self._in, self._out, self._errors = (_number(self._process, name) for name in ("stdin", "stdout", "stderr"))
             os.set_blocking(self._errors, False)
@@ -59,10 +50,6 @@ if sys.platform != "win32":  # for the type checker, and nobody asks for it ther
             said = bytes(self._words)
             self._words.clear()
             return said
-
-        def wait(self) -> int:
-            """Wait for its end; gives the exit status."""
-            return self._process.wait()
 
         def close(self) -> None:
             """End it."""

@@ -1,16 +1,13 @@
 """How far long work has come, for a person at a terminal: from its second second on, on one line that goes away.
 
-A timer draws, so that a person is told even while one step (git putting a history in order) takes all the time: the
-timer signal, since a process with threads should not fork, or a thread where there is no such signal (and no fork).
+A timer draws, so that a person is told even while one step (git putting a history in order) takes all the time.
 """
 
-import signal
-import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from types import FrameType
 from typing import TypeVar
+
+from gitsign_py.host.ticking import ticking
 
 _T = TypeVar("_T")
 Write = Callable[[bytes], object]
@@ -52,51 +49,10 @@ def drawing(write: Write, count: Count) -> Iterator[Count]:
         with suppress(OSError):  # a terminal that hung up
             write(_ERASE + count.text())
 
-    ticking = _by_thread if sys.platform == "win32" or not hasattr(signal, "setitimer") else _by_signal
     try:
-        with ticking(draw):
+        with ticking(draw, PATIENCE, _EVERY):
             yield count
     finally:
         if count.shown:
             with suppress(OSError):
                 write(_ERASE)
-
-
-@contextmanager
-def _by_signal(draw: Callable[[], None]) -> Iterator[None]:
-    """Not in threads, which get no signals, nor where a timer runs already."""
-    if sys.platform == "win32":  # for the type checker
-        return
-    if threading.current_thread() is not threading.main_thread() or signal.getitimer(signal.ITIMER_REAL)[0]:
-        yield
-        return
-
-    def tick(_signal: int, _frame: FrameType | None) -> None:
-        draw()
-
-    before = signal.signal(signal.SIGALRM, tick)
-    signal.setitimer(signal.ITIMER_REAL, PATIENCE, _EVERY)  # children have none of it (fork(2)), nor a handler (exec)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-@contextmanager
-def _by_thread(draw: Callable[[], None]) -> Iterator[None]:
-    ended = threading.Event()
-
-    def run() -> None:
-        wait = PATIENCE
-        while not ended.wait(wait):
-            draw()
-            wait = _EVERY
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()

@@ -2,7 +2,6 @@
 
 import os
 import queue
-import subprocess
 import tempfile
 import threading
 import time
@@ -10,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from gitsign_py.host.deadline import within
+from gitsign_py.host.pipedprogram import PipedProgram
 
 _PIECE = 1 << 16
 
 
-class ThreadedPipes:
-    """A running program, as ``polledpipes.PolledPipes`` is. Its stderr is a file, which never makes it wait."""
+class ThreadedPipes(PipedProgram):
+    """A running program. Its stderr is a file, which never makes it wait."""
 
     def __init__(
         self, command: Sequence[str], environment: Mapping[str, str], directory: "os.PathLike[str] | None"
@@ -23,15 +23,7 @@ class ThreadedPipes:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the program
         self._read_to = 0
         try:
-            self._process = subprocess.Popen(
-                command,
-                cwd=directory,
-                env=environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._errors,
-                bufsize=0,
-            )
+            super().__init__(command, environment, directory, errors=self._errors)
         except OSError:
             self._errors.close()
             raise
@@ -73,10 +65,6 @@ class ThreadedPipes:
         said = self._errors.read()
         self._read_to += len(said)
         return said
-
-    def wait(self) -> int:
-        """Wait for its end; gives the exit status."""
-        return self._process.wait()
 
     def close(self) -> None:
         """End it."""
