@@ -100,6 +100,17 @@ def try_sign(path: str, request: Fields, *, answer: "Answer | None" = None) -> F
     return converse(path, {**request, "request": b"sign"}, answer=answer)
 
 
+def noting(answer: "Callable[[Fields], Fields]", brought: Fields) -> "Answer":
+    """Return ``answer`` such that what it brings is kept in ``brought``: if the agent dies over a token, it is used."""
+
+    def noted(need: Fields) -> Fields:
+        given = answer(need)
+        brought.update(given)
+        return given
+
+    return noted
+
+
 def try_verify(path: str, request: Fields) -> Fields | None:
     """Have ``request["payload"]`` and ``request["signature"]`` (as git hands them over) verified by the agent.
 

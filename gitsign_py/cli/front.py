@@ -66,16 +66,10 @@ def _signed(payload: bytes, signer: str, token: str | None) -> "Mapping[str, byt
     """By the agent where one runs, else here: with the token that it was brought, if it died over that."""
     reply: Mapping[str, bytes] | None = None
     brought: client.Fields = {}
-
-    def answer(need: client.Fields) -> client.Fields:
-        given = _answer_need(need)
-        brought.update(given)
-        return given
-
     path = client.socket_path(os.environ)
     if token is None and os.path.exists(path):
         request = client.context(os.environ, os.getcwd()) | {"payload": payload, "signer": os.fsencode(signer)}
-        reply = client.try_sign(path, request, answer=answer)
+        reply = client.try_sign(path, request, answer=client.noting(_answer_need, brought))
         token = brought["token"].decode("ascii") if reply is None and "token" in brought else None
     if reply is None or reply.get("status") != b"ok":
         from gitsign_py.cli.gitsigning import sign_for_git

@@ -110,28 +110,16 @@ def _by_new_agent(settings: wiring.Settings, payload: bytes) -> tuple[Fields | N
         ensure_running(path, environment)
     except (ConfigError, ServiceError):
         return None, None  # whoever only wants to sign goes on without
-    reply, brought = _ask(
-        path, client.context(dict(environment), str(Path.cwd())) | {"payload": payload, "signer": b""}
-    )
+    from gitsign_py.cli.agentanswers import answer_need  # noqa: PLC0415 - only where an agent is used
+
+    request = client.context(dict(environment), str(Path.cwd())) | {"payload": payload, "signer": b""}
+    brought: client.Fields = {}
+    reply = client.try_sign(path, request, answer=client.noting(answer_need, brought))
     if reply is None or reply.get("status") == b"declined":
         return None, brought.get("token", b"").decode("ascii") or None
     if reply.get("status") != b"ok":
         raise agent_error(reply)
     return reply, None
-
-
-def _ask(path: str, request: dict[str, bytes]) -> tuple[Fields | None, Fields]:
-    """The agent's last word, and what it was brought by then."""
-    from gitsign_py.cli.agentanswers import answer_need  # noqa: PLC0415 - only where an agent is used
-
-    brought: dict[str, bytes] = {}
-
-    def bring(need: dict[str, bytes]) -> dict[str, bytes]:
-        given = answer_need(need)
-        brought.update(given)
-        return given
-
-    return client.try_sign(path, request, answer=bring), brought
 
 
 def agent_error(reply: Fields) -> GitsignError:
