@@ -17,7 +17,8 @@ def load_policy(repository: GitRepository, name: str) -> Policy:
 
 def configured_policy(repository: GitRepository, name: str) -> Policy:
     """The same for ``gitsign.policy``, which is one file for the whole repository, in whichever folder we are."""
-    return parse_policy(read_policy_bytes(repository, name, base=top_of(repository)), name)
+    is_absolute = Path(name).expanduser().is_absolute()  # then nobody has to ask git, 4 ms for each commit shown
+    return parse_policy(read_policy_bytes(repository, name, base=None if is_absolute else top_of(repository)), name)
 
 
 def top_of(repository: GitRepository) -> Path:
