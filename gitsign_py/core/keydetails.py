@@ -7,7 +7,6 @@ is one that we cannot use. RSA sizes are least sizes: the key itself is checked 
 from typing import Any
 
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.keys import PublicKey
 
 
 @frozen
@@ -50,8 +49,3 @@ _BY_NAME: dict[Any, KeyDetails] = {key: details for details in _ALL for key in (
 def key_details(name: Any) -> KeyDetails | None:
     """Look up an enum value by name or, as protobuf JSON may have it, by number; None for what is not supported."""
     return _BY_NAME.get(name) if isinstance(name, str | int) and not isinstance(name, bool) else None
-
-
-def verify_with(key: PublicKey, details: KeyDetails, signature: bytes, data: bytes) -> None:
-    """Check ``signature`` over ``data`` as the details say. Raises InvalidSignatureError ``signature-invalid``."""
-    key.verify(signature, data, details.hash_name, scheme=details.scheme)

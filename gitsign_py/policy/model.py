@@ -106,8 +106,3 @@ class Policy:
     def rules_for(self, ref: str) -> tuple[int, ...]:
         """Numbers of the rules that speak about ``ref``, in order: refs with the same numbers are judged alike."""
         return tuple(number for number, rule in enumerate(self.rules) if rule.covers_ref(ref))
-
-    @property
-    def has_path_rules(self) -> bool:
-        """Tell whether any rule asks for the changed paths."""
-        return any(rule.paths for rule in self.rules)

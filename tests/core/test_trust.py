@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gitsign_py.core import note
 from gitsign_py.core.clientconfig import parse_client_trust_config
-from gitsign_py.core.keydetails import key_details, verify_with
+from gitsign_py.core.keydetails import key_details
 from gitsign_py.core.trust import (
     MEDIA_TYPE,
     CertificateAuthority,
@@ -214,9 +214,9 @@ def test_key_details_have_names_and_numbers() -> None:
     assert (p256.kind, p256.hash_name) == ("ecdsa-p256", "sha256")
     assert key_details("LMS_SHA256") is key_details([]) is key_details(0) is None
     log = MemoryLog()
-    verify_with(log.public, p256, log.sign(b"data"), b"data")
+    log.public.verify(log.sign(b"data"), b"data", p256.hash_name, scheme=p256.scheme)
     with pytest.raises(InvalidSignatureError):
-        verify_with(log.public, p256, log.sign(b"data"), b"other")
+        log.public.verify(log.sign(b"data"), b"other", p256.hash_name, scheme=p256.scheme)
 
 
 @given(st.data())
