@@ -7,12 +7,12 @@ The log holds a hashedrekord over the envelope's pre-authentication encoding, wh
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from gitsign_py.core.bundle import Bundle, format_bundle
 from gitsign_py.core.dsse import IN_TOTO_PAYLOAD_TYPE, Envelope, EnvelopeSignature, pae
 from gitsign_py.core.encoding import b64_encode
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.timestampbuild import TimestampRequest, build_request
 from gitsign_py.credential import Credential, check_usable, obtain_credential
 from gitsign_py.errors import ServiceError, VerificationError
@@ -22,7 +22,7 @@ from gitsign_py.verification.bundle import Artifact, VerifiedBundle, verify_bund
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Attestation:
     """``envelope`` is the DSSE envelope as JSON, ``bundle`` the Sigstore bundle as JSON, ``verified`` its contents."""
 

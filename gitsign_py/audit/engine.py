@@ -5,7 +5,6 @@ import tempfile
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from gitsign_py.audit.cache import FactsCache
@@ -44,15 +43,17 @@ FetchEntries = Callable[[Sequence[Job]], dict[str, tuple[bytes, ...]]]
 """Finds log entries for online-mode objects: jobs in, entries (protobuf with body) by object id out."""
 
 
-@dataclass(slots=True)
 class Resources:
     """What a run may use. Without ``fetch`` only embedded entries count, without ``cache`` nothing is kept."""
 
-    settings: Settings
-    jobs: int = 0
-    cache: FactsCache | None = None
-    fetch: FetchEntries | None = None
-    _workers: "Workers | None" = field(default=None, init=False)
+    def __init__(
+        self, settings: Settings, jobs: int = 0, cache: FactsCache | None = None, fetch: FetchEntries | None = None
+    ) -> None:
+        self.settings = settings
+        self.jobs = jobs
+        self.cache = cache
+        self.fetch = fetch
+        self._workers: Workers | None = None
 
     def workers(self) -> "Workers":
         """The verifying processes, from the first signature on that is not in the cache."""

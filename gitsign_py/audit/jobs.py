@@ -2,9 +2,10 @@
 in the cache never does.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
+
+from gitsign_py.core.frozen import frozen
 
 if TYPE_CHECKING:
     from gitsign_py.core.trust import TrustedRoot
@@ -22,7 +23,7 @@ class Job(NamedTuple):
     entries: tuple[bytes, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settings:
     """What every verification of a run shares. Without a trust root every signature is unchecked."""
 

@@ -5,14 +5,14 @@ rules for its name; a commit behind it answers for the tag's ref only when no br
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import IO
 
 from gitsign_py.audit.plan import Plan, Target, ref_classes
 from gitsign_py.audit.walk import Git, list_ids
+from gitsign_py.core.frozen import field, slotted
 
 
-@dataclass(slots=True)
+@slotted
 class Membership:
     """The refs to judge each commit on, one for each group of refs with the same rules; and the ref to count it for.
 

@@ -1,9 +1,9 @@
 """What to audit: refs and ids, what is left out, and by which policy."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 
 from gitsign_py.audit.walk import Git
+from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.errors import PolicyError, UncheckedError, UsageError
 from gitsign_py.host.repository import GitRepository
 from gitsign_py.policy.model import Policy
@@ -12,7 +12,7 @@ RefClass = tuple[object, ...]
 """What refs that are judged alike have in common."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Target:
     """A commit from which to walk, for a full ref name (rules go by it); ``tag`` is the annotated tag on the way."""
 
@@ -21,7 +21,7 @@ class Target:
     tag: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Plan:
     """A walk: ``exclude`` are ids whose history is left out, ``options`` are rev-list's.
 

@@ -5,13 +5,13 @@ Memory grows with the number of different people and months, never with the numb
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 from gitsign_py.audit.record import Record
 from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.core.frozen import field, slotted
 from gitsign_py.policy.facts import ACCEPTED, VERDICTS
 
 NEW_DAYS = 30
@@ -28,7 +28,7 @@ class Run(NamedTuple):
     last: str
 
 
-@dataclass(slots=True)
+@slotted
 class Seen:
     """How often, and when first and last (RFC 3339, empty when no time is proven)."""
 
@@ -44,7 +44,7 @@ class Seen:
             self.last = max(self.last, time)
 
 
-@dataclass(slots=True)
+@slotted
 class Month:
     """Commits of a month by what they say themselves: all, and those with a good signature or an exemption."""
 
@@ -66,7 +66,7 @@ class _Kind(NamedTuple):
 _kind_of: Callable[[Record], Any] = attrgetter(*_Kind._fields)  # a plain tuple: found like a _Kind, at half its price
 
 
-@dataclass(slots=True)
+@slotted
 class Rollup:
     """Add every record, then ask."""
 

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from gitsign_py.audit.graph import GitGraph
 from gitsign_py.audit.plan import Plan, Target, ref_classes
+from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.errors import FormatError, PolicyError, UncheckedError, UsageError
 from gitsign_py.host.repository import GitRepository
 from gitsign_py.policy.history import policy_at
@@ -15,7 +15,7 @@ from gitsign_py.policy.surroundings import MergeGraph
 _ID = re.compile(rb"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RefUpdate:
     """One ref from ``old`` to ``new``, ids in hex; all zeros stand for no object."""
 

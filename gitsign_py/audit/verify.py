@@ -5,11 +5,11 @@ not be made. An object that cannot be split does not come here (``scan.py``).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from gitsign_py.audit.codec import dump_facts
 from gitsign_py.audit.jobs import Job, Settings
 from gitsign_py.core.certificate import Certificate
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.fulcio import certificate_identity
 from gitsign_py.core.logentry import LogEntry, decode_entry
 from gitsign_py.errors import FormatError, GitsignError, UncheckedError
@@ -22,7 +22,7 @@ from gitsign_py.verification.steps import Report
 _CANNOT_JUDGE = frozenset({"log-unknown", "entry-kind-unsupported", "sct-log-unknown", "signature-prerelease"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verifier:
     """Verifies one object after the other by the same settings."""
 

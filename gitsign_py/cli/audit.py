@@ -6,7 +6,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -17,6 +16,7 @@ from gitsign_py.audit.reports.plain import JsonReport, NdjsonReport, TextReport
 from gitsign_py.audit.rollup import Rollup
 from gitsign_py.cli import auditing, wiring, write_utf8
 from gitsign_py.cli.policysource import as_config_error, configured_policy, load_policy
+from gitsign_py.core.frozen import replace
 from gitsign_py.errors import ConfigError, PolicyError, UsageError
 from gitsign_py.host.progress import counted
 from gitsign_py.host.repository import GitRepository

@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from gitsign_py.audit.plan import Plan
 from gitsign_py.audit.reports.base import Heading
 from gitsign_py.cli import wiring
 from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import ConfigError, UsageError
 from gitsign_py.host.paths import cache_directory
 from gitsign_py.host.repository import GitRepository
@@ -31,7 +31,7 @@ FACTS_VERSION = f"{__version__}/1"
 """Part of each cache key: counted up when the same bytes may verify otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wishes:
     """What a command line or a hook asks of the verification."""
 
@@ -43,7 +43,7 @@ class Wishes:
     write_notes: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Prepared:
     """Resources for the engine, and where the trust root came from."""
 

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from gitsign_py.clients.answer import Answer
 from gitsign_py.clients.urls import is_loopback, join_url
 from gitsign_py.core.checkpoint import open_checkpoint
 from gitsign_py.core.encoding import format_rfc3339, parse_rfc3339
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.trust import CertificateAuthority, TransparencyLogInstance, TrustedRoot
 from gitsign_py.errors import GitsignError
 from gitsign_py.host.checkup import Finding, failure, found
@@ -117,7 +117,7 @@ def _log_end(log: TransparencyLogInstance, now: datetime) -> datetime | None:
     return (log.valid_for.end or _FAR) if log.valid_for.covers(now) else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Service:
     """A service and something harmless to ask it; any answer below status 500 shows that it is there."""
 
@@ -150,7 +150,7 @@ def check_services(settings: wiring.Settings, chosen: wiring.Endpoints, root: Tr
     return [*findings, check_clock([one.skew for one in asked if one.skew is not None])]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Asked:
     """What came of asking a service; ``skew`` is how far our clock is ahead of its own."""
 

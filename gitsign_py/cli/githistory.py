@@ -7,7 +7,6 @@ depends on: then one commit is judged and no more. Otherwise the audit's own eng
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 
 from gitsign_py.agent.conversation import DeclinedError
 from gitsign_py.audit.cache import FactsCache, context_of
@@ -17,6 +16,7 @@ from gitsign_py.audit.judges import BEFORE_INTRODUCTION, PolicyInHistory
 from gitsign_py.audit.plan import Plan, Target, check_introduction
 from gitsign_py.audit.scan import Scanned
 from gitsign_py.cli import auditing, wiring
+from gitsign_py.core.frozen import replace
 from gitsign_py.core.gitobject import split_commit
 from gitsign_py.errors import UncheckedError
 from gitsign_py.host.progress import counted

@@ -7,18 +7,18 @@ Every command's module has ``_parser()``. All of them are imported here, so noth
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Literal
 
 from gitsign_py.cli import COMMANDS
+from gitsign_py.core.frozen import frozen
 
 Kind = Literal["none", "words", "file", "directory", "revision", "text"]
 _FILES = ("FILE", "PATH", "SOCKET")
 _REVISIONS = ("REV", "COMMIT")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Value:
     """What may follow: nothing, one of ``words``, a file, a directory, a revision, or any text."""
 
@@ -26,7 +26,7 @@ class Value:
     words: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Option:
     """An option by all of its names, its help on one line, the value that it takes and that one's name."""
 
@@ -36,7 +36,7 @@ class Option:
     metavar: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Node:
     """A command or subcommand: ``path`` is what is typed, ``about`` one line, ``text`` its description, ``after`` the
     examples; ``children`` the names that may follow and ``arguments`` the operands, with their help; ``operands`` what

@@ -13,7 +13,6 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,6 +34,7 @@ from gitsign_py.audit.updates import (
 from gitsign_py.cli import auditing, line_of, printable, wiring
 from gitsign_py.cli.policysource import configured_policy
 from gitsign_py.cli.refusal import MAX_NAMED, explain_refusals
+from gitsign_py.core.frozen import replace
 from gitsign_py.core.gitobject import split_commit
 from gitsign_py.errors import ConfigError, GitsignError, UncheckedError
 from gitsign_py.host.budget import Budget, budget

@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-from dataclasses import replace
 
 from gitsign_py.agent import client
 from gitsign_py.agent.lifecycle import ensure_running, should_start
@@ -13,6 +12,7 @@ from gitsign_py.cli.clock import clock_told
 from gitsign_py.clients.oidc import Tokens
 from gitsign_py.clients.signin import PERSONAL, sign_in
 from gitsign_py.clients.urls import check_url
+from gitsign_py.core.frozen import replace
 from gitsign_py.errors import ConfigError, ServiceError
 from gitsign_py.host.terminal import Terminal, open_terminal
 

@@ -4,7 +4,6 @@ import argparse
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 from gitsign_py.audit.engine import audit_history
@@ -15,6 +14,7 @@ from gitsign_py.cli import auditing, wiring
 from gitsign_py.cli.audit import is_in_history, with_policy
 from gitsign_py.cli.policyinit import run_init
 from gitsign_py.cli.policysource import read_policy_bytes, top_of
+from gitsign_py.core.frozen import replace
 from gitsign_py.errors import UsageError
 from gitsign_py.host.progress import counted
 from gitsign_py.host.repository import GitRepository

@@ -2,13 +2,13 @@
 
 import argparse
 import json
-from dataclasses import dataclass
 
 from gitsign_py.cli import wiring
 from gitsign_py.cli.agentcalls import call_agent, committer_fields
 from gitsign_py.cli.debug import committer_here
 from gitsign_py.cli.tokens import stack_answers
 from gitsign_py.clients.ambient import NAMES, detect
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.token import certificate_identities, parse_unverified
 from gitsign_py.errors import PolicyError
 from gitsign_py.host.tokens import static_source
@@ -22,7 +22,7 @@ exit status: 0 somebody would sign without a new sign-in, 1 nobody is signed in
 """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """Who would sign, why, and until when (RFC 3339; empty: as long as the source lasts)."""
 

@@ -1,10 +1,10 @@
-"""``@frozen``: what ``@dataclass(frozen=True, slots=True)`` gives, at a sixth of its price.
+"""``@frozen`` and ``@slotted``: what ``@dataclass(frozen=True, slots=True)`` and ``@dataclass(slots=True)`` give.
 
 git starts the program anew for every commit. A dataclass costs 0.85 ms when its class is made (six functions compiled,
-``inspect`` loaded), and a verification makes sixty of them: a third of its whole time. Here one function is
-compiled for each class, the others are shared. Type checkers treat it as a dataclass (PEP 681); ``dataclasses``' own
-``replace``, ``fields`` and ``asdict`` work on it, as ``__dataclass_fields__`` is made when somebody asks.
-See docs/adr/0005-frozen-records.md.
+``inspect`` loaded), and a verification makes sixty of them: a third of its whole time. Here one function is compiled
+for each class, the others are shared: a sixth of the price. Type checkers treat it as a dataclass (PEP 681);
+``dataclasses``' own ``replace``, ``fields`` and ``asdict`` work on it, as ``__dataclass_fields__`` is made when
+somebody asks. See docs/adr/0005-frozen-records.md.
 """
 
 from collections.abc import Callable
@@ -40,6 +40,16 @@ def field(
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def frozen(cls: type[T]) -> type[T]:
     """Make a class of annotated fields immutable, slotted, comparable and hashable by its fields."""
+    return _made(cls, {"__setattr__": _refuse_set, "__delattr__": _refuse_delete}, _hash)
+
+
+@dataclass_transform(field_specifiers=(field,))
+def slotted(cls: type[T]) -> type[T]:
+    """Make a class of annotated fields slotted and comparable by its fields, which may be set: so it has no hash."""
+    return _made(cls, {}, None)
+
+
+def _made(cls: type[T], refusals: dict[str, Any], make_hash: Callable[[Any], int] | None) -> type[T]:
     space = dict(cls.__dict__)
     fields: dict[str, Field] = {}
     for name in space.get("__annotations__", {}):
@@ -47,18 +57,16 @@ def frozen(cls: type[T]) -> type[T]:
         fields[name] = value if isinstance(value, Field) else Field(value, _MISSING, repr=True, compare=True)
     for name in ("__dict__", "__weakref__"):
         space.pop(name, None)
-    space |= {
+    space |= refusals | {
         "__slots__": tuple(fields),
         "__match_args__": tuple(fields),
         "_fields": fields,
         "_compared": tuple(name for name, one in fields.items() if one.compare),
         "__dataclass_fields__": _StandardFields(),
         "__init__": _initializer(fields, after="__post_init__" in space),
-        "__setattr__": _refuse_set,
-        "__delattr__": _refuse_delete,
         "__reduce__": _reduce,
     }
-    for name, function in (("__eq__", _equal), ("__hash__", _hash), ("__repr__", _text)):
+    for name, function in (("__eq__", _equal), ("__hash__", make_hash), ("__repr__", _text)):
         if space.get(name) is None:
             space[name] = function
     kind: Any = type(cls)

@@ -5,8 +5,8 @@ The ref names a commit whose tree has a folder for each object's id; in it, for 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import UncheckedError, UsageError
 from gitsign_py.host.repository import GitRepository
 
@@ -15,7 +15,7 @@ _ATTEMPTS = 5
 SUFFIX = ".sigstore.json"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stored:
     """One attestation: its name, and its bundle; None for one of the Go client, which keeps none."""
 

@@ -1,9 +1,9 @@
 """Test cases kept beside a policy (``.gitsign/policy-tests.toml``): made-up commits and the verdict each must get."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import cast
 
+from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import PolicyError
 from gitsign_py.policy.document import DocumentError, read_document
 from gitsign_py.policy.evaluate import evaluate
@@ -18,7 +18,7 @@ _STATUSES = ("good", "bad", "unsigned", "unchecked", "malformed")
 _NO_OID = "0" * 40
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TestCase:
     """A commit as somebody describes it, and what the policy must say; empty ``reason`` and ``rule`` match all."""
 

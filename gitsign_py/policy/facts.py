@@ -5,10 +5,10 @@ plain strings and times, so that they can be cached, sent between processes and 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from gitsign_py.core.frozen import field, frozen
 from gitsign_py.policy.model import TimeSource
 
 SignatureStatus = Literal["good", "bad", "unsigned", "unchecked", "malformed"]
@@ -38,7 +38,7 @@ VERDICTS: tuple[Verdict, ...] = (
 ACCEPTED: frozenset[Verdict] = frozenset({"verified", "exempt", "forge-merge"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SignatureFacts:
     """One object's signature as the verifier left it.
 
@@ -71,7 +71,7 @@ UNSIGNED = SignatureFacts("unsigned", reason="unsigned", message="commit has no 
 UNSIGNED_TAG = SignatureFacts("unsigned", reason="unsigned", message="tag has no signature")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CommitFacts:
     """What a policy reads of a commit or an annotated tag: e-mails are raw text, ``tree`` is empty for a tag.
 
@@ -86,7 +86,7 @@ class CommitFacts:
     kind: Literal["commit", "tag"] = "commit"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Decision:
     """A verdict: ``reason`` is a stable code, ``message`` one line, ``rule`` what decided, ``principal`` who signed."""
 

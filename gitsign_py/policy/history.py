@@ -15,8 +15,8 @@ its policy is the first one. From there on, parents first:
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
+from gitsign_py.core.frozen import field, frozen, slotted
 from gitsign_py.errors import FormatError, PolicyError, UncheckedError
 from gitsign_py.policy.evaluate import evaluate_one
 from gitsign_py.policy.facts import CommitFacts, Decision, SignatureFacts
@@ -30,7 +30,7 @@ from gitsign_py.ports import ObjectSource
 _POLICY_FILE = POLICY_PATH.removeprefix(f"{POLICY_FOLDER}/")
 
 
-@dataclass(slots=True)
+@slotted
 class PolicyHistory:
     """Judges the commits after an introduction, each once, parents first.
 
@@ -207,7 +207,7 @@ class PolicyHistory:
         return self._effective(commit) if rooted else ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _InHistory(InRepository):
     """Surroundings in which ``.gitsign`` is compared with the policies in force, not with the parents' trees."""
 

@@ -1,10 +1,10 @@
 """A policy as it has been read: names, rules, windows, exceptions. Values only; ``parse.py`` makes them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from gitsign_py.core.frozen import field, frozen
 from gitsign_py.policy.patterns import Matcher, glob_matches
 
 POLICY_PATH = ".gitsign/policy.toml"
@@ -15,7 +15,7 @@ KeyFormat = Literal["openpgp", "ssh"]
 PrincipalKind = Literal["person", "workflow", "forge"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Identity:
     """What a certificate must say: ``subject`` (None: any), exact ``issuer``, Fulcio ``claims`` by name."""
 
@@ -24,7 +24,7 @@ class Identity:
     claims: tuple[tuple[str, Matcher], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Window:
     """From when to when a principal may sign, ends inclusive; None is open."""
 
@@ -32,7 +32,7 @@ class Window:
     end: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Key:
     """A key of another signature format: OpenPGP by fingerprint (upper-case hex), SSH by its public key line."""
 
@@ -42,7 +42,7 @@ class Key:
     public: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Principal:
     """Someone who signs. ``emails`` are what may stand in a commit's author or committer line for them."""
 
@@ -54,7 +54,7 @@ class Principal:
     window: Window = Window()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rule:
     """For refs and paths that match, the principals in ``allow`` may sign. The first rule that matches decides."""
 
@@ -74,7 +74,7 @@ class Rule:
         return not self.paths or any(glob_matches(glob, f"/{path}") for glob in self.paths)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Forge:
     """A forge that makes merges itself: known by its committer e-mail, believed by reproduction or by key."""
 
@@ -84,7 +84,7 @@ class Forge:
     keys: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Policy:
     """A whole policy. ``digest`` is the SHA-256 (hex) of the bytes it was read from, ``source`` a name for people."""
 

@@ -3,10 +3,10 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import cast
 
+from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import PolicyError
 from gitsign_py.policy.consistency import check_consistency
 from gitsign_py.policy.document import DocumentError, read_document
@@ -23,7 +23,7 @@ _MATCHES = ("committer", "author", "both", "none")
 _TIMES = ("log", "timestamp")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Defaults:
     """What a rule asks for that says nothing else."""
 

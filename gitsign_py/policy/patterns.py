@@ -5,8 +5,9 @@ policy that holds one is refused as a whole instead of being read in a safer way
 """
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+
+from gitsign_py.core.frozen import frozen
 
 MAX_PATTERN = 4096
 
@@ -15,7 +16,7 @@ class PatternError(ValueError):
     """A pattern cannot be used; the text says why and what to write instead."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Matcher:
     """A value that is expected: ``text`` itself, byte by byte, or an anchored regular expression."""
 

@@ -4,13 +4,14 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+
+from gitsign_py.core.frozen import field, slotted
 
 _NAME = re.compile(r"[^a-z0-9]+")
 _SHORT_FORMS = {"openpgp": "pgp", "ssh": "ssh"}
 
 
-@dataclass(slots=True)
+@slotted
 class Observed:
     """Whoever signed something: counts, the first and last proven time as text, and the committer e-mails used.
 
@@ -43,7 +44,7 @@ class Observed:
         return [email for email, _ in self.emails.most_common() if email]
 
 
-@dataclass(slots=True)
+@slotted
 class _Signer:
     """A person or workflow of the proposal."""
 

@@ -3,17 +3,17 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from typing import Any
 
+from gitsign_py.core.frozen import field, frozen, slotted
 from gitsign_py.policy.locate import Path, line_of, lines_of
 from gitsign_py.policy.patterns import PatternError
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Problem:
     """One thing that is wrong with a policy: the line, counted from 1, the key in TOML's spelling, and what."""
 
@@ -22,7 +22,7 @@ class Problem:
     message: str
 
 
-@dataclass(slots=True)
+@slotted
 class Problems:
     """Collects what is wrong with one text."""
 

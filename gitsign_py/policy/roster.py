@@ -1,10 +1,10 @@
 """Who is named in a policy: people, workflows and groups, read from their tables."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from gitsign_py.core import oids
+from gitsign_py.core.frozen import frozen
 from gitsign_py.policy.model import Identity, Key, Principal, Window
 from gitsign_py.policy.patterns import Matcher, PatternError, anchored
 from gitsign_py.policy.reader import Table
@@ -12,7 +12,7 @@ from gitsign_py.policy.reader import Table
 CLAIMS = frozenset(oids.FULCIO_CLAIMS.values()) | frozenset(oids.FULCIO_GITHUB_CLAIMS.values())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Roster:
     """Principals by name, and what each group name stands for (already expanded)."""
 

@@ -1,14 +1,14 @@
 """A case that is judged, and which rule decides it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from gitsign_py.core.frozen import frozen
 from gitsign_py.policy.facts import CommitFacts, SignatureFacts
 from gitsign_py.policy.model import Policy, Rule
 from gitsign_py.policy.surroundings import Surroundings
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Case:
     """Everything that a decision rests on: a commit, its signature and its surroundings, judged on ``ref``."""
 

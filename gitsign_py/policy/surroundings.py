@@ -1,9 +1,9 @@
 """What a policy may ask about a commit's surroundings, and the two ways to answer: from a repository, or as stated."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Protocol
 
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.gitobject import split_commit
 from gitsign_py.errors import FormatError
 from gitsign_py.policy.facts import CommitFacts
@@ -47,7 +47,7 @@ class Surroundings(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stated:
     """Surroundings that somebody states: for tags, and for the test cases beside a policy."""
 
@@ -79,7 +79,7 @@ class Stated:
 NOTHING_CHANGED = Stated()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InRepository:
     """Surroundings read from objects. ``accepts`` judges a parent by its id."""
 

@@ -3,10 +3,10 @@
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import FormatError
 from gitsign_py.ports import ObjectSource
 
@@ -109,7 +109,7 @@ def looks_like(name: bytes, folder: str) -> bool:
     return text.partition(":")[0].rstrip(". ") == folder or _NTFS_SHORT.match(text) is not None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Nodes:
     """What stands at one path: in the commit, in each parent, in each merge base."""
 

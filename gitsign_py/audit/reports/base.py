@@ -1,15 +1,15 @@
 """What all report formats share: the heading, the protocol, and how a record is put in words."""
 
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gitsign_py.audit.record import Record
 from gitsign_py.audit.rollup import Rollup
+from gitsign_py.core.frozen import frozen
 
 _MAX_BRANCHES = 10
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Heading:
     """What was audited, by what: words for people and digests for machines."""
 
