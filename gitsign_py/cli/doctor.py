@@ -12,7 +12,6 @@ from gitsign_py.cli import printable, wiring
 from gitsign_py.cli.doctorservices import service_findings
 from gitsign_py.errors import ConfigError, GitsignError
 from gitsign_py.host.checkup import Finding, check_git, failure, found, machine_findings
-from gitsign_py.host.config import load_config
 from gitsign_py.host.gitconfig import GitConfig, read_git_config
 from gitsign_py.host.terminal import open_terminal, wants_colour
 
@@ -85,7 +84,7 @@ def _findings(options: argparse.Namespace) -> Iterator[Finding]:
 def _settings(environment: dict[str, str], gitconfig: GitConfig) -> wiring.Settings | None:
     """The settings, None when one cannot be used: that is a finding of its own."""
     try:
-        return wiring.Settings(environment, gitconfig, load_config(environment, gitconfig))
+        return wiring.combined(environment, gitconfig)
     except ConfigError:
         return None
 

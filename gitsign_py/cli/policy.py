@@ -13,7 +13,7 @@ from gitsign_py.audit.reports.base import printable, sentence
 from gitsign_py.cli import auditing, wiring
 from gitsign_py.cli.audit import is_in_history, with_policy
 from gitsign_py.cli.policyinit import run_init
-from gitsign_py.cli.policysource import read_policy_bytes, top_of
+from gitsign_py.cli.policysource import read_policy_bytes
 from gitsign_py.core.frozen import replace
 from gitsign_py.errors import UsageError
 from gitsign_py.host.progress import counted
@@ -96,7 +96,7 @@ def _check(options: argparse.Namespace) -> int:
 
 def _named(repository: GitRepository, options: argparse.Namespace) -> tuple[str, Path | None]:
     """The policy that was named and where its name starts; the repository's own when none was."""
-    return (POLICY_PATH, top_of(repository)) if options.policy is None else (options.policy, None)
+    return (POLICY_PATH, repository.top) if options.policy is None else (options.policy, None)
 
 
 # --- explain ---------------------------------------------------------------------------------------------------------

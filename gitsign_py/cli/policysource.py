@@ -1,6 +1,5 @@
 """Where a policy comes from: a file, or ``REV:PATH`` out of the repository. Read as a whole, or refused."""
 
-import os
 from pathlib import Path
 
 from gitsign_py.errors import ConfigError, GitsignError, PolicyError
@@ -18,16 +17,7 @@ def load_policy(repository: GitRepository, name: str) -> Policy:
 def configured_policy(repository: GitRepository, name: str) -> Policy:
     """The same for ``gitsign.policy``, which is one file for the whole repository, in whichever folder we are."""
     is_absolute = Path(name).expanduser().is_absolute()  # then nobody has to ask git, 4 ms for each commit shown
-    return parse_policy(read_policy_bytes(repository, name, base=None if is_absolute else top_of(repository)), name)
-
-
-def top_of(repository: GitRepository) -> Path:
-    """The folder that git runs its programs and hooks in: the worktree's top, or a repository without one."""
-    top = repository.run(["rev-parse", "--show-toplevel"], accept=(0, 128))
-    try:
-        return Path(os.fsdecode(top).rstrip("\n")) if top else repository.git_directory
-    except GitsignError:  # no repository at all: a file can be looked at all the same
-        return Path()
+    return parse_policy(read_policy_bytes(repository, name, base=None if is_absolute else repository.top), name)
 
 
 def read_policy_bytes(repository: GitRepository, name: str, *, base: Path | None = None) -> bytes:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitsign_py.core.frozen import frozen
+from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.host.config import Config, load_config
 from gitsign_py.host.gitconfig import GitConfig, read_git_config
 
@@ -58,8 +58,22 @@ def now() -> datetime:
 def load_settings(environment: Mapping[str, str] | None = None, directory: Path | None = None) -> Settings:
     """Read the configuration. Raises ConfigError naming key, value and source."""
     variables = dict(os.environ if environment is None else environment)
-    gitconfig = read_git_config(variables, directory)
-    return Settings(variables, gitconfig, load_config(variables, gitconfig), directory)
+    return combined(variables, read_git_config(variables, directory), directory)
+
+
+def combined(environment: Mapping[str, str], gitconfig: GitConfig, directory: Path | None = None) -> Settings:
+    """Put the configuration together. Relative files of git's settings start where git runs us, wherever we are.
+
+    Raises ConfigError naming key, value and source.
+    """
+    config = load_config(environment, gitconfig)
+    given = {name: getattr(config, name) for name, source in config.sources.items() if source.kind == "git"}
+    relative = {name: path for name, path in given.items() if isinstance(path, Path) and not path.is_absolute()}
+    settings = Settings(environment, gitconfig, config, directory)
+    if not relative:
+        return settings
+    top = repository(settings).top
+    return replace(settings, config=replace(config, **{name: top / path for name, path in relative.items()}))
 
 
 def repository(settings: Settings) -> "GitRepository":

@@ -125,6 +125,18 @@ class GitRepository:
         return Path(self._describe()[2])
 
     @property
+    def top(self) -> Path:
+        """The folder that git runs its programs and hooks in: the worktree's top, or a repository without one.
+
+        Outside of any repository it is the directory itself, in which a file can be looked at all the same.
+        """
+        try:
+            top = self.run(["rev-parse", "--show-toplevel"], accept=(0, 128))
+            return Path(os.fsdecode(top).rstrip("\n")) if top else self.git_directory
+        except GitsignError:
+            return self.directory or Path()
+
+    @property
     def is_bare(self) -> bool:
         """Whether there is no working tree."""
         return self._describe()[3] == "true"

@@ -4,6 +4,7 @@ A setting that names a place is set to one that is not there, and has to be name
 """
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -117,6 +118,25 @@ def test_the_token_provider_is_the_only_one_that_is_asked(home: Home, field: str
 def test_messages_go_to_the_log_file(home: Home, field: str, name: str) -> None:
     assert sign(home, name, str(home.directory / "log")).returncode == 0
     assert "signed by alice@example.com" in (home.directory / "log").read_text()
+
+
+def test_relative_files_start_at_the_top_wherever_we_are(home: Home) -> None:
+    """git runs us at the top of the worktree; our own commands may be called in any folder of it."""
+    root = home.git("config", "gitsign.trustedRoot").strip()
+    shutil.copy(root, home.repository / "root.json")
+    home.git("config", "gitsign.trustedRoot", "root.json")
+    home.git("config", "gitsign.logPath", "messages.log")
+    folder = home.repository / "a" / "b"
+    folder.mkdir(parents=True)
+    within = ("env", "-C", str(folder))
+    done = home.run(*within, "git", "commit", "-q", "--allow-empty", "-S", "-m", "one")
+    assert done.returncode == 0, done.stderr
+    for command in (["git", "verify-commit"], [home.program, "verify", "--any-identity"], [home.program, "show"]):
+        done = home.run(*within, *command, "HEAD")
+        assert done.returncode == 0, done.stderr
+    assert json.loads(home.run(*within, home.program, "doctor", "--json").stdout)
+    assert "signed by alice@example.com" in (home.repository / "messages.log").read_text()
+    assert not list(folder.iterdir())
 
 
 def signed_in(home: Home, name: str, value: str) -> tuple[str, str]:
