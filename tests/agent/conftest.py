@@ -1,6 +1,7 @@
-"""Fixtures for the tests that look at a terminal."""
+"""Fixtures for the tests of the agent: a terminal to look at, and a place for a socket."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,3 +14,11 @@ def screen(home: Home) -> Iterator[Screen]:
     """A terminal in the repository of the test's own ``home``."""
     with opened(home) as screen:
         yield screen
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where an agent may listen: a name in a directory that nobody else can look into."""
+    directory = tmp_path / "run"
+    directory.mkdir(mode=0o700)
+    return directory / "agent.sock"
