@@ -72,6 +72,10 @@ class Audited:
             return {record.oid: record for record in audit_history(repository, plan, resources or self.resources())}
 
 
+Make = Callable[..., Audited]
+"""What ``make`` gives: a history, its tip and options for ``git init`` make a repository."""
+
+
 @pytest.fixture(scope="session")
 def signer(tmp_path_factory: pytest.TempPathFactory) -> BulkSigner:
     """One authority for all tests of this folder."""

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -14,12 +14,10 @@ from gitsign_py.audit.jobs import Job
 from gitsign_py.audit.notes import REF, EntryNotes
 from gitsign_py.core.logentry import LogEntry, encode_entry
 from gitsign_py.errors import ConfigError, ServiceError
-from tests.audit.conftest import Audited
+from tests.audit.conftest import Audited, Make
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import ISOLATED
 from tests.support.history import History
-
-Make = Callable[..., Audited]
 
 
 class Log:
