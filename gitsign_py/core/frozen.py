@@ -51,19 +51,20 @@ def slotted(cls: type[T]) -> type[T]:
 
 def _made(cls: type[T], refusals: dict[str, Any], make_hash: Callable[[Any], int] | None) -> type[T]:
     space = dict(cls.__dict__)
-    fields: dict[str, Field] = {}
+    own: dict[str, Field] = {}
     for name in space.get("__annotations__", {}):
         value = space.pop(name, _MISSING)
-        fields[name] = value if isinstance(value, Field) else Field(value, _MISSING, repr=True, compare=True)
+        own[name] = value if isinstance(value, Field) else Field(value, _MISSING, repr=True, compare=True)
+    fields: dict[str, Field] = {**getattr(cls, "_fields", {}), **own}  # a record may add fields to another one's
     for name in ("__dict__", "__weakref__"):
         space.pop(name, None)
     space |= refusals | {
-        "__slots__": tuple(fields),
+        "__slots__": tuple(own),
         "__match_args__": tuple(fields),
         "_fields": fields,
         "_compared": tuple(name for name, one in fields.items() if one.compare),
         "__dataclass_fields__": _StandardFields(),
-        "__init__": _initializer(fields, after="__post_init__" in space),
+        "__init__": _initializer(fields, after=hasattr(cls, "__post_init__")),
         "__reduce__": _reduce,
     }
     for name, function in (("__eq__", _equal), ("__hash__", make_hash), ("__repr__", _text)):
@@ -130,16 +131,20 @@ class _StandardFields:
     """``__dataclass_fields__`` when somebody asks: made by the standard library itself."""
 
     def __get__(self, instance: Any, owner: type[Any]) -> Any:
-        import dataclasses  # noqa: PLC0415 - loading it is what this module avoids
+        import dataclasses  # noqa: PLC0415 - loading these is what this module avoids
+        import inspect  # noqa: PLC0415
 
         specifications: list[tuple[str, Any, Any]] = []
+        annotations: dict[str, Any] = {}
+        for base in reversed(owner.__mro__):
+            annotations |= inspect.get_annotations(base)
         for name, one in owner._fields.items():
             options = {"repr": one.repr, "compare": one.compare, "kw_only": True}
             if one.default_factory is not _MISSING:
                 options["default_factory"] = one.default_factory
             elif one.default is not _MISSING:
                 options["default"] = one.default
-            specifications.append((name, owner.__annotations__[name], dataclasses.field(**options)))
+            specifications.append((name, annotations[name], dataclasses.field(**options)))
         made: Any = dataclasses.make_dataclass(owner.__name__, specifications)
         return made.__dataclass_fields__
 

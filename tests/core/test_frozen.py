@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from gitsign_py.core.frozen import field, frozen, replace
+from gitsign_py.core.frozen import field, frozen, replace, slotted
 
 
 @frozen
@@ -37,6 +37,26 @@ class Other:
 @frozen
 class Empty:
     pass
+
+
+@frozen
+class More(Record):
+    """A record with another one's fields before its own."""
+
+    extra: int = 7
+
+
+@slotted
+class Counter:
+    """A record that changes."""
+
+    name: str
+    count: int = 0
+    seen: list[int] = field(default_factory=list)
+
+    def add(self, number: int) -> None:
+        self.count += 1
+        self.seen.append(number)
 
 
 def test_arguments_by_position_and_by_name() -> None:
@@ -98,3 +118,33 @@ def test_matching() -> None:
     match Other(3):
         case Other(number, text):
             assert (number, text) == (3, "x")
+
+
+def test_a_record_may_add_fields_to_anothers() -> None:
+    more = More(1, "a", {}, "", "s", 9)
+    assert (more.number, more.extra, more.double) == (1, 9, 2)
+    assert More(1) == More(1) != Record(1)
+    assert More(1) != More(1, extra=8)
+    assert not hasattr(more, "__dict__")
+    assert dataclasses.asdict(More(1))["extra"] == 7
+    assert copy.copy(more) == more
+    with pytest.raises(ValueError, match="negative"):
+        More(-1)
+    with pytest.raises(AttributeError, match="frozen"):
+        more.extra = 1  # type: ignore[misc] # what is tried
+
+
+def test_slotted_records_change_and_have_no_hash() -> None:
+    one, other = Counter("a"), Counter("a")
+    one.add(3)
+    assert (one.count, one.seen, other.seen) == (1, [3], [])
+    assert one != other
+    other.add(3)
+    assert one == other
+    assert repr(one) == "Counter(name='a', count=1, seen=[3])"
+    assert pickle.loads(pickle.dumps(one)) == one
+    assert dataclasses.replace(one, count=5).count == 5
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(one)
+    with pytest.raises(AttributeError):
+        one.more = 1  # type: ignore[attr-defined] # what is tried
