@@ -112,11 +112,14 @@ def test_a_socket_handed_over_by_systemd_is_used(path: Path) -> None:
              str(first.fileno()), str(second.fileno()), program],
             pass_fds=(first.fileno(), second.fileno()),
         )  # fmt: skip
-    reply = client.ask(str(path), "ping")
-    assert reply is not None
-    assert reply["path"] == str(path).encode()
-    assert client.ask(str(path), "stop") is not None
-    assert child.wait(10) == 0
+    try:
+        reply = client.ask(str(path), "ping")
+        assert reply is not None
+        assert reply["path"] == str(path).encode()
+        assert client.ask(str(path), "stop") is not None
+        assert child.wait(10) == 0
+    finally:
+        child.kill()
 
 
 def test_a_descriptor_that_is_no_unix_socket_is_refused() -> None:

@@ -5,8 +5,7 @@ git fails and is not killed (host/foreground.py), so nothing is half made and a 
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from tests.support.badserver import BadServer, slow
 from tests.support.home import Home, living
 from tests.support.screen import COMMIT, NEEDED, Screen, clean, until_gone
 from tests.support.stack import RunningStack
+from tests.support.waiting import wait_until
 from tests.support.webform import fetch
 
 pytestmark = NEEDED
@@ -51,15 +51,8 @@ def with_agent(home: Home, mode: str) -> None:
         home.gitsign("agent", "start")
 
 
-def until(holds: Callable[[], object], otherwise: str) -> None:
-    end = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < end, otherwise
-        time.sleep(0.02)
-
-
 def until_asked(server: BadServer, screen: Screen) -> None:
-    until(lambda: server.requests, screen.text())
+    wait_until(lambda: server.requests, screen.text())
 
 
 def nothing_left(home: Home, head: str) -> None:
@@ -152,9 +145,9 @@ def test_ctrl_c_behind_somebody_elses_sign_in(home: Home, screen: Screen, other:
     home.gitsign("agent", "start")
     head = home.git("rev-parse", "HEAD")
     first = start_commit(home, other)
-    until(lambda: home.sign_ins, "nobody was asked to sign in")
+    wait_until(lambda: home.sign_ins, "nobody was asked to sign in")
     screen.type(COMMIT)
-    until(lambda: screen.holder().startswith("python"), "the program has not taken the terminal")
+    wait_until(lambda: screen.holder().startswith("python"), "the program has not taken the terminal")
     screen.interrupt()
     text = screen.wait("status 128")
     assert text.count("gitsign-py:") == 1

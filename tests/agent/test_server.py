@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from gitsign_py.agent.conversation import Conversation, Fields
 from gitsign_py.agent.server import AgentServer
 from gitsign_py.errors import VerificationError
 from tests.support.agentserver import echo, serving
+from tests.support.waiting import wait_until
 
 
 def test_a_request_is_answered(path: Path) -> None:
@@ -81,20 +81,13 @@ def test_more_conversations_than_allowed_are_turned_away(path: Path, monkeypatch
         busy = [threading.Thread(target=lambda: replies.append(client.try_sign(str(path), {}))) for _ in range(2)]
         for thread in busy:
             thread.start()
-        _until(lambda: len(inside) == 2)
+        wait_until(lambda: len(inside) == 2)
         assert client.ask(str(path), "ping") is None
         leave.set()
         for thread in busy:
             thread.join(20)
-        _until(lambda: client.ask(str(path), "ping") is not None)
+        wait_until(lambda: client.ask(str(path), "ping") is not None)
     assert replies == [{"status": b"ok"}, {"status": b"ok"}]
-
-
-def _until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def test_a_request_that_is_being_served_is_finished_when_the_agent_stops(path: Path) -> None:
@@ -109,9 +102,9 @@ def test_a_request_that_is_being_served_is_finished_when_the_agent_stops(path: P
     with serving(path, sign=slow) as server:
         thread = threading.Thread(target=lambda: replies.append(client.try_sign(str(path), {})))
         thread.start()
-        begun.wait(5)
+        assert begun.wait(20)
         server.stop()
-        thread.join(5)
+        thread.join(20)
     assert replies == [{"status": b"ok"}]
 
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 from gitsign_py.policy.model import POLICY_PATH
 from tests.hooks.conftest import POLICY, ROOT, Server
 from tests.support.gitrepo import ScratchRepo, environment
+from tests.support.waiting import wait_until
 
 MAIN = "refs/heads/main"
 RELEASES = POLICY.replace(
@@ -239,13 +239,6 @@ def test_killed_at_work_leaves_nobody(server: Server) -> None:
     assert status != 0
     assert "was killed (status 137)" in refusal(said)
     assert server.ref(MAIN) == ""
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def marked(mark: str) -> dict[int, str]:

@@ -1,5 +1,6 @@
 """The git program behind a repository: missing, silent, failing, talkative, and started once for many questions."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -99,4 +100,6 @@ def test_closing_ends_the_process_and_the_next_question_starts_another(sample: S
         repository.close()
     pids = note.read_text().split()
     assert len(pids) == 2
-    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    for pid in map(int, pids):
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)

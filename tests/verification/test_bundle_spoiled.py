@@ -207,14 +207,6 @@ BYTES = {
 def _texts(value: Any, path: tuple[Any, ...]) -> Any:
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, item in items:
-        if isinstance(item, str) and name in (
-            "rawBytes",
-            "keyId",
-            "rootHash",
-            "signature",
-            "digest",
-            "canonicalizedBody",
-            "signedEntryTimestamp",
-        ):
+        if isinstance(item, str) and name in BYTES:
             yield (*path, name)
         yield from _texts(item, (*path, name))

@@ -1,0 +1,12 @@
+"""Waiting for what other processes and threads do, with an end."""
+
+import time
+from collections.abc import Callable
+
+
+def wait_until(holds: Callable[[], object], otherwise: str = "it never came") -> None:
+    """Wait until ``holds`` gives something true, for half a minute at most; fails with ``otherwise``."""
+    end = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < end, otherwise
+        time.sleep(0.02)
