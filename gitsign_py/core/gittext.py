@@ -55,10 +55,13 @@ def _decode(text: bytes, encoding: str) -> str:
 
 
 def committer_of(payload: bytes) -> tuple[str, str]:
-    """Name and e-mail address of a payload's committer or tagger; two empty texts for anything else."""
+    """Name and e-mail address of a payload's committer, tagger or pusher; two empty texts for anything else.
+
+    A pusher stands in what ``git push --signed`` signs (git's send-pack.c, ``generate_push_cert``).
+    """
     for line in payload.partition(b"\n\n")[0].split(b"\n"):
         name, _, value = line.partition(b" ")
-        if name in (b"committer", b"tagger"):
+        if name in (b"committer", b"tagger", b"pusher"):
             person = split_person(value)
             return person.name.decode("utf-8", "replace"), person.email.decode("utf-8", "replace")
     return "", ""
