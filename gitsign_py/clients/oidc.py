@@ -88,9 +88,14 @@ def discover(session: HttpSession, issuer: str) -> Provider:
     return provider
 
 
-def scope_for(provider: Provider, *, remember: bool) -> str:
-    """Return the scopes to ask for; ``offline_access`` only for who wants a refresh token and where there is one."""
-    return f"{SCOPE} offline_access" if remember and "offline_access" in provider.scopes else SCOPE
+def asked_scope(provider: Provider, *, remember: bool) -> dict[str, str]:
+    """Return what to ask for; ``offline_access`` only for who wants a refresh token and where there is one.
+
+    An issuer may pass over that without ``prompt=consent`` (OpenID Connect Core §11).
+    """
+    if remember and "offline_access" in provider.scopes:
+        return {"scope": f"{SCOPE} offline_access", "prompt": "consent"}
+    return {"scope": SCOPE}
 
 
 def post_form(

@@ -10,7 +10,7 @@ from datetime import datetime
 from urllib.parse import urlencode
 
 from gitsign_py.clients.answer import printable
-from gitsign_py.clients.oidc import Client, Provider, Tokens, exchange_code, scope_for
+from gitsign_py.clients.oidc import Client, Provider, Tokens, asked_scope, exchange_code
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.token import Pkce, check_state, opaque_value, pkce, same_secret
@@ -129,7 +129,7 @@ def _request(provider: Provider, client: Client, settings: BrowserSettings, redi
         "response_type": "code",
         "client_id": client.identifier,
         "redirect_uri": redirect_uri,
-        "scope": scope_for(provider, remember=settings.remember),
+        **asked_scope(provider, remember=settings.remember),
         "state": state,
         "nonce": nonce,
         "code_challenge": proof.challenge,

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from gitsign_py.clients.answer import printable
-from gitsign_py.clients.oidc import Client, OAuthError, Provider, Tokens, post_form, read_tokens, scope_for
+from gitsign_py.clients.oidc import Client, OAuthError, Provider, Tokens, asked_scope, post_form, read_tokens
 from gitsign_py.clients.oidc_browser import denied
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.urls import check_url
@@ -59,8 +59,8 @@ def sign_in_on_device(
             hint="set gitsign.tokenProvider to interactive",
         )
     proof = pkce(secrets.token_bytes(32))  # not asked for by RFC 8628; Dex checks it here too
-    form = {"scope": scope_for(provider, remember=remember), "code_challenge": proof.challenge}
-    form["code_challenge_method"] = proof.method
+    form = asked_scope(provider, remember=remember)
+    form |= {"code_challenge": proof.challenge, "code_challenge_method": proof.method}
     code = _read_code(post_form(session, provider, client, provider.device_endpoint, form))
     _show(dialogue, code)
     document = _poll(session, provider, client, code, proof.verifier, timeout=timeout, sleep=sleep)

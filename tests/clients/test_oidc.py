@@ -13,11 +13,11 @@ from gitsign_py.clients.oidc import (
     Client,
     OAuthError,
     Provider,
+    asked_scope,
     discover,
     exchange_code,
     post_form,
     refresh,
-    scope_for,
 )
 from gitsign_py.clients.session import HttpSession, Limits
 from gitsign_py.errors import ConfigError, GitsignError, ServiceError
@@ -86,9 +86,8 @@ def test_discovery_reads_what_the_flows_need(session: HttpSession) -> None:
     assert found.token_endpoint == f"{server.url}/token"
     assert found.device_endpoint == "https://elsewhere.example/device"
     assert found.sends_issuer
-    assert scope_for(found, remember=True) == "openid email offline_access"
-    assert scope_for(found, remember=False) == "openid email"
-    assert scope_for(provider(), remember=True) == "openid email"
+    assert asked_scope(found, remember=True) == {"scope": "openid email offline_access", "prompt": "consent"}
+    assert asked_scope(found, remember=False) == asked_scope(provider(), remember=True) == {"scope": "openid email"}
 
 
 @pytest.mark.parametrize("name", ["https://evil.example", "http://127.0.0.1", ""])
