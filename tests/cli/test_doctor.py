@@ -10,6 +10,7 @@ import pytest
 
 from gitsign_py import __version__
 from gitsign_py.cli.doctorservices import check_clock
+from tests.support.badserver import reply, serving
 from tests.support.faultystack import FaultyStack
 from tests.support.workbench import EMAIL, Workbench, program
 
@@ -188,6 +189,14 @@ def test_the_second_version_of_the_log(bench: Workbench) -> None:
         bench.env.pop(name)
     found = examine(bench, GITSIGN_REKOR_VERSION="2", GITSIGN_TIMESTAMP_SERVER_URL=url)
     assert [outcome(found, name) for name in ("rekor", "log-key", "timestamps", "signature")] == ["ok"] * 4
+
+
+@pytest.mark.parametrize(("status", "says"), [(501, "ok"), (500, "fail"), (404, "fail")])
+def test_a_log_that_publishes_its_tiles_elsewhere(bench: Workbench, status: int, says: str) -> None:
+    """rekor-tiles itself answers 501 where its checkpoint would be read. This one cannot take entries either."""
+    with serving(reply(status)) as server:
+        found = examine(bench, status=1, GITSIGN_REKOR_VERSION="2", GITSIGN_REKOR_URL=server.url)
+    assert outcome(found, "rekor") == says
 
 
 def test_an_unreachable_service_is_named(bench: Workbench) -> None:
