@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 
 def wait_until(holds: Callable[[], object], otherwise: str = "it never came") -> None:
-    """Wait until ``holds`` gives something true, for half a minute at most; fails with ``otherwise``."""
-    end = time.monotonic() + 30
+    """Wait until ``holds`` gives something true, for two minutes at most, as machines are busy; fails with ``otherwise``."""
+    end = time.monotonic() + 120
     while not holds():
         assert time.monotonic() < end, otherwise
         time.sleep(0.02)
