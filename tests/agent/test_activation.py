@@ -4,7 +4,6 @@ import json
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from gitsign_py.agent import client
 from tests.support.home import Home, living
 from tests.support.stack import RunningStack
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(
     shutil.which("systemd-socket-activate") is None, reason="systemd-socket-activate is not installed (apt: systemd)"
@@ -38,10 +38,7 @@ def activated(home: Home, *options: str) -> Iterator["subprocess.Popen[bytes]"]:
         ["systemd-socket-activate", *sockets, *passed, home.program, "agent", "run", *options],
         env=home.variables, cwd="/", stderr=subprocess.DEVNULL,
     ) as process:  # fmt: skip
-        end = time.monotonic() + 20
-        while not all(Path(one.removeprefix("--listen=")).is_socket() for one in sockets):
-            assert time.monotonic() < end
-            time.sleep(0.02)
+        wait_until(lambda: all(Path(one.removeprefix("--listen=")).is_socket() for one in sockets))
         try:
             yield process
         finally:

@@ -17,6 +17,7 @@ from gitsign_py.agent import client
 from gitsign_py.agent.protocol import pack_fields
 from tests.support.home import Home, living
 from tests.support.stack import ROOT, RunningStack
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -140,10 +141,7 @@ def test_whoami_waits_for_nobodys_sign_in(home: Home) -> None:
         cwd=home.repository, env=home.variables, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True,
     ) as waiting:  # fmt: skip
-        end = time.monotonic() + 20
-        while client.ask(str(home.socket), "ping") is None:
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        wait_until(lambda: client.ask(str(home.socket), "ping"))
         started = time.monotonic()
         assert home.run(home.program, "whoami").returncode == 1
         assert time.monotonic() - started < 20
@@ -166,10 +164,7 @@ def test_an_agent_ends_when_its_program_is_replaced_or_removed(home: Home, tmp_p
         fresh = package.with_suffix(".new")
         shutil.copy(package, fresh)
         fresh.replace(package)
-    end = time.monotonic() + 20
-    while home.socket.exists():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    wait_until(lambda: not home.socket.exists())
 
 
 def test_a_client_of_tomorrow_is_told_that_its_request_is_unknown(home: Home) -> None:

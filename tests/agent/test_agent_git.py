@@ -19,6 +19,7 @@ from gitsign_py.core.gitobject import split_commit
 from gitsign_py.errors import GitsignError
 from tests.support.home import Home, living
 from tests.support.stack import ROOT, RunningStack
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -361,10 +362,7 @@ def test_the_agent_ends_by_itself(home: Home) -> None:
 def test_a_signal_ends_it_and_leaves_nothing(home: Home, number: signal.Signals) -> None:
     home.gitsign("agent", "start")
     os.kill(home.pid(), number)
-    end = time.monotonic() + 10
-    while home.socket.exists():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    wait_until(lambda: not home.socket.exists())
     assert client.ask(str(home.socket), "ping") is None
 
 

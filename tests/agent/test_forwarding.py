@@ -4,7 +4,6 @@ import os
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from gitsign_py.agent import client
 from tests.support.home import Home, living
 from tests.support.stack import RunningStack
+from tests.support.waiting import wait_until
 
 SSHD = shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin")
 pytestmark = pytest.mark.skipif(
@@ -101,10 +101,7 @@ def test_the_far_side_can_do_nothing_but_sign(home: Home, tmp_path: Path) -> Non
     with server(tmp_path / "ssh") as ssh:
         tunnel = [*ssh, "-N", "-R", f"{remote}:{home.socket.with_name('forward.sock')}", "root@127.0.0.1"]
         with subprocess.Popen(tunnel, stdin=subprocess.DEVNULL) as process:
-            end = time.monotonic() + 20
-            while client.ask(str(remote), "ping") is None:
-                assert time.monotonic() < end
-                time.sleep(0.05)
+            wait_until(lambda: client.ask(str(remote), "ping"))
             for request in ("status", "log", "lock", "stop", "verify", "warm", "key"):
                 reply = client.ask(str(remote), request, payload=b"x", signature=b"x")
                 assert reply is not None

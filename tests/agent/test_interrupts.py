@@ -52,7 +52,7 @@ def with_agent(home: Home, mode: str) -> None:
 
 
 def until_asked(server: BadServer, screen: Screen) -> None:
-    wait_until(lambda: server.requests, screen.text())
+    wait_until(lambda: server.requests, screen.text)
 
 
 def nothing_left(home: Home, head: str) -> None:
@@ -145,9 +145,9 @@ def test_ctrl_c_behind_somebody_elses_sign_in(home: Home, screen: Screen, other:
     home.gitsign("agent", "start")
     head = home.git("rev-parse", "HEAD")
     first = start_commit(home, other)
-    wait_until(lambda: home.sign_ins, "nobody was asked to sign in")
+    wait_until(lambda: home.sign_ins)
     screen.type(COMMIT)
-    wait_until(lambda: screen.holder().startswith("python"), "the program has not taken the terminal")
+    wait_until(lambda: screen.holder().startswith("python"))
     screen.interrupt()
     text = screen.wait("status 128")
     assert text.count("gitsign-py:") == 1

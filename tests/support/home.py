@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from typing import Any
 from gitsign_py.agent.client import ask
 from tests.support.gitrepo import environment
 from tests.support.stack import ROOT, RunningStack
+from tests.support.waiting import wait_until
 
 EMAIL = "alice@example.com"
 _PROGRAM = """#!{python} -P
@@ -150,6 +150,4 @@ def living(directory: Path, stack: RunningStack, **more: str) -> Iterator[Home]:
         yield home
     finally:
         home.run(home.program, "agent", "stop")
-        end = time.monotonic() + 10
-        while ask(str(home.socket), "ping") is not None and time.monotonic() < end:
-            time.sleep(0.02)
+        wait_until(lambda: ask(str(home.socket), "ping") is None)

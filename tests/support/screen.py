@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.home import Home
+from tests.support.waiting import wait_until
 
 NEEDED = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 COMMIT = 'git commit -q --allow-empty -S -m signed; echo "status $?"'
@@ -47,10 +48,7 @@ class Screen:
     def clear(self) -> None:
         """Empty the screen; return when it is and the shell asks again, so that what comes next begins a line."""
         self.type("clear; echo emptied")
-        end = time.monotonic() + 30
-        while self.text() != "emptied\n$":
-            assert time.monotonic() < end, self.text()
-            time.sleep(0.05)
+        wait_until(lambda: self.text() == "emptied\n$", self.text)
 
     def wait(self, words: str, seconds: float = 30) -> str:
         end = time.monotonic() + seconds
@@ -94,7 +92,4 @@ def clean(home: Home) -> None:
 
 def until_gone(command: str) -> None:
     """Wait until no process runs ``command``."""
-    end = time.monotonic() + 20
-    while subprocess.run(["pgrep", "-f", command], capture_output=True, check=False).returncode == 0:
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    wait_until(lambda: subprocess.run(["pgrep", "-f", command], capture_output=True, check=False).returncode != 0)

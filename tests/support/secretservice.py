@@ -3,10 +3,11 @@
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from tests.support.waiting import wait_until
 
 _PASSWORD = b"correct horse"
 _SERVICE = "org.freedesktop.secrets"
@@ -39,10 +40,7 @@ class SecretService:
         assert self._daemon.stdin is not None
         self._daemon.stdin.write(_PASSWORD)
         self._daemon.stdin.close()
-        end = time.monotonic() + 20
-        while self._locked():
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        wait_until(lambda: not self._locked())
 
     def _locked(self) -> bool:
         """Ask the bus first: a call to a service that is not there would make it start one of its own, locked."""

@@ -2,11 +2,17 @@
 
 import time
 from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+SECONDS = 120
+"""Long, since nothing but a failure waits that long, and machines are busy now and then."""
 
 
-def wait_until(holds: Callable[[], object], otherwise: str = "it never came") -> None:
-    """Wait until ``holds`` gives something true, for two minutes at most, as machines are busy; fails with ``otherwise``."""
-    end = time.monotonic() + 120
-    while not holds():
-        assert time.monotonic() < end, otherwise
+def wait_until(holds: Callable[[], T], otherwise: Callable[[], object] = lambda: "it never came") -> T:
+    """Wait until ``holds`` gives something true, and give it back; fails with what ``otherwise`` says then."""
+    end = time.monotonic() + SECONDS
+    while not (found := holds()):
+        assert time.monotonic() < end, otherwise()
         time.sleep(0.02)
+    return found

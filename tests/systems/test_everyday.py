@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.home import EMAIL, Home
+from tests.support.waiting import wait_until
 from tests.systems.conftest import SYSTEMS
 
 _KIND = """
@@ -166,10 +167,7 @@ def test_the_agent_starts_by_itself_signs_and_verifies(home: Home, system: str) 
     verdicts = home.signers(first, "--max-count=1") + home.signers(second, "--max-count=1")
     assert [verdict for verdict, _ in verdicts] == ["U", "U"]
     assert "ended" in home.gitsign("agent", "stop")
-    end = time.monotonic() + 10
-    while home.socket.exists():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    wait_until(lambda: not home.socket.exists())
 
 
 def test_twenty_clients_at_once_start_one_agent(home: Home) -> None:
