@@ -4,8 +4,6 @@ import argparse
 import contextlib
 import json
 import os
-import shutil
-import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -156,7 +154,9 @@ def _say(value: Any, as_json: bool, text: str) -> None:
 
 def _print_units(kind: str) -> int:
     """Fill in where the program is: units do not search PATH as shells do."""
-    program = shutil.which("gitsign-py") or shutil.which(sys.argv[0]) or "gitsign-py"
+    from gitsign_py.host.ownprogram import NAME, own_program  # noqa: PLC0415  for this command alone
+
+    program = str(own_program() or NAME)
     for file in sorted((_UNITS / kind).iterdir()):
         print(f"# {file.name}" if kind == "systemd" else f"<!-- {file.name} -->")
         print(file.read_text(encoding="utf-8").replace("@PROGRAM@", program).replace("@HOME@", str(Path.home())))

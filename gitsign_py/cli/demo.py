@@ -17,6 +17,7 @@ from pathlib import Path
 
 from gitsign_py.cli.stack import environment as stack_environment
 from gitsign_py.errors import ConfigError, GitsignError
+from gitsign_py.host.ownprogram import installed_program
 from gitsign_py.localstack.process import StackInfo, start_detached, stop
 
 EMAIL = "alice@example.com"
@@ -94,21 +95,20 @@ class Demo:
             command,
             cwd=self._repository,
             env=self._environment,
-            input=stdin,
+            input=stdin.encode(),  # as bytes: Windows would change the line ends of text, and its encoding
             capture_output=True,
-            text=True,
-            errors="replace",
             timeout=_TIMEOUT,
             check=False,
         )
-        output = done.stdout + done.stderr
+        stdout = done.stdout.decode("utf-8", "replace")
+        output = stdout + done.stderr.decode("utf-8", "replace")
         if not quiet:
             print("".join(f"     {line}\n" for line in output.splitlines() if line), end="")
         if done.returncode != status:
             raise _FailedError(
                 "demo-failed", f"{shlex.join(command)} ended with status {done.returncode}, expected {status}: {output}"
             )
-        return output if not quiet else done.stdout
+        return output if not quiet else stdout
 
     def _say(self, text: str) -> None:
         self._step += 1
@@ -161,10 +161,10 @@ def _environment(directory: Path, info: StackInfo) -> dict[str, str]:
 
 
 def _program(directory: Path) -> str:
-    """The installed program beside this Python, or a script that runs the package."""
-    installed = shutil.which("gitsign-py", path=str(Path(sys.executable).parent))
-    if installed:
-        return installed
+    """The program as it was installed, or a script that runs the package."""
+    installed = installed_program()
+    if installed is not None:
+        return str(installed)
     script = directory / "gitsign-py"
     if not script.exists():
         script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m gitsign_py "$@"\n', newline="\n")

@@ -3,9 +3,7 @@
 import argparse
 import os
 import shlex
-import shutil
 import stat
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +11,7 @@ from pathlib import Path
 from gitsign_py.cli import printable, wiring
 from gitsign_py.cli.hook import CHAINED, HOOKS
 from gitsign_py.errors import ConfigError, UsageError
+from gitsign_py.host.ownprogram import NAME, own_program
 
 SERVER = ("pre-receive",)
 LOCAL = ("pre-push", "post-merge", "post-rewrite")
@@ -175,7 +174,5 @@ def _write(path: Path, text: str) -> None:
 
 def _own_program() -> str:
     """The program that was called, by its full path: git's servers have a PATH of their own."""
-    called = Path(sys.argv[0])
-    if called.name == "gitsign-py" and called.exists():
-        return str(called.resolve())
-    return shutil.which("gitsign-py") or "gitsign-py"
+    own = own_program()
+    return NAME if own is None else own.resolve().as_posix()  # a shell reads it, to which a backslash is none of a path

@@ -14,10 +14,10 @@ from gitsign_py.host.gitconfig import GitConfig, read_git_config
 from gitsign_py.host.gitprogram import run_git
 from gitsign_py.host.gitsetup import Change, ConfigFile, Scope
 from gitsign_py.host.instances import Instance, find_instance, write_files
+from gitsign_py.host.ownprogram import NAME, own_program
 from gitsign_py.host.settings import SETTINGS
 from gitsign_py.host.terminal import open_terminal
 
-NAME = "gitsign-py"
 Values = tuple[str | None, ...]
 _DESCRIPTION = """\
 Write the git configuration that turns signing on: gpg.format and gpg.x509.program, with --sign-all commit.gpgSign and
@@ -143,7 +143,7 @@ def program(given: str | None) -> str:
         found = shutil.which(given)
         if found is None:
             raise UsageError("program-missing", f"{given} is not a program that can be run")
-        return given if os.sep not in given else str(Path(given).absolute())
+        return given if Path(given).name == given else str(Path(given).absolute())
     own = own_program()
     if own is None:
         raise ConfigError(
@@ -153,16 +153,6 @@ def program(given: str | None) -> str:
         )
     on_path = shutil.which(NAME)
     return NAME if on_path is not None and Path(on_path).resolve() == own.resolve() else str(own)
-
-
-def own_program() -> Path | None:
-    """The file that started this process, the script beside this Python, or the one on PATH; absolute."""
-    candidates = [sys.argv[0], str(Path(sys.executable).with_name(NAME)), shutil.which(NAME) or ""]
-    for candidate in candidates:
-        path = Path(candidate).absolute()
-        if path.suffix != ".py" and path.is_file() and os.access(path, os.X_OK):
-            return path
-    return None
 
 
 def _show(file: ConfigFile, changes: Sequence[tuple[str, Values, Values]]) -> None:

@@ -68,7 +68,7 @@ def run_git(
     except subprocess.TimeoutExpired as error:
         raise _too_slow(timeout) from error
     except OSError as error:
-        raise _not_started(error) from error
+        raise _not_started(error, directory) from error
     if done.returncode not in accept:
         raise complaint(done.stderr, done.returncode)
     return done.stdout
@@ -159,7 +159,7 @@ class GitCatFile:
             try:
                 self._pipes = _open_pipes(["git", "cat-file", "--batch"], self._environment, self._directory)
             except OSError as error:
-                raise _not_started(error) from error
+                raise _not_started(error, self._directory) from error
         return self._pipes
 
     def _write(self, data: bytes, deadline: float) -> None:
@@ -235,9 +235,10 @@ class GitDied(Exception):  # noqa: N818 - an event between two functions here, t
         self.status = status
 
 
-def _not_started(error: OSError) -> ConfigError:
-    if isinstance(error, NotADirectoryError | FileNotFoundError) and error.filename != "git":
-        return ConfigError("directory-missing", f"the directory {error.filename} does not exist")
+def _not_started(error: OSError, directory: Path | None) -> ConfigError:
+    """Windows does not say in ``error.filename`` which of the two it did not find."""
+    if directory is not None and not directory.is_dir():
+        return ConfigError("directory-missing", f"the directory {directory} does not exist")
     words = (error.strerror or "error").lower()
     return ConfigError("git-missing", f"the program git cannot be run: {words}", hint="install git, or put it on PATH")
 

@@ -93,6 +93,9 @@ def let_others_load(platform: str) -> None:
             for module, gone, _ in GONE:
                 delattr(module, gone)
 
+    import sysconfig
+
+    sysconfig.get_config_vars()  # read once, from a file of the system below that is named for it
     sys.platform = platform
     builtins.__import__ = load_as_on
 
@@ -185,13 +188,24 @@ def refuse_descriptors(subprocess: Any) -> None:
     """As subprocess does on Windows, and a select that takes sockets alone."""
     import select
 
-    begin, wait = subprocess.Popen.__init__, select.select
+    begin, execute, keep = subprocess.Popen.__init__, subprocess.Popen._execute_child, subprocess.Popen._save_input
+    wait = select.select
 
     def popen(self: Any, *arguments: Any, **options: Any) -> None:
         if options.get("pass_fds") or options.get("preexec_fn"):
             raise ValueError("pass_fds and preexec_fn are not supported on Windows platforms")
         options.pop("creationflags", None)
         begin(self, *arguments, **options)
+
+    def start(self: Any, *arguments: Any) -> None:
+        try:
+            execute(self, *arguments)
+        except OSError as error:
+            error.filename = None  # CreateProcess says what is wrong, and not with which name
+            raise
+
+    def keep_text(self: Any, given: Any) -> None:
+        keep(self, given.replace("\n", "\r\n") if isinstance(given, str) else given)
 
     def select_sockets(*arguments: Any) -> Any:
         for one in (*arguments[0], *arguments[1], *arguments[2]):
@@ -201,6 +215,8 @@ def refuse_descriptors(subprocess: Any) -> None:
         return wait(*arguments)
 
     subprocess.Popen.__init__ = popen
+    subprocess.Popen._execute_child = start
+    subprocess.Popen._save_input = keep_text
     select.select = select_sockets
 
 

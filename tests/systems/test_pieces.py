@@ -83,6 +83,43 @@ def test_hooks_are_written_for_a_shell(home: Home) -> None:
 
 
 @windows
+def test_the_program_is_found_by_the_name_that_its_launcher_leaves(home: Home) -> None:
+    """The launcher's script takes .exe off sys.argv[0], and no file has that name."""
+    started = home.directory / "tools" / "gitsign-py.exe"
+    started.parent.mkdir()
+    script = home.program.read_text().replace(
+        "if __name__", "sys.argv[0] = sys.argv[0].removesuffix('.exe')\nif __name__"
+    )
+    started.write_text(script)
+    started.chmod(0o755)
+    home.run(started, "setup", "--yes")
+    assert home.git("config", "gpg.x509.program") == str(started)
+    home.run(started, "hooks", "install", "--local")
+    assert f"p={started};" in (home.repository / ".git" / "hooks" / "pre-push").read_text()
+
+
+@windows
+def test_the_program_is_found_among_the_scripts_when_they_do_not_lie_beside_python(home: Home) -> None:
+    code = (
+        "import sys, sysconfig; sys.executable = '/nowhere/python.exe'; sysconfig.get_path = lambda _: sys.argv[1]\n"
+        "from gitsign_py.host.ownprogram import installed_program; print(installed_program())"
+    )
+    scripts = home.directory / "Scripts"
+    assert home.run(sys.executable, "-c", code, scripts).stdout == "None\n"
+    scripts.mkdir()
+    (scripts / "gitsign-py.exe").write_bytes(home.program.read_bytes())
+    (scripts / "gitsign-py.exe").chmod(0o755)
+    assert home.run(sys.executable, "-c", code, scripts).stdout == f"{scripts / 'gitsign-py.exe'}\n"
+
+
+@windows
+def test_without_git_it_says_so_though_the_system_names_no_file(home: Home) -> None:
+    done = home.run(home.program, "config", PATH=str(home.directory))
+    assert done.returncode == 2
+    assert "the program git cannot be run" in done.stderr
+
+
+@windows
 def test_without_a_console_nobody_is_asked_and_no_file_is_made(home: Home) -> None:
     home.person_signs_in()
     home.git("config", "gitsign.tokenProvider", "device")

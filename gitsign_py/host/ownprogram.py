@@ -1,0 +1,33 @@
+"""The program itself as a file: what git, hooks and units are told to run."""
+
+import os
+import shutil
+import sys
+import sysconfig
+from pathlib import Path
+
+NAME = "gitsign-py"
+_ENDINGS = ("", ".exe") if sys.platform == "win32" else ("",)  # launchers take it off sys.argv[0]
+
+
+def installed_program() -> Path | None:
+    """The script that was installed with this package; absolute. None where it runs without being installed.
+
+    It lies beside Python, or where ``sysconfig`` says: on Windows outside of a virtual environment, in ``Scripts``.
+    """
+    folders = (str(Path(sys.executable).parent), sysconfig.get_path("scripts"))
+    found = (_program(Path(folder) / NAME) for folder in folders)
+    return next(filter(None, found), None)
+
+
+def own_program() -> Path | None:
+    """The file that started this process, the script that was installed with it, or the one on PATH; absolute."""
+    on_path = shutil.which(NAME)
+    return _program(Path(sys.argv[0])) or installed_program() or (Path(on_path).absolute() if on_path else None)
+
+
+def _program(path: Path) -> Path | None:
+    for candidate in (path.absolute().with_name(path.name + ending) for ending in _ENDINGS):
+        if candidate.suffix != ".py" and candidate.is_file() and os.access(candidate, os.X_OK):
+            return candidate
+    return None
