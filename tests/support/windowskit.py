@@ -6,8 +6,9 @@ The user's profile is Wine's own, so there is one user at a time; what the progr
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +23,38 @@ _PROFILE = ("AppData/Local/gitsign-py", "AppData/Roaming/gitsign-py", ".gitconfi
 def windows(path: Path | str) -> str:
     """The name of a file of this system as Windows programs know it: Wine shows ``/`` as drive Z."""
     return "Z:" + str(path).replace("/", "\\")
+
+
+class Said:
+    """What a program and its children say on a pipe until the program ends.
+
+    Not until the pipe does: Wine lets whatever goes on in the background keep its ends. Nor can it be a file, which
+    Python takes for an invalid handle there.
+    """
+
+    _END = b"\0end\0"
+
+    def __init__(self) -> None:
+        self._reader, self.writer = os.pipe()
+        self._data = bytearray()
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+
+    def _read(self) -> None:
+        while not self._data.endswith(self._END):
+            self._data += os.read(self._reader, 1 << 16)
+
+    def all(self) -> bytes:
+        """Everything up to now, as the program has ended."""
+        if self._thread.is_alive():
+            os.write(self.writer, self._END)
+            self._thread.join()
+        return bytes(self._data.removesuffix(self._END))
+
+    def close(self) -> None:
+        self.all()
+        os.close(self.writer)
+        os.close(self._reader)
 
 
 @dataclass(frozen=True)
@@ -59,10 +92,18 @@ class WindowsKit:
         self, *command: str | Path, cwd: Path, env: dict[str, str], stdin: bytes = b"", seconds: float = 60
     ) -> "subprocess.CompletedProcess[bytes]":
         """Run a program, found as Windows finds it; its files are handed over by names that Windows knows."""
-        words = [windows(word) if isinstance(word, Path) else word for word in command]
-        return subprocess.run(
-            ["wine", *words], cwd=cwd, env=env, input=stdin, capture_output=True, timeout=seconds, check=False
-        )
+        words = ["wine", *(windows(word) if isinstance(word, Path) else word for word in command)]
+        with closing(Said()) as out, closing(Said()) as errors:
+            process = subprocess.Popen(
+                words, cwd=cwd, env=env, stdin=subprocess.PIPE, stdout=out.writer, stderr=errors.writer
+            )
+            try:
+                process.communicate(stdin, timeout=seconds)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                raise AssertionError((words, out.all(), errors.all())) from None
+            return subprocess.CompletedProcess(words, process.returncode, out.all(), errors.all())
 
     @contextmanager
     def serving(self) -> Iterator[None]:
@@ -118,17 +159,17 @@ class WindowsUser:
         for key, value in (("gpg.format", "x509"), ("gpg.x509.program", windows(self.kit.program))):
             self.git("config", key, value)
 
-    def run(self, *command: str | Path, stdin: bytes = b"", **more: str) -> "subprocess.CompletedProcess[str]":
+    def run(self, *command: str | Path, stdin: str = "", **more: str) -> "subprocess.CompletedProcess[str]":
         """Run it in the repository. What it wrote is read as UTF-8, line ends as they are."""
-        done = self.kit.run(*command, cwd=self.repository, env={**self.variables, **more}, stdin=stdin)
+        done = self.kit.run(*command, cwd=self.repository, env={**self.variables, **more}, stdin=stdin.encode())
         return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
-    def git(self, *arguments: str | Path, stdin: bytes = b"", **more: str) -> str:
+    def git(self, *arguments: str | Path, stdin: str = "", **more: str) -> str:
         done = self.run("git.exe", *arguments, stdin=stdin, **more)
         assert done.returncode == 0, (arguments, done.stdout, done.stderr)
         return done.stdout.strip()
 
-    def tool(self, *arguments: str | Path, stdin: bytes = b"", **more: str) -> "subprocess.CompletedProcess[str]":
+    def tool(self, *arguments: str | Path, stdin: str = "", **more: str) -> "subprocess.CompletedProcess[str]":
         """Run gitsign-py. Whatever it was given: never a traceback, never a carriage return."""
         done = self.run("gitsign-py.exe", *arguments, stdin=stdin, **more)
         said = done.stdout + done.stderr
@@ -136,7 +177,7 @@ class WindowsUser:
         assert "\r" not in said, (arguments, said)
         return done
 
-    def gitsign(self, *arguments: str | Path, stdin: bytes = b"", **more: str) -> str:
+    def gitsign(self, *arguments: str | Path, stdin: str = "", **more: str) -> str:
         done = self.tool(*arguments, stdin=stdin, **more)
         assert done.returncode == 0, (arguments, done.stdout, done.stderr)
         return done.stdout
