@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -15,6 +16,16 @@ from tests.support.waiting import wait_until
 
 NEEDED = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 COMMIT = 'git commit -q --allow-empty -S -m signed; echo "status $?"'
+
+
+class Resident(Protocol):
+    """Somebody with a repository and an environment."""
+
+    directory: Path
+    variables: dict[str, str]
+
+    @property
+    def repository(self) -> Path: ...
 
 
 @dataclass
@@ -59,7 +70,7 @@ class Screen:
 
 
 @contextmanager
-def opened(home: Home) -> Iterator[Screen]:
+def opened(home: Resident) -> Iterator[Screen]:
     """A terminal whose shell runs in ``home``'s repository, until the end of the block."""
     screen = Screen(home.directory / "tmux.sock")
     shell = ["env", "-i", *(f"{name}={value}" for name, value in home.variables.items()), "PS1=$ ", "TERM=screen", "sh"]

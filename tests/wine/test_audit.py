@@ -34,7 +34,7 @@ def write_policy(user: WindowsUser) -> Path:
 
 
 def test_an_audit_by_two_processes_and_again_from_what_was_kept(user: WindowsUser) -> None:
-    for number in range(27):  # more than one process does alone
+    for number in range(25):  # more than one process does alone
         user.commit(str(number))
     user.git("commit", "-q", "--allow-empty", "-m", "unsigned")
     user.git("config", "gitsign.allowedSigner", f"{EMAIL} {user.stack.url}")
@@ -42,11 +42,11 @@ def test_an_audit_by_two_processes_and_again_from_what_was_kept(user: WindowsUse
         done = user.tool("audit", "--format", "json", "--jobs", "2")
         assert done.returncode == 1, done.stderr
         verdicts = [one["verdict"] for one in json.loads(done.stdout)["records"]]
-        assert sorted(verdicts) == ["unsigned", *["verified"] * 27]
+        assert sorted(verdicts) == ["unsigned", *["verified"] * 25]
     assert "cache" not in done.stderr  # of a cache that it could not use it would have warned
     done = user.tool("audit", "--policy", write_policy(user), "--format", "json", "--jobs", "2")
     judged = [one["verdict"] for one in json.loads(done.stdout)["records"]]
-    assert len(judged) == 28
+    assert len(judged) == 26
     for form in ("text", "sarif", "junit"):
         assert user.tool("audit", "--format", form, "--jobs", "1").returncode == 1
 
@@ -58,6 +58,14 @@ def test_a_policy_is_proposed_checked_and_explained(user: WindowsUser) -> None:
     assert user.tool("policy", "check", write_policy(user)).returncode == 0
 
 
+def push(user: WindowsUser, server: Path) -> "subprocess.CompletedProcess[str]":
+    """From here to a git for Windows: as a client that one would need the shell, which is not there."""
+    command = ["git", "push", "-q", "--receive-pack=wine git.exe receive-pack", str(server), "main"]
+    return subprocess.run(
+        command, cwd=user.repository, env=user.variables, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
 def test_a_hook_that_git_runs_accepts_and_refuses(user: WindowsUser) -> None:
     server = user.directory / "sérver.git"
     user.git("init", "-q", "--bare", "-b", "main", server)
@@ -65,17 +73,19 @@ def test_a_hook_that_git_runs_accepts_and_refuses(user: WindowsUser) -> None:
     (server / "hooks").mkdir(exist_ok=True)
     (server / "hooks" / "pre-receive").write_text(_HOOK)
     (server / "hooks" / "pre-receive").chmod(0o755)
-    user.git("remote", "add", "server", server)
     user.commit("one")
-    user.git("push", "-q", "server", "main")
+    done = push(user, server)
+    assert done.returncode == 0, done.stderr
     user.git("commit", "-q", "--allow-empty", "-m", "unsigned")
-    refused = user.run("git.exe", "push", "-q", "server", "main")
+    refused = push(user, server)
     assert refused.returncode == 1
     assert "is not accepted" in refused.stderr
     assert "unsigned" in refused.stderr
     user.git("-C", server, "config", "gitsign.hookTimeout", "0.01")
-    refused = user.run("git.exe", "push", "-q", "server", "main")
+    refused = push(user, server)
+    assert refused.returncode == 1
     assert "[hook-timeout]" in refused.stderr
+    assert "Traceback" not in refused.stderr
 
 
 def test_hooks_are_written_for_the_shell_that_comes_with_git(user: WindowsUser) -> None:
