@@ -19,11 +19,13 @@ identities = [{{ subject = "{email}", issuer = "{issuer}" }}]
 name = "all"
 allow = ["alice"]
 """
+_RECEIVE = "env -u GIT_EXEC_PATH wine git.exe receive-pack"  # which would lead that git to this system's programs
 # What git finds as an interpreter of a hook is on PATH here, unlike a shell.
 _HOOK = """#!/python
 import os, subprocess, sys
 os.environ["GITSIGN_HOOK_FOLDER"] = os.path.dirname(sys.argv[0])
-sys.exit(subprocess.call(["gitsign-py.exe", "hook", "pre-receive", *sys.argv[1:]]))
+command = ["gitsign-py.exe", "hook", "pre-receive", *sys.argv[1:]]
+sys.exit(subprocess.call(command, stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr))
 """
 
 
@@ -60,7 +62,7 @@ def test_a_policy_is_proposed_checked_and_explained(user: WindowsUser) -> None:
 
 def push(user: WindowsUser, server: Path) -> "subprocess.CompletedProcess[str]":
     """From here to a git for Windows: as a client that one would need the shell, which is not there."""
-    command = ["git", "push", "-q", "--receive-pack=wine git.exe receive-pack", str(server), "main"]
+    command = ["git", "push", "-q", f"--receive-pack={_RECEIVE}", str(server), "main"]
     return subprocess.run(
         command, cwd=user.repository, env=user.variables, capture_output=True, text=True, timeout=120, check=False
     )
