@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "debug": ("debug", "look at the identity token that would be used"),
     "version": ("version", "print the version and the configuration"),
 }
+_EINVAL = 22
 _OWN_OPTIONS = {"--help": "help", "-h": "help", "help": "help"}
 
 
@@ -62,8 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
         status = _run(given)
         sys.stdout.flush()
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output went away: nothing left to say, and nobody to say it to
-        return 141
+        return _unread()
     except KeyboardInterrupt:
         _complain("interrupted")
         return 130
@@ -71,6 +71,8 @@ def main(arguments: list[str] | None = None) -> int:
         _complain(line_of(error))
         return exit_status(error)
     except Exception as error:  # noqa: BLE001 - the last line of defence: never a traceback
+        if _is_unread(error):
+            return _unread()
         return _unwritable(error) if isinstance(error, OSError) and _is_full(error) else _internal(error)
     return status
 
@@ -150,6 +152,23 @@ def _is_full(error: OSError) -> bool:
     return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
+def _is_unread(error: Exception) -> bool:
+    """EINVAL is what Windows says of a pipe that nobody reads; what is still buffered for it fails once more."""
+    if sys.platform != "win32" or not isinstance(error, OSError) or error.errno != _EINVAL:
+        return False
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return True
+    return False
+
+
+def _unread() -> int:
+    """The reader of our output went away: nothing left to say, and nobody to say it to."""
+    sys.stderr.close()
+    return 141
+
+
 def _unwritable(error: OSError) -> int:
     """A full disk is no error of ours. What is buffered for it would fail once more at the program's end."""
     try:
@@ -166,7 +185,9 @@ def _internal(error: Exception) -> int:
     where = ""
     trace = error.__traceback__
     while trace is not None:
-        where = f"{trace.tb_frame.f_code.co_filename.rpartition('gitsign_py/')[2]}:{trace.tb_lineno}"
+        where = (
+            f"{trace.tb_frame.f_code.co_filename.replace(os.sep, '/').rpartition('gitsign_py/')[2]}:{trace.tb_lineno}"
+        )
         trace = trace.tb_next
     _complain(
         printable(

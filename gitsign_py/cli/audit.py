@@ -18,6 +18,7 @@ from gitsign_py.cli import auditing, wiring, write_utf8
 from gitsign_py.cli.policysource import as_config_error, configured_policy, load_policy
 from gitsign_py.core.frozen import replace
 from gitsign_py.errors import ConfigError, PolicyError, UsageError
+from gitsign_py.host.privatefile import put_in_place
 from gitsign_py.host.progress import counted
 from gitsign_py.host.repository import GitRepository
 from gitsign_py.policy.history import closing_policy
@@ -271,7 +272,7 @@ def _output(name: str | None) -> Iterator[TextIO]:
             with open(number, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
                 yield file
             Path(fresh).chmod(0o666 & ~_umask())
-            Path(fresh).replace(path)
+            put_in_place(Path(fresh), path)
         finally:
             Path(fresh).unlink(missing_ok=True)
     except OSError as error:

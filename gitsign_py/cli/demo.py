@@ -12,7 +12,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from gitsign_py.cli.stack import environment as stack_environment
@@ -22,6 +23,7 @@ from gitsign_py.localstack.process import StackInfo, start_detached, stop
 
 EMAIL = "alice@example.com"
 _TIMEOUT = 60
+_PREFIX = "gitsign-py-demo-"
 
 
 class _FailedError(GitsignError):
@@ -125,20 +127,27 @@ def run(arguments: list[str]) -> int:
     if shutil.which("git") is None:
         raise ConfigError("git-missing", "the program git cannot be found", hint="install git, or put it on PATH")
     started = time.monotonic()
-    directory = Path(tempfile.mkdtemp(prefix="gitsign-py-demo-"))
-    try:
+    with _scratch(keep=options.keep) as directory:
         info = start_detached(directory / "sigstore", ["--port", "0"])
         try:
             Demo(directory, info).run()
         finally:
             stop(directory / "sigstore")
-    finally:
-        if options.keep:
-            print(f"\nkept: {directory}")
-        else:
-            shutil.rmtree(directory, ignore_errors=True)
     print(f"\nEvery step did what it should ({time.monotonic() - started:.1f} s).")
     return 0
+
+
+@contextmanager
+def _scratch(*, keep: bool) -> Iterator[Path]:
+    if keep:
+        directory = tempfile.mkdtemp(prefix=_PREFIX)
+        try:
+            yield Path(directory)
+        finally:
+            print(f"\nkept: {directory}")
+    else:  # it makes read-only files writable first, as git's objects are: Windows would keep them
+        with tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as directory:
+            yield Path(directory)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,6 +12,7 @@ from gitsign_py.cli import printable, wiring
 from gitsign_py.cli.hook import CHAINED, HOOKS
 from gitsign_py.errors import ConfigError, UsageError
 from gitsign_py.host.ownprogram import NAME, own_program
+from gitsign_py.host.privatefile import put_in_place
 
 SERVER = ("pre-receive",)
 LOCAL = ("pre-push", "post-merge", "post-rewrite")
@@ -169,7 +170,7 @@ def _write(path: Path, text: str) -> None:
     fresh = path.with_name(f".{path.name}.new")
     fresh.write_text(text, encoding="utf-8", newline="\n")  # a shell reads it, on Windows too
     fresh.chmod(fresh.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
-    fresh.replace(path)
+    put_in_place(fresh, path)
 
 
 def _own_program() -> str:

@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 from gitsign_py.core.encoding import load_json
 from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import FormatError, PolicyError
-from gitsign_py.host.privatefile import write_whole
+from gitsign_py.host.privatefile import read_whole, write_whole
 
 FILE_NAME = "consent.json"
 _MAX_BYTES = 1 << 20
@@ -78,7 +78,7 @@ class ConsentBook:
     def _read(self) -> dict[str, list[object]]:
         empty: dict[str, list[object]] = {"announced": [], "allowed": []}
         try:
-            value = load_json(self.path.read_bytes(), max_bytes=_MAX_BYTES)
+            value = load_json(read_whole(self.path), max_bytes=_MAX_BYTES)
         except (OSError, FormatError):
             return empty
         if not isinstance(value, dict):

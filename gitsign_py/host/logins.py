@@ -13,7 +13,7 @@ from gitsign_py.core.encoding import load_json
 from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import FormatError, ServiceError
 from gitsign_py.host.filelock import hold
-from gitsign_py.host.privatefile import write_whole
+from gitsign_py.host.privatefile import read_whole, write_whole
 from gitsign_py.ports import SecretStore
 
 FILE_NAME = "logins.json"
@@ -51,7 +51,7 @@ class LoginBook:
     def all(self) -> tuple[LoginRecord, ...]:
         """Return every record."""
         try:
-            value = load_json(self.path.read_bytes(), max_bytes=_MAX_BYTES)
+            value = load_json(read_whole(self.path), max_bytes=_MAX_BYTES)
         except (OSError, FormatError):
             return ()
         return tuple(record for record in map(_record, value) if record) if isinstance(value, list) else ()

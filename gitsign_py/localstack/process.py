@@ -19,7 +19,7 @@ from typing import Any
 from gitsign_py.errors import ConfigError, ServiceError
 from gitsign_py.host.background import let_go, start_in_background
 from gitsign_py.host.filelock import hold, is_held
-from gitsign_py.host.privatefile import open_private
+from gitsign_py.host.privatefile import open_private, read_whole
 from gitsign_py.localstack.directory import LOCK, LOG, prepare_directory
 
 INFO = "stack.json"
@@ -100,7 +100,7 @@ def is_locked(directory: Path) -> bool:
 def read_info(directory: Path) -> StackInfo | None:
     """What stack.json says, whether the stack runs or not; None without a readable one."""
     try:
-        value = json.loads((directory / INFO).read_bytes())
+        value = json.loads(read_whole(directory / INFO))
         return StackInfo(
             str(value["url"]), int(value["port"]), int(value["pid"]), directory, str(value["started"]), value["files"]
         )

@@ -150,6 +150,7 @@ def become_windows(name: str) -> None:
     subprocess.Popen.kill = lambda self: self.send_signal(number)  # type: ignore[method-assign]
     os.umask(0)
     os.mkdir = lambda path, mode=0o777, **more: mkdir(path, 0o777, **more)
+    keep_read_only_files()
     os.chmod = lambda path, mode, **more: chmod(path, mode | 0o777, **more)
     refuse_descriptors(subprocess)
     setattr(os, "execve", lambda path, words, env: subprocess.Popen([path, *words[1:]], env=env) and os._exit(0))  # noqa: B010
@@ -163,6 +164,19 @@ def become_windows(name: str) -> None:
         setattr(signal, "SIGBREAK", signal.SIGTERM)  # noqa: B010 - a name that this system does not have
         setattr(ctypes, "windll", types.SimpleNamespace(kernel32=kernel))  # noqa: B010
     let_others_load("win32" if name == "windows" else sys.platform)
+
+
+def keep_read_only_files() -> None:
+    """DeleteFile refuses a file that nobody may write to."""
+    unlink = os.unlink
+
+    def delete(path: Any, *, dir_fd: int | None = None) -> None:
+        facts = os.lstat(path, dir_fd=dir_fd)
+        if stat.S_ISREG(facts.st_mode) and not facts.st_mode & stat.S_IWUSR:
+            raise PermissionError(13, "Access is denied", path)
+        unlink(path, dir_fd=dir_fd)
+
+    os.unlink = os.remove = delete
 
 
 def write_text_as_windows() -> None:

@@ -224,4 +224,7 @@ def test_a_stack_in_the_background_is_alone_and_ends_when_asked(home: Home) -> N
 
 @pytest.mark.parametrize("system", ["windows"], indirect=True)
 def test_the_demo(home: Home) -> None:
-    assert "Every step did what it should" in home.gitsign("demo")
+    scratch = home.directory / "scratch"
+    scratch.mkdir()
+    assert "Every step did what it should" in home.gitsign("demo", TMPDIR=str(scratch))
+    assert list(scratch.iterdir()) == []

@@ -130,6 +130,59 @@ def test_without_a_console_nobody_is_asked_and_no_file_is_made(home: Home) -> No
     assert not list(home.repository.glob("CON*"))
 
 
+_UNREAD = """
+import io, sys
+from gitsign_py.cli import main
+class Pipe(io.RawIOBase):
+    def writable(self):
+        return True
+    def write(self, data):
+        raise OSError(22, "Invalid argument")
+sys.stdout = io.TextIOWrapper(io.BufferedWriter(Pipe()), encoding="utf-8")
+status, sys.stdout = main(sys.argv[1:]), sys.__stdout__
+print(status)
+"""
+
+
+@windows
+def test_who_stops_reading_our_output_gets_no_complaint(home: Home) -> None:
+    done = home.run(sys.executable, "-c", _UNREAD, "--help")
+    assert done.stdout == "141\n", done.stderr
+    assert done.stderr == ""
+    done = home.run(sys.executable, "-c", _UNREAD.replace("raise OSError(22", "raise OSError(5"), "--help")
+    assert "cannot write" in done.stderr
+
+
+_REFUSED = """
+import os, sys, time
+from pathlib import Path
+from gitsign_py.host.privatefile import read_whole, write_whole
+def refusing(action, until):
+    def refused(*words):
+        if time.monotonic() < until:
+            raise PermissionError(13, "Access is denied")
+        return action(*words)
+    return refused
+soon, path = time.monotonic() + 0.1, Path(sys.argv[1])
+os.replace, Path.read_bytes = refusing(os.replace, soon), refusing(Path.read_bytes, soon + 0.1)
+write_whole(path, b"one")
+print(read_whole(path))
+os.replace = refusing(os.replace, soon + 60)
+try:
+    write_whole(path, b"two")
+except PermissionError:
+    print(sorted(os.listdir(path.parent)), path.read_bytes())
+"""
+
+
+@windows
+def test_a_file_that_is_open_elsewhere_is_waited_for(home: Home) -> None:
+    """Windows neither replaces it nor opens it in that moment; after two seconds it is an error, and no draft stays."""
+    (home.directory / "state").mkdir()
+    done = home.run(sys.executable, "-c", _REFUSED, home.directory / "state" / "file")
+    assert done.stdout == "b'one'\n['file'] b'one'\n", done.stderr
+
+
 _CONSOLE = """
 import os, sys, types
 typed = [True, True]
