@@ -1,6 +1,7 @@
 """set-up, settings, doctor, a local stack, the demo, and what is wrong, with the programs for Windows."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -76,7 +77,43 @@ def test_a_stack_in_the_background(user: WindowsUser) -> None:
 
 
 def test_the_demo(user: WindowsUser) -> None:
-    assert "Every step did what it should" in user.gitsign("demo")
+    assert "Every step did what it should" in user.gitsign("demo", TMPDIR=windows(user.directory))
+    assert list(user.directory.glob("gitsign-py-demo-*")) == []
+
+
+_UNREAD = """
+import subprocess
+process = subprocess.Popen(["gitsign-py.exe", "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+process.stdout.close()
+print(process.wait(), process.stderr.read())
+"""
+
+
+def test_who_stops_reading_gets_no_complaint(user: WindowsUser) -> None:
+    done = user.run("python.exe", "-c", _UNREAD)
+    assert done.stdout.split() == ["141", "b''"], done.stdout
+
+
+_SHARED = """
+import sys, time
+from pathlib import Path
+from gitsign_py.host.privatefile import read_whole, write_whole
+path, end, read = Path(sys.argv[1]), time.monotonic() + 3, set()
+write_whole(path, b"x" * 5000)
+print("there", flush=True)
+while time.monotonic() < end:
+    write_whole(path, b"x" * 5000) if sys.argv[2] == "write" else read.add(len(read_whole(path)))
+print(sorted(read))
+"""
+
+
+def test_a_file_is_replaced_while_others_read_it(user: WindowsUser) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        words = (user.directory / "state", "write"), (user.directory / "state", "read")
+        writer, reader = pool.map(lambda more: user.run("python.exe", "-c", _SHARED, *more), words)
+    assert writer.stdout.split() == ["there", "[]"], writer.stderr
+    assert reader.stdout.split() == ["there", "[5000]"], reader.stderr
+    assert [path.name for path in user.directory.glob("*state*")] == ["state"]
 
 
 WRONG = [
