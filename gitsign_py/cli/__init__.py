@@ -165,6 +165,9 @@ def _is_unread(error: Exception) -> bool:
 
 def _unread() -> int:
     """The reader of our output went away: nothing left to say, and nobody to say it to."""
+    os.dup2(
+        os.open(os.devnull, os.O_WRONLY), 1
+    )  # for what is buffered: Python's own end would fail over it, status 120
     sys.stderr.close()
     return 141
 

@@ -262,7 +262,9 @@ def _log(settings: wiring.Settings, record: Record) -> None:
     path = settings.config.log_path
     if path is None:
         return
-    line = {"at": wiring.now().isoformat(), "pusher": os.environ.get("GL_USERNAME") or os.environ.get("USER", "")}
+    names = ("GL_USERNAME", "USER", "USERNAME")  # the last on Windows
+    pusher = next(filter(None, map(os.environ.get, names)), "")
+    line = {"at": wiring.now().isoformat(), "pusher": pusher}
     try:
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({**line, **as_object(record)}) + "\n")

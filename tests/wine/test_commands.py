@@ -77,8 +77,10 @@ def test_a_stack_in_the_background(user: WindowsUser) -> None:
 
 
 def test_the_demo(user: WindowsUser) -> None:
-    assert "Every step did what it should" in user.gitsign("demo", TMPDIR=windows(user.directory))
-    assert list(user.directory.glob("gitsign-py-demo-*")) == []
+    scratch = user.kit.profile / "Temp"
+    before = set(scratch.iterdir())
+    assert "Every step did what it should" in user.gitsign("demo")
+    assert set(scratch.iterdir()) == before
 
 
 _UNREAD = """
