@@ -135,14 +135,14 @@ def stand_still_in_the_hook(home: Home) -> None:
 def test_a_hook_accepts_what_the_policy_allows_refuses_the_rest_and_is_in_time(home: Home) -> None:
     prepare_server(home, 60)
     home.commit("one")
-    home.git("-C", str(home.directory / "server.git"), "config", "gitsign.logPath", str(home.directory / "pushes"))
-    home.git("push", "-q", "server", "main", USER="", USERNAME="Zoë")
-    assert json.loads((home.directory / "pushes").read_text("utf-8"))["pusher"] == "Zoë"
+    home.git("push", "-q", "server", "main")
     home.git("commit", "-q", "--allow-empty", "-m", "unsigned")
-    refused = home.run("git", "push", "-q", "server", "main")
+    home.git("-C", str(home.directory / "server.git"), "config", "gitsign.logPath", str(home.directory / "refused"))
+    refused = home.run("git", "push", "-q", "server", "main", USER="", USERNAME="Zoë")
     assert refused.returncode == 1
     assert "is not accepted" in refused.stderr
     assert "unsigned" in refused.stderr
+    assert json.loads((home.directory / "refused").read_text("utf-8"))["pusher"] == "Zoë"
     stand_still_in_the_hook(home)
     began = time.monotonic()
     refused = home.run("git", "push", "-q", "server", "main")

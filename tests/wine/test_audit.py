@@ -76,15 +76,15 @@ def test_a_hook_that_git_runs_accepts_and_refuses(user: WindowsUser) -> None:
     (server / "hooks" / "pre-receive").write_text(_HOOK)
     (server / "hooks" / "pre-receive").chmod(0o755)
     user.commit("one")
-    user.git("-C", server, "config", "gitsign.logPath", windows(user.directory / "pushes"))
     done = push(user, server)
     assert done.returncode == 0, done.stderr
-    assert json.loads((user.directory / "pushes").read_text("utf-8"))["pusher"] == user.kit.profile.name
     user.git("commit", "-q", "--allow-empty", "-m", "unsigned")
+    user.git("-C", server, "config", "gitsign.logPath", windows(user.directory / "refused"))
     refused = push(user, server)
     assert refused.returncode == 1
     assert "is not accepted" in refused.stderr
     assert "unsigned" in refused.stderr
+    assert json.loads((user.directory / "refused").read_text("utf-8"))["pusher"] == user.kit.profile.name
     user.git("-C", server, "config", "gitsign.hookTimeout", "0.01")
     refused = push(user, server)
     assert refused.returncode == 1
