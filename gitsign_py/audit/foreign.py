@@ -7,7 +7,6 @@ no gpg.ssh.revocationFile. OpenPGP keys must be in the keyring of whoever runs t
 """
 
 import re
-import shutil
 import subprocess
 import tempfile
 from collections import defaultdict
@@ -20,6 +19,7 @@ from gitsign_py.audit.walk import Git
 from gitsign_py.core.foreignsig import openpgp_fingerprint, ssh_public_key
 from gitsign_py.errors import UncheckedError
 from gitsign_py.host.gitprogram import git_environment
+from gitsign_py.host.programs import find_program
 from gitsign_py.policy.facts import SignatureFacts, SignatureForm, SignatureStatus
 
 TIMEOUT = 600.0
@@ -76,7 +76,7 @@ def _signature(item: Scanned) -> bytes:
 
 def _is_there(git: Git, program: str) -> bool:
     """Keep git from reading a missing ssh-keygen as a bad signature (gpg-interface.c)."""
-    return shutil.which(program, path=git.environment.get("PATH")) is not None
+    return find_program(program, path=git.environment.get("PATH")) is not None
 
 
 def _no_program(item: Scanned) -> SignatureFacts:

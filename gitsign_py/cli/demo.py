@@ -7,7 +7,6 @@ status is 0 only when every step did what it should, the refusal at the end incl
 import argparse
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 from gitsign_py.cli.stack import environment as stack_environment
 from gitsign_py.errors import ConfigError, GitsignError
 from gitsign_py.host.ownprogram import installed_program
+from gitsign_py.host.programs import find_program
 from gitsign_py.localstack.process import StackInfo, start_detached, stop
 
 EMAIL = "alice@example.com"
@@ -124,7 +124,7 @@ class Demo:
 def run(arguments: list[str]) -> int:
     """Run ``gitsign-py demo``."""
     options = _parser().parse_args(arguments)
-    if shutil.which("git") is None:
+    if find_program("git") is None:
         raise ConfigError("git-missing", "the program git cannot be found", hint="install git, or put it on PATH")
     started = time.monotonic()
     with _scratch(keep=options.keep) as directory:

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from gitsign_py.host.gitprogram import run_git
 from gitsign_py.host.gitsetup import Change, ConfigFile, Scope
 from gitsign_py.host.instances import Instance, find_instance, write_files
 from gitsign_py.host.ownprogram import NAME, own_program
+from gitsign_py.host.programs import find_program
 from gitsign_py.host.settings import SETTINGS
 from gitsign_py.host.terminal import open_terminal
 
@@ -140,7 +140,7 @@ def program(given: str | None) -> str:
     Raises ConfigError ``program-unknown``, UsageError ``program-missing``.
     """
     if given is not None:
-        found = shutil.which(given)
+        found = find_program(given)
         if found is None:
             raise UsageError("program-missing", f"{given} is not a program that can be run")
         return given if Path(given).name == given else str(Path(given).absolute())
@@ -151,7 +151,7 @@ def program(given: str | None) -> str:
             f"the program {NAME} was not found, neither beside this Python nor on PATH",
             hint=f"install the package, or give --program /path/to/{NAME}",
         )
-    on_path = shutil.which(NAME)
+    on_path = find_program(NAME)
     return NAME if on_path is not None and Path(on_path).resolve() == own.resolve() else str(own)
 
 

@@ -5,7 +5,6 @@ Every check gives one finding and never raises; nothing is changed and nothing i
 
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -23,6 +22,7 @@ from gitsign_py.host.keystore import KeyringStore
 from gitsign_py.host.logins import FILE_NAME as LOGINS
 from gitsign_py.host.logins import LoginBook
 from gitsign_py.host.paths import APPLICATION, private_directory
+from gitsign_py.host.programs import find_program
 
 Outcome = Literal["ok", "warn", "fail", "skip"]
 OLDEST_GIT = (2, 19)  # the first with gpg.format x509 (git's RelNotes/2.19.0)
@@ -65,7 +65,7 @@ def check_git(environment: Mapping[str, str]) -> Finding:
     version = (int(match[1]), int(match[2]))
     if version < OLDEST_GIT:
         return Finding("git", "fail", f"{text} knows no gpg.format x509", "install git 2.19 or newer")
-    return Finding("git", "ok", text, facts={"path": shutil.which("git", path=environment.get("PATH")) or ""})
+    return Finding("git", "ok", text, facts={"path": find_program("git", path=environment.get("PATH")) or ""})
 
 
 def check_settings(environment: Mapping[str, str], gitconfig: GitConfig) -> Finding:
@@ -136,7 +136,7 @@ def check_gnupg(gitconfig: GitConfig, environment: Mapping[str, str]) -> Finding
 
 
 def _which(command: str, environment: Mapping[str, str]) -> str | None:
-    return shutil.which(os.path.expanduser(command), path=environment.get("PATH"))  # noqa: PTH111 - a name may have no path
+    return find_program(os.path.expanduser(command), path=environment.get("PATH"))  # noqa: PTH111 - a name may have no path
 
 
 def _version_of(path: str, environment: Mapping[str, str]) -> str:

@@ -1,10 +1,11 @@
 """The program itself as a file: what git, hooks and units are told to run."""
 
 import os
-import shutil
 import sys
 import sysconfig
 from pathlib import Path
+
+from gitsign_py.host.programs import find_program
 
 NAME = "gitsign-py"
 _ENDINGS = ("", ".exe") if sys.platform == "win32" else ("",)  # launchers take it off sys.argv[0]
@@ -22,7 +23,7 @@ def installed_program() -> Path | None:
 
 def own_program() -> Path | None:
     """The file that started this process, the script that was installed with it, or the one on PATH; absolute."""
-    on_path = shutil.which(NAME)
+    on_path = find_program(NAME)
     return _program(Path(sys.argv[0])) or installed_program() or (Path(on_path).absolute() if on_path else None)
 
 

@@ -45,6 +45,18 @@ def test_programs_are_looked_for_on_path_alone(home: Home) -> None:
 
 
 @windows
+def test_doctor_runs_no_program_of_the_repository(home: Home) -> None:
+    """Before Python 3.12 shutil.which finds what lies in the working directory first."""
+    programs = home.directory / "programs"
+    programs.mkdir()
+    for folder in (home.repository, programs):
+        (folder / "gpg").write_text(f'#!/bin/sh\necho "{folder}" >> {home.directory / "ran"}\necho gpg\n')
+        (folder / "gpg").chmod(0o755)
+    home.run(home.program, "doctor", "--offline", PATH=f".:{programs}:{home.variables['PATH']}")
+    assert (home.directory / "ran").read_text() == f"{programs}\n"
+
+
+@windows
 def test_the_real_gpg_is_waited_for_since_nothing_can_become_it(home: Home) -> None:
     """An exec of Windows ends the caller at once, and git would go on before gpg has said a word."""
     programs = home.directory / "programs"
