@@ -34,7 +34,7 @@ def test_it_starts_by_itself_signs_verifies_and_ends(user: WindowsUser) -> None:
         time.sleep(0.05)
     assert user.tool("agent", "status").returncode == 3
     user.commit("with a new one")
-    assert len(log(user)) <= 1
+    assert user.agent.exists()
 
 
 def test_six_clients_at_once_start_one_agent(user: WindowsUser) -> None:

@@ -13,7 +13,6 @@ def settings(user: WindowsUser) -> str:
 
 
 def test_setup_names_this_program_wherever_it_lies_and_is_undone(user: WindowsUser) -> None:
-    before = settings(user)
     user.git("config", "--unset", "gpg.x509.program")
     without = settings(user)
     # By its whole path, and not on PATH: as somebody does whose Scripts folder is on nobody's PATH.
@@ -22,10 +21,9 @@ def test_setup_names_this_program_wherever_it_lies_and_is_undone(user: WindowsUs
     assert done.returncode == 0, done.stderr
     assert user.git("config", "gpg.x509.program") == windows(user.kit.program)
     user.git("commit", "-q", "--allow-empty", "-m", "signed without being asked")
-    assert user.git("log", "-1", "--format=%G?") in ("U", "G")
+    assert user.git("log", "-1", "--format=%G?") == "U"  # good, by nobody in particular
     user.gitsign("setup", "--undo", "--yes")
     assert settings(user) == without
-    assert without in before or without != before
     user.gitsign("setup", "--yes")
     assert user.git("config", "gpg.x509.program") == "gitsign-py"  # PATH leads to it
 
@@ -53,7 +51,6 @@ def test_config_and_doctor(user: WindowsUser) -> None:
     assert outcomes["settings"]["outcome"] == "ok"
     assert "Windows" in outcomes["keyring"]["message"] or "WinVault" in outcomes["keyring"]["message"]
     assert [one for one in outcomes.values() if one["outcome"] == "fail"] == []
-    assert user.tool("doctor").returncode in (0, 1)
 
 
 def test_a_stack_in_the_background(user: WindowsUser) -> None:
