@@ -8,7 +8,7 @@ def notices(repository: GitRepository) -> tuple[str, ...]:
     found = []
     if repository.is_shallow:
         found.append("shallow clone: the history is cut off, and what lies beyond was not seen")
-    if repository.run(["config", "--get-regexp", r"^remote\..*\.(promisor|partialclonefilter)$"], accept=(0, 1)):
+    if repository.is_partial:
         found.append("partial clone: objects may be missing; nothing is fetched, and what needs them is unchecked")
     replaced = repository.run(["for-each-ref", "--count=1", "--format=%(refname)", "refs/replace/"]).strip()
     if replaced:

@@ -30,11 +30,7 @@ def run(arguments: list[str]) -> int:
 
         return print_gpg_version()
     if command.operation == "sign":
-        try:
-            return _sign(command)
-        except KeyboardInterrupt:
-            _tell(b"gitsign-py: interrupted, nothing was signed")
-            raise
+        return _sign(command)
     if command.operation == "verify" and len(command.operands) == 2:
         return _verify(command, arguments)
     return hand_over(arguments, command)
@@ -47,8 +43,12 @@ def _sign(command: GpgCommand) -> int:
     payload = _read_file(command.operands[0] if command.operands else "-", MAX_PAYLOAD)
     from gitsign_py.host.foreground import OwnForeground
 
-    with OwnForeground():
-        reply = _signed(payload, command.options.get("local-user", ""), command.options.get("token"))
+    foreground = OwnForeground()
+    try:
+        with foreground:
+            reply = _signed(payload, command.options.get("local-user", ""), command.options.get("token"))
+    except KeyboardInterrupt:
+        return _interrupted(git_lives=foreground.taken)
     if text := reply.get("text"):
         _tell(text)
     signature = reply["signature"]
@@ -60,6 +60,17 @@ def _sign(command: GpgCommand) -> int:
     if status is not None:
         _write(status, reply["status_lines"])
     return 0
+
+
+def _interrupted(*, git_lives: bool) -> int:
+    """Say so once: to git, where it lives on and shows our stderr, else past git."""
+    from gitsign_py.host.gitstderr import is_shown
+
+    line = b"gitsign-py: interrupted, nothing was signed"
+    if not (is_shown(os.environ) if git_lives else os.isatty(2)):
+        _tell(line)
+    _write(2, line + b"\n")
+    return 130
 
 
 def _signed(payload: bytes, signer: str, token: str | None) -> "Mapping[str, bytes]":

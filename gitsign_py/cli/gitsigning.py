@@ -4,6 +4,7 @@ Errors go where a person sees them. git 2.39 swallows the stderr of its signing 
 the log file a message goes to the stderr of git itself when there is no terminal (a CI job, an editor's console).
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from gitsign_py.errors import (
     UsageError,
     VerificationError,
 )
-from gitsign_py.host.gitstderr import tell_git
+from gitsign_py.host.gitstderr import is_shown, tell_git
 from gitsign_py.host.terminal import Terminal, open_terminal
 from gitsign_py.signing import SigningResult, sign_payload
 
@@ -141,11 +142,13 @@ def summary(result: SigningResult) -> str:
 
 
 def _tell_failure(text: str, terminal: Terminal | None) -> None:
-    """The dispatcher writes the line to stderr; here it goes where git does not swallow it."""
+    """The dispatcher writes the line to stderr; where git swallows that, it goes past git. Once, wherever it goes."""
     line = f"gitsign-py: {text}"
-    if terminal is not None and terminal.attached:
-        terminal.show(line)
-        return
     if terminal is not None:
         terminal.log(line)
-    tell_git(line)
+    if is_shown(os.environ):
+        return
+    if terminal is not None and terminal.attached:
+        terminal.write(line)
+    else:
+        tell_git(line)

@@ -4,7 +4,6 @@ Every check gives one finding and never raises; nothing is changed and nothing i
 """
 
 import os
-import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ from gitsign_py.errors import Fact, GitsignError, ServiceError, UncheckedError
 from gitsign_py.host.browser import can_open
 from gitsign_py.host.config import Config, resolve_settings, unknown_names
 from gitsign_py.host.gitconfig import GitConfig
-from gitsign_py.host.gitprogram import run_git
+from gitsign_py.host.gitprogram import git_version, run_git
 from gitsign_py.host.keystore import KeyringStore
 from gitsign_py.host.logins import FILE_NAME as LOGINS
 from gitsign_py.host.logins import LoginBook
@@ -28,7 +27,6 @@ Outcome = Literal["ok", "warn", "fail", "skip"]
 OLDEST_GIT = (2, 19)  # the first with gpg.format x509 (git's RelNotes/2.19.0)
 SETUP = "run gitsign-py setup"
 _RUN_SECONDS = 15.0
-_VERSION = re.compile(r"git version ([0-9]+)\.([0-9]+)")
 
 
 @frozen
@@ -58,11 +56,9 @@ def failure(name: str, error: GitsignError) -> Finding:
 
 def check_git(environment: Mapping[str, str]) -> Finding:
     """Is git there, and new enough?"""
-    text = run_git(["version"], environment=environment).decode("utf-8", "replace").strip()
-    match = _VERSION.match(text)
-    if match is None:
+    text, version = git_version(environment)
+    if version is None:
         return Finding("git", "warn", f"git says {text[:80]!r}, which names no version", "install git itself")
-    version = (int(match[1]), int(match[2]))
     if version < OLDEST_GIT:
         return Finding("git", "fail", f"{text} knows no gpg.format x509", "install git 2.19 or newer")
     return Finding("git", "ok", text, facts={"path": find_program("git", path=environment.get("PATH")) or ""})

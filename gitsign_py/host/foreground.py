@@ -29,6 +29,8 @@ class OwnForeground:
     def __init__(self) -> None:
         self._terminal: int | None = None
         self._group = 0
+        self.taken = False
+        """Whether it was: Ctrl-C then came to this process alone, and git lives on."""
 
     def __enter__(self) -> None:
         """Take the terminal. Never an error: where that is not possible, everything stays as it is."""
@@ -42,6 +44,7 @@ class OwnForeground:
         if not (_in_foreground(self._terminal, self._group) and _led_by_git(self._group) and _take(self._terminal)):
             self._close()
             return
+        self.taken = True
         # Ctrl-Z would stop us alone: git would wait for ever, and the shell would not know.
         self._before = _signal.signal(_signal.SIGTSTP, _stay)
 

@@ -6,6 +6,7 @@ from a promisor remote either, so reading objects never touches the network.
 """
 
 import os
+import re
 import select
 import subprocess
 import sys
@@ -19,10 +20,12 @@ from gitsign_py.errors import ConfigError, GitsignError, UncheckedError, UsageEr
 if TYPE_CHECKING:
     from gitsign_py.host.pipedprogram import PipedProgram
 
+_VERSION = re.compile(r"git version ([0-9]+)\.([0-9]+)")
 TIMEOUT = 60.0
 """Seconds that one answer of git may take."""
 
-# What git says when it would fetch an object: promisor-remote.c (2.39, then since GIT_NO_LAZY_FETCH).
+# What git says when it would fetch an object: promisor-remote.c (2.39, then since GIT_NO_LAZY_FETCH). Since then
+# cat-file says "missing" of it, and goes on.
 _PARTIAL = (b"from promisor remote", b"lazy fetching disabled")
 
 # git(1), environment variables; the graft file is one that cannot exist, which git passes over without a word.
@@ -82,11 +85,7 @@ def complaint(stderr: bytes, status: int) -> GitsignError:
     """
     words = first_words(stderr) or f"exit status {status}"
     if any(sign in stderr for sign in _PARTIAL):
-        return UncheckedError(
-            "object-missing",
-            "an object is not in this partial clone, and nothing is fetched while judging",
-            hint="fetch the rest first: git fetch --refetch --no-filter",
-        )
+        return not_fetched("an object")
     if "not a git repository" in words:
         return UsageError(
             "repository-missing",
@@ -100,6 +99,22 @@ def complaint(stderr: bytes, status: int) -> GitsignError:
             hint="if you do, run git config --global --add safe.directory DIRECTORY",
         )
     return UncheckedError("git-failed", f"git failed: {words}", facts={"status": status})
+
+
+def not_fetched(what: str) -> UncheckedError:
+    """What a partial clone lacks."""
+    return UncheckedError(
+        "object-missing",
+        f"{what} is not in this partial clone, and nothing is fetched while judging",
+        hint="fetch the rest first: git fetch --refetch --no-filter",
+    )
+
+
+def git_version(environment: Mapping[str, str], *, timeout: float = TIMEOUT) -> tuple[str, tuple[int, int] | None]:
+    """What git says of its version, and the first two numbers in it. Raises what :func:`run_git` does."""
+    text = run_git(["version"], environment=environment, timeout=timeout).decode("utf-8", "replace").strip()
+    match = _VERSION.match(text)
+    return text, (int(match[1]), int(match[2])) if match else None
 
 
 def first_words(stderr: bytes) -> str:

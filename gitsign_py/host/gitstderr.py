@@ -1,4 +1,4 @@
-"""The stderr of git itself: where a person reads why nothing was signed, when there is no terminal (docs/adr/0003).
+"""The stderr of git: where a person reads why nothing was signed, when there is no terminal (docs/adr/0003).
 
 git starts its signing program with a pipe for stderr, and before version 2.41 it throws away what comes through. On
 Linux the descriptor of the parent can be reached all the same, and each kind of file needs its own way:
@@ -13,11 +13,28 @@ import os
 import socket
 import stat
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from gitsign_py.errors import GitsignError
+from gitsign_py.host.gitprogram import git_version
+
 _PIDFD_GETFD = 438  # asm-generic/unistd.h: the same on every architecture
 _STDERR = 2
+_SHOWS_IT = (2, 41)  # "gpg failed to sign the data:", and then what the program wrote (git's gpg-interface.c)
+_GIT_SECONDS = 5.0
+
+
+def is_shown(environment: Mapping[str, str]) -> bool:
+    """Whether people get to see what a signature that fails writes to its own stderr: on a terminal, or by git."""
+    if os.isatty(_STDERR):
+        return True
+    try:
+        _, version = git_version(environment, timeout=_GIT_SECONDS)
+    except GitsignError:
+        return False
+    return version is not None and version >= _SHOWS_IT
 
 
 def tell_git(line: str) -> None:

@@ -14,7 +14,7 @@ from typing import Self, cast
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.gitobject import HashAlgorithm, is_object_id, prove_object_id
 from gitsign_py.errors import GitsignError, UncheckedError, UsageError
-from gitsign_py.host.gitprogram import TIMEOUT, GitCatFile, GitDied, complaint, first_words, run_git
+from gitsign_py.host.gitprogram import TIMEOUT, GitCatFile, GitDied, complaint, first_words, not_fetched, run_git
 from gitsign_py.ports import ObjectKind, RawObject
 
 MAX_OBJECT_BYTES = 32 << 20
@@ -86,7 +86,7 @@ class GitRepository:
             raise UncheckedError("object-missing", f"{oid[:80]} is not a full object id", facts={"object": oid[:80]})
         answer = self._ask(oid)
         if isinstance(answer, str):
-            raise UncheckedError("object-missing", f"the object {oid} is not in the repository", facts={"object": oid})
+            raise self._missing(oid)
         kind, _, data = answer
         if data is None:
             raise UncheckedError(
@@ -94,6 +94,11 @@ class GitRepository:
             )
         prove_object_id(oid, kind, data)
         return RawObject(cast(ObjectKind, kind), oid, data)
+
+    def _missing(self, oid: str) -> UncheckedError:
+        if self.is_partial:
+            return not_fetched(f"the object {oid}")
+        return UncheckedError("object-missing", f"the object {oid} is not in the repository", facts={"object": oid})
 
     def warnings(self) -> tuple[str, ...]:
         """What git warned of since the last call, for instance that a name is both a branch and a tag."""
@@ -140,6 +145,12 @@ class GitRepository:
     def is_bare(self) -> bool:
         """Whether there is no working tree."""
         return self._describe()[3] == "true"
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether objects were left out that a remote has promised."""
+        settings = r"^remote\..*\.(promisor|partialclonefilter)$"
+        return bool(self.run(["config", "--get-regexp", settings], accept=(0, 1)))
 
     @property
     def is_shallow(self) -> bool:

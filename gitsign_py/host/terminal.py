@@ -61,10 +61,13 @@ class Terminal:
         return self._console is not None and self._console.can_be_read
 
     def show(self, text: str) -> None:
-        """Show one line or more; a line end is added. Control characters are spelled out."""
-        safe = printable(text)
-        self.log(safe)
-        self._write(safe + "\n")
+        """Show one line or more, and log them; a line end is added. Control characters are spelled out."""
+        self.log(text)
+        self.write(text)
+
+    def write(self, text: str) -> None:
+        """The same without the log."""
+        self._write(printable(text) + "\n")
 
     def confirm(self, question: str) -> bool:
         """Ask a yes-or-no question; no is the default, and the answer of nobody.

@@ -99,7 +99,7 @@ def test_a_rebase_that_signs_goes_on_after_ctrl_c(home: Home, screen: Screen, ag
         screen.wait("git rebase --continue")
         screen.wait("status 1")
     until_gone(f"{home.program} --status-fd")
-    screen.type('git rebase --continue; echo "then $?"')
+    screen.type('git commit -q --no-edit && git rebase --continue; echo "then $?"')
     screen.wait("then 0")
     assert [verdict for verdict, _ in home.signers("HEAD~2..")] == ["U", "U"]
     assert home.git("log", "--format=%s") == "two\none\nbase"

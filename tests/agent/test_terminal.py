@@ -229,7 +229,7 @@ def test_ctrl_c_in_a_rebase_that_signs_can_be_continued(home: Home, screen: Scre
     screen.wait("git rebase --continue")
     assert "rebase in progress" in home.git("status")
     home.person_signs_in()
-    screen.type('git rebase --continue; echo "status $?"')
+    screen.type('git commit -q --no-edit && git rebase --continue; echo "status $?"')
     screen.wait("status 0")
     assert [verdict for verdict, _ in home.signers("HEAD~2..")] == ["U", "U"]
     assert home.git("log", "--format=%s") == "two\none\nbase"

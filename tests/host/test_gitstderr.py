@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.host.gitstderr import write_to_stderr_of
+from gitsign_py.host.gitstderr import is_shown, write_to_stderr_of
 from tests.support.workbench import Workbench
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc and pidfd are Linux's")
@@ -94,3 +94,26 @@ def test_nobody_waits_for_a_full_pipe_or_socket() -> None:
             sleeper.wait()
     for end in ends:
         os.close(end)
+
+
+@pytest.mark.parametrize(
+    ("says", "shown"),
+    [
+        ("git version 2.41.0", True),
+        ("git version 2.55.0.windows.1", True),
+        ("git version 3.0.0", True),
+        ("git version 2.40.4", False),
+        ("git version 2.39.5 (Apple Git-154)", False),
+        ("hub version 2.60", False),
+        ("", False),
+    ],
+)
+def test_a_newer_git_shows_our_stderr_itself(tmp_path: Path, says: str, shown: bool) -> None:
+    git = tmp_path / "git"
+    git.write_text(f"#!/bin/sh\necho '{says}'\n")
+    git.chmod(0o755)
+    assert is_shown({"PATH": str(tmp_path)}) is shown
+
+
+def test_where_git_cannot_be_asked_it_shows_nothing(tmp_path: Path) -> None:
+    assert not is_shown({"PATH": str(tmp_path)})
