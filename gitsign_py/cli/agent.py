@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import gitsign_py.data
 from gitsign_py.agent.client import ask, socket_path
 from gitsign_py.agent.lifecycle import ensure_running, installed
 from gitsign_py.errors import GitsignError, ServiceError, UsageError
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from gitsign_py.agent.endpoint import Endpoint
 
 _IDLE_SECONDS = 30 * 60
-_UNITS = Path(gitsign_py.data.__file__).parent / "units"
 _EPILOG = """\
 examples:
   gitsign-py agent start             start it now (the first signature does so by itself: gitsign.agent = auto)
@@ -40,7 +38,10 @@ def run(arguments: list[str]) -> int:
     if options.action == "run":
         return _run_agent(Path(path), options)
     if options.action == "units":
-        return _print_units(options.kind)
+        from gitsign_py.cli.agentunits import units  # noqa: PLC0415  for this command alone
+
+        print(units(options.kind), end="")
+        return 0
     commands: dict[str, Callable[[str, bool], int]] = {
         "start": _start,
         "stop": _stop,
@@ -150,17 +151,6 @@ def _log(path: str, as_json: bool) -> int:
 
 def _say(value: Any, as_json: bool, text: str) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False) if as_json else text)
-
-
-def _print_units(kind: str) -> int:
-    """Fill in where the program is: units do not search PATH as shells do."""
-    from gitsign_py.host.ownprogram import NAME, own_program  # noqa: PLC0415  for this command alone
-
-    program = str(own_program() or NAME)
-    for file in sorted((_UNITS / kind).iterdir()):
-        print(f"# {file.name}" if kind == "systemd" else f"<!-- {file.name} -->")
-        print(file.read_text(encoding="utf-8").replace("@PROGRAM@", program).replace("@HOME@", str(Path.home())))
-    return 0
 
 
 def _run_agent(path: Path, options: argparse.Namespace) -> int:

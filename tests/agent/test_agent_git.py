@@ -420,17 +420,6 @@ def test_the_go_clients_cache_is_no_agent_of_ours(home: Home) -> None:
     assert home.signers()[0][0] == "U"
 
 
-def test_units_name_the_program_and_both_sockets(home: Home) -> None:
-    systemd = home.gitsign("agent", "units", "systemd")
-    assert "ListenStream=%t/gitsign-py/agent.sock" in systemd
-    assert "ListenStream=%t/gitsign-py/forward.sock" in systemd
-    assert "agent run" in systemd
-    assert "@" not in systemd
-    launchd = home.gitsign("agent", "units", "launchd")
-    assert f"{home.variables['HOME']}/.cache/gitsign-py/agent.sock" in launchd
-    assert "@PROGRAM@" not in launchd
-
-
 @pytest.mark.parametrize(
     ("mode", "variables", "expected"),
     [("auto", {}, True), ("auto", {"CI": "true"}, False), ("on", {"CI": "true"}, True), ("off", {}, False)],
