@@ -1,10 +1,14 @@
 """The units that ``agent units`` prints, read by those whose kind they are of."""
 
+import os
 import plistlib
 import re
 import shutil
+import socket
 import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -69,3 +73,44 @@ def test_systemd_finds_nothing_wrong_with_them(home: Home, program: Path, tmp_pa
         command = ["systemd-analyze", "--user", "verify", str(folder / name)]
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
         assert "gitsign-py" not in done.stderr, done.stderr
+
+
+LAUNCHD = """
+#include <stdlib.h>
+int launch_activate_socket(const char *name, int **descriptors, size_t *count) {
+  const char *given = getenv(name);
+  if (!given) return 2; /* ENOENT: no such socket in the property list */
+  *descriptors = malloc(sizeof(int));
+  **descriptors = atoi(given);
+  *count = 1;
+  return 0;
+}
+"""
+AGENT = """
+import sys
+sys.platform = "darwin"
+from gitsign_py.agent.endpoint import activated_endpoint
+opened = activated_endpoint()
+print(*([one.restricted for one in opened.listeners], opened.path) if opened else ["nothing"])
+"""
+
+
+@pytest.mark.skipif(not shutil.which("cc"), reason="there is no C compiler (apt: gcc)")
+@pytest.mark.parametrize("names", [("Agent", "Forward"), ("Agent",), ()])
+def test_sockets_that_launchd_opened_are_taken(tmp_path: Path, names: tuple[str, ...]) -> None:
+    """launch_activate_socket(3), as a C library beside Python: launchd itself is macOS'."""
+    (tmp_path / "launchd.c").write_text(LAUNCHD)
+    library = tmp_path / "launchd.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, tmp_path / "launchd.c"], check=True)
+    with ExitStack() as stack:
+        opened = {name: stack.enter_context(socket.socket(socket.AF_UNIX)) for name in names}
+        for name, one in opened.items():
+            one.bind(str(tmp_path / ("forward.sock" if name == "Forward" else "agent.sock")))
+        done = subprocess.run(
+            [sys.executable, "-c", AGENT],
+            env={**os.environ, "LD_PRELOAD": str(library), **{name: str(one.fileno()) for name, one in opened.items()}},
+            pass_fds=[one.fileno() for one in opened.values()],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    restricted = [name == "Forward" for name in names]
+    assert done.stdout.strip() == (f"{restricted} {tmp_path / 'agent.sock'}" if names else "nothing"), done.stderr
