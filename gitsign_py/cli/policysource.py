@@ -25,7 +25,10 @@ def read_policy_bytes(repository: GitRepository, name: str, *, base: Path | None
 
     A relative name starts at ``base``, by default where we are.
     """
-    path = (base or repository.directory or Path()) / Path(name).expanduser()
+    try:
+        path = (base or repository.directory or Path()) / Path(name).expanduser()
+    except RuntimeError as error:
+        raise _unreadable(name, "there is no such user") from error
     if ":" in name and not path.exists():
         return _from_revision(repository, name)
     try:

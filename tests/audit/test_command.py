@@ -65,7 +65,8 @@ def test_cached_run_loads_no_pool(every: Audited, folder: Path) -> None:
     run(folder, "audit", "--offline", every.named["verified"])
     done = run(folder, "audit", "--offline", every.named["verified"], PYTHONPROFILEIMPORTTIME="1")
     assert done.returncode == 0
-    assert "concurrent.futures.process" not in done.stderr
+    assert "gitsign_py.audit.scan" in done.stderr, "imports are listed"
+    assert "gitsign_py.audit.workers" not in done.stderr
     assert "requests" not in done.stderr
 
 
@@ -74,6 +75,7 @@ def test_cached_run_loads_no_pool(every: Audited, folder: Path) -> None:
     [
         (("--policy", "gone.toml"), "[policy-unreadable]"),
         (("--policy", "main:gone.toml"), "[policy-unreadable]"),
+        (("--policy", "~no-such-user/p.toml"), "[policy-unreadable]"),
         (("nothing-here",), "[revision-unknown]"),
         (("--in-history",), "[introduction-missing]"),
         (("--in-history", "--introduction", "main"), "[introduction-invalid]"),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.alonepolicy import ALICE_ALONE
 from tests.support.home import EMAIL, Home
 from tests.support.waiting import wait_until
 from tests.systems.conftest import SYSTEMS
@@ -32,17 +33,6 @@ for module in pkgutil.walk_packages(gitsign_py.__path__, "gitsign_py."):
     if module.name != "gitsign_py.__main__":
         importlib.import_module(module.name)
         print(module.name)
-"""
-_POLICY = """\
-version = 1
-administrators = ["alice"]
-
-[people.alice]
-identities = [{{ subject = "{email}", issuer = "{issuer}" }}]
-
-[[rules]]
-name = "all"
-allow = ["alice"]
 """
 
 
@@ -113,7 +103,7 @@ def prepare_server(home: Home, seconds: float) -> None:
     server = home.directory / "server.git"
     home.git("init", "-q", "--bare", "-b", "main", str(server))
     policy = home.directory / "policy.toml"
-    policy.write_text(_POLICY.format(email=EMAIL, issuer=home.stack.url))
+    policy.write_text(ALICE_ALONE.format(email=EMAIL, issuer=home.stack.url))
     for key, value in (("gitsign.policy", policy), ("gitsign.hookTimeout", seconds)):
         home.git("-C", str(server), "config", key, str(value))
     home.run(home.program, "hooks", "install", "--server", "--program", home.program, GIT_DIR=str(server))

@@ -6,19 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.alonepolicy import ALICE_ALONE
 from tests.support.windowskit import EMAIL, WindowsUser, windows
 
-_POLICY = """\
-version = 1
-administrators = ["alice"]
-
-[people.alice]
-identities = [{{ subject = "{email}", issuer = "{issuer}" }}]
-
-[[rules]]
-name = "all"
-allow = ["alice"]
-"""
 _RECEIVE = "env -u GIT_EXEC_PATH wine git.exe receive-pack"  # which would lead that git to this system's programs
 # What git finds as an interpreter of a hook is on PATH here, unlike a shell.
 _HOOK = """#!/python
@@ -31,7 +21,7 @@ sys.exit(subprocess.call(command, stdin=sys.stdin, stdout=sys.stdout, stderr=sys
 
 def write_policy(user: WindowsUser) -> Path:
     policy = user.directory / "policy.toml"
-    policy.write_text(_POLICY.format(email=EMAIL, issuer=user.stack.url))
+    policy.write_text(ALICE_ALONE.format(email=EMAIL, issuer=user.stack.url))
     return policy
 
 
