@@ -23,10 +23,11 @@ from gitsign_py.audit.judges import (
 )
 from gitsign_py.audit.membership import Membership, membership_of
 from gitsign_py.audit.plan import Plan, Target, check_introduction, git_of, judged_part
+from gitsign_py.audit.reading import BATCH, read_commits, read_one
 from gitsign_py.audit.record import Record
-from gitsign_py.audit.recording import missing, record_of, signature_of, unread, unsigned_record
-from gitsign_py.audit.scan import Scanned, scan
-from gitsign_py.audit.walk import Stored, read_all, walk
+from gitsign_py.audit.recording import record_of, signature_of, unread, unsigned_record
+from gitsign_py.audit.scan import Scanned
+from gitsign_py.audit.walk import read_all
 from gitsign_py.errors import UncheckedError
 from gitsign_py.host.repository import GitRepository
 from gitsign_py.policy.facts import UNSIGNED, CommitFacts, SignatureFacts
@@ -36,7 +37,6 @@ from gitsign_py.policy.recent import RecentObjects
 if TYPE_CHECKING:
     from gitsign_py.audit.workers import Answer, Workers
 
-BATCH = 256
 _CACHED = ("good", "bad")
 _TIME_DEPENDENT = ("log-time-in-future",)
 FetchEntries = Callable[[Sequence[Job]], dict[str, tuple[bytes, ...]]]
@@ -147,38 +147,30 @@ class _Audit:
         plan = self._plan
         if not plan.introduction or plan.assume_judged or not plan.commits:
             return
-        for stored in walk(
-            self._git, [plan.introduction, *(f"^{oid}" for oid in plan.exclude)], plan.options, self._errors
-        ):
-            item = scan(stored.oid, stored.kind, stored.data) if stored.data is not None else None
-            if item is None or item.malformed[0]:
-                yield unread(stored, item)
-                continue
-            decision = INTRODUCTION if stored.oid == plan.introduction else BEFORE_INTRODUCTION
-            # Whose branches lead there is not asked: the introduction lies on the first of them.
-            yield record_of(item, SignatureFacts("unsigned", item.form), decision, self._membership.refs[0])  # type: ignore[arg-type]
+        revisions = [plan.introduction, *(f"^{oid}" for oid in plan.exclude)]
+        for items in read_commits(self._git, revisions, plan.options, self._errors):
+            for item in items:
+                yield self._accepted_as_it_is(item)
+
+    def _accepted_as_it_is(self, item: Scanned) -> Record:
+        if item.malformed[0]:
+            return unread(item)
+        decision = INTRODUCTION if item.oid == self._plan.introduction else BEFORE_INTRODUCTION
+        # Whose branches lead there is not asked: the introduction lies on the first of them.
+        return record_of(item, SignatureFacts("unsigned", item.form), decision, self._membership.refs[0])  # type: ignore[arg-type]
 
     def commits(self) -> Iterator[Record]:
         """Walk, a few batches ahead of the verdicts."""
         pending: deque[_Begun] = deque()
         depth = 2 * (self._resources.jobs or os.cpu_count() or 1)
-        items: list[Scanned] = []
-        signed: list[Scanned] = []
-        for oid, kind, data in self._walked():
-            item = scan(oid, kind, data) if data is not None else missing(oid)
-            items.append(item)
-            if item.form:
-                signed.append(item)
-            if len(items) == BATCH:
-                pending.append(self._begin(items, signed))
-                items, signed = [], []
-                if len(pending) > depth:
-                    yield from self._finish(pending.popleft())
-        pending.append(self._begin(items, signed))
+        for items in self._walked():
+            pending.append(self._begin(items, [item for item in items if item.form]))
+            if len(pending) > depth:
+                yield from self._finish(pending.popleft())
         while pending:
             yield from self._finish(pending.popleft())
 
-    def _walked(self) -> Iterator[Stored]:
+    def _walked(self) -> Iterator[list[Scanned]]:
         plan = self._plan
         if not plan.commits:
             return iter(())
@@ -186,7 +178,7 @@ class _Audit:
         left_out = (*exclude, *((plan.introduction,) if plan.introduction else ()))
         # Order matters to the history's own policy alone; putting a whole history in order costs git half a second.
         options = [*(("--topo-order", "--reverse") if plan.in_history else ()), *plan.options]
-        return walk(self._git, [*plan.commits, *(f"^{oid}" for oid in left_out)], options, self._errors)
+        return read_commits(self._git, [*plan.commits, *(f"^{oid}" for oid in left_out)], options, self._errors)
 
     def tags(self) -> Iterator[Record]:
         """Judge the annotated tags of the plan, each for its own ref."""
@@ -198,8 +190,7 @@ class _Audit:
         stored = {one.oid: one for one in read_all(self._git, [target.tag for target in targets], self._errors)}
         items: list[Scanned] = []
         for target in targets:
-            oid, kind, data = stored[target.tag]
-            item = scan(oid, kind, data) if data is not None else missing(oid)
+            item = read_one(*stored[target.tag])
             # Where a tag of a tag leads in the end is what policies are asked about.
             items.append(item.leading_to("" if item.malformed[0] else target.commit))
         facts = self._gather(self._begin(items, [item for item in items if item.form]))
@@ -285,7 +276,7 @@ class _Audit:
     def _facts_of(self, oid: str) -> tuple[CommitFacts, SignatureFacts]:
         """Read and verify one commit apart from the walk, for what rests on it."""
         stored = self._repository.read(oid)
-        item = scan(oid, stored.kind, stored.data)
+        item = read_one(oid, stored.kind, stored.data)
         facts = self._gather(self._begin([item], [item] if item.form else []))
         return commit_facts(item), signature_of(item, facts)
 

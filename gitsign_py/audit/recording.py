@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from gitsign_py.audit.record import Record
 from gitsign_py.audit.scan import Scanned
-from gitsign_py.audit.walk import Stored
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.policy.facts import UNSIGNED, UNSIGNED_TAG, Decision, SignatureFacts
 
@@ -26,16 +25,9 @@ def signature_of(item: Scanned, facts: Mapping[str, SignatureFacts]) -> Signatur
     )
 
 
-def missing(oid: str) -> Scanned:
-    """Stands for an object that the repository does not have."""
-    return Scanned(oid, "missing", malformed=("object-missing", "object is not in this repository"))
-
-
-def unread(stored: Stored, item: Scanned | None) -> Record:
-    """The record of a commit that could not be read (None), or that is malformed: no policy is asked about it."""
-    found = item or missing(stored.oid)
-    verdict = "unchecked" if item is None else "malformed"
-    return Record(stored.oid, verdict, *found.malformed)  # type: ignore[arg-type]
+def unread(item: Scanned) -> Record:
+    """The record of a commit that could not be read, or that is malformed: no policy is asked about it."""
+    return Record(item.oid, "unchecked" if item.kind == "missing" else "malformed", *item.malformed)
 
 
 def unsigned_record(item: Scanned, decision: Decision, ref: str) -> Record:

@@ -35,6 +35,7 @@ _PLAIN = re.compile(
 
 _sha1, _sha256 = hashlib.sha1, hashlib.sha256
 _WELL_FORMED = ("", "")
+MISMATCH = ("object-id-mismatch", "stored bytes are not those of the id")
 
 
 class Scanned(NamedTuple):
@@ -78,7 +79,7 @@ def scan(oid: str, kind: str, data: bytes) -> Scanned:
     # Hash again: git checks no hash when it reads, and what is judged must be what the id names.
     name = _sha1 if len(oid) == 40 else _sha256
     if name(b"%b %d\0%b" % (kind.encode(), len(data), data), usedforsecurity=False).hexdigest() != oid:
-        return Scanned(oid, kind, malformed=("object-id-mismatch", "stored bytes are not those of the id"))
+        return Scanned(oid, kind, malformed=MISMATCH)
     plain = _PLAIN.match(data) if kind == "commit" else None
     if plain is None:
         return _scan_strictly(oid, kind, data)

@@ -1,0 +1,51 @@
+"""Walks a history and reads its commits, a batch at a time: the quick way first, and what that gets wrong once more."""
+
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from itertools import islice
+from typing import IO
+
+from gitsign_py.audit.scan import MISMATCH, Scanned, scan
+from gitsign_py.audit.walk import Git, Rereader, walk, walk_shown
+
+BATCH = 256
+_STREAMED = {"--first-parent"}  # of rev-list's options that are used here, what lets it write while it walks
+
+
+def read_one(oid: str, kind: str, data: bytes | None) -> Scanned:
+    """Read an object by its stored bytes; None stands for one that the repository does not have."""
+    if data is None:
+        return Scanned(oid, "missing", malformed=("object-missing", "object is not in this repository"))
+    return scan(oid, kind, data)
+
+
+def read_commits(
+    git: Git, revisions: Sequence[str], options: Sequence[str], errors: IO[bytes]
+) -> Generator[list[Scanned], None, None]:
+    """Yield what ``git rev-list OPTIONS`` names for ``revisions`` (ids, ``^ID``), read from the stored bytes.
+
+    Raises UncheckedError ``git-failed``, FormatError ``object-too-large``.
+    """
+    streamed = _STREAMED.issuperset(options) and not any(revision.startswith("^") for revision in revisions)
+    commits = (walk_shown if streamed else walk)(git, revisions, options, errors)
+    with closing(commits), Rereader(git, errors) as rereader:
+        while batch := list(islice(commits, BATCH)):
+            items = [read_one(oid, kind, data) for oid, kind, data in batch]
+            doubtful = [number for number, item in enumerate(items) if item.malformed is MISMATCH]
+            if doubtful:
+                _read_again(rereader, batch, items, doubtful)
+            yield items
+
+
+def _read_again(
+    rereader: Rereader, batch: Sequence[tuple[str, str, bytes | None]], items: list[Scanned], doubtful: Sequence[int]
+) -> None:
+    """Put in ``items`` what is stored, where ``batch`` has something else than that."""
+    left = []
+    for number in doubtful:
+        oid, kind, data = batch[number]
+        items[number] = scan(oid, kind, (data or b"")[:-1])  # merges made on forges' pages end without a newline
+        if items[number].malformed is MISMATCH:
+            left.append(number)
+    for number, stored in zip(left, rereader.read([items[number].oid for number in left]), strict=True):
+        items[number] = read_one(*stored)

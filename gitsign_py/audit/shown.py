@@ -1,0 +1,41 @@
+"""Commits as ``git rev-list --header`` shows them, turned back into the bytes that git stores.
+
+So each commit is inflated once, where ``rev-list | cat-file`` does it twice. But git shows messages for people:
+indented, without white space at the ends of lines or empty lines around them, up to the first NUL (git's pretty.c).
+What git itself wrote loses nothing by that. For the rest the hash tells.
+"""
+
+from collections.abc import Callable, Iterator
+
+from gitsign_py.errors import UncheckedError
+
+OPTIONS = ("--header", "--encoding=none")
+"""For ``git rev-list``: header and message, without conversion."""
+MAX_SHOWN_BYTES = 32 << 20
+_READ = 1 << 16  # what a pipe holds
+
+
+def read_shown(read: Callable[[int], bytes]) -> Iterator[tuple[str, str, bytes]]:
+    """Yield id, ``commit`` and restored bytes of each ``ID LF HEADER LF LF MESSAGE NUL``.
+
+    ``read`` gives at most so many bytes, none at the end. Of a commit that is shown with more than 32 MiB the
+    end is left out. Raises UncheckedError ``git-failed`` when git ends inside a commit.
+    """
+    parts: list[bytes] = []  # of the commit that no read has ended yet
+    size = 0
+    while more := read(_READ):
+        texts = more.split(b"\0")
+        if size < MAX_SHOWN_BYTES:
+            parts.append(texts[0])
+            size += len(texts[0])
+        if len(texts) == 1:
+            continue
+        texts[0] = b"".join(parts)
+        parts = [texts.pop()]
+        size = len(parts[0])
+        for text in texts:
+            oid, _, commit = text.partition(b"\n")
+            header, gap, message = commit.partition(b"\n\n")
+            yield oid.decode("ascii", "replace"), "commit", header + gap + message[4:].replace(b"\n    ", b"\n")
+    if size:
+        raise UncheckedError("git-failed", "git ended inside a commit")
