@@ -4,7 +4,8 @@ import os
 import tempfile
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from itertools import groupby
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from gitsign_py.audit.cache import FactsCache
@@ -25,18 +26,19 @@ from gitsign_py.audit.membership import Membership, membership_of
 from gitsign_py.audit.plan import Plan, Target, check_introduction, git_of, judged_part
 from gitsign_py.audit.reading import BATCH, read_commits, read_one
 from gitsign_py.audit.record import Record
-from gitsign_py.audit.recording import record_of, signature_of, unread, unsigned_record
+from gitsign_py.audit.recording import record_of, signature_of, unread, unsigned_records
 from gitsign_py.audit.scan import Scanned
 from gitsign_py.audit.walk import read_all
 from gitsign_py.errors import UncheckedError
 from gitsign_py.host.repository import GitRepository
-from gitsign_py.policy.facts import UNSIGNED, CommitFacts, SignatureFacts
+from gitsign_py.policy.facts import UNSIGNED, CommitFacts, Decision, SignatureFacts
 from gitsign_py.policy.history import PolicyHistory
 from gitsign_py.policy.recent import RecentObjects
 
 if TYPE_CHECKING:
     from gitsign_py.audit.workers import Answer, Workers
 
+_TOGETHER = 16  # records of signatures that are given at once: some judgements take long (merges), and somebody waits
 _CACHED = ("good", "bad")
 _TIME_DEPENDENT = ("log-time-in-future",)
 FetchEntries = Callable[[Sequence[Job]], dict[str, tuple[bytes, ...]]]
@@ -87,6 +89,15 @@ def audit_history(repository: GitRepository, plan: Plan, resources: Resources) -
     process dies (nothing after that was judged), PolicyError when the history's policy cannot start. Close the
     generator to stop early.
     """
+    with closing(audit_batches(repository, plan, resources)) as batches:
+        for records in batches:
+            yield from records
+
+
+def audit_batches(
+    repository: GitRepository, plan: Plan, resources: Resources
+) -> Generator[Sequence[Record], None, None]:
+    """As ``audit_history``, with as many records at once as are there."""
     with ExitStack() as stack:
         errors = stack.enter_context(tempfile.TemporaryFile())
         stack.callback(resources.close)
@@ -142,15 +153,14 @@ class _Audit:
 
     # -- the walk -----------------------------------------------------------------------------------------------
 
-    def before_introduction(self) -> Iterator[Record]:
+    def before_introduction(self) -> Iterator[Sequence[Record]]:
         """What is older than the introduction is accepted as it is, and so is the introduction."""
         plan = self._plan
         if not plan.introduction or plan.assume_judged or not plan.commits:
             return
         revisions = [plan.introduction, *(f"^{oid}" for oid in plan.exclude)]
         for items in read_commits(self._git, revisions, plan.options, self._errors):
-            for item in items:
-                yield self._accepted_as_it_is(item)
+            yield [self._accepted_as_it_is(item) for item in items]
 
     def _accepted_as_it_is(self, item: Scanned) -> Record:
         if item.malformed[0]:
@@ -159,7 +169,7 @@ class _Audit:
         # Whose branches lead there is not asked: the introduction lies on the first of them.
         return record_of(item, SignatureFacts("unsigned", item.form), decision, self._membership.refs[0])  # type: ignore[arg-type]
 
-    def commits(self) -> Iterator[Record]:
+    def commits(self) -> Iterator[Sequence[Record]]:
         """Walk, a few batches ahead of the verdicts."""
         pending: deque[_Begun] = deque()
         depth = 2 * (self._resources.jobs or os.cpu_count() or 1)
@@ -180,13 +190,13 @@ class _Audit:
         options = [*(("--topo-order", "--reverse") if plan.in_history else ()), *plan.options]
         return read_commits(self._git, [*plan.commits, *(f"^{oid}" for oid in left_out)], options, self._errors)
 
-    def tags(self) -> Iterator[Record]:
+    def tags(self) -> Iterator[Sequence[Record]]:
         """Judge the annotated tags of the plan, each for its own ref."""
         targets = [target for target in self._plan.targets if target.tag]
         for at in range(0, len(targets), BATCH):
-            yield from self._tag_batch(targets[at : at + BATCH])
+            yield self._tag_batch(targets[at : at + BATCH])
 
-    def _tag_batch(self, targets: Sequence[Target]) -> Iterator[Record]:
+    def _tag_batch(self, targets: Sequence[Target]) -> Sequence[Record]:
         stored = {one.oid: one for one in read_all(self._git, [target.tag for target in targets], self._errors)}
         items: list[Scanned] = []
         for target in targets:
@@ -194,8 +204,8 @@ class _Audit:
             # Where a tag of a tag leads in the end is what policies are asked about.
             items.append(item.leading_to("" if item.malformed[0] else target.commit))
         facts = self._gather(self._begin(items, [item for item in items if item.form]))
-        for target, item in zip(targets, items, strict=True):
-            yield self._judged(item, facts, target.ref)._replace(kind="tag")
+        pairs = zip(targets, items, strict=True)
+        return [self._judged(item, facts, target.ref)._replace(kind="tag") for target, item in pairs]
 
     # -- verification -------------------------------------------------------------------------------------------
 
@@ -213,22 +223,38 @@ class _Audit:
                 jobs.append(Job(item.oid, item.split.payload, item.split.signature or b""))
         return _Begun(items, facts, jobs, foreign, self._resources.workers().submit(jobs) if jobs else None)
 
-    def _finish(self, begun: _Begun) -> Iterator[Record]:
+    def _finish(self, begun: _Begun) -> Iterator[Sequence[Record]]:
+        items = begun.items
+        if not any(item.form or item.malformed[0] for item in items):
+            yield self._unsigned(items)
+            return
         facts = self._gather(begun)
+        for at in range(0, len(items), _TOGETHER):
+            yield list(self._each(items[at : at + _TOGETHER], facts))
+
+    def _unsigned(self, items: Sequence[Scanned]) -> Sequence[Record]:
+        records: list[Record] = []
+        for (decision, ref), alike in groupby(items, lambda item: self._decided(item, UNSIGNED)):
+            if decision is not None:
+                records += unsigned_records(list(alike), decision, ref)
         included = self._membership.includes
-        judge, refs_of, counted_for = self._judge.judge, self._membership.refs_of, self._membership.counted_for
-        everywhere = self._membership.everywhere
-        for item in begun.items:
-            refs, ref = everywhere or (refs_of(item.oid), counted_for(item.oid, item.parents))
-            if refs is None:
-                self._judge.pass_over(item)
-                continue
-            found = signature_of(item, facts) if item.form or item.malformed[0] else UNSIGNED
-            decision = judge(item, found, refs)
-            if included is None or item.oid in included:
-                yield (
-                    unsigned_record(item, decision, ref) if found is UNSIGNED else record_of(item, found, decision, ref)
-                )
+        return records if included is None else [record for record in records if record.oid in included]
+
+    def _each(self, items: Sequence[Scanned], facts: dict[str, SignatureFacts]) -> Iterator[Record]:
+        included = self._membership.includes
+        for item in items:
+            found = signature_of(item, facts)
+            decision, ref = self._decided(item, found)
+            if decision is not None and (included is None or item.oid in included):
+                yield record_of(item, found, decision, ref)
+
+    def _decided(self, item: Scanned, found: SignatureFacts) -> tuple[Decision | None, str]:
+        """The decision, none where it was made before; and the ref that the commit is counted for."""
+        refs, ref = self._membership.place_of(item)
+        if refs is None:
+            self._judge.pass_over(item)
+            return None, ref
+        return self._judge.judge(item, found, refs), ref
 
     def _gather(self, begun: _Begun) -> dict[str, SignatureFacts]:
         facts = begun.facts

@@ -1,11 +1,11 @@
 """Who decides: nobody (every good signature counts), one policy for all commits, or the policy in the history."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from gitsign_py.audit.scan import Scanned
 from gitsign_py.errors import FormatError, GitsignError, UncheckedError
-from gitsign_py.policy.evaluate import evaluate_one
+from gitsign_py.policy.evaluate import evaluate_one, is_plainly_unsigned
 from gitsign_py.policy.facts import UNSIGNED, CommitFacts, Decision, SignatureFacts
 from gitsign_py.policy.history import PolicyHistory
 from gitsign_py.policy.model import Policy
@@ -25,7 +25,7 @@ _MAX_REMEMBERED = 10_000
 class Judge(Protocol):
     """Judges commits in the order of the walk."""
 
-    def judge(self, item: Scanned, facts: SignatureFacts, refs: Iterable[str]) -> Decision:
+    def judge(self, item: Scanned, facts: SignatureFacts, refs: Collection[str]) -> Decision:
         """Judge one commit or tag on the refs that it is reachable from; raises nothing."""
         ...
 
@@ -43,7 +43,7 @@ def commit_facts(item: Scanned) -> CommitFacts:
 class AnySigner:
     """No policy: a good signature is verified, whoever made it."""
 
-    def judge(self, item: Scanned, facts: SignatureFacts, refs: Iterable[str]) -> Decision:  # noqa: ARG002
+    def judge(self, item: Scanned, facts: SignatureFacts, refs: Collection[str]) -> Decision:  # noqa: ARG002
         """Take the signature's own status."""
         if facts.status == "good":
             return _ANYBODY
@@ -66,8 +66,10 @@ class FixedPolicy:
         self._depth = 0
         self._remembered: dict[tuple[str, tuple[str, ...]], bool] = {}
 
-    def judge(self, item: Scanned, facts: SignatureFacts, refs: Iterable[str]) -> Decision:
+    def judge(self, item: Scanned, facts: SignatureFacts, refs: Collection[str]) -> Decision:
         """Judge by the rules for each of the refs; the first refusal counts."""
+        if facts is UNSIGNED and refs and is_plainly_unsigned(self._policy, item.oid, item.count_parents()):
+            return _NOBODY
         self._refs = tuple(refs)
         return _guarded(lambda: self._on_all(commit_facts(item), facts))
 
@@ -103,7 +105,7 @@ class PolicyInHistory:
     def __init__(self, history: PolicyHistory) -> None:
         self._history = history
 
-    def judge(self, item: Scanned, facts: SignatureFacts, refs: Iterable[str]) -> Decision:
+    def judge(self, item: Scanned, facts: SignatureFacts, refs: Collection[str]) -> Decision:
         """Judge a commit by its parents' policies, a tag by those in force at what it names."""
         if item.kind == "tag":
             target = item.parents[0] if item.parents else ""

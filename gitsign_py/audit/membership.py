@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import IO
 
 from gitsign_py.audit.plan import Plan, Target, ref_classes
+from gitsign_py.audit.scan import Scanned
 from gitsign_py.audit.walk import Git, list_ids
 from gitsign_py.core.frozen import field, slotted
 
@@ -32,10 +33,15 @@ class Membership:
     """Positions in ``refs`` by commit: of all of them, or of those that the walk comes to next."""
     _named: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
-    @property
-    def everywhere(self) -> tuple[tuple[str, ...], str] | None:
-        """What ``refs_of`` and ``counted_for`` say of every commit, where they say the same of all."""
-        return (tuple(self.groups), self.refs[0]) if self.masks is None and len(self.refs) == 1 else None
+    _everywhere: tuple[tuple[str, ...], str] | None = None
+
+    def place_of(self, item: Scanned) -> tuple[tuple[str, ...] | None, str]:
+        """What ``refs_of`` and ``counted_for`` say of a commit; in the usual case the same of all."""
+        if self._everywhere is not None:
+            return self._everywhere
+        if self.masks is None and len(self.refs) == 1:
+            self._everywhere = tuple(self.groups), self.refs[0]
+        return self.refs_of(item.oid), self.counted_for(item.oid, item.parents)
 
     def refs_of(self, oid: str) -> tuple[str, ...] | None:
         """One ref out of each group that the commit is judged for; None when it was judged for all of them before."""

@@ -1,13 +1,15 @@
 """From what was read, verified and judged to the record that an audit gives of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from itertools import repeat
 
 from gitsign_py.audit.record import Record
 from gitsign_py.audit.scan import Scanned
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.policy.facts import UNSIGNED, UNSIGNED_TAG, Decision, SignatureFacts
 
-_new = tuple.__new__  # what Record(...) calls in the end
+_new_record = partial(tuple.__new__, Record)  # what Record(...) calls in the end
 
 
 def signature_of(item: Scanned, facts: Mapping[str, SignatureFacts]) -> SignatureFacts:
@@ -30,14 +32,17 @@ def unread(item: Scanned) -> Record:
     return Record(item.oid, "unchecked" if item.kind == "missing" else "malformed", *item.malformed)
 
 
-def unsigned_record(item: Scanned, decision: Decision, ref: str) -> Record:
-    """As ``record_of`` for an unsigned commit, which in many a history is nearly all of them."""
-    oid, kind, _, _, author, committer, committed, subject, _, _, _ = item
+def unsigned_records(items: Sequence[Scanned], decision: Decision, ref: str) -> Iterable[Record]:
+    """As ``record_of`` for unsigned commits that were decided alike, which in many a history is nearly all of them.
+
+    Built by columns: in between, no Python runs for the single commit.
+    """
+    oids, _, _, _, authors, committers, times, subjects, _, _, _ = zip(*items, strict=True)
     told = decision.verdict, decision.reason, decision.message
     # Nothing is known of format, identity, issuer, time, time_source and log_index, and there are no steps.
     unsigned = "", "", "", "", "", None, decision.rule, decision.principal, ()
-    place = "tag" if kind == "tag" else "commit", ref
-    return _new(Record, (oid, *told, *unsigned, *place, subject, author, committer, committed))
+    same = map(repeat, (*told, *unsigned, "commit", ref))
+    return map(_new_record, zip(oids, *same, subjects, authors, committers, times))  # noqa: B905 - repeat has no end
 
 
 def record_of(item: Scanned, facts: SignatureFacts, decision: Decision, ref: str) -> Record:

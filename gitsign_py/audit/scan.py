@@ -33,7 +33,8 @@ _PLAIN = re.compile(
 )
 
 
-_sha1, _sha256 = hashlib.sha1, hashlib.sha256
+# Copied for each object: to make a new one, OpenSSL looks the algorithm up by name, which takes longer than the hash.
+_sha1, _sha256 = hashlib.sha1(usedforsecurity=False), hashlib.sha256()
 _WELL_FORMED = ("", "")
 MISMATCH = ("object-id-mismatch", "stored bytes are not those of the id")
 
@@ -66,6 +67,10 @@ class Scanned(NamedTuple):
         """The ids of the parents; for a tag, of the commit that it names."""
         return tuple(self.parent_lines.decode().replace("parent ", "").split())
 
+    def count_parents(self) -> int:
+        """The number of a commit's parents."""
+        return self.parent_lines.count(b"\n")
+
     def leading_to(self, commit: str) -> "Scanned":
         """The same tag with the commit that it leads to in the end, by other tags perhaps; none for the empty text."""
         return self._replace(parent_lines=commit.encode())
@@ -77,8 +82,9 @@ _new = tuple.__new__  # what Scanned(...) calls in the end; its own wrapper cost
 def scan(oid: str, kind: str, data: bytes) -> Scanned:
     """Read the stored ``data`` of the commit or tag ``oid``; raises nothing."""
     # Hash again: git checks no hash when it reads, and what is judged must be what the id names.
-    name = _sha1 if len(oid) == 40 else _sha256
-    if name(b"%b %d\0%b" % (kind.encode(), len(data), data), usedforsecurity=False).hexdigest() != oid:
+    name = (_sha1 if len(oid) == 40 else _sha256).copy()
+    name.update(b"%b %d\0%b" % (kind.encode(), len(data), data))
+    if name.hexdigest() != oid:
         return Scanned(oid, kind, malformed=MISMATCH)
     plain = _PLAIN.match(data) if kind == "commit" else None
     if plain is None:
@@ -116,7 +122,7 @@ def _scan_strictly(oid: str, kind: str, data: bytes) -> Scanned:
         oid,
         kind,
         found.tree.encode(),
-        "\n".join(parents).encode(),
+        "".join(f"{parent}\n" for parent in parents).encode(),
         split_person(author).email.decode("utf-8", "replace"),
         person.email.decode("utf-8", "replace"),
         person.time,

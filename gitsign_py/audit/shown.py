@@ -35,7 +35,7 @@ def read_shown(read: Callable[[int], bytes]) -> Iterator[tuple[str, str, bytes]]
         size = len(parts[0])
         for text in texts:
             oid, _, commit = text.partition(b"\n")
-            header, gap, message = commit.partition(b"\n\n")
-            yield oid.decode("ascii", "replace"), "commit", header + gap + message[4:].replace(b"\n    ", b"\n")
+            # That the header may have such spaces too (in a tag that was merged) is left to the hash.
+            yield oid.decode("ascii", "replace"), "commit", commit.replace(b"\n    ", b"\n")
     if size:
         raise UncheckedError("git-failed", "git ended inside a commit")

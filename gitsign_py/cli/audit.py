@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from gitsign_py.audit.engine import audit_history
+from gitsign_py.audit.engine import audit_batches
 from gitsign_py.audit.plan import Plan, Target, current_ref, read_refs, resolve_targets
 from gitsign_py.audit.reports.base import Report, printable, summary_lines
 from gitsign_py.audit.reports.plain import JsonReport, NdjsonReport, TextReport
@@ -61,11 +61,12 @@ def run(arguments: list[str]) -> int:
         report = _report(options, out, stack)
         report.begin(heading)
         rollup = Rollup()
-        records = audit_history(repository, plan, prepared.resources)
+        batches = audit_batches(repository, plan, prepared.resources)
         try:
-            for record in counted(records, None if out.isatty() else auditing.stderr_terminal()):
-                rollup.add(record)
-                report.record(record)
+            for records in counted(batches, None if out.isatty() else auditing.stderr_terminal(), each=len):
+                rollup.add(records)
+                for record in records:
+                    report.record(record)
         except PolicyError as error:
             raise as_config_error(error) from error
         report.end(rollup)

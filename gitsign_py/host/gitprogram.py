@@ -37,6 +37,7 @@ _ALWAYS = {
     "GIT_ALLOW_PROTOCOL": "none",
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_FLUSH": "0",  # rev-list would write each commit to a pipe by itself: two system calls for each
 }
 
 

@@ -29,14 +29,19 @@ class Count:
         return f"gitsign-py: {self.number} {self._words}".encode() if self.number else b"gitsign-py: working"
 
 
-def counted(items: Iterable[_T], write: Write | None, words: str = "judged") -> Iterator[_T]:
-    """Yield ``items`` and count them on the terminal that ``write`` writes to (None: nobody is there to see it)."""
+def counted(
+    items: Iterable[_T], write: Write | None, words: str = "judged", each: Callable[[_T], int] = lambda _: 1
+) -> Iterator[_T]:
+    """Yield ``items`` and count them on the terminal that ``write`` writes to (None: nobody is there to see it).
+
+    ``each`` says how many an item counts for.
+    """
     if write is None:
         yield from items  # a million pass here
         return
     with drawing(write, Count(words)) as count:
         for item in items:
-            count.number += 1
+            count.number += each(item)
             yield item
 
 

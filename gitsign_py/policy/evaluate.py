@@ -8,7 +8,7 @@ Only then is it ``verified``. Forge merges are in ``merges.py``; policies that l
 from collections.abc import Iterable
 
 from gitsign_py.policy.facts import CommitFacts, Decision, SignatureFacts
-from gitsign_py.policy.merges import judge_forge_merge
+from gitsign_py.policy.merges import PARENTS, judge_forge_merge
 from gitsign_py.policy.model import POLICY_FOLDER, Policy, Principal, Rule
 from gitsign_py.policy.rules import Case, deciding_rule
 from gitsign_py.policy.signers import check_window, find_signers, refused
@@ -35,6 +35,14 @@ def evaluate(
     if signature.status == "good":
         return _judge_signer(case)
     return Decision(signature.status, signature.reason, signature.message)
+
+
+def is_plainly_unsigned(policy: Policy, oid: str, parents: int) -> bool:
+    """Tell whether ``evaluate`` refuses this commit, which is unsigned, for that alone, whatever its ref is.
+
+    So who scans many of them need not put together what ``evaluate`` asks for.
+    """
+    return oid not in policy.exemptions and not (policy.forges and parents == PARENTS)
 
 
 def evaluate_one(

@@ -12,12 +12,13 @@ from gitsign_py.policy.model import POLICY_FOLDER, Forge
 from gitsign_py.policy.rules import Case, deciding_rule
 from gitsign_py.policy.signers import find_signers
 
+PARENTS = 2  # that a forge's merge has
 _UNPROVEN = ("unsigned", "unchecked")  # a bad or malformed signature is never explained away
 
 
 def judge_forge_merge(case: Case) -> Decision | None:
     """Give ``forge-merge``, the reason why a forge's merge does not count, or None for what is no forge's merge."""
-    if len(case.commit.parents) != 2:
+    if len(case.commit.parents) != PARENTS:
         return None
     for forge in case.policy.forges:
         if forge.committer == case.commit.committer_email:

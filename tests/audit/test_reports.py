@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import random
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable
@@ -24,7 +25,7 @@ from gitsign_py.audit.reports.plain import JsonReport, NdjsonReport, TextReport
 from gitsign_py.audit.reports.sarif import SarifReport
 from gitsign_py.audit.reports.terminal import TerminalReport
 from gitsign_py.audit.rollup import Rollup
-from gitsign_py.policy.facts import VERDICTS
+from gitsign_py.policy.facts import VERDICTS, Verdict
 from tests.support.webdriver import AVAILABLE, chromium
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "docs" / "schemas"
@@ -60,7 +61,7 @@ def write(make: Callable[[TextIO], Report], records: Iterable[Record]) -> tuple[
     report = make(out)
     report.begin(HEADING)
     for one in records:
-        rollup.add(one)
+        rollup.add([one])
         report.record(one)
     report.end(rollup)
     return out.getvalue(), rollup
@@ -254,16 +255,10 @@ def test_branches_are_listed_where_there_are_several() -> None:
 def test_rollup_sums() -> None:
     rollup = Rollup()
     for number in range(10):
-        rollup.add(
-            record(
-                number,
-                "unsigned" if number in (2, 3, 4) else "verified",
-                identity="a@x",
-                issuer="i",
-                time=f"2024-0{1 + number // 4}-01T00:00:00Z",
-            )
-        )
-    rollup.add(record(11, identity="new@x", issuer="i", time="2024-04-01T00:00:00Z"))
+        verdict: Verdict = "unsigned" if number in (2, 3, 4) else "verified"
+        time = f"2024-0{1 + number // 4}-01T00:00:00Z"
+        rollup.add([record(number, verdict, identity="a@x", issuer="i", time=time)])
+    rollup.add([record(11, identity="new@x", issuer="i", time="2024-04-01T00:00:00Z")])
     value = rollup.as_object()
     assert value["longest_unsigned_run"] == {"length": 3, "first": f"{2:040x}", "last": f"{4:040x}"}
     assert value["new_identities"] == [{"identity": "new@x", "issuer": "i"}]
@@ -278,6 +273,32 @@ def test_rollup_sums() -> None:
     assert rollup.exit_status == 1
 
 
+def test_sums_do_not_depend_on_how_records_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gitsign_py.audit.rollup._MAX_KINDS", 20)
+    chooser = random.Random(3)
+    kinds: list[dict[str, object]] = [
+        {},
+        {"kind": "tag", "ref": "refs/tags/v1"},
+        {"identity": "a@x", "issuer": "i", "time": "2024-01-01T00:00:00Z"},
+        {"identity": "b@x", "issuer": "i", "time": "2023-01-01T00:00:00Z", "ref": "refs/heads/b"},
+        {"author": "b@x"},
+        {"committed": None},
+        {"committed": 10**12},
+    ]
+    verdicts: tuple[Verdict, ...] = ("unsigned", "unsigned", "unsigned", "verified", "bad")
+    some = [record(n, chooser.choice(verdicts), **chooser.choice(kinds)) for n in range(300)]
+    alone, together, cut = Rollup(), Rollup(), Rollup()
+    for one in some:
+        alone.add([one])
+    together.add(some)
+    for at in range(0, 300, 7):
+        cut.add(some[at : at + 7])
+    assert alone.as_object() == together.as_object() == cut.as_object()
+    assert alone.total == 300
+    assert alone.tags == sum(one.kind == "tag" for one in some)
+    assert sum(month.commits for month in alone.branches.values()) == 300
+
+
 def test_exit_statuses() -> None:
     for verdicts, status in (
         ((), 0),
@@ -287,11 +308,11 @@ def test_exit_statuses() -> None:
     ):
         rollup = Rollup()
         for number, verdict in enumerate(verdicts):
-            rollup.add(record(number, verdict))
+            rollup.add([record(number, verdict)])
         assert rollup.exit_status == status
 
 
 def test_times_that_no_calendar_holds() -> None:
     rollup = Rollup()
-    rollup.add(record(1, committed=10**12 - 1))
+    rollup.add([record(1, committed=10**12 - 1)])
     assert list(rollup.months) == ["unknown"]

@@ -85,8 +85,7 @@ def test_each_commit_counts_for_the_first_branch_that_has_it(make: Make, signer:
     if mode == "history":
         changes = {"in_history": True, "introduction": intro}
     rollup = Rollup()
-    for record in audited.audit("main", "a-side", "next", "twin", **changes).values():  # type: ignore[arg-type]
-        rollup.add(record)
+    rollup.add([*audited.audit("main", "a-side", "next", "twin", **changes).values()])  # type: ignore[arg-type]
     assert rollup.as_object()["branches"] == {
         "refs/heads/main": {"commits": 3, "accepted": 3},
         "refs/heads/a-side": {"commits": 2, "accepted": 1},

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gitsign_py.policy.evaluate import evaluate, evaluate_one
+from gitsign_py.policy.evaluate import evaluate, evaluate_one, is_plainly_unsigned
 from gitsign_py.policy.facts import CommitFacts, Decision, SignatureFacts
 from gitsign_py.policy.model import Policy
 from gitsign_py.policy.surroundings import Stated
@@ -38,6 +38,22 @@ def test_alias_counts_as_the_person(team: Policy) -> None:
 def test_what_is_not_good_keeps_its_own_verdict(team: Policy, status: str) -> None:
     facts = SignatureFacts(status, reason="why", message="because")  # type: ignore[arg-type]
     assert evaluate(team, commit(), facts, MAIN) == Decision(status, "why", "because")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("parents", [0, 1, 2, 3])
+@pytest.mark.parametrize("oid", ["a" * 40, "e" * 40])
+@pytest.mark.parametrize("email", ["alice@example.com", "noreply@forge.example"])
+@pytest.mark.parametrize("ref", [MAIN, "refs/heads/release/1", "refs/tags/v1", "refs/other"])
+def test_what_is_plainly_unsigned_is_refused_for_that_alone(
+    team: Policy, parents: int, oid: str, email: str, ref: str
+) -> None:
+    """Scans go by the short way, so it must never say more than the long one."""
+    team = replace(team, forges=tuple(replace(forge, reproducible=True) for forge in team.forges))
+    about = replace(commit(email), oid=oid, parents=("b" * 40,) * parents)
+    decision = evaluate(team, about, UNSIGNED, ref, Stated())
+    plainly = decision == Decision("unsigned", UNSIGNED.reason, UNSIGNED.message)
+    assert plainly or not is_plainly_unsigned(team, oid, parents)
+    assert is_plainly_unsigned(team, oid, parents) == (oid[0] == "a" and parents != 2)
 
 
 def test_exempt_even_when_bad(team: Policy) -> None:
