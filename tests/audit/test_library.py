@@ -1,0 +1,57 @@
+"""The program in docs/audit.md does what the page says, and the package gives its names."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gitsign_py import audit
+from gitsign_py.audit.engine import audit_history
+from tests.audit.conftest import POLICY, ROOT_OF_TESTS
+from tests.support.bulksigner import BulkSigner
+from tests.support.gitrepo import ScratchRepo, environment
+from tests.support.history import History
+
+PAGE = (ROOT_OF_TESTS / "docs" / "audit.md").read_text()
+
+
+def test_the_documented_program(tmp_path: Path, signer: BulkSigner) -> None:
+    """More commits than one process would verify alone."""
+    history = History(signer=signer.sign)
+    tip = history.commit(signed="alice")
+    for number in range(40):
+        tip = history.commit(tip, signed=None if number == 7 else "alice")
+    repo = ScratchRepo.init(tmp_path / "repo")
+    history.write(repo.path / ".git", {"refs/heads/main": tip})
+    (repo.path / "trusted_root.json").write_bytes(signer.trusted_root_json)
+    (repo.path / "policy.toml").write_text(POLICY.replace("EXEMPT", "0" * 40))
+    program = repo.path / "program.py"
+    program.write_text(PAGE.split("```python\n")[1].split("```")[0])
+    done = subprocess.run(
+        [sys.executable, str(program)],
+        cwd=repo.path,
+        env=environment(PYTHONPATH=str(ROOT_OF_TESTS)),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    *records, last = done.stdout.splitlines()
+    assert last == "98 % of 41 may stay"
+    assert [line.split()[1:] for line in records].count(["verified", "verified", "alice@example.com"]) == 40
+    assert [line.split()[1:] for line in records].count(["unsigned", "unsigned"]) == 1
+    assert done.stderr == ""
+
+
+def test_names_of_the_package() -> None:
+    assert audit.audit_history is audit_history
+    for name in audit.__all__:
+        assert getattr(audit, name).__module__.startswith("gitsign_py.audit.")
+    with pytest.raises(AttributeError, match="no_such_name"):
+        audit.no_such_name  # noqa: B018
+
+
+def test_the_package_loads_nothing_by_itself() -> None:
+    code = "import sys, gitsign_py.audit; print([name for name in sys.modules if name.startswith('gitsign_py.audit.')])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT_OF_TESTS)
+    assert done.stdout == "[]\n"
