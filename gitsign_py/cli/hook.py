@@ -257,13 +257,19 @@ def _audited(court: _Court, plan: Plan) -> Iterator[Record]:
             yield record
 
 
+# Who pushes: GitLab, Gitea and Forgejo, GitHub Enterprise, gitolite, a web server (git-http-backend(1)), the system's.
+_PUSHER = (
+    *("GL_USERNAME", "GITEA_PUSHER_NAME", "GITHUB_USER_LOGIN", "GL_USER", "REMOTE_USER"),
+    *("USER", "LOGNAME", "USERNAME"),
+)
+
+
 def _log(settings: wiring.Settings, record: Record) -> None:
     """Append to gitsign.logPath. A log that cannot be written stops the push, like everything that cannot be done."""
     path = settings.config.log_path
     if path is None:
         return
-    names = ("GL_USERNAME", "USER", "USERNAME")  # the last on Windows
-    pusher = next(filter(None, map(os.environ.get, names)), "")
+    pusher = next(filter(None, map(os.environ.get, _PUSHER)), "")
     line = {"at": wiring.now().isoformat(), "pusher": pusher}
     try:
         with path.open("a", encoding="utf-8") as file:

@@ -88,13 +88,13 @@ exit $status
 
 
 @pytest.mark.parametrize(
-    ("title", "place"),
+    ("title", "place", "pusher"),
     [
-        ("Gitea and Forgejo", "hooks/pre-receive.d/gitsign"),
-        ("GitLab", "custom_hooks/pre-receive.d/gitsign"),
+        ("Gitea and Forgejo", "hooks/pre-receive.d/gitsign", "GITEA_PUSHER_NAME"),
+        ("GitLab", "custom_hooks/pre-receive.d/gitsign", "GL_USERNAME"),
     ],
 )
-def test_servers_that_run_a_folder(server: Server, title: str, place: str) -> None:
+def test_servers_that_run_a_folder(server: Server, title: str, place: str, pusher: str) -> None:
     assert f"`{place}`" in section(title) or f"`REPO.git/{place}`" in section(title)
     published_shim(server, server.bare.path / place)
     folder = (server.bare.path / place).parent
@@ -105,7 +105,7 @@ def test_servers_that_run_a_folder(server: Server, title: str, place: str) -> No
     hook.write_text(DELEGATE.format(folder=folder))
     hook.chmod(0o755)
     server.config("gitsign.logPath", str(server.folder / "log"))
-    server.environment["GL_USERNAME"] = "pusher"
+    server.environment |= {"USER": "git", pusher: "pusher"}
     judges(server)
     assert '"pusher": "pusher"' in (server.folder / "log").read_text()
 
