@@ -1,4 +1,4 @@
-"""The armor has one spelling, and one documented tolerance."""
+"""The armor has one spelling, and two documented tolerances."""
 
 import subprocess
 from pathlib import Path
@@ -32,6 +32,11 @@ def test_the_newline_after_the_end_line_may_be_missing() -> None:
     assert dearmor(ARMORED[:-1]) == DER
 
 
+def test_one_empty_line_may_follow_the_end_line() -> None:
+    """As libgit2 and dulwich write it in a commit's header."""
+    assert dearmor(ARMORED + b"\n") == DER
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -40,7 +45,10 @@ def test_the_newline_after_the_end_line_may_be_missing() -> None:
         (b"hello\n" + ARMORED, "armor-label"),
         (ARMORED.replace(b"SIGNED MESSAGE", b"CMS"), "armor-label"),
         (b"-----BEGIN PGP SIGNATURE-----\n\nabc\n-----END PGP SIGNATURE-----\n", "armor-label"),
-        (ARMORED + b"\n", "armor-invalid"),
+        (ARMORED + b"\n\n", "armor-invalid"),
+        (ARMORED + b" \n", "armor-invalid"),
+        (ARMORED[:-1] + b"\r\n\n", "armor-invalid"),
+        (ARMORED + b"\ntail", "armor-invalid"),
         (ARMORED + b"tail\n", "armor-invalid"),
         (ARMORED + ARMORED, "armor-invalid"),
         (ARMORED.replace(b"\n", b"\r\n"), "armor-invalid"),
@@ -91,7 +99,7 @@ def test_any_bytes_give_der_or_a_format_error(noise: bytes) -> None:
             found = dearmor(text)
         except FormatError:
             continue
-        assert armor(found) in (text, text + b"\n")
+        assert armor(found) in (text, text + b"\n", text.removesuffix(b"\n"))
 
 
 def test_openssl_reads_the_base64_as_we_write_it() -> None:
