@@ -9,6 +9,7 @@ import os
 import sys
 
 from gitsign_py.agent import client
+from gitsign_py.cli import printable
 from gitsign_py.cli.gpgarguments import GpgCommand, parse_gpg_arguments
 from gitsign_py.errors import FormatError, UsageError
 
@@ -146,17 +147,26 @@ def _verify(command: GpgCommand, arguments: list[str]) -> int:
 
 
 def hand_over(arguments: list[str], command: GpgCommand) -> int:
-    """Become the real gpg, unchanged arguments and streams; without one, say so and ERRSIG."""
+    """Become the real gpg, unchanged arguments and streams; without one, say so and ERRSIG.
+
+    Whoever wanted a signature by this program reads why gpg answers, and about keys: which option it was.
+    """
     program = _real_gpg()
     if program is not None and _HANDED_OVER not in os.environ:
+        if command.unknown:
+            line = f"{command.unknown} is an option of GnuPG alone, so {program} is asked to sign"
+            _write(2, f"gitsign-py: {printable(line)}\n".encode("utf-8", "replace"))
         return _become(program, arguments)
     if command.operation == "verify" and (status := command.descriptor("status-fd")) is not None:
         from gitsign_py.core import gpgstatus
 
         _write(status, gpgstatus.unchecked("", None, gpgstatus.ERROR_UNKNOWN_ALGORITHM))
+    task = "this is a task for GnuPG (an OpenPGP signature or a key command)"
+    if command.unknown:
+        task = f"{command.unknown} is an option of GnuPG alone"
     raise UsageError(
         "gpg-missing",
-        "this is a task for GnuPG (an OpenPGP signature or a key command), and there is no gpg on PATH",
+        f"{task}, and there is no gpg on PATH",
         hint="install GnuPG, or set gpg.openpgp.program to another program",
     )
 

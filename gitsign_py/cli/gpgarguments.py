@@ -18,12 +18,11 @@ _SHORT_FLAGS = {
 }
 _SHORT_VALUES = {"u": "local-user", "o": "output"}
 _LONG_FLAGS = frozenset(
-    {"sign", "detach-sign", "armor", "verify", "version", "verbose", "quiet", "batch", "no-tty", "yes", "no",
-     "no-armor", "no-greeting", "no-secmem-warning", "no-permission-warning", "utf8-strings", "disable-dirmngr",
-     "disable-crl-checks"}
+    {*_SHORT_FLAGS.values(), "verify", "version", "batch", "no-tty", "yes", "no", "no-armor", "no-greeting",
+     "no-secmem-warning", "no-permission-warning", "utf8-strings", "disable-dirmngr", "disable-crl-checks"}
 )  # fmt: skip
 _LONG_VALUES = frozenset(
-    {"local-user", "status-fd", "logger-fd", "keyid-format", "include-certs", "output", "digest-algo", "trust-model",
+    {*_SHORT_VALUES.values(), "status-fd", "logger-fd", "keyid-format", "include-certs", "digest-algo", "trust-model",
      "homedir", "pinentry-mode", "token"}
 )  # fmt: skip
 
@@ -32,14 +31,16 @@ class GpgCommand:
     """What gpg was asked to do: ``operation`` is sign, verify, version or foreign (a command of the real gpg).
 
     ``options`` maps names of long options to values (flags to an empty string); ``operands`` are the file names.
+    ``unknown`` is the option that made a foreign command of signing, as it was written; else it is empty.
     """
 
-    __slots__ = ("operands", "operation", "options")
+    __slots__ = ("operands", "operation", "options", "unknown")
 
-    def __init__(self, operation: str, options: dict[str, str], operands: list[str]) -> None:
+    def __init__(self, operation: str, options: dict[str, str], operands: list[str], unknown: str = "") -> None:
         self.operation = operation
         self.options = options
         self.operands = operands
+        self.unknown = unknown
 
     def descriptor(self, name: str) -> int | None:
         """A file descriptor that an option names. Raises UsageError ``gpg-option-invalid``."""
@@ -59,19 +60,24 @@ def parse_gpg_arguments(arguments: list[str]) -> GpgCommand:
     options: dict[str, str] = {}
     operands: list[str] = []
     rest = list(arguments)
-    foreign = False
+    unknown = ""
     while rest:
         word = rest.pop(0)
         if word == "--":
             operands += rest
             break
         if word.startswith("--"):
-            foreign |= not _long(word[2:], rest, options)
+            known = _long(word[2:], rest, options)
         elif word.startswith("-") and word != "-":
-            foreign |= not _cluster(word[1:], rest, options)
+            known = _cluster(word[1:], rest, options)
         else:
             operands.append(word)
-    return GpgCommand("foreign" if foreign else _operation(options), options, operands)
+            continue
+        unknown = unknown or ("" if known else word.partition("=")[0])
+    operation = _operation(options)
+    if not unknown:
+        return GpgCommand(operation, options, operands)
+    return GpgCommand("foreign", options, operands, unknown if operation == "sign" else "")
 
 
 def _long(text: str, rest: list[str], options: dict[str, str]) -> bool:

@@ -110,6 +110,19 @@ def test_pgp_signatures_and_key_commands_go_to_the_real_gpg(bench: Workbench) ->
     assert bench.tool("--list-secret-keys", PATH=path).returncode == 7
 
 
+def test_who_asks_for_a_signature_with_an_option_of_gpg_reads_which_it_was(bench: Workbench) -> None:
+    arguments = ["-bsau", EMAIL, "--command-fd=0"]
+    done = bench.tool(*arguments, stdin=PAYLOAD, PATH=fake_gpg(bench.folder))
+    assert done.returncode == 7
+    first, second, *_ = done.stderr.decode().splitlines()
+    assert first.startswith("gitsign-py: --command-fd is an option of GnuPG alone, so ")
+    assert second == f"gpg was called: {' '.join(arguments)}"
+    (bench.folder / "tools" / "gpg").unlink()
+    done = bench.tool(*arguments, stdin=PAYLOAD, PATH=path_without_gpg(bench.folder))
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"--command-fd is an option of GnuPG alone, and there is no gpg on PATH" in done.stderr
+
+
 def test_without_gpg_a_pgp_signature_is_errsig(bench: Workbench) -> None:
     (bench.folder / "sig").write_bytes(b"-----BEGIN PGP SIGNATURE-----\n\nx\n-----END PGP SIGNATURE-----\n")
     path = path_without_gpg(bench.folder)

@@ -15,6 +15,8 @@ from gitsign_py.errors import UsageError
         "--detach-sign --armor --local-user=KEY --status-fd=2",
         "--detach-sign --local-user KEY --armor --status-fd 2 --sign --batch",
         "-u KEY -sba --status-fd=2 --no-tty",
+        "-bsau KEY --status-fd=2 --textmode --dry-run",
+        "-bsatnu KEY --status-fd=2",
     ],
 )
 def test_signing(line: str) -> None:
@@ -46,6 +48,20 @@ def test_verifying(line: str) -> None:
 )
 def test_commands_of_the_real_gpg(line: str) -> None:
     assert parse_gpg_arguments(line.split()).operation == "foreign"
+
+
+@pytest.mark.parametrize(
+    ("line", "unknown"),
+    [
+        ("-bsau KEY --command-fd=0 --use-agent", "--command-fd"),
+        ("--detach-sign -x", "-x"),
+        ("--list-keys KEY", ""),
+        ("--verify SIG - --enable-special-filenames", ""),
+        ("-bsau KEY", ""),
+    ],
+)
+def test_the_option_that_takes_a_signature_to_gpg_is_named(line: str, unknown: str) -> None:
+    assert parse_gpg_arguments(line.split()).unknown == unknown
 
 
 def test_a_key_named_with_blanks_stays_one_value() -> None:
