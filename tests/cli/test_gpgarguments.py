@@ -16,6 +16,7 @@ from gitsign_py.errors import UsageError
         "--detach-sign --local-user KEY --armor --status-fd 2 --sign --batch",
         "-u KEY -sba --status-fd=2 --no-tty",
         "-bsau KEY --status-fd=2 --textmode --dry-run",
+        "-bau KEY --status-fd 2 --batch --no-tty --output -",
         "-bsatnu KEY --status-fd=2",
     ],
 )
