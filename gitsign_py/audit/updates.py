@@ -119,9 +119,11 @@ def plans(repository: GitRepository, plan: Plan, existing: Sequence[Target]) -> 
 
     A commit is new to a group when no existing ref of that very group reaches it: what lies on a branch with lenient
     rules already is judged once more when a strict branch takes it in. Behind a signed tag only those commits are new
-    that no branch has, existing or pushed along.
+    that no branch has, existing or pushed along. What lies on a ref that the policy leaves alone was never judged, so
+    it is new to every other ref.
     """
-    branches = _commits(target for target in (*existing, *plan.targets) if _is_judged_branch(plan, target.ref))
+    existing = tuple(target for target in existing if plan.policy is None or plan.policy.judges(target.ref))
+    branches = _commits(target for target in (*existing, *plan.targets) if target.ref.startswith("refs/heads/"))
     if plan.in_history:
         names = {target.ref for target in existing}
         if not all(target.tag or target.ref in names for target in plan.targets):  # what has moved needs no more
@@ -141,10 +143,6 @@ def plans(repository: GitRepository, plan: Plan, existing: Sequence[Target]) -> 
             if members:
                 made.append(replace(plan, targets=members, exclude=exclude))
     return tuple(made)
-
-
-def _is_judged_branch(plan: Plan, ref: str) -> bool:
-    return ref.startswith("refs/heads/") and (plan.policy is None or plan.policy.judges(ref))
 
 
 def _plan_in_history(plan: Plan, existing: Sequence[Target], branches: tuple[str, ...], graph: MergeGraph) -> Plan:

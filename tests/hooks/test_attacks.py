@@ -159,6 +159,17 @@ def test_refused(governed: tuple[Server, str], attack: Callable[[History, str], 
     assert server.push(f"{honest}:{MAIN}")[0] == 0, "what is honest still passes"
 
 
+def test_a_ref_that_is_left_alone_vouches_for_nothing(governed: tuple[Server, str]) -> None:
+    """What was pushed there was not judged, and is judged when a branch or a tag takes it in."""
+    server, tip = governed
+    evil = after_a_change_of_its_own(server.history, tip)
+    assert server.push(f"{evil}:refs/notes/parked")[0] == 0
+    for ref in (MAIN, "refs/heads/new", "refs/tags/new"):
+        status, said = server.push(f"{evil}:{ref}")
+        assert status != 0, ref
+        assert "[signer-unknown]" in said
+
+
 @pytest.mark.parametrize("kind", ["policy deleted", "policy is a link", "folder is a link", "policy is a submodule"])
 def test_not_even_an_administrator_leaves_the_history_without_a_policy(server: Server, kind: str) -> None:
     history = server.history
