@@ -134,7 +134,7 @@ class _Audit:
             return PolicyInHistory(history)
         if policy is None:
             return AnySigner()
-        return FixedPolicy(policy, self._objects, self._graph, self._facts_of)
+        return FixedPolicy(policy, self._objects, self._graph, self._facts_of, self._plan.introduction)
 
     def _older(self) -> frozenset[str]:
         """Parents of walked commits that are older than the introduction, or beside it."""

@@ -56,10 +56,17 @@ class AnySigner:
 
 
 class FixedPolicy:
-    """One policy judges everything. ``facts_of`` serves forge merges, which rest on what they merge."""
+    """One policy judges everything after an introduction, if there is one.
 
-    def __init__(self, policy: Policy, source: ObjectSource, graph: MergeGraph, facts_of: FactsOf) -> None:
+    ``facts_of`` serves forge merges, which rest on what they merge.
+    """
+
+    def __init__(
+        self, policy: Policy, source: ObjectSource, graph: MergeGraph, facts_of: FactsOf, introduction: str = ""
+    ) -> None:
         self._policy = policy
+        self._graph = graph
+        self._introduction = introduction
         self._facts_of = facts_of
         self._around = InRepository(source, graph, self._is_accepted)
         self._refs: tuple[str, ...] = ()
@@ -78,19 +85,23 @@ class FixedPolicy:
 
     def _is_accepted(self, oid: str) -> bool:
         key = (oid, self._refs)
-        if oid == self._policy.introduction:
-            return True
+        if key not in self._remembered and self._is_older(oid):
+            self._remember(key, accepted=True)
         if key not in self._remembered:
             if self._depth >= _MAX_DEPTH:
                 raise UncheckedError("merge-too-deep", f"forge merges of forge merges, more than {_MAX_DEPTH} deep")
             self._depth += 1
             try:
-                self._remember(key, self._on_all(*self._facts_of(oid)).accepted)
+                self._remember(key, accepted=self._on_all(*self._facts_of(oid)).accepted)
             finally:
                 self._depth -= 1
         return self._remembered[key]
 
-    def _remember(self, key: tuple[str, tuple[str, ...]], accepted: bool) -> None:
+    def _is_older(self, oid: str) -> bool:
+        """Tell whether a commit is the introduction, or lies before it: accepted as it is, like in the walk."""
+        return bool(self._introduction) and oid in self._graph.merge_bases((oid, self._introduction))
+
+    def _remember(self, key: tuple[str, tuple[str, ...]], *, accepted: bool) -> None:
         if len(self._remembered) >= _MAX_REMEMBERED:
             self._remembered.clear()
         self._remembered[key] = accepted

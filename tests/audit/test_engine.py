@@ -192,6 +192,21 @@ def test_introduction_and_side_branch_in_fixed_mode(make: Make, signer: BulkSign
         audited.audit("main", introduction="1" * 40)
 
 
+def test_forge_merge_of_what_is_older_than_the_introduction(make: Make, signer: BulkSigner) -> None:
+    """A release branch that left early takes in, on a click, what is accepted because it is old."""
+    history = History(signer=signer.sign)
+    root = history.commit(files={"a": "1"})
+    older = history.commit(root, files={"b": "1"})
+    intro = history.commit(older, files={"b": "2"})
+    release = history.commit(root, signed="alice", files={"c": "1"})
+    for merged in (older, intro):
+        merge = history.merge(release, merged, by="noreply@forge.example", author="alice")
+        record = make(history, merge).audit("main", policy=POLICY.replace("EXEMPT", "0" * 40), introduction=intro)[
+            merge
+        ]
+        assert (record.verdict, record.reason) == ("forge-merge", "forge-reproduced")
+
+
 def test_policy_in_history(make: Make, signer: BulkSigner) -> None:
     history = History(signer=signer.sign)
     root = history.commit(files={"a": "1"})
