@@ -29,13 +29,17 @@ class GitGraph:
         return tuple(out.decode("ascii").split())
 
     def merge_tree(self, ours: str, theirs: str) -> str:
-        """The tree of a merge without conflict, else empty. Its objects go to a folder that is thrown away."""
+        """The tree of a merge without conflict, else empty. Its objects go to a folder that is thrown away.
+
+        That folder is the worktree as well: the .gitattributes of what happens to be checked out would choose how
+        files are merged (gitattributes(5), merge).
+        """
         with tempfile.TemporaryDirectory(prefix="gitsign-merge-") as folder:
             environment = {**self._environment, **self._redirected(Path(folder))}
             out = run_git(
                 [*_NO_GRAPH, "merge-tree", "--write-tree", ours, theirs],
                 environment=environment,
-                directory=self._directory,
+                directory=Path(folder),
                 accept=(0, 1),
             )
         lines = out.decode("ascii", "replace").split("\n")
@@ -54,8 +58,15 @@ class GitGraph:
 
     def _redirected(self, folder: Path) -> dict[str, str]:
         """git(1), GIT_ALTERNATE_OBJECT_DIRECTORIES: colon-separated, quoted where a path holds a colon."""
-        objects = self._environment.get("GIT_OBJECT_DIRECTORY") or str(self._repository.common_directory / "objects")
+        common = self._repository.common_directory
+        here = (self._directory or Path()).absolute()
+        objects = str(here / (self._environment.get("GIT_OBJECT_DIRECTORY") or common / "objects"))
         others = self._environment.get("GIT_ALTERNATE_OBJECT_DIRECTORIES", "")
         quoted = '"' + objects.replace("\\", "\\\\").replace('"', '\\"') + '"'
         alternates = os.pathsep.join(filter(None, (quoted, others)))
-        return {"GIT_OBJECT_DIRECTORY": str(folder), "GIT_ALTERNATE_OBJECT_DIRECTORIES": alternates}
+        return {
+            "GIT_DIR": str(common),
+            "GIT_WORK_TREE": str(folder),
+            "GIT_OBJECT_DIRECTORY": str(folder),
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": alternates,
+        }

@@ -207,6 +207,25 @@ def test_forge_merge_of_what_is_older_than_the_introduction(make: Make, signer: 
         assert (record.verdict, record.reason) == ("forge-merge", "forge-reproduced")
 
 
+def test_forge_merge_is_made_again_whatever_is_checked_out(make: Make, signer: BulkSigner) -> None:
+    """A .gitattributes in the worktree could have both sides of a conflict taken (merge=union), or end any merge."""
+    history = History(signer=signer.sign)
+    root = history.commit(signed="alice", files={"a": "1\n", "b": "1\n2\n3\n4\n5\n"})
+    ours = history.commit(root, signed="alice", files={"a": "2\n", "b": "0\n2\n3\n4\n5\n"})
+    theirs = history.commit(root, signed="alice", files={"b": "1\n2\n3\n4\n6\n"})
+    conflict = history.commit(root, signed="alice", files={"a": "3\n"})
+    forge = "noreply@forge.example"
+    clean = history.commit(ours, theirs, files={"b": "0\n2\n3\n4\n6\n"}, by=forge, author="alice")
+    union = history.commit(ours, conflict, files={"a": "2\n3\n"}, by=forge, author="alice")
+    audited = make(history, clean)
+    history.write(audited.repo.path / ".git", {"refs/heads/union": union})
+    for attribute in ("merge=union", "-merge"):
+        (audited.repo.path / ".gitattributes").write_text(f"* {attribute}\n")
+        records = audited.audit("main", "union", policy=POLICY.replace("EXEMPT", "0" * 40))
+        assert (records[clean].verdict, records[clean].reason) == ("forge-merge", "forge-reproduced")
+        assert (records[union].verdict, records[union].reason) == ("unauthorised", "merge-not-reproducible")
+
+
 def test_policy_in_history(make: Make, signer: BulkSigner) -> None:
     history = History(signer=signer.sign)
     root = history.commit(files={"a": "1"})
