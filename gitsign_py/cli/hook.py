@@ -170,9 +170,7 @@ def _policy_plan(repository: GitRepository, settings: wiring.Settings, *, is_ser
         return auditing.history_plan(settings, repository)
     if settings.config.policy:
         policy = configured_policy(repository, settings.config.policy)
-        return Plan(
-            (), policy=policy, introduction=settings.config.introduction or policy.introduction, assume_judged=True
-        )
+        return Plan((), policy=policy, introduction=policy.introduction, assume_judged=True)
     if is_server:
         raise ConfigError(
             "policy-missing",

@@ -262,6 +262,8 @@ def test_fixed_policy_has_an_introduction_too(repo: tuple[ScratchRepo, History])
     policy = Path(made.git("config", "gitsign.policy"))
     policy.write_text(POLICY.replace("version = 1", f'version = 1\nintroduction = "{intro}"'))
     assert [verify(made, oid).returncode for oid in (old, intro, new)] == [0, 0, 1]
+    made.git("config", "gitsign.introduction", new)
+    assert verify(made, new).returncode == 1, "that one is for the mode history"
 
 
 def test_the_agent_says_the_same(governed: Governed, tmp_path: Path) -> None:

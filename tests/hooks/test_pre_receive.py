@@ -247,6 +247,16 @@ def test_history_mode(server: Server) -> None:
     assert "[policy-deleted]" in server.push(f"{deleted}:{MAIN}")[1]
 
 
+def test_introduction_of_the_history_mode_is_nothing_to_a_fixed_policy(server: Server) -> None:
+    """As for an audit: whoever goes back to the mode fixed has the whole policy."""
+    one = server.history.commit(by="mallory", signed="mallory", files={"a": "1"})
+    server.history.write(server.bare.path, {})
+    server.config("gitsign.introduction", one)
+    status, said = server.push(f"{one}:{MAIN}")
+    assert status != 0
+    assert "[signer-unknown]" in said
+
+
 def test_history_mode_without_introduction(server: Server) -> None:
     server.config("gitsign.policyMode", "history")
     assert "[introduction-missing]" in refused(server)
