@@ -36,8 +36,8 @@ class Judge(Protocol):
 
 def commit_facts(item: Scanned) -> CommitFacts:
     """What a policy reads of a scanned object."""
-    kind = "tag" if item.kind == "tag" else "commit"
-    return CommitFacts(item.oid, item.author, item.committer, item.parents, item.tree, kind)  # type: ignore[arg-type]
+    kind, name = ("tag", item.tag_name) if item.kind == "tag" else ("commit", "")
+    return CommitFacts(item.oid, item.author, item.committer, item.parents, item.tree, kind, name)  # type: ignore[arg-type]
 
 
 class AnySigner:

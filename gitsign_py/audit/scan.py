@@ -67,6 +67,11 @@ class Scanned(NamedTuple):
         """The ids of the parents; for a tag, of the commit that it names."""
         return tuple(self.parent_lines.decode().replace("parent ", "").split())
 
+    @property
+    def tag_name(self) -> str:
+        """What a signed tag calls itself, spelled as the names of refs are."""
+        return self.split.name.decode("utf-8", "surrogateescape") if self.split else ""
+
     def count_parents(self) -> int:
         """The number of a commit's parents."""
         return self.parent_lines.count(b"\n")

@@ -58,9 +58,7 @@ def _scanned(repository: GitRepository, payload: bytes, signature: bytes) -> tup
     if signed.kind == "commit":
         return item, current_ref(repository)
     found = repository.run(["rev-parse", "-q", "--verify", f"{signed.target}^{{commit}}"], accept=(0, 1, 128))
-    return item.leading_to(
-        found.decode("ascii", "replace").strip()
-    ), f"refs/tags/{signed.name.decode('utf-8', 'replace')}"
+    return item.leading_to(found.decode("ascii", "replace").strip()), f"refs/tags/{item.tag_name}"
 
 
 def _by_fixed_policy(

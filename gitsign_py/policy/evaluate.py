@@ -14,6 +14,8 @@ from gitsign_py.policy.rules import Case, deciding_rule
 from gitsign_py.policy.signers import check_window, find_signers, refused
 from gitsign_py.policy.surroundings import NOTHING_CHANGED, Surroundings
 
+_TAGS = "refs/tags/"
+
 
 def evaluate(
     policy: Policy,
@@ -72,7 +74,15 @@ def _judge_signer(case: Case) -> Decision:
         return refusal
     if signer.kind == "forge":
         return refused("forge-not-merge", f"{signer.name} may sign merges that it made, and nothing else", signer.name)
-    return _check_administrator(case, signer) or _judge_rules(case, signer)
+    return _check_tag_name(case, signer) or _check_administrator(case, signer) or _judge_rules(case, signer)
+
+
+def _check_tag_name(case: Case, signer: Principal) -> Decision | None:
+    """A tag says which version it is: below another name an old release would pass for a new one."""
+    name = case.ref.removeprefix(_TAGS)
+    if case.commit.kind != "tag" or name in (case.ref, case.commit.name):
+        return None
+    return refused("tag-name-mismatch", f"tag calls itself {case.commit.name}, and is no {name}", signer.name)
 
 
 def _check_administrator(case: Case, signer: Principal) -> Decision | None:

@@ -75,7 +75,8 @@ UNSIGNED_TAG = SignatureFacts("unsigned", reason="unsigned", message="tag has no
 class CommitFacts:
     """What a policy reads of a commit or an annotated tag: e-mails are raw text, ``tree`` is empty for a tag.
 
-    For a tag ``author_email`` and ``committer_email`` are both the tagger's and ``parents`` is empty.
+    For a tag ``author_email`` and ``committer_email`` are both the tagger's, ``parents`` is empty, and ``name`` is what
+    a signed one calls itself.
     """
 
     oid: str
@@ -84,6 +85,7 @@ class CommitFacts:
     parents: tuple[str, ...] = ()
     tree: str = ""
     kind: Literal["commit", "tag"] = "commit"
+    name: str = ""
 
 
 @frozen

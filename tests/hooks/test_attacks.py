@@ -170,6 +170,16 @@ def test_a_ref_that_is_left_alone_vouches_for_nothing(governed: tuple[Server, st
         assert "[signer-unknown]" in said
 
 
+def test_an_old_release_is_no_new_one(governed: tuple[Server, str]) -> None:
+    """Who may push, and may not release, names a tag anew that somebody signed who may."""
+    server, tip = governed
+    tag = server.history.tag("v1", tip, signed="alice")
+    assert server.push(f"{tag}:refs/tags/v1")[0] == 0
+    status, said = server.push(f"{tag}:refs/tags/v2")
+    assert status != 0
+    assert "tag calls itself v1, and is no v2 [tag-name-mismatch]" in said
+
+
 @pytest.mark.parametrize("kind", ["policy deleted", "policy is a link", "folder is a link", "policy is a submodule"])
 def test_not_even_an_administrator_leaves_the_history_without_a_policy(server: Server, kind: str) -> None:
     history = server.history

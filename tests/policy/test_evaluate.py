@@ -146,8 +146,10 @@ def test_key_of_another_format(team: Policy) -> None:
 
 def test_ref_rules(team: Policy) -> None:
     times = (("timestamp", IN_TIME), ("log", IN_TIME))
-    tag = CommitFacts("b" * 40, "alice@example.com", "alice@example.com", kind="tag")
+    tag = CommitFacts("b" * 40, "alice@example.com", "alice@example.com", kind="tag", name="v1")
     assert evaluate(team, tag, signed_by("alice", times=times), "refs/tags/v1").verdict == "verified"
+    assert evaluate(team, tag, signed_by("alice", times=times), "refs/tags/v2").reason == "tag-name-mismatch"
+    assert evaluate(team, tag, signed_by("alice"), "refs/heads/main").verdict == "verified", "there it has no name"
     assert evaluate(team, tag, signed_by("alice"), "refs/tags/v1").reason == "time-missing"
     carol = signed_by("carol", times=times)
     assert outcome(evaluate(team, commit("carol@example.com"), carol, "refs/tags/v1"))[1:] == (

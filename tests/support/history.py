@@ -155,7 +155,8 @@ class History:
         if self.objects[oid].kind == "tag":
             tagger = next(line for line in self.objects[oid].data.split(b"\n") if line.startswith(b"tagger "))
             email = split_person(tagger[7:]).email.decode()
-            return CommitFacts(oid, email, email, kind="tag")
+            name = next(line for line in self.objects[oid].data.split(b"\n") if line.startswith(b"tag "))
+            return CommitFacts(oid, email, email, kind="tag", name=name[4:].decode())
         commit = split_commit(self.objects[oid].data)
         author, committer = (split_person(line).email.decode() for line in (commit.author, commit.committer))
         return CommitFacts(oid, author, committer, commit.parents, commit.tree)
