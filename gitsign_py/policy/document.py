@@ -33,12 +33,20 @@ def read_document(data: bytes) -> tuple[str, dict[str, Any]]:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise DocumentError(data.count(b"\n", 0, error.start) + 1, "policy is not UTF-8") from error
+    if text.startswith("\ufeff"):  # TOML 1.0 has no place for one; some editors write it unasked
+        raise DocumentError(1, "policy begins with a byte order mark: save it as UTF-8 without one")
     _check_keys(text)
     try:
         return text, tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError, and so is a number too long
-        place = _PLACE.search(str(error))
-        raise DocumentError(int(place[1]) if place else 1, f"not valid TOML: {str(error)[:200]}") from error
+        raise DocumentError(_line_of(error, text), f"not valid TOML: {str(error)[:200]}") from error
+
+
+def _line_of(error: Exception, text: str) -> int:
+    """The line that an error of ``tomllib`` names, the last one when something is still open there, else the first."""
+    if place := _PLACE.search(str(error)):
+        return int(place[1])
+    return text.rstrip().count("\n") + 1 if "end of document" in str(error) else 1
 
 
 def _check_keys(text: str) -> None:

@@ -107,7 +107,7 @@ class Table:
             self.wrong(key, "is missing" if value is None else "must be an array of strings that are not empty")
             return ()
         if not value:
-            self.wrong(key, "is an empty array: leave it out, or name something")
+            self.wrong(key, f"is an empty array: {'' if required else 'leave it out, or '}name something")
         if len(set(value)) != len(value):
             self.wrong(key, f"names {Counter(value).most_common(1)[0][0]} twice")
         return tuple(value)
