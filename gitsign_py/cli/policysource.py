@@ -1,5 +1,6 @@
 """Where a policy comes from: a file, or ``REV:PATH`` out of the repository. Read as a whole, or refused."""
 
+import re
 from pathlib import Path
 
 from gitsign_py.errors import ConfigError, GitsignError, PolicyError
@@ -39,6 +40,7 @@ def read_policy_bytes(repository: GitRepository, name: str, *, base: Path | None
 
 
 def _from_revision(repository: GitRepository, name: str) -> bytes:
+    _check_unambiguous(repository, name)
     try:
         out = repository.run(["rev-parse", "-q", "--verify", "--end-of-options", name], accept=(0, 1, 128))
         oid = out.decode("ascii", "replace").strip()
@@ -50,11 +52,26 @@ def _from_revision(repository: GitRepository, name: str) -> bytes:
     return found.data
 
 
+def _check_unambiguous(repository: GitRepository, name: str) -> None:
+    """Raise ConfigError when several refs have the name: git takes a tag before a branch (gitrevisions(7)).
+
+    Whoever may push a tag could bring an older policy back in force with one that is called like the branch.
+    """
+    short = re.split(r"[~^@:]", name, maxsplit=1)[0]
+    if short.startswith("refs/") or not short:
+        return
+    wanted = [f"{folder}/{short}" for folder in ("refs/tags", "refs/heads", "refs/remotes")]
+    out = repository.run(["for-each-ref", "--format=%(refname)", *wanted]).decode("utf-8", "surrogateescape")
+    several = [ref for ref in out.split("\n") if ref in wanted]
+    if len(several) > 1:
+        raise _unreadable(name, f"{short} may be {' or '.join(several)}; write one of them")
+
+
 def _unreadable(name: str, why: str) -> ConfigError:
     return ConfigError(
         "policy-unreadable",
         f"the policy {name} cannot be read: {why}",
-        hint="give a file, or REV:PATH such as main:.gitsign/policy.toml",
+        hint="give a file, or REV:PATH such as refs/heads/main:.gitsign/policy.toml",
     )
 
 

@@ -170,6 +170,22 @@ def test_a_ref_that_is_left_alone_vouches_for_nothing(governed: tuple[Server, st
         assert "[signer-unknown]" in said
 
 
+def test_a_tag_called_like_the_branch_brings_no_old_policy_back(server: Server) -> None:
+    history = server.history
+    old = history.commit(signed="alice", files={POLICY_PATH: EVERYONE.replace("bob", "mallory")})
+    tip = history.commit(old, signed="alice", files={POLICY_PATH: EVERYONE})
+    assert server.push(f"{tip}:{MAIN}")[0] == 0
+    server.config("gitsign.policy", f"main:{POLICY_PATH}")
+    assert server.push(f"{old}:refs/tags/main")[0] == 0
+    evil = history.commit(tip, by="mallory", signed="mallory", files={"a": "1"})
+    status, said = server.push(f"{evil}:{MAIN}")
+    assert status != 0
+    assert "main may be refs/heads/main or refs/tags/main; write one of them" in said
+    server.config("gitsign.policy", f"{MAIN}:{POLICY_PATH}")
+    assert "[signer-unknown]" in server.push(f"{evil}:{MAIN}")[1]
+    assert server.push(f"{bob(history, tip)}:{MAIN}")[0] == 0
+
+
 def test_an_old_release_is_no_new_one(governed: tuple[Server, str]) -> None:
     """Who may push, and may not release, names a tag anew that somebody signed who may."""
     server, tip = governed
