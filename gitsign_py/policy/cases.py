@@ -8,7 +8,7 @@ from gitsign_py.errors import PolicyError
 from gitsign_py.policy.document import DocumentError, read_document
 from gitsign_py.policy.evaluate import evaluate
 from gitsign_py.policy.facts import VERDICTS, CommitFacts, Decision, SignatureFacts, SignatureForm, SignatureStatus
-from gitsign_py.policy.model import Policy, TimeSource
+from gitsign_py.policy.model import TIME_SOURCES, Policy, TimeSource
 from gitsign_py.policy.reader import Problems, Table
 from gitsign_py.policy.surroundings import Stated
 
@@ -86,6 +86,9 @@ def _signature(table: Table) -> SignatureFacts:
     claims = table.table("claims")
     time = table.moment("time", end_of_day=False)
     sources = table.texts("time-sources") or ("log",)
+    for source in sources:
+        if source not in TIME_SOURCES:
+            table.wrong("time-sources", f"knows {' and '.join(TIME_SOURCES)}, not {source}")
     return SignatureFacts(
         status,
         form if status != "unsigned" else "",

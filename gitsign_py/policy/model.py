@@ -11,6 +11,7 @@ POLICY_PATH = ".gitsign/policy.toml"
 POLICY_FOLDER = ".gitsign"
 Match = Literal["committer", "author", "both", "none"]
 TimeSource = Literal["log", "timestamp"]
+TIME_SOURCES: tuple[TimeSource, ...] = ("log", "timestamp")
 KeyFormat = Literal["openpgp", "ssh"]
 PrincipalKind = Literal["person", "workflow", "forge"]
 

@@ -10,7 +10,7 @@ from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import PolicyError
 from gitsign_py.policy.consistency import check_consistency
 from gitsign_py.policy.document import DocumentError, read_document
-from gitsign_py.policy.model import Forge, Key, Match, Policy, Rule, TimeSource
+from gitsign_py.policy.model import TIME_SOURCES, Forge, Key, Match, Policy, Rule, TimeSource
 from gitsign_py.policy.patterns import path_glob, ref_glob
 from gitsign_py.policy.reader import Problem, Problems, Table
 from gitsign_py.policy.roster import Roster, read_roster
@@ -20,7 +20,6 @@ MAX_RULES = 256
 MAX_GLOBS = 1024
 _OID = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
 _MATCHES = ("committer", "author", "both", "none")
-_TIMES = ("log", "timestamp")
 
 
 @frozen
@@ -90,8 +89,8 @@ def _policy(root: Table, source: str, digest: str) -> Policy:
 def _times(table: Table) -> frozenset[TimeSource]:
     named = table.texts("times")
     for name in named:
-        if name not in _TIMES:
-            table.wrong("times", f"knows {' and '.join(_TIMES)}, not {name}")
+        if name not in TIME_SOURCES:
+            table.wrong("times", f"knows {' and '.join(TIME_SOURCES)}, not {name}")
     return frozenset(cast(TimeSource, name) for name in named)
 
 
