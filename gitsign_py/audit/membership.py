@@ -4,7 +4,7 @@ Where rules differ between refs, a commit answers for every ref that it is on. A
 rules for its name; a commit behind it answers for the tag's ref only when no branch has it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import IO
 
 from gitsign_py.audit.plan import Plan, Target, ref_classes
@@ -32,22 +32,25 @@ class Membership:
     labels: dict[str, int] = field(default_factory=dict)
     """Positions in ``refs`` by commit: of all of them, or of those that the walk comes to next."""
     _named: dict[int, tuple[str, ...]] = field(default_factory=dict)
-
     _everywhere: tuple[tuple[str, ...], str] | None = None
 
     def place_of(self, item: Scanned) -> tuple[tuple[str, ...] | None, str]:
-        """What ``refs_of`` and ``counted_for`` say of a commit; in the usual case the same of all."""
+        """The refs that the commit is judged on, and the one that it is counted for; in the usual case the same of all.
+
+        Where all refs have the same rules, that one says them all, and is the one that people look for in a message.
+        """
         if self._everywhere is not None:
             return self._everywhere
-        if self.masks is None and len(self.refs) == 1:
-            self._everywhere = tuple(self.groups), self.refs[0]
-        return self.refs_of(item.oid), self.counted_for(item.oid, item.parents)
+        counted = self.counted_for(item.oid, item.parents)
+        if self.masks is not None:
+            return self.refs_of(item.oid, self.masks), counted
+        if len(self.refs) == 1:
+            self._everywhere = (counted,), counted
+        return (counted,), counted
 
-    def refs_of(self, oid: str) -> tuple[str, ...] | None:
+    def refs_of(self, oid: str, masks: Mapping[str, int]) -> tuple[str, ...] | None:
         """One ref out of each group that the commit is judged for; None when it was judged for all of them before."""
-        if self.masks is None:
-            return tuple(self.groups)
-        mask = self.masks.get(oid, self.usual)
+        mask = masks.get(oid, self.usual)
         if mask == 0:
             return None
         found = self._named.get(mask)

@@ -58,6 +58,24 @@ def test_rules_of_refs_that_share_no_tip(make: Make, signer: BulkSigner) -> None
         }
 
 
+def test_a_refusal_names_a_ref_that_has_the_commit(make: Make, signer: BulkSigner) -> None:
+    """Not another one with the same rules."""
+    history = History(signer=signer.sign)
+    one = history.commit(signed="alice")
+    two = history.commit(one, by="bob", signed="bob", files={"a": "2"})
+    three = history.commit(two, by="bob", signed="bob", files={"a": "3"})
+    audited = make(history, one)
+    history.write(audited.repo.path / ".git", {"refs/heads/a": three})
+    only_alice = POLICY.replace("EXEMPT", "0" * 40).replace('allow = ["alice", "bob"]', 'allow = ["alice"]')
+    with audited.repository() as repository:
+        plan = Plan(read_refs(repository)[::-1], policy=parse_policy(only_alice.encode(), "p"))
+        records = {record.oid: record for record in audit_history(repository, plan, audited.resources())}
+    assert {oid: record.ref for oid, record in records.items()} == {one: "refs/heads/main"} | dict.fromkeys(
+        (two, three), "refs/heads/a"
+    )
+    assert records[three].message == "bob may not sign refs/heads/a"
+
+
 def several(make: Make, signer: BulkSigner) -> tuple[Audited, str, dict[str, str]]:
     """Two branches with a common past, one behind the other, and one of its own; the introduction, and tips by ref."""
     history = History(signer=signer.sign)
