@@ -3,7 +3,7 @@
 from collections import Counter
 
 from gitsign_py.policy.model import Policy, Principal, Rule
-from gitsign_py.policy.patterns import glob_matches
+from gitsign_py.policy.patterns import glob_includes
 from gitsign_py.policy.reader import Problems
 
 _TABLES = {"person": "people", "workflow": "workflows", "forge": "forges"}
@@ -14,6 +14,7 @@ def check_consistency(policy: Policy, problems: Problems) -> None:
     _check_people(policy, problems)
     _check_keys(policy, problems)
     _check_rules(policy, problems)
+    _check_forges(policy, problems)
     if policy.introduction in policy.exemptions:
         problems.add(("introduction",), "is exempt as well: the introduction is accepted because it is pinned")
 
@@ -51,6 +52,14 @@ def _check_keys(policy: Policy, problems: Problems) -> None:
             problems.add(("keys", name), f"is the same key as {fingerprints[entry.fingerprint]}")
 
 
+def _check_forges(policy: Policy, problems: Problems) -> None:
+    """A merge is its committer's forge's: of two with one committer the second would never be asked."""
+    seen: dict[str, str] = {}
+    for forge in policy.forges:
+        if seen.setdefault(forge.committer, forge.name) != forge.name:
+            problems.add(("forges", forge.name, "committer"), f"is that of {seen[forge.committer]} as well")
+
+
 def _check_rules(policy: Policy, problems: Problems) -> None:
     for number, rule in enumerate(policy.rules):
         for earlier in policy.rules[:number]:
@@ -66,20 +75,11 @@ def _covers(wide: tuple[str, ...], narrow: tuple[str, ...]) -> bool:
     """Tell whether the globs ``wide`` take in all of ``narrow``; no glob at all means everything."""
     if not wide or not narrow:
         return not wide
-    return all(any(_includes(glob, inner) for glob in wide) for inner in narrow)
-
-
-def _includes(glob: str, inner: str) -> bool:
-    """A glob includes itself and each name without wildcards that it matches."""
-    return glob == inner or (not _has_wildcards(inner) and glob_matches(glob, inner))
-
-
-def _has_wildcards(glob: str) -> bool:
-    return any(char in glob for char in "*?")
+    return all(any(glob_includes(glob, inner) for glob in wide) for inner in narrow)
 
 
 def _check_refs(policy: Policy, number: int, rule: Rule, problems: Problems) -> None:
-    hidden = [glob for glob in rule.refs if any(_includes(left, glob) for left in policy.unjudged)]
+    hidden = [glob for glob in rule.refs if any(glob_includes(left, glob) for left in policy.unjudged)]
     if hidden:
         problems.add(("rules", number, "refs"), f"{hidden[0]} is in unjudged as well: the rule would never be asked")
 

@@ -5,7 +5,7 @@ policy that holds one is refused as a whole instead of being read in a safer way
 """
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from gitsign_py.core.frozen import frozen
 
@@ -110,8 +110,72 @@ def glob_matches(glob: str, name: str) -> bool:
     return _glob_regexp(glob).fullmatch(name) is not None
 
 
+def glob_includes(wide: str, narrow: str) -> bool:
+    """Tell whether ``wide`` matches each ref or path that ``narrow`` does; False also where that is too long to ask.
+
+    The wildcards of ``narrow`` are read like characters, which wildcards of ``wide`` take in or not.
+    """
+    if wide == narrow:
+        return True
+    globs = tuple(_TOKEN.findall(wide)), tuple(_TOKEN.findall(narrow))
+    found = max(map(len, globs)) <= _MAX_TOKENS and _includes(*globs)
+    _includes.cache_clear()  # it is for the many ways through these two
+    return found
+
+
+_TOKEN = re.compile(r"\*\*/|\*\*|.", re.DOTALL)
+_MAX_TOKENS = 200
+_CROSS_SLASHES = ("/", "**", "**/")
+
+
+@cache
+def _includes(wide: tuple[str, ...], narrow: tuple[str, ...]) -> bool:
+    if not wide:
+        return not narrow
+    first, rest = wide[0], wide[1:]
+    if first == "**":
+        return bool(narrow)  # a part begins here, and none is empty
+    if first == "**/":
+        after = _after_folder(narrow)
+        return _includes(rest, narrow) or (after is not None and _includes(wide, after))
+    if first == "*":
+        more = narrow[:1] != () and narrow[0] not in _CROSS_SLASHES
+        return _includes(rest, narrow) or (more and _includes(wide, narrow[1:]))
+    one = first == "?" and narrow[:1] != () and narrow[0] not in (*_CROSS_SLASHES, "*")
+    return (one or narrow[:1] == (first,)) and _includes(rest, narrow[1:])
+
+
+def _after_folder(narrow: tuple[str, ...]) -> tuple[str, ...] | None:
+    """What comes after folders, or after one part and its slash; None where none begin here."""
+    if narrow[:1] == ("**/",):
+        return narrow[1:]
+    end = next((at for at, token in enumerate(narrow) if token in _CROSS_SLASHES), len(narrow))
+    return narrow[end + 1 :] if narrow[end : end + 1] == ("/",) else None
+
+
 @lru_cache(maxsize=1024)
 def _glob_regexp(glob: str) -> re.Pattern[str]:
-    pieces = {"**/": "(?:[^/]+/)*", "**": ".+", "*": "[^/]*", "?": "[^/]"}
-    parts = re.split(r"(\*\*/|\*\*|\*|\?)", glob)
-    return re.compile("".join(pieces.get(part) or re.escape(part) for part in parts), re.DOTALL)
+    """A regular expression that takes no longer for many wildcards: each but the last takes the first place that fits.
+
+    What is tried later would leave less for the next wildcard of its kind, so it never is (an atomic group).
+    """
+    first, *others = glob.removesuffix("**").split("**/")
+    end = ".+" if glob.endswith("**") else ""
+    found = _parts(first)
+    if others:
+        *middle, last = others
+        found += "".join(f"(?>(?:[^/]+/)*?{_parts(text)})" for text in middle) + "(?:[^/]+/)*" + _parts(last)
+    return re.compile(found + end, re.DOTALL)
+
+
+def _parts(glob: str) -> str:
+    """Of a glob without ``**``: parts, and the slashes between them."""
+    return "/".join(_part(part) for part in glob.split("/"))
+
+
+def _part(glob: str) -> str:
+    first, *others = (re.escape(text).replace(r"\?", "[^/]") for text in glob.split("*"))
+    if not others:
+        return first
+    *middle, last = others
+    return first + "".join(f"(?>[^/]*?{text})" for text in middle) + "[^/]*" + last

@@ -92,11 +92,19 @@ def test_names_line_and_key(old: str, new: str, line: int, key: str, words: str)
     assert next((one.line, one.key) for one in problems if words in one.message) == (line, key), problems
 
 
+FORGES = '[forges.{}]\ncommitter = "{}"\nreproducible = true\n'
+
+
 @pytest.mark.parametrize(
     ("more", "key", "words"),
     [
         ('[[rules]]\nname = "late"\nallow = ["alice"]\n', "rules[2]", "can never decide"),
         ('[[rules]]\nname = "late"\nrefs = ["refs/heads/main"]\nallow = ["alice"]\n', "rules[2]", "can never decide"),
+        (
+            FORGES.format("f", "same@forge.example") + FORGES.format("g", "same@forge.example"),
+            "forges.g.committer",
+            "is that of f as well",
+        ),
         (
             '[people.al]\nidentities = [{ subject = "alice@example.com", issuer = "https://accounts.example.com" }]\n',
             "people.al",
@@ -114,6 +122,19 @@ def test_refuses_contradictions(more: str, key: str, words: str) -> None:
     policy, problems = read_policy((SMALL + more).encode(), "p")
     assert policy is None
     assert [one.key for one in problems if words in one.message] == [key], problems
+
+
+def test_a_rule_below_a_wider_one_is_a_contradiction() -> None:
+    text = SMALL + 'refs = ["refs/heads/**", "refs/tags/v*"]\n'
+    for refs, decides in (
+        ("refs/heads/rel-*", False),
+        ("refs/tags/v?", False),
+        ("refs/heads/*", False),
+        ("refs/tags/*", True),
+    ):
+        later = f'[[rules]]\nname = "late"\nallow = ["alice"]\nrefs = ["{refs}"]\n'
+        _, problems = read_policy((text + later).encode(), "p")
+        assert [one.key for one in problems if "can never decide" in one.message] == ([] if decides else ["rules[2]"])
 
 
 def test_rule_for_unjudged_ref_is_a_contradiction() -> None:
