@@ -104,7 +104,8 @@ def _parse(repository: GitRepository, word: str) -> list[str]:
     try:
         found = repository.run(["rev-parse", "--revs-only", "--end-of-options", word]).decode("ascii").split()
     except UncheckedError as error:
-        raise _unknown(word) from error
+        words = error.message.removeprefix("git failed: ")
+        raise UsageError("revision-unknown", f"git knows no revision {word!r}: {words}") from error
     if not found:
         raise _unknown(word)
     return found

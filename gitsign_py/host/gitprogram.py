@@ -28,6 +28,9 @@ TIMEOUT = 60.0
 # cat-file says "missing" of it, and goes on.
 _PARTIAL = (b"from promisor remote", b"lazy fetching disabled")
 
+# setup.c, verify_repository_format: reftable for a git before 2.45, and the like.
+_TOO_NEW = ("unknown repository extension", "Expected git repo version")
+
 # git(1), environment variables; the graft file is one that cannot exist, which git passes over without a word.
 _ALWAYS = {
     "LC_ALL": "C",
@@ -81,8 +84,8 @@ def run_git(
 def complaint(stderr: bytes, status: int) -> GitsignError:
     """Turn git's own words into an error.
 
-    UsageError ``repository-missing``, ConfigError ``repository-untrusted`` (git's safe.directory), UncheckedError
-    ``object-missing`` (a partial clone), ``git-failed``.
+    UsageError ``repository-missing``, ConfigError ``repository-untrusted`` (git's safe.directory) and
+    ``repository-unsupported``, UncheckedError ``object-missing`` (a partial clone), ``git-failed``.
     """
     words = first_words(stderr) or f"exit status {status}"
     if any(sign in stderr for sign in _PARTIAL):
@@ -98,6 +101,12 @@ def complaint(stderr: bytes, status: int) -> GitsignError:
             "repository-untrusted",
             f"git does not trust this repository: {words}",
             hint="if you do, run git config --global --add safe.directory DIRECTORY",
+        )
+    if words.startswith(_TOO_NEW):
+        return ConfigError(
+            "repository-unsupported",
+            f"this git cannot read the repository: {words}",
+            hint="put a newer git on PATH, or the one that made it",
         )
     return UncheckedError("git-failed", f"git failed: {words}", facts={"status": status})
 
@@ -119,8 +128,11 @@ def git_version(environment: Mapping[str, str], *, timeout: float = TIMEOUT) -> 
 
 
 def first_words(stderr: bytes) -> str:
-    """The line of git's stderr that says what is wrong, without its ``fatal:`` or ``error:``."""
-    lines = stderr.decode("utf-8", "replace").splitlines()
+    """The line of git's stderr that says what is wrong, without its ``fatal:`` or ``error:``.
+
+    What git lists below it, a name to a line after a tab, belongs to it.
+    """
+    lines = stderr.decode("utf-8", "replace").replace("\n\t", " ").splitlines()
     for start in ("fatal: ", "error: "):
         for line in lines:
             if line.startswith(start):

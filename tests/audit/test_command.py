@@ -77,6 +77,7 @@ def test_cached_run_loads_no_pool(every: Audited, folder: Path) -> None:
         (("--policy", "main:gone.toml"), "[policy-unreadable]"),
         (("--policy", "~no-such-user/p.toml"), "[policy-unreadable]"),
         (("nothing-here",), "[revision-unknown]"),
+        (("main@{u}",), "git knows no revision 'main@{u}': no upstream configured for branch"),
         (("--in-history",), "[introduction-missing]"),
         (("--in-history", "--introduction", "main"), "[introduction-invalid]"),
         (("--in-history", "--introduction", "1" * 40), "[introduction-missing]"),

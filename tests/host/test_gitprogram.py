@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.errors import GitsignError
+from gitsign_py.audit.plan import resolve_targets
+from gitsign_py.errors import ConfigError, GitsignError
 from gitsign_py.host.repository import GitRepository
-from tests.support.gitrepo import environment
+from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.samplerepo import Sample, at, fake_git, ids
 
 pytestmark = pytest.mark.usefixtures("pipes")
@@ -70,6 +71,25 @@ def test_a_repository_of_another_owner_comes_with_the_way_out(tmp_path: Path) ->
             repository.resolve([word])
         assert caught.value.reason == "repository-untrusted"
         assert "safe.directory" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("settings", "lacks"),
+    [
+        ({"core.repositoryFormatVersion": "1", "extensions.sorted": "x"}, "unknown repository extension found: sorted"),
+        ({"core.repositoryFormatVersion": "99"}, "Expected git repo version <= 1, found 99"),
+    ],
+)
+def test_a_repository_that_is_too_new_for_git(settings: dict[str, str], lacks: str, tmp_path: Path) -> None:
+    scratch = ScratchRepo.init(tmp_path)
+    for key, value in settings.items():
+        scratch.git("config", key, value)
+    repository = at(tmp_path)
+    for ask in (lambda: repository.resolve(["HEAD"]), lambda: resolve_targets(repository, ())):
+        with pytest.raises(ConfigError) as caught:
+            ask()
+        assert caught.value.reason == "repository-unsupported"
+        assert caught.value.message == f"this git cannot read the repository: {lacks}"
 
 
 def test_many_warnings_do_not_stop_the_conversation(tmp_path: Path) -> None:
