@@ -19,6 +19,7 @@ from typing import NamedTuple
 from gitsign_py.audit.engine import audit_history
 from gitsign_py.audit.plan import Plan, Target, current_ref, read_refs, resolve_targets
 from gitsign_py.audit.record import Record, as_object
+from gitsign_py.audit.serverrefs import in_push, in_transaction
 from gitsign_py.audit.updates import (
     RefUpdate,
     check_known,
@@ -152,10 +153,13 @@ def _updates(
             Target(one.ref, one.old) for one in updates if one.old.strip("0") and check_known(repository, one.old)
         )
         return updates, tuple(replace(target, ref=_remote_name(target.ref, remote)) for target in existing)
+    namespace = os.environ.get("GIT_NAMESPACE", "")
     if name == "update":
-        return (parse_update(rest),), read_refs(repository)
+        return in_push(repository, (parse_update(rest),), namespace)
     updates = tuple(update for update in parse_updates(data) if update.ref.startswith("refs/"))
-    return updates, read_refs(repository)
+    if name == "reference-transaction":
+        return in_transaction(repository, updates)
+    return in_push(repository, updates, namespace)
 
 
 def _remote_name(ref: str, remote: str) -> str:
