@@ -92,7 +92,7 @@ def _signed(payload: bytes, signer: str, token: str | None) -> "Mapping[str, byt
 
 def _tell(text: bytes) -> None:
     """Show the agent's line to the person; host.terminal does the same for what is said here, at 20 ms more."""
-    if os.environ.get("GIT_TERMINAL_PROMPT") in ("0", "false"):
+    if os.environ.get("GIT_TERMINAL_PROMPT", "1").lower() in ("", "0", "false", "no", "off"):
         return
     if sys.platform == "win32":
         from gitsign_py.host.console import say
