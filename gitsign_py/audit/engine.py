@@ -26,7 +26,7 @@ from gitsign_py.audit.membership import Membership, membership_of
 from gitsign_py.audit.plan import Plan, Target, check_introduction, git_of, judged_part
 from gitsign_py.audit.reading import BATCH, read_commits, read_one
 from gitsign_py.audit.record import Record
-from gitsign_py.audit.recording import record_of, signature_of, unread, unsigned_records
+from gitsign_py.audit.recording import Alike, Batch, record_of, signature_of, unread
 from gitsign_py.audit.scan import Scanned
 from gitsign_py.audit.walk import read_all
 from gitsign_py.errors import UncheckedError
@@ -94,9 +94,7 @@ def audit_history(repository: GitRepository, plan: Plan, resources: Resources) -
             yield from records
 
 
-def audit_batches(
-    repository: GitRepository, plan: Plan, resources: Resources
-) -> Generator[Sequence[Record], None, None]:
+def audit_batches(repository: GitRepository, plan: Plan, resources: Resources) -> Generator[Batch, None, None]:
     """As ``audit_history``, with as many records at once as are there."""
     with ExitStack() as stack:
         errors = stack.enter_context(tempfile.TemporaryFile())
@@ -169,7 +167,7 @@ class _Audit:
         # Whose branches lead there is not asked: the introduction lies on the first of them.
         return record_of(item, SignatureFacts("unsigned", item.form), decision, self._membership.refs[0])  # type: ignore[arg-type]
 
-    def commits(self) -> Iterator[Sequence[Record]]:
+    def commits(self) -> Iterator[Batch]:
         """Walk, a few batches ahead of the verdicts."""
         pending: deque[_Begun] = deque()
         depth = 2 * (self._resources.jobs or os.cpu_count() or 1)
@@ -223,22 +221,21 @@ class _Audit:
                 jobs.append(Job(item.oid, item.split.payload, item.split.signature or b""))
         return _Begun(items, facts, jobs, foreign, self._resources.workers().submit(jobs) if jobs else None)
 
-    def _finish(self, begun: _Begun) -> Iterator[Sequence[Record]]:
+    def _finish(self, begun: _Begun) -> Iterator[Batch]:
         items = begun.items
         if not any(item.form or item.malformed[0] for item in items):
-            yield self._unsigned(items)
+            yield from self._unsigned(items)
             return
         facts = self._gather(begun)
         for at in range(0, len(items), _TOGETHER):
             yield list(self._each(items[at : at + _TOGETHER], facts))
 
-    def _unsigned(self, items: Sequence[Scanned]) -> Sequence[Record]:
-        records: list[Record] = []
-        for (decision, ref), alike in groupby(items, lambda item: self._decided(item, UNSIGNED)):
-            if decision is not None:
-                records += unsigned_records(list(alike), decision, ref)
+    def _unsigned(self, items: Sequence[Scanned]) -> Iterator[Alike]:
         included = self._membership.includes
-        return records if included is None else [record for record in records if record.oid in included]
+        for (decision, ref), alike in groupby(items, lambda item: self._decided(item, UNSIGNED)):
+            members = [item for item in alike if included is None or item.oid in included]
+            if decision is not None and members:
+                yield Alike(members, decision, ref)
 
     def _each(self, items: Sequence[Scanned], facts: dict[str, SignatureFacts]) -> Iterator[Record]:
         included = self._membership.includes

@@ -1,6 +1,6 @@
 """From what was read, verified and judged to the record that an audit gives of it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import repeat
 
@@ -32,17 +32,37 @@ def unread(item: Scanned) -> Record:
     return Record(item.oid, "unchecked" if item.kind == "missing" else "malformed", *item.malformed)
 
 
-def unsigned_records(items: Sequence[Scanned], decision: Decision, ref: str) -> Iterable[Record]:
-    """As ``record_of`` for unsigned commits that were decided alike, which in many a history is nearly all of them.
+class Alike:
+    """Unsigned commits in a row that were decided alike, which in many a history is nearly all there are.
 
-    Built by columns: in between, no Python runs for the single commit.
+    Iterating gives the record of each, as ``record_of`` would; ``first`` is the first of them. Made by columns: in
+    between, no Python runs for the single commit.
     """
-    oids, _, _, _, authors, committers, times, subjects, _, _, _ = zip(*items, strict=True)
-    told = decision.verdict, decision.reason, decision.message
-    # Nothing is known of format, identity, issuer, time, time_source and log_index, and there are no steps.
-    unsigned = "", "", "", "", "", None, decision.rule, decision.principal, ()
-    same = map(repeat, (*told, *unsigned, "commit", ref))
-    return map(_new_record, zip(oids, *same, subjects, authors, committers, times))  # noqa: B905 - repeat has no end
+
+    __slots__ = ("decision", "items", "ref")
+
+    def __init__(self, items: Sequence[Scanned], decision: Decision, ref: str) -> None:
+        self.items, self.decision, self.ref = items, decision, ref
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[Record]:
+        oids, _, _, _, authors, committers, times, subjects, _, _, _ = zip(*self.items, strict=True)
+        told = self.decision.verdict, self.decision.reason, self.decision.message
+        # Nothing is known of format, identity, issuer, time, time_source and log_index, and there are no steps.
+        unsigned = "", "", "", "", "", None, self.decision.rule, self.decision.principal, ()
+        same = map(repeat, (*told, *unsigned, "commit", self.ref))
+        return map(_new_record, zip(oids, *same, subjects, authors, committers, times))  # noqa: B905 - repeat has no end
+
+    @property
+    def first(self) -> Record:
+        """The first record."""
+        return next(iter(Alike(self.items[:1], self.decision, self.ref)))
+
+
+Batch = Sequence[Record] | Alike
+"""Records that an audit gives at once."""
 
 
 def record_of(item: Scanned, facts: SignatureFacts, decision: Decision, ref: str) -> Record:

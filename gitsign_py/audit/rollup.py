@@ -4,13 +4,15 @@ Memory grows with the number of different people and months, never with the numb
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 from gitsign_py.audit.record import Record
+from gitsign_py.audit.recording import Alike, Batch
+from gitsign_py.audit.scan import Scanned
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.frozen import field, slotted
 from gitsign_py.policy.facts import ACCEPTED, VERDICTS
@@ -82,33 +84,36 @@ class Rollup:
     _run_first: str = ""
     _run_last: str = ""
 
-    def add(self, records: Iterable[Record]) -> None:
+    def add(self, records: Batch) -> None:
         """Count records in the order of the walk. A million pass here: those in a row that are alike, at once."""
+        if isinstance(records, Alike):
+            self._add_alike(records.first, records.items)
+            return
         for _, alike in groupby(records, _shared_of):
-            self._add_alike(list(alike))
+            members = list(alike)
+            self._add_alike(members[0], members)
+            if members[0].identity:
+                seen = self.identities.setdefault((members[0].identity, members[0].issuer), Seen())
+                for record in members:
+                    seen.add(record.time)
 
-    def _add_alike(self, records: Sequence[Record]) -> None:
-        first = records[0]
-        accepted = first.verdict in ACCEPTED
-        for author, count in Counter([record.author for record in records]).items():
-            self._add_kind(
-                _Kind(first.verdict, first.reason, first.format, author, first.identity, first.issuer), count
-            )
-        days = [record.committed // _DAY for record in records if record.committed is not None]
+    def _add_alike(self, first: Record, members: Sequence[Record | Scanned]) -> None:
+        """Count members that have in common what ``first`` says, but for their authors and times."""
+        many, accepted = len(members), first.verdict in ACCEPTED
+        kind = _Kind(first.verdict, first.reason, first.format, "", first.identity, first.issuer)
+        for author, count in Counter([member.author for member in members]).items():
+            self._add_kind(kind._replace(author=author), count)
+        days = [member.committed // _DAY for member in members if member.committed is not None]
         for day, count in Counter(days).items():
             self._add_day(day, count, count * accepted)
-        _count(self.branches.setdefault(first.ref, Month()), len(records), len(records) * accepted)
+        _count(self.branches.setdefault(first.ref, Month()), many, many * accepted)
         if first.verdict == "unsigned" and first.kind == "commit":
             self._run_first = self._run_first if self._run else first.oid
-            self._run += len(records)
-            self._run_last = records[-1].oid
+            self._run += many
+            self._run_last = members[-1].oid
         elif self._run:
             self._end_run()
-        self.tags += len(records) * (first.kind == "tag")
-        if first.identity:
-            seen = self.identities.setdefault((first.identity, first.issuer), Seen())
-            for record in records:
-                seen.add(record.time)
+        self.tags += many * (first.kind == "tag")
 
     def _add_kind(self, kind: _Kind, count: int) -> None:
         if kind not in self._kinds and len(self._kinds) >= _MAX_KINDS:

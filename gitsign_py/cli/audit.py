@@ -65,8 +65,7 @@ def run(arguments: list[str]) -> int:
         try:
             for records in counted(batches, None if out.isatty() else auditing.stderr_terminal(), each=len):
                 rollup.add(records)
-                for record in records:
-                    report.record(record)
+                report.records(records)
         except PolicyError as error:
             raise as_config_error(error) from error
         report.end(rollup)

@@ -17,15 +17,17 @@ import pytest
 import xmlschema
 
 from gitsign_py.audit.record import Record
+from gitsign_py.audit.recording import Alike, Batch
 from gitsign_py.audit.reports.base import Heading, Report
 from gitsign_py.audit.reports.html import HtmlReport
 from gitsign_py.audit.reports.junit import JunitReport
 from gitsign_py.audit.reports.markdown import MarkdownReport
-from gitsign_py.audit.reports.plain import JsonReport, NdjsonReport, TextReport
+from gitsign_py.audit.reports.plain import MAX_LISTED, JsonReport, NdjsonReport, TextReport
 from gitsign_py.audit.reports.sarif import SarifReport
 from gitsign_py.audit.reports.terminal import TerminalReport
 from gitsign_py.audit.rollup import Rollup
-from gitsign_py.policy.facts import VERDICTS, Verdict
+from gitsign_py.audit.scan import Scanned
+from gitsign_py.policy.facts import VERDICTS, Decision, Verdict
 from tests.support.webdriver import AVAILABLE, chromium
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "docs" / "schemas"
@@ -273,6 +275,25 @@ def test_rollup_sums() -> None:
     assert rollup.exit_status == 1
 
 
+def test_the_text_report_lists_as_many_however_records_come() -> None:
+    items = [Scanned(f"{n:040x}", "commit", subject=f"s{n}") for n in range(MAX_LISTED)]
+    kinds: tuple[tuple[Verdict, bool], ...] = (("unsigned", True), ("exempt", False))
+    for verdict, more in kinds:
+        batch = Alike(items, Decision(verdict, verdict, "it is"), "refs/heads/main")
+        texts = []
+        ways: tuple[list[Batch], ...] = [batch, batch], [[record] for record in (*batch, *batch)]
+        for batches in ways:
+            out, rollup = io.StringIO(), Rollup()
+            report = TextReport(out)
+            for records in batches:
+                report.records(records)
+                rollup.add(records)
+            report.end(rollup)
+            texts.append(out.getvalue())
+        assert texts[0] == texts[1]
+        assert (f"... and {MAX_LISTED} more" in texts[0]) is more
+
+
 def test_sums_do_not_depend_on_how_records_come(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gitsign_py.audit.rollup._MAX_KINDS", 20)
     chooser = random.Random(3)
@@ -297,6 +318,13 @@ def test_sums_do_not_depend_on_how_records_come(monkeypatch: pytest.MonkeyPatch)
     assert alone.total == 300
     assert alone.tags == sum(one.kind == "tag" for one in some)
     assert sum(month.commits for month in alone.branches.values()) == 300
+    items = [Scanned(f"{n:040x}", "commit", author=f"{n % 3}@x", committed=10**9 + n * 10**6) for n in range(50)]
+    unsigned = Alike(items, Decision("unsigned", "unsigned", "it is"), "refs/heads/main")
+    alone.add(unsigned)
+    together.add(list(unsigned))
+    assert alone.as_object() == together.as_object()
+    assert [one.oid for one in unsigned] == [item.oid for item in items]
+    assert (unsigned.first, len(unsigned)) == (next(iter(unsigned)), 50)
 
 
 def test_exit_statuses() -> None:

@@ -3,6 +3,7 @@
 from typing import Any, Protocol
 
 from gitsign_py.audit.record import Record
+from gitsign_py.audit.recording import Batch
 from gitsign_py.audit.rollup import Rollup
 from gitsign_py.core.frozen import frozen
 
@@ -48,6 +49,11 @@ class Report(Protocol):
     def record(self, record: Record) -> None:
         """Write one record."""
         ...
+
+    def records(self, records: Batch) -> None:
+        """Write several."""
+        for record in records:
+            self.record(record)
 
     def end(self, rollup: Rollup) -> None:
         """Write the sums, and close what is open."""

@@ -4,13 +4,14 @@ import json
 from typing import TextIO
 
 from gitsign_py.audit.record import Record, as_object
-from gitsign_py.audit.reports.base import Heading, printable, sentence, summary_lines
+from gitsign_py.audit.recording import Alike, Batch
+from gitsign_py.audit.reports.base import Heading, Report, printable, sentence, summary_lines
 from gitsign_py.audit.rollup import Rollup
 
 MAX_LISTED = 500
 
 
-class TextReport:
+class TextReport(Report):
     """One line for each commit that is not accepted (all of them with ``verbose``), then the sums."""
 
     def __init__(self, out: TextIO, *, verbose: bool = False) -> None:
@@ -39,6 +40,13 @@ class TextReport:
         subject = printable(record.subject)
         print(f"{record.oid[:16]}{name} {record.verdict}{who}: {sentence(record)} | {subject}", file=self._out)
 
+    def records(self, records: Batch) -> None:
+        """Beyond that number most need not even be made."""
+        if isinstance(records, Alike) and self._listed >= MAX_LISTED and not (self._verbose or records.first.accepted):
+            self._left_out += len(records)
+            return
+        super().records(records)
+
     def end(self, rollup: Rollup) -> None:
         """The sums."""
         if self._left_out:
@@ -49,7 +57,7 @@ class TextReport:
             print(line, file=self._out)
 
 
-class NdjsonReport:
+class NdjsonReport(Report):
     """One JSON object a line: a record each, then one of type ``summary``."""
 
     def __init__(self, out: TextIO) -> None:
@@ -72,7 +80,7 @@ class NdjsonReport:
         self._out.write(self._encode(value) + "\n")
 
 
-class JsonReport:
+class JsonReport(Report):
     """One JSON object: ``heading``, ``records``, ``summary``; written as it comes."""
 
     def __init__(self, out: TextIO) -> None:
