@@ -2,7 +2,8 @@
 
     python bench/audit_history.py [--signed 2000] [--unsigned 80000] [--rounds 5]
 
-1. ``openssl speed`` for P-256 and P-384 verification, and from it the cost of the ECDSA verifications alone.
+1. ``openssl speed`` for P-256 and P-384 verification, on one core and on all, and from it the cost of the ECDSA
+   verifications alone: each that is made, and the whole chain of each commit.
 2. The audit of signed commits, once with a certificate for each commit and once with one for nine minutes' commits.
 3. A second run out of the cache, as a whole process.
 4. Unsigned commits against ``git rev-list --all | git cat-file --batch``, without a policy and with one.
@@ -47,11 +48,11 @@ P256, P384 = 4, 1  # CMS, SCT, SET, checkpoint; the leaf by its CA (the CA's own
 CHAIN = 2  # P-384 for who checks the whole chain of each commit: the leaf, and its CA by the root
 
 
-def openssl_speed() -> dict[str, float]:
-    """Seconds for one verification, by curve."""
-    out = subprocess.run(
-        ["openssl", "speed", "-seconds", "2", "ecdsap256", "ecdsap384"], capture_output=True, check=True
-    )
+def openssl_speed(processes: int = 1) -> dict[str, float]:
+    """Seconds for one verification, by curve; of so many processes together, since cores may share what they have."""
+    multi = ["-multi", str(processes)] if processes > 1 else []
+    command = ["openssl", "speed", *multi, "-seconds", "2", "ecdsap256", "ecdsap384"]
+    out = subprocess.run(command, capture_output=True, check=True)
     found = re.findall(r"(\d+) bits ecdsa \(nistp\d+\)(?:\s+\S+s){2}\s+\S+\s+(\S+)", out.stdout.decode())
     return {bits: 1 / float(rate) for bits, rate in found}
 
@@ -138,25 +139,21 @@ def signed(folder: Path, count: int, rounds: int, *, fresh: bool) -> None:
     root = ("--trusted-root", str(folder / "root.json"))
     cores = os.cpu_count() or 1
     audit(repo, folder, *root)
-    leasts, costs, again = [], [], []
+    costs, again, once, each, processor = [], [], [], [], []
     for _ in range(rounds):
-        speed = openssl_speed()
-        leasts.append(count * (P256 * speed["256"] + (P384 * speed["384"] if fresh else 0)))
-        costs.append(audit(repo, folder, *root, "--no-cache"))
+        alone, together = openssl_speed(), openssl_speed(cores)
+        costs.append(cost := audit(repo, folder, *root, "--no-cache"))
         again.append(audit(repo, folder, *root))
+        least = count * (P256 * together["256"] + (P384 * together["384"] if fresh else 0))
+        once.append(least / cost.wall)
+        each.append((least + count * (CHAIN - P384) * together["384"]) / cost.wall)
+        processor.append(count * (P256 * alone["256"] + (P384 * alone["384"] if fresh else 0)) / cost.cpu)
     cost, kept = middle(costs), middle(again)
-    by_wall = statistics.median(least / cores / one.wall for least, one in zip(leasts, costs, strict=True))
-    by_cpu = statistics.median(least / one.cpu for least, one in zip(leasts, costs, strict=True))
+    shares = [round(100 * statistics.median(found)) for found in (once, processor, each)]
     print(f"{count} signed, {'a certificate each' if fresh else 'certificates shared'}:")
-    print(
-        f"    {cost.wall:.2f} s ({cost.cpu:.2f} s of processor); ECDSA alone {statistics.median(leasts):.2f} s of it,"
-    )
-    print(f"    {100 * by_wall:.0f} % of the time on {cores} cores, {100 * by_cpu:.0f} % of the processor time")
-    if fresh:
-        whole = count * (P256 * speed["256"] + CHAIN * speed["384"]) / cores
-        print(
-            f"    {100 * whole / cost.wall:.0f} % of the time, if each commit's whole chain is counted: {whole:.2f} s"
-        )
+    print(f"    {cost.wall:.2f} s ({cost.cpu:.2f} s of processor); ECDSA alone, by openssl speed on {cores} cores:")
+    print(f"    {shares[0]} % ({shares[1]} % of the processor time), each check that is made counted", end="")
+    print(f"; {shares[2]} % with the whole chain of each commit" if fresh else "")
     print(f"    again from the cache: {kept.wall:.2f} s ({kept.cpu:.2f} s), process start included")
 
 
