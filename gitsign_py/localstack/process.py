@@ -23,7 +23,7 @@ from gitsign_py.host.privatefile import open_private, read_whole
 from gitsign_py.localstack.directory import LOCK, LOG, prepare_directory
 
 INFO = "stack.json"
-START_SECONDS = 20.0
+START_SECONDS = 60.0  # one that ends is noticed at once
 STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.02
 _LOOK_SECONDS = 0.2  # more than anybody's is_locked takes
@@ -161,10 +161,12 @@ def start_detached(directory: Path, arguments: Sequence[str]) -> StackInfo:
 
 
 def _give_up(child: "subprocess.Popen[bytes]", log: Path) -> StackInfo:
-    if child.poll() is None:
+    status = child.poll()
+    if status is None:
         child.terminate()
     lines = log.read_text(errors="replace").strip().splitlines()
-    why = lines[-1].removeprefix("gitsign-py: ") if lines else f"no answer within {START_SECONDS:.0f} s"
+    silent = f"no answer within {START_SECONDS:.0f} s" if status is None else f"it ended with status {status}, no word"
+    why = lines[-1].removeprefix("gitsign-py: ") if lines else silent
     raise ServiceError("stack-not-started", f"the local Sigstore did not start: {why}", hint=f"its log is {log}")
 
 

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.agent import client
+from gitsign_py.agent.lifecycle import START_SECONDS, ensure_running
 from gitsign_py.agent.protocol import pack_fields
+from gitsign_py.errors import ServiceError
 from tests.support.home import Home, living
 from tests.support.stack import ROOT, RunningStack
 from tests.support.waiting import wait_until
@@ -146,6 +148,27 @@ def test_whoami_waits_for_nobodys_sign_in(home: Home) -> None:
         assert home.run(home.program, "whoami").returncode == 1
         assert time.monotonic() - started < 20
         os.killpg(waiting.pid, signal.SIGTERM)  # git and the client that it started
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("exit 7", "it ended with status 7, no word"),
+        ("kill -9 $$", "it ended with status -9, no word"),
+        ("echo the disk is full", "the disk is full"),
+        ("exec sleep 60", "it was not ready within 0.5 s"),
+    ],
+)
+def test_an_agent_that_does_not_start_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, words: str
+) -> None:
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\n{what}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    with pytest.raises(ServiceError) as caught:
+        ensure_running(str(tmp_path / "agent.sock"), os.environ, 0.5 if "sleep" in what else START_SECONDS)
+    assert caught.value.message == f"the signing agent did not start: {words}"
 
 
 @pytest.mark.parametrize("removed", [False, True])

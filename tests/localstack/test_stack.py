@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -174,6 +175,21 @@ def test_stack_that_does_not_end_is_named(tmp_path: Path) -> None:
         signal.signal(signal.SIGTERM, before)
     assert caught.value.reason == "stack-not-stopped"
     assert caught.value.hint == f"end it with: kill -9 {info.pid}"
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [("exit 7", "it ended with status 7, no word"), ("echo gitsign-py: the disk is full", "the disk is full")],
+)
+def test_a_stack_that_does_not_start_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, words: str
+) -> None:
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\n{what}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    with pytest.raises(ServiceError, match=f"^the local Sigstore did not start: {words}$"):
+        process.start_detached(tmp_path / "stack", ())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

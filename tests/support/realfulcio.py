@@ -18,7 +18,7 @@ from tests.support.foreign import find_program
 from tests.support.stack import RunningStack
 
 PASSWORD = "secret"
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 
 
 @dataclass(frozen=True)

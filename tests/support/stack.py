@@ -16,7 +16,7 @@ from gitsign_py.cli.stack import environment
 from gitsign_py.localstack.process import StackInfo, read_info
 
 ROOT = Path(__file__).resolve().parents[2]
-_START_SECONDS = 30.0
+_START_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
