@@ -89,13 +89,17 @@ def _ended(process: "subprocess.Popen[bytes]") -> int:
 
 def _first_words(process: "subprocess.Popen[bytes]", seconds: float) -> bytes | None:
     """Read what the new agent says: ``ready``, or why not; nothing when it ends without a word, None: not in time."""
-    assert process.stdout is not None  # noqa: S101 - for the type checker: it was asked for
+    pipe = process.stdout
+    assert pipe is not None  # noqa: S101 - for the type checker: it was asked for
+
+    def line() -> bytes:
+        with pipe:  # closed by whoever reads it, at its end at the latest
+            return pipe.readline()
+
     try:
-        words = within(seconds, process.stdout.readline)
+        return within(seconds, line)
     except TimeoutError:
         return None
-    process.stdout.close()
-    return words
 
 
 def spawn(path: str, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
