@@ -6,6 +6,8 @@ from typing import Any
 from gitsign_py.core.encoding import format_rfc3339, parse_rfc3339
 from gitsign_py.policy.facts import SignatureFacts
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps would make one each time
+
 
 def dump_facts(facts: SignatureFacts) -> str:
     """Write facts; what is empty is left out."""
@@ -22,7 +24,7 @@ def dump_facts(facts: SignatureFacts) -> str:
         "r": facts.reason,
         "m": facts.message,
     }
-    return json.dumps({key: item for key, item in value.items() if item or item == 0}, separators=(",", ":"))
+    return _encode({key: item for key, item in value.items() if item or item == 0})
 
 
 def load_facts(text: str) -> SignatureFacts:

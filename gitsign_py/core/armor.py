@@ -5,7 +5,9 @@ commit many object ids. One spelling is read, the one that gpgsm and Go's encodi
 two tolerances named at :func:`dearmor`.
 """
 
-from gitsign_py.core.encoding import b64_decode, pem_encode
+import binascii
+
+from gitsign_py.core.encoding import pem_encode
 from gitsign_py.errors import FormatError
 
 LABEL = "SIGNED MESSAGE"
@@ -44,14 +46,10 @@ def dearmor(armored: bytes) -> bytes:
     text = text.removesuffix(b"\n") if text.endswith(_END + b"\n") else text
     if not text.startswith(_BEGIN) or not text.endswith(b"\n" + _END):
         raise FormatError("armor-invalid", f"the signature is not one whole {LABEL} block with LF line ends")
-    der = _decode(text[len(_BEGIN) : -len(_END)])
-    if not der or armor(der) != text:  # one value, one spelling: lines of 64 columns, no blank lines
-        raise FormatError("armor-invalid", "the signature's armor is not base64 in lines of 64 columns")
-    return der
-
-
-def _decode(body: bytes) -> bytes:
     try:
-        return b64_decode(body.replace(b"\n", b""))
-    except FormatError as error:
-        raise FormatError("armor-invalid", "the signature's armor is not canonical base64") from error
+        der = binascii.a2b_base64(text[len(_BEGIN) : -len(_END)])  # skips what is no base64: the comparison finds it
+    except binascii.Error as error:
+        raise FormatError("armor-invalid", "the signature's armor is not base64") from error
+    if not der or armor(der) != text:  # one value, one spelling: no stray bits, lines of 64 columns, no blank lines
+        raise FormatError("armor-invalid", "the signature's armor is not canonical base64 in lines of 64 columns")
+    return der

@@ -64,7 +64,7 @@ class Certificate:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the DER as lower-case hex."""
-        return hashlib.sha256(self.raw).hexdigest()
+        return _fingerprint(self.raw)
 
     def extension(self, oid: str) -> Extension | None:
         """The extension with this OID, if it is there."""
@@ -72,6 +72,11 @@ class Certificate:
             if extension.oid == oid:
                 return extension
         return None
+
+
+@lru_cache(maxsize=128)
+def _fingerprint(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()
 
 
 @lru_cache(maxsize=128)

@@ -34,10 +34,11 @@ _CONSTRUCTED_OCTETS = 0x24
 
 @frozen
 class Attribute:
-    """One attribute (§5.3): dotted ``oid`` and its ``values``, each a whole DER element."""
+    """One attribute (§5.3): dotted ``oid``, its ``values``, each a whole DER element, and ``raw``, all of its DER."""
 
     oid: str
     values: tuple[bytes, ...]
+    raw: bytes
 
 
 @frozen
@@ -195,7 +196,7 @@ def _attribute(element: der.Element) -> Attribute:
     reader = der.Reader(element.content)
     oid, values = der.read_oid(reader.next()), reader.next(der.SET).children()
     reader.done()
-    return Attribute(oid, tuple(value.raw for value in values))
+    return Attribute(oid, tuple([value.raw for value in values]), element.raw)
 
 
 def attribute_value(attributes: tuple[Attribute, ...], oid: str) -> der.Element | None:
@@ -281,7 +282,7 @@ def check_attribute_order(signer: SignerInfo) -> None:
     another order would say one thing to them and another thing to a reader of stored bytes.
     """
     for attributes in (signer.signed_attributes, signer.unsigned_attributes):
-        encoded = [der.sequence(der.oid(attribute.oid), der.set_of(attribute.values)) for attribute in attributes]
+        encoded = [attribute.raw for attribute in attributes]
         if encoded != sorted(encoded) or any(list(a.values) != sorted(a.values) for a in attributes):
             raise VerificationError("cms-attributes-order", "attributes of the signature are not in DER order")
 

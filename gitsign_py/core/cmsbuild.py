@@ -59,7 +59,7 @@ def build_signed_data(
 def _unsigned(attributes: tuple[Attribute, ...]) -> list[bytes]:
     if not attributes:
         return []
-    encoded = [_attribute(attribute.oid, *attribute.values) for attribute in attributes]
+    encoded = [attribute.raw for attribute in attributes]
     return [der.context(1, der.parse(der.set_of(encoded)).content)]
 
 
@@ -69,9 +69,13 @@ def _attribute(oid: str, *values: bytes) -> bytes:
 
 def log_entry_attribute(entry: bytes) -> Attribute:
     """The unsigned attribute with a protobuf TransparencyLogEntry, in an OCTET STRING (OID 1.3.6.1.4.1.57264.3.1)."""
-    return Attribute(oids.LOG_ENTRY, (der.octet_string(entry),))
+    return _with_value(oids.LOG_ENTRY, der.octet_string(entry))
 
 
 def timestamp_attribute(token: bytes) -> Attribute:
     """The unsigned attribute with an RFC 3161 TimeStampToken (appendix A), DER as the authority gave it."""
-    return Attribute(oids.TIMESTAMP_TOKEN, (token,))
+    return _with_value(oids.TIMESTAMP_TOKEN, token)
+
+
+def _with_value(oid: str, value: bytes) -> Attribute:
+    return Attribute(oid, (value,), _attribute(oid, value))

@@ -36,9 +36,10 @@ class Element(NamedTuple):
 
     def children(self) -> tuple["Element", ...]:
         """The elements inside a constructed one."""
-        content, at = self.content, 0
+        content = self.content
+        size, at = len(content), 0
         found: list[Element] = []
-        while at < len(content):
+        while at < size:
             found.append(element := _element_at(content, at))
             at += len(element[2])
         return tuple(found)
@@ -89,10 +90,11 @@ def _element_at(data: bytes, at: int) -> Element:
     tag = data[at]
     if tag & 0x1F == 0x1F:
         raise FormatError("der-high-tag", "DER tag number above 30")
+    try:
+        length = data[at + 1]
+    except IndexError:
+        raise FormatError("der-truncated", "DER ends before a length") from None
     start = at + 2
-    if start > len(data):
-        raise FormatError("der-truncated", "DER ends before a length")
-    length = data[at + 1]
     if length >= 0x80:  # most elements are shorter, and need no further call
         length, start = _long_length(data, at + 1)
     end = start + length
@@ -232,9 +234,10 @@ def read_time(element: Element) -> datetime:
 def _calendar(whole: str, fraction: str) -> datetime:
     if not (whole + fraction).isdecimal():
         raise FormatError("der-time", "DER time has other characters than digits")
-    year, month, day, hour, minute, second = int(whole[:4]), *(int(whole[at : at + 2]) for at in range(4, 14, 2))
+    year, month, day = int(whole[:4]), int(whole[4:6]), int(whole[6:8])
+    hour, minute, second = int(whole[8:10]), int(whole[10:12]), int(whole[12:])
     try:
-        return datetime(year, month, day, hour, minute, second, int(fraction.ljust(6, "0")[:6]), UTC)
+        return datetime(year, month, day, hour, minute, second, int(fraction[:6].ljust(6, "0")), UTC)
     except ValueError as error:
         raise FormatError("der-time", "DER time is not a time of the calendar") from error
 

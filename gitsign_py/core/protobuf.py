@@ -56,7 +56,11 @@ def read_fields(data: bytes, kinds: Mapping[int, FieldKind], name: str) -> Field
     parts: dict[int, list[bytes]] = {}
     at = last = 0
     while at < len(data):
-        tag, at = _read_varint(data, at, name)
+        tag = data[at]
+        if tag < 0x80:  # one byte, as nearly all are
+            at += 1
+        else:
+            tag, at = _read_varint(data, at, name)
         number, wire = tag >> 3, tag & 7
         kind = kinds.get(number)
         if kind is None:
@@ -78,7 +82,7 @@ def read_fields(data: bytes, kinds: Mapping[int, FieldKind], name: str) -> Field
 
 
 def _read_varint(data: bytes, at: int, name: str) -> tuple[int, int]:
-    if at < len(data) and data[at] < 0x80:  # one byte, as nearly all are
+    if at < len(data) and data[at] < 0x80:
         return data[at], at + 1
     value = 0
     for count in range(10):  # 64 bits, 7 at a time
@@ -115,6 +119,8 @@ def bytes_field(number: int, value: bytes) -> bytes:
 
 def message_field(number: int, content: bytes) -> bytes:
     """Write a message field, or one item of a repeated field, even when it is empty."""
+    if number < 16 and len(content) < 0x80:  # one byte each, as nearly all are
+        return bytes((number << 3 | _LENGTH, len(content))) + content
     return _varint(number << 3 | _LENGTH) + _varint(len(content)) + content
 
 
