@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from queue import SimpleQueue
+from queue import PriorityQueue
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -29,34 +29,41 @@ _DEEP = 2  # questions a process: one that it answers, and one that waits in its
 
 
 class Crew(Generic[Q, A]):
-    """``count`` processes that answer by ``answer`` (to be pickled, where there is no fork)."""
+    """At most ``count`` processes that answer by ``answer`` (to be pickled, where there is no fork)."""
 
     def __init__(self, count: int, answer: Callable[[Q], A]) -> None:
+        self._count, self._answer = count, answer
         self._members: list[_Member[Q, A]] = []
-        for _ in range(count):
-            self._members.append(_Member(answer, [member.pipe for member in self._members]))
-        self._free: SimpleQueue[_Member[Q, A]] = SimpleQueue()
-        for member in self._members * _DEEP:
-            self._free.put(member)
+        self._free: PriorityQueue[tuple[int, int]] = PriorityQueue()  # places: how deep, and whose
         self._threads = ThreadPoolExecutor(count * _DEEP)
         self._open: set[Future[A]] = set()
+        if _START == "fork":  # all of them now: a process with threads should not fork
+            for _ in range(count):
+                self._start()
+
+    def _start(self) -> None:
+        self._members.append(_Member(self._answer, [other.pipe for other in self._members]))
+        for depth in range(_DEEP):
+            self._free.put((depth, len(self._members) - 1))
 
     def ask(self, question: Q) -> Future[A]:
         """Give the question to whoever is free first.
 
         The future raises EOFError when that process has died, RuntimeError when ``answer`` raised something.
         """
+        if len(self._members) < min(self._count, len(self._open) + 1):  # one that is spawned costs 0.2 s
+            self._start()
         future = self._threads.submit(self._ask, question)
         self._open.add(future)
         future.add_done_callback(self._open.discard)
         return future
 
     def _ask(self, question: Q) -> A:
-        member = self._free.get()
+        place = self._free.get()
         try:
-            return member.ask(question)
+            return self._members[place[1]].ask(question)
         finally:
-            self._free.put(member)
+            self._free.put(place)
 
     def close(self) -> None:
         """End the processes; those that are still at work are killed."""

@@ -56,6 +56,15 @@ def test_an_error_is_told_in_words(crew: Crew[tuple[str, float], tuple[int, str]
     assert crew.ask(("next", 0)).result(30)[1] == "next"
 
 
+def test_no_more_are_spawned_than_there_are_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gitsign_py.audit.crew._START", "spawn")
+    crew = Crew(100, _answer)
+    processes = {future.result(60)[0] for future in [crew.ask((text, 0.5)) for text in ("a", "b")]}
+    assert {crew.ask((text, 0)).result(60)[0] for text in ("c", "d", "e")} <= processes
+    crew.close()
+    assert len(processes) == 2
+
+
 @pytest.mark.parametrize("waited", [0, 0.05])
 def test_a_busy_crew_ends_at_once(waited: float) -> None:
     crew = Crew(2, _answer)

@@ -86,7 +86,7 @@ def test_git_signs_and_everybody_checks(home: Home) -> None:
 
 
 def test_an_audit_by_several_processes(home: Home) -> None:
-    """More signatures than one process does alone, more processes than Windows can wait for, cached facts next time."""
+    """More signatures than one process does alone, more processes than they need, cached facts next time."""
     home.git("config", "gitsign.allowedSigner", f"{EMAIL} {home.stack.url}")
     for number in range(26):
         home.commit(str(number))
