@@ -157,6 +157,7 @@ def test_twenty_commits_at_once_are_one_sign_in_and_one_agent(home: Home) -> Non
     assert home.status()["held"][0]["signatures"] == 20
 
 
+@pytest.mark.unmeasured
 def test_a_rebase_of_a_hundred_commits_is_one_sign_in_and_memory_stays_flat(home: Home) -> None:
     home.person_signs_in()
     home.git("commit", "-q", "--allow-empty", "-m", "base")

@@ -191,6 +191,7 @@ def test_every_format_takes_everything(odd: Odd, name: str) -> None:
         assert "<script>alert" not in text
 
 
+@pytest.mark.unmeasured
 def test_explain_says_the_same(odd: Odd) -> None:
     for number, mode in enumerate(odd.modes, 1):
         for name, one in odd.named.items():

@@ -18,6 +18,8 @@ from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.history import START, History
 
+pytestmark = pytest.mark.unmeasured
+
 
 @pytest.fixture
 def repo(tmp_path: Path) -> tuple[ScratchRepo, History]:

@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.workbench import Workbench
 
+pytestmark = pytest.mark.unmeasured
+
 FORMS = [
     "verify --any-identity X",
     "verify --any-identity --trusted-root X HEAD",

@@ -7,6 +7,8 @@ import pytest
 from gitsign_py.host.gitprogram import git_version
 from tests.hooks.conftest import Server
 
+pytestmark = pytest.mark.unmeasured
+
 MAIN, ALIAS = "refs/heads/main", "refs/heads/master"
 STORES = ("files", "reftable") if (git_version(os.environ)[1] or (0, 0)) >= (2, 46) else ("files",)
 

@@ -28,6 +28,8 @@ from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.workbench import program
 from tests.vectors import generate, table
 
+pytestmark = pytest.mark.unmeasured
+
 VECTORS = Path(generate.__file__).parent
 NOWHERE = "http://127.0.0.1:9"  # discard: nothing listens there
 UNSEEN_BY_GIT = {
