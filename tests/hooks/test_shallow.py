@@ -1,0 +1,50 @@
+"""Pushes out of shallow clones, for servers that let them in (receive.shallowUpdate, which git leaves off)."""
+
+import subprocess
+
+import pytest
+
+from tests.hooks.conftest import Server
+from tests.hooks.test_trouble import in_history
+from tests.support.gitrepo import ScratchRepo, environment
+
+
+def push_cut_off(server: Server, tip: str) -> tuple[int, str]:
+    """Push ``tip`` to a new branch, without anything that is below it."""
+    full = ScratchRepo.init(server.folder / "full")
+    server.history.write(full.path / ".git", {"refs/heads/new": tip})
+    cut = server.folder / "cut"
+    subprocess.run(["git", "clone", "-q", "--depth=1", "-b", "new", f"file://{full.path}", str(cut)], check=True)
+    done = subprocess.run(
+        ["git", "push", "-q", str(server.bare.path), "new"],
+        cwd=cut, env=environment(**server.environment), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("signed", ["alice", ""])
+def test_what_is_cut_off_does_not_come_in_and_the_rest_is_judged(server: Server, signed: str) -> None:
+    server.config("receive.shallowUpdate", "true")
+    hidden = server.history.commit(files={"a": "unsigned"})
+    tip = server.history.commit(hidden, signed=signed or None, files={"a": "1"})
+    status, said = push_cut_off(server, tip)
+    assert (status == 0) is bool(signed), said
+    assert server.ref("refs/heads/new") == (tip if signed else "")
+    assert server.bare.run("cat-file", "-e", hidden).returncode
+    above = server.history.commit(hidden, signed="alice", files={"a": "2"})
+    status, said = server.push(f"{above}:refs/heads/other")
+    assert status, "what hangs on it brings it along, and then it is judged"
+    assert hidden[:12] in said
+
+
+@pytest.mark.parametrize("with_introduction", [False, True])
+def test_a_policy_in_the_history_needs_the_history(server: Server, with_introduction: bool) -> None:
+    server.config("receive.shallowUpdate", "true")
+    base = in_history(server)
+    if with_introduction:
+        assert server.push(f"{base}:refs/heads/main")[0] == 0
+    middle = server.history.commit(base, signed="alice", files={"a": "1"})
+    status, said = push_cut_off(server, server.history.commit(middle, signed="alice", files={"a": "2"}))
+    assert status
+    assert "gitsign-py: refused:" in said
+    assert server.ref("refs/heads/new") == ""
