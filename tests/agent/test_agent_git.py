@@ -134,6 +134,7 @@ def test_the_agent_and_no_agent_give_git_the_same_verdict(home: Home) -> None:
     assert home.status()["pid"]
 
 
+@pytest.mark.unmeasured
 def test_twenty_commits_at_once_are_one_sign_in_and_one_agent(home: Home) -> None:
     home.person_signs_in()
     home.git("config", "user.name", "Alice")

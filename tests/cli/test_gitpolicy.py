@@ -18,8 +18,6 @@ from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.history import START, History
 
-pytestmark = pytest.mark.unmeasured
-
 
 @pytest.fixture
 def repo(tmp_path: Path) -> tuple[ScratchRepo, History]:
@@ -151,6 +149,7 @@ def governed(repo: tuple[ScratchRepo, History], tmp_path: Path) -> Governed:
     return Governed(made, history, tmp_path, named)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("order", [1, -1])
 def test_history_decides(governed: Governed, order: int) -> None:
     """From the newest or from the oldest, with nothing remembered or all of it: the same, and what an audit says."""

@@ -11,6 +11,8 @@ import xmlschema
 from tests.hooks.conftest import ROOT, Server
 from tests.support.gitrepo import ScratchRepo, environment
 
+pytestmark = pytest.mark.unmeasured
+
 MAIN = "refs/heads/main"
 PAGE = (ROOT / "docs" / "hooks.md").read_text()
 

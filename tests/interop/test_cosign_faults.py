@@ -7,6 +7,8 @@ import pytest
 from tests.support.faultystack import FaultyStack
 from tests.support.foreign import ForeignBench
 
+pytestmark = pytest.mark.unmeasured
+
 
 @pytest.mark.parametrize("rekor", [1, 2])
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ import pytest
 from tests.support.foreign import ForeignBench
 from tests.support.workbench import Workbench
 
+pytestmark = pytest.mark.unmeasured
+
 START = "start-time=2020-01-01T00:00:00Z"
 
 

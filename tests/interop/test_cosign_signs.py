@@ -4,6 +4,8 @@ import pytest
 
 from tests.support.foreign import ARTIFACT, ForeignBench
 
+pytestmark = pytest.mark.unmeasured
+
 PREDICATE = "https://example.com/predicate/v1"
 LOGS = [(1, False), (1, True), (2, True)]
 

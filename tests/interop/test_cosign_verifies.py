@@ -8,6 +8,8 @@ from tests.support.bytechange import with_other_end
 from tests.support.foreign import ForeignBench
 from tests.support.workbench import Workbench
 
+pytestmark = pytest.mark.unmeasured
+
 STAMPED = "gitsign.timestampServerURL"
 
 

@@ -21,6 +21,8 @@ from tests.support.realfulcio import RealFulcio, running, settings
 from tests.support.stack import RunningStack
 from tests.support.workbench import Workbench
 
+pytestmark = pytest.mark.unmeasured
+
 
 @pytest.fixture(scope="module")
 def fulcio(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealFulcio]:

@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.foreign import ARTIFACT, ForeignBench, find_program
 
+pytestmark = pytest.mark.unmeasured
+
 DIGEST = hashlib.sha256(ARTIFACT).hexdigest()
 KEY = ["--pki-format", "x509", "--public-key", "key.pub"]
 ENTRY = [

@@ -17,6 +17,8 @@ from tests.support.secretservice import SecretService, secret_service
 from tests.support.stack import RunningStack
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.unmeasured
+
 SCRIPT = Path(__file__).parent / "issuer.mjs"
 
 

@@ -18,6 +18,8 @@ from tests.support import tsafactory as factory
 from tests.support.foreign import ForeignBench
 from tests.support.workbench import Workbench
 
+pytestmark = pytest.mark.unmeasured
+
 CONFIG = """\
 [tsa]
 default_tsa = authority

@@ -11,6 +11,8 @@ from tests.support.bytechange import with_other_end
 from tests.support.foreign import ARTIFACT, EMAIL, ForeignBench, find_node_package
 from tests.support.workbench import Workbench
 
+pytestmark = pytest.mark.unmeasured
+
 SCRIPT = str(Path(__file__).parent / "sigstore.cjs")
 LOGS = [(1, False), (1, True), (2, True)]
 

@@ -6,6 +6,8 @@ import pytest
 
 from tests.support.foreign import EMAIL, ForeignBench
 
+pytestmark = pytest.mark.unmeasured
+
 PROVENANCE = "https://slsa.dev/provenance/v1"
 PREDICATE = """{
   "buildDefinition": {"buildType": "https://example.com/b", "externalParameters": {"a": 1}, "internalParameters": {}},
