@@ -52,7 +52,7 @@ def test_an_agent_that_says_nothing_is_given_up(path: Path, monkeypatch: pytest.
         other.listen()
         started = time.monotonic()
         assert client.try_sign(str(path), {"payload": b"x"}) is None
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 30, "a tenth of what an agent may take that says that it works"
 
 
 def test_an_agent_that_only_ever_waits_is_given_up(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +72,7 @@ def test_an_agent_that_only_ever_waits_is_given_up(path: Path, monkeypatch: pyte
         threading.Thread(target=wait_for_ever, daemon=True).start()
         started = time.monotonic()
         assert client.try_sign(str(path), {"payload": b"x"}) is None
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 60
 
 
 def test_the_socket_path_is_found_as_documented(tmp_path: Path) -> None:

@@ -211,7 +211,7 @@ def test_no_process_stays_behind(repo: ScratchRepo, monkeypatch: pytest.MonkeyPa
         return started[-1]
 
     monkeypatch.setattr(Git, "start", noted)
-    tip = next(reversed(store(repo, *[(b"subject \n\n" + b"x" * 1000, b"")] * (BATCH + 100))))
+    tip = next(reversed(store(repo, *[(b"subject \n\n" + b"x" * 10_000, b"")] * (BATCH + 100))))
     with git_of(repo) as (git, errors), closing(read_commits(git, [tip], (), errors)) as commits:
         next(commits)
         assert [process.poll() for process in started] == [None, None]
