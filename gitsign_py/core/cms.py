@@ -201,12 +201,14 @@ def _attribute(element: der.Element) -> Attribute:
 
 def attribute_value(attributes: tuple[Attribute, ...], oid: str) -> der.Element | None:
     """The single value of an attribute, None when it is absent. Raises FormatError ``cms-attribute-values``."""
-    found = next((attribute for attribute in attributes if attribute.oid == oid), None)
-    if found is None:
-        return None
-    if len(found.values) != 1:
-        raise FormatError("cms-attribute-values", f"attribute {oid} has {len(found.values)} values, expected one")
-    return der.parse(found.values[0])
+    for found in attributes:
+        if found.oid == oid:
+            if len(found.values) != 1:
+                raise FormatError(
+                    "cms-attribute-values", f"attribute {oid} has {len(found.values)} values, expected one"
+                )
+            return der.parse(found.values[0])
+    return None
 
 
 def signing_time(signer: SignerInfo) -> datetime | None:

@@ -41,11 +41,13 @@ __all__ = [
 MAX_ENTRY_BYTES = 256 * 1024
 _JSON_SAFE = 2**53 - 1  # largest integer that RFC 8785 §3.2.2.3 writes exactly
 
-_ENTRY: dict[int, FieldKind] = {1: "int64", 2: "bytes", 3: "bytes", 4: "int64", 5: "bytes", 6: "bytes", 7: "bytes"}
+_ENTRY: dict[int, FieldKind] = {
+    1: "int64", 2: "message", 3: "message", 4: "int64", 5: "message", 6: "message", 7: "bytes",
+}  # fmt: skip
 _LOG_ID: dict[int, FieldKind] = {1: "bytes"}
 _KIND: dict[int, FieldKind] = {1: "bytes", 2: "bytes"}
 _PROMISE: dict[int, FieldKind] = {1: "bytes"}
-_PROOF: dict[int, FieldKind] = {1: "int64", 2: "bytes", 3: "int64", 4: "repeated", 5: "bytes"}
+_PROOF: dict[int, FieldKind] = {1: "int64", 2: "bytes", 3: "int64", 4: "repeated", 5: "message"}
 _CHECKPOINT: dict[int, FieldKind] = {1: "bytes"}
 
 
@@ -55,11 +57,6 @@ def encode_entry(entry: LogEntry, *, with_body: bool = False) -> bytes:
     The body stays out unless it is asked for. An entry without a SET gets an empty inclusion promise, which is what
     gitsign stores for Rekor v2. Raises FormatError ``protobuf-range`` for numbers that are no int64.
     """
-    return _encode(entry, with_body=with_body, with_promise=True)
-
-
-def _encode(entry: LogEntry, *, with_body: bool, with_promise: bool) -> bytes:
-    promise = bytes_field(1, entry.signed_entry_timestamp)
     proof = entry.inclusion_proof
     return b"".join(
         (
@@ -67,7 +64,7 @@ def _encode(entry: LogEntry, *, with_body: bool, with_promise: bool) -> bytes:
             message_field(2, bytes_field(1, entry.log_id)),
             message_field(3, bytes_field(1, entry.kind.encode()) + bytes_field(2, entry.version.encode())),
             int64_field(4, entry.integrated_time),
-            message_field(5, promise) if promise or with_promise else b"",
+            message_field(5, bytes_field(1, entry.signed_entry_timestamp)),
             b"" if proof is None else message_field(6, _encode_proof(proof)),
             bytes_field(7, entry.body) if with_body else b"",
         )
@@ -90,21 +87,23 @@ def decode_entry(data: bytes) -> LogEntry:
     if len(data) > MAX_ENTRY_BYTES:
         raise _too_large(f"it has {len(data)} bytes, at most {MAX_ENTRY_BYTES} are read")
     fields = read_fields(data, _ENTRY, "log entry")
+    log_id = read_fields(fields.data(2), _LOG_ID, "log entry's log id")
     kind = read_fields(fields.data(3), _KIND, "log entry's kind")
+    promise = read_fields(fields.data(5), _PROMISE, "log entry's inclusion promise")
     entry = LogEntry(
         log_index=fields.int64(1),
-        log_id=read_fields(fields.data(2), _LOG_ID, "log entry's log id").data(1),
+        log_id=log_id.data(1),
         kind=kind.text(1),
         version=kind.text(2),
         integrated_time=fields.int64(4),
-        signed_entry_timestamp=read_fields(fields.data(5), _PROMISE, "log entry's inclusion promise").data(1),
+        signed_entry_timestamp=promise.data(1),
         inclusion_proof=_decode_proof(fields.data(6)) if fields.has(6) else None,
         body=fields.data(7),
     )
     if not (entry.log_id and entry.kind and entry.version):
         raise FormatError("log-entry-malformed", "log entry has no log id, kind or version")
-    if data != _encode(entry, with_body=True, with_promise=fields.has(5)):  # empty fields and messages spelled out
-        raise FormatError("log-entry-malformed", "log entry is not in the form in which it would be written")
+    if fields.hollow or promise.hollow:
+        raise _spelled_out()
     return entry
 
 
@@ -116,7 +115,13 @@ def _decode_proof(data: bytes) -> InclusionProof:
         raise _too_large(f"its proof has {len(hashes)} hashes, at most {MAX_HASHES} are read")
     if len(checkpoint) > MAX_CHECKPOINT_BYTES:
         raise _too_large(f"its checkpoint has {len(checkpoint)} bytes, at most {MAX_CHECKPOINT_BYTES} are read")
+    if fields.hollow or (fields.has(5) and not checkpoint):
+        raise _spelled_out()
     return InclusionProof(fields.int64(1), fields.data(2), fields.int64(3), hashes, checkpoint)
+
+
+def _spelled_out() -> FormatError:
+    return FormatError("log-entry-malformed", "log entry spells out a field that is empty")
 
 
 def _too_large(why: str) -> FormatError:

@@ -12,16 +12,21 @@ from gitsign_py.errors import FormatError
 
 MAX_INT64 = 2**63 - 1
 _VARINT, _LENGTH = 0, 2  # wire types
-FieldKind = Literal["int64", "bytes", "repeated"]
+FieldKind = Literal["int64", "bytes", "message", "repeated"]
 
 
 @frozen
 class Fields:
-    """A message's fields by number; ``name`` is the message's, for errors."""
+    """A message's fields by number; ``name`` is the message's, for errors.
+
+    ``hollow`` says that a bytes or string field is there and empty, which an encoder leaves out; for a message it is
+    the reader's to say what an empty one means.
+    """
 
     name: str
     ints: Mapping[int, int]
     parts: Mapping[int, Sequence[bytes]]
+    hollow: bool = False
 
     def int64(self, number: int) -> int:
         """An int64, 0 when it is not there."""
@@ -55,7 +60,8 @@ def read_fields(data: bytes, kinds: Mapping[int, FieldKind], name: str) -> Field
     ints: dict[int, int] = {}
     parts: dict[int, list[bytes]] = {}
     at = last = 0
-    while at < len(data):
+    size, hollow = len(data), False
+    while at < size:
         tag = data[at]
         if tag < 0x80:  # one byte, as nearly all are
             at += 1
@@ -74,11 +80,13 @@ def read_fields(data: bytes, kinds: Mapping[int, FieldKind], name: str) -> Field
         if kind == "int64":
             ints[number] = _int64(value, name)
             continue
-        if value > len(data) - at:
+        if value > size - at:
             raise _malformed(name, "ends early")
+        if not value and kind == "bytes":
+            hollow = True
         parts.setdefault(number, []).append(data[at : at + value])
         at += value
-    return Fields(name, ints, parts)
+    return Fields(name, ints, parts, hollow)
 
 
 def _read_varint(data: bytes, at: int, name: str) -> tuple[int, int]:

@@ -62,7 +62,7 @@ def verify_signature(
     steps = report if report is not None else Report()
     opened = open_signature(signature, steps)
     signer = check_signer(steps, opened.certificate, opened.signed.certificates, trusted_root, require_sct=require_sct)
-    _check_cms(steps, opened, payload)
+    signing_time = _check_cms(steps, opened, payload)
     if opened.entry is not None:
         logged = check_embedded_entry(steps, opened.entry, opened.signer, opened.certificate, trusted_root, now=now)
     else:
@@ -80,7 +80,7 @@ def verify_signature(
         certificate=opened.certificate,
         log=logged.entry,
         times=times,
-        signing_time=cms.signing_time(opened.signer),
+        signing_time=signing_time,
         identity_checked=expected is not None,
         trusted_root_digest=trusted_root.digest,
         steps=tuple(steps.steps),
@@ -124,12 +124,13 @@ def _unsigned(signer: cms.SignerInfo) -> tuple[LogEntry | None, bytes | None]:
     )
 
 
-def _check_cms(steps: Report, opened: Opened, payload: bytes) -> None:
+def _check_cms(steps: Report, opened: Opened, payload: bytes) -> datetime | None:
+    """Steps 3.1 to 3.3; what the signer claims as the time of signing, which proves nothing."""
     signer, key = opened.signer, opened.certificate.public_key
     with steps.step("3.1") as facts:
         hash_name = cms.check_algorithms(opened.signed, signer)
         cms.check_attribute_order(signer)
-        cms.signing_time(signer)  # proves nothing, but is shown: one that cannot be read is refused here
+        signing_time = cms.signing_time(signer)  # it is shown: one that cannot be read is refused here
         facts["digest"], facts["key"] = hash_name, key.kind
     with steps.step("3.2"):
         cms.check_signature(signer, key, hash_name)
@@ -140,6 +141,7 @@ def _check_cms(steps: Report, opened: Opened, payload: bytes) -> None:
             )
         cms.check_message_digest(signer, payload, hash_name)
         facts["payload_bytes"] = len(payload)
+    return signing_time
 
 
 def _find(

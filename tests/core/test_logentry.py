@@ -119,6 +119,26 @@ def test_random_bytes_are_no_entry(data: bytes) -> None:
     assert data in (encode_entry(entry, with_body=True), encode_entry(entry, with_body=True).replace(b"\x2a\x00", b""))
 
 
+@given(
+    st.sampled_from([ENTRY, BARE, replace(BARE, inclusion_proof=InclusionProof(0, b"", 0, (), b""))]),
+    st.lists(
+        st.tuples(st.integers(0, 10**6), st.sampled_from(b"\x0a\x12\x1a\x22\x2a\x32\x3a"), st.booleans()), max_size=3
+    ),
+)
+def test_no_entry_has_two_spellings(entry: LogEntry, changes: list[tuple[int, int, bool]]) -> None:
+    """With empty fields put in anywhere, and bytes taken out: what is taken is what would be written."""
+    data = bytearray(encode_entry(entry, with_body=True))
+    for at, tag, put_in in changes:
+        where = at % len(data)
+        data[where : where + (0 if put_in else 1)] = bytes((tag, 0)) if put_in else b""
+    try:
+        taken = decode_entry(bytes(data))
+    except FormatError:
+        return
+    written = encode_entry(taken, with_body=True)
+    assert bytes(data) in (written, written.replace(b"\x2a\x00", b"", 1))
+
+
 @given(st.integers(0, 10**6), st.integers(1, 255))
 def test_a_changed_byte_changes_the_entry_or_is_refused(at: int, mask: int) -> None:
     data = bytearray(encode_entry(ENTRY))
