@@ -17,6 +17,7 @@ from gitsign_py.agent import client
 from gitsign_py.agent.lifecycle import START_SECONDS, ensure_running
 from gitsign_py.agent.protocol import pack_fields
 from gitsign_py.errors import ServiceError
+from tests.support.fakepython import stand_in_for_python
 from tests.support.home import Home, living
 from tests.support.stack import ROOT, RunningStack
 from tests.support.waiting import wait_until
@@ -162,10 +163,7 @@ def test_whoami_waits_for_nobodys_sign_in(home: Home) -> None:
 def test_an_agent_that_does_not_start_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, words: str
 ) -> None:
-    program = tmp_path / "python"
-    program.write_text(f"#!/bin/sh\n{what}\n")
-    program.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(program))
+    stand_in_for_python(tmp_path, monkeypatch, what)
     with pytest.raises(ServiceError) as caught:
         ensure_running(str(tmp_path / "agent.sock"), os.environ, 0.5 if "sleep" in what else START_SECONDS)
     assert caught.value.message == f"the signing agent did not start: {words}"

@@ -1,5 +1,6 @@
 """The processes of an audit: answers in order, deaths that are told, and an end at any moment."""
 
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -58,11 +59,14 @@ def test_an_error_is_told_in_words(crew: Crew[tuple[str, float], tuple[int, str]
 
 def test_no_more_are_spawned_than_there_are_questions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gitsign_py.audit.crew._START", "spawn")
+    before = set(multiprocessing.active_children())
     crew = Crew(100, _answer)
-    processes = {future.result(60)[0] for future in [crew.ask((text, 0.5)) for text in ("a", "b")]}
-    assert {crew.ask((text, 0)).result(60)[0] for text in ("c", "d", "e")} <= processes
+    assert set(multiprocessing.active_children()) == before
+    for future in [crew.ask((text, 0)) for text in ("a", "b", "c")]:
+        future.result(60)
+    started = set(multiprocessing.active_children()) - before
     crew.close()
-    assert len(processes) == 2
+    assert 1 <= len(started) <= 3
 
 
 @pytest.mark.parametrize("waited", [0, 0.05])

@@ -131,7 +131,7 @@ def test_a_slow_server_is_left_in_time(session: HttpSession, action: object) -> 
     started = time.monotonic()
     with serving(action) as server:  # type: ignore[arg-type]
         error = failure(session, server.url, total=0.4)
-        assert time.monotonic() - started < 20, "half of what the server takes"
+        assert time.monotonic() - started < 20, "the server takes 30 and more"
     assert error.reason == "service-timeout"
     assert "0.4 s" in error.message
 

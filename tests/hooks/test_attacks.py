@@ -9,8 +9,6 @@ from gitsign_py.policy.model import POLICY_PATH
 from tests.hooks.conftest import POLICY, Server
 from tests.support.history import START, History
 
-pytestmark = pytest.mark.unmeasured
-
 MAIN = "refs/heads/main"
 EVERYONE = (
     POLICY[: POLICY.index("[[rules]]")]

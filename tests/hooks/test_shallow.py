@@ -14,7 +14,8 @@ def push_cut_off(server: Server, tip: str) -> tuple[int, str]:
     full = ScratchRepo.init(server.folder / "full")
     server.history.write(full.path / ".git", {"refs/heads/new": tip})
     cut = server.folder / "cut"
-    subprocess.run(["git", "clone", "-q", "--depth=1", "-b", "new", f"file://{full.path}", str(cut)], check=True)
+    clone = ["git", "clone", "-q", "--depth=1", "-b", "new", f"file://{full.path}", str(cut)]
+    subprocess.run(clone, env=environment(), check=True)
     done = subprocess.run(
         ["git", "push", "-q", str(server.bare.path), "new"],
         cwd=cut, env=environment(**server.environment), capture_output=True, text=True, check=False,
@@ -37,11 +38,12 @@ def test_what_is_cut_off_does_not_come_in_and_the_rest_is_judged(server: Server,
     assert hidden[:12] in said
 
 
-@pytest.mark.parametrize("with_introduction", [False, True])
-def test_a_policy_in_the_history_needs_the_history(server: Server, with_introduction: bool) -> None:
+@pytest.mark.parametrize("known", [False, True])
+def test_a_policy_in_the_history_needs_the_history(server: Server, known: bool) -> None:
+    """Whether the server has the introduction already or not."""
     server.config("receive.shallowUpdate", "true")
     base = in_history(server)
-    if with_introduction:
+    if known:
         assert server.push(f"{base}:refs/heads/main")[0] == 0
     middle = server.history.commit(base, signed="alice", files={"a": "1"})
     status, said = push_cut_off(server, server.history.commit(middle, signed="alice", files={"a": "2"}))

@@ -5,7 +5,6 @@ import fcntl
 import json
 import os
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +29,7 @@ from gitsign_py.localstack.process import StackInfo
 from gitsign_py.localstack.service import Request, Response, Route, Service, plain_errors
 from gitsign_py.localstack.stack import Stack
 from tests.localstack.helpers import DER_SPKI, b64, ecdsa, new_key, signing_request
+from tests.support.fakepython import stand_in_for_python
 from tests.support.stack import running_stack
 
 FORM = "application/x-www-form-urlencoded"
@@ -184,10 +184,7 @@ def test_stack_that_does_not_end_is_named(tmp_path: Path) -> None:
 def test_a_stack_that_does_not_start_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, words: str
 ) -> None:
-    program = tmp_path / "python"
-    program.write_text(f"#!/bin/sh\n{what}\n")
-    program.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(program))
+    stand_in_for_python(tmp_path, monkeypatch, what)
     with pytest.raises(ServiceError, match=f"^the local Sigstore did not start: {words}$"):
         process.start_detached(tmp_path / "stack", ())
 
