@@ -52,7 +52,8 @@ def slotted(cls: type[T]) -> type[T]:
 def _made(cls: type[T], refusals: dict[str, Any], make_hash: Callable[[Any], int] | None) -> type[T]:
     space = dict(cls.__dict__)
     own: dict[str, Field] = {}
-    for name in space.get("__annotations__", {}):
+    # The class's own, not a base's, and from the attribute: Python 3.14 has them in no dictionary (PEP 649, PEP 749).
+    for name in cls.__annotations__:
         value = space.pop(name, _MISSING)
         own[name] = value if isinstance(value, Field) else Field(value, _MISSING, repr=True, compare=True)
     fields: dict[str, Field] = {**getattr(cls, "_fields", {}), **own}  # a record may add fields to another one's
