@@ -7,7 +7,26 @@ import pytest
 
 from tests.support.faultystack import FaultyStack, faulty_stack
 from tests.support.stack import RunningStack, running_stack
+from tests.support.tiers import TIERS, Guard, tier_of
 from tests.support.workbench import Workbench
+
+_GUARD = Guard()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with its tier, before ``-m`` chooses."""
+    for item in items:
+        if isinstance(item, pytest.Function):
+            item.add_marker(tier_of(item))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Let the guard know which tier is running."""
+    _GUARD.tier = next((tier for tier in TIERS if item.get_closest_marker(tier)), "")
+    yield
+    _GUARD.tier = ""
 
 
 @pytest.fixture(autouse=True)
