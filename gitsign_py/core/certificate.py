@@ -150,7 +150,9 @@ def _name(element: der.Element) -> bytes:
 def _algorithm(element: der.Element) -> str:
     reader = der.Reader(element.content)
     algorithm = der.read_oid(reader.next())
-    if reader.peek() is not None:  # RSA has NULL parameters (RFC 4055 §5), ECDSA and Ed25519 none (RFC 5758, 8410)
+    if algorithm == oids.RSA_PSS:  # has parameters (RFC 4055 §3.1); no signature by it is ever believed here
+        reader.optional(der.SEQUENCE)
+    elif reader.peek() is not None:  # RSA has NULL parameters (RFC 4055 §5), ECDSA and Ed25519 none (RFC 5758, 8410)
         der.read_null(reader.next())
     reader.done()
     return algorithm

@@ -67,6 +67,14 @@ def check_signer(lists: Sequence[Sequence[CertificateIdentifier]], certificate: 
             )
 
 
+def named(
+    lists: Sequence[Sequence[CertificateIdentifier]], certificates: Sequence[Certificate]
+) -> tuple[Certificate, ...]:
+    """Those of ``certificates`` that a list names beside its signer's (RFC 5035 §3: they are the path's)."""
+    others = [identifier for identifiers in lists for identifier in identifiers[1:]]
+    return tuple(one for one in certificates if any(identifier.names(one) for identifier in others))
+
+
 def check_others(lists: Sequence[Sequence[CertificateIdentifier]], path: Sequence[Certificate]) -> None:
     """Check that further identifiers name certificates of the path and of no other one (RFC 5035 §3).
 

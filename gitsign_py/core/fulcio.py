@@ -110,8 +110,8 @@ def _text_claim(certificate: Certificate, oid: str) -> str | None:
 def check_profile(certificate: Certificate) -> None:
     """Check that a leaf may sign code and is no CA (certificate-specification; RFC 5280 §4.2.1.3, §4.2.1.12).
 
-    Raises VerificationError ``certificate-is-ca``, ``certificate-key-usage``, ``certificate-not-code-signing`` or
-    ``certificate-serial``.
+    Raises VerificationError ``certificate-is-ca``, ``certificate-key-usage``, ``certificate-not-code-signing``,
+    ``certificate-serial`` or ``certificate-san-not-critical``.
     """
     if certificate.serial == 0:  # RFC 5280 §4.1.2.2: positive
         raise VerificationError("certificate-serial", "certificate's serial number is zero")
@@ -124,3 +124,9 @@ def check_profile(certificate: Certificate) -> None:
     purposes = extended_key_usage(certificate)
     if purposes is None or oids.CODE_SIGNING not in purposes:
         raise VerificationError("certificate-not-code-signing", "certificate is not for code signing")
+    names = certificate.extension(oids.SUBJECT_ALT_NAME)
+    if names is not None and not names.critical and not der.parse(certificate.subject).content:
+        raise VerificationError(
+            "certificate-san-not-critical",
+            "certificate has no subject, and does not mark its subject alternative name as critical",
+        )

@@ -2,7 +2,7 @@
 
 The SubjectPublicKeyInfo is read by our own DER code, since importing cryptography's serialization costs 50 ms at each
 start of the program; the arithmetic is cryptography's (OpenSSL).
-Curves P-256, P-384, P-521, Ed25519 and RSA from 2048 bits.
+Curves P-256, P-384, P-521, Ed25519 and RSA of 2048 to 8192 bits.
 """
 
 import hashlib
@@ -28,7 +28,8 @@ _HASHES: dict[str, type[hashes.HashAlgorithm]] = {
     "sha384": hashes.SHA384,
     "sha512": hashes.SHA512,
 }
-MINIMUM_RSA_BITS = 2048
+MINIMUM_RSA_BITS, MAXIMUM_RSA_BITS = 2048, 8192
+_LARGEST_EXPONENT = 2**31 - 1  # Go's limit; whoever writes a key chooses what one verification costs
 _UNCOMPRESSED = b"\x04"  # SEC 1 §2.3.3
 _Native = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey
 
@@ -122,9 +123,14 @@ def _split_spki(spki: bytes) -> tuple[str, str, bytes]:
     algorithm = der.read_oid(identifier.next())
     curve = ""
     if algorithm == oids.EC_PUBLIC_KEY:
-        curve = der.read_oid(identifier.next())
+        parameters = identifier.next()
+        if parameters.tag == der.SEQUENCE:  # a curve that the key describes itself (RFC 5480 §2.1.1 forbids it)
+            raise _unsupported(f"{algorithm} with explicit parameters")
+        curve = der.read_oid(parameters)
     elif algorithm == oids.RSA:  # RFC 8017 A.1: parameters are NULL
         der.read_null(identifier.next())
+    elif algorithm != oids.ED25519:  # RSASSA-PSS, DSA: their parameters have a form of their own
+        raise _unsupported(algorithm)
     identifier.done()
     return algorithm, curve, bits
 
@@ -145,7 +151,11 @@ def _load(spki: bytes) -> tuple[_Native, str]:
             return _load_rsa(bits), "rsa"
     except ValueError as error:
         raise FormatError("key-invalid", "public key is not a valid point or number") from error
-    raise FormatError("key-unsupported", f"public key algorithm {algorithm} {curve}".strip() + " is not supported")
+    raise _unsupported(f"{algorithm} {curve}")
+
+
+def _unsupported(algorithm: str) -> FormatError:
+    return FormatError("key-unsupported", f"public key algorithm {algorithm} is not supported")
 
 
 def _load_rsa(bits: bytes) -> rsa.RSAPublicKey:
@@ -154,8 +164,11 @@ def _load_rsa(bits: bytes) -> rsa.RSAPublicKey:
     reader.done()
     if modulus <= 0 or exponent <= 0:  # RFC 8017 §3.1: both are positive
         raise FormatError("key-invalid", "RSA key has a number that is not positive")
-    if modulus.bit_length() < MINIMUM_RSA_BITS:
+    if not MINIMUM_RSA_BITS <= modulus.bit_length() <= MAXIMUM_RSA_BITS:
         raise FormatError(
-            "key-unsupported", f"RSA key of {modulus.bit_length()} bits, at least {MINIMUM_RSA_BITS} asked"
+            "key-unsupported",
+            f"RSA key of {modulus.bit_length()} bits, from {MINIMUM_RSA_BITS} to {MAXIMUM_RSA_BITS} are supported",
         )
+    if exponent > _LARGEST_EXPONENT:
+        raise FormatError("key-unsupported", "RSA key with a public exponent of more than 31 bits")
     return rsa.RSAPublicNumbers(exponent, modulus).public_key()

@@ -176,8 +176,7 @@ def _check_authority(token: _Token, authority: CertificateAuthority) -> None:
     _check_name(token.info, certificate)
     _check_purpose(certificate)
     _check_times(token.info.time, certificate, authority)
-    path = _path(token, certificate, authority)
-    check_times(path, token.info.time)
+    path = _path(token, certificate, authority, essid.named(listed, (*authority.chain, *token.signed.certificates)))
     essid.check_others(listed, (certificate, *path))
 
 
@@ -242,11 +241,23 @@ def _check_times(time: datetime, certificate: Certificate, authority: Certificat
         )
 
 
-def _path(token: _Token, certificate: Certificate, authority: CertificateAuthority) -> tuple[Certificate, ...]:
-    """The issuers of the signer's certificate up to the authority's root.
+def _path(
+    token: _Token, certificate: Certificate, authority: CertificateAuthority, named: tuple[Certificate, ...]
+) -> tuple[Certificate, ...]:
+    """The issuers of the signer's certificate up to the authority's root, all valid at the stated time.
 
     The leaf that the trust root lists must lead to that root as well: a chain of one certificate proves no authority.
+    Of two certificates for one issuer the one that the token names (``named``) is taken.
     """
+    if certificate.serial == 0:  # RFC 5280 §4.1.2.2: positive
+        raise _untrusted("timestamp's certificate has the serial number zero")
     issuers = tuple(listed for listed in authority.chain if listed.raw != certificate.raw)
     with _named("timestamp-malformed", "timestamp-authority-untrusted"):
-        return check_path(certificate, issuers, purpose=oids.TIME_STAMPING, untrusted=token.signed.certificates)
+        return check_path(
+            certificate,
+            issuers,
+            purpose=oids.TIME_STAMPING,
+            untrusted=token.signed.certificates,
+            times=(token.info.time,),
+            preferred=named,
+        )

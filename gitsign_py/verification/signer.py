@@ -1,6 +1,7 @@
 """Steps 2.1 to 2.4 and 5.3: may this certificate sign, who issued it, was it logged, whom does it name, and when."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from gitsign_py.core import oids
 from gitsign_py.core.certificate import Certificate
@@ -18,7 +19,7 @@ from gitsign_py.verification.steps import Report, Step
 
 @frozen
 class IssuedBy:
-    """One way from the leaf to a CA of the trust root: ``path`` starts with the leaf's own issuer."""
+    """One way from the leaf to a CA of the trust root: ``path`` starts with the leaf's own issuer, times aside."""
 
     authority: CertificateAuthority
     path: tuple[Certificate, ...]
@@ -26,11 +27,12 @@ class IssuedBy:
 
 @frozen
 class Signer:
-    """A leaf that passed steps 2.1 to 2.4; its validity in time is step 5.3."""
+    """A leaf that passed steps 2.1 to 2.4; its validity in time is step 5.3. ``untrusted`` came with it."""
 
     certificate: Certificate
     identity: CertificateIdentity
     issued_by: tuple[IssuedBy, ...]
+    untrusted: tuple[Certificate, ...] = ()
 
 
 _MAX_PASSED = 256
@@ -89,14 +91,11 @@ def _check_signer(
     with report.step("2.4") as facts:
         identity = certificate_identity(leaf)
         facts["identity"], facts["issuer"] = identity.value, identity.issuer
-    return Signer(leaf, identity, issued_by)
+    return Signer(leaf, identity, issued_by, tuple(untrusted))
 
 
 def find_issuers(
-    leaf: Certificate,
-    untrusted: Sequence[Certificate],
-    authorities: Sequence[CertificateAuthority],
-    purpose: str = oids.CODE_SIGNING,
+    leaf: Certificate, untrusted: Sequence[Certificate], authorities: Sequence[CertificateAuthority]
 ) -> tuple[IssuedBy, ...]:
     """Every CA of the trust root that a path leads to; one key may stand there twice, with two windows.
 
@@ -106,7 +105,7 @@ def find_issuers(
     refusals: list[VerificationError] = []
     for authority in authorities:
         try:
-            path = check_path(leaf, authority.chain, purpose=purpose, untrusted=untrusted)
+            path = check_path(leaf, authority.chain, purpose=oids.CODE_SIGNING, untrusted=untrusted)
         except VerificationError as error:
             refusals.append(error)
         else:
@@ -144,7 +143,7 @@ def check_validity(
         refusal: VerificationError | None = None
         for issued_by in signer.issued_by:
             try:
-                _check_authority(issued_by, times)
+                _check_authority(signer, issued_by, times)
             except VerificationError as error:
                 refusal = error
             else:
@@ -153,12 +152,22 @@ def check_validity(
             raise refusal
 
 
-def _check_authority(issued_by: IssuedBy, times: Sequence[ProvenTime]) -> None:
+def _check_authority(signer: Signer, issued_by: IssuedBy, times: Sequence[ProvenTime]) -> None:
+    _check_path_times(signer, issued_by, [proven.time for proven in times])
     for proven in times:
-        check_times(issued_by.path, proven.time)
         if not issued_by.authority.valid_for.covers(proven.time):
             raise VerificationError(
                 "ca-outside-window",
                 f"trust root does not accept this CA for {format_rfc3339(proven.time)}",
                 facts={"ca": issued_by.authority.uri, "time": format_rfc3339(proven.time)},
             )
+
+
+def _check_path_times(signer: Signer, issued_by: IssuedBy, times: Sequence[datetime]) -> None:
+    """The path that was found first, or else any other one, is valid at all times: a CA may renew an intermediate."""
+    try:
+        for time in times:
+            check_times(issued_by.path, time)
+    except VerificationError:
+        chain = issued_by.authority.chain
+        check_path(signer.certificate, chain, purpose=oids.CODE_SIGNING, untrusted=signer.untrusted, times=times)

@@ -56,6 +56,8 @@ class Authority:
             extensions.append((x509.ExtendedKeyUsage(purposes), False))
         extensions.append((x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), False))
         signer = parent or self
+        if parent is not None:
+            extensions.append((x509.AuthorityKeyIdentifier.from_issuer_public_key(parent.key.public_key()), False))
         self.certificate = signer.sign(self.key, self.subject, not_before, not_after, [*extensions, *(extra or [])])
 
     def sign(
