@@ -168,3 +168,30 @@ def test_a_digest_is_not_enough_for_ed25519() -> None:
     private = ed25519.Ed25519PrivateKey.generate()
     with pytest.raises(FormatError, match="over a digest alone"):
         keys.load_spki(spki(private)).verify_digest(private.sign(b"data"), hashlib.sha256(b"data").digest())
+
+
+def test_algorithms_with_parameters_of_their_own_are_unsupported_and_not_malformed() -> None:
+    """RSASSA-PSS keys, and curves that a key describes itself: what they lack is an implementation here."""
+    rsa_key = der.parse(spki(rsa.generate_private_key(65537, 2048))).children()[1].raw
+    hash_used = der.context(0, der.sequence(der.oid(oids.SHA256)))
+    point = der.parse(spki(ec.generate_private_key(ec.SECP256R1()))).children()[1].raw
+    for algorithm, bits in [
+        (der.sequence(der.oid(oids.RSA_PSS), der.sequence(hash_used)), rsa_key),
+        (der.sequence(der.oid(oids.RSA_PSS)), rsa_key),
+        (der.sequence(der.oid(oids.EC_PUBLIC_KEY), der.sequence(der.integer(1))), point),
+    ]:
+        with pytest.raises(FormatError) as caught:
+            keys.load_spki(der.sequence(algorithm, bits))
+        assert caught.value.reason == "key-unsupported"
+
+
+@pytest.mark.parametrize(
+    ("modulus", "exponent"),
+    [((1 << 8200) + 1, 65537), ((1 << 2048) - 1, (1 << 31) + 1), ((1 << 3071) + 1, (1 << 3000) + 1)],
+)
+def test_rsa_keys_that_cost_too_much_are_unsupported(modulus: int, exponent: int) -> None:
+    """A stranger's key says how long one verification takes: an exponent as long as the modulus takes 10 ms each."""
+    bits = der.bit_string(der.sequence(der.integer(modulus), der.integer(exponent)))
+    with pytest.raises(FormatError) as caught:
+        keys.load_spki(der.sequence(der.sequence(der.oid(oids.RSA), der.null()), bits))
+    assert caught.value.reason == "key-unsupported"
