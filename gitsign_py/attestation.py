@@ -13,6 +13,7 @@ from gitsign_py.core.bundle import Bundle, format_bundle
 from gitsign_py.core.dsse import IN_TOTO_PAYLOAD_TYPE, Envelope, EnvelopeSignature, pae
 from gitsign_py.core.encoding import b64_encode
 from gitsign_py.core.frozen import frozen
+from gitsign_py.core.signedattributes import refuse_signed_attributes
 from gitsign_py.core.timestampbuild import TimestampRequest, build_request
 from gitsign_py.credential import Credential, check_usable, obtain_credential
 from gitsign_py.errors import ServiceError, VerificationError
@@ -61,7 +62,11 @@ def attest(statement: bytes, artifact: Artifact, *, services: SigningServices, o
 def attest_with(
     credential: Credential, statement: bytes, artifact: Artifact, *, services: SigningServices, options: SigningOptions
 ) -> Attestation:
-    """Sign a statement with a credential that is already there; see ``attest`` for what it raises."""
+    """Sign a statement with a credential that is already there; see ``attest`` for what it raises.
+
+    Raises PolicyError ``signed-attributes`` as well.
+    """
+    refuse_signed_attributes(statement)
     check_usable(credential, services.clock.now())
     message = pae(IN_TOTO_PAYLOAD_TYPE, statement)
     signature = credential.sign(message)

@@ -26,6 +26,7 @@ from gitsign_py.core.cmsbuild import (
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.gitobject import HashAlgorithm, join_commit, join_tag, object_id, split_commit, split_tag
 from gitsign_py.core.logentry import LogEntry, encode_entry
+from gitsign_py.core.signedattributes import refuse_signed_attributes
 from gitsign_py.core.trust import TrustedRoot
 from gitsign_py.credential import Credential, CredentialRequest, check_usable, obtain_credential
 from gitsign_py.errors import ConfigError, FormatError, ServiceError, UsageError, VerificationError
@@ -121,8 +122,10 @@ def sign_payload(payload: bytes, *, services: SigningServices, options: SigningO
 def check_options(payload: bytes, services: SigningServices, options: SigningOptions) -> None:
     """Refuse what cannot end in a signature that verifies, before anything is asked of anybody.
 
-    Raises ConfigError ``timestamp-server-missing``, ``online-mode-needs-rekor-v1``; UsageError ``online-mode-payload``.
+    Raises ConfigError ``timestamp-server-missing``, ``online-mode-needs-rekor-v1``; UsageError ``online-mode-payload``;
+    PolicyError ``signed-attributes``.
     """
+    refuse_signed_attributes(payload)
     if options.mode == "online" and options.rekor_version == 2:
         raise ConfigError(
             "online-mode-needs-rekor-v1",

@@ -41,7 +41,6 @@ STRICTER = {
     "names": "name constraints are refused, not evaluated",
     "names-critical": "so are critical ones",
     "policy": "policyConstraints that are not critical are refused, not passed over",
-    "self-issued": "a self-issued CA counts in the path length",
     "no-ski": "an intermediate that was sent has a subject key identifier",
     "no-aki": "an intermediate that was sent has an authority key identifier",
     "other-aki": "key identifiers that are there have to agree",
@@ -80,7 +79,8 @@ def links(source: random.Random) -> list[Link]:
     for number in range(41, 41 + source.randrange(5)):
         twin = len(found) > 1 and source.random() < 0.3
         last = found[-1]
-        link = Link(number, last.number, _flaws(source, _OF_CAS, chance))
+        flaws = _flaws(source, _OF_CAS, chance) | _flaws(source, ("self-issued", "length-0", "length-1"), 0.08)
+        link = Link(number, last.number, flaws)
         found.append(replace(link, number=last.number, above=last.above) if twin else link)
     return [*found, Link(20, found[-1].number, _flaws(source, _OF_LEAVES, chance))]
 
