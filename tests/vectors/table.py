@@ -28,11 +28,12 @@ refuses it.
 Exit status 1, if not said otherwise; "exit 3" means that it could not be checked.
 """
 _OBJECT = "the object's form"
+_SUITES = HERE / "suites.md"  # what no vector can show: where public suites and this program differ
 
 
 def page() -> str:
     """The whole text."""
-    return "\n".join([_HEAD, *_sections(), _accepted()])
+    return "\n".join([_HEAD, *_sections(), _accepted(), _SUITES.read_text(encoding="utf-8")])
 
 
 def _sections() -> Iterator[str]:
