@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from gitsign_py.core import certpath, der, oids
-from gitsign_py.core.certificate import Certificate, parse_certificate
+from gitsign_py.core.certificate import Certificate, key_identifiers, parse_certificate
 from gitsign_py.core.keys import PublicKey
+from gitsign_py.core.timestamp import verify_timestamp
 from gitsign_py.core.trust import CertificateAuthority, TrustedRoot
 from gitsign_py.errors import GitsignError, VerificationError
 from gitsign_py.verification import verify_signature
@@ -27,7 +28,7 @@ from tests.support.bundles import ARTIFACT, BundleMaker, as_version, b64
 from tests.support.forge import forge
 from tests.support.forgedworld import LOGGED, WINDOW, Authority, World, extension, make_ca
 from tests.support.pathworld import NEW, OLD, ca
-from tests.support.timestampcheck import MESSAGE, verify_timestamp
+from tests.support.timestampcheck import MESSAGE
 
 MOST_SIGNATURES = 120
 """So many signatures may be looked at for 32 certificates: it grows with their number and not with their orders."""
@@ -51,12 +52,12 @@ def _counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         verify(key, *arguments, **options)
 
     monkeypatch.setattr(PublicKey, "verify", counting)
-    identifiers, steps = certpath.key_identifiers, [0]
+    steps = [0]
 
     def stepping(certificate: Certificate) -> tuple[bytes | None, bytes | None]:
         steps[0] += 1
         assert steps[0] <= MOST_STEPS, "the search does not end"
-        return identifiers(certificate)
+        return key_identifiers(certificate)
 
     monkeypatch.setattr(certpath, "key_identifiers", stepping)
     started = time.process_time()
