@@ -18,6 +18,7 @@ from gitsign_py.core.gitobject import object_id
 from tests.support.forge import COMMIT, TREE, forge, join
 from tests.support.forgedworld import EMAIL, ISSUER, World
 from tests.support.gitrepo import environment
+from tests.support.pathworld import ca
 from tests.support.stack import ROOT
 
 SECONDS = 1.0
@@ -121,6 +122,21 @@ def test_a_deep_nest_of_der(tmp_path: Path, depth: int) -> None:
 def test_a_set_of_very_many_certificates(tmp_path: Path) -> None:
     made = forge(World(), certificates=lambda parts: parts * 1000)
     check(gpg(tmp_path, made.signature, made.payload), "cms-too-large")
+
+
+@pytest.mark.parametrize("names", [["one"], ["one", "two"]], ids=["one name and key", "two names"])
+def test_certificates_that_issue_each_other(tmp_path: Path, names: list[str]) -> None:
+    """Eight kilobytes whose every order was a path to look at; to git, and to verify."""
+    ends = [(60 + at, name) for at, name in enumerate(names)]
+    sent = [ca(*ends[at % len(ends)], ends[at % len(ends) - 1], serial=5000 + at) for at in range(15)]
+    made = forge(
+        World(),
+        leaf={"issuer": sent[0]},
+        certificates=lambda parts: [*parts, *(one.certificate.raw for one in sent)],
+    )
+    check(gpg(tmp_path, made.signature, made.payload), "certificate-untrusted")
+    subprocess.run(["git", "init", "-q", str(tmp_path)], env=environment(), check=True)
+    check(run(tmp_path, "verify", "--offline", *WHO, store(tmp_path, made.data)), "certificate-untrusted")
 
 
 def test_a_set_of_very_many_signers(tmp_path: Path) -> None:
