@@ -20,13 +20,14 @@ from gitsign_py.core.certificate import Certificate, key_identifiers, parse_cert
 from gitsign_py.core.keys import PublicKey
 from gitsign_py.core.timestamp import verify_timestamp
 from gitsign_py.core.trust import CertificateAuthority, TrustedRoot
+from gitsign_py.core.validity import Validity
 from gitsign_py.errors import GitsignError, VerificationError
 from gitsign_py.verification import verify_signature
 from gitsign_py.verification.bundle import artifact_of, verify_bundle
 from tests.support import tsafactory
-from tests.support.bundles import ARTIFACT, BundleMaker, as_version, b64
+from tests.support.bundles import ARTIFACT, AT, BundleMaker, Identity, as_version, b64
 from tests.support.forge import forge
-from tests.support.forgedworld import LOGGED, WINDOW, Authority, World, extension, make_ca
+from tests.support.forgedworld import LOGGED, WINDOW, Authority, World, extension, key, make_ca
 from tests.support.pathworld import NEW, OLD, ca
 from tests.support.timestampcheck import MESSAGE
 
@@ -201,6 +202,27 @@ def test_a_renewed_intermediate_is_found_for_a_commit(chain: tuple[str, ...], se
         certificates=lambda parts: [*parts, *(one.raw for one in _raw(sent))],
     )
     verified = verify_signature(made.payload, made.signature, trusted_root=made.root, now=LOGGED)
+    assert verified.identity == "alice@example.com"
+
+
+@pytest.mark.parametrize(("chain", "sent"), _orders())
+def test_a_renewed_intermediate_is_found_for_a_bundle(
+    maker: BundleMaker, chain: tuple[str, ...], sent: tuple[str, ...]
+) -> None:
+    world = World()
+    leaf = world.leaf(issuer=VALID, not_before=AT - SECOND, not_after=AT + SECOND)
+    bundle = as_version(maker.message(Identity(key(20), leaf)), "0.2")
+    bundle["verificationMaterial"]["x509CertificateChain"] = {
+        "certificates": [{"rawBytes": b64(one.raw)} for one in (leaf, *_raw(sent))]
+    }
+    root = replace(
+        maker.trusted_root,
+        certificate_authorities=(CertificateAuthority("tests", "ca", "", _raw(chain), Validity()),),
+        ctlogs=(world.ct.trusted(),),
+    )
+    verified = verify_bundle(
+        json.dumps(bundle).encode(), artifact=artifact_of(ARTIFACT), trusted_root=root, now=AT + SECOND
+    )
     assert verified.identity == "alice@example.com"
 
 
