@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 from hypothesis import given
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from gitsign_py.core import certificate as certs
 from gitsign_py.core import certpath, der, fulcio, oids
 from gitsign_py.errors import FormatError, GitsignError, VerificationError
-from tests.support.pki import ISSUER, START, Authority, issuer_extensions, usage
+from tests.support.pki import ISSUER, START, Authority, issuer_extensions, name, usage
 
 ROOT = Authority()
 INTERMEDIATE = Authority("intermediate", ROOT, path_length=0, purposes=[ExtendedKeyUsageOID.CODE_SIGNING])
@@ -189,6 +190,24 @@ def test_paths_that_are_refused() -> None:
     assert refusal(path, odd.leaf(), odd.certificate, ROOT.certificate) == "certificate-extension-critical"
     assert refusal(path, INTERMEDIATE.leaf(extra=[critical])) == "certificate-extension-critical"
     assert refusal(certpath.check_path, LEAF, (), purpose=oids.CODE_SIGNING) == "certificate-untrusted"
+
+
+def test_a_signature_by_rsassa_pss_is_read_and_never_believed() -> None:
+    """A root may be signed so, since nobody looks at a root's own signature; what it signs so is not believed."""
+    own, leaf_key = rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.SECP256R1())
+    pss = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH)
+
+    def signed(public: rsa.RSAPublicKey | ec.EllipticCurvePublicKey, subject: str, ca: bool) -> certs.Certificate:
+        builder = x509.CertificateBuilder(name("rsa"), name(subject), public, 7, START, START + timedelta(days=1))
+        builder = builder.add_extension(x509.BasicConstraints(ca, None), critical=True)
+        builder = builder.add_extension(usage(key_cert_sign=ca, digital_signature=not ca), critical=True)
+        made = builder.sign(own, hashes.SHA256(), rsa_padding=pss)
+        return certs.parse_certificate(made.public_bytes(Encoding.DER))
+
+    root = signed(own.public_key(), "rsa", True)
+    good = Authority("rsa", key=own)
+    assert path(good.leaf(), root) == (root,)
+    assert refusal(path, signed(leaf_key.public_key(), "leaf", False), root) == "certificate-signature-invalid"
 
 
 def test_untrusted_certificates_never_end_a_path() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitsign_py.core import note
+from gitsign_py.core import der, note, oids
 from gitsign_py.core.clientconfig import parse_client_trust_config
 from gitsign_py.core.keydetails import key_details
 from gitsign_py.core.trust import (
@@ -24,7 +24,9 @@ from gitsign_py.core.trust import (
 )
 from gitsign_py.errors import FormatError, InvalidSignatureError
 from tests.support import pki, vectors
+from tests.support.forgedworld import key, spki
 from tests.support.logs import MemoryLog
+from tests.support.pathworld import ca
 
 DATA = Path(__file__).parents[2] / "gitsign_py" / "data"
 CARRIED = [DATA / "public-good" / "trusted_root.json", DATA / "staging" / "trusted_root.json"]
@@ -171,9 +173,9 @@ def test_keys_that_cannot_be_used_are_left_out_and_named(details: object) -> Non
 
 def test_logs_with_another_hash_and_certificates_with_unknown_keys_are_left_out() -> None:
     assert parse_trusted_root(changed(log_field("hashAlgorithm", "SHA2_512"))).tlogs == BUILT.tlogs[1:]
-    der = BUILT.certificate_authorities[0].chain[0].raw
-    unknown = der.replace(bytes.fromhex("06052b81040022"), bytes.fromhex("06052b81040021"))  # P-384 becomes P-224
-    assert unknown != der
+    known = BUILT.certificate_authorities[0].chain[0].raw
+    unknown = known.replace(bytes.fromhex("06052b81040022"), bytes.fromhex("06052b81040021"))  # P-384 becomes P-224
+    assert unknown != known
     encoded = base64.b64encode(unknown).decode()
 
     def change(value: dict[str, Any]) -> None:
@@ -182,6 +184,23 @@ def test_logs_with_another_hash_and_certificates_with_unknown_keys_are_left_out(
     root = parse_trusted_root(changed(change))
     assert root.certificate_authorities == ()
     assert root.unsupported == ("certificateAuthorities[0] https://ca.example.com",)
+
+
+def test_an_authority_with_a_key_for_rsassa_pss_does_not_spoil_the_others() -> None:
+    algorithm = der.sequence(der.oid(oids.RSA_PSS), der.sequence(der.context(0, der.sequence(der.oid(oids.SHA256)))))
+    own = next(one for one in der.parse(ca(1, "x").certificate.tbs).children() if one.raw == spki(key(1)))
+    raw = ca(1, "x").certificate.raw
+    pss = der.sequence(algorithm, der.parse(own.raw).children()[1].raw)
+    tbs, signed_by, signature = (part.raw for part in der.parse(raw).children())
+    tbs = der.sequence(*(pss if one.raw == own.raw else one.raw for one in der.parse(tbs).children()))
+    encoded = base64.b64encode(der.sequence(tbs, signed_by, signature)).decode()
+
+    def change(value: dict[str, Any]) -> None:
+        value["certificateAuthorities"][0]["certChain"]["certificates"][0]["rawBytes"] = encoded
+
+    root = parse_trusted_root(changed(change))
+    assert root.unsupported == ("certificateAuthorities[0] https://ca.example.com",)
+    assert root.tlogs == BUILT.tlogs
 
 
 def test_windows_hold_at_both_ends() -> None:
