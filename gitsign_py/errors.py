@@ -37,7 +37,10 @@ class FormatError(GitsignError):
 
 
 class VerificationError(GitsignError):
-    """A check was made and failed: exit status 1. ``step`` is its number in docs/verification.md."""
+    """A check was made and failed. ``step`` is its number in docs/verification.md.
+
+    The reason tells whether the signature is bad (exit status 1) or unchecked (3): ``verification/verdict.py``.
+    """
 
     def __init__(
         self, reason: str, message: str, *, step: str = "", hint: str = "", facts: "Mapping[str, Fact] | None" = None
@@ -52,6 +55,11 @@ class InvalidSignatureError(VerificationError):
 
 class UncheckedError(VerificationError):
     """A check could not be made (no trust root, log unreachable): exit status 3. Never to be read as success."""
+
+    @classmethod
+    def beside(cls, error: GitsignError) -> "UncheckedError":
+        """Make the error for what is wrong beside the signature, in a trust root, say: it shows nothing about it."""
+        return cls(error.reason, error.message, hint=error.hint, facts=error.facts)
 
 
 class PolicyError(GitsignError):

@@ -32,7 +32,8 @@ from gitsign_py.credential import Credential, CredentialRequest, check_usable, o
 from gitsign_py.errors import ConfigError, FormatError, ServiceError, UsageError, VerificationError
 from gitsign_py.ports import CertificateAuthority, Clock, TimestampAuthority, TokenSource, TransparencyLog
 from gitsign_py.verification.result import VerifiedSignature
-from gitsign_py.verification.signature import verify_signature
+from gitsign_py.verification.signature import Sources
+from gitsign_py.verification.verifier import Requirements, Verifier
 
 Mode = Literal["offline", "online"]
 Random = Callable[[int], bytes]
@@ -247,16 +248,11 @@ def _verified(made: _Made, services: SigningServices, options: SigningOptions) -
     """Let the verifier judge the new signature: the log's promise, proof and checkpoint are checked here."""
     now = services.clock.now()
     armored = armor(made.der)
+    required = Requirements(sct=options.request.require_sct)
+    find = Sources(lambda _digest, _certificate: made.entries)
     with _refused("signature-unverifiable", "the new signature does not verify and is not used"):
-        verified = verify_signature(
-            made.payload,
-            armored,
-            trusted_root=options.trusted_root,
-            now=now,
-            object_id=made.object_id,
-            find_entries=lambda _digest, _certificate: made.entries,
-            require_sct=options.request.require_sct,
-        )
+        verifier = Verifier(options.trusted_root, now, required, find)
+        verified = verifier.verify(made.payload, armored, object_id=made.object_id)
     return SigningResult(armored, made.der, verified, made.object_id, _warnings(verified, now))
 
 

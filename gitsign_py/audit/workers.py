@@ -10,7 +10,7 @@ from typing import Self
 
 from gitsign_py.audit.crew import Crew
 from gitsign_py.audit.jobs import Job, Settings
-from gitsign_py.audit.verify import Verifier
+from gitsign_py.audit.verify import JobVerifier
 from gitsign_py.errors import UncheckedError
 
 BATCH = 32
@@ -21,7 +21,7 @@ class Workers:
     """Verifies jobs; ``jobs`` is the number of processes. Close it, or use it as a context manager."""
 
     def __init__(self, settings: Settings, jobs: int) -> None:
-        self._verifier = Verifier(settings)
+        self._verifier = JobVerifier(settings)
         self._jobs = jobs
         self._crew: Crew[Sequence[Job], list[str]] | None = None
 

@@ -123,7 +123,11 @@ def exit_status(error: GitsignError) -> int:
     """The exit status that stands for an error."""
     if isinstance(error, UsageError | ConfigError):
         return 2
-    return 3 if isinstance(error, UncheckedError | ServiceError) else 1
+    if isinstance(error, UncheckedError | ServiceError):
+        return 3
+    from gitsign_py.verification.verdict import LACKING  # noqa: PLC0415 - cryptography, for what has failed
+
+    return 3 if error.reason in LACKING else 1
 
 
 def line_of(error: GitsignError) -> str:

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from gitsign_py.cli import printable, wiring
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
-from gitsign_py.cli.judgement import Question, verify_object, verify_payload
+from gitsign_py.cli.judgement import verifier, verify_object
 from gitsign_py.cli.verify_bundle import MAX_ARTIFACT_BYTES, read_file
 from gitsign_py.core.bundle import MAX_BUNDLE_BYTES, format_bundle, parse_bundle
-from gitsign_py.core.gitobject import HashAlgorithm, SignedObject, join_commit, join_tag, split_object
+from gitsign_py.core.gitobject import SignedObject, join_commit, join_tag, split_object
 from gitsign_py.errors import UsageError
+from gitsign_py.host.repository import GitRepository
 from gitsign_py.verification.commitbundle import bundle_from_signature, signature_from_bundle
-from gitsign_py.verification.identity import ExpectedIdentity
 from gitsign_py.verification.steps import Report
 
 _EPILOG = """\
@@ -72,9 +72,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _export(options: argparse.Namespace) -> int:
     settings = wiring.load_settings()
-    question = _question(options, settings, None)
-    signed, oid, _ = _read(settings, options.revision)
-    verified = verify_object(signed, oid, question, Report())
+    with wiring.repository(settings) as repository:
+        chosen = verifier(settings, repository, file=options.trusted_root, offline=options.offline)
+        signed, oid = _read(repository, options.revision)
+        verified = verify_object(signed, oid, chosen, None, Report())
     assert signed.signature is not None  # noqa: S101 - verify_object refuses an object without one
     bundle, artifact = bundle_from_signature(signed.signature, verified)
     output = options.output or f"{oid}.sigstore.json"
@@ -96,41 +97,30 @@ def _import(options: argparse.Namespace) -> int:
     artifact = read_file(options.artifact, MAX_ARTIFACT_BYTES)
     armored = signature_from_bundle(parse_bundle(read_file(options.bundle, MAX_BUNDLE_BYTES)), artifact)
     settings = wiring.load_settings()
-    question = _question(options, settings, expected)
-    signed, oid, algorithm = _read(settings, options.revision)
-    verified = verify_payload(signed.payload, armored, oid, question, Report())
-    print(
-        printable(f"{signed.kind} {oid}: signed by {verified.identity}, vouched for by {verified.issuer}"),
-        file=sys.stderr,
-    )
-    if not options.write:
-        sys.stdout.write(armored.decode("ascii"))
-        return 0
-    join = join_commit if signed.kind == "commit" else join_tag
-    data = join(signed.payload, armored, algorithm)
     with wiring.repository(settings) as repository:
+        chosen = verifier(settings, repository, file=options.trusted_root, offline=options.offline)
+        signed, oid = _read(repository, options.revision)
+        verified = chosen.verify(signed.payload, armored, object_id=oid, expected=expected)
+        print(
+            printable(f"{signed.kind} {oid}: signed by {verified.identity}, vouched for by {verified.issuer}"),
+            file=sys.stderr,
+        )
+        if not options.write:
+            sys.stdout.write(armored.decode("ascii"))
+            return 0
+        join = join_commit if signed.kind == "commit" else join_tag
+        data = join(signed.payload, armored, repository.algorithm)
         written = repository.run(["hash-object", "-t", signed.kind, "-w", "--stdin"], stdin=data)
     print(written.decode("ascii").strip())
     return 0
 
 
-def _question(options: argparse.Namespace, settings: wiring.Settings, expected: ExpectedIdentity | None) -> Question:
-    root = wiring.trusted_root(settings, file=options.trusted_root, offline=options.offline)
-    return Question(
-        trusted_root=root,
-        expected=expected,
-        now=wiring.now(),
-        find_entries=None if options.offline else wiring.entry_finder(settings),
-    )
-
-
-def _read(settings: wiring.Settings, word: str) -> tuple[SignedObject, str, HashAlgorithm]:
-    with wiring.repository(settings) as repository:
-        revisions = repository.resolve([word])
-        if len(revisions) != 1:
-            raise UsageError("revision-several", f"{word} names {len(revisions)} revisions, one is asked for")
-        stored = repository.read(revisions[0].oid)
-        return split_object(stored.kind, stored.data), stored.oid, repository.algorithm
+def _read(repository: GitRepository, word: str) -> tuple[SignedObject, str]:
+    revisions = repository.resolve([word])
+    if len(revisions) != 1:
+        raise UsageError("revision-several", f"{word} names {len(revisions)} revisions, one is asked for")
+    stored = repository.read(revisions[0].oid)
+    return split_object(stored.kind, stored.data), stored.oid
 
 
 def _write(name: str, data: bytes) -> None:

@@ -26,7 +26,8 @@ from gitsign_py.host.gitprogram import run_git
 from gitsign_py.host.paths import tuf_directory
 from gitsign_py.host.terminal import Terminal
 from gitsign_py.host.trustroot import LoadedTrust
-from gitsign_py.verification.signature import verify_signature
+from gitsign_py.verification.signature import Sources
+from gitsign_py.verification.verifier import Verifier
 
 SKEW_FAIL = timedelta(minutes=5)
 """A certificate lives ten minutes, and tokens about as long: five minutes off and servers refuse."""
@@ -225,14 +226,8 @@ def check_signature(
         return Finding("signature", "skip", text, "gitsign-py doctor --sign")
     payload = _payload(settings)
     result = sign(settings, payload, terminal)
-    verified = verify_signature(
-        payload,
-        result.armored,
-        trusted_root=root,
-        now=wiring.now(),
-        object_id=result.object_id,
-        find_entries=wiring.entry_finder(settings),
-    )
+    verifier = Verifier(root, wiring.now(), find=Sources(wiring.entry_finder(settings)))
+    verified = verifier.verify(payload, result.armored, object_id=result.object_id)
     text = f"a test signature verifies: {verified.identity}, vouched for by {verified.issuer}"
     return Finding("signature", "ok", text, facts={"log_index": verified.log.log_index})
 

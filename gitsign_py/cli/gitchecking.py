@@ -8,13 +8,13 @@ said.
 from collections.abc import Mapping
 
 from gitsign_py.cli import exit_status, line_of, wiring
-from gitsign_py.cli.judgement import Question, verify_payload
+from gitsign_py.cli.judgement import verifier
 from gitsign_py.core import gpgstatus
 from gitsign_py.core.gitobject import split_object
 from gitsign_py.core.trust import TrustedRoot
-from gitsign_py.errors import GitsignError, PolicyError, ServiceError, UncheckedError, UsageError, VerificationError
+from gitsign_py.errors import FormatError, GitsignError, UncheckedError, VerificationError
 from gitsign_py.signing import object_name
-from gitsign_py.verification import Report, VerifiedSignature, open_signature
+from gitsign_py.verification import Report, VerifiedSignature, open_signature, verdict_of
 from gitsign_py.verification.allowed import is_allowed, parse_allowed_signer
 
 Fields = Mapping[str, bytes]
@@ -38,17 +38,15 @@ def check(settings: wiring.Settings, payload: bytes, signature: bytes, *, root: 
     report = Report()
     try:
         with wiring.repository(settings) as repository:
-            question = Question(
-                trusted_root=wiring.trusted_root(settings) if root is None else root,
-                expected=None,
-                now=wiring.now(),
-                find_entries=wiring.entry_finder(settings),
-                noted=wiring.noted_entries(repository),
-                require_timestamp=wiring.require_timestamp(settings),
-            )
+            chosen = verifier(settings, repository, root=root)
             _check_form(payload)
-            verified = verify_payload(payload, signature, _object_id(payload, signature), question, report)
+            verified = chosen.verify(payload, signature, object_id=_object_id(payload, signature), report=report)
+    except GitsignError as error:
+        return refusal(error, signature, report)
+    try:
         trust, why = _trust(settings, verified, payload, signature, in_agent=root is not None)
+    except (FormatError, VerificationError) as error:  # of the policy, or of what it reads: the signature is good
+        return refusal(UncheckedError.beside(error), signature, report)
     except GitsignError as error:
         return refusal(error, signature, report)
     lines = gpgstatus.good(verified.fingerprint, verified.identity, verified.time, trust)
@@ -107,12 +105,12 @@ def refusal(error: GitsignError, signature: bytes, report: Report) -> Fields:
     """The verdict for a failure: ERRSIG when the signature could not be checked, BADSIG when it is wrong."""
     fingerprint, identity = _claimed(signature, report)
     status = exit_status(error)
-    if isinstance(error, UncheckedError | ServiceError | UsageError | PolicyError) or status == 2:
-        lines = gpgstatus.unchecked(fingerprint, None)
-        text = f"gitsign-py: Can't check signature: {line_of(error)}"
-    else:
+    if verdict_of(error) == "bad":
         lines = gpgstatus.bad(fingerprint, identity)
         text = f"gitsign-py: BAD signature: {line_of(error)}"
+    else:
+        lines = gpgstatus.unchecked(fingerprint, None)
+        text = f"gitsign-py: Can't check signature: {line_of(error)}"
     return {
         "status_lines": lines,
         "text": text.encode("utf-8", "replace"),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from gitsign_py.cli import exit_status, printable, wiring
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
-from gitsign_py.cli.judgement import Judgement, Question, judge
+from gitsign_py.cli.judgement import Judgement, judge, verifier
 from gitsign_py.cli.signatureview import Values, statement
 from gitsign_py.core.gitobject import split_object
 from gitsign_py.errors import UsageError
@@ -41,7 +41,7 @@ def run(arguments: list[str]) -> int:
         stored = repository.read(revision.oid)
         value = statement(split_object(stored.kind, stored.data), stored.oid, _remote(repository, options.remote))
         wanted = options.verify or expected is not None
-        judgement = judge(revision, repository, _question(options, settings, expected)) if wanted else None
+        judgement = _judged(options, settings, repository, revision, expected) if wanted else None
     value["predicate"]["verification"] = _verification(judgement)
     if options.text:
         print("\n".join(printable(line) for line in _lines(value, revision)))
@@ -85,14 +85,15 @@ def _remote(repository: GitRepository, name: str) -> str:
     return _PASSWORD.sub("", os.fsdecode(answer).rstrip("\n"))
 
 
-def _question(options: argparse.Namespace, settings: wiring.Settings, expected: ExpectedIdentity | None) -> Question:
-    return Question(
-        trusted_root=wiring.trusted_root(settings, file=options.trusted_root, offline=options.offline),
-        expected=expected,
-        now=wiring.now(),
-        find_entries=None if options.offline else wiring.entry_finder(settings),
-        require_timestamp=wiring.require_timestamp(settings),
-    )
+def _judged(
+    options: argparse.Namespace,
+    settings: wiring.Settings,
+    repository: GitRepository,
+    revision: Revision,
+    expected: ExpectedIdentity | None,
+) -> Judgement:
+    chosen = verifier(settings, repository, file=options.trusted_root, offline=options.offline)
+    return judge(revision, repository, chosen, expected)
 
 
 def _verification(judgement: Judgement | None) -> Values:

@@ -9,9 +9,10 @@ import sys
 
 from gitsign_py.cli import exit_status, line_of, printable, wiring
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
-from gitsign_py.cli.judgement import Judgement, Question, judge
+from gitsign_py.cli.judgement import Judgement, judge, verifier
 from gitsign_py.errors import UsageError
 from gitsign_py.verification.steps import Step
+from gitsign_py.verification.verdict import verdict_of
 
 _EPILOG = """\
 examples:
@@ -37,23 +38,20 @@ def run(arguments: list[str]) -> int:
     if expected is not None and options.any_identity:
         raise UsageError("identity-twice", "--any-identity does not go together with an expected identity")
     settings = wiring.load_settings()
-    objects = wiring.repository(settings)
-    question = Question(
-        trusted_root=wiring.trusted_root(settings, file=options.trusted_root, offline=options.offline),
-        expected=expected,
-        now=wiring.now(),
-        find_entries=None if options.offline else wiring.entry_finder(settings),
-        noted=wiring.noted_entries(objects),
-        require_sct=not options.insecure_ignore_sct,
-        require_timestamp=wiring.require_timestamp(settings),
-    )
-    with objects as repository:
+    with wiring.repository(settings) as repository:
+        chosen = verifier(
+            settings,
+            repository,
+            file=options.trusted_root,
+            offline=options.offline,
+            require_sct=not options.insecure_ignore_sct,
+        )
         revisions = repository.resolve(options.revisions or ["HEAD"])
         if options.tags_only:
             _refuse_commits(revisions)
         for warning in repository.warnings():
             print(f"gitsign-py: {printable(warning)}", file=sys.stderr)
-        judgements = [judge(revision, repository, question) for revision in revisions]
+        judgements = [judge(revision, repository, chosen, expected) for revision in revisions]
     if not judgements:
         raise UsageError("range-empty", "the range holds no commits, so nothing was verified")
     if options.json:
@@ -105,8 +103,8 @@ def headline(judgement: Judgement) -> str:
     """One line: the object, the verdict, who and when."""
     name = f"{judgement.revision.kind} {judgement.revision.oid}"
     if judgement.error is not None:
-        unchecked = exit_status(judgement.error) == 3
-        return f"{name}: {'could not be checked' if unchecked else 'not verified'}: {line_of(judgement.error)}"
+        bad = verdict_of(judgement.error) == "bad"
+        return f"{name}: {'not verified' if bad else 'could not be checked'}: {line_of(judgement.error)}"
     verified = judgement.verified
     assert verified is not None  # noqa: S101 - one of the two is always there
     note = "" if verified.identity_checked else " (identity accepted as it is: --any-identity)"

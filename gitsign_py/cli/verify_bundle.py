@@ -1,6 +1,6 @@
 """``gitsign-py verify-bundle --bundle FILE ... ARTIFACT``: check a Sigstore bundle over a file or a digest.
 
-Exit status 0 when every step passed, 1 when not (a check that could not be made counts as not passed), 2 for usage.
+Exit status 0 when every step passed, 1 when one did not, 2 for usage, 3 when one could not be made.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from gitsign_py.cli import line_of, printable, wiring
+from gitsign_py.cli import exit_status, line_of, printable, wiring
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
 from gitsign_py.cli.judgement import log_object, refusal_object, step_object, time_object
 from gitsign_py.core.bundle import MAX_BUNDLE_BYTES
@@ -30,6 +30,7 @@ from gitsign_py.verification.bundle import (
 )
 from gitsign_py.verification.identity import ExpectedIdentity
 from gitsign_py.verification.steps import Report, Step
+from gitsign_py.verification.verdict import verdict_of
 
 _EPILOG = """\
 examples:
@@ -39,7 +40,7 @@ examples:
 
 A digest (sha256:, sha384: or sha512: and hex) stands for the file, unless a file has that name.
 
-exit status: 0 verified, 1 not verified, 2 usage
+exit status: 0 verified, 1 not verified, 2 usage, 3 could not be checked
 """
 _DIGEST = re.compile(r"(sha256|sha384|sha512):([0-9A-Fa-f]+)\Z")
 _MARKS = {"passed": "ok", "failed": "FAILED", "unchecked": "not checked", "skipped": "left out"}
@@ -66,8 +67,9 @@ def run(arguments: list[str]) -> int:
     except (ConfigError, UsageError):
         raise
     except GitsignError as error:
-        _show(options, report.steps, refusal_object(error), f"not verified: {line_of(error)}")
-        return 1
+        words = "not verified" if verdict_of(error) == "bad" else "could not be checked"
+        _show(options, report.steps, refusal_object(error), f"{words}: {line_of(error)}")
+        return exit_status(error)
     _show(options, report.steps, bundle_object(verified), f"verified: {_headline(verified)}")
     return 0
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitsign_py.core.frozen import frozen, replace
+from gitsign_py.errors import FormatError, UncheckedError
 from gitsign_py.host.config import Config, load_config
 from gitsign_py.host.gitconfig import GitConfig, read_git_config
 
@@ -84,10 +85,13 @@ def repository(settings: Settings) -> "GitRepository":
 
 
 def loaded_trust(settings: Settings, *, file: str | None = None, offline: bool = False) -> "LoadedTrust":
-    """Find the trust root, and the signing config beside it."""
+    """Find the trust root, and the signing config beside it. Raises ConfigError, UncheckedError."""
     from gitsign_py.host.trustroot import load_trusted_root
 
-    return load_trusted_root(settings.config, settings.environment, option_file=file, offline=offline)
+    try:
+        return load_trusted_root(settings.config, settings.environment, option_file=file, offline=offline)
+    except FormatError as error:
+        raise UncheckedError.beside(error) from error
 
 
 def trusted_root(settings: Settings, *, file: str | None = None, offline: bool = False) -> "TrustedRoot":

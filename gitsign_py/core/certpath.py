@@ -166,7 +166,7 @@ def _nearest(
             )
     return VerificationError(
         "certificate-untrusted",
-        "certificate was not issued by a CA of the trust root",
+        "certificate is by a CA that this trust root lacks",
         facts={"certificate": leaf.fingerprint},
         hint="use the trust root of the instance that signed (--trusted-root FILE, gitsign-py initialize)",
     )

@@ -31,7 +31,7 @@ _REASONS = {  # the reasons of the shared code, as they are called here
     "cms-signers-none": "timestamp-signers-wrong",
     "cms-signers-several": "timestamp-signers-wrong",
     "cms-signer-not-found": "timestamp-signer-not-found",
-    "cms-signer-ambiguous": "timestamp-signer-not-found",
+    "cms-signer-ambiguous": "timestamp-signer-ambiguous",
     "cms-digest-weak": "timestamp-hash-not-allowed",
     "cms-digest-disagrees": "timestamp-signature-invalid",
     "cms-signature-algorithm": "timestamp-signature-invalid",
@@ -43,6 +43,7 @@ _REASONS = {  # the reasons of the shared code, as they are called here
 _PROGRESS = (  # of several authorities the one that came furthest tells what was wrong
     "timestamp-signer-not-found",
     "timestamp-authority-untrusted",
+    "timestamp-signer-ambiguous",
     "timestamp-signature-invalid",
     "timestamp-ess-certid-mismatch",
     "timestamp-name-mismatch",
@@ -175,8 +176,9 @@ def _check_authority(token: _Token, authority: CertificateAuthority) -> None:
     essid.check_signer(listed, certificate)
     _check_name(token.info, certificate)
     _check_purpose(certificate)
-    _check_times(token.info.time, certificate, authority)
+    # Before the authority's window, which says nothing of another authority's token.
     path = _path(token, certificate, authority, essid.named(listed, (*authority.chain, *token.signed.certificates)))
+    _check_times(token.info.time, certificate, authority)
     essid.check_others(listed, (certificate, *path))
 
 
@@ -193,7 +195,7 @@ def _signer_certificate(token: _Token, authority: CertificateAuthority) -> Certi
     for other in token.signed.certificates:  # a twin under another name is a spoiled copy, or a bait for other readers
         if other.public_key == certificate.public_key and other.raw != certificate.raw:
             raise VerificationError(
-                "timestamp-signer-not-found", "timestamp carries a second certificate for its signer's key"
+                "timestamp-signer-ambiguous", "timestamp carries a second certificate for its signer's key"
             )
     return certificate
 

@@ -1,14 +1,19 @@
 """Verification, pure: a signature, the stored bytes and a trust root in; a VerifiedSignature out, or an error raised.
 
->>> from gitsign_py.verification import verify_signature
->>> verified = verify_signature(payload, armored, trusted_root=root, now=now, expected=expected)
->>> verified.identity, verified.issuer, verified.time
+>>> from gitsign_py.verification import Verifier, verdict_of
+>>> verifier = Verifier(trusted_root, now)
+>>> try:
+...     verified = verifier.verify(payload, armored, expected=expected)
+... except GitsignError as error:
+...     verdict_of(error)  # "bad" or "unchecked"
 """
 
 from gitsign_py.verification.identity import Expected, ExpectedIdentity
 from gitsign_py.verification.result import LoggedEntry, ProvenTime, VerifiedSignature
-from gitsign_py.verification.signature import open_signature, verify_signature
+from gitsign_py.verification.signature import Sources, open_signature
 from gitsign_py.verification.steps import TITLES, Report, Step
+from gitsign_py.verification.verdict import Verdict, verdict_of
+from gitsign_py.verification.verifier import Requirements, Verifier, verify_signature
 
 __all__ = [
     "TITLES",
@@ -17,8 +22,13 @@ __all__ = [
     "LoggedEntry",
     "ProvenTime",
     "Report",
+    "Requirements",
+    "Sources",
     "Step",
+    "Verdict",
     "VerifiedSignature",
+    "Verifier",
     "open_signature",
+    "verdict_of",
     "verify_signature",
 ]

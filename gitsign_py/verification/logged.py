@@ -18,7 +18,7 @@ from gitsign_py.core.hashedrekord import KIND
 from gitsign_py.core.logentry import LogEntry, hashedrekord_v001_body, hashedrekord_v002_body, parse_hashedrekord
 from gitsign_py.core.tlogproof import verify_entry
 from gitsign_py.core.trust import TransparencyLogInstance, TrustedRoot
-from gitsign_py.errors import FormatError, GitsignError, InvalidSignatureError, VerificationError
+from gitsign_py.errors import FormatError, GitsignError, InvalidSignatureError, UncheckedError, VerificationError
 from gitsign_py.verification.result import LoggedEntry, ProvenTime
 from gitsign_py.verification.steps import Report
 
@@ -87,7 +87,8 @@ def check_found_entries(
 ) -> Logged:
     """Check entries that a log gave for ``message``, the object id as hex text: one must prove itself in full.
 
-    Raises the VerificationError of the entry that came furthest.
+    Raises UncheckedError ``log-entry-not-found``, or ``log-entry-unproven`` with the refusal of the entry that came
+    furthest: an entry from elsewhere that does not hold shows nothing about the signature.
     """
     best: tuple[str, GitsignError, Report] | None = None
     for entry in entries:
@@ -104,9 +105,17 @@ def check_found_entries(
         report.steps += attempt.steps
         return logged
     if best is None:
-        raise VerificationError("log-entry-missing", "log has no entry for this commit", step="4.1")
-    report.steps += best[2].steps
-    raise best[1]
+        raise UncheckedError("log-entry-not-found", "log has no entry for this commit", step="4.1")
+    step, refusal, attempt = best
+    report.steps += attempt.steps[:-1]
+    with report.step(step) as facts:
+        facts.update(refusal.facts)
+        raise UncheckedError(
+            "log-entry-unproven",
+            f"no log entry that was found proves this signature: {refusal.message}",
+            hint=refusal.hint,
+            facts={"cause": refusal.reason, "found": len(entries)},
+        )
 
 
 def _check_body(body: bytes, message: bytes, certificate: Certificate) -> str:

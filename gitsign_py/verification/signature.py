@@ -1,8 +1,7 @@
-"""Verify one signature over one git object, step by step (docs/verification.md has the same numbers).
+"""The steps of verifying a signature over a git object: its form, the CMS, its log entry, the times, the identity.
 
-From the trust root outwards: the certificate is believed first, then the signature by its key, then the log entry
-and the times, and only then the name in it is compared with the one that was asked for. Pure: the time, the trust
-root and a way to ask a log are arguments.
+``verifier.py`` has them in their order; the certificate's own are in ``signer.py``. docs/verification.md has the same
+numbers.
 """
 
 import hashlib
@@ -15,16 +14,26 @@ from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.logentry import LogEntry, decode_entry
 from gitsign_py.core.trust import TrustedRoot
-from gitsign_py.errors import UncheckedError, VerificationError
+from gitsign_py.errors import FormatError, ServiceError, UncheckedError, VerificationError
 from gitsign_py.verification.identity import ExpectedIdentity, check_claims, check_identity
 from gitsign_py.verification.logged import Logged, check_embedded_entry, check_found_entries
-from gitsign_py.verification.result import ProvenTime, VerifiedSignature
-from gitsign_py.verification.signer import Signer, check_signer, check_validity
+from gitsign_py.verification.result import ProvenTime
+from gitsign_py.verification.signer import Signer
 from gitsign_py.verification.steps import Report
 
 FindEntries = Callable[[bytes, Certificate], Sequence[LogEntry]]
-"""Asks a log for the entries over a SHA-256 digest by a certificate's key. Raises ServiceError."""
+"""Asks a log for the entries over a SHA-256 digest by a certificate's key. Raises ServiceError, FormatError."""
+KeptEntries = Callable[[str], Sequence[LogEntry]]
+"""Gives the entries that were kept for an object id (git notes, a store); they are verified like any other."""
 _KNOWN_UNSIGNED = {oids.LOG_ENTRY, oids.TIMESTAMP_TOKEN}
+
+
+@frozen
+class Sources:
+    """Where log entries come from that a signature does not carry: what was kept comes first, then a log is asked."""
+
+    find: FindEntries | None = None
+    kept: KeptEntries | None = None
 
 
 @frozen
@@ -36,55 +45,6 @@ class Opened:
     certificate: Certificate
     entry: LogEntry | None
     timestamp: bytes | None
-
-
-def verify_signature(
-    payload: bytes,
-    signature: bytes,
-    *,
-    trusted_root: TrustedRoot,
-    now: datetime,
-    object_id: str | None = None,
-    expected: ExpectedIdentity | None = None,
-    find_entries: FindEntries | None = None,
-    require_sct: bool = True,
-    require_timestamp: bool = False,
-    report: Report | None = None,
-) -> VerifiedSignature:
-    """Verify the armored ``signature`` of a commit or tag over its ``payload``, the stored bytes without it.
-
-    ``now`` is an aware datetime, for log times in the future alone. ``object_id`` (hex) and ``find_entries`` serve
-    online-mode signatures, whose log entry is not in the commit. Without ``expected`` steps 6.1 and 6.2 are left out
-    and the caller must judge the identity. ``report`` collects the steps, those of a refusal too.
-
-    Raises VerificationError with step and reason when a check fails, UncheckedError when one could not be made.
-    """
-    steps = report if report is not None else Report()
-    opened = open_signature(signature, steps)
-    signer = check_signer(steps, opened.certificate, opened.signed.certificates, trusted_root, require_sct=require_sct)
-    signing_time = _check_cms(steps, opened, payload)
-    if opened.entry is not None:
-        logged = check_embedded_entry(steps, opened.entry, opened.signer, opened.certificate, trusted_root, now=now)
-    else:
-        logged = _find(
-            steps, signer, object_id=object_id, find_entries=find_entries, trusted_root=trusted_root, now=now
-        )
-    times = _proven_times(steps, opened, logged, trusted_root, require_timestamp=require_timestamp)
-    check_validity(steps, signer, times, logged.log)
-    _check_expected(steps, signer, expected)
-    return VerifiedSignature(
-        identity=signer.identity.value,
-        san_type=signer.identity.san_type,
-        issuer=signer.identity.issuer,
-        claims=signer.identity.claims,
-        certificate=opened.certificate,
-        log=logged.entry,
-        times=times,
-        signing_time=signing_time,
-        identity_checked=expected is not None,
-        trusted_root_digest=trusted_root.digest,
-        steps=tuple(steps.steps),
-    )
 
 
 def open_signature(signature: bytes, report: Report | None = None) -> Opened:
@@ -124,8 +84,11 @@ def _unsigned(signer: cms.SignerInfo) -> tuple[LogEntry | None, bytes | None]:
     )
 
 
-def _check_cms(steps: Report, opened: Opened, payload: bytes) -> datetime | None:
-    """Steps 3.1 to 3.3; what the signer claims as the time of signing, which proves nothing."""
+def check_cms(steps: Report, opened: Opened, payload: bytes) -> datetime | None:
+    """Steps 3.1 to 3.3. Gives what the signer claims as the time of signing, which proves nothing.
+
+    Raises VerificationError.
+    """
     signer, key = opened.signer, opened.certificate.public_key
     with steps.step("3.1") as facts:
         hash_name = cms.check_algorithms(opened.signed, signer)
@@ -144,36 +107,87 @@ def _check_cms(steps: Report, opened: Opened, payload: bytes) -> datetime | None
     return signing_time
 
 
-def _find(
+def check_logged(
+    steps: Report, opened: Opened, trusted_root: TrustedRoot, sources: Sources, *, object_id: str | None, now: datetime
+) -> Logged:
+    """Steps 4.1 to 4.3: the entry that the signature carries, else one that was kept, else one that the log has.
+
+    Raises VerificationError, and UncheckedError for an entry that is not embedded and that no source proves.
+    """
+    if opened.entry is not None:
+        return check_embedded_entry(steps, opened.entry, opened.signer, opened.certificate, trusted_root, now=now)
+    kept = () if sources.kept is None or object_id is None else sources.kept(object_id)
+    if not kept:
+        return _ask_log(steps, opened.certificate, trusted_root, sources.find, object_id=object_id, now=now)
+    attempt = Report()
+    try:
+        logged = _check_found(attempt, kept, opened.certificate, trusted_root, object_id=str(object_id), now=now)
+    except UncheckedError:
+        # Anybody can write a note: one that does not hold is as good as none.
+        if sources.find is not None:
+            return _ask_log(steps, opened.certificate, trusted_root, sources.find, object_id=object_id, now=now)
+        steps.steps += attempt.steps
+        raise
+    steps.steps += attempt.steps
+    return logged
+
+
+def _ask_log(
     steps: Report,
-    signer: Signer,
+    certificate: Certificate,
+    trusted_root: TrustedRoot,
+    find: FindEntries | None,
     *,
     object_id: str | None,
-    find_entries: FindEntries | None,
-    trusted_root: TrustedRoot,
     now: datetime,
 ) -> Logged:
     """Online mode: the log holds a second signature by the same key, over the object id as hex text."""
     with steps.step("4.1") as facts:
-        if find_entries is None or object_id is None:
+        if find is None or object_id is None:
             raise UncheckedError(
                 "log-entry-not-embedded",
                 "log entry not embedded, log unreachable: the signature was made in online mode",
                 hint="verify without --offline, with the log's URL set (gitsign.rekor)",
             )
         facts["object_id"] = object_id
-        message = object_id.encode()
-        entries = find_entries(hashlib.sha256(message).digest(), signer.certificate)
+        entries = _asked(find, hashlib.sha256(object_id.encode()).digest(), certificate)
         facts["found"] = len(entries)
         if not entries:
-            raise VerificationError("log-entry-missing", "log has no entry for this commit by this certificate")
-    return check_found_entries(steps, entries, message, signer.certificate, trusted_root, now=now)
+            raise UncheckedError("log-entry-not-found", "log has no entry for this commit by this certificate")
+    return check_found_entries(steps, entries, object_id.encode(), certificate, trusted_root, now=now)
 
 
-def _proven_times(
+def _asked(find: FindEntries, digest: bytes, certificate: Certificate) -> Sequence[LogEntry]:
+    """A log that does not answer, or not in its own form, leaves the signature unchecked."""
+    try:
+        return find(digest, certificate)
+    except (ServiceError, FormatError) as error:
+        raise UncheckedError(
+            "log-unreachable",
+            f"log entry not embedded, log unreachable: {error.message}",
+            hint=error.hint,
+            facts={"cause": error.reason},
+        ) from error
+
+
+def _check_found(
+    steps: Report,
+    entries: Sequence[LogEntry],
+    certificate: Certificate,
+    trusted_root: TrustedRoot,
+    *,
+    object_id: str,
+    now: datetime,
+) -> Logged:
+    with steps.step("4.1") as facts:
+        facts["object_id"], facts["kept"] = object_id, len(entries)
+    return check_found_entries(steps, entries, object_id.encode(), certificate, trusted_root, now=now)
+
+
+def proven_times(
     steps: Report, opened: Opened, logged: Logged, trusted_root: TrustedRoot, *, require_timestamp: bool
 ) -> tuple[ProvenTime, ...]:
-    """Steps 5.1 and 5.2: every time that is there must hold, and there must be one."""
+    """Steps 5.1 and 5.2: every time that is there must hold, and there must be one. Raises VerificationError."""
     times = list(logged.times)
     if opened.timestamp is None:
         steps.skip("5.1", "signature has no timestamp")
@@ -200,7 +214,8 @@ def _proven_times(
     return tuple(times)
 
 
-def _check_expected(steps: Report, signer: Signer, expected: ExpectedIdentity | None) -> None:
+def check_expected(steps: Report, signer: Signer, expected: ExpectedIdentity | None) -> None:
+    """Steps 6.1 and 6.2, left out where nobody is expected. Raises VerificationError."""
     if expected is None:
         steps.skip("6.1", "no identity was asked for")
         return

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType, TracebackType
 from typing import Literal, NamedTuple
 
-from gitsign_py.errors import Fact, FormatError, GitsignError, UncheckedError, VerificationError
+from gitsign_py.errors import Fact, FormatError, UncheckedError, VerificationError
+from gitsign_py.verification.verdict import refusal_of
 
 Outcome = Literal["passed", "failed", "unchecked", "skipped"]
 
@@ -59,7 +60,7 @@ class Report:
     def step(self, number: str) -> "_Running":
         """Run one step: the block fills in facts, or raises. FormatErrors become refusals with the same reason.
 
-        Raises VerificationError (or UncheckedError) with ``step`` set to the number.
+        Raises VerificationError for the verdict bad, UncheckedError for unchecked, with ``step`` set to the number.
         """
         return _Running(self.steps, number)
 
@@ -85,13 +86,13 @@ class _Running:
     ) -> None:
         if error is None:
             self._made.append(Step(self._number, "passed", self._facts))
-        elif isinstance(error, VerificationError):
-            error.step = error.step or self._number
-            self._note("unchecked" if isinstance(error, UncheckedError) else "failed", error)
-        elif isinstance(error, FormatError):
-            self._note("failed", error)
-            raise VerificationError(error.reason, error.message, step=self._number, hint=error.hint) from error
+        elif isinstance(error, VerificationError | FormatError):
+            refusal = refusal_of(error, self._number)
+            self._note(refusal)
+            if refusal is not error:
+                raise refusal from error
 
-    def _note(self, outcome: Outcome, error: GitsignError) -> None:
+    def _note(self, error: VerificationError) -> None:
+        outcome: Outcome = "unchecked" if isinstance(error, UncheckedError) else "failed"
         facts = {**self._facts, **error.facts}
         self._made.append(Step(self._number, outcome, facts, error.reason, error.message))

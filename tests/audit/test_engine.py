@@ -9,7 +9,7 @@ import pytest
 
 from gitsign_py.audit.jobs import Job
 from gitsign_py.audit.notices import notices
-from gitsign_py.audit.verify import Verifier
+from gitsign_py.audit.verify import JobVerifier
 from gitsign_py.core.logentry import encode_entry
 from gitsign_py.errors import PolicyError
 from gitsign_py.policy.facts import VERDICTS
@@ -75,12 +75,12 @@ def test_killed_worker_is_an_error(make: Make, signer: BulkSigner, monkeypatch: 
     for _ in range(40):
         tip = history.commit(tip, signed="alice")
     audited = make(history, tip)
-    monkeypatch.setattr("gitsign_py.audit.verify.Verifier.verify_batch", _die)
+    monkeypatch.setattr("gitsign_py.audit.verify.JobVerifier.verify_batch", _die)
     with pytest.raises(Exception, match="verifying process was killed"):
         audited.audit("main", resources=audited.resources(2))
 
 
-def _die(_verifier: Verifier, _jobs: Sequence[Job]) -> list[str]:
+def _die(_verifier: JobVerifier, _jobs: Sequence[Job]) -> list[str]:
     os._exit(9)
 
 

@@ -96,9 +96,9 @@ def test_what_is_no_bundle_is_status_1(place: Path, bundle: object) -> None:
     assert verify(place, bundle, *WHO)[0] == 1
 
 
-def test_a_malformed_trust_root_is_status_1(place: Path, maker: BundleMaker) -> None:
+def test_a_malformed_trust_root_is_status_3(place: Path, maker: BundleMaker) -> None:
     (place / "root.json").write_text("{}")
-    assert verify(place, maker.message(), *WHO)[0] == 1
+    assert verify(place, maker.message(), *WHO)[0] == 3
 
 
 def read_json(place: Path, bundle: object, *options: str, status: int) -> dict[str, Any]:
@@ -137,8 +137,8 @@ def test_json_of_refusals(place: Path, maker: BundleMaker) -> None:
     found = read_json(place, {}, *WHO, status=1)
     assert (found["verdict"], found["step"], found["reason"]) == ("not-verified", "1.1", "bundle-version")
     (place / "root.json").write_text("{}")
-    found = read_json(place, maker.message(), *WHO, status=1)
-    assert (found["step"], found["steps"]) == ("", [])
+    found = read_json(place, maker.message(), *WHO, status=3)
+    assert (found["verdict"], found["step"], found["steps"]) == ("unchecked", "", [])
 
 
 def test_json_names_what_is_the_same_as_for_commits() -> None:
@@ -168,7 +168,7 @@ def test_managed_keys(place: Path, maker: BundleMaker) -> None:
     (place / "bad.pub").write_bytes(b"no key")
     bundle = maker.message(who)
     assert verify(place, bundle, "--key", "key.pub")[0] == 0
-    assert verify(place, bundle, *WHO)[0] == 1
+    assert verify(place, bundle, *WHO)[0] == 3
     assert verify(place, bundle, "--key", "key.pub", *WHO)[0] == 2
     assert verify(place, bundle, "--key", "bad.pub")[0] == 2
     assert verify(place, bundle, "--key", "nowhere")[0] == 2
@@ -196,7 +196,7 @@ def test_patterns_match_the_whole_value(place: Path, maker: BundleMaker) -> None
 def test_another_instance_is_refused(place: Path, maker: BundleMaker) -> None:
     (place / "bundle.json").write_text(json.dumps(maker.message()))
     for options in ((), ("--staging",)):
-        assert run("verify-bundle", "--bundle", "bundle.json", *options, *WHO, "artifact", cwd=place).returncode == 1
+        assert run("verify-bundle", "--bundle", "bundle.json", *options, *WHO, "artifact", cwd=place).returncode == 3
 
 
 def test_a_hundred_megabytes_are_refused_at_once(place: Path) -> None:
@@ -273,10 +273,10 @@ def test_files_are_named_for_the_object_unless_told_otherwise(repo: ScratchRepo)
 def test_export_refuses_what_does_not_verify(repo: ScratchRepo, maker: BundleMaker) -> None:
     assert run("bundle", "export", "main", "--trusted-root", "root.json", cwd=repo.path).returncode == 1
     (repo.path / "root.json").write_bytes(format_trusted_root(maker.trusted_root))
-    assert export(repo).returncode == 1
+    assert export(repo).returncode == 3
     assert not list(repo.path.glob("*.sigstore.json"))
     assert run("bundle", "export", "nowhere", cwd=repo.path).returncode == 2
-    assert run("bundle", "export", "main..signed", "--trusted-root", "root.json", cwd=repo.path).returncode in (1, 2)
+    assert run("bundle", "export", "main..signed", "--trusted-root", "root.json", cwd=repo.path).returncode == 3
     assert run("bundle", cwd=repo.path).returncode == 2
 
 
@@ -315,7 +315,7 @@ def test_initialize_keeps_a_trust_root_that_verifying_then_uses(place: Path, mak
     (place / "first.json").write_bytes(repository.root)
     (place / "bundle.json").write_text(json.dumps(maker.message()))
     check = ("verify-bundle", "--bundle", "bundle.json", *WHO, "artifact")
-    assert run(*check, cwd=place).returncode == 1
+    assert run(*check, cwd=place).returncode == 3
     with serve(repository.directory) as url:
         done = run("initialize", "--mirror", url, "--root", "first.json", cwd=place)
         assert done.returncode == 0, done.stderr

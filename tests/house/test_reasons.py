@@ -4,14 +4,14 @@ import re
 from pathlib import Path
 
 from gitsign_py.verification.steps import TITLES
+from gitsign_py.verification.verdict import LACKING
+from tests.house import reasonspage
 from tests.house.reasons import PACKAGE, raised
+from tests.house.reasonspage import ELSEWHERE, statuses
 
 DOCS = PACKAGE.parent / "docs"
 KEBAB = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")
 ROW = re.compile(r"\| `([^`]+)` \| ([0-9, ]+) \| ([0-9., ]*) \| ([^|]+) \| ([^|]+) \|\Z")
-STATUS = {"UsageError": 2, "ConfigError": 2, "UncheckedError": 3, "ServiceError": 3, "OAuthError": 3}
-ELSEWHERE = {"internal-error": 70, "agent-failed": 3}
-"""Codes that are printed, or made from an agent's answer, without a class of their own in the source."""
 
 
 def rows() -> dict[str, tuple[str, str, str, str]]:
@@ -25,11 +25,6 @@ def rows() -> dict[str, tuple[str, str, str, str]]:
             assert code not in found, f"{code} stands twice"
             found[code] = (status.strip(), step.strip(), meaning.strip(), action.strip())
     return found
-
-
-def statuses(code: str) -> list[int]:
-    kinds = raised().get(code)
-    return [ELSEWHERE[code]] if kinds is None else sorted({STATUS.get(kind, 1) for kind in kinds})
 
 
 def test_the_reader_of_the_source_finds_what_is_known() -> None:
@@ -53,6 +48,23 @@ def test_every_documented_code_exists() -> None:
     assert sorted(set(rows()) - set(raised()) - set(ELSEWHERE)) == []
     source = "".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
     assert all(code in source for code in ELSEWHERE)
+
+
+def test_the_page_is_what_its_generator_makes() -> None:
+    text = reasonspage.PAGE.read_text(encoding="utf-8")
+    assert reasonspage.page(text) == text
+    spoiled = text.replace("| `log-unknown` | 3 |", "| `log-unknown` | 1 |").replace("`sct-log-unknown`, ", "")
+    assert spoiled != text
+    assert reasonspage.page(spoiled) == text
+
+
+def test_the_table_of_verdicts_is_whole() -> None:
+    """What is raised as unchecked in a step is in the table; what is there is never usage, or a policy's word."""
+    assert sorted(set(LACKING) - set(raised())) == []
+    for code, (status, step, _, _) in rows().items():
+        assert not (step and "3" in status) or code in LACKING, code
+    for code in LACKING:
+        assert raised()[code] <= {"UncheckedError", "ServiceError", "VerificationError", "FormatError"}, code
 
 
 def test_rows_have_status_step_meaning_and_action() -> None:

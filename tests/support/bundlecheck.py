@@ -12,7 +12,7 @@ from gitsign_py.core import note
 from gitsign_py.core.bundle import parse_bundle
 from gitsign_py.core.keys import PublicKey
 from gitsign_py.core.trust import TrustedRoot
-from gitsign_py.errors import VerificationError
+from gitsign_py.errors import UncheckedError, VerificationError
 from gitsign_py.verification.bundle import (
     Artifact,
     VerifiedBundle,
@@ -31,6 +31,7 @@ from tests.support.bundles import (
     unb64,
 )
 from tests.support.logs import MemoryLog
+from tests.support.verdicts import UNCHECKED
 
 REALSTACK = Path(__file__).parents[3] / "shared/vectors/realstack"
 WHO = ExpectedIdentity(Expected(PERSON), Expected(ISSUER))
@@ -66,7 +67,8 @@ def refused(maker: BundleMaker, bundle: dict[str, Any], step: str, reason: str, 
         verify(maker, bundle, report=report, **how)
     assert (caught.value.step, caught.value.reason) == (step, reason)
     assert report.steps[-1].number == step
-    assert report.steps[-1].outcome == "failed"
+    assert report.steps[-1].outcome == ("unchecked" if reason in UNCHECKED else "failed")
+    assert isinstance(caught.value, UncheckedError) == (reason in UNCHECKED)
 
 
 def entry_of(bundle: dict[str, Any]) -> dict[str, Any]:

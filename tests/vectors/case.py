@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from tests.support.forge import Forged
 from tests.support.forgedworld import EMAIL, ISSUER, World
+from tests.support.verdicts import UNCHECKED
 
 WHO = {"identity": EMAIL, "issuer": ISSUER}
 Make = Callable[[World], Forged]
@@ -13,6 +14,8 @@ Make = Callable[[World], Forged]
 @dataclass(frozen=True)
 class Case:
     """``step`` and ``reason`` are those of the refusal, both empty for what must be accepted.
+
+    ``cause`` is why no entry that a log gave proves the signature.
 
     ``expected`` has identity and issuer, each under its own name or with ``_regexp``. ``git`` is False where git
     itself never asks the program (it finds no signature or no object).
@@ -23,8 +26,13 @@ class Case:
     step: str
     reason: str
     make: Make
-    status: int = 1
     expected: Mapping[str, str] = field(default_factory=lambda: WHO)
+    cause: str = ""
+
+    @property
+    def status(self) -> int:
+        """The exit status: 0 verified, 1 bad, 3 unchecked."""
+        return 0 if not self.reason else 3 if self.reason in UNCHECKED else 1
 
     @property
     def folder(self) -> str:

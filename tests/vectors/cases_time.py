@@ -142,7 +142,7 @@ CASES = (
         "timestamp-twin-certificate",
         "a second certificate for the authority's key",
         "5.1",
-        "timestamp-signer-not-found",
+        "timestamp-signer-ambiguous",
         _twin_certificate,
     ),
     Case(

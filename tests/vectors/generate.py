@@ -49,6 +49,7 @@ def files(case: Case) -> dict[str, bytes]:
         "step": case.step,
         "reason": case.reason,
         "expected": dict(case.expected),
+        **({"cause": case.cause} if case.cause else {}),
     }
     origin = (
         f"{case.title}\n\nForged by tests/vectors/generate.py (tests/support/forge.py); no real key or log took part.\n"

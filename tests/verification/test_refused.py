@@ -16,13 +16,13 @@ import pytest
 
 from gitsign_py.cli import exit_status, wiring
 from gitsign_py.cli.gitchecking import check
-from gitsign_py.cli.judgement import Question, verify_object
+from gitsign_py.cli.judgement import verify_object
 from gitsign_py.core.certificate import Certificate
 from gitsign_py.core.gitobject import object_id, split_object
 from gitsign_py.core.logentry import LogEntry, entry_from_rekor_v1
 from gitsign_py.core.trust import parse_trusted_root
 from gitsign_py.errors import FormatError, GitsignError
-from gitsign_py.verification import Expected, ExpectedIdentity, Report
+from gitsign_py.verification import Expected, ExpectedIdentity, Report, Sources, Verifier
 from tests.support.badserver import Exchange, serving
 from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.workbench import program
@@ -102,22 +102,24 @@ def expected(wanted: Mapping[str, str]) -> ExpectedIdentity:
 
 @pytest.mark.parametrize("vector", ALL, ids=lambda vector: vector.name)
 def test_library(vector: Vector) -> None:
-    question = Question(
-        trusted_root=parse_trusted_root(vector.root.read_bytes()),
-        expected=expected(vector.expect["expected"]),
-        now=datetime.now(UTC),
-        find_entries=None if vector.answers is None else vector.find,
+    verifier = Verifier(
+        parse_trusted_root(vector.root.read_bytes()),
+        datetime.now(UTC),
+        find=Sources(None if vector.answers is None else vector.find),
     )
+    who = expected(vector.expect["expected"])
     report = Report()
     try:
-        verify_object(split_object(vector.expect["kind"], vector.data, "sha1"), vector.expect["oid"], question, report)
+        signed = split_object(vector.expect["kind"], vector.data, "sha1")
+        verify_object(signed, vector.expect["oid"], verifier, who, report)
     except GitsignError as error:
+        cause = error.facts.get("cause", "") if error.reason == "log-entry-unproven" else ""
         got = exit_status(error), getattr(error, "step", "") or "0", error.reason
         failed = [step.number for step in report.steps if step.outcome in ("failed", "unchecked")]
         assert failed == ([] if got[1] == "0" else [got[1]])
     else:
-        got = 0, "", ""
-    assert got == vector.verdict
+        got, cause = (0, "", ""), ""
+    assert (got, cause) == (vector.verdict, vector.expect.get("cause", ""))
 
 
 # --- the command line and git ----------------------------------------------------------------------------------------
@@ -270,8 +272,11 @@ def test_what_git_is_told(settings: wiring.Settings, vector: Vector) -> None:
     accepted = accepted_by_git(vector)
     assert (fields["exit_status"] == b"0") == accepted
     assert (b"TRUST_FULLY" in fields["status_lines"]) == accepted
-    if vector.expect["status"] == 1 and vector.answers is None and vector.expect["step"] not in ("0", "6.1"):
-        assert f"[{vector.expect['step']} {vector.expect['reason']}]" in fields["text"].decode()
+    if vector.expect["status"] and vector.answers is None and vector.expect["step"] not in ("0", "6.1"):
+        word = {1: b"[GNUPG:] BADSIG ", 3: b"[GNUPG:] ERRSIG "}[vector.expect["status"]]
+        assert (word in fields["status_lines"], int(fields["exit_status"])) == (True, vector.expect["status"])
+        reason = vector.expect["reason"].replace("log-entry-not-embedded", "log-unreachable")  # git's front asks
+        assert f"[{vector.expect['step']} {reason}]" in fields["text"].decode()
 
 
 def test_the_page_of_refused_cases_is_that_of_the_vectors() -> None:

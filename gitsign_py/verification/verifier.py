@@ -1,0 +1,104 @@
+"""The verifier: one order of steps for a signature over a git object, whoever asks (docs/verification.md).
+
+From the trust root outwards: the certificate is believed first, then the signature by its key, then the log entry
+and the times, and only then the name in it is compared with the one that was asked for. Pure: the time, the trust
+root and the ways to find log entries are arguments.
+"""
+
+from datetime import datetime
+
+from gitsign_py.core.frozen import frozen
+from gitsign_py.core.trust import TrustedRoot
+from gitsign_py.verification.identity import ExpectedIdentity
+from gitsign_py.verification.result import VerifiedSignature
+from gitsign_py.verification.signature import (
+    FindEntries,
+    Sources,
+    check_cms,
+    check_expected,
+    check_logged,
+    open_signature,
+    proven_times,
+)
+from gitsign_py.verification.signer import check_signer, check_validity
+from gitsign_py.verification.steps import Report
+
+
+@frozen
+class Requirements:
+    """What a signature must have beyond the rest: the promise of a CT log (step 2.3), a timestamp (step 5.2)."""
+
+    sct: bool = True
+    timestamp: bool = False
+
+
+@frozen
+class Verifier:
+    """Verifies signatures against one trust root.
+
+    ``now`` is an aware datetime, for log times in the future alone. ``find`` serves online-mode signatures, whose log
+    entry is not in the object.
+    """
+
+    trusted_root: TrustedRoot
+    now: datetime
+    requirements: Requirements = Requirements()
+    find: Sources = Sources()
+
+    def verify(
+        self,
+        payload: bytes,
+        signature: bytes,
+        *,
+        object_id: str | None = None,
+        expected: ExpectedIdentity | None = None,
+        report: Report | None = None,
+    ) -> VerifiedSignature:
+        """Verify the armored ``signature`` of a commit or tag over its ``payload``, the stored bytes without it.
+
+        ``object_id`` (hex) names the object of an online-mode signature. Without ``expected`` steps 6.1 and 6.2 are
+        left out and the caller must judge the identity. ``report`` collects the steps, those of a refusal too.
+
+        Raises VerificationError with step and reason for a bad signature, UncheckedError for one that could not be
+        checked (verdict.py has the table).
+        """
+        steps = report if report is not None else Report()
+        root, required = self.trusted_root, self.requirements
+        opened = open_signature(signature, steps)
+        signer = check_signer(steps, opened.certificate, opened.signed.certificates, root, require_sct=required.sct)
+        signing_time = check_cms(steps, opened, payload)
+        logged = check_logged(steps, opened, root, self.find, object_id=object_id, now=self.now)
+        times = proven_times(steps, opened, logged, root, require_timestamp=required.timestamp)
+        check_validity(steps, signer, times, logged.log)
+        check_expected(steps, signer, expected)
+        return VerifiedSignature(
+            identity=signer.identity.value,
+            san_type=signer.identity.san_type,
+            issuer=signer.identity.issuer,
+            claims=signer.identity.claims,
+            certificate=opened.certificate,
+            log=logged.entry,
+            times=times,
+            signing_time=signing_time,
+            identity_checked=expected is not None,
+            trusted_root_digest=root.digest,
+            steps=tuple(steps.steps),
+        )
+
+
+def verify_signature(
+    payload: bytes,
+    signature: bytes,
+    *,
+    trusted_root: TrustedRoot,
+    now: datetime,
+    object_id: str | None = None,
+    expected: ExpectedIdentity | None = None,
+    find_entries: FindEntries | None = None,
+    require_sct: bool = True,
+    require_timestamp: bool = False,
+    report: Report | None = None,
+) -> VerifiedSignature:
+    """Verify one signature in one call; for several make a Verifier. Raises as ``Verifier.verify`` does."""
+    verifier = Verifier(trusted_root, now, Requirements(require_sct, require_timestamp), Sources(find_entries))
+    return verifier.verify(payload, signature, object_id=object_id, expected=expected, report=report)
