@@ -1,7 +1,8 @@
 """Facts of signatures that were verified before, kept between runs.
 
-An entry counts only under the very same verifier version, trust root and settings (the ``context``), and only when
-its MAC, over context, object id and content, is right under a key that this user alone can read. So what another
+An entry counts only under the very same code (``codedigest.py``), trust root and requirements, for acceptances also
+the same history, and only when its MAC, over all these, object id and content, is right under a key that this user
+alone can read. So what the code took for right or wrong before it was changed is found out anew, and what another
 user writes there, or copies from another entry, is recomputed and never believed. Deleting it costs time only.
 Verdicts are made anew from the facts in each run, so a changed policy is followed at once.
 """
@@ -15,8 +16,11 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
+from gitsign_py.audit.codedigest import code_digest
+from gitsign_py.audit.jobs import Settings
+from gitsign_py.core.frozen import frozen
 from gitsign_py.host.privatefile import is_foreign, is_open_to_others, open_private
 
 _KEY_BYTES = 32
@@ -26,11 +30,33 @@ _SCHEMA = (
 _COMMIT_EVERY = 4096
 
 
-def context_of(*parts: str) -> bytes:
+@frozen
+class Basis:
+    """What facts rest on beside the object and the code; the cache makes its key of it.
+
+    ``trusted_root`` is its digest. ``history`` is what acceptances rest on besides: introduction, policies, ref.
+    """
+
+    kind: Literal["signatures", "acceptances"]
+    trusted_root: str
+    require_sct: bool = True
+    require_timestamp: bool = False
+    history: tuple[str, ...] = ()
+
+    @classmethod
+    def of_signatures(cls, settings: Settings) -> "Basis":
+        """What the facts of signatures rest on in a run with these settings."""
+        digest = settings.trusted_root.digest if settings.trusted_root else ""
+        return cls("signatures", digest, settings.require_sct, settings.require_timestamp)
+
+
+def _key_of(code: bytes, basis: Basis) -> bytes:
     """The digest (32 bytes) of everything that an entry depends on besides the object."""
-    digest = hashlib.sha256()
+    parts = (basis.kind, basis.trusted_root, str(basis.require_sct), str(basis.require_timestamp), *basis.history)
+    digest = hashlib.sha256(code)
     for part in parts:
-        digest.update(len(part).to_bytes(4, "big") + part.encode())
+        encoded = part.encode("utf-8", "surrogateescape")
+        digest.update(len(encoded).to_bytes(4, "big") + encoded)
     return digest.digest()
 
 
@@ -39,20 +65,22 @@ class UnsafeCacheError(Exception):
 
 
 class FactsCache:
-    """A cache in ``folder`` for one context. Close it, or use it as a context manager.
+    """A cache in ``folder`` of facts that rest on ``basis``. Close it, or use it as a context manager.
 
     Raises UnsafeCacheError when folder, key or database belong to somebody else or can be read or written by others,
-    and when they cannot be used at all (full disk, no permission): the caller then goes on without a cache.
+    and when they cannot be used at all (full disk, no permission, code that cannot be read): the caller then goes on
+    without a cache.
     """
 
-    def __init__(self, folder: Path, context: bytes) -> None:
-        self._context = context
+    def __init__(self, folder: Path, basis: Basis) -> None:
         self._waiting = 0
         try:
+            code = code_digest()
+            self._context = _key_of(code, basis)
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             _check_private(folder, is_folder=True)
             self._key = _load_key(folder / "audit.key")
-            self._database = _open(folder / "audit.sqlite")
+            self._database = _open(folder / "audit.sqlite", code)
         except (OSError, sqlite3.Error) as error:
             raise UnsafeCacheError(f"{folder}: {error}") from error
 
@@ -103,7 +131,8 @@ class FactsCache:
         return hmac.digest(self._key, name + content.encode(), "sha256")
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def _open(path: Path, code: bytes) -> sqlite3.Connection:
+    """Open the database, without what other code left in it: nothing will ask for that again."""
     os.close(open_private(path, os.O_CREAT | os.O_RDWR))
     _check_private(path)
     database = sqlite3.connect(path, timeout=2)
@@ -111,6 +140,11 @@ def _open(path: Path) -> sqlite3.Connection:
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=OFF")  # a lost entry is computed again, a torn one fails its MAC
         database.execute(_SCHEMA)
+        version = int.from_bytes(code[:4], "big") >> 1  # what SQLite holds for us is a positive number of 32 bits
+        if database.execute("PRAGMA user_version").fetchone() != (version,):
+            database.execute("DELETE FROM facts")
+            database.execute(f"PRAGMA user_version = {version}")
+            database.commit()
     except sqlite3.Error:
         database.close()
         raise

@@ -177,8 +177,12 @@ def _serve(endpoint: "Endpoint", options: argparse.Namespace) -> None:
     from gitsign_py.agent.handlers import handlers  # noqa: PLC0415  300 ms, and only the agent itself needs it
     from gitsign_py.agent.hardening import SuspendWatch, harden  # noqa: PLC0415
     from gitsign_py.agent.server import AgentServer  # noqa: PLC0415
+    from gitsign_py.audit.codedigest import code_digest  # noqa: PLC0415
     from gitsign_py.cli import wiring  # noqa: PLC0415
     from gitsign_py.cli.agentworkshop import workshop  # noqa: PLC0415
+
+    with contextlib.suppress(OSError):
+        code_digest()  # of what runs here, before something newer lies on the disk
 
     watch, program = SuspendWatch(), installed()
     started: datetime = wiring.now().replace(microsecond=0)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gitsign_py import __version__
-from gitsign_py.audit.cache import FactsCache, UnsafeCacheError, context_of
+from gitsign_py.audit.cache import Basis, FactsCache, UnsafeCacheError
 from gitsign_py.audit.engine import FetchEntries, Resources
 from gitsign_py.audit.jobs import Job
 from gitsign_py.audit.jobs import Settings as VerifySettings
@@ -26,9 +26,6 @@ from gitsign_py.policy.history import closing_policy
 
 if TYPE_CHECKING:
     from gitsign_py.cli.auditentries import EntryDesk
-
-FACTS_VERSION = f"{__version__}/1"
-"""Part of each cache key: counted up when the same bytes may verify otherwise."""
 
 
 @frozen
@@ -65,7 +62,7 @@ def prepare(
     verify = VerifySettings(trust.root, wiring.now(), wishes.require_sct, wiring.require_timestamp(settings))
     # Whose facts are remembered needs no entry any more, and notes are to be written for all of them.
     use_cache = wishes.cache and not wishes.write_notes
-    cache = _cache(stack, verify, trust.root.digest, warn) if use_cache else None
+    cache = facts_cache(stack, Basis.of_signatures(verify), warn) if use_cache else None
     fetch = _fetch(stack, settings, repository, wishes, warn)
     resources = Resources(verify, wishes.jobs, cache, fetch)
     stack.callback(resources.close)
@@ -85,18 +82,13 @@ def history_plan(settings: wiring.Settings, repository: GitRepository) -> Plan:
     return Plan((), policy=closing, introduction=introduction, in_history=True, assume_judged=True)
 
 
-def facts_cache(stack: ExitStack, context: bytes, warn: Callable[[str], None]) -> FactsCache | None:
-    """Open this user's cache for a context; None, with a warning, when it cannot be trusted or used."""
+def facts_cache(stack: ExitStack, basis: Basis, warn: Callable[[str], None]) -> FactsCache | None:
+    """Open this user's cache of what rests on ``basis``; None, with a warning, when it cannot be trusted or used."""
     try:
-        return stack.enter_context(FactsCache(cache_directory() / "audit", context))
+        return stack.enter_context(FactsCache(cache_directory() / "audit", basis))
     except (UnsafeCacheError, ConfigError) as error:
         warn(f"going on without the cache: {error}")
         return None
-
-
-def _cache(stack: ExitStack, verify: VerifySettings, digest: str, warn: Callable[[str], None]) -> FactsCache | None:
-    context = context_of(FACTS_VERSION, digest, str(verify.require_sct), str(verify.require_timestamp))
-    return facts_cache(stack, context, warn)
 
 
 def _fetch(

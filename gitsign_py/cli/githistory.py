@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from gitsign_py.agent.conversation import DeclinedError
-from gitsign_py.audit.cache import FactsCache, context_of
+from gitsign_py.audit.cache import Basis, FactsCache
 from gitsign_py.audit.engine import audit_history
 from gitsign_py.audit.graph import GitGraph
 from gitsign_py.audit.judges import BEFORE_INTRODUCTION, PolicyInHistory
@@ -53,8 +53,8 @@ def judge_in_history(
     if is_older and item.kind == "commit":
         return BEFORE_INTRODUCTION
     with ExitStack() as stack:
-        context = _context(settings, plan, ref, trust_digest)
-        verdicts = auditing.facts_cache(stack, context, auditing.warn_on_stderr)
+        basis = _basis(settings, plan, ref, trust_digest)
+        verdicts = auditing.facts_cache(stack, basis, auditing.warn_on_stderr)
         accepted = _look_back(repository, plan, item.parents, verdicts)
         if is_older or accepted == set(item.parents):
             history = PolicyHistory(repository, graph, plan.introduction, closing=plan.policy)
@@ -71,11 +71,11 @@ def judge_in_history(
     return decision
 
 
-def _context(settings: wiring.Settings, plan: Plan, ref: str, trust_digest: str) -> bytes:
+def _basis(settings: wiring.Settings, plan: Plan, ref: str, trust_digest: str) -> Basis:
     """Everything that an acceptance depends on, besides the commit and with it all that is before it."""
     closing = plan.policy.digest if plan.policy else ""
-    timestamps = str(wiring.require_timestamp(settings))
-    return context_of("history", auditing.FACTS_VERSION, trust_digest, timestamps, plan.introduction, closing, ref)
+    history = (plan.introduction, closing, ref)
+    return Basis("acceptances", trust_digest, require_timestamp=wiring.require_timestamp(settings), history=history)
 
 
 def _look_back(repository: GitRepository, plan: Plan, commits: Sequence[str], verdicts: FactsCache | None) -> set[str]:

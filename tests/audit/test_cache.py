@@ -2,15 +2,17 @@
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from gitsign_py.audit.cache import FactsCache, UnsafeCacheError, context_of
+from gitsign_py.audit.cache import Basis, FactsCache, UnsafeCacheError
+from gitsign_py.audit.codedigest import PACKAGE, code_digest, digest_of, library_versions
 from tests.audit.conftest import Audited
 
 OID = "a" * 40
-ONE, TWO = context_of("1", "root"), context_of("2", "root")
+ONE = Basis("signatures", "root")
 
 
 def filled(folder: Path) -> Path:
@@ -25,13 +27,54 @@ def test_keeps(tmp_path: Path) -> None:
         assert cache.get("c" * 40) is None
 
 
-def test_another_context_knows_nothing(tmp_path: Path) -> None:
-    with FactsCache(filled(tmp_path / "c"), TWO) as cache:
+@pytest.mark.parametrize(
+    "other",
+    [
+        Basis("acceptances", "root"),
+        Basis("signatures", "other root"),
+        Basis("signatures", "root", require_sct=False),
+        Basis("signatures", "root", require_timestamp=True),
+        Basis("signatures", "root", history=("a" * 40,)),
+    ],
+)
+def test_another_basis_knows_nothing(tmp_path: Path, other: Basis) -> None:
+    with FactsCache(filled(tmp_path / "c"), other) as cache:
+        assert cache.get(OID) is None
+    with FactsCache(tmp_path / "c", ONE) as cache:
+        assert cache.get(OID) == "good"
+
+
+def test_parts_of_the_basis_do_not_run_together(tmp_path: Path) -> None:
+    with FactsCache(tmp_path / "c", Basis("acceptances", "root", history=("ab", "c"))) as cache:
+        cache.put([(OID, "accepted")])
+    with FactsCache(tmp_path / "c", Basis("acceptances", "root", history=("a", "bc"))) as cache:
         assert cache.get(OID) is None
 
 
-def test_parts_do_not_run_together() -> None:
-    assert context_of("ab", "c") != context_of("a", "bc")
+def test_other_code_knows_nothing_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = filled(tmp_path / "c")
+    monkeypatch.setattr("gitsign_py.audit.cache.code_digest", lambda: b"\x07" * 32)
+    with FactsCache(folder, ONE) as cache:
+        assert cache.get(OID) is None
+    with closing(sqlite3.connect(folder / "audit.sqlite")) as database:
+        assert database.execute("SELECT count(*) FROM facts").fetchone() == (0,)
+
+
+def test_code_that_cannot_be_read_has_no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gitsign_py.audit.cache.code_digest", lambda: digest_of(tmp_path, ()))
+    with pytest.raises(UnsafeCacheError, match="no source of the verifier"):
+        FactsCache(tmp_path / "c", ONE)
+
+
+def test_the_digest_names_the_libraries() -> None:
+    """Those that are loaded: the versions are found without loading them."""
+    from cryptography import __version__  # noqa: PLC0415
+
+    versions = library_versions()
+    assert any(f'"{__version__}"' in version for version in versions)
+    assert any(version.startswith("OpenSSL") for version in versions)
+    one, other = digest_of(PACKAGE, versions), digest_of(PACKAGE, (*versions[:-1], "OpenSSL 9"))
+    assert (one, one != other) == (code_digest(), True)
 
 
 @pytest.mark.parametrize(
