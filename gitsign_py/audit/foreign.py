@@ -1,24 +1,31 @@
 """OpenPGP and SSH signatures, through git itself: git knows how to ask gpg and ssh-keygen, and reads their answers.
 
+It does so in a directory of our own over the repository's objects (``host.ownplace``): the programs are those on PATH,
+whatever the configuration says (one of them may be this very program, and a repository's own names none).
+
 One git process takes a whole batch of commits; tags come one by one, since git has no format for their verdicts and
 says what gpg and ssh-keygen said (``verify-tag --raw``). Whether a key may sign is the policy's question, by its
 fingerprint. So each SSH signature is held against its own key, given as an allowed signers file: without one git asks
 no gpg.ssh.revocationFile. OpenPGP keys must be in the keyring of whoever runs the audit (docs/adr/0006).
 """
 
+import os
 import re
 import subprocess
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 from gitsign_py.audit.scan import Scanned
 from gitsign_py.audit.walk import Git
 from gitsign_py.core.foreignsig import openpgp_fingerprint, ssh_public_key
 from gitsign_py.errors import UncheckedError
-from gitsign_py.host.gitprogram import git_environment
+from gitsign_py.host.gitconfig import REPOSITORY_SCOPES, is_isolated
+from gitsign_py.host.gitprogram import git_environment, run_git
+from gitsign_py.host.ownplace import OwnPlace
 from gitsign_py.host.programs import find_program
 from gitsign_py.policy.facts import SignatureFacts, SignatureForm, SignatureStatus
 
@@ -61,11 +68,15 @@ def verify_foreign(git: Git, items: Sequence[Scanned]) -> dict[str, SignatureFac
     for item in items:
         if item.form not in missing:
             by_key[ssh_public_key(_signature(item)) if item.form == "ssh" else ""].append(item)
+    if not by_key:
+        return found
+    own = _own(git)
+    revoked = _revocations(git) if any(by_key) else ()
     for key, same in by_key.items():
         # A process for each key: a line that ssh-keygen cannot read would hide those of others below it.
-        with _settings(key) as options:
-            answers = _ask_commits(git, options, [item.oid for item in same if item.kind != "tag"])
-            answers |= {item.oid: _ask_tag(git, options, item) for item in same if item.kind == "tag"}
+        with _settings(key, revoked) as options:
+            answers = _ask_commits(own, options, [item.oid for item in same if item.kind != "tag"])
+            answers |= {item.oid: _ask_tag(own, options, item) for item in same if item.kind == "tag"}
         found |= {item.oid: _facts(item, answers.get(item.oid, Answer("N"))) for item in same}
     return found
 
@@ -88,17 +99,53 @@ def _form(item: Scanned) -> SignatureForm:
     return "ssh" if item.form == "ssh" else "openpgp"
 
 
+class _Own(NamedTuple):
+    """Where git runs: in ``place``, which goes away with this."""
+
+    place: OwnPlace
+    environment: Mapping[str, str]
+    directory: Path | None
+
+
+def _own(git: Git) -> _Own:
+    asked = ["rev-parse", "--path-format=absolute", "--show-object-format", "--git-path", "objects"]
+    algorithm, objects = _ask(git, asked).split("\n")[:2]
+    place = OwnPlace(git.environment, Path(objects), "sha256" if algorithm == "sha256" else "sha1")
+    return _Own(place, place.environment, git.directory)
+
+
+def _revocations(git: Git) -> Sequence[str]:
+    """The list of revoked SSH keys: the person's own, else the repository's, which can only refuse more.
+
+    A relative name starts where git runs, at the top of the worktree.
+    """
+    key = "gpg.ssh.revocationFile"
+    words = _ask(git, ["config", "-z", "--show-scope", "--type=path", "--get-all", key], accept=(0, 1)).split("\0")
+    named = [(scope in REPOSITORY_SCOPES, name) for scope, name in zip(words[::2], words[1::2], strict=False)]
+    own = [name for of_repository, name in named if not of_repository]
+    name = (own or [name for _, name in named if not is_isolated(git.environment)] or [""])[-1]
+    if not name:
+        return ()
+    top = "" if Path(name).is_absolute() else _ask(git, ["rev-parse", "--show-toplevel"], accept=(0, 128))
+    return ("-c", f"{key}={(Path(top) if top else git.directory or Path.cwd()) / name}")
+
+
+def _ask(git: Git, arguments: Sequence[str], *, accept: Sequence[int] = (0,)) -> str:
+    return os.fsdecode(run_git(arguments, environment=git.environment, directory=git.directory, accept=accept)).rstrip(
+        "\n"
+    )
+
+
 @contextmanager
-def _settings(key: str) -> Iterator[list[str]]:
-    """Options for git: one SSH key, and the real programs, whichever are configured (we may be one)."""
+def _settings(key: str, revoked: Sequence[str]) -> Iterator[list[str]]:
+    """Options for git: one SSH key as the whole list of allowed signers, and those that name the revoked ones."""
     with tempfile.NamedTemporaryFile("w", prefix="gitsign-signers-") as signers:
         signers.write(f'{_LISTED} namespaces="git" {key}\n' if key else "")
         signers.flush()
-        programs = ["-c", "gpg.program=gpg", "-c", "gpg.ssh.program=ssh-keygen"]
-        yield ["-c", f"gpg.ssh.allowedSignersFile={signers.name}", *programs]
+        yield ["-c", f"gpg.ssh.allowedSignersFile={signers.name}", *revoked]
 
 
-def _ask_commits(git: Git, options: Sequence[str], oids: Sequence[str]) -> dict[str, Answer]:
+def _ask_commits(git: _Own, options: Sequence[str], oids: Sequence[str]) -> dict[str, Answer]:
     if not oids:
         return {}
     arguments = ["log", "--no-walk=unsorted", "--stdin", "--no-show-signature", f"--format={_FORMAT}"]
@@ -109,13 +156,13 @@ def _ask_commits(git: Git, options: Sequence[str], oids: Sequence[str]) -> dict[
     return {oid: Answer(code, *key) for oid, code, *key in lines}
 
 
-def _ask_tag(git: Git, options: Sequence[str], item: Scanned) -> Answer:
+def _ask_tag(git: _Own, options: Sequence[str], item: Scanned) -> Answer:
     """git-verify-tag(1): ``--raw`` gives on stderr what the program said, in its own words."""
     said = _run(git, [*options, "verify-tag", "--raw", item.oid]).stderr.decode("utf-8", "replace").split("\n")
     return _read_gpg(said) if item.form == "openpgp" else _read_ssh(said)
 
 
-def _run(git: Git, arguments: Sequence[str], stdin: str = "") -> "subprocess.CompletedProcess[bytes]":
+def _run(git: _Own, arguments: Sequence[str], stdin: str = "") -> "subprocess.CompletedProcess[bytes]":
     try:
         return subprocess.run(
             ["git", *arguments],

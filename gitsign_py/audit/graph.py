@@ -1,18 +1,17 @@
-"""Merge bases and merges by git itself, for the policy (port ``MergeGraph``). The repository is not written to.
+"""Merge bases and merges by git itself, for the policy (port ``MergeGraph``).
 
-The commit-graph file is not believed, as in the walk: it could show other parents than the commits have.
+git computes them in a directory of our own over the repository's objects (``host.ownplace``): no configuration,
+attributes, merge driver, filter, graft, shallow file or commit-graph of the repository has a say. What a merge writes
+goes there, and away with it.
 """
 
-import os
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gitsign_py.errors import UncheckedError
-from gitsign_py.host.gitprogram import run_git
+from gitsign_py.host.gitprogram import not_fetched, run_git
+from gitsign_py.host.ownplace import OwnPlace
 from gitsign_py.host.repository import GitRepository
-
-_NO_GRAPH = ("-c", "core.commitGraph=false")
 
 
 class GitGraph:
@@ -22,26 +21,16 @@ class GitGraph:
         self._repository = repository
         self._environment = environment
         self._directory = directory
+        self._own: OwnPlace | None = None
 
     def merge_bases(self, commits: tuple[str, ...]) -> tuple[str, ...]:
         """All best common ancestors; exit status 1 says that there is none."""
-        out = self._repository.run([*_NO_GRAPH, "merge-base", "--all", "--octopus", *commits], accept=(0, 1))
+        out = self._compute(["merge-base", "--all", "--octopus", *commits], accept=(0, 1))
         return tuple(out.decode("ascii").split())
 
     def merge_tree(self, ours: str, theirs: str) -> str:
-        """The tree of a merge without conflict, else empty. Its objects go to a folder that is thrown away.
-
-        That folder is the worktree as well: the .gitattributes of what happens to be checked out would choose how
-        files are merged (gitattributes(5), merge).
-        """
-        with tempfile.TemporaryDirectory(prefix="gitsign-merge-") as folder:
-            environment = {**self._environment, **self._redirected(Path(folder))}
-            out = run_git(
-                [*_NO_GRAPH, "merge-tree", "--write-tree", ours, theirs],
-                environment=environment,
-                directory=Path(folder),
-                accept=(0, 1),
-            )
+        """The tree of a merge without conflict, else empty."""
+        out = self._compute(["merge-tree", "--write-tree", ours, theirs], accept=(0, 1))
         lines = out.decode("ascii", "replace").split("\n")
         # Exit status 1 is a conflict, and then the first line is followed by what is in conflict.
         return lines[0] if lines[1:] == [""] else ""
@@ -49,24 +38,26 @@ class GitGraph:
     def is_ancestor(self, older: str, newer: str) -> bool:
         """Tell whether ``newer`` comes after ``older``, or is it."""
         try:
-            self._repository.run([*_NO_GRAPH, "merge-base", "--is-ancestor", older, newer])
+            self._compute(["merge-base", "--is-ancestor", older, newer])
         except UncheckedError as error:
             if error.facts.get("status") == 1:
                 return False
             raise
         return True
 
-    def _redirected(self, folder: Path) -> dict[str, str]:
-        """git(1), GIT_ALTERNATE_OBJECT_DIRECTORIES: colon-separated, quoted where a path holds a colon."""
-        common = self._repository.common_directory
-        here = (self._directory or Path()).absolute()
-        objects = str(here / (self._environment.get("GIT_OBJECT_DIRECTORY") or common / "objects"))
-        others = self._environment.get("GIT_ALTERNATE_OBJECT_DIRECTORIES", "")
-        quoted = '"' + objects.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        alternates = os.pathsep.join(filter(None, (quoted, others)))
-        return {
-            "GIT_DIR": str(common),
-            "GIT_WORK_TREE": str(folder),
-            "GIT_OBJECT_DIRECTORY": str(folder),
-            "GIT_ALTERNATE_OBJECT_DIRECTORIES": alternates,
-        }
+    def _compute(self, arguments: Sequence[str], *, accept: Sequence[int] = (0,)) -> bytes:
+        own = self._place()
+        try:
+            return run_git(arguments, environment=own.environment, directory=own.path, accept=accept, errors_count=True)
+        except UncheckedError as error:
+            if error.facts.get("status") != 1 and error.reason == "git-failed" and self._repository.is_partial:
+                raise not_fetched("an object") from error
+            raise
+
+    def _place(self) -> OwnPlace:
+        if self._own is None:
+            common = self._repository.common_directory
+            here = (self._directory or Path()).absolute()
+            objects = here / (self._environment.get("GIT_OBJECT_DIRECTORY") or common / "objects")
+            self._own = OwnPlace(self._environment, objects, self._repository.algorithm)
+        return self._own

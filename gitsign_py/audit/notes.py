@@ -45,7 +45,7 @@ class EntryNotes:
             stream += b"from " + tip + b"\n"
         for oid, found in changed.items():
             stream += b"N inline " + oid.encode() + b"\n" + _data(self._note(oid, found))
-        self._repository.run(["fast-import", "--quiet"], stdin=bytes(stream + b"done\n"))
+        self._repository.write(["fast-import", "--quiet"], stdin=bytes(stream + b"done\n"))
         self._notes = self._list()
         return len(changed)
 

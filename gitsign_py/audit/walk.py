@@ -14,11 +14,11 @@ from typing import IO, NamedTuple
 
 from gitsign_py.audit import shown
 from gitsign_py.errors import ConfigError, FormatError, UncheckedError
-from gitsign_py.host.gitprogram import complaint, first_words, git_environment
+from gitsign_py.host.gitprogram import QUIET, complaint, first_words, git_environment
 
 _READ = 1 << 16  # what a pipe holds (pipe(7)): more would be allocated for nothing at each read
-# The second and third: git maps a whole pack into memory otherwise, and these walks read it from end to end once.
-_CONFIG = ("-c", "core.commitGraph=false", "-c", "core.packedGitWindowSize=8m", "-c", "core.packedGitLimit=16m")
+# git maps a whole pack into memory otherwise, and these walks read it from end to end once.
+_WINDOWS = ("-c", "core.packedGitWindowSize=8m", "-c", "core.packedGitLimit=16m")
 _KINDS = {b"commit": "commit", b"tag": "tag"}
 _AT_ONCE = 60  # questions that fit the smallest pipe, 4 KiB: git is not reading while it waits for us to read
 MAX_COMMIT_BYTES = 32 << 20
@@ -43,7 +43,7 @@ class Git(NamedTuple):
         """Start git with a pipe on stdout; raises ConfigError ``git-missing``."""
         try:
             return subprocess.Popen(
-                ["git", *_CONFIG, *arguments],
+                ["git", *QUIET, *_WINDOWS, *arguments],
                 cwd=self.directory,
                 env=git_environment(self.environment),
                 stdin=stdin,

@@ -100,7 +100,7 @@ def _moved(repository: GitRepository, ref: str, new: str, old: str) -> bool:
     """
     expected = old or _NOTHING[: len(new)].ljust(len(new), "0")
     try:
-        repository.run(["update-ref", "--create-reflog", ref, new, expected])
+        repository.write(["update-ref", "--create-reflog", ref, new, expected])
     except UncheckedError:
         return False
     return True

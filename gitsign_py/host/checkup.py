@@ -20,6 +20,7 @@ from gitsign_py.host.gitprogram import git_version, run_git
 from gitsign_py.host.keystore import KeyringStore
 from gitsign_py.host.logins import FILE_NAME as LOGINS
 from gitsign_py.host.logins import LoginBook
+from gitsign_py.host.ownprogram import own_program
 from gitsign_py.host.paths import APPLICATION, private_directory
 from gitsign_py.host.programs import find_program
 
@@ -92,7 +93,25 @@ def git_command(gitconfig: GitConfig) -> str:
     form = gitconfig.get("gpg.format", "openpgp").lower()
     if form == "x509":
         return gitconfig.get("gpg.x509.program") or "gpgsm"
-    return gitconfig.get("gpg.openpgp.program") or gitconfig.get("gpg.program") if form == "openpgp" else ""
+    return _openpgp_command(gitconfig) if form == "openpgp" else ""
+
+
+def _openpgp_command(gitconfig: GitConfig) -> str:
+    return gitconfig.get("gpg.openpgp.program") or gitconfig.get("gpg.program")
+
+
+def _foreign_place(command: str, path: str, gitconfig: GitConfig) -> str:
+    """Where the repository's own configuration names the program, unless it is this very one; else empty.
+
+    Such a program is not run to look at it: whoever made the repository chose it.
+    """
+    own = own_program()
+    if own is not None and Path(path).resolve() == own.resolve():
+        return ""
+    keys = ("gpg.x509.program", "gpg.openpgp.program", "gpg.program")
+    named = [value for key in keys for value in gitconfig.all(key) if value.text == command]
+    theirs = [value.origin for value in named if value.of_repository]
+    return theirs[0] if len(theirs) == len(named) and theirs else ""
 
 
 def check_program(gitconfig: GitConfig, environment: Mapping[str, str], version: str) -> Finding:
@@ -103,6 +122,9 @@ def check_program(gitconfig: GitConfig, environment: Mapping[str, str], version:
     path = _which(command, environment)
     if path is None:
         return Finding("program", "fail", f"git would run {command}, which is not there or cannot be run", SETUP)
+    if place := _foreign_place(command, path, gitconfig):
+        text = f"git would run {path}, which this repository's own configuration names ({place}); it was not run"
+        return Finding("program", "warn", text, "look at it; if it is yours, name it with git config --global")
     said = _version_of(path, environment)
     facts: dict[str, Fact] = {"path": path, "version": said}
     if not said.startswith("gitsign-py "):
@@ -115,8 +137,11 @@ def check_program(gitconfig: GitConfig, environment: Mapping[str, str], version:
 
 def check_gnupg(gitconfig: GitConfig, environment: Mapping[str, str]) -> Finding:
     """Do OpenPGP signatures end at GnuPG, and not in a circle?"""
-    command = gitconfig.get("gpg.openpgp.program") or gitconfig.get("gpg.program") or "gpg"
+    command = _openpgp_command(gitconfig) or "gpg"
     path = _which(command, environment)
+    if path is not None and (place := _foreign_place(command, path, gitconfig)):
+        text = f"OpenPGP signatures are checked by {path}, which this repository's own configuration names ({place})"
+        return Finding("gnupg", "warn", f"{text}; it was not run", "look at it; git config --unset takes it away")
     if path is not None and _version_of(path, environment).startswith("gitsign-py "):
         path = _which("gpg", environment)  # this program hands OpenPGP over to the gpg on PATH
         if path is not None and _version_of(path, environment).startswith("gitsign-py "):

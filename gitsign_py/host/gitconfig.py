@@ -13,6 +13,10 @@ from gitsign_py.core.frozen import field, frozen
 from gitsign_py.errors import FormatError
 from gitsign_py.host.gitprogram import run_git
 
+REPOSITORY_SCOPES = ("local", "worktree")
+"""Scopes of what comes with a repository: its own files and what they include. The others are the person's own."""
+ISOLATED = "GITSIGN_ISOLATED"
+
 _INTEGER = re.compile(r"([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)([kKmMgG]?)\Z")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _SECONDS = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,3})?\Z")
@@ -28,6 +32,11 @@ class GitValue:
     text: str | None
     scope: str
     origin: str
+
+    @property
+    def of_repository(self) -> bool:
+        """Whether it came with the repository, so that whoever made the repository may have written it."""
+        return self.scope in REPOSITORY_SCOPES
 
 
 @frozen
@@ -50,6 +59,26 @@ class GitConfig:
         value = self.last(key)
         return default if value is None else value.text or ""
 
+    def without_repository(self) -> "GitConfig":
+        """The same without anything that came with the repository."""
+        kept = {
+            key: own
+            for key, values in self.entries.items()
+            if (own := tuple(value for value in values if not value.of_repository))
+        }
+        return GitConfig(MappingProxyType(kept))
+
+
+def is_isolated(environment: Mapping[str, str]) -> bool:
+    """Whether nothing of the repository's own configuration is to count (GITSIGN_ISOLATED, ``--isolated``).
+
+    Whatever is no clear no is a yes: a mistyped one must not let more count.
+    """
+    try:
+        return to_bool(environment.get(ISOLATED, ""))
+    except ValueError:
+        return True
+
 
 def canonical(key: str) -> str:
     """Write a key as git lists it: section and name in lower case, the subsection as it is."""
@@ -59,12 +88,13 @@ def canonical(key: str) -> str:
 
 
 def read_git_config(environment: Mapping[str, str], directory: Path | None = None) -> GitConfig:
-    """Ask git for all its settings, in a repository or outside of one.
+    """Ask git for all its settings, in a repository or outside of one; without the repository's own when isolated.
 
     Raises ConfigError ``git-missing``, UncheckedError ``git-failed`` (a file with an error, quoted), ``git-timeout``.
     """
     arguments = ["config", "-z", "--show-origin", "--show-scope", "--list"]
-    return parse_git_config(run_git(arguments, environment=environment, directory=directory))
+    found = parse_git_config(run_git(arguments, environment=environment, directory=directory))
+    return found.without_repository() if is_isolated(environment) else found
 
 
 def parse_git_config(data: bytes) -> GitConfig:

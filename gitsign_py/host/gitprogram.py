@@ -31,11 +31,21 @@ _PARTIAL = (b"from promisor remote", b"lazy fetching disabled")
 # setup.c, verify_repository_format: reftable for a git before 2.45, and the like.
 _TOO_NEW = ("unknown repository extension", "Expected git repo version")
 
-# git(1), environment variables; the graft file is one that cannot exist, which git passes over without a word.
+_UNREADABLE = 128  # the status that git gives for what it cannot read, where it gives one
+
+NOWHERE = f"{os.devnull}/none"
+"""A path that cannot be there: git passes over such a file without a word, and cannot run such a program."""
+
+QUIET = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={NOWHERE}", "-c", "core.commitGraph=false")
+"""Options before each command in a repository that is judged: no program of its configuration runs, no hook of its own
+(git-config(1)), and no other parents are shown than commits have. Never where git is asked about its configuration.
+"""
+
+# git(1), environment variables.
 _ALWAYS = {
     "LC_ALL": "C",
     "GIT_NO_REPLACE_OBJECTS": "1",
-    "GIT_GRAFT_FILE": f"{os.devnull}/none",
+    "GIT_GRAFT_FILE": NOWHERE,
     "GIT_NO_LAZY_FETCH": "1",
     "GIT_ALLOW_PROTOCOL": "none",
     "GIT_TERMINAL_PROMPT": "0",
@@ -57,8 +67,12 @@ def run_git(
     stdin: bytes = b"",
     timeout: float = TIMEOUT,
     accept: Sequence[int] = (0,),
+    errors_count: bool = False,
 ) -> bytes:
     """Run git and return its stdout; ``accept`` are the exit statuses that are no failure.
+
+    With ``errors_count`` what git calls an error is a failure whatever the status: git 2.39 says of a commit whose
+    parent is missing that it has no merge base, with an error on stderr and the status of an answer.
 
     Raises ConfigError ``git-missing``, UncheckedError ``git-timeout``, or the error of :func:`complaint`.
     """
@@ -78,6 +92,8 @@ def run_git(
         raise _not_started(error, directory) from error
     if done.returncode not in accept:
         raise complaint(done.stderr, done.returncode)
+    if errors_count and done.returncode and done.stderr.startswith((b"error: ", b"fatal: ")):
+        raise complaint(done.stderr, _UNREADABLE)
     return done.stdout
 
 
@@ -185,7 +201,7 @@ class GitCatFile:
     def _started(self) -> "PipedProgram":
         if self._pipes is None:
             try:
-                self._pipes = _open_pipes(["git", "cat-file", "--batch"], self._environment, self._directory)
+                self._pipes = _open_pipes(["git", *QUIET, "cat-file", "--batch"], self._environment, self._directory)
             except OSError as error:
                 raise _not_started(error, self._directory) from error
         return self._pipes

@@ -14,7 +14,16 @@ from typing import Self, cast
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.gitobject import HashAlgorithm, is_object_id, prove_object_id
 from gitsign_py.errors import GitsignError, UncheckedError, UsageError
-from gitsign_py.host.gitprogram import TIMEOUT, GitCatFile, GitDied, complaint, first_words, not_fetched, run_git
+from gitsign_py.host.gitprogram import (
+    QUIET,
+    TIMEOUT,
+    GitCatFile,
+    GitDied,
+    complaint,
+    first_words,
+    not_fetched,
+    run_git,
+)
 from gitsign_py.ports import ObjectKind, RawObject
 
 MAX_OBJECT_BYTES = 32 << 20
@@ -158,15 +167,27 @@ class GitRepository:
         return self._describe()[4] == "true"
 
     def run(self, arguments: Sequence[str], *, stdin: bytes = b"", accept: Sequence[int] = (0,)) -> bytes:
-        """Run another git command in this repository and return its stdout; see :func:`run_git` for the errors."""
+        """Run another git command in this repository and return its stdout; see :func:`run_git` for the errors.
+
+        None of the repository's own hooks and programs runs, whether it reads or writes.
+        """
         return run_git(
-            arguments,
+            [*QUIET, *arguments],
             environment=self._environment,
             directory=self._directory,
             stdin=stdin,
             timeout=self._timeout,
             accept=accept,
         )
+
+    def write(self, arguments: Sequence[str], *, stdin: bytes = b"") -> bytes:
+        """Run a command that moves refs. Newer gits run hooks that the configuration names (``hook.NAME.command``)
+        beside those of a folder; they are switched off by their names.
+        """
+        named = self.run(["config", "--name-only", "-z", "--get-regexp", r"^hook\..*\.command$"], accept=(0, 1))
+        keys = [os.fsdecode(key).removesuffix(".command") for key in named.split(b"\0") if key]
+        off = [word for key in dict.fromkeys(keys) for word in ("-c", f"{key}.enabled=false")]
+        return self.run([*off, *arguments], stdin=stdin)
 
     def _describe(self) -> tuple[str, ...]:
         if not self._facts:

@@ -73,9 +73,15 @@ def test_no_test_signature_without_leave_when_the_log_is_not_ours(bench: Workben
     assert outcome(found, "signature") == "fail"
 
 
+def name_program(bench: Workbench, command: str) -> None:
+    """In the person's own settings: one that a repository's name is not run."""
+    bench.try_git("config", "--local", "--unset", "gpg.x509.program")
+    bench.git("config", "--global", "gpg.x509.program", command)
+
+
 def test_the_program_that_git_would_run(bench: Workbench) -> None:
     for command, words in (("/nowhere/gitsign-py", "not there"), ("/bin/true", "another program")):
-        bench.git("config", "gpg.x509.program", command)
+        name_program(bench, command)
         found = examine(bench, "--offline", status=1)
         assert outcome(found, "program") == "fail"
         assert words in found["program"]["message"]
@@ -85,7 +91,7 @@ def test_an_older_installation_is_noticed(bench: Workbench) -> None:
     other = bench.folder / "other"
     other.write_text("#!/bin/sh\necho gitsign-py 0.0.1\n")
     other.chmod(0o755)
-    bench.git("config", "gpg.x509.program", str(other))
+    name_program(bench, str(other))
     found = examine(bench, "--offline")
     assert outcome(found, "program") == "warn"
     assert "gitsign-py 0.0.1" in found["program"]["message"]
