@@ -127,12 +127,20 @@ class _Audit:
     def _choose_judge(self) -> Judge:
         policy = self._plan.policy
         if self._plan.in_history:
-            history = PolicyHistory(self._objects, self._graph, self._plan.introduction, self._older(), closing=policy)
+            history = PolicyHistory(
+                self._objects,
+                self._graph,
+                self._plan.introduction,
+                self._older(),
+                closing=policy,
+                pusher=self._plan.pusher,
+            )
             history.start()  # there must be one
             return PolicyInHistory(history)
         if policy is None:
             return AnySigner()
-        return FixedPolicy(policy, self._objects, self._graph, self._facts_of, self._plan.introduction)
+        plan = self._plan
+        return FixedPolicy(policy, self._objects, self._graph, self._facts_of, plan.introduction, pusher=plan.pusher)
 
     def _older(self) -> frozenset[str]:
         """Parents of walked commits that are older than the introduction, or beside it."""

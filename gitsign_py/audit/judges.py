@@ -6,7 +6,7 @@ from typing import Protocol
 from gitsign_py.audit.scan import Scanned
 from gitsign_py.errors import FormatError, GitsignError, UncheckedError
 from gitsign_py.policy.evaluate import evaluate_one, is_plainly_unsigned
-from gitsign_py.policy.facts import UNSIGNED, CommitFacts, Decision, SignatureFacts
+from gitsign_py.policy.facts import UNSIGNED, CommitFacts, Decision, Pusher, SignatureFacts
 from gitsign_py.policy.history import PolicyHistory
 from gitsign_py.policy.model import Policy
 from gitsign_py.policy.surroundings import InRepository, MergeGraph
@@ -62,13 +62,20 @@ class FixedPolicy:
     """
 
     def __init__(
-        self, policy: Policy, source: ObjectSource, graph: MergeGraph, facts_of: FactsOf, introduction: str = ""
+        self,
+        policy: Policy,
+        source: ObjectSource,
+        graph: MergeGraph,
+        facts_of: FactsOf,
+        introduction: str = "",
+        *,
+        pusher: Pusher | None = None,
     ) -> None:
         self._policy = policy
         self._graph = graph
         self._introduction = introduction
         self._facts_of = facts_of
-        self._around = InRepository(source, graph, self._is_accepted)
+        self._around = InRepository(source, graph, self._is_accepted, pusher)
         self._refs: tuple[str, ...] = ()
         self._depth = 0
         self._remembered: dict[tuple[str, tuple[str, ...]], bool] = {}

@@ -6,6 +6,7 @@ from gitsign_py.audit.walk import Git
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.errors import PolicyError, UncheckedError, UsageError
 from gitsign_py.host.repository import GitRepository
+from gitsign_py.policy.facts import Pusher
 from gitsign_py.policy.model import Policy
 
 RefClass = tuple[object, ...]
@@ -30,6 +31,7 @@ class Plan:
     ``assume_judged`` says that the history left out was judged when it came in (a server's own refs); ``known`` are
     those refs, where the policy is in the history: what a ref had before is not judged on it again. ``policies`` are
     all that can be in force there; when they are not known, each ref is taken to have rules of its own.
+    ``pusher`` is who brings the commits, where a hook knows it.
     """
 
     targets: tuple[Target, ...]
@@ -42,6 +44,7 @@ class Plan:
     known: tuple[Target, ...] = ()
     policies: tuple[Policy, ...] = ()
     tags_only: bool = False
+    pusher: Pusher | None = None
 
     @property
     def commits(self) -> tuple[str, ...]:

@@ -71,6 +71,7 @@ def _case(table: Table) -> TestCase:
             table.texts("paths"),
             table.flag("reproducible", default=False),
             table.flag("merged-accepted", default=True),
+            table.text("pusher", default=""),
         ),
     )
     if "expect" not in table.values:

@@ -31,6 +31,12 @@ def _check_people(policy: Policy, problems: Problems) -> None:
             other = seen.setdefault(email, principal)
             if other is not principal:
                 problems.add((*_path(principal), "emails"), f"{email} belongs to {other.name} as well")
+    logins: dict[str, Principal] = {}
+    for principal in policy.principals.values():
+        for login in principal.logins:
+            other = logins.setdefault(login, principal)
+            if other is not principal:
+                problems.add((*_path(principal), "logins"), f"{login} belongs to {other.name} as well")
 
 
 def _path(principal: Principal) -> tuple[str, ...]:

@@ -67,6 +67,18 @@ class SignatureFacts:
         return min(self.times, key=lambda proven: proven[1]) if self.times else None
 
 
+@frozen
+class Pusher:
+    """Who brings a commit, as a server knows it: ``login`` is its name for them, ``signature`` that of the push.
+
+    ``judged`` says that a hook asked when the push came, for an audit of what is there already.
+    """
+
+    login: str = ""
+    signature: SignatureFacts | None = None
+    judged: bool = False
+
+
 UNSIGNED = SignatureFacts("unsigned", reason="unsigned", message="commit has no signature")
 UNSIGNED_TAG = SignatureFacts("unsigned", reason="unsigned", message="tag has no signature")
 

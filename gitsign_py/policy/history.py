@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from gitsign_py.core.frozen import field, frozen, slotted
 from gitsign_py.errors import FormatError, PolicyError, UncheckedError
 from gitsign_py.policy.evaluate import evaluate_one
-from gitsign_py.policy.facts import CommitFacts, Decision, SignatureFacts
+from gitsign_py.policy.facts import CommitFacts, Decision, Pusher, SignatureFacts
 from gitsign_py.policy.model import POLICY_FOLDER, POLICY_PATH, Policy
 from gitsign_py.policy.parse import parse_policy
 from gitsign_py.policy.signers import check_window, find_signers
@@ -44,6 +44,7 @@ class PolicyHistory:
     introduction: str
     older: frozenset[str] = frozenset()
     closing: Policy | None = None
+    pusher: Pusher | None = None
     _unrooted: set[str] = field(default_factory=set)
     _refused: set[str] = field(default_factory=set)
     _held_back: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -136,7 +137,7 @@ class PolicyHistory:
     def _judge_by(
         self, folders: Iterable[str], commit: CommitFacts, signature: SignatureFacts, refs: tuple[str, ...]
     ) -> Decision:
-        around = _InHistory(self.source, self.graph, self.is_accepted, self)
+        around = _InHistory(self.source, self.graph, self.is_accepted, self.pusher, self)
         decision = Decision("unauthorised", "policy-missing", "no parent has a policy")
         for folder in folders:
             policy = self._policy(folder)

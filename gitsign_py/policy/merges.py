@@ -1,19 +1,24 @@
 """Merges that a forge makes on a click: nobody's own signature can be on them.
 
-They count when the forge's own key, listed in the policy, signed them; or when they add nothing of their own (merging
-the parents again gives the very same tree), what they merge is accepted by itself, and the person whom the merge
-names as its author is one who may sign what the merge brings to this ref.
+They count when the forge's own key, listed in the policy, signed them: the key signs for every user of that forge, so
+content of their own must be what the rules let their author bring. Or when they add nothing of their own (merging the
+parents again gives the very same tree), what they merge is accepted by itself, and the person whom the merge names as
+its author is one who may sign what the merge brings to this ref. Nobody signed that name: the policy may want whoever
+pushes the merge to be that person.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from gitsign_py.policy.facts import Decision
-from gitsign_py.policy.model import POLICY_FOLDER, Forge
+from gitsign_py.policy.model import POLICY_FOLDER, Forge, Principal, Rule
 from gitsign_py.policy.rules import Case, deciding_rule
-from gitsign_py.policy.signers import find_signers
+from gitsign_py.policy.signers import check_window, find_signers
 
 PARENTS = 2  # that a forge's merge has
 _UNPROVEN = ("unsigned", "unchecked")  # a bad or malformed signature is never explained away
+_Problem = tuple[str, str]  # reason and message
+_NONE: _Problem = ("", "")
 
 
 def judge_forge_merge(case: Case) -> Decision | None:
@@ -32,18 +37,40 @@ def _judge(case: Case, forge: Forge) -> Decision | None:
         signers = find_signers(case.policy, case.signature)
         if [(signer.kind, signer.name) for signer in signers] != [("forge", forge.name)]:
             return None  # somebody signed it after all: judged like any commit
-        if touched := _policy_problem(case):
-            return Decision("unauthorised", "merge-changes-policy", touched, rule)
+        reason, message = _own_problem(case)
+        if reason:
+            return Decision("unauthorised", reason, message, rule)
         return Decision("forge-merge", "forge-key", f"merge signed with a key of {forge.name}", rule)
     if case.signature.status not in _UNPROVEN or not forge.reproducible:
         return None
     reason, message = _why_not(case)
+    if not reason:
+        reason, message = _pusher_problem(case, forge)
     if reason:
-        return Decision("unauthorised", reason, message, rule)
+        verdict = "unchecked" if reason == "pusher-unknown" else "unauthorised"
+        return Decision(verdict, reason, message, rule)
     return Decision("forge-merge", "forge-reproduced", "merge adds nothing of its own", rule)
 
 
-def _why_not(case: Case) -> tuple[str, str]:
+def _own_problem(case: Case) -> _Problem:
+    """What a merge by the forge's key has of its own: conflicts that were resolved, or anything at all."""
+    if touched := _policy_problem(case):
+        return "merge-changes-policy", touched
+    changed = iter(case.around.changed(case.commit))
+    first = next(changed, None)
+    if first is None or case.around.is_reproducible(case.commit):
+        return _NONE
+    author = _author(case)
+    if author is None:
+        return _unknown_author(case)
+    if late := check_window(author, case.signature):
+        return late.reason, late.message
+    rules = _rules(case)
+    paths = chain((first,), changed)
+    return next(filter(any, (_path_problem(case, author, rules, path, signed=True) for path in paths)), _NONE)
+
+
+def _why_not(case: Case) -> _Problem:
     if not case.around.is_reproducible(case.commit):
         return "merge-not-reproducible", "merging the parents again does not give this commit's tree"
     if touched := _policy_problem(case):
@@ -60,14 +87,53 @@ def _policy_problem(case: Case) -> str:
     return touched and f"a forge's merge may not change {touched} by itself"
 
 
-def _author_problem(case: Case, paths: Iterable[str]) -> tuple[str, str]:
-    policy, email, ref = case.policy, case.commit.author_email, case.ref
-    author = next((one for one in policy.principals.values() if email in one.emails), None)
+def _author(case: Case) -> Principal | None:
+    email = case.commit.author_email
+    return next((one for one in case.policy.principals.values() if email in one.emails), None)
+
+
+def _unknown_author(case: Case) -> _Problem:
+    return "merge-author-unknown", f"merge's author {case.commit.author_email or 'nobody'} is not named in the policy"
+
+
+def _rules(case: Case) -> Sequence[Rule]:
+    return [case.policy.rules[number] for number in case.policy.rules_for(case.ref)]
+
+
+def _author_problem(case: Case, paths: Iterable[str]) -> _Problem:
+    author = _author(case)
     if author is None:
-        return "merge-author-unknown", f"merge's author {email or 'nobody'} is not named in the policy"
-    rules = [policy.rules[number] for number in policy.rules_for(ref)]
-    for path in tuple(paths) or ("",):
-        rule = deciding_rule(rules, path)
-        if rule is None or author.name not in rule.allow:
-            return "merge-author-refused", f"{author.name} may not bring {path or 'a merge'} to {ref}"
-    return "", ""
+        return _unknown_author(case)
+    rules, brought = _rules(case), iter(paths)
+    wanted = chain((next(brought, ""),), brought)
+    return next(filter(any, (_path_problem(case, author, rules, path, signed=False) for path in wanted)), _NONE)
+
+
+def _path_problem(case: Case, author: Principal, rules: Sequence[Rule], path: str, *, signed: bool) -> _Problem:
+    """Why the author may not bring a path; under a ``signed`` merge a rule finds the times that it asks for."""
+    rule = deciding_rule(rules, path)
+    if rule is None or author.name not in rule.allow:
+        return "merge-author-refused", f"{author.name} may not bring {path or 'a merge'} to {case.ref}"
+    missing = rule.times - {source for source, _ in case.signature.times}
+    if signed and missing:
+        return "time-missing", f"rule asks for a time proven by {' and '.join(sorted(missing))} for {path}"
+    return _NONE
+
+
+def _pusher_problem(case: Case, forge: Forge) -> _Problem:
+    """Nobody signed who the author is; where the policy wants it, the push says so."""
+    if not forge.author_pushes:
+        return _NONE
+    author, pusher = _author(case), case.around.pushed_by()
+    if author is None or pusher is None:
+        return "pusher-unknown", "nobody says who pushed this merge, and the policy wants it to be its author"
+    if pusher.judged:
+        return _NONE
+    if pusher.signature is not None:
+        is_author = find_signers(case.policy, pusher.signature) == [author]
+        if is_author and not check_window(author, pusher.signature):
+            return _NONE
+    elif pusher.login in author.logins:
+        return _NONE
+    name = pusher.login or "another identity"
+    return "pusher-not-author", f"merge names {author.name} as its author, and was pushed by {name}"

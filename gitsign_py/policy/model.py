@@ -45,7 +45,9 @@ class Key:
 
 @frozen
 class Principal:
-    """Someone who signs. ``emails`` are what may stand in a commit's author or committer line for them."""
+    """Someone who signs. ``emails`` are what may stand in a commit's author or committer line for them, ``logins``
+    the names that a server has for them.
+    """
 
     name: str
     kind: PrincipalKind
@@ -53,6 +55,7 @@ class Principal:
     keys: tuple[str, ...] = ()
     emails: frozenset[str] = frozenset()
     window: Window = Window()
+    logins: frozenset[str] = frozenset()
 
 
 @frozen
@@ -77,12 +80,16 @@ class Rule:
 
 @frozen
 class Forge:
-    """A forge that makes merges itself: known by its committer e-mail, believed by reproduction or by key."""
+    """A forge that makes merges itself: known by its committer e-mail, believed by reproduction or by key.
+
+    ``author_pushes``: who pushes a merge that nobody signed must be the person whom it names as its author.
+    """
 
     name: str
     committer: str
     reproducible: bool
     keys: tuple[str, ...]
+    author_pushes: bool = False
 
 
 @frozen

@@ -147,7 +147,10 @@ def _forges(root: Table) -> tuple[Forge, ...]:
     forges = []
     for name, table in root.named("forges"):
         reproducible = table.flag("reproducible", default=False)
-        forge = Forge(name, table.text("committer"), reproducible, table.texts("keys"))
+        author_pushes = table.flag("author-pushes", default=False)
+        forge = Forge(name, table.text("committer"), reproducible, table.texts("keys"), author_pushes)
+        if author_pushes and not reproducible:
+            table.wrong("author-pushes", "is asked of merges that nobody signed: reproducible must be true")
         if not forge.reproducible and not forge.keys:
             table.wrong("reproducible", "must be true, or keys must be listed: else no merge of the forge can count")
         table.finish()

@@ -53,7 +53,8 @@ def _person(name: str, table: Table, keys: Mapping[str, Key]) -> Principal:
     if not identities and not listed:
         table.wrong("identities", "are missing: a person needs an identity or a key")
     own = {one.subject.text for one in identities if one.subject and _is_email(one.subject)}
-    person = Principal(name, "person", identities, listed, frozenset({*own, *table.texts("emails")}), _window(table))
+    emails, logins = frozenset({*own, *table.texts("emails")}), frozenset(table.texts("logins"))
+    person = Principal(name, "person", identities, listed, emails, _window(table), logins)
     table.finish()
     return person
 

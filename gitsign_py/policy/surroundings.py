@@ -6,7 +6,7 @@ from typing import Protocol
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.gitobject import split_commit
 from gitsign_py.errors import FormatError
-from gitsign_py.policy.facts import CommitFacts
+from gitsign_py.policy.facts import CommitFacts, Pusher
 from gitsign_py.policy.trees import changed_paths
 from gitsign_py.ports import ObjectSource
 
@@ -46,6 +46,10 @@ class Surroundings(Protocol):
         """Tell whether the commit ``oid``, a parent of the one that is judged, is accepted itself."""
         ...
 
+    def pushed_by(self) -> Pusher | None:
+        """Who is pushing what is judged; None where nobody knows, as in an audit of what is there already."""
+        ...
+
 
 @frozen
 class Stated:
@@ -54,6 +58,7 @@ class Stated:
     paths: tuple[str, ...] = ()
     reproducible: bool = False
     parents_accepted: bool = False
+    pusher: str = ""
 
     def changed(self, commit: CommitFacts) -> Iterable[str]:  # noqa: ARG002 - stated for one commit
         """The stated paths."""
@@ -75,17 +80,22 @@ class Stated:
         """As stated."""
         return self.parents_accepted
 
+    def pushed_by(self) -> Pusher | None:
+        """The stated name."""
+        return Pusher(self.pusher) if self.pusher else None
+
 
 NOTHING_CHANGED = Stated()
 
 
 @frozen
 class InRepository:
-    """Surroundings read from objects. ``accepts`` judges a parent by its id."""
+    """Surroundings read from objects. ``accepts`` judges a parent by its id; ``pusher`` is known in a push alone."""
 
     source: ObjectSource
     graph: MergeGraph
     accepts: Callable[[str], bool]
+    pusher: Pusher | None
 
     def changed(self, commit: CommitFacts) -> Iterable[str]:
         """Paths that the commit changes."""
@@ -112,6 +122,10 @@ class InRepository:
     def is_accepted(self, oid: str) -> bool:
         """Ask whoever judges."""
         return self.accepts(oid)
+
+    def pushed_by(self) -> Pusher | None:
+        """As it was given."""
+        return self.pusher
 
     def _tree(self, commit: str) -> str:
         return commit_tree(self.source, commit)
