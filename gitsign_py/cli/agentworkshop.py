@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gitsign_py import __version__
-from gitsign_py.agent.conversation import Fields
+from gitsign_py.agent.conversation import DeclinedError, Fields
 from gitsign_py.agent.handlers import Context, Workshop
 from gitsign_py.agent.hardening import Hardening
 from gitsign_py.agent.holder import Holder, Plan
@@ -18,6 +18,7 @@ from gitsign_py.cli.agentsettings import settings_for
 from gitsign_py.cli.clock import clock_told
 from gitsign_py.cli.gitchecking import check
 from gitsign_py.cli.gitsigning import summary
+from gitsign_py.cli.services import are_confirmed
 from gitsign_py.cli.tokens import Person, TokenDesk, needs_person
 from gitsign_py.clients.ambient import NAMES, detect
 from gitsign_py.clients.session import HttpSession
@@ -125,6 +126,8 @@ def _version(path: Path | None) -> tuple[str, int, int] | None:
 def _plan(kept: _Kept, context: Context, token: str | None) -> Plan:
     settings = settings_for(context)
     config, chosen = settings.config, wiring.endpoints(settings)
+    if not are_confirmed(settings, chosen):
+        raise DeclinedError  # the client has a terminal to ask at
     root, http = kept.trusted_root(settings), kept.session(settings)
     given = _given(settings, token)
     names = (chosen.fulcio, chosen.rekor, chosen.issuer, config.client_id, config.connector_id, config.token_provider)

@@ -12,6 +12,7 @@ from gitsign_py.cli.agentcalls import call_agent, committer_fields, start_agent
 from gitsign_py.cli.clock import clock_told
 from gitsign_py.cli.debug import committer_here
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
+from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repository
 from gitsign_py.cli.tokens import Person, TokenDesk
 from gitsign_py.cli.verify_bundle import read_file
 from gitsign_py.core.encoding import load_json
@@ -55,7 +56,7 @@ def run(arguments: list[str]) -> int:
     """Run ``gitsign-py attest``."""
     options = _parser().parse_args(arguments)
     expected = _expected(options)
-    settings = wiring.load_settings()
+    settings = wiring.load_settings(isolated=options.isolated)
     with wiring.repository(settings) as repository:
         oid = _subject(repository, options.revision, options.objtype)
         if options.verify:
@@ -80,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--verify", action="store_true", help="check the attestations that are there")
     parser.add_argument("--any-identity", action="store_true", help="accept whoever signed, and say who it was")
     parser.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
+    add_isolated(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_identity_options(parser)
     return parser
@@ -205,6 +207,7 @@ def _verify(
     if not found:
         raise VerificationError("attestation-missing", f"there is no attestation of {options.objtype} {oid}")
     root = wiring.trusted_root(settings, file=options.trusted_root)
+    tell(trust_said_by_repository(settings, root.digest, option=options.trusted_root))
     rows: list[dict[str, Any]] = []
     statuses: set[int] = set()
     for one in found:

@@ -15,12 +15,14 @@ from gitsign_py.audit.reports.base import Report, printable, summary_lines
 from gitsign_py.audit.reports.plain import JsonReport, NdjsonReport, TextReport
 from gitsign_py.audit.rollup import Rollup
 from gitsign_py.cli import auditing, wiring, write_utf8
+from gitsign_py.cli.ownconfig import add_isolated
 from gitsign_py.cli.policysource import as_config_error, configured_policy, load_policy
 from gitsign_py.core.frozen import replace
 from gitsign_py.errors import ConfigError, PolicyError, UsageError
 from gitsign_py.host.privatefile import put_in_place
 from gitsign_py.host.progress import counted
 from gitsign_py.host.repository import GitRepository
+from gitsign_py.policy.facts import Pusher
 from gitsign_py.policy.history import closing_policy
 from gitsign_py.policy.model import POLICY_PATH
 
@@ -42,7 +44,7 @@ exit status: 0 all good, 1 something was refused, 2 usage or configuration, 3 so
 def run(arguments: list[str]) -> int:
     """Run the command; gives the exit status."""
     options = _parser().parse_args(arguments)
-    settings = wiring.load_settings()
+    settings = wiring.load_settings(isolated=options.isolated)
     with ExitStack() as stack:
         repository = stack.enter_context(wiring.repository(settings))
         plan = make_plan(repository, settings, options)
@@ -57,6 +59,8 @@ def run(arguments: list[str]) -> int:
         prepared = auditing.prepare(stack, settings, repository, wishes, warn=auditing.warn_on_stderr)
         named = options.revisions or (["all refs"] if options.all else ["HEAD"])
         heading = auditing.heading(repository, plan, prepared, named)
+        said = auditing.said_by_repository(settings, options, plan, prepared)
+        heading = replace(heading, notices=(*heading.notices, *said))
         out = stack.enter_context(_output(options.output))
         report = _report(options, out, stack)
         report.begin(heading)
@@ -115,8 +119,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ID",
         help="the commit that is accepted by its id, with all before it",
     )
+    policy.add_argument(
+        "--pushes-judged",
+        action="store_true",
+        help="take it that a hook saw who pushed the merges of forges with author-pushes",
+    )
     checks = parser.add_argument_group("verification")
     checks.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
+    add_isolated(checks)
     checks.add_argument("--offline", action="store_true", help="never touch the network")
     checks.add_argument("--insecure-ignore-sct", action="store_true", help="do not ask for a CT log's promise")
     checks.add_argument("--write-notes", action="store_true", help="keep log entries in refs/notes/gitsign")
@@ -145,7 +155,7 @@ def make_plan(repository: GitRepository, settings: wiring.Settings, options: arg
     walk = [*(["--first-parent"] if options.first_parent else [])]
     if options.since:
         walk.append(_since(repository, options.since))
-    plan = Plan(targets, exclude, tuple(walk))
+    plan = Plan(targets, exclude, tuple(walk), pusher=Pusher(judged=True) if options.pushes_judged else None)
     newest = plan.commits[0] if options.revisions and plan.commits else ""
     return with_policy(repository, settings, options, plan, newest=newest)
 

@@ -16,7 +16,7 @@ from gitsign_py.audit.jobs import Settings as VerifySettings
 from gitsign_py.audit.notices import notices
 from gitsign_py.audit.plan import Plan
 from gitsign_py.audit.reports.base import Heading
-from gitsign_py.cli import wiring
+from gitsign_py.cli import ownconfig, wiring
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import ConfigError, UsageError
@@ -131,6 +131,22 @@ def heading(repository: GitRepository, plan: Plan, prepared: Prepared, revisions
         time=format_rfc3339(prepared.resources.settings.now.replace(microsecond=0)),
         notices=notices(repository),
     )
+
+
+def said_by_repository(
+    settings: wiring.Settings, options: argparse.Namespace, plan: Plan, prepared: Prepared
+) -> tuple[str, ...]:
+    """What the verdicts rest on and the repository's own configuration said, where no option did."""
+    fields: list[str] = []
+    if plan.in_history and not options.in_history:
+        fields.append("policy_mode")
+    if plan.policy is not None and not plan.in_history and not options.policy:
+        fields.append("policy")
+    if plan.in_history and not options.introduction:
+        fields.append("introduction")
+    digests = {"policy": plan.policy.digest} if plan.policy is not None else {}
+    trust = ownconfig.trust_said_by_repository(settings, prepared.trust_digest, option=options.trusted_root)
+    return (*trust, *ownconfig.said_by_repository(settings, fields, digests))
 
 
 def given(text: str) -> str:

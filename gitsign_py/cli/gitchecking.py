@@ -7,7 +7,7 @@ said.
 
 from collections.abc import Mapping
 
-from gitsign_py.cli import exit_status, line_of, wiring
+from gitsign_py.cli import exit_status, line_of, printable, wiring
 from gitsign_py.cli.judgement import verifier
 from gitsign_py.core import gpgstatus
 from gitsign_py.core.gitobject import split_object
@@ -54,8 +54,8 @@ def check(settings: wiring.Settings, payload: bytes, signature: bytes, *, root: 
         f"gitsign-py: Good signature by {verified.identity}, vouched for by {verified.issuer}, "
         f"{verified.time:%Y-%m-%d %H:%M:%S} UTC, log index {verified.log.log_index}"
     )
-    if why:
-        text += f"\ngitsign-py: {why}"
+    for line in (why, *_said_by_repository(settings, verified)):
+        text += f"\ngitsign-py: {line}" if line else ""
     return {
         "status_lines": lines,
         "text": text.encode("utf-8", "replace"),
@@ -99,6 +99,19 @@ def _trust(
         f"{verified.identity} of {verified.issuer} is not an allowed signer "
         "(git config --get-all gitsign.allowedSigner) [signer-not-allowed]"
     )
+
+
+def _said_by_repository(settings: wiring.Settings, verified: VerifiedSignature) -> tuple[str, ...]:
+    """What the verdict rests on and the repository's own configuration said; most have nothing of it."""
+    if not any(source.of_repository for source in settings.config.sources.values()):
+        return ()
+    from gitsign_py.cli.ownconfig import said_by_repository, trust_said_by_repository  # noqa: PLC0415 - see above
+
+    in_history = settings.config.policy_mode == "history"
+    by_policy = ("policy_mode", "introduction") if in_history else ("policy",)
+    fields = by_policy if in_history or settings.config.policy else ("allowed_signers",)
+    trust = trust_said_by_repository(settings, verified.trusted_root_digest)
+    return tuple(map(printable, (*trust, *said_by_repository(settings, fields))))
 
 
 def refusal(error: GitsignError, signature: bytes, report: Report) -> Fields:

@@ -33,6 +33,7 @@ from gitsign_py.audit.updates import (
     targets_of,
 )
 from gitsign_py.cli import auditing, line_of, printable, wiring
+from gitsign_py.cli.ownconfig import add_isolated
 from gitsign_py.cli.policysource import configured_policy
 from gitsign_py.cli.refusal import MAX_NAMED, explain_refusals
 from gitsign_py.core.frozen import replace
@@ -57,15 +58,17 @@ exit status: 0 accepted, 1 refused"""
 
 def run(arguments: list[str]) -> int:
     """Run the hook; gives 0 to let git go on and 1 to stop it."""
-    options, rest = _parser().parse_known_args(arguments)
-    name = options.name
+    options = _parser().parse_args(arguments)
+    name, rest = options.name, options.rest
     data = (
         sys.stdin.buffer.read() if name in ("pre-receive", "reference-transaction", "pre-push", "post-rewrite") else b""
     )
     if (status := _run_chained(name, rest, data)) != 0:
         return status
+    if name == "reference-transaction" and rest[:1] != ["prepared"]:
+        return 0  # committed and aborted come when nothing can be said any more
     try:
-        return _judge(name, rest, data)
+        return _judge(_settings(options), name, rest, data)
     except GitsignError as error:
         return _refuse(line_of(error))
     except (OSError, MemoryError) as error:
@@ -83,8 +86,42 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_isolated(parser)
+    add_given(parser)
     parser.add_argument("name", choices=HOOKS, metavar="NAME", help=", ".join(HOOKS))
+    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     return parser
+
+
+def add_given(parser: argparse.ArgumentParser) -> None:
+    """Add ``-c``, for settings that stand in the hook itself."""
+    parser.add_argument(
+        "-c",
+        dest="given",
+        action="append",
+        default=[],
+        type=_pair,
+        metavar="KEY=VALUE",
+        help="a setting for the hook, as git -c gives it",
+    )
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or "." not in key:
+        raise argparse.ArgumentTypeError(f"{text} is not KEY=VALUE, such as gitsign.policy=/etc/gitsign/policy.toml")
+    return key, value
+
+
+def _settings(options: argparse.Namespace) -> wiring.Settings:
+    """The settings; those of the command line come last, as git's own (git(1), GIT_CONFIG_COUNT)."""
+    environment = dict(os.environ)
+    number = int(environment.get("GIT_CONFIG_COUNT") or 0) if options.given else 0
+    for key, value in options.given:
+        environment |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+        number += 1
+        environment["GIT_CONFIG_COUNT"] = str(number)
+    return wiring.load_settings(environment, isolated=options.isolated)
 
 
 def _refuse(line: str) -> int:
@@ -105,10 +142,7 @@ class _Court(NamedTuple):
     budget: Budget
 
 
-def _judge(name: str, rest: list[str], data: bytes) -> int:
-    if name == "reference-transaction" and rest[:1] != ["prepared"]:
-        return 0  # committed and aborted come when nothing can be said any more
-    settings = wiring.load_settings()
+def _judge(settings: wiring.Settings, name: str, rest: list[str], data: bytes) -> int:
     seconds = settings.config.hook_timeout
     with ExitStack() as stack:
         limit = stack.enter_context(budget(seconds, _refusal(line_of(_out_of_time(seconds))), status=1))

@@ -4,13 +4,15 @@ import argparse
 import os
 import shlex
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from gitsign_py.cli import printable, wiring
-from gitsign_py.cli.hook import CHAINED, HOOKS
+from gitsign_py.cli import printable
+from gitsign_py.cli.hook import CHAINED, HOOKS, add_given
+from gitsign_py.cli.ownconfig import add_isolated
 from gitsign_py.errors import ConfigError, UsageError
+from gitsign_py.host.gitprogram import run_git
 from gitsign_py.host.ownprogram import NAME, own_program
 from gitsign_py.host.privatefile import put_in_place
 
@@ -31,13 +33,14 @@ exit status: 0 done, 2 something is in the way (nothing was changed)"""
 )
 
 
-def shim(name: str, program: str = "gitsign-py") -> str:
+def shim(name: str, program: str = "gitsign-py", options: Sequence[str] = ()) -> str:
     """The whole hook: five lines. No program, or one that is killed, is a no; a chained hook would be beside it."""
+    call = shlex.join(["hook", *options, name])
     return (
         "#!/bin/sh\n"
         f"{_MARK}{name}\n"
         f'p={shlex.quote(program)}; export GITSIGN_HOOK_FOLDER="$(dirname "$0")"\n'
-        f'command -v "$p" >/dev/null 2>&1 && {{ "$p" hook {name} "$@"; s=$?; [ $s -lt 126 ] && exit $s; }}\n'
+        f'command -v "$p" >/dev/null 2>&1 && {{ "$p" {call} "$@"; s=$?; [ $s -lt 126 ] && exit $s; }}\n'
         'echo "gitsign-py: refused: $p cannot be run, or was killed (status ${s:-127}); '
         'install it, give it more memory, or ask the owner to" >&2; exit 1\n'
     )
@@ -47,8 +50,8 @@ def run(arguments: list[str]) -> int:
     """Run the command; gives the exit status."""
     options = _parser().parse_args(arguments)
     action: Callable[[argparse.Namespace, Path], int] = options.action
-    with wiring.repository(wiring.load_settings()) as repository:
-        out = repository.run(["rev-parse", "--path-format=absolute", "--git-path", "hooks"])
+    # By git's own configuration, core.hooksPath with it.
+    out = run_git(["rev-parse", "--path-format=absolute", "--git-path", "hooks"], environment=os.environ)
     return action(options, Path(os.fsdecode(out).rstrip("\n")))
 
 
@@ -63,6 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     install = commands.add_parser("install", help="write the hooks; refuses where another hook is")
     install.add_argument("--chain", action="store_true", help="keep another hook and run it before ours")
     install.add_argument("--program", metavar="PATH", help="the gitsign-py to call (default: this one)")
+    add_isolated(install)
+    add_given(install)
     install.set_defaults(action=_install)
     uninstall = commands.add_parser("uninstall", help="remove our hooks, and put back what was chained")
     uninstall.set_defaults(action=_uninstall)
@@ -79,6 +84,12 @@ def _chosen(options: argparse.Namespace) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def _hook_options(options: argparse.Namespace) -> list[str]:
+    """What the hooks are called with."""
+    given = [word for pair in options.given for word in ("-c", "=".join(pair))]
+    return [*(["--isolated"] if options.isolated else []), *given]
+
+
 def _install(options: argparse.Namespace, folder: Path) -> int:
     names = _chosen(options)
     if not names:
@@ -92,7 +103,7 @@ def _install(options: argparse.Namespace, folder: Path) -> int:
             folder.mkdir(parents=True, exist_ok=True)
             if _is_foreign(path):
                 path.rename(_chained(path))
-            _write(path, shim(name, program))
+            _write(path, shim(name, program, _hook_options(options)))
         print(f"installed {printable(str(path))}" + (" (runs the old hook first)" if _chained(path).exists() else ""))
     return 0
 

@@ -58,6 +58,7 @@ class Judgement:
     verified: VerifiedSignature | None
     error: GitsignError | None
     steps: tuple[Step, ...]
+    sources: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The object that docs/schemas/verify.json describes."""
@@ -71,6 +72,8 @@ class Judgement:
         }
         if self.error is not None:
             result |= refusal_object(self.error)
+        if self.sources:
+            result["sources"] = list(self.sources)
         return result | (signature_object(verified) if verified is not None else {})
 
 
@@ -135,9 +138,16 @@ def signature_object(verified: VerifiedSignature) -> dict[str, Any]:
 
 
 def judge(
-    revision: Revision, objects: ObjectSource, verifier: Verifier, expected: ExpectedIdentity | None
+    revision: Revision,
+    objects: ObjectSource,
+    verifier: Verifier,
+    expected: ExpectedIdentity | None,
+    sources: tuple[str, ...] = (),
 ) -> Judgement:
-    """Read and verify one commit or tag. What fails ends up in the judgement, not in an exception."""
+    """Read and verify one commit or tag. What fails ends up in the judgement, not in an exception.
+
+    ``sources`` says what all this rests on and the repository's own configuration said, a line each.
+    """
     report = Report()
     try:
         stored = objects.read(revision.oid)
@@ -145,8 +155,8 @@ def judge(
         signed = split_object(stored.kind, stored.data, "sha256" if len(revision.oid) == 64 else "sha1")
         verified = verify_object(signed, revision.oid, verifier, expected, report)
     except GitsignError as error:
-        return Judgement(revision, None, error, tuple(report.steps))
-    return Judgement(revision, verified, None, tuple(report.steps))
+        return Judgement(revision, None, error, tuple(report.steps), sources)
+    return Judgement(revision, verified, None, tuple(report.steps), sources)
 
 
 def verify_object(

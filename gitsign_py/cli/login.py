@@ -9,6 +9,7 @@ from gitsign_py.agent.lifecycle import ensure_running, should_start
 from gitsign_py.cli import wiring
 from gitsign_py.cli.agentcalls import call_agent, committer_fields
 from gitsign_py.cli.clock import clock_told
+from gitsign_py.cli.services import confirm_services
 from gitsign_py.clients.oidc import Tokens
 from gitsign_py.clients.signin import PERSONAL, sign_in
 from gitsign_py.clients.urls import check_url
@@ -38,6 +39,7 @@ def run(arguments: list[str]) -> int:
     settings = wiring.load_settings(environment)
     chosen = wiring.endpoints(settings)
     with open_terminal(environment, log_path=settings.config.log_path, now=wiring.now) as terminal:
+        confirm_services(settings, chosen, terminal)
         sign_in_settings = wiring.sign_in_settings(settings, chosen, remember=options.remember)
         provider = options.way or (sign_in_settings.provider if sign_in_settings.provider in PERSONAL else "")
         with wiring.session(settings) as http, clock_told(http):

@@ -12,6 +12,7 @@ from gitsign_py.audit.record import Record, as_object
 from gitsign_py.audit.reports.base import printable, sentence
 from gitsign_py.cli import auditing, wiring
 from gitsign_py.cli.audit import is_in_history, with_policy
+from gitsign_py.cli.ownconfig import add_isolated, tell
 from gitsign_py.cli.policyinit import run_init
 from gitsign_py.cli.policysource import read_policy_bytes
 from gitsign_py.core.frozen import replace
@@ -70,6 +71,8 @@ def _parser() -> argparse.ArgumentParser:
         "--cases", type=auditing.given, metavar="FILE|REV:PATH", help=f"({CASES_PATH}, beside the policy)"
     )
     test.set_defaults(action=_test)
+    for command in (init, check, explain, test):
+        add_isolated(command)
     for command in (init, explain):
         command.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
         command.add_argument("--offline", action="store_true", help="never touch the network")
@@ -80,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check(options: argparse.Namespace) -> int:
-    with wiring.repository(wiring.load_settings()) as repository:
+    with wiring.repository(wiring.load_settings(isolated=options.isolated)) as repository:
         name, base = _named(repository, options)
         policy, problems = read_policy(read_policy_bytes(repository, name, base=base), name)
     if options.json:
@@ -103,7 +106,7 @@ def _named(repository: GitRepository, options: argparse.Namespace) -> tuple[str,
 
 
 def _explain(options: argparse.Namespace) -> int:
-    settings = wiring.load_settings()
+    settings = wiring.load_settings(isolated=options.isolated)
     options.no_policy = False
     in_history = is_in_history(settings, options)
     with ExitStack() as stack:
@@ -132,6 +135,7 @@ def _audited(
 ) -> Iterator[Record]:
     wishes = auditing.Wishes(options.trusted_root, options.offline)
     prepared = auditing.prepare(stack, settings, repository, wishes, warn=auditing.warn_on_stderr)
+    tell(auditing.said_by_repository(settings, options, plan, prepared))
     return counted(audit_history(repository, plan, prepared.resources), auditing.stderr_terminal())
 
 
@@ -153,7 +157,7 @@ def _told(record: Record, ref: str) -> str:
 
 
 def _test(options: argparse.Namespace) -> int:
-    with wiring.repository(wiring.load_settings()) as repository:
+    with wiring.repository(wiring.load_settings(isolated=options.isolated)) as repository:
         name, base = _named(repository, options)
         policy = parse_policy(read_policy_bytes(repository, name, base=base), name)
         beside = str(Path(name).parent / Path(CASES_PATH).name)

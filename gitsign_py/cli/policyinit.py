@@ -8,6 +8,7 @@ from gitsign_py.audit.engine import audit_history
 from gitsign_py.audit.plan import Plan, resolve_targets
 from gitsign_py.audit.record import Record
 from gitsign_py.cli import auditing, wiring, write_utf8
+from gitsign_py.cli.ownconfig import tell, trust_said_by_repository
 from gitsign_py.core.foreignsig import openpgp_fingerprint, ssh_public_key
 from gitsign_py.core.gitobject import split_object
 from gitsign_py.errors import FormatError, UsageError
@@ -19,7 +20,7 @@ from gitsign_py.policy.sshkey import ssh_fingerprint
 
 def run_init(options: argparse.Namespace) -> int:
     """Print the proposal. Raises UsageError ``policy-nobody`` when nobody's signature could be verified."""
-    settings = wiring.load_settings()
+    settings = wiring.load_settings(isolated=options.isolated)
     history = _Runs()
     with ExitStack() as stack:
         repository = stack.enter_context(wiring.repository(settings))
@@ -27,6 +28,7 @@ def run_init(options: argparse.Namespace) -> int:
         targets, exclude = resolve_targets(repository, tuple(options.revisions))
         wishes = auditing.Wishes(options.trusted_root, options.offline)
         prepared = auditing.prepare(stack, settings, repository, wishes, warn=auditing.warn_on_stderr)
+        tell(trust_said_by_repository(settings, prepared.trust_digest, option=options.trusted_root))
         records = audit_history(repository, Plan(targets, exclude), prepared.resources)
         for record in counted(records, auditing.stderr_terminal()):
             history.add(record)

@@ -4,9 +4,11 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from gitsign_py.cli import printable, wiring
+from gitsign_py.cli.services import named_by_repository
 from gitsign_py.errors import ConfigError, GitsignError, UsageError
 from gitsign_py.host import gitsetup
 from gitsign_py.host.gitconfig import GitConfig, read_git_config
@@ -56,6 +58,7 @@ def run(arguments: list[str]) -> int:
         if instance is not None:
             write_files(instance)
         gitsetup.apply(file, changes)
+        _remember_services(file)
         print(f"Done. To put back what was there: {NAME} setup --{file.scope} --undo")
     if not options.dry_run:
         _warn_included(file, wanted)
@@ -179,6 +182,17 @@ def _agreed(options: argparse.Namespace) -> bool:
             return True
     print("Nothing was changed.")
     return False
+
+
+def _remember_services(file: ConfigFile) -> None:
+    """What this person has just written into a repository's settings is agreed to, and counts without variables too."""
+    if file.scope == "global":
+        return
+    variables = {name for setting in SETTINGS for name in setting.variables}
+    with suppress(GitsignError):  # a setting that cannot be used is said where it is used
+        settings = wiring.load_settings({name: value for name, value in os.environ.items() if name not in variables})
+        for named in named_by_repository(settings, wiring.endpoints(settings)):
+            wiring.consent_book().remember_named(named)
 
 
 def _undo(file: ConfigFile, options: argparse.Namespace) -> int:

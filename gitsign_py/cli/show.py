@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -10,10 +9,11 @@ from collections.abc import Iterator
 from gitsign_py.cli import exit_status, printable, wiring
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
 from gitsign_py.cli.judgement import Judgement, judge, verifier
+from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repository
 from gitsign_py.cli.signatureview import Values, statement
 from gitsign_py.core.gitobject import split_object
 from gitsign_py.errors import UsageError
-from gitsign_py.host.repository import GitRepository, Revision
+from gitsign_py.host.repository import Revision
 from gitsign_py.verification.identity import ExpectedIdentity
 
 _DESCRIPTION = """\
@@ -35,11 +35,11 @@ def run(arguments: list[str]) -> int:
     """Run ``gitsign-py show``."""
     options = _parser().parse_args(arguments)
     expected = expected_identity(options)
-    settings = wiring.load_settings()
+    settings = wiring.load_settings(isolated=options.isolated)
     with wiring.repository(settings) as repository:
         revision = _only(repository.resolve([options.revision]), options.revision)
         stored = repository.read(revision.oid)
-        value = statement(split_object(stored.kind, stored.data), stored.oid, _remote(repository, options.remote))
+        value = statement(split_object(stored.kind, stored.data), stored.oid, _remote(settings, options.remote))
         wanted = options.verify or expected is not None
         judgement = _judged(options, settings, repository, revision, expected) if wanted else None
     value["predicate"]["verification"] = _verification(judgement)
@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--text", action="store_true", help="print a few lines for people")
     parser.add_argument("--verify", action="store_true", help="verify too, whoever signed")
     parser.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
+    add_isolated(parser)
     parser.add_argument("--offline", action="store_true", help="never touch the network")
     add_identity_options(parser)
     return parser
@@ -79,10 +80,9 @@ def _only(revisions: tuple[Revision, ...], word: str) -> Revision:
     return revisions[0]
 
 
-def _remote(repository: GitRepository, name: str) -> str:
+def _remote(settings: wiring.Settings, name: str) -> str:
     """The remote's URL, empty without one; a user name or password in it is left out."""
-    answer = repository.run(["config", "--get", f"remote.{name}.url"], accept=(0, 1))
-    return _PASSWORD.sub("", os.fsdecode(answer).rstrip("\n"))
+    return _PASSWORD.sub("", settings.gitconfig.get(f"remote.{name}.url"))
 
 
 def _judged(
@@ -92,8 +92,11 @@ def _judged(
     revision: Revision,
     expected: ExpectedIdentity | None,
 ) -> Judgement:
-    chosen = verifier(settings, repository, file=options.trusted_root, offline=options.offline)
-    return judge(revision, repository, chosen, expected)
+    root = wiring.trusted_root(settings, file=options.trusted_root, offline=options.offline)
+    sources = trust_said_by_repository(settings, root.digest, option=options.trusted_root)
+    tell(sources)
+    chosen = verifier(settings, repository, root=root, offline=options.offline)
+    return judge(revision, repository, chosen, expected, sources)
 
 
 def _verification(judgement: Judgement | None) -> Values:

@@ -1,6 +1,7 @@
 """Where this call's identity token comes from, and the person's consent before a certificate makes it public."""
 
 from gitsign_py.cli import wiring
+from gitsign_py.cli.services import confirm_services
 from gitsign_py.clients.oidc_static import StackTokenSource
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.urls import is_loopback
@@ -40,7 +41,11 @@ class TokenDesk:
         return token
 
     def find(self) -> IdentityToken:
-        """Find a token: given, the platform's, the local stack's, a remembered sign-in, or a person's."""
+        """Find a token: given, the platform's, the local stack's, a remembered sign-in, or a person's.
+
+        The person agrees first to services that the repository's own configuration names: from here on they get it.
+        """
+        confirm_services(self.settings, self.chosen, self.person.dialogue)
         given = static_source(self.flag, self.settings.environment)
         if given is not None:
             return given.token()

@@ -10,6 +10,7 @@ import sys
 from gitsign_py.cli import exit_status, line_of, printable, wiring
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
 from gitsign_py.cli.judgement import Judgement, judge, verifier
+from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repository
 from gitsign_py.errors import UsageError
 from gitsign_py.verification.steps import Step
 from gitsign_py.verification.verdict import verdict_of
@@ -37,12 +38,15 @@ def run(arguments: list[str]) -> int:
         )
     if expected is not None and options.any_identity:
         raise UsageError("identity-twice", "--any-identity does not go together with an expected identity")
-    settings = wiring.load_settings()
+    settings = wiring.load_settings(isolated=options.isolated)
+    root = wiring.trusted_root(settings, file=options.trusted_root, offline=options.offline)
+    sources = trust_said_by_repository(settings, root.digest, option=options.trusted_root)
+    tell(sources)
     with wiring.repository(settings) as repository:
         chosen = verifier(
             settings,
             repository,
-            file=options.trusted_root,
+            root=root,
             offline=options.offline,
             require_sct=not options.insecure_ignore_sct,
         )
@@ -51,7 +55,7 @@ def run(arguments: list[str]) -> int:
             _refuse_commits(revisions)
         for warning in repository.warnings():
             print(f"gitsign-py: {printable(warning)}", file=sys.stderr)
-        judgements = [judge(revision, repository, chosen, expected) for revision in revisions]
+        judgements = [judge(revision, repository, chosen, expected, sources) for revision in revisions]
     if not judgements:
         raise UsageError("range-empty", "the range holds no commits, so nothing was verified")
     if options.json:
@@ -74,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--any-identity", action="store_true", help="accept whoever signed, and say who it was")
     parser.add_argument("--insecure-ignore-sct", action="store_true", help="do not ask for a CT log's promise")
     parser.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
+    add_isolated(parser)
     parser.add_argument("--offline", action="store_true", help="never touch the network")
     parser.add_argument("--json", action="store_true", help="print JSON (docs/schemas/verify.json)")
     parser.add_argument("-q", "--quiet", action="store_true", help="one line for each revision")

@@ -14,6 +14,7 @@ from typing import Any
 from gitsign_py.cli import exit_status, line_of, printable, wiring
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
 from gitsign_py.cli.judgement import log_object, refusal_object, step_object, time_object
+from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repository
 from gitsign_py.core.bundle import MAX_BUNDLE_BYTES
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.keys import PublicKey, load_pem
@@ -99,8 +100,10 @@ def _trusted_root(options: argparse.Namespace) -> TrustedRoot:
     """The configuration is not even read when the command line says which trust root counts."""
     if options.trusted_root is None and options.staging:
         return embedded("staging").root
-    settings = wiring.load_settings()
-    return wiring.trusted_root(settings, file=options.trusted_root, offline=options.offline)
+    settings = wiring.load_settings(isolated=options.isolated)
+    root = wiring.trusted_root(settings, file=options.trusted_root, offline=options.offline)
+    tell(trust_said_by_repository(settings, root.digest, option=options.trusted_root))
+    return root
 
 
 def read_artifact(name: str) -> Artifact:
@@ -143,6 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
     parser.add_argument("--staging", action="store_true", help="believe Sigstore's staging instance")
     parser.add_argument("--insecure-ignore-sct", action="store_true", help="do not ask for a CT log's promise")
+    add_isolated(parser)
     parser.add_argument("--offline", action="store_true", help="never touch the network")
     parser.add_argument("--json", action="store_true", help="print JSON (docs/schemas/verify-bundle.json)")
     parser.add_argument("-q", "--quiet", action="store_true", help="one line")

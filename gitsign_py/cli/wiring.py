@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.errors import FormatError, UncheckedError
 from gitsign_py.host.config import Config, load_config
-from gitsign_py.host.gitconfig import GitConfig, read_git_config
+from gitsign_py.host.gitconfig import ISOLATED, GitConfig, read_git_config
 
 if TYPE_CHECKING:
     from gitsign_py.clients.session import HttpSession
@@ -56,9 +56,16 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def load_settings(environment: Mapping[str, str] | None = None, directory: Path | None = None) -> Settings:
-    """Read the configuration. Raises ConfigError naming key, value and source."""
+def load_settings(
+    environment: Mapping[str, str] | None = None, directory: Path | None = None, *, isolated: bool = False
+) -> Settings:
+    """Read the configuration, without the repository's own when ``isolated``.
+
+    Raises ConfigError naming key, value and source.
+    """
     variables = dict(os.environ if environment is None else environment)
+    if isolated:
+        variables[ISOLATED] = "true"
     return combined(variables, read_git_config(variables, directory), directory)
 
 

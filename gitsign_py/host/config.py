@@ -20,11 +20,15 @@ _MAX_SHOWN = 200
 
 @frozen
 class Source:
-    """Where a value comes from. ``name`` is the key or the variable; ``place`` scope and file, for git's settings."""
+    """Where a value comes from. ``name`` is the key or the variable; ``place`` scope and file, for git's settings.
+
+    ``of_repository`` says that the repository's own configuration has a part in it.
+    """
 
     kind: Literal["default", "git", "environment"]
     name: str = ""
     place: str = ""
+    of_repository: bool = False
 
     def __str__(self) -> str:
         if self.kind == "environment":
@@ -82,6 +86,7 @@ class Config:
     tuf_mirror: str
     tuf_root_json: Path | None
     enable_sigstore_go: bool
+    isolated: bool
     sources: Mapping[str, Source] = field(repr=False, compare=False)
 
     def source(self, name: str) -> Source:
@@ -169,7 +174,7 @@ def _since_last_empty(values: tuple[GitValue, ...]) -> tuple[GitValue, ...]:
 
 def _from_git(setting: Setting, value: GitValue) -> tuple[str | None, Source]:
     text = "true" if value.text is None and setting.truth else value.text
-    return text, Source("git", setting.key, _place(value))
+    return text, Source("git", setting.key, _place(value), value.of_repository)
 
 
 def _place(value: GitValue) -> str:
@@ -186,7 +191,8 @@ def _read(setting: Setting, given: Sequence[tuple[str | None, Source]], environm
     if not given:
         return Resolved(setting, setting.default, DEFAULT)
     if setting.many:
-        return Resolved(setting, tuple(str(value) for value in parsed), given[-1][1])
+        theirs = [source for _, source in given if source.of_repository]
+        return Resolved(setting, tuple(str(value) for value in parsed), (theirs or [given[-1][1]])[-1])
     return Resolved(setting, parsed[0], given[0][1])
 
 

@@ -1,12 +1,16 @@
 """Consent before publication: a certificate names a person in a public log for ever, so that person is asked first.
 
-Two questions, each answered once and remembered in the user's state directory (a file of mode 0600 without secrets):
+Questions, each answered once and remembered in the user's state directory (a file of mode 0600 without secrets):
 does the person know what becomes public (``announce``), and may this identity sign for that committer (``allow``)?
 gitsign.matchCommitter: ``ask`` (default) asks where they differ, ``true`` refuses, ``false`` never asks.
+
+And before all that: may what a repository's own configuration names (a service, a file for it, a program) take part in
+a sign-in? Whoever made the repository chose it, and what it gets is the person's identity.
 """
 
 import contextlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -54,6 +58,15 @@ class Publication:
 
 
 @frozen
+class Named:
+    """Something that a repository's own configuration names: ``key`` is the setting, ``place`` where it stands."""
+
+    key: str
+    value: str
+    place: str
+
+
+@frozen
 class ConsentBook:
     """The remembered answers, in ``path``. A file that cannot be read counts as no answers; it is written anew."""
 
@@ -75,8 +88,17 @@ class ConsentBook:
         """Remember that the person said yes."""
         self._add("allowed", _pair(publication))
 
+    def unconfirmed(self, named: Sequence[Named]) -> tuple[Named, ...]:
+        """What the person has not yet said yes to, each once."""
+        known = self._read()["named"] if named else []
+        return tuple(one for one in dict.fromkeys(named) if [one.key, one.value] not in known)
+
+    def remember_named(self, one: Named) -> None:
+        """Remember that the person said yes, for every repository."""
+        self._add("named", [one.key, one.value])
+
     def _read(self) -> dict[str, list[object]]:
-        empty: dict[str, list[object]] = {"announced": [], "allowed": []}
+        empty: dict[str, list[object]] = {"announced": [], "allowed": [], "named": []}
         try:
             value = load_json(read_whole(self.path), max_bytes=_MAX_BYTES)
         except (OSError, FormatError):
@@ -166,6 +188,37 @@ def _ask(publication: Publication, book: ConsentBook, dialogue: Dialogue) -> Non
             hint="sign in with another address (gitsign-py login), or set user.email",
         )
     book.remember_allowed(publication)
+
+
+def require_named(named: Sequence[Named], book: ConsentBook, dialogue: Dialogue) -> None:
+    """Ask once about everything that a repository's own configuration names; returns only with a yes.
+
+    Raises PolicyError ``service-unconfirmed`` (nobody to ask), ``service-refused``.
+    """
+    fresh = book.unconfirmed(named)
+    if not fresh:
+        return
+    listed = ", ".join(f"{one.key} = {one.value}" for one in fresh)
+    if not dialogue.interactive:
+        raise PolicyError(
+            "service-unconfirmed",
+            f"this repository's own configuration ({fresh[0].place}) says where your identity goes: {listed}",
+            hint=f"agree once in a terminal, or say so yourself: git config --global {fresh[0].key} VALUE",
+            facts={"key": fresh[0].key, "value": fresh[0].value, "source": fresh[0].place},
+        )
+    question = (
+        f"This repository's own configuration ({fresh[0].place}) says where your identity goes:\n"
+        + "".join(f"  {one.key} = {one.value}\n" for one in fresh)
+        + "Whoever made the repository may have written that. Use it, now and from now on?"
+    )
+    if not dialogue.confirm(question):
+        raise PolicyError(
+            "service-refused",
+            f"nothing was sent: what this repository's configuration names is not to be used: {listed}",
+            hint=f"see it with git config --show-origin --get-all {fresh[0].key}",
+        )
+    for one in fresh:
+        book.remember_named(one)
 
 
 def _committer(publication: Publication) -> str:

@@ -138,7 +138,7 @@ def test_whoami_names_who_would_sign_here(home: Home) -> None:
 
 def test_whoami_waits_for_nobodys_sign_in(home: Home) -> None:
     home.person_signs_in()
-    home.git("config", "gitsign.urlOpener", "true")
+    home.git("config", "--global", "gitsign.urlOpener", "true")
     with subprocess.Popen(
         ["git", "commit", "-q", "--allow-empty", "-S", "-m", "one"],
         cwd=home.repository, env=home.variables, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

@@ -40,7 +40,7 @@ def test_one_sign_in_serves_many_commits_tags_and_repositories(home: Home) -> No
     home.git("tag", "-s", "v1", "-m", "first")
     other = home.directory / "other"
     home.git("clone", "-q", str(home.repository), str(other))
-    for key in ("gpg.format", "gpg.x509.program", "gitsign.tokenProvider", "gitsign.urlOpener"):
+    for key in ("gpg.format", "gpg.x509.program", "gitsign.tokenProvider"):
         home.git("-C", str(other), "config", key, home.git("config", key))
     home.git("-C", str(other), "commit", "-q", "--allow-empty", "-S", "-m", "three")
     assert len(home.sign_ins) == 1

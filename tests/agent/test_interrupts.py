@@ -141,7 +141,7 @@ def test_ctrl_c_behind_somebody_elses_sign_in(home: Home, screen: Screen, other:
     opener = home.directory / "opener.py"
     opener.write_text(f"import sys; open({str(home.directory / 'browser.log')!r}, 'a').write(sys.argv[1])")
     home.git("config", "gitsign.tokenProvider", "interactive")
-    home.git("config", "gitsign.urlOpener", f"{sys.executable} {opener} {{{{.URL}}}}")
+    home.git("config", "--global", "gitsign.urlOpener", f"{sys.executable} {opener} {{{{.URL}}}}")
     home.gitsign("agent", "start")
     head = home.git("rev-parse", "HEAD")
     first = start_commit(home, other)

@@ -151,13 +151,13 @@ def test_doctor_has_nobody_sign_in_unasked(home: Home, screen: Screen) -> None:
 def test_an_opener_that_opens_nothing_is_named(home: Home, screen: Screen, agent: str) -> None:
     home.git("config", "gitsign.agent", agent)
     home.git("config", "gitsign.tokenProvider", "interactive")
-    home.git("config", "gitsign.urlOpener", "nonesuch --new-window")
+    home.git("config", "--global", "gitsign.urlOpener", "nonesuch --new-window")
     home.git("config", "gitsign.signInTimeout", "1")
     screen.type(COMMIT)
     text = screen.wait("status 128")
     assert "gitsign.urlOpener (nonesuch --new-window) opened no browser: open that address yourself" in text
     assert "or raise gitsign.signInTimeout [sign-in-timeout]" in text
-    home.git("config", "gitsign.urlOpener", "firefox '{{.URL}}")
+    home.git("config", "--global", "gitsign.urlOpener", "firefox '{{.URL}}")
     screen.clear()
     screen.type(COMMIT)
     text = screen.wait("status 128")

@@ -143,7 +143,9 @@ def signed_in(home: Home, name: str, value: str) -> tuple[str, str]:
     """Sign with a browser that keeps what it saw: the address that it was opened at, and the last page."""
     home.git("config", "gitsign.tokenProvider", "interactive")
     (home.directory / "browser.py").write_text(_BROWSER)
-    home.git("config", "gitsign.urlOpener", f"{sys.executable} {home.directory}/browser.py {home.directory}/seen")
+    home.git(
+        "config", "--global", "gitsign.urlOpener", f"{sys.executable} {home.directory}/browser.py {home.directory}/seen"
+    )
     done = sign(home, name, value)
     assert done.returncode == 0, done.stderr
     address, _, page = (home.directory / "seen").read_text().partition("\n")

@@ -31,7 +31,12 @@ def home(tmp_path: Path, stack: RunningStack) -> Iterator[Home]:
         )
         home.git("config", "gitsign.tokenProvider", "interactive")
         home.git("config", "gitsign.signInTimeout", "30")  # a failed test ends in time
-        home.git("config", "gitsign.urlOpener", f"{sys.executable} {note} {{{{.URL}}}} {home.directory / 'address'}")
+        home.git(
+            "config",
+            "--global",
+            "gitsign.urlOpener",
+            f"{sys.executable} {note} {{{{.URL}}}} {home.directory / 'address'}",
+        )
         yield home
 
 

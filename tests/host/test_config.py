@@ -56,6 +56,7 @@ NAMES = {
     "signInTimeout": ("GITSIGN_SIGN_IN_TIMEOUT",),
 }
 ALONE = {
+    "GITSIGN_ISOLATED",
     "GITSIGN_TRUST_BUNDLE",
     "GITSIGN_CREDENTIAL_CACHE",
     "GITSIGN_TOKEN_FILE",
@@ -107,6 +108,7 @@ OTHER = {
     "tuf_mirror": ("https://tuf.example", "https://tuf.example"),
     "tuf_root_json": ("/root.json", Path("/root.json")),
     "enable_sigstore_go": ("1", True),
+    "isolated": ("1", True),
 }
 BAD = {
     "fulcio_url": ["fulcio.sigstore.dev", "ftp://x", "https://", "https://user:secret@x", "https://x?y", "https://x y"],
@@ -133,6 +135,7 @@ BAD = {
     "policy_mode": ["loose"],
     "introduction": ["main", "A" * 40, "a" * 39],
     "hook_timeout": ["0", "-1", "3601", "soon"],
+    "isolated": ["2x"],
 }
 
 

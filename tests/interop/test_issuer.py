@@ -56,7 +56,7 @@ def home(tmp_path: Path, stack: RunningStack, issuer: str) -> Iterator[Home]:
 
 def opens_browser(home: Home, *words: str) -> None:
     person = [sys.executable, cookieperson.__file__, "{{.URL}}", EMAIL, *words]
-    home.git("config", "gitsign.urlOpener", " ".join(person))
+    home.git("config", "--global", "gitsign.urlOpener", " ".join(person))
 
 
 def good(home: Home, issuer: str, *revisions: str) -> bool:
@@ -75,7 +75,7 @@ def test_a_client_with_a_secret(home: Home) -> None:
     """Form-encoded in the header (RFC 6749 §2.3.1). Fulcio knows no such client: the sign-in is as far as it goes."""
     (home.directory / "secret").write_text("s:cr/t +\n")
     home.git("config", "gitsign.clientID", "confidential")
-    home.git("config", "gitsign.clientSecretFile", str(home.directory / "secret"))
+    home.git("config", "--global", "gitsign.clientSecretFile", str(home.directory / "secret"))
     assert f"Signed in as {EMAIL}" in home.gitsign("login", "--no-agent")
     (home.directory / "secret").write_text("another\n")
     done = home.run(home.program, "login", "--no-agent")

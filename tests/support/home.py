@@ -77,6 +77,7 @@ class Home:
             "XDG_DATA_HOME": self.directory / "data",
         }
         self.variables = environment(
+            GIT_CONFIG_GLOBAL=str(self.directory / "home" / ".gitconfig"),
             **{name: str(path) for name, path in places.items()},
             **self.stack.environment(),
             PYTHONPATH=str(ROOT),
@@ -92,7 +93,7 @@ class Home:
         """From now on a token needs a person: a browser that opens, and somebody who signs in there as ``email``."""
         self.git("config", "gitsign.tokenProvider", "interactive")
         opener = f"{sys.executable} {self.directory / 'browser.py'} {{{{.URL}}}} {email}"
-        self.git("config", "gitsign.urlOpener", opener)
+        self.git("config", "--global", "gitsign.urlOpener", opener)  # the person's own: a repository's is asked about
 
     def run(self, *command: str | Path, **more: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(

@@ -70,7 +70,8 @@ class Workbench:
     def configure(self, *pairs: str, cwd: Path | None = None) -> None:
         for pair in pairs:
             key, _, value = pair.partition("=")
-            self.git("config", "--add", key, value, cwd=cwd)
+            whose = ["--global"] if key.startswith("gitsign.") else []  # a repository's own services are asked about
+            self.git("config", *whose, "--add", key, value, cwd=cwd)
 
     def run(
         self, command: list[str], *, cwd: Path | None = None, stdin: bytes = b"", timeout: float = 60, **env: Any

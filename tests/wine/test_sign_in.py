@@ -21,7 +21,7 @@ def person(user: WindowsUser) -> WindowsUser:
     browser.write_text(_BROWSER.format(root=windows(ROOT), record=windows(user.directory / "browser.log")))
     user.git("config", "gitsign.tokenProvider", "interactive")
     python = windows(user.kit.folder / "python" / "python.exe")
-    user.git("config", "gitsign.urlOpener", f'{python} "{windows(browser)}" {{{{.URL}}}} {EMAIL}')
+    user.git("config", "--global", "gitsign.urlOpener", f'{python} "{windows(browser)}" {{{{.URL}}}} {EMAIL}')
     user.variables["GITSIGN_LOG"] = windows(user.directory / "log")
     return user
 

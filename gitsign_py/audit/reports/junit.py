@@ -22,10 +22,12 @@ class JunitReport(Report):
         self._out = out
         self._cases = tempfile.SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8")  # noqa: SIM115 - closed in end
         self._time = ""
+        self._notices: tuple[str, ...] = ()
 
     def begin(self, heading: Heading) -> None:
         """The time of the run, as the schema wants it: without a zone."""
         self._time = heading.time.removesuffix("Z").partition(".")[0]
+        self._notices = heading.notices
 
     def record(self, record: Record) -> None:
         """One test case."""
@@ -51,4 +53,5 @@ class JunitReport(Report):
         self._cases.seek(0)
         shutil.copyfileobj(self._cases, self._out)
         self._cases.close()
-        self._out.write("  <system-out/>\n  <system-err/>\n</testsuite>\n")
+        said = escape("\n".join(map(printable, self._notices)))
+        self._out.write(f"  <system-out>{said}</system-out>\n  <system-err/>\n</testsuite>\n")

@@ -31,9 +31,11 @@ class SarifReport(Report):
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._first = True
+        self._notices: tuple[str, ...] = ()
 
     def begin(self, heading: Heading) -> None:
         """The tool with its rules, and the start of the results."""
+        self._notices = heading.notices
         tool = {
             "driver": {
                 "name": "gitsign-py",
@@ -55,8 +57,13 @@ class SarifReport(Report):
         self._first = False
 
     def end(self, rollup: Rollup) -> None:
-        """Close, with the sums as properties."""
-        run = {"executionSuccessful": rollup.exit_status != 3, "exitCode": rollup.exit_status}
+        """Close, with the notices as notifications (§3.20.21) and the sums as properties."""
+        said = [{"level": "note", "message": {"text": notice}} for notice in self._notices]
+        run = {
+            "executionSuccessful": rollup.exit_status != 3,
+            "exitCode": rollup.exit_status,
+            "toolExecutionNotifications": said,
+        }
         properties = {"total": rollup.total, "coverage_percent": round(rollup.coverage, 2)}
         self._out.write(f'], "invocations": [{json.dumps(run)}], "properties": {json.dumps(properties)}}}]}}\n')
 

@@ -1,0 +1,56 @@
+"""What a verdict rests on and a repository's own configuration said: named, with where it stands and a digest.
+
+Whoever made the repository may have written that configuration, so a verdict by it is worth what the reader thinks of
+them. ``--isolated`` (GITSIGN_ISOLATED) lets nothing of it count.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Mapping
+
+from gitsign_py.cli import printable, wiring
+from gitsign_py.host.config import show
+from gitsign_py.host.settings import SETTINGS
+
+TRUST = ("trusted_root", "fulcio_root", "timestamp_cert_chain")
+_BY_FIELD = {setting.field: setting for setting in SETTINGS}
+
+
+def add_isolated(parser: "argparse._ActionsContainer") -> None:
+    """Add ``--isolated`` to a command's parser, or to a group of its options."""
+    parser.add_argument(
+        "--isolated", action="store_true", help="let nothing of the repository's own configuration count"
+    )
+
+
+def said_by_repository(
+    settings: wiring.Settings, fields: Iterable[str], digests: Mapping[str, str] | None = None
+) -> tuple[str, ...]:
+    """A line for each of ``fields`` (of Config) that the repository's own configuration has set.
+
+    ``digests`` are those of what they name, by field, in hex.
+    """
+    lines = []
+    for field in fields:
+        source = settings.config.source(field)
+        if not source.of_repository:
+            continue
+        digest = (digests or {}).get(field, "")
+        value = show(_BY_FIELD[field], getattr(settings.config, field))
+        lines.append(
+            f"{source.name} = {value}{f' (sha256 {digest})' if digest else ''} "
+            f"is said by this repository's own configuration ({source.place}); --isolated leaves it out"
+        )
+    return tuple(lines)
+
+
+def trust_said_by_repository(settings: wiring.Settings, digest: str, *, option: str | None = None) -> tuple[str, ...]:
+    """The same for the trust root, of this ``digest``, and what signatures must have; none for a root by ``option``."""
+    fields = ("require_timestamp",) if option is not None else (*TRUST, "require_timestamp")
+    return said_by_repository(settings, fields, dict.fromkeys(TRUST, digest))
+
+
+def tell(lines: Iterable[str]) -> None:
+    """Say so on stderr."""
+    for line in lines:
+        print(f"gitsign-py: {printable(line)}", file=sys.stderr)

@@ -1,0 +1,36 @@
+"""What a repository's own configuration names for a sign-in: named to the person before anything goes there."""
+
+from gitsign_py.cli import wiring
+from gitsign_py.host.consent import Dialogue, Named, require_named
+
+_SERVICES = {"fulcio_url": "fulcio", "rekor_url": "rekor", "issuer": "issuer", "timestamp_server_url": "timestamps"}
+_BESIDE = {"client_secret_file": "gitsign.clientSecretFile", "url_opener": "gitsign.urlOpener"}
+
+
+def named_by_repository(settings: wiring.Settings, chosen: wiring.Endpoints) -> tuple[Named, ...]:
+    """Services, the file whose content the issuer gets, and the program that opens the page, where it names them."""
+    config = settings.config
+    found = []
+    for field, name in _SERVICES.items():
+        source = config.source("signing_config" if config.is_default(field) else field)
+        url: str = getattr(chosen, name)
+        if url and source.of_repository:
+            found.append(Named(source.name, url, source.place))
+    for field, key in _BESIDE.items():
+        source = config.source(field)
+        if source.of_repository and getattr(config, field):
+            found.append(Named(key, str(getattr(config, field)), source.place))
+    return tuple(found)
+
+
+def confirm_services(settings: wiring.Settings, chosen: wiring.Endpoints, dialogue: Dialogue) -> None:
+    """Have the person agree to them, once for each. Raises PolicyError ``service-unconfirmed``, ``service-refused``."""
+    named = named_by_repository(settings, chosen)
+    if named:
+        require_named(named, wiring.consent_book(), dialogue)
+
+
+def are_confirmed(settings: wiring.Settings, chosen: wiring.Endpoints) -> bool:
+    """Whether there is nothing to ask."""
+    named = named_by_repository(settings, chosen)
+    return not named or not wiring.consent_book().unconfirmed(named)
