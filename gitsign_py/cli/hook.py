@@ -41,6 +41,7 @@ from gitsign_py.core.gitobject import split_commit
 from gitsign_py.errors import ConfigError, GitsignError, UncheckedError
 from gitsign_py.host.budget import Budget, budget
 from gitsign_py.host.repository import GitRepository
+from gitsign_py.policy.facts import Pusher
 
 HOOKS = ("pre-receive", "update", "reference-transaction", "pre-push", "post-merge", "post-rewrite")
 CHAINED = ".before-gitsign"
@@ -155,7 +156,17 @@ def _judge(settings: wiring.Settings, name: str, rest: list[str], data: bytes) -
             return 0
         plan = _policy_plan(repository, settings, is_server=name != "pre-push")
         plan = replace(plan, targets=targets_of(repository, judged_only(plan, updates)))
+        plan = replace(plan, pusher=_pusher(settings, repository, name))
         return _judge_plans(court, plans(repository, plan, existing))
+
+
+def _pusher(settings: wiring.Settings, repository: GitRepository, name: str) -> Pusher | None:
+    """Who pushes is a server's question: its certificate is checked where git hands it over."""
+    if name == "pre-push" or not (settings.config.pusher or settings.environment.get("GIT_PUSH_CERT")):
+        return None
+    from gitsign_py.cli.pusher import pusher_of  # noqa: PLC0415 - a verification's modules, for those who say so
+
+    return pusher_of(settings, repository)
 
 
 def _out_of_resources(error: Exception) -> ConfigError:

@@ -72,6 +72,7 @@ class Config:
     policy_mode: Literal["fixed", "history"]
     introduction: str
     hook_timeout: float
+    pusher: str
     trusted_root: Path | None
     signing_config: Path | None
     require_timestamp: bool

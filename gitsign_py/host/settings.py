@@ -29,6 +29,7 @@ TOKEN_PROVIDERS = (
 _URL = re.compile(r"https?://(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[!-~]*)?\Z")
 _LONGEST_TIMEOUT = 600.0
 _LONGEST_HOOK = 3600.0
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,63}\Z")
 _COMMIT_ID = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
 
 
@@ -152,6 +153,12 @@ def _commit_id(text: str, _home: str) -> str:
 def _policy(text: str, home: str) -> str:
     """A file, or ``REVISION:PATH``; only the file can start with a home directory."""
     return str(to_path(text, home)) if text.startswith("~") else text
+
+
+def _pusher(text: str, _home: str) -> str:
+    if text and text != "system" and not _VARIABLE.match(text):
+        raise ValueError("system (the account that runs the hook) or the name of an environment variable")
+    return text
 
 
 def _signer(text: str, _home: str) -> str:
@@ -315,6 +322,14 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "hook_timeout", "gitsign.hookTimeout", (), _hook_timeout, 60.0, "seconds that a hook may judge; then it refuses"
+    ),
+    Setting(
+        "pusher",
+        "gitsign.pusher",
+        (),
+        _pusher,
+        "",
+        "where a server's hook finds the name of who pushes: system, or a variable such as REMOTE_USER",
     ),
     Setting(
         "trusted_root",

@@ -49,6 +49,7 @@ NAMES = {
     "policyMode": (),
     "introduction": (),
     "hookTimeout": (),
+    "pusher": (),
     "trustedRoot": ("GITSIGN_TRUSTED_ROOT",),
     "signingConfig": ("GITSIGN_SIGNING_CONFIG",),
     "requireTimestamp": (),
@@ -94,6 +95,7 @@ OTHER = {
     "policy_mode": ("History", "history"),
     "introduction": ("a" * 40, "a" * 40),
     "hook_timeout": ("3600", 3600.0),
+    "pusher": ("REMOTE_USER", "REMOTE_USER"),
     "trusted_root": ("/r", Path("/r")),
     "signing_config": ("/sc", Path("/sc")),
     "require_timestamp": ("true", True),
@@ -135,6 +137,7 @@ BAD = {
     "policy_mode": ["loose"],
     "introduction": ["main", "A" * 40, "a" * 39],
     "hook_timeout": ["0", "-1", "3601", "soon"],
+    "pusher": ["remote_user", "A B", "=X"],
     "isolated": ["2x"],
 }
 
