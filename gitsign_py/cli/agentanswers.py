@@ -20,7 +20,7 @@ def answer_need(need: Fields) -> Fields:
     """
     try:
         settings = wiring.load_settings(os.environ)
-        with open_terminal(settings.environment, log_path=settings.config.log_path, now=wiring.now) as terminal:
+        with open_terminal(settings.environment, log_path=wiring.log_path(settings), now=wiring.now) as terminal:
             return _answer(need, settings, terminal)
     except GitsignError as error:
         return {**error_frame(error), "request": b"give-up"}

@@ -144,7 +144,7 @@ def _plan(kept: _Kept, context: Context, token: str | None) -> Plan:
         given=given,
         sign_in_seconds=config.sign_in_timeout,
         clock_told=lambda: clock_told(http),
-        note=Terminal(None, log_path=config.log_path, now=wiring.now).log,
+        note=Terminal(None, log_path=wiring.log_path(settings), now=wiring.now).log,
     )
 
 

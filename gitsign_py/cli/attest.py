@@ -163,7 +163,7 @@ def _by_ourselves(
     settings: wiring.Settings, statement: bytes, artifact: Artifact, options: argparse.Namespace
 ) -> Attestation:
     chosen, root = wiring.endpoints(settings), wiring.trusted_root(settings, file=options.trusted_root)
-    log_path = settings.config.log_path
+    log_path = wiring.log_path(settings)
     with (
         open_terminal(os.environ, log_path=log_path, now=wiring.now) as terminal,
         wiring.session(settings) as http,

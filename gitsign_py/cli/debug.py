@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
 def _find(settings: wiring.Settings, given: str | None) -> IdentityToken:
     """Find the token as signing does, with a sign-in where signing would ask for one."""
     chosen = wiring.endpoints(settings)
-    log_path = settings.config.log_path
+    log_path = wiring.log_path(settings)
     with (
         open_terminal(os.environ, log_path=log_path, now=wiring.now) as terminal,
         wiring.session(settings) as http,

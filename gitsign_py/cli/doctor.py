@@ -74,7 +74,7 @@ def _findings(options: argparse.Namespace) -> Iterator[Finding]:
         return
     settings = _settings(environment, gitconfig)
     config = None if settings is None else settings.config
-    log_path = None if config is None else config.log_path
+    log_path = None if settings is None else wiring.log_path(settings)
     with open_terminal(environment, log_path=log_path, now=wiring.now) as terminal:
         yield from machine_findings(gitconfig, config, environment, version=__version__, attached=terminal.attached)
         if settings is not None:

@@ -43,7 +43,7 @@ def sign_for_git(payload: bytes, refused: Fields | None = None, *, token: str | 
     terminal: Terminal | None = None
     try:
         settings = wiring.load_settings()
-        terminal = open_terminal(settings.environment, log_path=settings.config.log_path, now=wiring.now)
+        terminal = open_terminal(settings.environment, log_path=wiring.log_path(settings), now=wiring.now)
         return _signed(settings, payload, terminal, refused, token)
     except GitsignError as error:
         _tell_failure(line_of(error), terminal)

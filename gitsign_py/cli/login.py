@@ -38,7 +38,7 @@ def run(arguments: list[str]) -> int:
         environment["GITSIGN_OIDC_ISSUER"] = options.issuer
     settings = wiring.load_settings(environment)
     chosen = wiring.endpoints(settings)
-    with open_terminal(environment, log_path=settings.config.log_path, now=wiring.now) as terminal:
+    with open_terminal(environment, log_path=wiring.log_path(settings), now=wiring.now) as terminal:
         confirm_services(settings, chosen, terminal)
         sign_in_settings = wiring.sign_in_settings(settings, chosen, remember=options.remember)
         provider = options.way or (sign_in_settings.provider if sign_in_settings.provider in PERSONAL else "")

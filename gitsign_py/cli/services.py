@@ -26,6 +26,8 @@ def named_by_repository(settings: wiring.Settings, chosen: wiring.Endpoints) -> 
 def confirm_services(settings: wiring.Settings, chosen: wiring.Endpoints, dialogue: Dialogue) -> None:
     """Have the person agree to them, once for each. Raises PolicyError ``service-unconfirmed``, ``service-refused``."""
     named = named_by_repository(settings, chosen)
+    if dialogue.interactive and settings.config.log_path and settings.config.source("log_path").of_repository:
+        named += (wiring.named_log(settings),)  # with nobody to ask it is only not written to
     if named:
         require_named(named, wiring.consent_book(), dialogue)
 

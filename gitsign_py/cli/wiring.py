@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gitsign_py.core.logentry import LogEntry
     from gitsign_py.core.signingconfig import Service, SigningConfig
     from gitsign_py.core.trust import TrustedRoot
-    from gitsign_py.host.consent import ConsentBook, Dialogue
+    from gitsign_py.host.consent import ConsentBook, Dialogue, Named
     from gitsign_py.host.logins import LoginBook
     from gitsign_py.host.repository import GitRepository, Revision
     from gitsign_py.host.trustroot import LoadedTrust
@@ -109,6 +109,24 @@ def trusted_root(settings: Settings, *, file: str | None = None, offline: bool =
 def require_timestamp(settings: Settings) -> bool:
     """Whether the person asks for timestamps (gitsign.requireTimestamp)."""
     return settings.config.require_timestamp
+
+
+def log_path(settings: Settings) -> Path | None:
+    """The file that messages go to. One that a repository's own configuration names counts when the person agreed:
+    it may be any file of theirs, and messages hold what others wrote.
+    """
+    path, source = settings.config.log_path, settings.config.source("log_path")
+    if path is None or not source.of_repository:
+        return path
+    return None if consent_book().unconfirmed([named_log(settings)]) else path
+
+
+def named_log(settings: Settings) -> "Named":
+    """That file, as what the person is asked about."""
+    from gitsign_py.host.consent import Named
+
+    source = settings.config.source("log_path")
+    return Named(source.name, str(settings.config.log_path), source.place)
 
 
 def session(settings: Settings) -> "HttpSession":

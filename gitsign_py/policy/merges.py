@@ -10,7 +10,7 @@ pushes the merge to be that person.
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
-from gitsign_py.policy.facts import Decision
+from gitsign_py.policy.facts import Decision, Verdict
 from gitsign_py.policy.model import POLICY_FOLDER, Forge, Principal, Rule
 from gitsign_py.policy.rules import Case, deciding_rule
 from gitsign_py.policy.signers import check_window, find_signers
@@ -47,7 +47,7 @@ def _judge(case: Case, forge: Forge) -> Decision | None:
     if not reason:
         reason, message = _pusher_problem(case, forge)
     if reason:
-        verdict = "unchecked" if reason == "pusher-unknown" else "unauthorised"
+        verdict: Verdict = "unchecked" if reason == "pusher-unknown" else "unauthorised"
         return Decision(verdict, reason, message, rule)
     return Decision("forge-merge", "forge-reproduced", "merge adds nothing of its own", rule)
 

@@ -182,7 +182,7 @@ def test_quarantined_objects_are_merged_too(place: Place) -> None:
     bare.git("config", "core.hooksPath", str(hook.parent))
     variables = {"GITSIGN_TRUSTED_ROOT": place.words["ROOT"], "PYTHONPATH": str(ROOT), "HOME": str(place.folder)}
     push = ("push", str(bare.path), f"{place.words['MERGE']}:refs/heads/main")
-    done = place.repo.run(*push, **variables)
+    done = place.repo.run(*push, stdin=b"", **variables)
     assert b"[merge-not-reproducible]" in done.stderr, done.stderr
     assert not [name for name in names(ran) if "merge" in name or "gpg" in name or "filter" in name]
 

@@ -69,14 +69,13 @@ def test_nothing_goes_there_unasked(
     bench.commit("before")
     token = bench.stack.token()
     local(bench, key, url)
-    more = {"SIGSTORE_ID_TOKEN": token}
     if command == "commit":
-        done = bench.try_git("commit", "--allow-empty", "-S", "-m", "x", **more)
+        done = bench.try_git("commit", "--allow-empty", "-S", "-m", "x", SIGSTORE_ID_TOKEN=token)
     elif command == "attest":
         (bench.folder / "file.json").write_text("{}")
-        done = bench.tool("attest", "-f", str(bench.folder / "file.json"), **more)
+        done = bench.tool("attest", "-f", str(bench.folder / "file.json"), SIGSTORE_ID_TOKEN=token)
     else:
-        done = bench.tool("doctor", "--sign", **more)
+        done = bench.tool("doctor", "--sign", SIGSTORE_ID_TOKEN=token)
     assert done.returncode != 0
     said = (done.stdout + done.stderr).decode()
     assert "this repository's own configuration (local, file:.git/config) says where your identity goes" in said
@@ -107,6 +106,19 @@ def test_what_else_takes_part_in_a_sign_in(without_services: Workbench, key: str
     done = bench.try_git("commit", "--allow-empty", "-S", "-m", "x", GITSIGN_TOKEN_PROVIDER="interactive")
     assert b"[service-unconfirmed]" in done.stderr
     assert not opened.exists()
+
+
+def test_no_file_of_the_persons_is_written_to(without_services: Workbench) -> None:
+    """gitsign.logPath of a repository: a message in ~/.bashrc, with a URL of the attacker's in it, is a program."""
+    bench = without_services
+    target = bench.folder / "home" / ".bashrc"
+    local(bench, "gitsign.logPath", str(target))
+    bench.commit("well")
+    local(bench, "gitsign.fulcio", "https://fulcio.example/$(touch${IFS}/tmp/x)")
+    for command in (["doctor", "--sign"], ["login"], ["attest", "-f", "/dev/null"]):
+        bench.tool(*command, SIGSTORE_ID_TOKEN=bench.stack.token())
+    assert bench.try_git("commit", "--allow-empty", "-S", "-m", "x").returncode != 0
+    assert not target.exists()
 
 
 def test_agreed_once_is_agreed(without_services: Workbench) -> None:

@@ -27,7 +27,7 @@ open(sys.argv[1], "w").write(sys.argv[2] + "\\n" + fetch(sys.argv[2]).press("all
 
 @pytest.fixture
 def home(tmp_path: Path, stack: RunningStack) -> Iterator[Home]:
-    """What the stack exports stands in git's settings here, so that variables can win over it."""
+    """What the stack exports stands in the person's own settings here, so that variables can win over it."""
     (tmp_path / "u").mkdir(mode=0o700)
     with living(tmp_path / "u", stack) as home:
         given = {name: home.variables.pop(name) for name in stack.environment()}
@@ -35,7 +35,7 @@ def home(tmp_path: Path, stack: RunningStack) -> Iterator[Home]:
         for setting in SETTINGS:
             for variable in setting.variables:
                 if setting.key and variable in given:
-                    home.git("config", setting.key, given[variable])
+                    home.git("config", "--global", setting.key, given[variable])
         for name in ("SIGSTORE_REKOR_PUBLIC_KEY", "SIGSTORE_CT_LOG_PUBLIC_KEY_FILE"):
             home.variables[name] = given[name]
         yield home
@@ -125,7 +125,7 @@ def test_relative_files_start_at_the_top_wherever_we_are(home: Home) -> None:
     root = home.git("config", "gitsign.trustedRoot").strip()
     shutil.copy(root, home.repository / "root.json")
     home.git("config", "gitsign.trustedRoot", "root.json")
-    home.git("config", "gitsign.logPath", "messages.log")
+    home.git("config", "--global", "gitsign.logPath", "messages.log")
     folder = home.repository / "a" / "b"
     folder.mkdir(parents=True)
     within = ("env", "-C", str(folder))

@@ -184,7 +184,7 @@ def test_gits_settings_are_read(setting: Setting) -> None:
     text, expected = OTHER[setting.field]
     config = load_config({"HOME": "/home/alice"}, git(**{setting.key.removeprefix("gitsign."): text}))
     assert value(config, setting.field) == expected
-    assert config.source(setting.field) == Source("git", setting.key, "local, file:.git/config")
+    assert config.source(setting.field) == Source("git", setting.key, "local, file:.git/config", of_repository=True)
     assert not config.is_default(setting.field)
 
 

@@ -41,7 +41,7 @@ def test_setup_for_all_repositories_with_a_stack_and_its_undoing(user: WindowsUs
 
 
 def test_config_and_doctor(user: WindowsUser) -> None:
-    user.git("config", "gitsign.logPath", windows(user.directory / "lög"))
+    user.git("config", "--global", "gitsign.logPath", windows(user.directory / "lög"))
     told = user.gitsign("config")
     assert windows(user.directory / "lög") in told
     done = user.tool("doctor", "--offline", "--json")
