@@ -9,12 +9,11 @@ import os
 import sys
 
 from gitsign_py.cli import wiring
-from gitsign_py.cli.judgement import Question, verify_payload
+from gitsign_py.cli.judgement import verifier
 from gitsign_py.errors import ConfigError, GitsignError
 from gitsign_py.host.repository import GitRepository
 from gitsign_py.policy.facts import Pusher
 from gitsign_py.policy.verified import facts_of
-from gitsign_py.verification import Report
 
 _SIGNATURE = b"-----BEGIN SIGNED MESSAGE-----"
 _FRESH = ("OK", "SLOP")  # git-receive-pack(1): the nonce is this push's, or as young as receive.certNonceSlop says
@@ -36,13 +35,7 @@ def _by_certificate(settings: wiring.Settings, repository: GitRepository, oid: s
     """git-push(1), ``--signed``: the certificate is a text with its signature below it, stored as a blob."""
     data = repository.read(oid).data
     start = max(data.find(_SIGNATURE), 0)
-    question = Question(
-        trusted_root=wiring.trusted_root(settings),
-        expected=None,
-        now=wiring.now(),
-        require_timestamp=wiring.require_timestamp(settings),
-    )
-    verified = verify_payload(data[:start], data[start:], None, question, Report())
+    verified = verifier(settings, repository).verify(data[:start], data[start:])
     return Pusher(signature=facts_of(verified))
 
 

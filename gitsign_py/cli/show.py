@@ -13,7 +13,7 @@ from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repositor
 from gitsign_py.cli.signatureview import Values, statement
 from gitsign_py.core.gitobject import split_object
 from gitsign_py.errors import UsageError
-from gitsign_py.host.repository import Revision
+from gitsign_py.host.repository import GitRepository, Revision
 from gitsign_py.verification.identity import ExpectedIdentity
 
 _DESCRIPTION = """\
