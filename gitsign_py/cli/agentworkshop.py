@@ -1,6 +1,7 @@
 """What the agent works with: configuration read anew for each request, trust roots and connections kept warm."""
 
 import hashlib
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -26,13 +27,14 @@ from gitsign_py.clients.signin import remembered_token
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.token import IdentityToken
 from gitsign_py.core.trust import TrustedRoot
-from gitsign_py.host.paths import tuf_directory
+from gitsign_py.host.paths import tuf_place
 from gitsign_py.host.terminal import Terminal
 from gitsign_py.host.tokens import GivenToken, static_source
 from gitsign_py.ports import TokenSource
 
 _TRUST_SECONDS = 60.0
 _FILES = ("trusted_root", "fulcio_root", "rekor_public_key", "ctlog_public_key", "timestamp_cert_chain")
+_TUF_FILES = ("mirror.json", "metadata/timestamp.json")
 _VARIABLES = ("GITSIGN_TRUST_BUNDLE", "TUF_ROOT", "TUF_MIRROR", "HOME")
 
 
@@ -107,7 +109,7 @@ class _Kept:
 def _trust_key(settings: wiring.Settings) -> tuple[object, ...]:
     variables = tuple(settings.environment.get(name) for name in _VARIABLES)
     paths = [getattr(settings.config, name) for name in _FILES]
-    paths += [tuf_directory(settings.environment) / "timestamp.json"]
+    paths += [Path(os.path.expanduser(tuf_place(settings.environment))) / name for name in _TUF_FILES]  # noqa: PTH111 - never raises
     if bundle := settings.environment.get("GITSIGN_TRUST_BUNDLE"):
         paths.append(Path(bundle[:255]))
     return (*variables, *(_version(path) for path in paths))

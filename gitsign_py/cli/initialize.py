@@ -5,6 +5,7 @@ Afterwards verifying uses the kept copy, with no network until it expires.
 
 import argparse
 import json
+from pathlib import Path
 
 from gitsign_py.cli import printable, wiring
 from gitsign_py.clients import tuf
@@ -12,14 +13,17 @@ from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.trust import TrustedRoot, parse_trusted_root
 from gitsign_py.errors import UsageError
 from gitsign_py.host.config import Config
-from gitsign_py.host.paths import tuf_directory
+from gitsign_py.host.paths import tuf_directory, tuf_place
 from gitsign_py.host.trustroot import embedded_tuf_root, read_bounded
+from gitsign_py.host.tufplace import note_forgotten, note_kept
 
 _EPILOG = """\
 examples:
   gitsign-py initialize
   gitsign-py initialize --mirror https://tuf.example.com --root root.json
+  gitsign-py initialize --forget          (the trust root of this package counts again)
 
+A fetch that fails leaves the copy that was there.
 TUF_ROOT names another directory for the copy, TUF_MIRROR another repository, TUF_ROOT_JSON its root.json.
 exit status: 0 done, 2 usage or configuration, 3 expired, rolled back, tampered with, or not reached
 """
@@ -29,9 +33,12 @@ def run(arguments: list[str]) -> int:
     """Run ``gitsign-py initialize``."""
     options = _parser().parse_args(arguments)
     settings = wiring.load_settings()
+    if options.forget:
+        return _forget(options, tuf_place(settings.environment).expanduser())
     mirror, root = _start(options, settings.config)
     directory = tuf_directory(settings.environment)
-    targets = tuf.initialize(mirror, root, directory)
+    targets = tuf.initialize(mirror, root, directory, check=lambda fetched: parse_trusted_root(fetched.trusted_root))
+    note_kept(directory)
     trusted_root = parse_trusted_root(targets.trusted_root)
     if options.json:
         print(json.dumps(_facts(targets, trusted_root, str(directory)), indent=2))
@@ -40,6 +47,16 @@ def run(arguments: list[str]) -> int:
     print(printable(_summary(trusted_root)))
     for name in trusted_root.unsupported:
         print(printable(f"left out, since its algorithm is not supported: {name}"))
+    return 0
+
+
+def _forget(options: argparse.Namespace, directory: Path) -> int:
+    if options.staging or options.mirror or options.root:
+        raise UsageError("option-conflict", "--forget does not go together with --mirror, --root or --staging")
+    tuf.forget(directory)
+    note_forgotten(directory)
+    text = printable(f"the trust root in {directory} is forgotten: the one of this package counts again")
+    print(json.dumps({"directory": str(directory), "forgotten": True}, indent=2) if options.json else text)
     return 0
 
 
@@ -53,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--mirror", metavar="URL", help="the TUF repository (Sigstore's public good one)")
     parser.add_argument("--root", metavar="FILE", help="its root.json, the first thing to trust (the embedded one)")
     parser.add_argument("--staging", action="store_true", help="Sigstore's staging instance")
+    parser.add_argument("--forget", action="store_true", help="remove the copy that is kept, for good")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
 

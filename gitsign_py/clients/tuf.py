@@ -3,13 +3,16 @@
 A directory holds one repository's state: ``mirror.json`` (where from), ``bootstrap.json`` (the root that was trusted
 at ``initialize``; every chain of root rotations starts there again), ``metadata/`` and ``targets/``. The specification
 is theupdateframework.github.io/specification, section 5.
+
+A fetch works on a draft beside the state and takes its place when everything in it has been checked: a fetch that
+fails leaves what was there.
 """
 
 import json
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -27,11 +30,14 @@ from tuf.ngclient.config import UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 from tuf.ngclient.updater import Updater
 from tuf.ngclient.urllib3_fetcher import Urllib3Fetcher
+from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from gitsign_py.clients.urls import check_url
 from gitsign_py.core.encoding import parse_rfc3339
 from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import ConfigError, GitsignError, ServiceError, UncheckedError
+from gitsign_py.host.filelock import hold
+from gitsign_py.host.tufplace import STATE
 
 PUBLIC_GOOD_MIRROR = "https://tuf-repo-cdn.sigstore.dev"
 STAGING_MIRROR = "https://tuf-repo-cdn.sigstage.dev"
@@ -40,6 +46,7 @@ SIGNING_CONFIG = "signing_config.v0.2.json"
 MAX_TARGET_BYTES = 4 << 20
 GAP_SECONDS = 10  # between two packets
 TOTAL_SECONDS = 60  # for everything that one call fetches
+_DRAFT, _OLD, _LOCK = ".draft", ".old", ".lock"
 _NOT_CACHED = "not in the cache"
 _REFRESH = "run gitsign-py initialize to fetch the trust root again"
 
@@ -59,31 +66,80 @@ class TufTargets:
     expires: datetime
 
 
-def initialize(mirror: str, root: bytes, directory: Path) -> TufTargets:
+def _anything(_targets: TufTargets) -> None:
+    """Take any targets: the caller looks at them later."""
+
+
+def initialize(
+    mirror: str, root: bytes, directory: Path, *, check: Callable[[TufTargets], object] = _anything
+) -> TufTargets:
     """Start to trust the repository at ``mirror`` from ``root`` (its root.json) and fetch its targets.
 
     The same mirror and root again is a refresh, with what is known as protection against rollbacks; another one
-    begins from nothing. Raises ConfigError ``trust-root-cache``, ServiceError ``trust-root-unreachable``,
-    UncheckedError ``trust-root-expired``, ``-rolled-back``, ``-tampered`` or ``-missing``.
+    begins from nothing, and replaces the state that was there once ``check`` accepts what it gives out. Whatever
+    fails leaves that state as it was. Raises what ``check`` raises, ConfigError ``trust-root-cache``, ServiceError
+    ``trust-root-unreachable``, UncheckedError ``trust-root-expired``, ``-rolled-back``, ``-tampered``, ``-missing``.
     """
     check_url("the TUF mirror", mirror)
     with _translated(mirror):
-        if _state(directory) != (mirror, root):
-            _forget(directory)
-            directory.mkdir(parents=True, exist_ok=True)
-            with _undone(directory):
-                targets = _fetch(mirror, root, directory)
-                (directory / "bootstrap.json").write_bytes(root)
-                (directory / "mirror.json").write_text(json.dumps({"mirror": mirror}) + "\n", encoding="utf-8")
-            return targets
-        return _fetch(mirror, root, directory)
+        return _renew(mirror, root, directory, check)
 
 
-def refresh(directory: Path) -> TufTargets:
+def refresh(directory: Path, *, check: Callable[[TufTargets], object] = _anything) -> TufTargets:
     """Fetch what is newer than the copy in ``directory``; errors as in ``initialize``."""
     mirror, root = _known(directory)
     with _translated(mirror):
-        return _fetch(mirror, root, directory)
+        return _renew(mirror, root, directory, check)
+
+
+def _renew(mirror: str, root: bytes, directory: Path, check: Callable[[TufTargets], object]) -> TufTargets:
+    directory.mkdir(parents=True, exist_ok=True)
+    lock = hold(directory / _LOCK, TOTAL_SECONDS)
+    if lock is None:
+        raise ConfigError("trust-root-cache", f"another gitsign-py fetches into {directory}", hint="try again")
+    with closing(lock), _emptied(directory / _DRAFT) as draft, _emptied(directory / _OLD) as old:
+        if _goes_on(mirror, root, directory):
+            for name in ("metadata", "targets"):
+                shutil.copytree(directory / name, draft / name)
+        targets = _read(mirror, root, draft, _BoundedFetcher())
+        check(targets)
+        (draft / "bootstrap.json").write_bytes(root)
+        (draft / "mirror.json").write_text(json.dumps({"mirror": mirror}) + "\n", encoding="utf-8")
+        _take_over(directory, draft, old)
+    return targets
+
+
+@contextmanager
+def _emptied(directory: Path) -> Iterator[Path]:
+    """Give an empty directory for a while; a fetch that was killed may have left one."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir()
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _goes_on(mirror: str, root: bytes, directory: Path) -> bool:
+    """Tell whether this is the repository that the directory holds; one that cannot be read is begun anew."""
+    try:
+        same = _state(directory) == (mirror, root)
+    except UncheckedError:
+        return False
+    return same and all((directory / name).is_dir() for name in ("metadata", "targets"))
+
+
+def _take_over(directory: Path, draft: Path, old: Path) -> None:
+    """Rename the draft's parts into their place, ``mirror.json`` last; put everything back where one fails."""
+    with ExitStack() as undo:
+        for name in reversed(STATE):
+            kept = directory / name
+            if kept.exists():
+                kept.rename(old / name)
+                undo.callback((old / name).rename, kept)
+            (draft / name).rename(kept)
+            undo.callback(kept.rename, draft / name)
+        undo.pop_all()
 
 
 def load_cached(directory: Path) -> TufTargets:
@@ -100,6 +156,17 @@ def load_cached(directory: Path) -> TufTargets:
 def is_initialized(directory: Path) -> bool:
     """Tell whether ``initialize`` was ever done in ``directory``."""
     return (directory / "mirror.json").is_file()
+
+
+def forget(directory: Path) -> None:
+    """Remove the copy in ``directory``. Raises ConfigError ``trust-root-cache``."""
+    with _translated(str(directory)):
+        for name in STATE:
+            path = directory / name
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def _known(directory: Path) -> tuple[str, bytes]:
@@ -122,27 +189,6 @@ def _state(directory: Path) -> tuple[str, bytes] | None:
     if not isinstance(mirror, str):
         raise UncheckedError("trust-root-tampered", f"{directory}/mirror.json names no mirror", hint=_REFRESH)
     return mirror, root
-
-
-def _forget(directory: Path) -> None:
-    for name in ("mirror.json", "bootstrap.json"):
-        (directory / name).unlink(missing_ok=True)
-    for name in ("metadata", "targets"):
-        shutil.rmtree(directory / name, ignore_errors=True)
-
-
-@contextmanager
-def _undone(directory: Path) -> Iterator[None]:
-    """Leave nothing half trusted behind when the first fetch fails."""
-    try:
-        yield
-    except BaseException:
-        _forget(directory)
-        raise
-
-
-def _fetch(mirror: str, root: bytes, directory: Path) -> TufTargets:
-    return _read(mirror, root, directory, _BoundedFetcher())
 
 
 def _read(mirror: str, root: bytes, directory: Path, fetcher: FetcherInterface) -> TufTargets:
@@ -256,6 +302,12 @@ def _download_failed(mirror: str, error: DownloadHTTPError) -> GitsignError:
 
 
 def _why(error: DownloadError) -> str:
+    """Say why nothing came. urllib3 counts a connection that was refused among those that took too long."""
+    below: BaseException | None = error
+    while below is not None:
+        if isinstance(below, MaxRetryError) and isinstance(below.reason, NewConnectionError):
+            return str(below.reason).rpartition(": ")[2][:200]
+        below = below.__cause__ or below.__context__
     if isinstance(error, SlowRetrievalError):
         return "too slow"
     return str(error.__cause__ or error).splitlines()[0][:200]

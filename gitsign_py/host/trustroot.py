@@ -27,6 +27,7 @@ from gitsign_py.core.trust import (
 from gitsign_py.errors import ConfigError, FormatError, UncheckedError
 from gitsign_py.host.config import Config
 from gitsign_py.host.paths import tuf_directory, tuf_place
+from gitsign_py.host.tufplace import was_kept
 
 if TYPE_CHECKING:
     from gitsign_py.core.signingconfig import SigningConfig
@@ -82,7 +83,7 @@ def _whole(config: Config, environment: Mapping[str, str], *, offline: bool) -> 
     if bundle := environment.get("GITSIGN_TRUST_BUNDLE"):
         return _from_bundle(bundle)
     if _initialized(environment):
-        return _from_tuf(tuf_directory(environment), offline=offline)
+        return _from_tuf(_tuf_copy(environment), offline=offline)
     return embedded()
 
 
@@ -148,7 +149,7 @@ def _from_tuf(directory: Path, *, offline: bool) -> LoadedTrust:
     except UncheckedError as error:
         if offline or error.reason != "trust-root-expired":
             raise
-        targets = tuf.refresh(directory)
+        targets = tuf.refresh(directory, check=lambda fetched: parse_trusted_root(fetched.trusted_root))
     return LoadedTrust(
         parse_trusted_root(targets.trusted_root),
         f"TUF {targets.mirror}",
@@ -223,11 +224,17 @@ def _name(config: Config, field: str) -> str:
 
 
 def _initialized(environment: Mapping[str, str]) -> bool:
-    """Whether there is a TUF cache; looking must not make its directory, HOME may be read-only."""
+    """Whether there is a TUF cache, or was one; looking must not make its directory, HOME may be read-only."""
     try:
-        return (tuf_place(environment).expanduser() / "mirror.json").is_file()
+        return was_kept(tuf_place(environment).expanduser())
     except RuntimeError:  # "~nobody/..." in TUF_ROOT: initialize says so, a verification goes on without
         return False
+
+
+def _tuf_copy(environment: Mapping[str, str]) -> Path:
+    """The directory of the TUF cache, which others must not be able to write; one that is gone is not made again."""
+    place = tuf_place(environment).expanduser()
+    return tuf_directory(environment) if place.is_dir() else place
 
 
 def read_bounded(path: str, source: str) -> bytes:
