@@ -59,12 +59,13 @@ def sign_in_with_browser(
 ) -> Tokens:
     """Open the browser, wait for its answer on loopback and exchange the code.
 
-    The URL is shown too, since browsers open on the wrong screen. Raises ServiceError ``sign-in-timeout``,
-    ``sign-in-denied``, ``oidc-...``; VerificationError ``oidc-state-mismatch``, ``oidc-issuer-mismatch`` and
+    The URL is shown too, since browsers open on the wrong screen. An answer with another state ends nothing. Raises
+    ServiceError ``sign-in-timeout``, ``sign-in-denied``, ``oidc-...``; VerificationError ``oidc-issuer-mismatch`` and
     ``token-...``; ConfigError for settings. KeyboardInterrupt passes through, with the port closed.
     """
-    with LoopbackListener(settings.redirect_url) as listener:
-        request = _request(provider, client, settings, listener.redirect_uri)
+    state = opaque_value(secrets.token_bytes(24))
+    with LoopbackListener(settings.redirect_url, state=state) as listener:
+        request = _request(provider, client, settings, listener.redirect_uri, state)
         if settings.url_opener:
             opener_command(settings.url_opener, request.url)  # one that is no command is said before anything else
         dialogue.show(f"Sign in with your browser:\n    {request.url}")
@@ -72,7 +73,7 @@ def sign_in_with_browser(
             dialogue.show(f"{_no_browser(settings.url_opener)}: open that address yourself, on this machine.")
         answer = listener.wait(settings.timeout)
         if answer is None:
-            raise _timeout(settings.timeout)
+            raise _timeout(settings.timeout, listener.strangers)
         try:
             tokens = _finish(session, provider, client, request, answer=answer, now=now())
         except GitsignError as error:
@@ -100,7 +101,7 @@ def sign_in_with_code(
             "signing in with a pasted code needs a terminal, and there is none",
             hint="set gitsign.tokenProvider to device, or sign in first with gitsign-py login",
         )
-    request = _request(provider, client, settings, OUT_OF_BAND)
+    request = _request(provider, client, settings, OUT_OF_BAND, opaque_value(secrets.token_bytes(24)))
     dialogue.show(f"Open this address in any browser and sign in:\n    {request.url}")
     code = dialogue.prompt("Code from the page: ").strip()
     if not code:
@@ -117,14 +118,14 @@ def sign_in_with_code(
     )
 
 
-def _request(provider: Provider, client: Client, settings: BrowserSettings, redirect_uri: str) -> _Request:
+def _request(provider: Provider, client: Client, settings: BrowserSettings, redirect_uri: str, state: str) -> _Request:
     if not provider.authorization_endpoint:
         raise ServiceError(
             "oidc-no-browser-flow",
             f"the OIDC issuer {provider.issuer} offers no sign-in page",
             hint="set gitsign.tokenProvider to device or to the platform that gives you tokens",
         )
-    proof, state, nonce = pkce(secrets.token_bytes(32)), *(opaque_value(secrets.token_bytes(24)) for _ in range(2))
+    proof, nonce = pkce(secrets.token_bytes(32)), opaque_value(secrets.token_bytes(24))
     fields = {
         "response_type": "code",
         "client_id": client.identifier,
@@ -199,10 +200,11 @@ def _no_browser(opener: str) -> str:
     return f"gitsign.urlOpener ({opener}) opened no browser" if opener else "No browser could be opened here"
 
 
-def _timeout(seconds: float) -> ServiceError:
+def _timeout(seconds: float, strangers: int) -> ServiceError:
+    others = f" ({strangers} answers belonged to another sign-in)" if strangers else ""
     return ServiceError(
         "sign-in-timeout",
-        f"nobody signed in within {seconds:g} s, nothing was signed",
+        f"nobody signed in within {seconds:g} s{others}, nothing was signed",
         hint="try again (in a rebase: git commit, then git rebase --continue), or raise gitsign.signInTimeout",
         facts={"seconds": f"{seconds:g}"},
     )

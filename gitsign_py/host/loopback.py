@@ -15,6 +15,7 @@ from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
 from gitsign_py.core.frozen import frozen
+from gitsign_py.core.token import same_secret
 from gitsign_py.errors import ConfigError, ServiceError
 
 DEFAULT_PATH = "/auth/callback"
@@ -25,7 +26,7 @@ _PAGE_SECONDS = 60  # how long the browser waits for the exchange before it is t
 
 @frozen
 class AuthorizationAnswer:
-    """What came back through the browser (RFC 6749 §4.1.2, RFC 9207): nothing of it is checked yet."""
+    """What came back through the browser (RFC 6749 §4.1.2, RFC 9207): nothing of it but ``state`` is checked yet."""
 
     code: str
     state: str
@@ -48,11 +49,15 @@ class LoopbackListener:
     """Listens for the browser; a context manager that closes the port on the way out.
 
     ``redirect_url`` as gitsign.redirectURL gives it (empty: localhost, a free port, /auth/callback); ``redirect_uri``
-    is what the issuer must be told. Raises ConfigError ``redirect-url-invalid``, ServiceError ``loopback-port-taken``.
+    is what the issuer must be told. Every site that the person has open can send the browser here, so only an answer
+    with the ``state`` of our request counts (RFC 6749 §10.12, RFC 8252 §8.9; empty: any); ``strangers`` are the others.
+    Raises ConfigError ``redirect-url-invalid``, ServiceError ``loopback-port-taken``.
     """
 
-    def __init__(self, redirect_url: str = "") -> None:
+    def __init__(self, redirect_url: str = "", *, state: str = "") -> None:
         host, port, self._path = _split_redirect(redirect_url)
+        self._state = state
+        self.strangers = 0
         self._answers: queue.Queue[AuthorizationAnswer] = queue.Queue(maxsize=1)
         self._page: Page | None = None
         self._page_ready = threading.Event()
@@ -110,6 +115,9 @@ class LoopbackListener:
         answer = _read_answer(parts.query)
         if answer is None:
             return 400, _NOT_HERE
+        if self._state and not same_secret(answer.state, self._state):
+            self.strangers += 1
+            return 400, _OTHER
         try:
             self._answers.put_nowait(answer)
         except queue.Full:
@@ -120,6 +128,9 @@ class LoopbackListener:
 
 
 _NOT_HERE = Page("Nothing here", "This address only takes the answer of a sign-in that was started from git.", False)
+_OTHER = Page(
+    "Another sign-in", "This answer belongs to another sign-in. Sign in on the page that was opened last.", False
+)
 _STOPPED = Page("Sign-in has stopped", "The terminal where it began says why. You can close this page.", False)
 
 
