@@ -142,13 +142,29 @@ def converse(
         connection.close()
 
 
+def distrusted(path: str) -> str:
+    """Say why what is at ``path`` is passed over: who else could have put it there; empty where nobody could."""
+    from gitsign_py.agent.place import UnsafePlaceError, check_endpoint  # noqa: PLC0415 - for who finds an endpoint
+
+    try:
+        check_endpoint(path)
+    except UnsafePlaceError as error:
+        return str(error)
+    except OSError:
+        pass  # nothing there
+    return ""
+
+
 def connect(path: str) -> tuple[_socket.socket, Fields]:
-    """Connect to the endpoint and make sure that it is our own user's; gives what the first request has to bring.
+    """Connect to the endpoint if it is our own user's by its place and peer; gives what the first request has to bring.
 
     Where there are no Unix sockets the path is a file of this user's alone that holds a loopback port and a secret.
     Raises OSError, ValueError, ProtocolError.
     """
+    from gitsign_py.agent.place import check_endpoint  # noqa: PLC0415 - as above
+
     if stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116
+        check_endpoint(path)
         return _connect_loopback(path)
     if sys.platform == "win32" or not hasattr(_socket, "AF_UNIX"):
         raise OSError("there are no Unix sockets here")
@@ -158,6 +174,7 @@ def connect(path: str) -> tuple[_socket.socket, Fields]:
         connection.connect(path)
         if peer_uid(connection) not in (os.getuid(), 0, None):
             raise OSError("the socket belongs to another user")
+        check_endpoint(path)  # after the connection: what is connected to is then what was there in safety
     except OSError:
         connection.close()
         raise

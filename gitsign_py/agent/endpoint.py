@@ -14,10 +14,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from gitsign_py.agent.place import UnsafePlaceError, check_directory
 from gitsign_py.agent.server import Listener
 from gitsign_py.errors import ConfigError
 from gitsign_py.host.filelock import FileLock, hold
-from gitsign_py.host.privatefile import is_foreign, is_open_to_others, open_private
+from gitsign_py.host.privatefile import open_private
 
 FORWARD_NAME = "forward.sock"
 _LISTEN_FDS_START = 3  # sd_listen_fds(3)
@@ -82,18 +83,18 @@ def prepare_directory(directory: Path) -> None:
     """Make the directory, or make sure that nobody else can put a socket into it. Mode 0700 for one made here."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        facts = directory.stat()
+        check_directory(str(directory))
+    except UnsafePlaceError as error:
+        raise ConfigError(
+            "agent-directory-unsafe",
+            f"the agent's directory {directory} is not safe: {error}",
+            hint=f"chmod 700 {directory}, or let GITSIGN_CREDENTIAL_CACHE name a socket in a directory of your own",
+            facts={"path": str(directory)},
+        ) from error
     except OSError as error:
         raise ConfigError(
             "agent-directory-unusable", f"cannot use the agent's directory {directory}: {error.strerror}"
         ) from error
-    if is_foreign(facts) or is_open_to_others(facts, 0o022):
-        raise ConfigError(
-            "agent-directory-unsafe",
-            f"other users can write to the agent's directory {directory}",
-            hint=f"chmod 700 {directory}, or let GITSIGN_CREDENTIAL_CACHE name a socket in a directory of your own",
-            facts={"path": str(directory), "owner": facts.st_uid, "mode": oct(stat.S_IMODE(facts.st_mode))},
-        )
 
 
 def open_beside(path: Path | str, suffix: str) -> int:

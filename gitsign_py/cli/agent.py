@@ -9,9 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gitsign_py.agent.client import ask, socket_path
+from gitsign_py.agent.client import ask, distrusted, socket_path
 from gitsign_py.agent.lifecycle import ensure_running, installed
-from gitsign_py.errors import GitsignError, ServiceError, UsageError
+from gitsign_py.errors import ConfigError, GitsignError, ServiceError, UsageError
 from gitsign_py.host.endings import ended_by
 
 if TYPE_CHECKING:
@@ -85,6 +85,18 @@ def _add(actions: Any, name: str, about: str) -> argparse.ArgumentParser:
     return parser
 
 
+def _trusted(path: str) -> str:
+    """Raise ConfigError ``agent-endpoint-unsafe`` where others could have put what is at the path."""
+    if why := distrusted(path):
+        raise ConfigError(
+            "agent-endpoint-unsafe",
+            f"the agent's endpoint {path} is not trusted: {why}",
+            hint="remove it, and let GITSIGN_CREDENTIAL_CACHE name a socket in a directory of your own (mode 0700)",
+            facts={"path": path},
+        )
+    return path
+
+
 def _start(path: str, as_json: bool) -> int:
     if not ensure_running(path, os.environ):
         raise ServiceError("agent-start-failed", f"the signing agent does not answer at {path}")
@@ -93,14 +105,14 @@ def _start(path: str, as_json: bool) -> int:
 
 
 def _stop(path: str, as_json: bool) -> int:
-    reply = ask(path, "stop")
+    reply = ask(_trusted(path), "stop")
     text = "There is no agent." if reply is None else "The signing agent has ended; every key is gone."
     _say({"stopped": reply is not None}, as_json, text)
     return 0
 
 
 def _lock(path: str, as_json: bool) -> int:
-    reply = ask(path, "lock")
+    reply = ask(_trusted(path), "lock")
     dropped = 0 if reply is None else int(reply["dropped"])
     text = "There is no agent." if reply is None else f"{dropped} key{'' if dropped == 1 else 's'} dropped."
     _say({"dropped": dropped}, as_json, text)
@@ -108,7 +120,7 @@ def _lock(path: str, as_json: bool) -> int:
 
 
 def _asked(path: str, request: str) -> Any:
-    reply = ask(path, request)
+    reply = ask(_trusted(path), request)
     if reply is None:
         raise ServiceError(
             "agent-absent", f"there is no signing agent at {path}", hint="start it with gitsign-py agent start"

@@ -53,11 +53,18 @@ def check_agent(settings: wiring.Settings) -> Finding:
         held = len(json.loads(reply["json"])["held"])
         return Finding("agent", "ok", f"it answers at {path}, and holds {held} key{'' if held == 1 else 's'}")
     if Path(path).exists():
-        advice = "gitsign-py agent stop, or remove the socket; signing goes on without it"
-        return Finding("agent", "warn", f"nobody answers at its socket {path}", advice)
+        return _silent_agent(path)
     if mode == "on":
         return Finding("agent", "warn", "it does not run; the next signature starts it", "gitsign-py agent start")
     return Finding("agent", "ok", f"it does not run (gitsign.agent {mode})")
+
+
+def _silent_agent(path: str) -> Finding:
+    if why := client.distrusted(path):
+        advice = "remove it, and let GITSIGN_CREDENTIAL_CACHE name a socket in a directory of your own (mode 0700)"
+        return Finding("agent", "warn", f"its endpoint {path} is not trusted and passed over: {why}", advice)
+    advice = "gitsign-py agent stop, or remove the socket; signing goes on without it"
+    return Finding("agent", "warn", f"nobody answers at its socket {path}", advice)
 
 
 def check_trust(settings: wiring.Settings, loaded: LoadedTrust, now: datetime) -> Finding:
