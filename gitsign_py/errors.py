@@ -9,24 +9,65 @@ from types import MappingProxyType
 
 TYPE_CHECKING = False  # typing and collections cost more than all the rest that a commit with an agent loads
 if TYPE_CHECKING:
+    import re
     from collections.abc import Mapping
 
 Fact = str | int | bool | None
+
+_SHORTEST = 16
+_SURE = (  # what nothing but a token or a key looks like
+    r"e(?:y[A-DI-L]|w[k-r0-3])[A-Za-z0-9_+/=-]{8,}(?:\.[A-Za-z0-9_+/=-]*)*",  # base64 of JSON: JWS, JWE (RFC 7515)
+    r"-----BEGIN[ A-Z0-9]*PRIVATE KEY.*?(?:-----END[ A-Z0-9]*PRIVATE KEY-----|\Z)",
+    r"\b(?:gh[a-z]_|github_pat_|gl[a-z]{2,6}-|xox[a-z]-|npm_|pypi-|hv[a-z]\.|dop_v1_|sk-|ya29\.|AIza|A[KS]IA)"
+    r"[A-Za-z0-9_.-]{12,}",
+    r"(?<=earer )[A-Za-z0-9._~+/=-]{8,}",
+    r"(?<=://)[^/\s@]*:[^/\s@]*(?=@)",
+)
+_MAYBE = r"(?<![A-Za-z0-9+:])(?!AAAA)[A-Za-z0-9_+-]{20,}={0,2}"
+_VEIL = "(not shown)"
+
+
+def veiled(text: str, *, guess: bool = True) -> str:
+    """Take out of a text whatever looks like a token or a key; all that prints settings, paths or servers' words asks.
+
+    ``guess`` also takes long words that read as chance made them: opaque tokens. Digests in hex, fingerprints after
+    ``SHA256:`` and public keys stay.
+    """
+    if len(text) < _SHORTEST:
+        return text
+    import re  # noqa: PLC0415 - 8 ms, and most starts of the program have nothing to hide
+
+    for pattern in _SURE:
+        text = re.sub(pattern, _VEIL, text, flags=re.DOTALL)
+    return re.sub(_MAYBE, _guessed, text) if guess else text
+
+
+def _guessed(found: "re.Match[str]") -> str:
+    from itertools import pairwise  # noqa: PLC0415 - as re above
+
+    word = found[0]
+    kinds = ["0" if char.isdigit() else "a" if char.islower() else "A" if char.isupper() else "-" for char in word]
+    if not {"0", "a", "A"} <= set(kinds):
+        return word
+    # A capital that begins a word is no change; of random letters and digits nearly every second is one.
+    changes = sum(one != next_ and one + next_ != "Aa" for one, next_ in pairwise(kinds))
+    return _VEIL if changes * 10 >= 3 * len(word) else word
 
 
 class GitsignError(Exception):
     """Root of everything that this package raises on purpose.
 
     ``reason`` is the stable code, ``message`` one line without a final full stop, ``hint`` what to do about it (may
-    be empty), ``facts`` what was expected and what was got.
+    be empty), ``facts`` what was expected and what was got. None of them ever holds a token or a key.
     """
 
     def __init__(self, reason: str, message: str, *, hint: str = "", facts: "Mapping[str, Fact] | None" = None) -> None:
-        super().__init__(message)
+        self.message = veiled(message)
+        super().__init__(self.message)
         self.reason = reason
-        self.message = message
-        self.hint = hint
-        self.facts: Mapping[str, Fact] = MappingProxyType(dict(facts or {}))
+        self.hint = veiled(hint)
+        shown = {name: veiled(fact) if isinstance(fact, str) else fact for name, fact in (facts or {}).items()}
+        self.facts: Mapping[str, Fact] = MappingProxyType(shown)
 
     def __str__(self) -> str:
         return self.message

@@ -12,13 +12,21 @@ import os
 import sys
 from io import TextIOWrapper
 
+from gitsign_py.core.printing import printable
 from gitsign_py.errors import (
     ConfigError,
     GitsignError,
     ServiceError,
     UncheckedError,
     UsageError,
+    veiled,
 )
+
+TYPE_CHECKING = False  # typing costs 10 ms
+if TYPE_CHECKING:
+    from typing import TextIO
+
+__all__ = ["COMMANDS", "exit_status", "line_of", "main", "printable", "write_utf8"]
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("verify", "check commits and tags: signature, certificate, log, time, identity"),
@@ -53,6 +61,28 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the program with ``arguments`` (``sys.argv`` without the program's name); gives the exit status."""
     given = sys.argv[1:] if arguments is None else arguments
     _open_closed_streams()
+    stderr, sys.stderr = sys.stderr, _VeiledStream(sys.stderr)  # type: ignore[assignment]
+    try:
+        return _guarded(given)
+    finally:
+        sys.stderr = stderr
+
+
+class _VeiledStream:
+    """Standard error without tokens and keys: argparse repeats what it does not know, Python prints errors' values."""
+
+    def __init__(self, stream: "TextIO") -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write text, what looks like a token taken out."""
+        return self._stream.write(veiled(text, guess=False))
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)
+
+
+def _guarded(given: list[str]) -> int:
     if sys.platform == "win32":
         from gitsign_py.host.windows import prepare  # noqa: PLC0415
 
@@ -136,11 +166,6 @@ def line_of(error: GitsignError) -> str:
     code = f" [{step} {error.reason}]" if step else f" [{error.reason}]"
     hint = f"; {error.hint}" if error.hint else ""
     return printable(f"{error.message}{hint}{code}")
-
-
-def printable(text: str) -> str:
-    """Text for a terminal: what could move the cursor or end the line is shown as an escape."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def _complain(line: str) -> None:

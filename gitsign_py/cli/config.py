@@ -7,10 +7,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from gitsign_py.core.printing import printable
+from gitsign_py.errors import veiled
 from gitsign_py.host.config import HIDDEN, Resolved, Source, resolve_settings, show, unknown_names
 from gitsign_py.host.gitconfig import read_git_config
 from gitsign_py.host.settings import Value
-from gitsign_py.host.terminal import printable, wants_colour
+from gitsign_py.host.terminal import wants_colour
 
 _DESCRIPTION = """Show every setting with its value and where it comes from. Settings are kept in git's settings
 (git config gitsign.NAME VALUE) and in environment variables, which win. Secrets are not shown."""
@@ -85,10 +87,10 @@ def _json_value(one: Resolved) -> object:
     value: Value = one.value
     if one.setting.secret:
         return HIDDEN if value else None
-    if isinstance(value, Path):
-        return str(value)
-    return list(value) if isinstance(value, tuple) else value
+    if isinstance(value, Path | str):
+        return veiled(str(value))
+    return [veiled(one) for one in value] if isinstance(value, tuple) else value
 
 
 def _json_source(source: Source) -> Mapping[str, str]:
-    return {"kind": source.kind, "name": source.name, "place": source.place}
+    return {"kind": source.kind, "name": veiled(source.name), "place": veiled(source.place)}

@@ -5,10 +5,11 @@ import json
 import os
 from typing import Any
 
-from gitsign_py.cli import exit_status, line_of, printable, wiring
+from gitsign_py.cli import exit_status, line_of, wiring
 from gitsign_py.cli.tokens import Person, TokenDesk
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.gittext import committer_of
+from gitsign_py.core.printing import escaped
 from gitsign_py.core.token import (
     IdentityToken,
     UnverifiedClaims,
@@ -16,7 +17,7 @@ from gitsign_py.core.token import (
     check_claims,
     parse_unverified,
 )
-from gitsign_py.errors import GitsignError, UncheckedError
+from gitsign_py.errors import GitsignError, UncheckedError, veiled
 from gitsign_py.host.gitprogram import run_git
 from gitsign_py.host.terminal import open_terminal
 
@@ -42,11 +43,11 @@ def run(arguments: list[str]) -> int:
     problem = _problem(settings, claims)
     value = describe(claims) | ({"problem": line_of(problem)} if problem is not None else {})
     if options.json:
-        print(json.dumps(value, indent=2))
+        print(veiled(json.dumps(value, indent=2), guess=False))
     else:
         for name, each in value.items():
             text = each if isinstance(each, str) else json.dumps(each)
-            print(printable(f"{name:<24}{text}"))
+            print(escaped(veiled(f"{name:<24}{text}", guess=False)))  # a nonce or a digest may read like chance
     return 0 if problem is None else exit_status(problem)
 
 

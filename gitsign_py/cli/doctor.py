@@ -10,7 +10,7 @@ from typing import Any
 from gitsign_py import __version__
 from gitsign_py.cli import printable, wiring
 from gitsign_py.cli.doctorservices import service_findings
-from gitsign_py.errors import ConfigError, GitsignError
+from gitsign_py.errors import ConfigError, GitsignError, veiled
 from gitsign_py.host.checkup import Finding, check_git, failure, found, machine_findings
 from gitsign_py.host.gitconfig import GitConfig, read_git_config
 from gitsign_py.host.terminal import open_terminal, wants_colour
@@ -101,7 +101,7 @@ def _object(finding: Finding) -> dict[str, Any]:
     return {
         "name": finding.name,
         "outcome": finding.outcome,
-        "message": finding.message,
-        "advice": finding.advice,
-        "facts": dict(finding.facts),
+        "message": veiled(finding.message),
+        "advice": veiled(finding.advice),
+        "facts": {name: veiled(fact) if isinstance(fact, str) else fact for name, fact in finding.facts.items()},
     }

@@ -5,6 +5,7 @@ import json
 
 from gitsign_py import __version__
 from gitsign_py.cli import wiring
+from gitsign_py.core.printing import printable
 from gitsign_py.host.config import resolve_settings, show
 
 
@@ -31,7 +32,7 @@ def print_gpg_version() -> int:
     """Print what gpg prints in its first line, and the configuration as the Go client does."""
     print(f"gitsign-py {__version__}")
     for name, value in _values().items():
-        print(f"  {name}: {value}")
+        print(f"  {name}: {printable(value)}")
     return 0
 
 

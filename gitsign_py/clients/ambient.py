@@ -102,7 +102,7 @@ def _filesystem(environment: Environment, _audience: str) -> str:
 
 
 def _has_token_file(environment: Environment) -> bool:
-    return Path(environment.get("SIGSTORE_ID_TOKEN_FILE") or DEFAULT_TOKEN_FILE).is_file()
+    return os.path.isfile(environment.get("SIGSTORE_ID_TOKEN_FILE") or DEFAULT_TOKEN_FILE)  # noqa: PTH113 - never raises
 
 
 def _spiffe(environment: Environment, audience: str) -> str:

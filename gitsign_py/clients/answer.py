@@ -7,7 +7,7 @@ from typing import Any
 
 from gitsign_py.core.encoding import load_json
 from gitsign_py.core.frozen import field, frozen
-from gitsign_py.errors import FormatError, ServiceError
+from gitsign_py.errors import FormatError, ServiceError, veiled
 
 MESSAGE_LIMIT = 300  # characters of a server's own words in our messages
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -50,8 +50,8 @@ class Answer:
 
 
 def printable(text: str) -> str:
-    """Make foreign text fit for one line of a terminal: no control characters, no direction overrides, a limit."""
-    clean = "".join(letter if letter.isprintable() else " " for letter in text)
+    """Make foreign text fit for one line: no tokens, no control characters, no direction overrides, a limit."""
+    clean = "".join(letter if letter.isprintable() else " " for letter in veiled(text))
     clean = " ".join(clean.split())
     return clean if len(clean) <= MESSAGE_LIMIT else clean[: MESSAGE_LIMIT - 1] + "…"
 

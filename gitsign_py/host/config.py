@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from gitsign_py.core.frozen import field, frozen
-from gitsign_py.errors import ConfigError
+from gitsign_py.errors import ConfigError, veiled
 from gitsign_py.host.gitconfig import GitConfig, GitValue, read_git_config
 from gitsign_py.host.settings import SETTINGS, Setting, Value
 
@@ -150,10 +150,10 @@ def show(setting: Setting, value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, tuple):
-        return "; ".join(value)
+        return veiled("; ".join(value))
     if isinstance(value, float):
         return f"{value:g}"
-    return "" if value is None else str(value)
+    return "" if value is None else veiled(str(value))
 
 
 def _resolve(setting: Setting, environment: Mapping[str, str], gitconfig: GitConfig) -> Resolved:

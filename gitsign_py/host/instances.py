@@ -1,6 +1,7 @@
 """Which Sigstore to sign with: the settings that belong together, so that no two instances are ever mixed."""
 
 import json
+import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -50,8 +51,8 @@ def find_instance(name: str, environment: Mapping[str, str], now: datetime) -> I
         return _staging(now)
     if name.startswith(("http://", "https://")):
         return _mirror(name, environment, now)
-    directory = Path(name).expanduser()
-    if not directory.is_dir():
+    directory = Path(os.path.expanduser(name))  # noqa: PTH111 - never raises, as the next
+    if not os.path.isdir(directory):  # noqa: PTH112
         raise UsageError(
             "instance-unknown",
             f"{name[:200]} is no instance: not public-good or staging, no URL, no directory",
@@ -116,7 +117,7 @@ def _file(directory: Path, name: str) -> Path:
     except (OSError, ValueError, KeyError, TypeError):
         listed = ""
     path = Path(listed) if isinstance(listed, str) and listed else directory / name
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 - never raises
         raise ConfigError(
             "instance-incomplete",
             f"the directory {directory} has no {name}",

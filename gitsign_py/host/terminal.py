@@ -14,6 +14,8 @@ from types import TracebackType
 from typing import Self
 
 from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.core.printing import escaped
+from gitsign_py.errors import veiled
 from gitsign_py.host.console import NOT_OURS, Console, open_console
 
 _LONGEST_LINE = 1 << 16
@@ -141,10 +143,8 @@ def open_terminal(environment: Mapping[str, str], *, log_path: Path | None, now:
 
 
 def printable(text: str) -> str:
-    """Text for a terminal: all that does not print, line ends excepted, is spelled out."""
-    return "".join(
-        char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode("ascii") for char in text
-    )
+    """Text for a terminal, line ends kept. Words are not guessed at: the address to sign in at has some of chance."""
+    return escaped(veiled(text, guess=False), keep="\n")
 
 
 def wants_colour(environment: Mapping[str, str], *, is_terminal: bool) -> bool:

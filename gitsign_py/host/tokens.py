@@ -4,6 +4,7 @@ The order is that of trust in the person's intent: a flag given now, a variable 
 keeps fresh. A token is read when it is asked for, since a file may be renewed between two signatures.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -39,12 +40,13 @@ class TokenFile:
         try:
             with self.path.open("rb") as file:
                 data = file.read(MAX_TOKEN_BYTES + 1)
-        except OSError as error:
+        except (OSError, ValueError) as error:
+            why = (getattr(error, "strerror", None) or "no name of a file").lower()
             raise ConfigError(
                 "token-file-unreadable",
-                f"the token file {self.path} ({self.source}) cannot be read: {(error.strerror or 'error').lower()}",
+                f"the token file {str(self.path)[:200]} ({self.source}) cannot be read: {why}",
                 hint=f"let {self.source} name a file that holds an identity token, or unset it",
-                facts={"source": self.source, "path": str(self.path)},
+                facts={"source": self.source, "path": str(self.path)[:200]},
             ) from error
         return _checked(data.decode("ascii", "replace"), f"{self.source}, file {self.path}")
 
@@ -60,7 +62,7 @@ def static_source(flag: str | None, environment: Mapping[str, str]) -> GivenToke
     if environment.get(VARIABLE):
         return GivenToken(IdentityToken(environment[VARIABLE]), VARIABLE)
     if environment.get(FILE_VARIABLE):
-        return TokenFile(Path(environment[FILE_VARIABLE]).expanduser())
+        return TokenFile(Path(os.path.expanduser(environment[FILE_VARIABLE])))  # noqa: PTH111 - never raises
     return None
 
 

@@ -6,6 +6,7 @@ from gitsign_py.audit.record import Record
 from gitsign_py.audit.recording import Batch
 from gitsign_py.audit.rollup import Rollup
 from gitsign_py.core.frozen import frozen
+from gitsign_py.core.printing import escaped
 
 _MAX_BRANCHES = 10
 
@@ -68,9 +69,7 @@ def sentence(record: Record) -> str:
 
 def printable(text: str) -> str:
     """Text out of commits, made safe for a terminal, a log or a page: control characters become escapes."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape", "backslashreplace").decode() for char in text
-    )
+    return escaped(text)
 
 
 def summary_lines(rollup: Rollup) -> list[str]:
