@@ -173,27 +173,57 @@ def noted_entries(source: "GitRepository") -> "Callable[[str], Sequence[LogEntry
 
 @frozen
 class Endpoints:
-    """Whom to ask: URLs, the log's API version, and the timestamp server (empty: none)."""
+    """Whom to ask: URLs, the log's API version, and the timestamp server (empty: none).
+
+    ``fulcio_named``, ``rekor_named``: a setting or the trust root's own services name it; else it is the default.
+    """
 
     fulcio: str
     issuer: str
     rekor: str
     rekor_version: int
     timestamps: str
+    fulcio_named: bool = True
+    rekor_named: bool = True
 
 
 def endpoints(settings: Settings) -> Endpoints:
-    """Choose the services: what the person set, else the SigningConfig (gitsign.signingConfig), else the defaults.
+    """Choose the services: what the person set, else a SigningConfig (gitsign.signingConfig, or the one that comes with
+    the trust root), else the defaults.
 
     Raises ConfigError ``signing-config-...``.
     """
     config = settings.config
     plain = Endpoints(
-        config.fulcio_url, config.issuer, config.rekor_url, config.rekor_version, config.timestamp_server_url
+        config.fulcio_url,
+        config.issuer,
+        config.rekor_url,
+        config.rekor_version,
+        config.timestamp_server_url,
+        not config.is_default("fulcio_url"),
+        not config.is_default("rekor_url"),
     )
-    if config.signing_config is None:
-        return plain
-    return _from_signing_config(config, plain, read_signing_config(config.signing_config))
+    given = config.signing_config
+    services = _services_of_trust(settings) if given is None else read_signing_config(given)
+    return plain if services is None else _from_signing_config(config, plain, services)
+
+
+def _services_of_trust(settings: Settings) -> "SigningConfig | None":
+    """The services that come with a private trust root: a client trust config, or what its TUF repository gives out.
+
+    A trust root that cannot be read names none; whoever verifies with it says why.
+    """
+    from gitsign_py.errors import GitsignError
+    from gitsign_py.host.trustroot import is_private
+
+    config = settings.config
+    if not any(config.is_default(name) for name in ("fulcio_url", "rekor_url", "issuer")):
+        return None
+    try:
+        loaded = loaded_trust(settings) if is_private(config, settings.environment) else None
+        return None if loaded is None or loaded.is_public_good else loaded.services()
+    except GitsignError:
+        return None
 
 
 def read_signing_config(path: Path) -> "SigningConfig":
@@ -227,6 +257,18 @@ def _from_signing_config(config: Config, plain: Endpoints, chosen: "SigningConfi
     )
 
 
+def check_instance(http: "HttpSession", chosen: Endpoints, root: "TrustedRoot") -> None:
+    """Refuse services of another instance than the trust root's, before anything is sent to them.
+
+    Raises ConfigError ``instance-mismatch``, ServiceError.
+    """
+    from gitsign_py.clients.instance import check_default_log, check_fulcio
+
+    check_fulcio(http, chosen.fulcio, root, named=chosen.fulcio_named)
+    if not chosen.rekor_named:
+        check_default_log(chosen.rekor, root)
+
+
 def certificate_authority(http: "HttpSession", chosen: Endpoints) -> "CertificateAuthority":
     """Make the client for Fulcio."""
     from gitsign_py.clients.fulcio import FulcioClient
@@ -257,11 +299,12 @@ def timestamp_authority(http: "HttpSession", chosen: Endpoints) -> "TimestampAut
 def signing_services(
     http: "HttpSession", chosen: Endpoints, root: "TrustedRoot", tokens: "TokenSource"
 ) -> "SigningServices":
-    """Put the ports of the signing flow together."""
+    """Put the ports of the signing flow together, of one instance: see check_instance."""
     import secrets
 
     from gitsign_py.signing import SigningServices
 
+    check_instance(http, chosen, root)
     return SigningServices(
         tokens=tokens,
         authority=certificate_authority(http, chosen),

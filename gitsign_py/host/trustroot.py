@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _DATA = Path(gitsign_py.data.__file__).parent
 INSTANCES = ("public-good", "staging")
+_PUBLIC_GOOD_MIRROR = "https://tuf-repo-cdn.sigstore.dev"
 _CLIENT_CONFIG = b"clienttrustconfig"
 T = TypeVar("T")
 
@@ -46,6 +47,11 @@ class LoadedTrust:
     source: str
     signing_config: "SigningConfig | None" = None
     signing_config_json: bytes = b""
+
+    @property
+    def is_public_good(self) -> bool:
+        """Whether it is Sigstore's public good instance, whose services are the defaults of the settings."""
+        return self.source in (f"embedded {INSTANCES[0]}", f"TUF {_PUBLIC_GOOD_MIRROR}")
 
     def services(self) -> "SigningConfig | None":
         """The signing config that belongs to this trust root, read when it is asked for."""
@@ -75,6 +81,12 @@ def load_trusted_root(
         return embedded(instance)
     explicit = config.trusted_root is not None or bool(environment.get("GITSIGN_TRUST_BUNDLE"))
     return _with_parts(_whole(config, environment, offline=offline), config, explicit=explicit)
+
+
+def is_private(config: Config, environment: Mapping[str, str]) -> bool:
+    """Tell without reading it whether another trust root than the embedded one was given."""
+    given = config.trusted_root is not None or bool(environment.get("GITSIGN_TRUST_BUNDLE"))
+    return given or _initialized(environment)
 
 
 def _whole(config: Config, environment: Mapping[str, str], *, offline: bool) -> LoadedTrust:
