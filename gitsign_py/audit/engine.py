@@ -42,7 +42,10 @@ _TOGETHER = 16  # records of signatures that are given at once: some judgements 
 _CACHED = ("good", "bad")
 _TIME_DEPENDENT = ("log-time-in-future",)
 FetchEntries = Callable[[Sequence[Job]], dict[str, tuple[bytes, ...]]]
-"""Finds log entries for online-mode objects: jobs in, entries (protobuf with body) by object id out."""
+"""Finds log entries for online-mode objects: jobs in, entries (protobuf with body) by object id out.
+
+A job that comes with entries had these from here, and they did not hold.
+"""
 
 
 class Resources:
@@ -282,9 +285,21 @@ class _Audit:
             return {}
         entries = self._resources.fetch(wanted)
         again = [job._replace(entries=entries[job.oid]) for job in wanted if entries.get(job.oid)]
-        if not again:
+        found = self._verified(again)
+        return found | self._verified(self._from_the_log(again, found))
+
+    def _from_the_log(self, jobs: Sequence[Job], found: dict[str, str]) -> list[Job]:
+        """Anybody can write a note: where kept entries do not hold, the log is asked in their place."""
+        refused = [job for job in jobs if load_facts(found[job.oid]).status == "unchecked"]
+        if not refused or self._resources.fetch is None:
+            return []
+        entries = self._resources.fetch(refused)
+        return [job._replace(entries=entries[job.oid]) for job in refused if entries.get(job.oid)]
+
+    def _verified(self, jobs: Sequence[Job]) -> dict[str, str]:
+        if not jobs:
             return {}
-        return dict(zip((job.oid for job in again), self._resources.workers().submit(again).wait(), strict=True))
+        return dict(zip((job.oid for job in jobs), self._resources.workers().submit(jobs).wait(), strict=True))
 
     def _keep(self, texts: dict[str, str], facts: dict[str, SignatureFacts]) -> None:
         """Keep what no later run could find otherwise: good, or bad for a reason that stays."""

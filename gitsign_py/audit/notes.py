@@ -7,7 +7,7 @@ entries in them are verified like any other. Other lines of a note are left as t
 from collections.abc import Mapping, Sequence
 
 from gitsign_py.core.encoding import b64_decode, b64_encode
-from gitsign_py.errors import FormatError
+from gitsign_py.errors import FormatError, GitsignError
 from gitsign_py.host.repository import GitRepository
 
 REF = "refs/notes/gitsign"
@@ -29,9 +29,12 @@ class EntryNotes:
         return {pair[1]: pair[0] for pair in pairs if len(pair) == 2}
 
     def get(self, oid: str) -> tuple[bytes, ...]:
-        """The entries in an object's note; lines that are no entry are passed over."""
+        """The entries in an object's note; lines that are no entry, and notes that are no file, are passed over."""
         blob = self._notes.get(oid)
-        return () if blob is None else _entries(self._repository.read(blob).data)
+        try:
+            return () if blob is None else _entries(self._repository.read(blob).data)
+        except GitsignError:
+            return ()
 
     def add(self, entries: Mapping[str, Sequence[bytes]]) -> int:
         """Add entries by object id, all in one commit on the notes ref; gives the number of notes that changed."""

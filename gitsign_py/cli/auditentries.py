@@ -50,8 +50,11 @@ class EntryDesk:
             self._store.close()
 
     def fetch(self, jobs: Sequence[Job]) -> dict[str, tuple[bytes, ...]]:
-        """Find entries for these objects; what is found nowhere is left out."""
-        known = {job.oid: self._notes.get(job.oid) + self._store.get(job.oid) for job in jobs}
+        """Find entries for these objects; what is found nowhere is left out.
+
+        A job that has entries was verified with what is kept, in vain: a note lies, and the log is asked.
+        """
+        known = {job.oid: () if job.entries else self._notes.get(job.oid) + self._store.get(job.oid) for job in jobs}
         missing = [job for job in jobs if not known[job.oid]]
         if missing and not self._offline:
             known |= self._ask(missing)

@@ -6,6 +6,7 @@ for what it uses and for nothing else (docs/architecture.md, "Start-up is part o
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -159,10 +160,12 @@ def noted_entries(source: "GitRepository") -> "Callable[[str], Sequence[LogEntry
 
         found: list[LogEntry] = []
         try:
-            for data in EntryNotes(source).get(oid):
+            kept = EntryNotes(source).get(oid)
+        except GitsignError:  # no repository here
+            return found
+        for data in kept:
+            with suppress(GitsignError):  # a line that is no entry: the others are checked all the same
                 found.append(decode_entry(data))
-        except GitsignError:  # no repository here, or a note that is none: whatever was read is checked all the same
-            pass
         return found
 
     return noted

@@ -1,0 +1,53 @@
+"""Anybody who can push notes can write into refs/notes/gitsign what is no entry of the commit, or no entry at all.
+
+The attack: were a note's word enough to leave the log alone, online-mode commits would be unchecked for everybody who
+fetches the notes. Where kept entries do not hold (a step 4.x), the log is asked.
+"""
+
+import json
+from typing import Any
+
+from gitsign_py.audit.notes import REF
+from gitsign_py.core.encoding import b64_encode
+from tests.support.workbench import Workbench
+
+JUNK = f"gitsign-log-entry: {b64_encode(b'no entry at all')}"
+
+
+def verdicts(bench: Workbench, *arguments: str, **env: Any) -> tuple[int, dict[str, str]]:
+    done = bench.tool("audit", "--format", "json", *arguments, **env)
+    assert done.stdout, done.stderr
+    report = json.loads(done.stdout)
+    records = report["records"] if "records" in report else report["commits"]
+    return done.returncode, {record["oid"]: record["verdict"] for record in records}
+
+
+def test_the_log_is_asked_where_notes_lie(bench: Workbench) -> None:
+    bench.configure("gitsign.rekorMode=online")
+    oids = [bench.commit(f"number {n}") for n in range(4)]
+    bench.tool("audit", "--write-notes")
+    name = REF.removeprefix("refs/notes/")
+    bench.git("notes", f"--ref={name}", "copy", "-f", oids[0], oids[1])  # another commit's entry
+    bench.git("notes", f"--ref={name}", "add", "-f", "-m", JUNK, oids[2])
+    good = bench.git("notes", f"--ref={name}", "show", oids[3])
+    bench.git("notes", f"--ref={name}", "add", "-f", "-m", f"{JUNK}\n{good}", oids[3])
+    other: dict[str, Any] = {"XDG_CACHE_HOME": str(bench.folder / "c"), "XDG_DATA_HOME": str(bench.folder / "d")}
+
+    status, found = verdicts(bench, "--offline", **other)
+    assert status == 3
+    assert [found[oid] for oid in oids] == ["verified", "unchecked", "unchecked", "verified"]
+    assert bench.verify("--offline", oids[3], **other).returncode == 0
+    assert verdicts(bench, **other) == (0, dict.fromkeys(oids, "verified"))
+    assert bench.verify(*oids, **other).returncode == 0
+    for oid in oids:
+        bench.git("verify-commit", oid, **other)
+
+
+def test_a_note_that_is_no_file_stops_nothing(bench: Workbench) -> None:
+    bench.configure("gitsign.rekorMode=online")
+    oid = bench.commit("one")
+    tree = bench.run(["git", "mktree"], stdin=b"").stdout.decode().strip()
+    notes = bench.run(["git", "mktree"], stdin=f"040000 tree {tree}\t{oid}\n160000 commit {'1' * 40}\tx\n".encode())
+    commit = bench.git("commit-tree", "--no-gpg-sign", "-m", "notes", notes.stdout.decode().strip())
+    bench.git("update-ref", REF, commit)
+    assert verdicts(bench) == (0, {oid: "verified"})
