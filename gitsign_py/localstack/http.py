@@ -12,10 +12,12 @@ from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 from starlette.requests import Request as WebRequest
 from starlette.responses import Response as WebResponse
 from starlette.routing import Route as WebRoute
 
+from gitsign_py.core.printing import printable
 from gitsign_py.errors import FormatError
 from gitsign_py.localstack.context import Hook
 from gitsign_py.localstack.service import Refusal, Request, Response, Route, Service, plain_errors
@@ -61,7 +63,7 @@ async def _serve(table: _Table, hook: Hook, web: WebRequest) -> WebResponse:
     else:
         answer = await run_in_threadpool(_handle, service, route, request, hook)
     elapsed = (time.monotonic() - began) * 1000
-    _log.info("%s %s %s %d %.0f ms", service.name, web.method, web.url.path, answer.status, elapsed)
+    _log.info("%s %s %s %d %.0f ms", service.name, web.method, printable(_path(web)), answer.status, elapsed)
     return _web_response(answer)
 
 
@@ -69,7 +71,7 @@ async def _read(web: WebRequest, route: Route) -> Request:
     _check_media_type(web, route)
     return Request(
         method=web.method,
-        path=web.url.path,
+        path=_path(web),
         parts={name: str(value) for name, value in web.path_params.items()},
         query=dict(web.query_params),
         headers=dict(web.headers),
@@ -86,7 +88,7 @@ def _handle(service: Service, route: Route, request: Request, hook: Hook) -> Res
     except FormatError as error:
         answer = service.errors(Refusal(400, error.message, reason=error.reason))
     except Exception:  # noqa: BLE001 - the client gets an answer and the log the trace
-        _log.exception("%s %s failed", request.method, request.path)
+        _log.exception("%s %s failed", request.method, printable(request.path))
         answer = service.errors(Refusal(500, "internal error of the local stack; its log says more"))
     return hook.after(service.name, request, answer)
 
@@ -99,14 +101,24 @@ def _web_response(answer: Response) -> WebResponse:
 
 
 async def _not_found(web: WebRequest, _: Exception) -> WebResponse:
-    return _web_response(plain_errors(Refusal(404, f"path {web.url.path} was not found")))
+    return _web_response(plain_errors(Refusal(404, f"path {_path(web)} was not found")))
+
+
+def _path(web: WebRequest) -> str:
+    """The path alone: starlette's URL is put together with the Host header, which may be no host at all."""
+    path: str = web.scope["path"]
+    return path
 
 
 def _check_origin(web: WebRequest) -> None:
-    if urlsplit(f"//{web.headers.get('host', '')}").hostname not in LOOPBACK_NAMES:
+    host, origin = web.headers.get("host", ""), web.headers.get("origin")
+    try:
+        name, page = urlsplit(f"//{host}").hostname, urlsplit(origin or "").netloc
+    except ValueError as error:  # "[" begins an IPv6 address that never ends
+        raise Refusal(400, "the Host or Origin header is malformed") from error
+    if name not in LOOPBACK_NAMES:
         raise Refusal(403, "only requests for a loopback host name are answered")
-    origin = web.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != web.headers.get("host"):
+    if origin is not None and page != host:
         raise Refusal(403, "requests by pages of another origin are not answered")
 
 
@@ -127,9 +139,12 @@ async def _body(web: WebRequest, limit: int) -> bytes:
     """The body, read no further than ``limit`` bytes."""
     parts: list[bytes] = []
     size = 0
-    async for part in web.stream():
-        size += len(part)
-        if size > limit:
-            raise Refusal(413, f"the body has more than {limit} bytes", headers={"Connection": "close"})
-        parts.append(part)
+    try:
+        async for part in web.stream():
+            size += len(part)
+            if size > limit:
+                raise Refusal(413, f"the body has more than {limit} bytes", headers={"Connection": "close"})
+            parts.append(part)
+    except ClientDisconnect as error:
+        raise Refusal(400, "the body breaks off") from error
     return b"".join(parts)

@@ -161,7 +161,12 @@ class Login:
 
 
 def redirect_allowed(target: str) -> bool:
-    """Loopback over http with any port (RFC 8252 §7.3), or out of band."""
+    """Loopback over http with any port (RFC 8252 §7.3), or out of band; visible ASCII alone (RFC 3986 §2).
+
+    ``urlsplit`` drops line ends and tabs in silence, and a Location header that has them is another one.
+    """
+    if not target.isascii() or not target.isprintable() or " " in target:
+        return False
     try:
         parts = urlsplit(target)
         port = parts.port
