@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the program with ``arguments`` (``sys.argv`` without the program's name); gives the exit status."""
     given = sys.argv[1:] if arguments is None else arguments
     _open_closed_streams()
-    stderr, sys.stderr = sys.stderr, _VeiledStream(sys.stderr)  # type: ignore[assignment]
+    stderr, sys.stderr = sys.stderr, _VeiledStream(sys.stderr)
     try:
         return _guarded(given)
     finally:

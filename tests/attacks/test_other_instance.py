@@ -8,6 +8,7 @@ Fulcio that the trust root does not know is refused before anything is sent.
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,7 +61,7 @@ def test_a_private_trust_root_alone_sends_nothing_to_the_public_instance(
 
 
 def test_signing_itself_refuses_before_the_token_is_fetched(bench: Workbench, stack: RunningStack) -> None:
-    variables = dict.fromkeys(("GITSIGN_FULCIO_URL", "SIGSTORE_FULCIO_URL"), "")
+    variables: dict[str, Any] = dict.fromkeys(("GITSIGN_FULCIO_URL", "SIGSTORE_FULCIO_URL"), "")
     done = bench.try_git("commit", "-S", "--allow-empty", "-qm", "one", **variables)
     assert done.returncode != 0
     assert b"instance-mismatch" in done.stderr
