@@ -12,7 +12,6 @@ import os
 import sys
 from io import TextIOWrapper
 
-from gitsign_py.core.printing import printable
 from gitsign_py.errors import (
     ConfigError,
     GitsignError,
@@ -25,8 +24,6 @@ from gitsign_py.errors import (
 TYPE_CHECKING = False  # typing costs 10 ms
 if TYPE_CHECKING:
     from typing import TextIO
-
-__all__ = ["COMMANDS", "exit_status", "line_of", "main", "printable", "write_utf8"]
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("verify", "check commits and tags: signature, certificate, log, time, identity"),
@@ -166,6 +163,13 @@ def line_of(error: GitsignError) -> str:
     code = f" [{step} {error.reason}]" if step else f" [{error.reason}]"
     hint = f"; {error.hint}" if error.hint else ""
     return printable(f"{error.message}{hint}{code}")
+
+
+def printable(text: str) -> str:
+    """Text of others for one line of a terminal; see core.printing, which a commit with an agent does not need."""
+    from gitsign_py.core import printing  # noqa: PLC0415
+
+    return printing.printable(text)
 
 
 def _complain(line: str) -> None:

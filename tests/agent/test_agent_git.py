@@ -104,7 +104,8 @@ def test_with_a_warm_agent_the_client_loads_the_lightest_of_the_standard_library
     signed = split_commit(home.run("git", "cat-file", "commit", commit).stdout.encode())
     (home.directory / "signature").write_bytes(signed.signature or b"")
     (home.directory / "payload").write_bytes(signed.payload)
-    ours = {"", ".errors", ".agent", ".agent.client", ".agent.protocol", ".cli", ".cli.front", ".cli.gpgarguments"}
+    agent = {".agent", ".agent.client", ".agent.place", ".agent.protocol"}
+    ours = {"", ".errors", ".cli", ".cli.front", ".cli.gpgarguments"} | agent
     allowed = {f"gitsign_py{name}" for name in ours} | {"_socket", "types", "__editable___gitsign_py_finder"}
     foreground = {"gitsign_py.host", "gitsign_py.host.foreground"}
     for arguments, more in (
