@@ -28,7 +28,7 @@ from gitsign_py.audit.reading import BATCH, read_commits, read_one
 from gitsign_py.audit.record import Record
 from gitsign_py.audit.recording import Alike, Batch, record_of, signature_of, unread
 from gitsign_py.audit.scan import Scanned
-from gitsign_py.audit.walk import read_all
+from gitsign_py.audit.walk import list_ids, read_all
 from gitsign_py.errors import UncheckedError
 from gitsign_py.host.repository import GitRepository
 from gitsign_py.policy.facts import UNSIGNED, CommitFacts, Decision, SignatureFacts
@@ -104,8 +104,11 @@ def audit_batches(repository: GitRepository, plan: Plan, resources: Resources) -
         stack.callback(resources.close)
         audit = _Audit(repository, plan, resources, errors)
         if not plan.tags_only:
+            commits = audit.commits()
+            first = next(commits, ())  # fails where the history that follows a policy of its own is not all here
             yield from audit.before_introduction()
-            yield from audit.commits()
+            yield first
+            yield from commits
         yield from audit.tags()
 
 
@@ -117,7 +120,8 @@ class _Audit:
         self._plan = plan = judged_part(plan)
         self._resources = resources
         self._errors = errors
-        self._git = git_of(repository)
+        self._git = git_of(repository)  # a walk by it ends where the history is cut off
+        self._whole = git_of(repository, whole=True)  # by this it fails there
         self._graph = GitGraph(repository, repository.environment, repository.directory)
         if plan.introduction:
             check_introduction(repository, plan.introduction)
@@ -130,13 +134,15 @@ class _Audit:
     def _choose_judge(self) -> Judge:
         policy = self._plan.policy
         if self._plan.in_history:
+            older, vouched = self._judged_before()
             history = PolicyHistory(
                 self._objects,
                 self._graph,
                 self._plan.introduction,
-                self._older(),
+                older,
                 closing=policy,
                 pusher=self._plan.pusher,
+                vouched=vouched,
             )
             history.start()  # there must be one
             return PolicyInHistory(history)
@@ -145,20 +151,24 @@ class _Audit:
         plan = self._plan
         return FixedPolicy(policy, self._objects, self._graph, self._facts_of, plan.introduction, pusher=plan.pusher)
 
-    def _older(self) -> frozenset[str]:
-        """Parents of walked commits that are older than the introduction, or beside it."""
-        judged = self._plan.exclude if self._plan.assume_judged else ()
-        boundary = self._boundary(tuple(f"^{oid}" for oid in (self._plan.introduction, *judged)))
-        if judged:  # judged when they came in; only where they hang matters
-            boundary = {oid for oid in boundary if not self._graph.is_ancestor(self._plan.introduction, oid)}
-        return frozenset(boundary - {self._plan.introduction})
+    def _judged_before(self) -> tuple[frozenset[str], frozenset[str]]:
+        """What the walk leaves out because it was judged when it came in: what hangs beside the introduction and on it.
 
-    def _boundary(self, exclude: tuple[str, ...]) -> set[str]:
-        words = "".join(f"{word}\n" for word in (*self._plan.commits, *exclude))
-        out = self._repository.run(
-            ["-c", "core.commitGraph=false", "rev-list", "--boundary", "--stdin"], stdin=words.encode("ascii")
-        )
-        return {line[1:] for line in out.decode("ascii").split("\n") if line.startswith("-")}
+        Only commits that walked ones name as parents, and those that targets name.
+        """
+        plan = self._plan
+        if not plan.assume_judged or not plan.exclude:
+            return frozenset(), frozenset()  # all since the introduction is walked
+        unseen, edge = set(plan.commits), set()
+        revisions = [*plan.commits, *(f"^{oid}" for oid in (plan.introduction, *plan.exclude))]
+        for line in list_ids(self._whole, revisions, ["--boundary"], self._errors):
+            if line.startswith("-"):
+                edge.add(line[1:])
+            else:
+                unseen.discard(line)
+        left_out = (unseen | edge) - {plan.introduction}
+        vouched = frozenset(oid for oid in left_out if self._graph.is_ancestor(plan.introduction, oid))
+        return frozenset(left_out - vouched), vouched
 
     # -- the walk -----------------------------------------------------------------------------------------------
 
@@ -197,7 +207,9 @@ class _Audit:
         left_out = (*exclude, *((plan.introduction,) if plan.introduction else ()))
         # Order matters to the history's own policy alone; putting a whole history in order costs git half a second.
         options = [*(("--topo-order", "--reverse") if plan.in_history else ()), *plan.options]
-        return read_commits(self._git, [*plan.commits, *(f"^{oid}" for oid in left_out)], options, self._errors)
+        # What is missing after the introduction may be what brought another policy, or took one away.
+        git = self._whole if plan.in_history else self._git
+        return read_commits(git, [*plan.commits, *(f"^{oid}" for oid in left_out)], options, self._errors)
 
     def tags(self) -> Iterator[Sequence[Record]]:
         """Judge the annotated tags of the plan, each for its own ref."""

@@ -2,7 +2,8 @@
 
 git computes them in a directory of our own over the repository's objects (``host.ownplace``): no configuration,
 attributes, merge driver, filter, graft, shallow file or commit-graph of the repository has a say. What a merge writes
-goes there, and away with it.
+goes there, and away with it. Where a history is cut off, an answer counts only when nothing is missing down to it: an
+older base than the true one would let an old value pass for a side's own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,9 +25,16 @@ class GitGraph:
         self._own: OwnPlace | None = None
 
     def merge_bases(self, commits: tuple[str, ...]) -> tuple[str, ...]:
-        """All best common ancestors; exit status 1 says that there is none."""
-        out = self._compute(["merge-base", "--all", "--octopus", *commits], accept=(0, 1))
-        return tuple(out.decode("ascii").split())
+        """All best common ancestors; exit status 1 says that there is none.
+
+        Raises UncheckedError ``history-incomplete``.
+        """
+        out = self._compute(
+            ["merge-base", "--all", "--octopus", *commits], accept=(0, 1), grafts=self._repository.grafts
+        )
+        bases = tuple(out.decode("ascii").split())
+        self._check_whole(commits, bases)
+        return bases
 
     def merge_tree(self, ours: str, theirs: str) -> str:
         """The tree of a merge without conflict, else empty."""
@@ -36,19 +44,32 @@ class GitGraph:
         return lines[0] if lines[1:] == [""] else ""
 
     def is_ancestor(self, older: str, newer: str) -> bool:
-        """Tell whether ``newer`` comes after ``older``, or is it."""
+        """Tell whether ``newer`` comes after ``older``, or is it. Raises UncheckedError ``history-incomplete``."""
         try:
-            self._compute(["merge-base", "--is-ancestor", older, newer])
+            self._compute(["merge-base", "--is-ancestor", older, newer], grafts=self._repository.grafts)
         except UncheckedError as error:
-            if error.facts.get("status") == 1:
-                return False
-            raise
+            if error.facts.get("status") != 1:
+                raise
+            self._check_whole((newer,), (older,))
+            return False
         return True
 
-    def _compute(self, arguments: Sequence[str], *, accept: Sequence[int] = (0,)) -> bytes:
+    def _check_whole(self, commits: tuple[str, ...], older: tuple[str, ...]) -> None:
+        """Walk what lies between, where something may be missing: git fails at a parent that is not here."""
+        if self._repository.cuts:
+            self._repository.run(["rev-list", "--count", *commits, *(f"^{oid}" for oid in older)])
+
+    def _compute(self, arguments: Sequence[str], *, accept: Sequence[int] = (0,), grafts: str = "") -> bytes:
         own = self._place()
         try:
-            return run_git(arguments, environment=own.environment, directory=own.path, accept=accept, errors_count=True)
+            return run_git(
+                arguments,
+                environment=own.environment,
+                directory=own.path,
+                accept=accept,
+                errors_count=True,
+                grafts=grafts,
+            )
         except UncheckedError as error:
             if error.facts.get("status") != 1 and error.reason == "git-failed" and self._repository.is_partial:
                 raise not_fetched("an object") from error

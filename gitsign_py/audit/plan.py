@@ -127,15 +127,17 @@ def _target(repository: GitRepository, word: str, oid: str) -> Target:
 
 
 def check_introduction(repository: GitRepository, introduction: str) -> None:
-    """Raise PolicyError ``introduction-missing`` unless the introduction is a commit that is here."""
+    """Raise PolicyError ``introduction-missing`` unless the introduction is a commit that is here.
+
+    UncheckedError of the same reason where the repository is one that lacks objects: it may be among them.
+    """
     try:
         kind = repository.read(introduction).kind
     except UncheckedError as error:
-        raise PolicyError(
-            "introduction-missing",
-            f"introduction commit {introduction} is not in the repository",
-            hint="fetch the whole history (a shallow clone has too little of it), or correct the id",
-        ) from error
+        words, hint = f"introduction commit {introduction} is not in the repository", "fetch the whole history"
+        if lacking := repository.lacks_objects:
+            raise UncheckedError("introduction-missing", f"{words}, which is {lacking}", hint=hint) from error
+        raise PolicyError("introduction-missing", words, hint=f"{hint}, or correct the id") from error
     if kind != "commit":
         raise PolicyError("introduction-missing", f"introduction {introduction} is a {kind}, not a commit")
 
@@ -165,6 +167,9 @@ def _ref_class(plan: Plan, ref: str) -> RefClass:
     return () if plan.policy is None else plan.policy.rules_for(ref)
 
 
-def git_of(repository: GitRepository) -> Git:
-    """Where the walk's own git processes run: as those of the repository."""
-    return Git(repository.environment, repository.directory)
+def git_of(repository: GitRepository, *, whole: bool = False) -> Git:
+    """Where the walk's own git processes run: as those of the repository.
+
+    A walk ends where the history is cut off; with ``whole`` it fails there instead.
+    """
+    return Git(repository.environment, repository.directory, "" if whole else repository.grafts)

@@ -165,7 +165,7 @@ def policies_since(repository: GitRepository, introduction: str, tips: Iterable[
     git-rev-list(1), History Simplification: with ``--full-history`` each commit that differs from a parent is listed.
     """
     words = "".join(f"{tip}\n" for tip in (*dict.fromkeys(tips), f"^{introduction}"))
-    asked = ["-c", "core.commitGraph=false", "rev-list", "--full-history", "--stdin", "--", POLICY_FOLDER]
+    asked = ["rev-list", "--full-history", "--stdin", "--", POLICY_FOLDER]
     listed = repository.run(asked, stdin=words.encode("ascii")).decode("ascii").split()
     found = (policy_at(repository, oid) for oid in (introduction, *listed))
     return tuple({policy.digest: policy for policy in found if policy is not None}.values())

@@ -1,6 +1,7 @@
 """Walks a history through pipes of git, and reads the bytes of what it finds there.
 
-Neither replace refs nor grafts nor the commit-graph file are believed: each shows other parents than the commit has.
+Neither replace refs nor grafts nor a list of shallow commits nor the commit-graph file are believed: each shows other
+parents than the commit has.
 """
 
 import os
@@ -34,10 +35,14 @@ class Stored(NamedTuple):
 
 
 class Git(NamedTuple):
-    """Where git runs: the process environment (GIT_DIR, quarantine and the like), and the directory."""
+    """Where git runs: the process environment (GIT_DIR, quarantine and the like), and the directory.
+
+    ``grafts`` is a file that leaves out parents which are not here; without it a walk to one of them fails.
+    """
 
     environment: Mapping[str, str]
     directory: Path | None
+    grafts: str = ""
 
     def start(self, arguments: Sequence[str], stdin: "int | IO[bytes]", errors: IO[bytes]) -> "subprocess.Popen[bytes]":
         """Start git with a pipe on stdout; raises ConfigError ``git-missing``."""
@@ -45,7 +50,7 @@ class Git(NamedTuple):
             return subprocess.Popen(
                 ["git", *QUIET, *_WINDOWS, *arguments],
                 cwd=self.directory,
-                env=git_environment(self.environment),
+                env=git_environment(self.environment, self.grafts),
                 stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -57,7 +57,9 @@ def judge_in_history(
         verdicts = auditing.facts_cache(stack, basis, auditing.warn_on_stderr)
         accepted = _look_back(repository, plan, item.parents, verdicts)
         if is_older or accepted == set(item.parents):
-            history = PolicyHistory(repository, graph, plan.introduction, closing=plan.policy)
+            history = PolicyHistory(
+                repository, graph, plan.introduction, closing=plan.policy, vouched=frozenset(accepted)
+            )
             decision = PolicyInHistory(history).judge(item, facts, (ref,))
             fresh = [item.oid] if decision.accepted and item.kind == "commit" else []
         else:

@@ -1,8 +1,9 @@
 """The real git as a subprocess: an argument list, an own environment, a time limit, never a shell.
 
-git answers what only git knows for sure (revisions, reflogs, settings, packed objects). Replace refs and grafts are
-switched off: they show another object under an id, and here it is the stored object that counts. Nothing is fetched
-from a promisor remote either, so reading objects never touches the network.
+git answers what only git knows for sure (revisions, reflogs, settings, packed objects). Replace refs, grafts, the list
+of shallow commits and the commit-graph file are switched off: they show another object under an id, or other parents
+than a commit has, and here it is the stored object that counts. Nothing is fetched from a promisor remote either, so
+reading objects never touches the network.
 """
 
 import os
@@ -28,6 +29,12 @@ TIMEOUT = 60.0
 # cat-file says "missing" of it, and goes on.
 _PARTIAL = (b"from promisor remote", b"lazy fetching disabled")
 
+# commit.c and revision.c, of a commit or a parent that is not here. git 2.39 goes on after the first, as if there were
+# no more parents: then what it answers is not the whole of it, whatever its exit status says.
+_CUT_OFF = re.compile(
+    rb"^(?:error: Could not read|fatal: Failed to traverse parents of commit) ([0-9a-f]{40,64})", re.M
+)
+
 # setup.c, verify_repository_format: reftable for a git before 2.45, and the like.
 _TOO_NEW = ("unknown repository extension", "Expected git repo version")
 
@@ -36,9 +43,12 @@ _UNREADABLE = 128  # the status that git gives for what it cannot read, where it
 NOWHERE = f"{os.devnull}/none"
 """A path that cannot be there: git passes over such a file without a word, and cannot run such a program."""
 
-QUIET = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={NOWHERE}", "-c", "core.commitGraph=false")
+TRUE_PARENTS = ("-c", "core.commitGraph=false", "-c", "advice.graftFileDeprecated=false")
+"""No other parents are shown than commits have: a commit-graph may be forged. No file of grafts but our own is read."""
+
+QUIET = (*TRUE_PARENTS, "-c", "core.fsmonitor=false", "-c", f"core.hooksPath={NOWHERE}")
 """Options before each command in a repository that is judged: no program of its configuration runs, no hook of its own
-(git-config(1)), and no other parents are shown than commits have. Never where git is asked about its configuration.
+(git-config(1)). Never where git is asked about its configuration.
 """
 
 # git(1), environment variables.
@@ -46,6 +56,7 @@ _ALWAYS = {
     "LC_ALL": "C",
     "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_GRAFT_FILE": NOWHERE,
+    "GIT_SHALLOW_FILE": NOWHERE,
     "GIT_NO_LAZY_FETCH": "1",
     "GIT_ALLOW_PROTOCOL": "none",
     "GIT_TERMINAL_PROMPT": "0",
@@ -54,9 +65,12 @@ _ALWAYS = {
 }
 
 
-def git_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment for git: the caller's (GIT_DIR, quarantine and the like are kept), with our rules on top."""
-    return {**environment, **_ALWAYS}
+def git_environment(environment: Mapping[str, str], grafts: str = "") -> dict[str, str]:
+    """The environment for git: the caller's (GIT_DIR, quarantine and the like are kept), with our rules on top.
+
+    ``grafts`` is a file of our own that leaves out parents which are not here (``host/cuts.py``).
+    """
+    return {**environment, **_ALWAYS, **({"GIT_GRAFT_FILE": grafts} if grafts else {})}
 
 
 def run_git(
@@ -68,6 +82,7 @@ def run_git(
     timeout: float = TIMEOUT,
     accept: Sequence[int] = (0,),
     errors_count: bool = False,
+    grafts: str = "",
 ) -> bytes:
     """Run git and return its stdout; ``accept`` are the exit statuses that are no failure.
 
@@ -78,9 +93,9 @@ def run_git(
     """
     try:
         done = subprocess.run(
-            ["git", *arguments],
+            ["git", *TRUE_PARENTS, *arguments],
             cwd=directory,
-            env=git_environment(environment),
+            env=git_environment(environment, grafts),
             input=stdin,
             capture_output=True,
             timeout=timeout,
@@ -90,7 +105,7 @@ def run_git(
         raise _too_slow(timeout) from error
     except OSError as error:
         raise _not_started(error, directory) from error
-    if done.returncode not in accept:
+    if done.returncode not in accept or _CUT_OFF.search(done.stderr):
         raise complaint(done.stderr, done.returncode)
     if errors_count and done.returncode and done.stderr.startswith((b"error: ", b"fatal: ")):
         raise complaint(done.stderr, _UNREADABLE)
@@ -101,11 +116,14 @@ def complaint(stderr: bytes, status: int) -> GitsignError:
     """Turn git's own words into an error.
 
     UsageError ``repository-missing``, ConfigError ``repository-untrusted`` (git's safe.directory) and
-    ``repository-unsupported``, UncheckedError ``object-missing`` (a partial clone), ``git-failed``.
+    ``repository-unsupported``, UncheckedError ``object-missing`` (a partial clone), ``history-incomplete``,
+    ``git-failed``.
     """
     words = first_words(stderr) or f"exit status {status}"
     if any(sign in stderr for sign in _PARTIAL):
         return not_fetched("an object")
+    if cut := _CUT_OFF.search(stderr):
+        return cut_off(f"{cut[1].decode()}, or a parent of it, is missing")
     if "not a git repository" in words:
         return UsageError(
             "repository-missing",
@@ -133,6 +151,15 @@ def not_fetched(what: str) -> UncheckedError:
         "object-missing",
         f"{what} is not in this partial clone, and nothing is fetched while judging",
         hint="fetch the rest first: git fetch --refetch --no-filter",
+    )
+
+
+def cut_off(words: str) -> UncheckedError:
+    """A commit has a parent that is not here, and what lies behind it was asked for."""
+    return UncheckedError(
+        "history-incomplete",
+        f"the history is not all here: {words}",
+        hint="fetch the rest (git fetch --unshallow), or mend the alternates",
     )
 
 

@@ -14,6 +14,7 @@ from typing import Self, cast
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.gitobject import HashAlgorithm, is_object_id, prove_object_id
 from gitsign_py.errors import GitsignError, UncheckedError, UsageError
+from gitsign_py.host.cuts import Cuts, find_cuts, listed_commits, missing_alternate, write_grafts
 from gitsign_py.host.gitprogram import (
     QUIET,
     TIMEOUT,
@@ -58,6 +59,8 @@ class GitRepository:
         self._timeout = timeout
         self._objects = GitCatFile(environment=self._environment, directory=directory, timeout=timeout)
         self._facts: tuple[str, ...] = ()
+        self._cuts: Cuts | None = None
+        self._grafts: Path | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -70,6 +73,9 @@ class GitRepository:
     def close(self) -> None:
         """End the git process behind this object."""
         self._objects.close()
+        if self._grafts is not None:
+            self._grafts.unlink(missing_ok=True)
+            self._cuts = self._grafts = None
 
     def resolve(self, words: Sequence[str]) -> tuple[Revision, ...]:
         """Find the commits and tags that ``words`` name, in their order, exactly as ``git rev-parse`` does.
@@ -163,10 +169,51 @@ class GitRepository:
 
     @property
     def is_shallow(self) -> bool:
-        """Whether the history is cut off, so that parents named in commits may be missing."""
-        return self._describe()[4] == "true"
+        """Whether there is a list of shallow commits, which says that the history ends at them. It is not believed."""
+        return bool(self._listed_as_shallow())
 
-    def run(self, arguments: Sequence[str], *, stdin: bytes = b"", accept: Sequence[int] = (0,)) -> bytes:
+    @property
+    def cuts(self) -> Cuts:
+        """Where the history is cut off indeed. Raises UncheckedError, FormatError for commits that cannot be read."""
+        if self._cuts is None:
+            self._cuts = find_cuts(self._listed_as_shallow(), self._commit_bytes)
+        return self._cuts
+
+    @property
+    def grafts(self) -> str:
+        """A file that lets git walk as far as there are commits; empty where nothing is cut off."""
+        if self.cuts and self._grafts is None:
+            self._grafts = write_grafts(self.cuts)
+        return str(self._grafts or "")
+
+    @property
+    def lacks_objects(self) -> str:
+        """Why objects may be missing here, in words; empty where none should be."""
+        if self.is_shallow:
+            return "a shallow clone"
+        if self.is_partial:
+            return "a partial clone"
+        gone = missing_alternate(self.common_directory / "objects")
+        return f"without its alternate {gone}" if gone else ""
+
+    def _listed_as_shallow(self) -> tuple[str, ...]:
+        own = self.common_directory / "shallow"
+        told = self._environment.get("GIT_SHALLOW_FILE", "")  # receive-pack's, of the push that comes in
+        return listed_commits((own, (self._directory or Path()) / told) if told else (own,))
+
+    def _commit_bytes(self, oid: str) -> bytes | None:
+        answer = self._ask(oid)
+        if isinstance(answer, str):
+            return None
+        kind, _, data = answer
+        if data is None or kind != "commit":
+            return None
+        prove_object_id(oid, "commit", data)
+        return data
+
+    def run(
+        self, arguments: Sequence[str], *, stdin: bytes = b"", accept: Sequence[int] = (0,), grafts: str = ""
+    ) -> bytes:
         """Run another git command in this repository and return its stdout; see :func:`run_git` for the errors.
 
         None of the repository's own hooks and programs runs, whether it reads or writes.
@@ -178,6 +225,7 @@ class GitRepository:
             stdin=stdin,
             timeout=self._timeout,
             accept=accept,
+            grafts=grafts,
         )
 
     def write(self, arguments: Sequence[str], *, stdin: bytes = b"") -> bytes:
@@ -192,7 +240,7 @@ class GitRepository:
     def _describe(self) -> tuple[str, ...]:
         if not self._facts:
             options = ("--show-object-format", "--git-dir", "--git-common-dir")
-            asked = ["rev-parse", "--path-format=absolute", *options, "--is-bare-repository", "--is-shallow-repository"]
+            asked = ["rev-parse", "--path-format=absolute", *options, "--is-bare-repository"]
             self._facts = tuple(os.fsdecode(self.run(asked)).rstrip("\n").split("\n"))
         return self._facts
 
@@ -254,7 +302,7 @@ class GitRepository:
         return lines
 
     def _walk(self, lines: Sequence[str]) -> Iterator[Revision]:
-        """List a range's commits. git gets nothing but ids, on stdin."""
+        """List a range's commits, all of them or none. git gets nothing but ids, on stdin."""
         out = self.run(["rev-list", "--stdin"], stdin="".join(f"{line}\n" for line in lines).encode("ascii"))
         for oid in out.decode("ascii").split():
             yield Revision(oid, oid, "commit")

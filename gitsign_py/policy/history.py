@@ -12,6 +12,8 @@ its policy is the first one. From there on, parents first:
   the same policy in its tree.
 - A branch that left the history before the introduction carries no policy that anybody vouched for, whatever lies in
   its tree: its commits are refused, and so is a merge of it.
+- A commit hangs on the introduction only when each of its parents does, and a parent does only when it was judged here,
+  or is vouched for because it was judged before. A parent of which nothing is known does not.
 """
 
 from collections.abc import Iterable
@@ -34,9 +36,9 @@ _POLICY_FILE = POLICY_PATH.removeprefix(f"{POLICY_FOLDER}/")
 class PolicyHistory:
     """Judges the commits after an introduction, each once, parents first.
 
-    ``older`` are the commits before the introduction that later commits name as parents (``rev-list --boundary``).
-    ``closing``, if there is one, is the newest policy: whoever has left by it signs nothing new on an old branch
-    either. Memory grows with the commits that are refused, not with the history.
+    ``older`` are commits that are known not to come after the introduction. ``closing``, if there is one, is the newest
+    policy: whoever has left by it signs nothing new on an old branch either. ``vouched`` are commits after the
+    introduction that were judged before. Memory: some 90 bytes for each commit after the introduction.
     """
 
     source: ObjectSource
@@ -45,6 +47,8 @@ class PolicyHistory:
     older: frozenset[str] = frozenset()
     closing: Policy | None = None
     pusher: Pusher | None = None
+    vouched: frozenset[str] = frozenset()
+    _inside: set[bytes] = field(default_factory=set)
     _unrooted: set[str] = field(default_factory=set)
     _refused: set[str] = field(default_factory=set)
     _held_back: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -62,8 +66,7 @@ class PolicyHistory:
         """
         if commit.oid == self.introduction:
             return Decision("exempt", "introduction", "introduction commit, pinned by its id", "introduction")
-        if not self._is_rooted(commit):
-            self._unrooted.add(commit.oid)
+        if not self._find_root(commit):
             self._refused.add(commit.oid)
             if signature.status == "malformed":  # whose parents nobody knows
                 return Decision("malformed", signature.reason, signature.message)
@@ -91,8 +94,8 @@ class PolicyHistory:
 
     def pass_over(self, commit: CommitFacts) -> None:
         """Take a commit as accepted that was judged before; where it hangs counts for what comes after it."""
-        if commit.oid != self.introduction and not self._is_rooted(commit):
-            self._unrooted.add(commit.oid)
+        if commit.oid != self.introduction:
+            self._find_root(commit)
 
     def judge_tag(self, tag: CommitFacts, target: str, signature: SignatureFacts, refs: Iterable[str]) -> Decision:
         """Judge a tag by the policies in force at the commit ``target`` that it leads to (empty: to none)."""
@@ -110,17 +113,23 @@ class PolicyHistory:
         bases = self.graph.merge_bases((commit, self.introduction))
         if commit in bases:
             return (self.start(),)
-        if self.introduction not in bases or commit in self._unrooted:
+        if self.introduction not in bases or not self._is_inside(commit):
             return ()
         return tuple(self._policy(folder) for folder in self._effective(commit))
 
-    def _is_rooted(self, commit: CommitFacts) -> bool:
-        """All parents lead to the introduction; a new root leads nowhere."""
-        inside = [
-            parent == self.introduction or (parent not in self._unrooted and parent not in self.older)
-            for parent in commit.parents
-        ]
-        return bool(inside) and all(inside)
+    def _find_root(self, commit: CommitFacts) -> bool:
+        """All parents lead to the introduction; a new root leads nowhere. What is found holds for what comes after."""
+        rooted = bool(commit.parents) and all(map(self._is_inside, commit.parents))
+        if rooted:
+            self._inside.add(bytes.fromhex(commit.oid))
+        else:
+            self._unrooted.add(commit.oid)
+        return rooted
+
+    def _is_inside(self, oid: str) -> bool:
+        if oid == self.introduction:
+            return True
+        return oid not in self.older and (oid in self.vouched or bytes.fromhex(oid) in self._inside)
 
     def _inherited(self, commit: CommitFacts) -> tuple[str, ...]:
         folders = (folder for parent in commit.parents for folder in self._effective(parent))

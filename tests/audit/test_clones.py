@@ -123,7 +123,7 @@ def test_shallow_clone(origin: Origin) -> None:
     assert (status, list(found)) == (0, origin.commits[:-3:-1])
     assert "shallow clone" in said
     status, found, said = origin.audit(repo, "--in-history", "--introduction", origin.introduction)
-    assert status == 2
+    assert status == 3
     assert found == {}
     assert "[introduction-missing]" in said
     assert "shallow" in said

@@ -1,0 +1,84 @@
+"""Where a history is cut off: commits whose parents are not all here, whatever a list of shallow commits says.
+
+The list (``.git/shallow``, or the one that receive-pack names while it takes in a push) is only a hint where to look:
+it may leave a commit out, or name one whose parents are here, and git would then show a history that ends there.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from gitsign_py.host.gitprogram import cut_off
+
+_ID = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
+_HEAD = re.compile(rb"tree [0-9a-f]+\n((?:parent [0-9a-f]+\n)*)")
+_MAX_LIST = 64 << 20
+"""64 MiB: a million and a half of commits in a list of shallow ones."""
+
+Cuts = Mapping[str, tuple[str, ...]]
+"""Commits of which a parent is not here, each with the parents that are."""
+
+
+def listed_commits(files: Iterable[Path]) -> tuple[str, ...]:
+    """The ids in lists of shallow commits (gitrepository-layout(5)); none in a file that is not there."""
+    found: dict[str, None] = {}
+    for path in files:
+        try:
+            with path.open("rb") as file:
+                data = file.read(_MAX_LIST + 1)
+        except OSError:
+            continue
+        if len(data) > _MAX_LIST:
+            raise cut_off(f"the list of shallow commits {path} has more than {_MAX_LIST} bytes")
+        found |= dict.fromkeys(line.decode() for line in data.split(b"\n") if _ID.match(line))
+    return tuple(found)
+
+
+def find_cuts(listed: Iterable[str], read: Callable[[str], bytes | None]) -> Cuts:
+    """Look behind the ``listed`` commits until the history ends, by ``read`` (None for what is not here)."""
+    parents: dict[str, tuple[str, ...]] = {}
+    gone: set[str] = set()
+    todo = list(listed)
+    while todo:
+        oid = todo.pop()
+        if oid in parents or oid in gone:
+            continue
+        data = read(oid)
+        if data is None:
+            gone.add(oid)
+            continue
+        parents[oid] = _parents(data)
+        todo += parents[oid]
+    return {oid: tuple(one for one in named if one not in gone) for oid, named in parents.items() if gone & {*named}}
+
+
+def missing_alternate(objects: Path, depth: int = 5) -> str:
+    """A directory of objects that is named and not there (gitrepository-layout(5), alternates; git follows five)."""
+    try:
+        lines = (objects / "info/alternates").read_bytes().split(b"\n")
+    except OSError:
+        return ""
+    for line in lines:
+        path = objects / os.fsdecode(line)
+        if not line or line.startswith(b"#"):
+            continue
+        gone = str(path) if not path.is_dir() else missing_alternate(path, depth - 1) if depth else ""
+        if gone:
+            return gone
+    return ""
+
+
+def _parents(data: bytes) -> tuple[str, ...]:
+    """As git reads them: the lines after the tree, up to the first that is no parent (commit.c)."""
+    head = _HEAD.match(data)
+    return tuple(head[1].decode().replace("parent ", "").split()) if head else ()
+
+
+def write_grafts(cuts: Cuts) -> Path:
+    """A file of grafts (gitrepository-layout(5)) that leaves out the parents which are not here."""
+    import tempfile  # noqa: PLC0415 - 5 ms, where a history is cut off alone
+
+    with tempfile.NamedTemporaryFile("w", prefix="gitsign-cuts-", delete=False, encoding="ascii") as file:
+        file.writelines(f"{' '.join((oid, *parents))}\n" for oid, parents in cuts.items())
+    return Path(file.name)
