@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from gitsign_py.audit.cache import FactsCache
+from gitsign_py.audit.closing import Closing, find_closing
 from gitsign_py.audit.codec import load_facts
 from gitsign_py.audit.foreign import PROGRAMS, verify_foreign
 from gitsign_py.audit.graph import GitGraph
@@ -135,14 +136,16 @@ class _Audit:
         policy = self._plan.policy
         if self._plan.in_history:
             older, vouched = self._judged_before()
+            closing = self._closing(self._plan.introduction)
             history = PolicyHistory(
                 self._objects,
                 self._graph,
                 self._plan.introduction,
                 older,
-                closing=policy,
+                closing=closing.policy,
                 pusher=self._plan.pusher,
                 vouched=vouched,
+                unclosed=closing.missing,
             )
             history.start()  # there must be one
             return PolicyInHistory(history)
@@ -150,6 +153,11 @@ class _Audit:
             return AnySigner()
         plan = self._plan
         return FixedPolicy(policy, self._objects, self._graph, self._facts_of, plan.introduction, pusher=plan.pusher)
+
+    def _closing(self, introduction: str) -> Closing:
+        if self._plan.policy is not None:
+            return Closing(self._plan.policy)
+        return self._plan.closing or find_closing(self._repository, introduction)
 
     def _judged_before(self) -> tuple[frozenset[str], frozenset[str]]:
         """What the walk leaves out because it was judged when it came in: what hangs beside the introduction and on it.
@@ -207,8 +215,10 @@ class _Audit:
         left_out = (*exclude, *((plan.introduction,) if plan.introduction else ()))
         # Order matters to the history's own policy alone; putting a whole history in order costs git half a second.
         options = [*(("--topo-order", "--reverse") if plan.in_history else ()), *plan.options]
-        # What is missing after the introduction may be what brought another policy, or took one away.
-        git = self._whole if plan.in_history else self._git
+        # What is missing after the introduction may be what brought another policy, or took one away; and who asks for
+        # a range asks for all of it.
+        is_range = bool(plan.exclude) and not plan.assume_judged
+        git = self._whole if plan.in_history or is_range else self._git
         return read_commits(git, [*plan.commits, *(f"^{oid}" for oid in left_out)], options, self._errors)
 
     def tags(self) -> Iterator[Sequence[Record]]:

@@ -1,6 +1,7 @@
 """What to audit: refs and ids, what is left out, and by which policy."""
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from gitsign_py.audit.walk import Git
 from gitsign_py.core.frozen import frozen, replace
@@ -8,6 +9,9 @@ from gitsign_py.errors import PolicyError, UncheckedError, UsageError
 from gitsign_py.host.repository import GitRepository
 from gitsign_py.policy.facts import Pusher
 from gitsign_py.policy.model import Policy
+
+if TYPE_CHECKING:
+    from gitsign_py.audit.closing import Closing
 
 RefClass = tuple[object, ...]
 """What refs that are judged alike have in common."""
@@ -27,7 +31,8 @@ class Plan:
     """A walk: ``exclude`` are ids whose history is left out, ``options`` are rev-list's.
 
     ``policy`` None means that every good signature counts. With ``in_history`` the policy is the one in the commits,
-    from ``introduction`` on; ``policy`` is then the newest one, which closes the windows of people who left.
+    from ``introduction`` on; ``policy`` is then the newest one, which closes the windows of people who left, out of
+    ``closing``. Without either the audit looks for the protected branch itself.
     ``assume_judged`` says that the history left out was judged when it came in (a server's own refs); ``known`` are
     those refs, where the policy is in the history: what a ref had before is not judged on it again. ``policies`` are
     all that can be in force there; when they are not known, each ref is taken to have rules of its own.
@@ -45,6 +50,7 @@ class Plan:
     policies: tuple[Policy, ...] = ()
     tags_only: bool = False
     pusher: Pusher | None = None
+    closing: "Closing | None" = None
 
     @property
     def commits(self) -> tuple[str, ...]:
@@ -107,6 +113,8 @@ def _parse(repository: GitRepository, word: str) -> list[str]:
     try:
         found = repository.run(["rev-parse", "--revs-only", "--end-of-options", word]).decode("ascii").split()
     except UncheckedError as error:
+        if error.reason != "git-failed":
+            raise
         words = error.message.removeprefix("git failed: ")
         raise UsageError("revision-unknown", f"git knows no revision {word!r}: {words}") from error
     if not found:

@@ -1,44 +1,81 @@
-"""A server's refs as its hooks must see them: under all of their names, and in the namespace that is pushed to."""
+"""A server's refs as its hooks must see them: under all of their names, each in the namespace that it lies in.
+
+Rules go by the names in a namespace (gitnamespaces(7)), however the push came there: with GIT_NAMESPACE, by the full
+name, or by a symbolic ref. What one namespace has, another one has not, and refs/namespaces/ has nothing itself.
+"""
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from gitsign_py.audit.plan import Target, read_refs
-from gitsign_py.audit.updates import RefUpdate
-from gitsign_py.core.frozen import replace
+from gitsign_py.audit.updates import VOUCHING, RefUpdate, vouches
+from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.host.repository import GitRepository
 
+_NAMESPACE = re.compile(r"(?:refs/namespaces/[^/]+/)+(?=refs/)")
 
-def in_push(
-    repository: GitRepository, updates: Sequence[RefUpdate], namespace: str
-) -> tuple[tuple[RefUpdate, ...], tuple[Target, ...]]:
-    """What a push changes, each ref under all of its names, and the refs that are there before it.
+
+@frozen
+class Push:
+    """What a push changes in one namespace, and the refs there that were judged before. Names are those there."""
+
+    updates: tuple[RefUpdate, ...]
+    existing: tuple[Target, ...]
+    namespace: str = ""
+
+
+def in_push(repository: GitRepository, updates: Sequence[RefUpdate], namespace: str) -> tuple[Push, ...]:
+    """What a push changes, each ref under all of its names.
 
     git tells pre-receive and update the pushed name, and writes to what a symbolic ref of that name leads to; in a
     ``namespace`` (the value of GIT_NAMESPACE) it tells the name without it (gitnamespaces(7)).
     """
     prefix = _prefix(namespace)
-    existing = read_refs(repository, (prefix,) if prefix else ())
-    there, links = {target.ref for target in existing}, _links(repository)
-    new = {prefix + update.ref for update in updates if not update.brings_nothing} - there
-    links |= _links_to_nowhere(repository, new)
-    names = _names(links)
-    found: list[RefUpdate] = []
-    for update in updates:
-        name = prefix + update.ref
-        end = links.get(name, name)
-        found += [replace(update, ref=ref.removeprefix(prefix)) for ref in (name, end, *names[end])]
-    return tuple(dict.fromkeys(found)), tuple(replace(one, ref=one.ref.removeprefix(prefix)) for one in existing)
+    pushed = [replace(update, ref=prefix + update.ref) for update in updates]
+    links = _links(repository)
+    new = {update.ref for update in pushed if not update.brings_nothing and not update.old.strip("0")}
+    ends = links | _links_to_nowhere(repository, new - links.keys())
+    names = _names(ends)
+    named = {one: (one, ends.get(one, one), *names[ends.get(one, one)]) for one in {update.ref for update in pushed}}
+    return _by_namespace(repository, pushed, named, links)
 
 
-def in_transaction(
-    repository: GitRepository, updates: Iterable[RefUpdate]
-) -> tuple[tuple[RefUpdate, ...], tuple[Target, ...]]:
+def in_transaction(repository: GitRepository, updates: Iterable[RefUpdate]) -> tuple[Push, ...]:
     """The same for a reference transaction, of which git tells full names, and where symbolic refs lead to."""
-    names = _names(_links(repository))
-    found = [replace(update, ref=ref) for update in updates for ref in (update.ref, *names[update.ref])]
-    return tuple(dict.fromkeys(found)), read_refs(repository)
+    links = _links(repository)
+    names, changed = _names(links), tuple(updates)
+    return _by_namespace(repository, changed, {one.ref: (one.ref, *names[one.ref]) for one in changed}, links)
+
+
+def _by_namespace(
+    repository: GitRepository,
+    updates: Iterable[RefUpdate],
+    named: Mapping[str, Sequence[str]],
+    links: Mapping[str, str],
+) -> tuple[Push, ...]:
+    """``named`` are all names of each ref that changes, ``links`` the symbolic refs."""
+    found: dict[str, dict[RefUpdate, None]] = defaultdict(dict)
+    for update in updates:
+        for full in named[update.ref]:
+            place, name = _split(full)
+            if name.startswith("refs/"):
+                found[place][replace(update, ref=name)] = None
+    return tuple(Push(tuple(each), _existing(repository, place, links), place) for place, each in found.items())
+
+
+def _existing(repository: GitRepository, place: str, links: Mapping[str, str]) -> tuple[Target, ...]:
+    """Branches and tags there. A symbolic ref is as good as what it leads to."""
+    refs = read_refs(repository, tuple(place + folder for folder in VOUCHING))
+    plain = (one for one in refs if vouches(_split(links.get(one.ref, one.ref))[1]))
+    return tuple(replace(one, ref=one.ref.removeprefix(place)) for one in plain)
+
+
+def _split(full: str) -> tuple[str, str]:
+    """What stands before a name in its namespace, and the name."""
+    match = _NAMESPACE.match(full)
+    return (match[0], full[match.end() :]) if match else ("", full)
 
 
 def _links(repository: GitRepository) -> dict[str, str]:

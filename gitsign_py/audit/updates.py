@@ -12,6 +12,9 @@ from gitsign_py.policy.history import policy_at
 from gitsign_py.policy.model import POLICY_FOLDER, Policy
 from gitsign_py.policy.surroundings import MergeGraph
 
+VOUCHING = ("refs/heads/", "refs/tags/")
+"""Refs whose commits may count as judged: what is pushed there comes past the hooks. A forge writes others itself
+(refs/pull/, refs/merge-requests/, refs/changes/), or nobody judges them (refs/notes/, refs/remotes/)."""
 _ID = re.compile(rb"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
 
 
@@ -27,6 +30,11 @@ class RefUpdate:
     def brings_nothing(self) -> bool:
         """Tell whether the ref goes away, or becomes another name of a ref that is judged itself."""
         return not self.new.strip("0") or self.new.startswith("ref:")
+
+
+def vouches(ref: str) -> bool:
+    """Tell whether what a ref has was judged when it came in."""
+    return ref.startswith(VOUCHING)
 
 
 def parse_updates(data: bytes) -> tuple[RefUpdate, ...]:
@@ -63,7 +71,7 @@ def from_pre_commit(
 
     Of a push that brings the first root it says no id (hook_impl.py, ``all_files``), only the name of what is pushed.
     Of a new branch it says the parent of the first new commit for the old value, which any other branch may have
-    brought: ``tracked`` are the remote's refs as far as they are known here, and a new branch is not among them.
+    brought: ``tracked`` are the remote's branches as far as they are known here, and a new one is not among them.
 
     Raises FormatError ``hook-input`` when the name of what is pushed means nothing.
     """
@@ -74,8 +82,7 @@ def from_pre_commit(
         if not new:
             raise FormatError("hook-input", "the pre-commit framework does not say what is pushed")
     ref, old = (environment.get(f"PRE_COMMIT_{name}", "") for name in ("REMOTE_BRANCH", "FROM_REF"))
-    name = f"refs/remotes/{environment.get('PRE_COMMIT_REMOTE_NAME', '')}/{ref.removeprefix('refs/heads/')}"
-    is_new = bool(tracked) and all(target.ref != name for target in tracked)
+    is_new = bool(tracked) and all(target.ref != ref for target in tracked)
     return (RefUpdate(ref, "" if is_new else old, new),) if new else ()
 
 
@@ -119,10 +126,12 @@ def plans(repository: GitRepository, plan: Plan, existing: Sequence[Target]) -> 
 
     A commit is new to a group when no existing ref of that very group reaches it: what lies on a branch with lenient
     rules already is judged once more when a strict branch takes it in. Behind a signed tag only those commits are new
-    that no branch has, existing or pushed along. What lies on a ref that the policy leaves alone was never judged, so
-    it is new to every other ref.
+    that no branch has, existing or pushed along. What lies on no branch and no tag, or on one that the policy leaves
+    alone, was never judged, so it is new to every other ref.
     """
-    existing = tuple(target for target in existing if plan.policy is None or plan.policy.judges(target.ref))
+    existing = tuple(
+        one for one in existing if vouches(one.ref) and (plan.policy is None or plan.policy.judges(one.ref))
+    )
     branches = _commits(target for target in (*existing, *plan.targets) if target.ref.startswith("refs/heads/"))
     if plan.in_history:
         names = {target.ref for target in existing}

@@ -6,11 +6,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TextIO
 
 from gitsign_py.audit.engine import audit_batches
 from gitsign_py.audit.plan import Plan, Target, current_ref, read_refs, resolve_targets
+from gitsign_py.audit.recording import Batch
 from gitsign_py.audit.reports.base import Report, printable, summary_lines
 from gitsign_py.audit.reports.plain import JsonReport, NdjsonReport, TextReport
 from gitsign_py.audit.rollup import Rollup
@@ -23,7 +25,6 @@ from gitsign_py.host.privatefile import put_in_place
 from gitsign_py.host.progress import counted
 from gitsign_py.host.repository import GitRepository
 from gitsign_py.policy.facts import Pusher
-from gitsign_py.policy.history import closing_policy
 from gitsign_py.policy.model import POLICY_PATH
 
 FORMATS = ("terminal", "text", "json", "ndjson", "sarif", "junit", "markdown", "html")
@@ -63,11 +64,16 @@ def run(arguments: list[str]) -> int:
         heading = replace(heading, notices=(*heading.notices, *said))
         out = stack.enter_context(_output(options.output))
         report = _report(options, out, stack)
-        report.begin(heading)
         rollup = Rollup()
-        batches = audit_batches(repository, plan, prepared.resources)
         try:
-            for records in counted(batches, None if out.isatty() else auditing.stderr_terminal(), each=len):
+            batches = audit_batches(repository, plan, prepared.resources)
+            shown = counted(batches, None if out.isatty() else auditing.stderr_terminal(), each=len)
+            if out.isatty():
+                report.begin(heading)  # somebody waits, and sees a bar
+            found = _not_empty(shown)
+            if not out.isatty():
+                report.begin(heading)
+            for records in found:
                 rollup.add(records)
                 report.records(records)
         except PolicyError as error:
@@ -76,6 +82,14 @@ def run(arguments: list[str]) -> int:
     if out is not sys.stdout:
         print(printable(f"{summary_lines(rollup)[0]}; the report is in {options.output}"), file=sys.stderr)
     return rollup.exit_status
+
+
+def _not_empty(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The batches, of which one has a record. An audit of nothing looks like a success: UsageError ``range-empty``."""
+    first = next(filter(len, batches), None)
+    if first is None:
+        raise UsageError("range-empty", "there are no commits to judge: the range is empty, or nothing in it is judged")
+    return chain((first,), batches)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -156,8 +170,7 @@ def make_plan(repository: GitRepository, settings: wiring.Settings, options: arg
     if options.since:
         walk.append(_since(repository, options.since))
     plan = Plan(targets, exclude, tuple(walk), pusher=Pusher(judged=True) if options.pushes_judged else None)
-    newest = plan.commits[0] if options.revisions and plan.commits else ""
-    return with_policy(repository, settings, options, plan, newest=newest)
+    return with_policy(repository, settings, options, plan)
 
 
 def _since(repository: GitRepository, text: str) -> str:
@@ -193,20 +206,15 @@ def _targets(repository: GitRepository, options: argparse.Namespace) -> tuple[tu
     return tuple(replace(target, tag="") for target in found if target.commit), exclude
 
 
-def with_policy(
-    repository: GitRepository, settings: wiring.Settings, options: argparse.Namespace, plan: Plan, *, newest: str = ""
-) -> Plan:
-    """Add the policy that options and settings name; ``newest`` is the commit that has the newest one (empty: HEAD).
-
-    Raises UsageError, ConfigError.
-    """
+def with_policy(repository: GitRepository, settings: wiring.Settings, options: argparse.Namespace, plan: Plan) -> Plan:
+    """Add the policy that options and settings name. Raises UsageError, ConfigError, UncheckedError."""
     introduction = options.introduction or settings.config.introduction
     if options.in_history and (options.policy or options.no_policy):
         raise UsageError("audit-policy", "--in-history does not go together with --policy or --no-policy")
     if options.policy and options.no_policy:
         raise UsageError("audit-policy", "--policy does not go together with --no-policy")
     if is_in_history(settings, options):
-        return _in_history(repository, plan, introduction, newest or "HEAD")
+        return _in_history(repository, settings, plan, introduction)
     configured = "" if options.no_policy else settings.config.policy
     if not (options.policy or configured):
         _hint(repository)
@@ -227,8 +235,7 @@ def is_in_history(settings: wiring.Settings, options: argparse.Namespace) -> boo
     return bool(options.in_history) or configured
 
 
-def _in_history(repository: GitRepository, plan: Plan, introduction: str, tip: str) -> Plan:
-    """``tip`` names the commit whose policy closes the windows of people who left."""
+def _in_history(repository: GitRepository, settings: wiring.Settings, plan: Plan, introduction: str) -> Plan:
     if not introduction:
         raise UsageError(
             "introduction-missing",
@@ -239,9 +246,11 @@ def _in_history(repository: GitRepository, plan: Plan, introduction: str, tip: s
         raise UsageError(
             "audit-policy", "a policy in the history needs all commits: leave out --since and --first-parent"
         )
-    found = repository.run(["rev-parse", "-q", "--verify", "--end-of-options", f"{tip}^{{commit}}"], accept=(0, 1, 128))
-    closing = closing_policy(repository, found.decode("ascii").strip()) if found else None
-    return replace(plan, policy=closing, introduction=_full(repository, introduction), in_history=True)
+    plan = replace(plan, introduction=_full(repository, introduction), in_history=True)
+    try:
+        return auditing.closed(settings, repository, plan)
+    except PolicyError as error:
+        raise as_config_error(error) from error
 
 
 def _full(repository: GitRepository, introduction: str) -> str:

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 from gitsign_py import __version__
 from gitsign_py.audit.cache import Basis, FactsCache, UnsafeCacheError
+from gitsign_py.audit.closing import HERE, Place, find_closing
 from gitsign_py.audit.engine import FetchEntries, Resources
 from gitsign_py.audit.jobs import Job
 from gitsign_py.audit.jobs import Settings as VerifySettings
 from gitsign_py.audit.notices import notices
-from gitsign_py.audit.plan import Plan
+from gitsign_py.audit.plan import Plan, check_introduction
 from gitsign_py.audit.reports.base import Heading
 from gitsign_py.cli import ownconfig, wiring
 from gitsign_py.core.encoding import format_rfc3339
-from gitsign_py.core.frozen import frozen
+from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.errors import ConfigError, UsageError
 from gitsign_py.host.paths import cache_directory
 from gitsign_py.host.repository import GitRepository
-from gitsign_py.policy.history import closing_policy
 
 if TYPE_CHECKING:
     from gitsign_py.cli.auditentries import EntryDesk
@@ -69,17 +69,24 @@ def prepare(
     return Prepared(resources, trust.source, trust.root.digest)
 
 
-def history_plan(settings: wiring.Settings, repository: GitRepository) -> Plan:
+def history_plan(settings: wiring.Settings, repository: GitRepository, place: Place = HERE) -> Plan:
     """The plan, without targets, for a policy in the history: what is left out counts as judged.
 
-    The policy at HEAD closes windows, and does nothing else. Raises ConfigError ``introduction-missing``.
+    Raises ConfigError ``introduction-missing``, and what ``check_introduction`` raises.
     """
     introduction = settings.config.introduction
     if not introduction:
         raise ConfigError("introduction-missing", "gitsign.policyMode is history and gitsign.introduction is not set")
-    head = repository.run(["rev-parse", "-q", "--verify", "HEAD^{commit}"], accept=(0, 1, 128)).decode().strip()
-    closing = closing_policy(repository, head) if head else None
-    return Plan((), policy=closing, introduction=introduction, in_history=True, assume_judged=True)
+    plan = Plan((), introduction=introduction, in_history=True, assume_judged=True)
+    return closed(settings, repository, plan, place)
+
+
+def closed(settings: wiring.Settings, repository: GitRepository, plan: Plan, place: Place = HERE) -> Plan:
+    """The plan with the policy that closes windows; it does nothing else. Raises what ``check_introduction`` raises."""
+    check_introduction(repository, plan.introduction)
+    place = replace(place, configured=settings.config.protected_ref)
+    closing = find_closing(repository, plan.introduction, place)
+    return replace(plan, policy=closing.policy, closing=closing)
 
 
 def facts_cache(stack: ExitStack, basis: Basis, warn: Callable[[str], None]) -> FactsCache | None:
@@ -119,7 +126,8 @@ def heading(repository: GitRepository, plan: Plan, prepared: Prepared, revisions
     policy = plan.policy
     words = "none: every good signature counts" if policy is None else policy.source
     if plan.in_history:
-        words = f"in the history, from {plan.introduction[:12]} on"
+        closed_by = plan.closing.ref if plan.closing and plan.closing.ref else "nobody"
+        words = f"in the history, from {plan.introduction[:12]} on; who has left says {closed_by}"
     return Heading(
         repository=str(repository.common_directory),
         revisions=tuple(revisions),

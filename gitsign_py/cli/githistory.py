@@ -13,7 +13,7 @@ from gitsign_py.audit.cache import Basis, FactsCache
 from gitsign_py.audit.engine import audit_history
 from gitsign_py.audit.graph import GitGraph
 from gitsign_py.audit.judges import BEFORE_INTRODUCTION, PolicyInHistory
-from gitsign_py.audit.plan import Plan, Target, check_introduction
+from gitsign_py.audit.plan import Plan, Target
 from gitsign_py.audit.scan import Scanned
 from gitsign_py.cli import auditing, wiring
 from gitsign_py.core.frozen import replace
@@ -43,10 +43,12 @@ def judge_in_history(
     """Judge a commit or tag whose signature left ``facts``, for ``ref``.
 
     Raises DeclinedError for a history of which nothing is known ``in_agent``, who has neither a terminal for the count
-    nor processes to verify in; ConfigError ``introduction-missing``, PolicyError, and what an audit raises.
+    nor processes to verify in; ConfigError ``introduction-missing``, UncheckedError ``protected-ref-missing``,
+    PolicyError, and what an audit raises.
     """
     plan = auditing.history_plan(settings, repository)
-    check_introduction(repository, plan.introduction)
+    if plan.closing is not None and plan.closing.missing is not None:
+        raise plan.closing.missing
     graph = GitGraph(repository, repository.environment, repository.directory)
     commits = (item.oid,) if item.kind == "commit" else item.parents
     is_older = all(graph.is_ancestor(oid, plan.introduction) for oid in commits)

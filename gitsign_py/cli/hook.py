@@ -16,12 +16,13 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple
 
+from gitsign_py.audit.closing import HERE, Place
 from gitsign_py.audit.engine import audit_history
-from gitsign_py.audit.plan import Plan, Target, current_ref, read_refs, resolve_targets
+from gitsign_py.audit.plan import Plan, Target, current_ref, resolve_targets
 from gitsign_py.audit.record import Record, as_object
-from gitsign_py.audit.serverrefs import in_push, in_transaction
+from gitsign_py.audit.remoterefs import remote_branches
+from gitsign_py.audit.serverrefs import Push, in_push, in_transaction
 from gitsign_py.audit.updates import (
-    RefUpdate,
     check_known,
     from_pre_commit,
     judged_only,
@@ -51,6 +52,7 @@ _EPILOG = """git calls this through the hooks that gitsign-py hooks install writ
   gitsign.policy        the policy: FILE, or REV:PATH (read before the push)
   gitsign.policyMode    fixed (default), or history: each commit by the policy in its parents
   gitsign.introduction  for the history mode: the full id of the commit where it starts
+  gitsign.protectedRef  for the history mode: the branch whose policy says who has left (the one that HEAD names)
   gitsign.hookTimeout   seconds that judging may take (60); then the push is refused
   gitsign.logPath       a file that gets a line of JSON for each commit that is refused
 
@@ -151,13 +153,9 @@ def _judge(settings: wiring.Settings, name: str, rest: list[str], data: bytes) -
         court = _Court(stack, settings, repository, limit)
         if name in ("post-merge", "post-rewrite"):
             return _tell(court, name, data)
-        updates, existing = _updates(repository, name, rest, data)
-        if all(update.brings_nothing for update in updates):
-            return 0
-        plan = _policy_plan(repository, settings, is_server=name != "pre-push")
-        plan = replace(plan, targets=targets_of(repository, judged_only(plan, updates)))
-        plan = replace(plan, pusher=_pusher(settings, repository, name))
-        return _judge_plans(court, plans(repository, plan, existing))
+        pushes = _pushes(repository, name, rest, data)
+        bringing = [push for push in pushes if not all(update.brings_nothing for update in push.updates)]
+        return _judge_plans(court, [plan for push in bringing for plan in _plans(court, name, rest, push)])
 
 
 def _pusher(settings: wiring.Settings, repository: GitRepository, name: str) -> Pusher | None:
@@ -186,18 +184,31 @@ def _out_of_time(seconds: float) -> UncheckedError:
 # --- what is judged --------------------------------------------------------------------------------------------------
 
 
-def _updates(
-    repository: GitRepository, name: str, rest: list[str], data: bytes
-) -> tuple[tuple[RefUpdate, ...], tuple[Target, ...]]:
+def _plans(court: _Court, name: str, rest: list[str], push: Push) -> tuple[Plan, ...]:
+    is_server = name != "pre-push"
+    place = Place("", is_server, "" if is_server else _pushed_remote(court.repository, rest), push.namespace)
+    plan = _policy_plan(court.repository, court.settings, place)
+    plan = replace(plan, targets=targets_of(court.repository, judged_only(plan, push.updates)))
+    plan = replace(plan, pusher=_pusher(court.settings, court.repository, name))
+    return plans(court.repository, plan, push.existing)
+
+
+def _pushed_remote(repository: GitRepository, rest: list[str]) -> str:
+    """The remote by its name; nothing where it was given by its address."""
+    name = rest[0] if rest else os.environ.get("PRE_COMMIT_REMOTE_NAME", "")
+    return name if name in repository.run(["remote"]).decode("utf-8", "surrogateescape").split("\n") else ""
+
+
+def _pushes(repository: GitRepository, name: str, rest: list[str], data: bytes) -> tuple[Push, ...]:
     """The updates, and the refs whose history counts as judged."""
     if name == "pre-push":
         remote = rest[0] if rest else os.environ.get("PRE_COMMIT_REMOTE_NAME", "")
-        existing = read_refs(repository, (f"refs/remotes/{remote}/",))
+        existing = remote_branches(repository, remote)
         updates = parse_push(data) if data.strip() else from_pre_commit(repository, os.environ, existing)
         existing += tuple(
             Target(one.ref, one.old) for one in updates if one.old.strip("0") and check_known(repository, one.old)
         )
-        return updates, tuple(replace(target, ref=_remote_name(target.ref, remote)) for target in existing)
+        return (Push(updates, existing),)
     namespace = os.environ.get("GIT_NAMESPACE", "")
     if name == "update":
         return in_push(repository, (parse_update(rest),), namespace)
@@ -207,20 +218,14 @@ def _updates(
     return in_push(repository, updates, namespace)
 
 
-def _remote_name(ref: str, remote: str) -> str:
-    """The name that a remote-tracking branch has over there, by which the rules go."""
-    prefix = f"refs/remotes/{remote}/"
-    return f"refs/heads/{ref.removeprefix(prefix)}" if ref.startswith(prefix) else ref
-
-
-def _policy_plan(repository: GitRepository, settings: wiring.Settings, *, is_server: bool) -> Plan:
+def _policy_plan(repository: GitRepository, settings: wiring.Settings, place: Place) -> Plan:
     """By which policy. On a server there must be one: a hook without it would wave everything through."""
     if settings.config.policy_mode == "history":
-        return auditing.history_plan(settings, repository)
+        return auditing.history_plan(settings, repository, place)
     if settings.config.policy:
         policy = configured_policy(repository, settings.config.policy)
         return Plan((), policy=policy, introduction=policy.introduction, assume_judged=True)
-    if is_server:
+    if place.is_server:
         raise ConfigError(
             "policy-missing",
             "no policy is configured, and without one nothing may be pushed",
@@ -231,7 +236,7 @@ def _policy_plan(repository: GitRepository, settings: wiring.Settings, *, is_ser
 
 def _local_plan(repository: GitRepository, settings: wiring.Settings, name: str, data: bytes) -> Plan:
     """What a merge brought or a rewrite made, by the policy that is configured, if there is one."""
-    plan = _policy_plan(repository, settings, is_server=False)
+    plan = _policy_plan(repository, settings, HERE)
     if name == "post-rewrite":
         pairs = parse_rewrites(data)
         ref = current_ref(repository)

@@ -71,6 +71,7 @@ class Config:
     policy: str
     policy_mode: Literal["fixed", "history"]
     introduction: str
+    protected_ref: str
     hook_timeout: float
     pusher: str
     trusted_root: Path | None

@@ -158,7 +158,7 @@ def cut_off(words: str) -> UncheckedError:
     """A commit has a parent that is not here, and what lies behind it was asked for."""
     return UncheckedError(
         "history-incomplete",
-        f"the history is not all here: {words}",
+        f"git failed, since the history is not all here: {words}",
         hint="fetch the rest (git fetch --unshallow), or mend the alternates",
     )
 

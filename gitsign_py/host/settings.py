@@ -30,6 +30,7 @@ _URL = re.compile(r"https?://(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,
 _LONGEST_TIMEOUT = 600.0
 _LONGEST_HOOK = 3600.0
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,63}\Z")
+_REF = re.compile(r"refs/[^\x00-\x20\x7f~^:?*\[\\]+\Z")  # git-check-ref-format(1)
 _COMMIT_ID = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
 
 
@@ -147,6 +148,12 @@ def _hook_timeout(text: str, _home: str) -> float:
 def _commit_id(text: str, _home: str) -> str:
     if text and not _COMMIT_ID.match(text):
         raise ValueError("a full commit id, 40 or 64 lower-case hex digits")
+    return text
+
+
+def _full_ref(text: str, _home: str) -> str:
+    if text and not _REF.match(text):
+        raise ValueError("a full ref name, such as refs/heads/main or refs/remotes/origin/main")
     return text
 
 
@@ -319,6 +326,15 @@ SETTINGS: tuple[Setting, ...] = (
         _commit_id,
         "",
         "full id of the commit where a policy in the history starts",
+    ),
+    Setting(
+        "protected_ref",
+        "gitsign.protectedRef",
+        (),
+        _full_ref,
+        "",
+        "branch whose policy says who has left, for a policy in the history (default: what the remote's HEAD names, "
+        "or a server's)",
     ),
     Setting(
         "hook_timeout", "gitsign.hookTimeout", (), _hook_timeout, 60.0, "seconds that a hook may judge; then it refuses"

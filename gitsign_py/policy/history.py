@@ -38,7 +38,8 @@ class PolicyHistory:
 
     ``older`` are commits that are known not to come after the introduction. ``closing``, if there is one, is the newest
     policy: whoever has left by it signs nothing new on an old branch either. ``vouched`` are commits after the
-    introduction that were judged before. Memory: some 90 bytes for each commit after the introduction.
+    introduction that were judged before. ``unclosed`` says that there should be a newest policy and is none: then no
+    signature is accepted. Memory: some 90 bytes for each commit after the introduction.
     """
 
     source: ObjectSource
@@ -48,6 +49,7 @@ class PolicyHistory:
     closing: Policy | None = None
     pusher: Pusher | None = None
     vouched: frozenset[str] = frozenset()
+    unclosed: UncheckedError | None = None
     _inside: set[bytes] = field(default_factory=set)
     _unrooted: set[str] = field(default_factory=set)
     _refused: set[str] = field(default_factory=set)
@@ -86,7 +88,7 @@ class PolicyHistory:
         if decision.accepted:
             self._refused.discard(commit.oid)
             del self._held_back[commit.oid]
-        return decision
+        return self._or_unclosed(decision)
 
     def is_accepted(self, oid: str) -> bool:
         """Tell whether a commit that was judged, or is older than the introduction, may stay."""
@@ -106,7 +108,7 @@ class PolicyHistory:
             decision = evaluate_one(policy, tag, signature, refs, NOTHING_CHANGED)
             if not decision.accepted:
                 return decision
-        return self._check_closing(decision, signature)
+        return self._or_unclosed(self._check_closing(decision, signature))
 
     def policies_at(self, commit: str) -> tuple[Policy, ...]:
         """The policies for what names a commit that was judged: the first policy for what is older, none beside it."""
@@ -172,6 +174,11 @@ class PolicyHistory:
             if late := check_window(signer, signature):
                 return late
         return decision
+
+    def _or_unclosed(self, decision: Decision) -> Decision:
+        if self.unclosed is None or decision.verdict != "verified":
+            return decision
+        return Decision("unchecked", self.unclosed.reason, self.unclosed.message)
 
     def _check_left_behind(self, commit: CommitFacts, inherited: tuple[str, ...], decision: Decision) -> Decision:
         """A commit that is allowed to change the policy must leave a valid one."""

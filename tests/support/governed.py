@@ -1,7 +1,6 @@
 """A folder with one authority: repositories whose policy lies in their history, servers with hooks, and questions."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -76,11 +75,14 @@ class Governed:
     def server(self, hook: str, refs: Mapping[str, str]) -> ScratchRepo:
         """A server with one of the hooks."""
         bare = self.repository("server.git", refs, "--bare")
-        path = bare.path / "hooks" / hook
+        self.install(bare.path, hook)
+        return bare
+
+    def install(self, git_directory: Path, hook: str) -> None:
+        path = git_directory / "hooks" / hook
         path.parent.mkdir(exist_ok=True)
         path.write_text(shim(hook, str(self.folder / "gitsign-py")))
         path.chmod(0o755)
-        return bare
 
     def clone(self, source: ScratchRepo, *options: str, name: str = "clone") -> ScratchRepo:
         """A clone over a real transport."""
@@ -88,13 +90,17 @@ class Governed:
         ScratchRepo(self.folder).git("clone", "-q", "--no-checkout", *options, f"file://{source.path}", str(path))
         return self.configure(ScratchRepo(path))
 
-    def push(self, bare: ScratchRepo, *refspecs: str, source: ScratchRepo | None = None) -> tuple[int, str]:
+    def push(
+        self, bare: ScratchRepo, *refspecs: str, source: ScratchRepo | None = None, namespace: str = ""
+    ) -> tuple[int, str]:
         """Push with the real git, out of a repository with all objects unless one is given."""
         if source is None:
             source = ScratchRepo.init(self.folder / "pusher")
             self.history.write(source.path / ".git", {})
         own = {name: self.environment()[name] for name in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME")}
-        done = source.run("push", "-q", str(bare.path), *refspecs, **own, PATH=os.environ["PATH"])
+        if namespace:
+            own["GIT_NAMESPACE"] = namespace
+        done = source.run("push", "-q", str(bare.path), *refspecs, stdin=b"", **own)
         assert b"Traceback" not in done.stderr
         return done.returncode, done.stderr.decode()
 

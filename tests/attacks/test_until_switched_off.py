@@ -1,0 +1,127 @@
+"""Attack: somebody who has left (``until``) signs again, where the policy that says so is not the one that is asked.
+
+It was taken from HEAD, or from the tip that is judged: a server whose HEAD names a branch that is not there, a range
+up to a pull request, a pull request that is checked out. It comes from the protected branch, and without one nothing
+that is signed is accepted.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gitsign_py.policy.model import POLICY_PATH
+from tests.support.gitrepo import ScratchRepo
+from tests.support.governed import HOOKS, MAIN, Governed, policy
+from tests.support.history import START
+
+LATE = ("unauthorised", "signed-too-late")
+LEFT = policy("alice", "bob until=2024-01-02")
+
+
+@pytest.fixture
+def governed(tmp_path: Path) -> Governed:
+    made = Governed.made(tmp_path)
+    made.introduction = made.history.commit(signed="alice", files={POLICY_PATH: policy("alice", "bob")})
+    return made
+
+
+def left(governed: Governed) -> tuple[str, str]:
+    """The commit by which bob has left, and what he signs on the introduction a month later."""
+    now = governed.history.commit(governed.introduction, signed="alice", files={POLICY_PATH: LEFT})
+    late = governed.history.commit(
+        governed.introduction, by="bob", signed="bob", files={"b": "1"}, proven=START + timedelta(days=30)
+    )
+    return now, late
+
+
+def test_a_pull_request_in_a_clone(governed: Governed) -> None:
+    """As a range, checked out, and with the clone's own main moved to it."""
+    now, late = left(governed)
+    clone = governed.clone(governed.repository("origin", {MAIN: now, "refs/heads/pr": late}))
+    clone.git("update-ref", "refs/heads/main", late)
+    clone.git("update-ref", "refs/heads/pr", late)
+    for head, words in (
+        ("refs/heads/main", ("origin/main..pr",)),
+        ("refs/heads/pr", ()),
+        ("refs/heads/pr", ("pr",)),
+        ("refs/heads/none", ("pr",)),
+    ):
+        clone.git("symbolic-ref", "HEAD", head)
+        status, found, said = governed.audit(clone, "--in-history", *words)
+        assert (status, found[late]) == (1, LATE), (head, words, said)
+    clone.git("symbolic-ref", "HEAD", "refs/heads/pr")
+    assert governed.run(clone, "policy", "explain", "--offline", "--in-history", "pr").returncode == 1
+    assert governed.audited(clone, "pr")[late] == LATE
+    assert "TRUST_FULLY" not in governed.git_says(clone, late)
+    assert "TRUST_FULLY" in governed.git_says(clone, now)
+
+
+def test_a_pull_request_where_no_remote_is(governed: Governed) -> None:
+    now, late = left(governed)
+    repo = governed.repository("repo", {MAIN: now, "refs/heads/pr": late})
+    repo.git("symbolic-ref", "HEAD", "refs/heads/pr")
+    status, found, _ = governed.audit(repo, "--in-history")
+    assert (status, found[late]) == (1, LATE)
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_a_server_whose_head_names_no_branch(governed: Governed, hook: str) -> None:
+    """It refuses, for one reason or another; with the setting it knows which branch is meant."""
+    now, late = left(governed)
+    server = governed.server(hook, {"refs/heads/trunk": now})
+    honest = governed.history.commit(now, signed="alice", files={"a": "1"})
+    for oid in (late, honest):
+        for ref in ("refs/heads/old", MAIN):
+            status, said = governed.push(server, f"{oid}:{ref}")
+            assert status, said
+            assert "no protected branch says who has left by now" in said
+    server.git("config", "gitsign.protectedRef", "refs/heads/trunk")
+    assert "[signed-too-late]" in governed.push(server, f"{late}:refs/heads/old")[1]
+    assert governed.push(server, f"{honest}:{MAIN}")[0] == 0
+
+
+def test_no_protected_branch_is_no_verdict(governed: Governed) -> None:
+    """Exit status 3 and ERRSIG; what is refused anyway is still said."""
+    now, late = left(governed)
+    evil = governed.history.commit(now, by="mallory", signed="mallory", files={"a": "1"})
+    server = governed.repository("bare.git", {"refs/heads/trunk": now, "refs/heads/evil": evil}, "--bare")
+    status, found, _ = governed.audit(server, "--in-history", "trunk")
+    assert (status, found[now]) == (3, ("unchecked", "protected-ref-missing"))
+    assert governed.audit(server, "--in-history", "evil")[:1] == (1,)
+    assert governed.audited(server, "trunk")[now] == ("unchecked", "protected-ref-missing")
+    said = governed.git_says(server, now)
+    assert "ERRSIG" in said
+    for name in ("refs/heads/trunk", "refs/heads/none"):
+        server.git("config", "gitsign.protectedRef", name)
+        assert governed.audit(server, "--in-history", "trunk")[0] == (0 if name.endswith("trunk") else 3)
+    assert late not in found
+
+
+def test_a_protected_branch_without_a_valid_policy(governed: Governed) -> None:
+    now, _ = left(governed)
+    broken = governed.history.commit(now, signed="alice", files={POLICY_PATH: "version = 0"})
+    repo = governed.repository("repo", {MAIN: broken, "refs/heads/x": now})
+    status, found, _ = governed.audit(repo, "--in-history", "x")
+    assert (status, found[now]) == (3, ("unchecked", "closing-policy-missing"))
+
+
+def test_the_first_push_to_an_empty_server(governed: Governed) -> None:
+    """Nobody has left yet: there is nothing that somebody could be kept from."""
+    now, late = left(governed)
+    server = governed.server("pre-receive", {})
+    assert governed.push(server, f"{now}:{MAIN}")[0] == 0
+    assert "[signed-too-late]" in governed.push(server, f"{late}:refs/heads/old")[1]
+
+
+def test_the_first_push_out_of_a_repository(governed: Governed) -> None:
+    """Nothing is known of the remote yet; the branch of the usual name here closes."""
+    now, late = left(governed)
+    repo = governed.repository("repo", {MAIN: now, "refs/heads/pr": late})
+    repo.git("symbolic-ref", "HEAD", "refs/heads/pr")
+    repo.git("remote", "add", "origin", str(ScratchRepo.init(governed.folder / "bare.git", "--bare").path))
+    governed.install(repo.path / ".git", "pre-push")
+    for refspec, accepted in ((f"{late}:refs/heads/pr", False), (f"{now}:{MAIN}", True)):
+        done = repo.run("push", "-q", "origin", refspec, HOME=str(governed.folder))
+        assert (done.returncode == 0) is accepted, done.stderr
+        assert (b"[signed-too-late]" in done.stderr) is not accepted
