@@ -73,6 +73,7 @@ def test_rules_go_by_the_names_there(governed: Governed, hook: str) -> None:
 def test_a_name_in_another_namespace_answers_too(governed: Governed) -> None:
     """A symbolic ref that leads out of its namespace, from main there to a branch with other rules."""
     bare = server(governed, "pre-receive", "history")
+    bare.git("update-ref", "refs/heads/topic", governed.introduction)
     bare.git("symbolic-ref", f"{INSIDE}refs/heads/main", "refs/heads/topic")
     evil = governed.history.commit(governed.introduction, by="bob", signed="bob", files={"a": "1"})
     for ref, namespace in ((MAIN, "n"), ("refs/heads/topic", "")):

@@ -1,6 +1,5 @@
 """Repositories with a part of the objects: nothing is fetched, and what cannot be read is never called unsigned."""
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ from tests.audit.conftest import POLICY, ROOT_OF_TESTS
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.history import History
+from tests.support.lyinggraph import lying_graph
 
 RULES = POLICY.replace("EXEMPT", "0" * 40)
 BY_PATH = RULES.replace(
@@ -168,26 +168,6 @@ def test_missing_object_of_an_alternate(origin: Origin) -> None:
     status, found, said = origin.audit(ScratchRepo(origin.folder / "other"), "main")
     assert (status, found) in ((2, {}), (3, {})), said
     assert len([line for line in said.splitlines() if line.startswith("gitsign-py: ")]) == 1
-
-
-def lying_graph(server: ScratchRepo, wrong: str, right: str) -> None:
-    """Write a commit-graph with ``wrong`` in place of the parent ``right`` (gitformat-commit-graph)."""
-    server.git("commit-graph", "write", "--reachable")
-    path = server.path / ".git/objects/info/commit-graph"
-    data = bytearray(path.read_bytes())
-    chunks = {}
-    for number in range(data[6] + 1):
-        entry = 8 + 12 * number
-        chunks[bytes(data[entry : entry + 4])] = int.from_bytes(data[entry + 4 : entry + 12], "big")
-    count = (chunks[b"CDAT"] - chunks[b"OIDL"]) // 20
-    ids = [data[chunks[b"OIDL"] + 20 * n : chunks[b"OIDL"] + 20 * n + 20].hex() for n in range(count)]
-    for number in range(count):
-        at = chunks[b"CDAT"] + 36 * number + 20
-        if int.from_bytes(data[at : at + 4], "big") == ids.index(right):
-            data[at : at + 4] = ids.index(wrong).to_bytes(4, "big")
-    data[-20:] = hashlib.sha1(data[:-20]).digest()
-    path.chmod(0o644)
-    path.write_bytes(data)
 
 
 def test_a_lying_commit_graph_hides_nothing(origin: Origin) -> None:

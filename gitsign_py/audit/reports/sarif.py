@@ -8,7 +8,7 @@ import json
 from typing import Any, TextIO
 
 from gitsign_py.audit.record import Record
-from gitsign_py.audit.reports.base import Heading, Report, sentence
+from gitsign_py.audit.reports.base import Heading, Report, printable, sentence
 from gitsign_py.audit.rollup import Rollup
 from gitsign_py.policy.facts import ACCEPTED, VERDICTS
 from gitsign_py.policy.model import POLICY_PATH
@@ -46,6 +46,7 @@ class SarifReport(Report):
                 ],
             }
         }
+        self._notices = heading.notices
         start = {"$schema": SCHEMA, "version": "2.1.0"}
         self._out.write(json.dumps(start)[:-1] + ', "runs": [{"tool": ' + json.dumps(tool) + ', "results": [')
 
@@ -57,13 +58,11 @@ class SarifReport(Report):
         self._first = False
 
     def end(self, rollup: Rollup) -> None:
-        """Close, with the notices as notifications (§3.20.21) and the sums as properties."""
-        said = [{"level": "note", "message": {"text": notice}} for notice in self._notices]
-        run = {
-            "executionSuccessful": rollup.exit_status != 3,
-            "exitCode": rollup.exit_status,
-            "toolExecutionNotifications": said,
-        }
+        """Close, with what was not seen (section 3.20.21, toolExecutionNotifications) and the sums as properties."""
+        run: dict[str, Any] = {"executionSuccessful": rollup.exit_status != 3, "exitCode": rollup.exit_status}
+        if self._notices:
+            told = ({"level": "warning", "message": {"text": printable(notice)}} for notice in self._notices)
+            run["toolExecutionNotifications"] = list(told)
         properties = {"total": rollup.total, "coverage_percent": round(rollup.coverage, 2)}
         self._out.write(f'], "invocations": [{json.dumps(run)}], "properties": {json.dumps(properties)}}}]}}\n')
 
