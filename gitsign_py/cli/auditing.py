@@ -152,6 +152,8 @@ def said_by_repository(
         fields.append("policy")
     if plan.in_history and not options.introduction:
         fields.append("introduction")
+    if plan.closing is not None:
+        fields.append("protected_ref")
     digests = {"policy": plan.policy.digest} if plan.policy is not None else {}
     trust = ownconfig.trust_said_by_repository(settings, prepared.trust_digest, option=options.trusted_root)
     return (*trust, *ownconfig.said_by_repository(settings, fields, digests))

@@ -26,7 +26,6 @@ class JunitReport(Report):
 
     def begin(self, heading: Heading) -> None:
         """The time of the run, as the schema wants it: without a zone; and what was not seen."""
-        self._notices = heading.notices
         self._time = heading.time.removesuffix("Z").partition(".")[0]
         self._notices = heading.notices
 

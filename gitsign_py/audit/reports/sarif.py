@@ -35,7 +35,6 @@ class SarifReport(Report):
 
     def begin(self, heading: Heading) -> None:
         """The tool with its rules, and the start of the results."""
-        self._notices = heading.notices
         tool = {
             "driver": {
                 "name": "gitsign-py",
