@@ -9,10 +9,13 @@ older base than the true one would let an old value pass for a side's own.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from gitsign_py.audit.pairs import bases_from
+from gitsign_py.audit.walk import Git, list_ids
 from gitsign_py.errors import UncheckedError
 from gitsign_py.host.gitprogram import not_fetched, run_git
 from gitsign_py.host.ownplace import OwnPlace
 from gitsign_py.host.repository import GitRepository
+from gitsign_py.policy.changes import Pair
 
 
 class GitGraph:
@@ -35,6 +38,15 @@ class GitGraph:
         bases = tuple(out.decode("ascii").split())
         self._check_whole(commits, bases)
         return bases
+
+    def bases_of_pairs(self, commits: tuple[str, ...]) -> Mapping[Pair, tuple[str, ...]]:
+        """All merge bases of each pair; of more than two commits by one walk down to what all of them have."""
+        if len(commits) == 2:
+            return {(0, 1): self.merge_bases(commits)}
+        shared = (f"^{base}^@" for base in self.merge_bases(commits))  # what is older is no best ancestor of any
+        with tempfile.TemporaryFile() as errors:
+            git = Git(self._environment, self._directory)
+            return bases_from(commits, list_ids(git, [*commits, *shared], ["--topo-order", "--parents"], errors))
 
     def merge_tree(self, ours: str, theirs: str) -> str:
         """The tree of a merge without conflict, else empty."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from gitsign_py.policy.facts import CommitFacts, Decision, SignatureFacts
 from gitsign_py.policy.merges import PARENTS, judge_forge_merge
 from gitsign_py.policy.model import POLICY_FOLDER, Policy, Principal, Rule
-from gitsign_py.policy.rules import Case, deciding_rule
+from gitsign_py.policy.rules import Case, decisions
 from gitsign_py.policy.signers import check_window, find_signers, refused
 from gitsign_py.policy.surroundings import NOTHING_CHANGED, Surroundings
 
@@ -89,24 +89,22 @@ def _check_administrator(case: Case, signer: Principal) -> Decision | None:
     """Whatever lies beside the policy changes who may do what, so the rules are not asked about it."""
     if signer.name in case.policy.administrators:
         return None
-    touched = next(iter(case.around.changed_below(case.commit, POLICY_FOLDER)), None)
-    if touched is None:
+    touched = case.around.changed_below(case.commit, POLICY_FOLDER)
+    if not touched:
         return None
     return refused("policy-change", f"{signer.name} may not change {touched}", signer.name, "administrators")
 
 
 def _judge_rules(case: Case, signer: Principal) -> Decision:
-    """For each changed path the first rule that covers ref and path decides; all of them must let the signer pass."""
-    rules = [case.policy.rules[number] for number in case.policy.rules_for(case.ref)]
-    paths: Iterable[str] = case.around.changed(case.commit) if any(rule.paths for rule in rules) else ()
+    """The rules for each changed path (see ``paths.py``) must all let the signer pass; the first refusal counts."""
     decided = ""
-    for path in tuple(paths) or ("",):
-        rule = deciding_rule(rules, path)
-        if rule is None:
+    for path, deciding in decisions(case.around.changed, case):
+        for rule in deciding.rules:
+            if refusal := _check_rule(case, rule, signer, _place(case.ref, path)):
+                return refusal
+        if not deciding.is_covered:
             return refused("rule-missing", f"no rule covers {_place(case.ref, path)}", signer.name)
-        if refusal := _check_rule(case, rule, signer, _place(case.ref, path)):
-            return refusal
-        decided = decided or rule.name
+        decided = decided or deciding.rules[-1].name
     return Decision("verified", "verified", f"signed by {signer.name}", decided, signer.name)
 
 

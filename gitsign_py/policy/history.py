@@ -23,9 +23,10 @@ from gitsign_py.errors import FormatError, PolicyError, UncheckedError
 from gitsign_py.policy.evaluate import evaluate_one
 from gitsign_py.policy.facts import CommitFacts, Decision, Pusher, SignatureFacts
 from gitsign_py.policy.model import POLICY_FOLDER, POLICY_PATH, Policy
+from gitsign_py.policy.names import looks_like
 from gitsign_py.policy.parse import parse_policy
 from gitsign_py.policy.signers import check_window, find_signers
-from gitsign_py.policy.surroundings import NOTHING_CHANGED, InRepository, MergeGraph, commit_tree
+from gitsign_py.policy.surroundings import NOTHING_CHANGED, InRepository, MergeGraph, bases_of_parents, commit_tree
 from gitsign_py.policy.trees import Entry, find_path
 from gitsign_py.ports import ObjectSource
 
@@ -210,14 +211,24 @@ class PolicyHistory:
     def changes_policy(self, commit: CommitFacts) -> bool:
         """Tell whether the commit itself gives ``.gitsign`` another value than is in force in its parents.
 
-        As for other paths (``trees.changed_paths``), a merge may take the value of the side that changed it.
+        As for other paths (``changes.changed_paths``), a merge may take the value of the side that changed it: one
+        parent has it, and each other parent has it too or the value of all merge bases of these two.
         """
-        own, held = self._folder(commit.oid), [self._effective(parent) for parent in commit.parents]
-        others = [folders for folders in held if folders != (own,)]
-        if not others or len(others) == len(held):
+        parents = tuple(dict.fromkeys(commit.parents))
+        own, held = (self._folder(commit.oid),), [self._effective(parent) for parent in parents]
+        holders = [number for number, folders in enumerate(held) if folders == own]
+        others = [number for number, folders in enumerate(held) if folders != own]
+        if not others or not holders:
             return bool(others)
-        bases = [self._effective_base(base) for base in self.graph.merge_bases(commit.parents)]
-        return not bases or any(folders != base for folders in others for base in bases)
+        bases = bases_of_parents(self.graph, parents)
+        return not any(
+            all(self._left_alone(held[other], bases[min(one, other), max(one, other)]) for other in others)
+            for one in holders
+        )
+
+    def _left_alone(self, folders: tuple[str, ...], bases: tuple[str, ...]) -> bool:
+        """A pair without a merge base tells nothing: nobody vouched for the policy of one of its sides."""
+        return bool(bases) and all(self._effective_base(base) == folders for base in bases)
 
     def _effective_base(self, commit: str) -> tuple[str, ...]:
         rooted = commit == self.introduction or (commit not in self._unrooted and commit not in self.older)
@@ -230,14 +241,14 @@ class _InHistory(InRepository):
 
     history: PolicyHistory
 
-    def changed_below(self, commit: CommitFacts, folder: str) -> Iterable[str]:
+    def changed_below(self, commit: CommitFacts, folder: str) -> str:
         """As everywhere, but for the policy's folder."""
         if folder != POLICY_FOLDER:
             return InRepository.changed_below(self, commit, folder)
         if self.history.changes_policy(commit):
-            return (POLICY_PATH,)
-        found = InRepository.changed_below(self, commit, folder)
-        return (path for path in found if path.partition("/")[0] != POLICY_FOLDER)
+            return POLICY_PATH
+        own = POLICY_FOLDER.encode()
+        return self._first_changed(commit, lambda name: name != own and looks_like(name, folder))
 
 
 def _read_policy(source: ObjectSource, entry: Entry | None) -> Policy:

@@ -7,12 +7,13 @@ its author is one who may sign what the merge brings to this ref. Nobody signed 
 pushes the merge to be that person.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import chain
 
+from gitsign_py.policy.changes import Changed
 from gitsign_py.policy.facts import Decision, Verdict
-from gitsign_py.policy.model import POLICY_FOLDER, Forge, Principal, Rule
-from gitsign_py.policy.rules import Case, deciding_rule
+from gitsign_py.policy.model import POLICY_FOLDER, Forge, Principal
+from gitsign_py.policy.rules import Case, decisions, rules_of
 from gitsign_py.policy.signers import check_window, find_signers
 
 PARENTS = 2  # that a forge's merge has
@@ -56,7 +57,7 @@ def _own_problem(case: Case) -> _Problem:
     """What a merge by the forge's key has of its own: conflicts that were resolved, or anything at all."""
     if touched := _policy_problem(case):
         return "merge-changes-policy", touched
-    changed = iter(case.around.changed(case.commit))
+    changed = iter(case.around.changed(case.commit, rules_of(case)))
     first = next(changed, None)
     if first is None or case.around.is_reproducible(case.commit):
         return _NONE
@@ -65,9 +66,7 @@ def _own_problem(case: Case) -> _Problem:
         return _unknown_author(case)
     if late := check_window(author, case.signature):
         return late.reason, late.message
-    rules = _rules(case)
-    paths = chain((first,), changed)
-    return next(filter(any, (_path_problem(case, author, rules, path, signed=True) for path in paths)), _NONE)
+    return _first_problem(case, author, chain((first,), changed), signed=True)
 
 
 def _why_not(case: Case) -> _Problem:
@@ -78,12 +77,12 @@ def _why_not(case: Case) -> _Problem:
     refused = [parent for parent in case.commit.parents[1:] if not case.around.is_accepted(parent)]
     if refused:
         return "merged-not-accepted", f"what is merged, {refused[0][:12]}, is not accepted itself"
-    return _author_problem(case, case.around.brought(case.commit))
+    return _author_problem(case)
 
 
 def _policy_problem(case: Case) -> str:
     """A merge that gives the policy a value that neither side had (two edits, merged) is nobody's decision."""
-    touched = next(iter(case.around.changed_below(case.commit, POLICY_FOLDER)), "")
+    touched = case.around.changed_below(case.commit, POLICY_FOLDER)
     return touched and f"a forge's merge may not change {touched} by itself"
 
 
@@ -96,25 +95,24 @@ def _unknown_author(case: Case) -> _Problem:
     return "merge-author-unknown", f"merge's author {case.commit.author_email or 'nobody'} is not named in the policy"
 
 
-def _rules(case: Case) -> Sequence[Rule]:
-    return [case.policy.rules[number] for number in case.policy.rules_for(case.ref)]
-
-
-def _author_problem(case: Case, paths: Iterable[str]) -> _Problem:
+def _author_problem(case: Case) -> _Problem:
     author = _author(case)
     if author is None:
         return _unknown_author(case)
-    rules, brought = _rules(case), iter(paths)
-    wanted = chain((next(brought, ""),), brought)
-    return next(filter(any, (_path_problem(case, author, rules, path, signed=False) for path in wanted)), _NONE)
+    return _first_problem(case, author, decisions(case.around.brought, case), signed=False)
 
 
-def _path_problem(case: Case, author: Principal, rules: Sequence[Rule], path: str, *, signed: bool) -> _Problem:
+def _first_problem(case: Case, author: Principal, brought: Iterable[Changed], *, signed: bool) -> _Problem:
+    return next(filter(any, (_path_problem(case, author, one, signed=signed) for one in brought)), _NONE)
+
+
+def _path_problem(case: Case, author: Principal, brought: Changed, *, signed: bool) -> _Problem:
     """Why the author may not bring a path; under a ``signed`` merge a rule finds the times that it asks for."""
-    rule = deciding_rule(rules, path)
-    if rule is None or author.name not in rule.allow:
+    path, deciding = brought
+    if not deciding.is_covered or any(author.name not in rule.allow for rule in deciding.rules):
         return "merge-author-refused", f"{author.name} may not bring {path or 'a merge'} to {case.ref}"
-    missing = rule.times - {source for source, _ in case.signature.times}
+    wanted = frozenset[str]().union(*(rule.times for rule in deciding.rules))
+    missing = wanted - {source for source, _ in case.signature.times}
     if signed and missing:
         return "time-missing", f"rule asks for a time proven by {' and '.join(sorted(missing))} for {path}"
     return _NONE

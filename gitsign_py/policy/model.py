@@ -73,10 +73,6 @@ class Rule:
         """Tell whether the rule speaks about this full ref name."""
         return not self.refs or any(glob_matches(glob, ref) for glob in self.refs)
 
-    def covers_path(self, path: str) -> bool:
-        """Tell whether the rule speaks about this path (from the root, without a leading slash)."""
-        return not self.paths or any(glob_matches(glob, f"/{path}") for glob in self.paths)
-
 
 @frozen
 class Forge:

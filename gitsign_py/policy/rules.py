@@ -1,10 +1,12 @@
-"""A case that is judged, and which rule decides it."""
+"""A case that is judged, and which rules decide it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from gitsign_py.core.frozen import frozen
+from gitsign_py.policy.changes import Changed
 from gitsign_py.policy.facts import CommitFacts, SignatureFacts
-from gitsign_py.policy.model import Policy, Rule
+from gitsign_py.policy.model import Policy
+from gitsign_py.policy.paths import PathRules, path_rules
 from gitsign_py.policy.surroundings import Surroundings
 
 
@@ -19,6 +21,17 @@ class Case:
     around: Surroundings
 
 
-def deciding_rule(rules: Iterable[Rule], path: str) -> Rule | None:
-    """The first of ``rules`` that covers a path. The empty path (nothing changed) is covered by rules for all paths."""
-    return next((rule for rule in rules if (rule.covers_path(path) if path else not rule.paths)), None)
+def rules_of(case: Case) -> PathRules:
+    """The rules for the case's ref."""
+    return path_rules(tuple(case.policy.rules[number] for number in case.policy.rules_for(case.ref)))
+
+
+def decisions(changed: Callable[[CommitFacts, PathRules], Iterable[Changed]], case: Case) -> Iterator[Changed]:
+    """The rules for each path that is changed, one at a time; with an empty path where none is, or none is asked."""
+    rules = rules_of(case)
+    found = False
+    for one in changed(case.commit, rules) if rules.ask_paths else ():
+        found = True
+        yield one
+    if not found:
+        yield Changed("", rules.nothing())

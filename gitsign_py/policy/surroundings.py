@@ -1,14 +1,21 @@
 """What a policy may ask about a commit's surroundings, and the two ways to answer: from a repository, or as stated."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.gitobject import split_commit
-from gitsign_py.errors import FormatError
+from gitsign_py.errors import FormatError, UncheckedError
+from gitsign_py.policy.changes import Changed, Pair, Trees, changed_paths, first_changed
 from gitsign_py.policy.facts import CommitFacts, Pusher
-from gitsign_py.policy.trees import changed_paths
+from gitsign_py.policy.names import looks_like
+from gitsign_py.policy.paths import PathRules
 from gitsign_py.ports import ObjectSource
+
+MAX_PARENTS = 100
+"""Of a merge: its pairs of parents grow with the square. Nobody has been seen to make one of more than 66."""
+MAX_BASES = 10_000
+"""Of all pairs of a merge's parents together: criss-cross merges give a pair several."""
 
 
 class MergeGraph(Protocol):
@@ -16,6 +23,10 @@ class MergeGraph(Protocol):
 
     def merge_bases(self, commits: tuple[str, ...]) -> tuple[str, ...]:
         """All best common ancestors of ``commits`` (``git merge-base --all --octopus``); none is an empty tuple."""
+        ...
+
+    def bases_of_pairs(self, commits: tuple[str, ...]) -> Mapping[Pair, tuple[str, ...]]:
+        """All merge bases of each pair of ``commits``, by their positions, the lower one first."""
         ...
 
     def merge_tree(self, ours: str, theirs: str) -> str:
@@ -26,16 +37,16 @@ class MergeGraph(Protocol):
 class Surroundings(Protocol):
     """Answers about one commit at a time. Raises UncheckedError for what is not there, FormatError for broken trees."""
 
-    def changed(self, commit: CommitFacts) -> Iterable[str]:
-        """Paths that the commit itself changes (see ``trees.changed_paths``), without a leading slash."""
+    def changed(self, commit: CommitFacts, rules: PathRules) -> Iterable[Changed]:
+        """What the commit itself changes (see ``changes.changed_paths``), and the rules that decide about it."""
         ...
 
-    def changed_below(self, commit: CommitFacts, folder: str) -> Iterable[str]:
-        """The same, for one folder of the root."""
+    def changed_below(self, commit: CommitFacts, folder: str) -> str:
+        """A path that the commit changes below one folder of the root, or what may be taken for it; empty for none."""
         ...
 
-    def brought(self, commit: CommitFacts) -> Iterable[str]:
-        """Paths in which a merge differs from its first parent."""
+    def brought(self, commit: CommitFacts, rules: PathRules) -> Iterable[Changed]:
+        """In what a merge differs from its first parent."""
         ...
 
     def is_reproducible(self, commit: CommitFacts) -> bool:
@@ -60,17 +71,17 @@ class Stated:
     parents_accepted: bool = False
     pusher: str = ""
 
-    def changed(self, commit: CommitFacts) -> Iterable[str]:  # noqa: ARG002 - stated for one commit
-        """The stated paths."""
-        return self.paths
+    def changed(self, commit: CommitFacts, rules: PathRules) -> Iterable[Changed]:  # noqa: ARG002 - stated for one
+        """The stated paths, as files."""
+        return (Changed(path, rules.here(rules.along(path), is_link=False)) for path in self.paths)
 
-    def changed_below(self, commit: CommitFacts, folder: str) -> Iterable[str]:  # noqa: ARG002
-        """The stated paths below a folder."""
-        return tuple(path for path in self.paths if path.startswith(f"{folder}/"))
+    def changed_below(self, commit: CommitFacts, folder: str) -> str:  # noqa: ARG002
+        """A stated path below a folder."""
+        return next((path for path in self.paths if looks_like(_first_part(path), folder)), "")
 
-    def brought(self, commit: CommitFacts) -> Iterable[str]:  # noqa: ARG002
+    def brought(self, commit: CommitFacts, rules: PathRules) -> Iterable[Changed]:
         """The stated paths."""
-        return self.paths
+        return self.changed(commit, rules)
 
     def is_reproducible(self, commit: CommitFacts) -> bool:  # noqa: ARG002
         """As stated."""
@@ -97,23 +108,20 @@ class InRepository:
     accepts: Callable[[str], bool]
     pusher: Pusher | None
 
-    def changed(self, commit: CommitFacts) -> Iterable[str]:
-        """Paths that the commit changes."""
-        return self.changed_below(commit, "")
+    def changed(self, commit: CommitFacts, rules: PathRules) -> Iterable[Changed]:
+        """What the commit changes; a tag changes nothing."""
+        return changed_paths(self.source, self._trees(commit), rules) if commit.kind != "tag" else ()
 
-    def changed_below(self, commit: CommitFacts, folder: str) -> Iterable[str]:
-        """Paths that the commit changes below a folder of the root (empty: everywhere)."""
-        if commit.kind == "tag":
-            return ()
-        parents = tuple(map(self._tree, commit.parents)) or ("",)
-        bases: tuple[str, ...] = ()
-        if len(set(parents)) > 1:  # parents that agree need no base to tell which of them is meant
-            bases = tuple(map(self._tree, self.graph.merge_bases(commit.parents)))
-        return changed_paths(self.source, commit.tree, parents, bases, folder=folder)
+    def changed_below(self, commit: CommitFacts, folder: str) -> str:
+        """A path that the commit changes below a folder of the root."""
+        return self._first_changed(commit, lambda name: looks_like(name, folder))
 
-    def brought(self, commit: CommitFacts) -> Iterable[str]:
-        """Paths in which a merge differs from its first parent."""
-        return changed_paths(self.source, commit.tree, (self._tree(commit.parents[0]),))
+    def _first_changed(self, commit: CommitFacts, wanted: Callable[[bytes], bool]) -> str:
+        return first_changed(self.source, self._trees(commit), wanted) if commit.kind != "tag" else ""
+
+    def brought(self, commit: CommitFacts, rules: PathRules) -> Iterable[Changed]:
+        """In what a merge differs from its first parent."""
+        return changed_paths(self.source, Trees(commit.tree, (self._tree(commit.parents[0]),)), rules)
 
     def is_reproducible(self, commit: CommitFacts) -> bool:
         """Merge the parents again and compare the trees."""
@@ -127,8 +135,35 @@ class InRepository:
         """As it was given."""
         return self.pusher
 
+    def _trees(self, commit: CommitFacts) -> Trees:
+        parents = tuple(dict.fromkeys(commit.parents))
+        trees = tuple(map(self._tree, parents)) or ("",)
+        if len(set(trees)) == 1:  # parents that agree need no base to tell which of them is meant
+            return Trees(commit.tree, trees)
+        bases = bases_of_parents(self.graph, parents)
+        return Trees(commit.tree, trees, {pair: tuple(map(self._tree, found)) for pair, found in bases.items()})
+
     def _tree(self, commit: str) -> str:
         return commit_tree(self.source, commit)
+
+
+def bases_of_parents(graph: MergeGraph, parents: tuple[str, ...]) -> Mapping[Pair, tuple[str, ...]]:
+    """The merge bases of each pair of a merge's parents. Raises UncheckedError ``merge-too-wide``."""
+    if len(parents) > MAX_PARENTS:
+        raise UncheckedError("merge-too-wide", f"merge has {len(parents)} parents, at most {MAX_PARENTS} are compared")
+    found = graph.bases_of_pairs(parents)
+    check_bases(sum(map(len, found.values())))
+    return found
+
+
+def check_bases(count: int) -> None:
+    """Raise UncheckedError ``merge-too-wide`` where the pairs of a merge have more merge bases than are compared."""
+    if count > MAX_BASES:
+        raise UncheckedError("merge-too-wide", f"merge has more than {MAX_BASES} merge bases of two parents")
+
+
+def _first_part(path: str) -> bytes:
+    return path.partition("/")[0].encode("utf-8", "surrogateescape")
 
 
 def commit_tree(source: ObjectSource, commit: str) -> str:

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import combinations
 from pathlib import Path
 from typing import Literal
 
@@ -180,6 +181,13 @@ class History:
             for one in self.order
             if one in common and not any(one != other and one in self.ancestors(other) for other in common)
         )
+
+    def bases_of_pairs(self, commits: tuple[str, ...]) -> dict[tuple[int, int], tuple[str, ...]]:
+        """The port MergeGraph: best common ancestors, pair by pair."""
+        return {
+            (one, other): self.merge_bases((commits[one], commits[other]))
+            for one, other in combinations(range(len(commits)), 2)
+        }
 
     def merged_files(self, ours: str, theirs: str) -> dict[str, str] | None:
         """Three-way merge file by file; None when both sides changed a file differently."""

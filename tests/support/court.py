@@ -1,0 +1,81 @@
+"""Histories that are judged whole by the program's own engine, over real repositories, without a key in sight.
+
+What each signature leaves is put into the facts that an audit keeps, where the engine finds it: signatures are tested
+elsewhere, and here hundreds of histories are judged in seconds.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gitsign_py.audit.cache import FactsCache
+from gitsign_py.audit.codec import dump_facts
+from gitsign_py.audit.engine import Resources, audit_history
+from gitsign_py.audit.jobs import Settings
+from gitsign_py.audit.plan import Plan, Target
+from gitsign_py.audit.record import Record
+from gitsign_py.host.repository import GitRepository
+from gitsign_py.policy.parse import parse_policy
+from tests.support.gitrepo import environment
+from tests.support.history import History
+
+ARMOR = b"-----BEGIN SIGNED MESSAGE-----\nAAAA\n-----END SIGNED MESSAGE-----\n"
+_CONFIG = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
+
+
+def new_history() -> History:
+    """A history whose signatures look like some; their facts are in it."""
+    return History(signer=lambda person, payload, at: ARMOR)
+
+
+@dataclass
+class Court:
+    """A folder for repositories, and what signatures leave."""
+
+    folder: Path
+    count: int = 0
+    cache: FactsCache = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.cache = FactsCache(self.folder / "facts", bytes(32))
+
+    def repository(self, history: History, refs: Mapping[str, str] | None = None, *, head: str = "main") -> Path:
+        """Make a bare repository of all the objects, without a process."""
+        self.count += 1
+        path = self.folder / f"{self.count}.git"
+        for name in ("objects/pack", "refs/heads"):
+            (path / name).mkdir(parents=True)
+        (path / "HEAD").write_text(f"ref: refs/heads/{head}\n")
+        (path / "config").write_text(_CONFIG)
+        history.write(path, refs or {})
+        self.know(history)
+        return path
+
+    def know(self, history: History) -> None:
+        """Keep what the history's signatures leave."""
+        self.cache.put([(oid, dump_facts(facts)) for oid, facts in history.facts.items() if facts.status == "good"])
+
+    @contextmanager
+    def opened(self, path: Path, **more: str) -> Iterator[tuple[GitRepository, Resources]]:
+        with GitRepository(path, environment=environment(**more)) as repository:
+            yield repository, Resources(Settings(None, datetime.now(UTC)), 1, self.cache)
+
+    def audit(self, path: Path, refs: Mapping[str, str], *, policy: str = "", **changes: object) -> dict[str, Record]:
+        """Audit what ``refs`` name, and give the records by id."""
+        parsed = parse_policy(policy.encode(), "policy") if policy else None
+        plan = Plan(tuple(Target(ref, oid) for ref, oid in refs.items()), policy=parsed, **changes)  # type: ignore[arg-type]
+        with self.opened(path) as (repository, resources):
+            return {record.oid: record for record in audit_history(repository, plan, resources)}
+
+
+def cut_off(path: Path, commits: Iterable[str]) -> None:
+    """Make the repository a shallow one that ends at ``commits``."""
+    (path / "shallow").write_text("".join(f"{oid}\n" for oid in sorted(commits)))
+
+
+def lose(path: Path, oids: Iterable[str]) -> None:
+    """Take objects away."""
+    for oid in oids:
+        (path / "objects" / oid[:2] / oid[2:]).unlink()
