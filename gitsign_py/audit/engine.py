@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from gitsign_py.audit.workers import Answer, Workers
 
 _TOGETHER = 16  # records of signatures that are given at once: some judgements take long (merges), and somebody waits
+_AHEAD_BYTES = 4 << 20
 _CACHED = ("good", "bad")
 _TIME_DEPENDENT = ("log-time-in-future",)
 FetchEntries = Callable[[Sequence[Job]], dict[str, tuple[bytes, ...]]]
@@ -84,6 +85,11 @@ class _Begun(NamedTuple):
     jobs: list[Job]
     foreign: list[Scanned]
     answer: "Answer | None"
+
+    @property
+    def size(self) -> int:
+        """Bytes that wait for their verdict."""
+        return sum(len(job.payload) for job in self.jobs)
 
 
 def audit_history(repository: GitRepository, plan: Plan, resources: Resources) -> Generator[Record, None, None]:
@@ -202,7 +208,7 @@ class _Audit:
         depth = 2 * (self._resources.jobs or os.cpu_count() or 1)
         for items in self._walked():
             pending.append(self._begin(items, [item for item in items if item.form]))
-            if len(pending) > depth:
+            while len(pending) > depth or sum(begun.size for begun in pending) > _AHEAD_BYTES:
                 yield from self._finish(pending.popleft())
         while pending:
             yield from self._finish(pending.popleft())

@@ -45,7 +45,7 @@ class GitGraph:
             return {(0, 1): self.merge_bases(commits)}
         shared = (f"^{base}^@" for base in self.merge_bases(commits))  # what is older is no best ancestor of any
         with tempfile.TemporaryFile() as errors:
-            git = Git(self._environment, self._directory)
+            git = Git(self._environment, self._directory, self._repository.grafts)
             return bases_from(commits, list_ids(git, [*commits, *shared], ["--topo-order", "--parents"], errors))
 
     def merge_tree(self, ours: str, theirs: str) -> str:

@@ -1,14 +1,15 @@
 """Walks a history and reads its commits, a batch at a time: the quick way first, and what that gets wrong once more."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from itertools import islice
 from typing import IO
 
 from gitsign_py.audit.scan import MISMATCH, Scanned, scan
 from gitsign_py.audit.walk import Git, Rereader, walk, walk_shown
 
 BATCH = 256
+BATCH_BYTES = 4 << 20
+_Read = tuple[str, str, bytes | None]
 _STREAMED = {"--first-parent"}  # of rev-list's options that are used here, what lets it write while it walks
 
 
@@ -29,17 +30,30 @@ def read_commits(
     streamed = _STREAMED.issuperset(options) and not any(revision.startswith("^") for revision in revisions)
     commits = (walk_shown if streamed else walk)(git, revisions, options, errors)
     with closing(commits), Rereader(git, errors) as rereader:
-        while batch := list(islice(commits, BATCH)):
+        for batch in _batches(commits):
             items = [read_one(oid, kind, data) for oid, kind, data in batch]
             doubtful = [number for number, item in enumerate(items) if item.malformed is MISMATCH]
             if doubtful:
                 _read_again(rereader, batch, items, doubtful)
+            batch.clear()  # what is needed of large commits is in the items
             yield items
 
 
-def _read_again(
-    rereader: Rereader, batch: Sequence[tuple[str, str, bytes | None]], items: list[Scanned], doubtful: Sequence[int]
-) -> None:
+def _batches(commits: Iterable[_Read]) -> Iterator[list[_Read]]:
+    """So many at once, fewer where they are large: a push may bring commits of megabytes by the thousand."""
+    batch: list[_Read] = []
+    size = 0
+    for one in commits:
+        batch.append(one)
+        size += len(one[2] or b"")
+        if len(batch) == BATCH or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _read_again(rereader: Rereader, batch: Sequence[_Read], items: list[Scanned], doubtful: Sequence[int]) -> None:
     """Put in ``items`` what is stored, where ``batch`` has something else than that."""
     left = []
     for number in doubtful:

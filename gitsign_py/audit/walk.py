@@ -22,7 +22,7 @@ _READ = 1 << 16  # what a pipe holds (pipe(7)): more would be allocated for noth
 _WINDOWS = ("-c", "core.packedGitWindowSize=8m", "-c", "core.packedGitLimit=16m")
 _KINDS = {b"commit": "commit", b"tag": "tag"}
 _AT_ONCE = 60  # questions that fit the smallest pipe, 4 KiB: git is not reading while it waits for us to read
-MAX_COMMIT_BYTES = 32 << 20
+MAX_COMMIT_BYTES = 8 << 20  # some seven copies of one are made on the way to a verdict
 # An object that alone fills the memory must not: it is passed over, and reported as malformed.
 
 

@@ -254,7 +254,8 @@ class GitCatFile:
         if size <= max_bytes:
             while len(self._buffer) <= size:
                 self._fill(time.monotonic() + self._timeout)
-            content = bytes(self._buffer[:size])
+            with memoryview(self._buffer) as view:  # a slice of the buffer would be one more copy
+                content = bytes(view[:size])
             del self._buffer[: size + 1]
             return content
         left = size + 1

@@ -18,9 +18,9 @@ from gitsign_py.policy.trees import TREE_MODE, Entry, each_entry, parsed, read_t
 from gitsign_py.ports import ObjectSource
 
 MAX_DEPTH = 512
-MAX_STEPS = 4_000_000
-"""Entries that are compared for one commit: a million files in a commit with one parent are half of it."""
-MAX_OPEN_BYTES = 64 << 20
+MAX_STEPS = 1_000_000
+"""Entries that are compared for one commit: half a million files in a commit with one parent."""
+MAX_OPEN_BYTES = 24 << 20
 """Memory for the trees along one path, about; a tree that is read whole takes twelve times its size."""
 _WHOLE_BYTES = 1 << 20
 _WHOLE_COST = 12

@@ -9,7 +9,7 @@ Going by parts tells early where nothing below a folder needs a look: most polic
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from gitsign_py.core.frozen import field, frozen, slotted
 from gitsign_py.policy.model import Rule
@@ -54,15 +54,18 @@ class Reach(NamedTuple):
     linked: frozenset[int] = frozenset()
 
 
+_NOWHERE = Reach(frozenset(), frozenset())
+
+
 @slotted
 class PathRules:
     """The rules for one ref, as they speak about paths. ``start`` is the reach at the root of the tree."""
 
     rules: tuple[Rule, ...]
-    start: Reach = field(default=Reach(frozenset(), frozenset()))
+    start: Reach = _NOWHERE
     _globs: tuple[_Glob, ...] = ()
-    _remembered: dict[tuple[Reach, str], Reach] = field(default_factory=dict)
-    _interned: dict[Reach, Reach] = field(default_factory=dict)
+    _entered: dict[tuple[Reach, tuple[_Place, ...], tuple[_Place, ...]], Reach] = field(default_factory=dict)
+    _here: dict[tuple[Reach, bool], Deciding] = field(default_factory=dict)
     _below: dict[Reach, Deciding | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -81,13 +84,18 @@ class PathRules:
         return bool(self._globs)
 
     def enter(self, reach: Reach, name: str) -> Reach:
-        """The reach one part further down."""
-        found = self._remembered.get((reach, name))
+        """The reach one part further down. Names are many and what they fit is little, so it is worked out once."""
+        if not reach.wide:
+            return _NOWHERE
+        exact = tuple(self._step(reach.exact, name, _is_written))
+        parts = folded(name)
+        if len(parts) != 1:  # a backslash, or nothing that counts: nobody has many of these
+            return self._enter(reach, exact, parts)
+        key = reach, exact, tuple(self._step(reach.wide, parts[0], _may_be_read))
+        found = self._entered.get(key)
         if found is None:
-            if len(self._remembered) >= _MAX_REMEMBERED:
-                self._remembered.clear()
-            made = self._entered(reach, name)
-            found = self._remembered[reach, name] = self._interned.setdefault(made, made)
+            found = self._enter(reach, exact, parts)
+            _remember(self._entered, key, found)
         return found
 
     def along(self, path: str) -> Reach:
@@ -99,10 +107,12 @@ class PathRules:
 
     def here(self, reach: Reach, *, is_link: bool) -> Deciding:
         """The rules for what stands at a path itself: a file, or a link or submodule, in which a path may go on."""
-        exact, wide = self._ended(reach.exact), self._ended(reach.wide) | self._owners(reach.named)
-        if is_link:
-            wide |= self._owners(reach.linked)
-        return self._decide(exact, wide)
+        found = self._here.get((reach, is_link))
+        if found is None:
+            exact, wide = self._ended(reach.exact), self._ended(reach.wide) | self._owners(reach.named)
+            found = self._decide(exact, wide | self._owners(reach.linked) if is_link else wide)
+            _remember(self._here, (reach, is_link), found)
+        return found
 
     def nothing(self) -> Deciding:
         """The rules where nothing is changed: those for all paths."""
@@ -111,7 +121,7 @@ class PathRules:
     def below(self, reach: Reach) -> Deciding | None:
         """The rules for everything below a folder, where they are the same for all of it; else None."""
         if reach not in self._below:
-            self._below[reach] = self._uniform(reach)
+            _remember(self._below, reach, self._uniform(reach))
         return self._below[reach]
 
     def _uniform(self, reach: Reach) -> Deciding | None:
@@ -149,14 +159,14 @@ class PathRules:
     def _owners(self, numbers: Iterable[int]) -> frozenset[int]:
         return frozenset(self._globs[number].rule for number in numbers)
 
-    def _entered(self, reach: Reach, name: str) -> Reach:
-        exact = self._closed(self._step(reach.exact, name, _is_written))
+    def _enter(self, reach: Reach, exact: tuple[_Place, ...], parts: tuple[str, ...]) -> Reach:
         wide, named, linked = reach.wide, frozenset[int](), frozenset[int]()
-        for part in folded(name) if wide else ():
+        for part in parts:
             step = tuple(self._step(wide, part, _may_be_read))
             named, linked = self._folders(step)
             wide = self._closed(step)
-        return Reach(exact, wide | exact, named, linked)
+        written = self._closed(exact)
+        return Reach(written, wide | written, named, linked)
 
     def _step(self, places: Iterable[_Place], name: str, fits: "_Fits") -> Iterator[_Place]:
         """Use up one part of each glob that fits a name."""
@@ -186,6 +196,17 @@ class PathRules:
                 used += 1  # noqa: PLW2901
                 found.add((number, used))
         return frozenset(found)
+
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+def _remember(found: dict[_K, _V], key: _K, value: _V) -> None:
+    """What is worked out for who chooses the names stays bounded."""
+    if len(found) >= _MAX_REMEMBERED:
+        found.clear()
+    found[key] = value
 
 
 _Fits = Callable[[_Glob, int, str], bool]
