@@ -79,13 +79,17 @@ class PolicyHistory:
                 "commit does not come after the introduction in all its parents",
                 "introduction",
             )
-        inherited = self._inherited(commit)
         # Held back until it is accepted, so that an object that cannot be read on the way leaves nothing half done.
         self._refused.add(commit.oid)
-        self._held_back[commit.oid] = inherited
+        self._held_back[commit.oid] = ()
+        inherited = self._inherited(commit)
+        # As long as nobody can say whether it is accepted, what comes after it must satisfy its policy and the others.
+        self._held_back[commit.oid] = tuple(dict.fromkeys((*inherited, self._folder(commit.oid))))
         decision = self._judge_by(inherited, commit, signature, tuple(refs))
         if decision.accepted:
             decision = self._check_left_behind(commit, inherited, decision)
+        if decision.verdict != "unchecked":
+            self._held_back[commit.oid] = inherited
         if decision.accepted:
             self._refused.discard(commit.oid)
             del self._held_back[commit.oid]
@@ -139,8 +143,16 @@ class PolicyHistory:
         return tuple(dict.fromkeys(folders))
 
     def _effective(self, commit: str) -> tuple[str, ...]:
-        """Tree ids of the ``.gitsign`` folders in force after a commit: its own, or what a refused one inherited."""
-        return self._held_back.get(commit) or (self._folder(commit),)
+        """Tree ids of the ``.gitsign`` folders in force after a commit: its own, or what a refused one inherited.
+
+        Both after one that could not be checked. Raises UncheckedError where not even that can be read.
+        """
+        held = self._held_back.get(commit)
+        if held == ():
+            raise UncheckedError(
+                "policy-unread", f"policy in force before {commit} could not be read, so none is after"
+            )
+        return held or (self._folder(commit),)
 
     def _folder(self, commit: str) -> str:
         entry = find_path(self.source, commit_tree(self.source, commit), POLICY_FOLDER)
