@@ -153,7 +153,7 @@ class History:
 
     def commit_facts(self, oid: str) -> CommitFacts:
         """What a policy reads of a commit or tag."""
-        if self.objects[oid].kind == "tag":
+        if self.read(oid).kind == "tag":
             tagger = next(line for line in self.objects[oid].data.split(b"\n") if line.startswith(b"tagger "))
             email = split_person(tagger[7:]).email.decode()
             name = next(line for line in self.objects[oid].data.split(b"\n") if line.startswith(b"tag "))
