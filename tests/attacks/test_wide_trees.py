@@ -124,10 +124,11 @@ def test_folders_too_large_for_the_memory(tmp_path: Path, signer: BulkSigner, hi
 
 
 def test_commits_of_many_megabytes(tmp_path: Path, signer: BulkSigner, history: History) -> None:
-    tree, tip = history.tree({"a": "1"}), ()
-    for number in range(30):
-        tip = (commit(history, tree, *tip, message=b"%d\n" % number + b"x" * (7 << 20)),)
-    assert push(tmp_path, signer, history, tip[0], "/**/*.md").status == 0
+    tree = history.tree({"a": "1"})
+    tip = commit(history, tree)
+    for _ in range(30):
+        tip = commit(history, tree, tip, message=b"x" * (7 << 20))
+    assert push(tmp_path, signer, history, tip, "/**/*.md").status == 0
 
 
 def test_a_commit_that_is_larger_than_any(tmp_path: Path, signer: BulkSigner, history: History) -> None:

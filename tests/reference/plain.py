@@ -132,13 +132,15 @@ class Reference:
 
     def _changed(self, commit: Commit) -> tuple[bool, bool]:
         """Whether the commit changes something in secrets, and elsewhere."""
-        changed = {
-            path
-            for path in {path for parent in commit.parents for path in self.commits[parent].files} | set(commit.files)
-            if not self._is_explained(
-                commit, commit.files.get(path), lambda oid, path=path: self.commits[oid].files.get(path), unrelated=()
-            )
-        }
+
+        def explains(path: str) -> bool:
+            def value(oid: str) -> object:
+                return self.commits[oid].files.get(path)
+
+            return self._is_explained(commit, commit.files.get(path), value, unrelated=())
+
+        paths = {path for parent in commit.parents for path in self.commits[parent].files} | set(commit.files)
+        changed = {path for path in paths if not explains(path)}
         secret = {path for path in changed if path.startswith(SECRETS)}
         return bool(secret), bool(changed - secret)
 

@@ -22,6 +22,7 @@ class World:
     history: History = field(default_factory=new_history)
     commits: dict[str, Commit] = field(default_factory=dict)
     introduction: str = ""
+    breaks_signatures: bool = True
 
     def grow(self, size: int) -> "World":
         """From one or two old commits on to the introduction, and further in all directions."""
@@ -91,7 +92,7 @@ class World:
         committer = signer if signer and self.random.random() < 0.97 else "carol"
         nothing = dict.fromkeys(self.history.files[parents[0]]) if parents else {}
         oid = self.history.commit(*parents, by=committer, signed=signer or None, files={**nothing, **wanted})
-        if signer and self.random.random() < 0.03:
+        if signer and self.breaks_signatures and self.random.random() < 0.03:
             self.history.facts[oid] = signed_by(signer, status="bad", reason="signature-wrong")
             signer = ""
         files = dict(self.history.files[oid])
