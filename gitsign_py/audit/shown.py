@@ -11,14 +11,14 @@ from gitsign_py.errors import UncheckedError
 
 OPTIONS = ("--header", "--encoding=none")
 """For ``git rev-list``: header and message, without conversion."""
-MAX_SHOWN_BYTES = 32 << 20
+MAX_SHOWN_BYTES = 8 << 20
 _READ = 1 << 16  # what a pipe holds
 
 
 def read_shown(read: Callable[[int], bytes]) -> Iterator[tuple[str, str, bytes]]:
     """Yield id, ``commit`` and restored bytes of each ``ID LF HEADER LF LF MESSAGE NUL``.
 
-    ``read`` gives at most so many bytes, none at the end. Of a commit that is shown with more than 32 MiB the
+    ``read`` gives at most so many bytes, none at the end. Of a commit that is shown with more than 8 MiB the
     end is left out. Raises UncheckedError ``git-failed`` when git ends inside a commit.
     """
     parts: list[bytes] = []  # of the commit that no read has ended yet
