@@ -60,7 +60,7 @@ def reasons(folder: Path, policy: str, cases: Iterable[Case]) -> dict[tuple[str,
     start = history.commit(signed="alice", files={"a": "1", POLICY_PATH: policy})
     tips = {commit_at(history, start, *case): case for case in cases}
     refs = {f"refs/heads/b{number}": tip for number, tip in enumerate(tips)}
-    made = court.repository(history, refs)
+    made = court.repository(history, {MAIN: start, **refs})
     fixed = court.audit(made, refs, policy=policy)
     own = court.audit(made, refs, introduction=start, in_history=True)
     return {

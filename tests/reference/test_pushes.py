@@ -1,6 +1,7 @@
 """Random servers and pushes: whatever the hook lets in, everything on a judged ref is what the plain reference accepts.
 
-Pushes move branches and tags to any commit, old or new, one at a time or two; signatures are real.
+The refs of a server that nobody judges hold anything. Pushes move branches and tags to any commit, old or new, one at a
+time or two; signatures are real.
 """
 
 import io
@@ -24,6 +25,7 @@ CASES = int(os.environ.get("GITSIGN_TEST_REFERENCE_CASES", "500"))
 FIRST = int(os.environ.get("GITSIGN_TEST_REFERENCE_FIRST", "0"))
 NONE = "0" * 40
 JUDGED = ("refs/heads/main", "refs/heads/x", "refs/heads/y", "refs/tags/t")
+OTHERS = ("refs/pull/1/head", "refs/notes/n", "refs/remotes/o/main", "refs/changes/1")
 
 
 @dataclass
@@ -67,6 +69,7 @@ def test_pushes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for case in range(FIRST, FIRST + max(CASES // 20, 1)):
         world = World(random.Random(case), History(signer=signer.sign), breaks_signatures=False).grow(12)
         server = Server.made(tmp_path / str(case), world, signer, monkeypatch)
+        server.put({name: world.random.choice(world.history.order) for name in OTHERS if world.random.random() < 0.5})
         for _ in range(3):
             names = world.random.sample(JUDGED, world.random.choice((1, 1, 2)))
             accepted = server.push({name: world.random.choice(world.history.order) for name in names})
