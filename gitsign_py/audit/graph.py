@@ -6,6 +6,7 @@ goes there, and away with it. Where a history is cut off, an answer counts only 
 older base than the true one would let an old value pass for a side's own.
 """
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gitsign_py.audit.cache import FactsCache
+from gitsign_py.audit.cache import Basis, FactsCache
 from gitsign_py.audit.codec import dump_facts
 from gitsign_py.audit.engine import Resources, audit_history
 from gitsign_py.audit.jobs import Settings
@@ -39,7 +39,7 @@ class Court:
     cache: FactsCache = field(init=False)
 
     def __post_init__(self) -> None:
-        self.cache = FactsCache(self.folder / "facts", bytes(32))
+        self.cache = FactsCache(self.folder / "facts", Basis("signatures", "nobody's"))
 
     def repository(self, history: History, refs: Mapping[str, str] | None = None, *, head: str = "main") -> Path:
         """Make a bare repository of all the objects, without a process."""
