@@ -25,6 +25,7 @@ A = TypeVar("A")
 
 # fork shares the modules that are loaded already; on macOS it is not safe, and on Windows there is none.
 _START = "fork" if hasattr(os, "fork") and sys.platform != "darwin" else "spawn"
+_PATIENCE_SECONDS = 1.0
 _DEEP = 2  # questions a process: one that it answers, and one that waits in its pipe, or it would stand idle in between
 
 
@@ -117,8 +118,11 @@ class _Member(Generic[Q, A]):
             self.pipe.send(None)
 
     def leave(self) -> None:
-        """Wait until it is gone."""
-        self._process.join()
+        """Wait until it is gone; one that does not hear that it may go (it was stopped, say) is killed."""
+        self._process.join(_PATIENCE_SECONDS)
+        if self._process.exitcode is None:
+            self._process.kill()
+            self._process.join()
         self.pipe.close()
 
 

@@ -40,12 +40,13 @@ from gitsign_py.cli.refusal import MAX_NAMED, explain_refusals
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.gitobject import split_commit
 from gitsign_py.errors import ConfigError, GitsignError, UncheckedError
-from gitsign_py.host.budget import Budget, budget
+from gitsign_py.host.budget import Allow, Budget, within_budget
 from gitsign_py.host.repository import GitRepository
 from gitsign_py.policy.facts import Pusher
 
 HOOKS = ("pre-receive", "update", "reference-transaction", "pre-push", "post-merge", "post-rewrite")
 CHAINED = ".before-gitsign"
+_SECONDS = 60.0  # the default of gitsign.hookTimeout, which counts until git has told the settings
 _PROGRESS_SECONDS = 2.0
 _MAX_KEPT = 4 * MAX_NAMED
 _EPILOG = """git calls this through the hooks that gitsign-py hooks install writes. Settings (git config):
@@ -70,8 +71,15 @@ def run(arguments: list[str]) -> int:
         return status
     if name == "reference-transaction" and rest[:1] != ["prepared"]:
         return 0  # committed and aborted come when nothing can be said any more
+    status = within_budget(_SECONDS, lambda allow: _answer(allow, options, name, rest, data), _last_words, status=1)
+    if status < 0:
+        return _refuse(line_of(_out_of_resources(f"the judging process was killed by signal {-status}")))
+    return status
+
+
+def _answer(allow: Allow, options: "_Options", name: str, rest: list[str], data: bytes) -> int:
     try:
-        return _judge(_settings(options), name, rest, data)
+        return _judge(allow, _settings(options), name, rest, data)
     except GitsignError as error:
         return _refuse(line_of(error))
     except (OSError, MemoryError) as error:
@@ -145,10 +153,9 @@ class _Court(NamedTuple):
     budget: Budget
 
 
-def _judge(settings: wiring.Settings, name: str, rest: list[str], data: bytes) -> int:
-    seconds = settings.config.hook_timeout
+def _judge(allow: Allow, settings: wiring.Settings, name: str, rest: list[str], data: bytes) -> int:
+    limit = allow(settings.config.hook_timeout)
     with ExitStack() as stack:
-        limit = stack.enter_context(budget(seconds, _refusal(line_of(_out_of_time(seconds))), status=1))
         repository = stack.enter_context(wiring.repository(settings))
         court = _Court(stack, settings, repository, limit)
         if name in ("post-merge", "post-rewrite"):
@@ -167,10 +174,14 @@ def _pusher(settings: wiring.Settings, repository: GitRepository, name: str) -> 
     return pusher_of(settings, repository)
 
 
-def _out_of_resources(error: Exception) -> ConfigError:
+def _out_of_resources(error: object) -> ConfigError:
     return ConfigError(
         "hook-resources", f"out of disk or memory: {error}", hint="free some (also in TMPDIR), push again"
     )
+
+
+def _last_words(seconds: float) -> str:
+    return _refusal(line_of(_out_of_time(seconds)))
 
 
 def _out_of_time(seconds: float) -> UncheckedError:

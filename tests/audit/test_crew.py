@@ -2,8 +2,10 @@
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,6 +81,20 @@ def test_a_busy_crew_ends_at_once(waited: float) -> None:
     assert time.monotonic() - began < 20
     for future in futures:
         assert future.cancelled() or isinstance(future.exception(0), EOFError)
+
+
+def test_a_process_that_was_stopped_is_not_waited_for() -> None:
+    """It has nothing to do, and does not hear that it may go."""
+    crew = Crew(2, _answer)
+    process, _ = crew.ask(("a", 0)).result(30)
+    os.kill(process, signal.SIGSTOP)
+    closing = threading.Thread(target=crew.close, daemon=True)
+    closing.start()
+    closing.join(20)
+    ended = not closing.is_alive()
+    if not ended:
+        os.kill(process, signal.SIGKILL)
+    assert ended
 
 
 _PARENT = """
