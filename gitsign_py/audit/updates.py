@@ -136,8 +136,8 @@ def plans(repository: GitRepository, plan: Plan, existing: Sequence[Target]) -> 
     if plan.in_history:
         names = {target.ref for target in existing}
         if not all(target.tag or target.ref in names for target in plan.targets):  # what has moved needs no more
-            tips = _commits((*existing, *plan.targets))
-            plan = replace(plan, policies=policies_since(repository, plan.introduction, tips))
+            policies = policies_since(repository, plan.introduction, _commits(existing), _commits(plan.targets))
+            plan = replace(plan, policies=policies)
         graph = GitGraph(repository, repository.environment, repository.directory)
         return (_plan_in_history(plan, existing, branches, graph),)
     groups = ref_classes(plan, existing)
@@ -168,16 +168,28 @@ def _plan_in_history(plan: Plan, existing: Sequence[Target], branches: tuple[str
     return replace(plan, known=there, exclude=shared)
 
 
-def policies_since(repository: GitRepository, introduction: str, tips: Iterable[str]) -> tuple[Policy, ...]:
-    """Every policy that can be in force after the introduction: a value that no parent has comes from a listed commit.
+def policies_since(
+    repository: GitRepository, introduction: str, accepted: Sequence[str], brought: Sequence[str]
+) -> tuple[Policy, ...]:
+    """Every policy that can be in force after the introduction; none where a commit that is ``brought`` changes it.
+
+    A policy of a commit that nobody has accepted yet is not even read. Which refs have the same rules is unknown then.
+    """
+    if _policy_commits(repository, brought, (*accepted, introduction)):
+        return ()
+    listed = _policy_commits(repository, accepted, (introduction,))
+    found = (policy_at(repository, oid) for oid in (introduction, *listed))
+    return tuple({policy.digest: policy for policy in found if policy is not None}.values())
+
+
+def _policy_commits(repository: GitRepository, tips: Sequence[str], left_out: Sequence[str]) -> list[str]:
+    """The commits that bring a policy: a value that no parent has comes from a listed one.
 
     git-rev-list(1), History Simplification: with ``--full-history`` each commit that differs from a parent is listed.
     """
-    words = "".join(f"{tip}\n" for tip in (*dict.fromkeys(tips), f"^{introduction}"))
+    words = "".join(f"{word}\n" for word in (*dict.fromkeys(tips), *(f"^{oid}" for oid in dict.fromkeys(left_out))))
     asked = ["rev-list", "--full-history", "--stdin", "--", POLICY_FOLDER]
-    listed = repository.run(asked, stdin=words.encode("ascii")).decode("ascii").split()
-    found = (policy_at(repository, oid) for oid in (introduction, *listed))
-    return tuple({policy.digest: policy for policy in found if policy is not None}.values())
+    return repository.run(asked, stdin=words.encode("ascii")).decode("ascii").split()
 
 
 def _commits(targets: Iterable[Target]) -> tuple[str, ...]:

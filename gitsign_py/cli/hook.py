@@ -77,7 +77,7 @@ def run(arguments: list[str]) -> int:
     return status
 
 
-def _answer(allow: Allow, options: "_Options", name: str, rest: list[str], data: bytes) -> int:
+def _answer(allow: Allow, options: argparse.Namespace, name: str, rest: list[str], data: bytes) -> int:
     try:
         return _judge(allow, _settings(options), name, rest, data)
     except GitsignError as error:

@@ -2,8 +2,8 @@
 
 from collections import Counter
 
+from gitsign_py.policy.inclusion import Steps, glob_includes
 from gitsign_py.policy.model import Policy, Principal, Rule
-from gitsign_py.policy.patterns import glob_includes
 from gitsign_py.policy.reader import Problems
 
 _TABLES = {"person": "people", "workflow": "workflows", "forge": "forges"}
@@ -67,25 +67,27 @@ def _check_forges(policy: Policy, problems: Problems) -> None:
 
 
 def _check_rules(policy: Policy, problems: Problems) -> None:
+    """Rules that hide others are looked for as far as the steps go, which is further than anybody writes rules."""
+    steps = Steps()
     for number, rule in enumerate(policy.rules):
         for earlier in policy.rules[:number]:
             if earlier.name == rule.name:
                 problems.add(("rules", number, "name"), f"{rule.name} is the name of another rule as well")
-            if _covers(earlier.refs, rule.refs) and _covers(earlier.paths, rule.paths):
+            if _covers(earlier.refs, rule.refs, steps) and _covers(earlier.paths, rule.paths, steps):
                 problems.add(("rules", number), f"can never decide: {earlier.name} before it covers the same and more")
-        _check_refs(policy, number, rule, problems)
+        _check_refs(policy, number, rule, problems, steps)
         _check_match(policy, number, rule, problems)
 
 
-def _covers(wide: tuple[str, ...], narrow: tuple[str, ...]) -> bool:
+def _covers(wide: tuple[str, ...], narrow: tuple[str, ...], steps: Steps) -> bool:
     """Tell whether the globs ``wide`` take in all of ``narrow``; no glob at all means everything."""
     if not wide or not narrow:
         return not wide
-    return all(any(glob_includes(glob, inner) for glob in wide) for inner in narrow)
+    return all(any(glob_includes(glob, inner, steps) for glob in wide) for inner in narrow)
 
 
-def _check_refs(policy: Policy, number: int, rule: Rule, problems: Problems) -> None:
-    hidden = [glob for glob in rule.refs if any(glob_includes(left, glob) for left in policy.unjudged)]
+def _check_refs(policy: Policy, number: int, rule: Rule, problems: Problems, steps: Steps) -> None:
+    hidden = [glob for glob in rule.refs if any(glob_includes(left, glob, steps) for left in policy.unjudged)]
     if hidden:
         problems.add(("rules", number, "refs"), f"{hidden[0]} is in unjudged as well: the rule would never be asked")
 

@@ -78,7 +78,7 @@ def _policy(root: Table, source: str, digest: str) -> Policy:
         keys=keys,
         forges=_forges(root),
         exemptions=_exemptions(root),
-        unjudged=root.patterns("unjudged", ref_glob),
+        unjudged=_unjudged(root),
         introduction=introduction,
     )
     root.finish()
@@ -128,6 +128,14 @@ def _rules(root: Table, roster: Roster, defaults: Defaults) -> tuple[Rule, ...]:
         root.wrong("rules", f"are more than {MAX_RULES}, or have more than {MAX_GLOBS} refs and paths in all")
         return ()
     return rules
+
+
+def _unjudged(root: Table) -> tuple[str, ...]:
+    globs = root.patterns("unjudged", ref_glob)
+    if len(globs) > MAX_GLOBS:
+        root.wrong("unjudged", f"has more than {MAX_GLOBS} refs")
+        return ()
+    return globs
 
 
 def _rule(table: Table, roster: Roster, defaults: Defaults) -> Rule:

@@ -5,11 +5,13 @@ policy that holds one is refused as a whole instead of being read in a safer way
 """
 
 import re
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from gitsign_py.core.frozen import frozen
+from gitsign_py.core.regexp import MAX_PATTERN, RegexpError, check_regexp, matches_whole
+from gitsign_py.policy.inclusion import glob_includes
 
-MAX_PATTERN = 4096
+__all__ = ["Matcher", "PatternError", "anchored", "glob_includes", "glob_matches", "path_glob", "ref_glob"]
 
 
 class PatternError(ValueError):
@@ -25,7 +27,7 @@ class Matcher:
 
     def matches(self, value: str) -> bool:
         """Tell whether ``value``, in full, is what is expected."""
-        return _regexp(self.text).fullmatch(value) is not None if self.is_pattern else self.text == value
+        return matches_whole(self.text, value) if self.is_pattern else self.text == value
 
 
 def anchored(pattern: str) -> Matcher:
@@ -37,15 +39,20 @@ def anchored(pattern: str) -> Matcher:
         raise PatternError(f"pattern is longer than {MAX_PATTERN} characters")
     if not pattern.startswith("^") or not pattern.endswith("$") or _escaped(pattern):
         raise PatternError(f"pattern is not anchored: write ^{pattern.removeprefix('^').removesuffix('$')}$")
-    if _has_bare_alternative(pattern):
+    pieces = _PIECE.findall(pattern)
+    if _has_bare_alternative(pieces):
         raise PatternError(f"pattern is not anchored in each alternative: write ^(?:{pattern[1:-1]})$")
     try:
-        compiled = _regexp(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise PatternError(f"pattern is not a regular expression: {error}") from error
-    if compiled.flags & (re.MULTILINE | re.IGNORECASE):
-        raise PatternError("pattern may not change flags: (?m) moves the anchors, (?i) makes look-alikes match")
+        check_regexp(pattern)
+    except RegexpError as error:
+        raise PatternError(f"pattern is {error}") from error
+    _check_pieces(pieces)
     return Matcher(pattern, is_pattern=True)
+
+
+# An escaped character, a class (a "]" right at its start is a character), the beginning of a group, one character.
+_PIECE = re.compile(r"\\.|\[\^?\]?(?:\\.|\[:\^?[a-z]+:\]|[^\]\\])*+(?:\]|\Z)|\(\?[^:)<]*+|.", re.DOTALL)
+_GROUPS = ("(?", "(?P")  # "(?:" and named ones; others change flags
 
 
 def _escaped(pattern: str) -> bool:
@@ -54,29 +61,22 @@ def _escaped(pattern: str) -> bool:
     return (len(body) - len(body.rstrip("\\"))) % 2 == 1
 
 
-def _has_bare_alternative(pattern: str) -> bool:
+def _has_bare_alternative(pieces: list[str]) -> bool:
     """Tell whether a ``|`` stands outside every group and character class."""
-    depth, in_class, at = 0, False, 0
-    while at < len(pattern):
-        char = pattern[at]
-        if char == "\\":
-            at += 1
-        elif in_class:
-            in_class = char != "]"
-        elif char == "[":
-            in_class = True
-            at += 1 + pattern[at + 1 : at + 2].count("^")  # "]" right after "[" or "[^" is a character
-        elif char in "()":
-            depth += 1 if char == "(" else -1
-        elif char == "|" and depth == 0:
+    depth = 0
+    for piece in pieces:
+        if piece == "|" and depth == 0:
             return True
-        at += 1
+        depth += 1 if piece.startswith("(") else -1 if piece == ")" else 0
     return False
 
 
-@lru_cache(maxsize=1024)
-def _regexp(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
+def _check_pieces(pieces: list[str]) -> None:
+    """Refuse what RE2 reads and people misread."""
+    if any(piece.startswith("(?") and piece not in _GROUPS for piece in pieces):
+        raise PatternError("pattern may not change flags: (?m) moves the anchors, (?i) makes look-alikes match")
+    if "\\Q" in pieces:  # what follows, to \E, is literal, so that neither ^ nor | is what it looks like
+        raise PatternError("pattern may not quote by \\Q: write a backslash before each character that means something")
 
 
 def ref_glob(glob: str) -> str:
@@ -110,50 +110,7 @@ def glob_matches(glob: str, name: str) -> bool:
     return _glob_regexp(glob).fullmatch(name) is not None
 
 
-def glob_includes(wide: str, narrow: str) -> bool:
-    """Tell whether ``wide`` matches each ref or path that ``narrow`` does; False also where that is too long to ask.
-
-    The wildcards of ``narrow`` are read like characters, which wildcards of ``wide`` take in or not.
-    """
-    if wide == narrow:
-        return True
-    globs = tuple(_TOKEN.findall(wide)), tuple(_TOKEN.findall(narrow))
-    found = max(map(len, globs)) <= _MAX_TOKENS and _includes(*globs)
-    _includes.cache_clear()  # it is for the many ways through these two
-    return found
-
-
-_TOKEN = re.compile(r"\*\*/|\*\*|.", re.DOTALL)
-_MAX_TOKENS = 200
-_CROSS_SLASHES = ("/", "**", "**/")
-
-
-@cache
-def _includes(wide: tuple[str, ...], narrow: tuple[str, ...]) -> bool:
-    if not wide:
-        return not narrow
-    first, rest = wide[0], wide[1:]
-    if first == "**":
-        return bool(narrow)  # a part begins here, and none is empty
-    if first == "**/":
-        after = _after_folder(narrow)
-        return _includes(rest, narrow) or (after is not None and _includes(wide, after))
-    if first == "*":
-        more = narrow[:1] != () and narrow[0] not in _CROSS_SLASHES
-        return _includes(rest, narrow) or (more and _includes(wide, narrow[1:]))
-    one = first == "?" and narrow[:1] != () and narrow[0] not in (*_CROSS_SLASHES, "*")
-    return (one or narrow[:1] == (first,)) and _includes(rest, narrow[1:])
-
-
-def _after_folder(narrow: tuple[str, ...]) -> tuple[str, ...] | None:
-    """What comes after folders, or after one part and its slash; None where none begin here."""
-    if narrow[:1] == ("**/",):
-        return narrow[1:]
-    end = next((at for at, token in enumerate(narrow) if token in _CROSS_SLASHES), len(narrow))
-    return narrow[end + 1 :] if narrow[end : end + 1] == ("/",) else None
-
-
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def _glob_regexp(glob: str) -> re.Pattern[str]:
     """A regular expression that takes no longer for many wildcards: each but the last takes the first place that fits.
 

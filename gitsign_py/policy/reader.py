@@ -28,6 +28,8 @@ class Problems:
 
     places: dict[Path, int]
     found: list[Problem] = field(default_factory=list)
+    patterns: int = 0
+    """How many patterns have been read."""
 
     @classmethod
     def of(cls, text: str) -> "Problems":
@@ -126,14 +128,22 @@ class Table:
         """A date, or a date and time with its zone; a date alone means its first or last moment in UTC."""
         value = self._take(key)
         if isinstance(value, datetime):
-            if value.tzinfo is not None:
-                return value.astimezone(UTC)
-            self.wrong(key, "has no time zone: end it in Z, or write the date alone")
-        elif isinstance(value, date):
+            return self._in_utc(key, value)
+        if isinstance(value, date):
             return datetime.combine(value, time.max if end_of_day else time.min, UTC)
-        elif value is not None:
+        if value is not None:
             self.wrong(key, "must be a date or a date and time, without quotes")
         return None
+
+    def _in_utc(self, key: str, value: datetime) -> datetime | None:
+        if value.tzinfo is None:
+            self.wrong(key, "has no time zone: end it in Z, or write the date alone")
+            return None
+        try:
+            return value.astimezone(UTC)
+        except OverflowError:  # in UTC it is before the year 1 or after 9999
+            self.wrong(key, f"is outside the calendar in UTC: {value.isoformat()}")
+            return None
 
     def table(self, key: str) -> "Table":
         """A table; an absent one is empty."""

@@ -9,6 +9,10 @@ from gitsign_py.policy.model import Identity, Key, Principal, Window
 from gitsign_py.policy.patterns import Matcher, PatternError, anchored
 from gitsign_py.policy.reader import Table
 
+MAX_PATTERNS = 256
+MAX_GROUPS = 1024
+MAX_GROUP_NAMES = 100_000
+"""Of all groups in all: one that is in many others counts in each of them."""
 CLAIMS = frozenset(oids.FULCIO_CLAIMS.values()) | frozenset(oids.FULCIO_GITHUB_CLAIMS.values())
 
 
@@ -90,6 +94,10 @@ def _identity(table: Table) -> Identity:
 def _anchored(table: Table, key: str, pattern: str) -> Matcher | None:
     if not pattern:
         return None
+    table.problems.patterns += 1
+    if table.problems.patterns > MAX_PATTERNS:  # each may cost some milliseconds
+        table.wrong(key, f"is one pattern too many: a policy has at most {MAX_PATTERNS}")
+        return None
     try:
         return anchored(pattern)
     except PatternError as error:
@@ -118,28 +126,46 @@ def _window(table: Table) -> Window:
 
 def _groups(table: Table, principals: Mapping[str, Principal]) -> Mapping[str, frozenset[str]]:
     members = {name: table.texts(name, required=True) for name in table.values}
+    if len(members) > MAX_GROUPS:
+        table.problems.add(table.path, f"has more than {MAX_GROUPS} groups")
+        return MappingProxyType({})
+    found: dict[str, frozenset[str]] = {}
+    left = MAX_GROUP_NAMES
     for name in members:
         if name in principals:
             table.wrong(name, "is the name of a person or workflow as well")
-        _check_members(table, name, members, principals)
-    return MappingProxyType({name: _flatten(name, members, frozenset()) & principals.keys() for name in members})
+        found[name] = _flatten(name, members, left)
+        left -= len(found[name])
+        if left <= 0:
+            table.problems.add(table.path, f"stands for more than {MAX_GROUP_NAMES} names, each counted in each group")
+            return MappingProxyType({})
+        _check_members(table, name, members, found[name], principals)
+    return MappingProxyType({name: names & principals.keys() for name, names in found.items()})
 
 
 def _check_members(
-    table: Table, name: str, members: Mapping[str, tuple[str, ...]], principals: Mapping[str, Principal]
+    table: Table,
+    name: str,
+    members: Mapping[str, tuple[str, ...]],
+    below: frozenset[str],
+    principals: Mapping[str, Principal],
 ) -> None:
     for member in members[name]:
         if member not in principals and member not in members:
             table.wrong(name, f"{member} is neither a person, a workflow nor a group")
-    if name in _flatten(name, members, frozenset()):
+    if name in below:
         table.wrong(name, "contains itself")
 
 
-def _flatten(name: str, members: Mapping[str, tuple[str, ...]], above: frozenset[str]) -> frozenset[str]:
-    """All names below a group, groups included; a group met again is not entered again."""
+def _flatten(name: str, members: Mapping[str, tuple[str, ...]], most: int) -> frozenset[str]:
+    """All names below a group, groups included, each entered once; no more than ``most``."""
     found: set[str] = set()
-    for member in members.get(name, ()):
-        found.add(member)
-        if member in members and member not in above:
-            found |= _flatten(member, members, above | {name, member})
+    entered: set[str] = set()
+    groups = [name]
+    while groups and len(found) < most:
+        group = groups.pop()
+        if group not in entered:
+            entered.add(group)
+            found.update(members[group])
+            groups += [member for member in members[group] if member in members]
     return frozenset(found)

@@ -1,14 +1,14 @@
 """Who is expected: exact values or patterns for identity, issuer and workflow claims, as cosign's flags name them.
 
 Exact values are compared byte by byte (case counts, look-alike letters differ). Patterns must match the whole value:
-one that matches in the middle is the classic hole, ``alice@example.com.evil.org``.
+one that matches in the middle is the classic hole, ``alice@example.com.evil.org``. Their syntax is RE2's.
 """
 
-import re
 from collections.abc import Mapping
 
 from gitsign_py.core.frozen import field, frozen
 from gitsign_py.core.fulcio import CertificateIdentity
+from gitsign_py.core.regexp import RegexpError, check_regexp, matches_whole
 from gitsign_py.errors import UsageError, VerificationError
 
 WORKFLOW_CLAIMS = {
@@ -18,7 +18,6 @@ WORKFLOW_CLAIMS = {
     "repository": ("github_workflow_repository",),
     "ref": ("github_workflow_ref", "source_repository_ref"),
 }
-MAX_PATTERN = 4096
 
 
 @frozen
@@ -32,20 +31,18 @@ class Expected:
         if not self.text:
             raise UsageError("identity-empty", "an expected identity, issuer or claim is empty")
         if self.is_pattern:
-            _compile(self.text)
+            _check(self.text)
 
     def matches(self, value: str) -> bool:
         """Tell whether ``value``, in full, is what is expected."""
-        return _compile(self.text).fullmatch(value) is not None if self.is_pattern else self.text == value
+        return matches_whole(self.text, value) if self.is_pattern else self.text == value
 
 
-def _compile(pattern: str) -> re.Pattern[str]:
-    if len(pattern) > MAX_PATTERN:
-        raise UsageError("identity-pattern-invalid", f"pattern is longer than {MAX_PATTERN} characters")
+def _check(pattern: str) -> None:
     try:
-        return re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise UsageError("identity-pattern-invalid", f"not a regular expression: {pattern} ({error})") from error
+        check_regexp(pattern)
+    except RegexpError as error:
+        raise UsageError("identity-pattern-invalid", f"pattern {pattern[:200]} is {error}") from error
 
 
 @frozen
