@@ -195,7 +195,10 @@ class Rollup:
         newest = max((seen.last for seen in self.identities.values()), default="")
         if not newest:
             return []
-        since = format_rfc3339(datetime.fromisoformat(newest) - timedelta(days=NEW_DAYS))
+        try:
+            since = format_rfc3339(datetime.fromisoformat(newest) - timedelta(days=NEW_DAYS))
+        except OverflowError:  # in the calendar's first month everybody is new
+            since = ""
         return sorted(who for who, seen in self.identities.items() if seen.first >= since)
 
     def as_object(self) -> dict[str, Any]:

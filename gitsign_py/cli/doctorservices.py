@@ -88,7 +88,10 @@ def _expiry(settings: wiring.Settings, loaded: LoadedTrust) -> tuple[datetime | 
         return parse_rfc3339(root["signed"]["expires"]), None
     path = settings.config.trusted_root
     written = path.stat().st_mtime if path is not None and path.exists() else None
-    return None, datetime.fromtimestamp(written, UTC) if written is not None else None
+    try:
+        return None, datetime.fromtimestamp(written, UTC) if written is not None else None
+    except (ValueError, OverflowError, OSError):  # a file's time may lie outside the calendar
+        return None, None
 
 
 def check_windows(root: TrustedRoot, now: datetime) -> Finding:

@@ -35,7 +35,7 @@ class Answer:
         """Tell the server's time by its Date header (whole seconds, RFC 9110 §6.6.1); None without a usable one."""
         try:
             found = parsedate_to_datetime(self.headers["date"])
-        except (KeyError, ValueError, TypeError):
+        except (KeyError, ValueError, TypeError, OverflowError):
             return None
         return found if found.tzinfo else found.replace(tzinfo=UTC)
 

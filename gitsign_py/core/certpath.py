@@ -299,4 +299,4 @@ def covers_with_accuracy(time: datetime, accuracy: timedelta, not_before: dateti
     genTime plus or minus accuracy). The end has no such grace, since a key that outlives its certificate is what the
     end guards against; it is inclusive, in whole seconds (RFC 5280 §4.1.2.5).
     """
-    return not_before - accuracy <= time and time.replace(microsecond=0) <= not_after
+    return not_before - time <= accuracy and time.replace(microsecond=0) <= not_after
