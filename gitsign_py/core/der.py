@@ -14,6 +14,7 @@ BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, NULL, OID = 0x01, 0x02, 0x03, 0x04, 
 UTF8_STRING, PRINTABLE_STRING, IA5_STRING = 0x0C, 0x13, 0x16
 UTC_TIME, GENERALIZED_TIME = 0x17, 0x18
 SEQUENCE, SET = 0x30, 0x31
+_NAMED_BITS = 64  # X.509 and RFC 3161 name 26 at most, and a set of millions takes the memory of all
 _TEXT_CODECS = {UTF8_STRING: "utf-8", PRINTABLE_STRING: "ascii", IA5_STRING: "ascii"}
 _TAG_NAMES = {
     INTEGER: "INTEGER",
@@ -167,6 +168,8 @@ def read_bit_string(element: Element) -> bytes:
 def read_named_bits(element: Element) -> frozenset[int]:
     """BIT STRING with named bits, numbers of the bits set; no trailing zero bits (X.690 §11.2.2)."""
     content = _expect(element, BIT_STRING)
+    if len(content) > _NAMED_BITS // 8 + 1:
+        raise FormatError("der-bit-string", f"DER BIT STRING has more than {_NAMED_BITS} named bits")
     unused = content[0] if content else 8
     if unused > 7 or (len(content) == 1 and unused) or (len(content) > 1 and not content[-1] >> unused & 1):
         raise FormatError("der-bit-string", "DER named bits are not in their shortest form")

@@ -144,15 +144,17 @@ def pem_decode(text: bytes, label: str) -> tuple[bytes, ...]:
     begin, end = f"-----BEGIN {label}-----".encode(), f"-----END {label}-----".encode()
     lines = [line.strip(b" \t\r") for line in text.split(b"\n")]
     blocks: list[bytes] = []
-    at = 0
-    while begin in lines[at:]:
-        first = lines.index(begin, at) + 1
-        try:
-            last = lines.index(end, first)
-        except ValueError as error:
-            raise FormatError("pem-invalid", f"PEM block {label} has no END line") from error
-        blocks.append(b64_decode(b"".join(lines[first:last])))
-        at = last + 1
+    block: list[bytes] | None = None  # the lines of the block that is open
+    for line in lines:
+        if block is None:
+            block = [] if line == begin else None
+        elif line == end:
+            blocks.append(b64_decode(b"".join(block)))
+            block = None
+        else:
+            block.append(line)
+    if block is not None:
+        raise FormatError("pem-invalid", f"PEM block {label} has no END line")
     if not blocks:
         raise FormatError("pem-invalid", f"no PEM block {label} found")
     return tuple(blocks)
@@ -185,8 +187,9 @@ def _check_depth(data: bytes, max_depth: int) -> None:
     if data.count(b"[") + data.count(b"{") <= max_depth:
         return
     depth = 0
-    # Possessive: what a string holds is never looked at again, or each of its letters would cost memory.
-    for match in re.finditer(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', data, re.DOTALL):
+    # Possessive, and with or without its end: what a string holds is never looked at again. One that is not closed
+    # would be read once for each quotation mark in it.
+    for match in re.finditer(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', data, re.DOTALL):
         token = match.group()
         if token in b"[{":
             depth += 1

@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 Text = Callable[[str], str]
 """Gives a claim's text by its name, or raises."""
 Templates = Mapping[int, str]
-_CLAIM = re.compile(r"\{([^}]+)\}")
+_CLAIM = re.compile(r"\{([^{}]+)\}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,10 @@ and nothing about what is not valid. A key inside an inline table is found on th
 import re
 
 Path = tuple[str | int, ...]
+# Possessive, and with or without their ends: no letter of a string is read twice, whatever the text is.
 _TOKEN = re.compile(
-    r"""(?P<string>\"\"\"(?:\\.|[^\\])*?\"{3,5}|'''.*?'{3,5}|"(?:\\.|[^"\\\n])*"|'[^'\n]*')"""
+    r"""(?P<string>\"\"\"(?:[^"\\]++|\\.|"(?!""))*+(?:\"{3,5})?|'''(?:[^']++|'(?!''))*+(?:'{3,5})?"""
+    r"""|"(?:[^"\\\n]++|\\[^\n])*+"?|'[^'\n]*+'?)"""
     r"""|(?P<comment>\#[^\n]*)|(?P<newline>\n)|(?P<open>[\[{])|(?P<close>[\]}])|(?P<equals>=)|(?P<word>[A-Za-z0-9_-]+)"""
     r"""|(?P<other>.)""",
     re.DOTALL | re.VERBOSE,

@@ -58,7 +58,18 @@ VALUES = [
     *('"\\uFFFF"', '"\\u0000"', '"\\U0010FFFF"', "'x'", "['x']", "{a = 1}", "[{issuer = 'x', subject = 'y'}]"),
 ]
 KEYS = [
-    *("version", "introduction", "administrators", "match", "times", "unjudged", "people", "workflows", "groups", "keys"),
+    *(
+        "version",
+        "introduction",
+        "administrators",
+        "match",
+        "times",
+        "unjudged",
+        "people",
+        "workflows",
+        "groups",
+        "keys",
+    ),
     *("forges", "rules", "exemptions", "people.alice.identities", "people.alice.from", "people.x", "people.x.until"),
     *("people.x.keys", "people.x.emails", "workflows.w", "workflows.w.issuer", "workflows.w.claims", "groups.g"),
     *("keys.k", "keys.k.fingerprint", "keys.k.format", "keys.k.public", "forges.f", "forges.f.committer"),
@@ -102,7 +113,10 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> tuple[ScratchRepo, Path, st
         ["audit", "--in-history", "--introduction", "INTRODUCTION", "main"],
         ["audit", "--policy", "policy.toml", "main"],
         ["audit", "--policy", "refs/heads/main:.gitsign/policy.toml", "main"],
-        *(["audit", "--policy", "policy.toml", "--format", kind, "main"] for kind in ("json", "html", "sarif", "junit")),
+        *(
+            ["audit", "--policy", "policy.toml", "--format", kind, "main"]
+            for kind in ("json", "html", "sarif", "junit")
+        ),
         *(["audit", "--since", time, "main"] for time in (*BEYOND, "9" * 400, "-1", "@99999999999999999999")),
         ["policy", "check", "refs/heads/main:.gitsign/policy.toml"],
         ["policy", "explain", "--in-history", "main"],
