@@ -22,6 +22,7 @@ _SHORT = re.compile(r"([^.]{1,6})~([0-9]{1,6})(?:\.([^.]{0,3}))?\Z")
 _SHORT_LENGTH = 8
 _HEX = re.compile(r"[0-9a-f]*\Z")
 _WILD = re.compile(r"[*?]")
+_LONGEST_NAME = 1024  # characters; what folds names (APFS, HFS+, NTFS, ext4) takes 255 at most
 
 
 @lru_cache(maxsize=4096)
@@ -36,7 +37,8 @@ def folded(name: str) -> tuple[str, ...]:
 
 def _folded(name: str) -> str:
     name = name.partition(":")[0]
-    if not name.isascii():
+    # No checkout writes a longer name, and to put its marks in order takes the square of their number.
+    if not name.isascii() and len(name) <= _LONGEST_NAME:
         # As Unicode compares without case (3.13, D145); by way of upper case too, which is how NTFS does it.
         name = unicodedata.normalize("NFD", name).translate(_IGNORED).upper().casefold()
         return unicodedata.normalize("NFD", name).rstrip(". ")

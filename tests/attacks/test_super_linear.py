@@ -42,7 +42,7 @@ from gitsign_py.core import (
     trust,
 )
 from gitsign_py.host import gitconfig, gitprogram, gitsetup
-from gitsign_py.policy import cases, parse, patterns, sshkey, trees
+from gitsign_py.policy import cases, names, parse, patterns, sshkey, trees
 from gitsign_py.verification.allowed import parse_allowed_signer
 from tests.support.doubling import SuperLinearError, check_linear
 from tests.support.expressions import expressions, shapes, suspicions
@@ -214,7 +214,7 @@ READERS: dict[str, Callable[[bytes], object]] = {
     "cases of a policy": lambda data: cases.parse_cases(data, "cases.toml"),
     "SSH key": lambda data: sshkey.ssh_fingerprint(data.decode("latin-1")),
     "tree": lambda data: trees.parse_tree(data, 20),
-    "look-alike name": lambda data: trees.looks_like(data, ".gitsign"),
+    "look-alike name": lambda data: names.looks_like(data, ".gitsign"),
     "updates": updates.parse_updates,
     "push": updates.parse_push,
     "rewrites": updates.parse_rewrites,
@@ -234,7 +234,7 @@ WORDS = [
     *(b"-----BEGIN A-----\nAAAA\n-----END A-----\n", b"-----BEGIN CERTIFICATE-----\n"),
     *(b"-----BEGIN PGP SIGNATURE-----\n", b"-----BEGIN SSH SIGNATURE-----\n", b"gpgsig x\n", b"mergetag x\n x\n"),
     *(b"parent 4b825dc642cb6eb9a060e54bf8d69288fbee4904\n", b" x\n", b"a b\n", b"<", b">"),
-    *("\u2014 a AAAAAAAA\n".encode(), "\u0301".encode(), "\u1e9e".encode(), b"\xed\xa0\x80"),
+    *("\u2014 a AAAAAAAA\n".encode(), "\u0301".encode(), "\u0301\u0316".encode(), "\u1e9e".encode(), b"\xed\xa0\x80"),
     *(b"100644 a\x00" + bytes(20), b"40000 a\x00", b"a" * 40 + b" " + b"b" * 40 + b" refs/heads/a\n"),
     *(b"file:a\x00a.b\nc\x00", b"fatal: a\n", b"error: a\n", b"\n\ta"),
 ]
