@@ -24,7 +24,8 @@ from tests.support.waiting import wait_until
 MAIN = "refs/heads/main"
 LONG = 600
 """Seconds that everything here hangs for: far more than a busy machine takes for a refusal."""
-SOON = 60
+SOON = 240
+"""For a push to a busy machine, whose objects are packed and read as well."""
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from gitsign_py.errors import GitsignError
 
 GROWTH = 4
 ALLOWED = 8.0
-UNSEEN = 0.004
+UNSEEN = 0.002
 """Seconds that count as nothing: a square that takes no longer is found at the next size."""
 TOO_LONG = 8.0
 
@@ -34,10 +34,10 @@ def check_linear(name: str, function: Callable[[Any], object], make: Callable[[i
             took = min(took, *(seconds(name, function, make(count)) for _ in range(3)))
             if took > ALLOWED * max(before, UNSEEN):
                 raise SuperLinearError(f"{name}: {before:.4f} s at {count // GROWTH}, {took:.4f} s at {count}")
-        # From nothing to much in one step: what is allowed from the bound of what counts as nothing, and again so much.
-        elif took > ALLOWED * UNSEEN * 4 and before <= UNSEEN:
+        # From nothing to much in one step: twice what is allowed from the bound of what counts as nothing.
+        elif took > 2 * ALLOWED * UNSEEN and before <= UNSEEN:
             took = min(took, *(seconds(name, function, make(count)) for _ in range(3)))
-            if took > ALLOWED * UNSEEN * 4:
+            if took > 2 * ALLOWED * UNSEEN:
                 raise SuperLinearError(f"{name}: nothing at {count // GROWTH}, {took:.4f} s at {count}")
         before, count = took, count * GROWTH
 

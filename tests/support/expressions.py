@@ -31,7 +31,6 @@ class Expression:
     """One call of :mod:`re` in the source; ``pattern`` is None where it is put together while the program runs."""
 
     place: str
-    function: str
     pattern: re.Pattern[Any] | None
     methods: frozenset[str]
 
@@ -59,38 +58,40 @@ def _of_file(path: Path) -> Iterator[Expression]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
     }
-    for node in ast.walk(tree):
-        if _is_call(node):
-            place = f"{path.relative_to(PACKAGE).as_posix()}:{owners.get(id(node), '')}"
-            name = names.get(id(node), "")
-            methods = used.get(name, _METHODS) if node.func.attr == "compile" else {node.func.attr}
-            yield Expression(place, name or owners.get(id(node), ""), _compiled(path, node), frozenset(methods))
+    for node, function in _calls(tree):
+        place = f"{path.relative_to(PACKAGE).as_posix()}:{owners.get(id(node), '')}"
+        methods = used.get(names.get(id(node), ""), _METHODS) if function == "compile" else {function}
+        yield Expression(place, _compiled(path, node, function), frozenset(methods))
 
 
-def _is_call(node: ast.AST) -> Any:
-    return (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and isinstance(node.func.value, ast.Name)
-        and node.func.value.id == "re"
-        and node.func.attr in _CALLS
-    )
+def _calls(tree: ast.Module) -> Iterator[tuple[ast.Call, str]]:
+    """The calls of :mod:`re`, with the function that is called."""
+    for node in (one for one in ast.walk(tree) if isinstance(one, ast.Call)):
+        function = node.func
+        if not isinstance(function, ast.Attribute) or function.attr not in _CALLS:
+            continue
+        if isinstance(function.value, ast.Name) and function.value.id == "re":
+            yield node, function.attr
 
 
-def _compiled(path: Path, node: ast.Call) -> re.Pattern[Any] | None:
+def _compiled(path: Path, node: ast.Call, function: str) -> re.Pattern[Any] | None:
     """Evaluate the pattern among the module's own names, and the flags; None when it needs what a function knows."""
     space = vars(_module(path))
     try:
-        parts = [eval(compile(ast.Expression(part), str(path), "eval"), dict(space)) for part in _arguments(node)]
+        parts = [
+            eval(compile(ast.Expression(part), str(path), "eval"), dict(space)) for part in _arguments(node, function)
+        ]
         return re.compile(*parts)
     except NameError:
         return None
 
 
-def _arguments(node: ast.Call) -> list[ast.expr]:
+def _arguments(node: ast.Call, function: str) -> list[ast.expr]:
+    """The pattern and, where they are given, the flags."""
     flags = [word.value for word in node.keywords if word.arg == "flags"]
-    at = {"compile": 1, "match": 2, "fullmatch": 2, "search": 2, "finditer": 2, "findall": 2}.get(node.func.attr)  # type: ignore[attr-defined]
-    return [node.args[0], *(flags or (node.args[at : at + 1] if at else []))]
+    at = 1 if function == "compile" else 2
+    is_there = function not in ("sub", "subn", "split")  # whose flags stand further behind, and are given by name
+    return [node.args[0], *(flags or (node.args[at : at + 1] if is_there else []))]
 
 
 def _module(path: Path) -> ModuleType:
@@ -165,19 +166,19 @@ def _one(kind: Any, value: Any, choice: int, own: str) -> str:
     if kind is _constants.ANY:
         return (own + "a")[choice % (len(own) + 1)]
     if kind in (_constants.IN, _constants.NOT_LITERAL):
-        taken = [char for char in own + _PLAIN if _takes(kind, value, char)]
+        taken: list[str] = [char for char in own + _PLAIN if _takes(kind, value, char)]
         return taken[choice % min(len(taken), len(own) + 2)] if taken else ""
     if kind is _constants.BRANCH:
         return _sample(value[1][choice % len(value[1])], choice // len(value[1]), own)
     if kind in _REPEATS:
-        return _sample(value[2], choice, own) * max(value[0], choice % 2)
+        return _sample(value[2], choice, own) * int(max(value[0], choice % 2))
     inner = _inside(kind, value)
     return _sample(inner[0], choice, own) if inner and kind not in (_constants.ASSERT, _constants.ASSERT_NOT) else ""
 
 
 def _takes(kind: Any, value: Any, char: str) -> bool:
     if kind is _constants.NOT_LITERAL:
-        return ord(char) != value
+        return bool(ord(char) != value)
     negated = value[0][0] is _constants.NEGATE
     return any(_is_in(one, what, char) for one, what in value[negated:]) is not negated
 
