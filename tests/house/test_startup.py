@@ -34,6 +34,7 @@ HEAVY = {
     "uvicorn",
     "asn1crypto",
     "id",
+    "re2",
     "cryptography.x509",
 }
 
