@@ -15,6 +15,7 @@ def dump_facts(facts: SignatureFacts) -> str:
         "s": facts.status,
         "f": facts.form,
         "i": facts.identity,
+        "a": facts.san_type,
         "u": facts.issuer,
         "c": dict(facts.claims),
         "t": [[source, format_rfc3339(time)] for source, time in facts.times],
@@ -25,6 +26,12 @@ def dump_facts(facts: SignatureFacts) -> str:
         "m": facts.message,
     }
     return _encode({key: item for key, item in value.items() if item or item == 0})
+
+
+def load_kept(text: str) -> SignatureFacts | None:
+    """Read facts from the cache; None for those of a time that did not note the kind of a name: they say too little."""
+    facts = load_facts(text)
+    return facts if facts.san_type or not facts.identity else None
 
 
 def load_facts(text: str) -> SignatureFacts:
@@ -42,4 +49,5 @@ def load_facts(text: str) -> SignatureFacts:
         tuple(value.get("p", "").split()),
         value.get("r", ""),
         value.get("m", ""),
+        san_type=value.get("a", ""),
     )

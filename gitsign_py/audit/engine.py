@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 from gitsign_py.audit.cache import FactsCache
 from gitsign_py.audit.closing import Closing, find_closing
-from gitsign_py.audit.codec import load_facts
+from gitsign_py.audit.codec import load_facts, load_kept
 from gitsign_py.audit.foreign import PROGRAMS, verify_foreign
 from gitsign_py.audit.graph import GitGraph
 from gitsign_py.audit.jobs import NOT_EMBEDDED, Job, Settings
@@ -237,7 +237,7 @@ class _Audit:
         stored = {one.oid: one for one in read_all(self._git, [target.tag for target in targets], self._errors)}
         items: list[Scanned] = []
         for target in targets:
-            item = read_one(*stored[target.tag])
+            item = read_one(*stored[target.tag], two_hashes=self._git.two_hashes)
             # Where a tag of a tag leads in the end is what policies are asked about.
             items.append(item.leading_to("" if item.malformed[0] else target.commit))
         facts = self._gather(self._begin(items, [item for item in items if item.form]))
@@ -253,9 +253,10 @@ class _Audit:
         for item in signed:
             if item.form != "sigstore" or item.split is None:
                 continue
-            known = self._resources.cache.get(item.oid) if self._resources.cache else None
+            kept = self._resources.cache.get(item.oid) if self._resources.cache else None
+            known = load_kept(kept) if kept is not None else None
             if known is not None:
-                facts[item.oid] = load_facts(known)
+                facts[item.oid] = known
             else:
                 jobs.append(Job(item.oid, item.split.payload, item.split.signature or b""))
         return _Begun(items, facts, jobs, foreign, self._resources.workers().submit(jobs) if jobs else None)
@@ -350,7 +351,7 @@ class _Audit:
     def _facts_of(self, oid: str) -> tuple[CommitFacts, SignatureFacts]:
         """Read and verify one commit apart from the walk, for what rests on it."""
         stored = self._repository.read(oid)
-        item = read_one(oid, stored.kind, stored.data)
+        item = read_one(oid, stored.kind, stored.data, two_hashes=self._git.two_hashes)
         facts = self._gather(self._begin([item], [item] if item.form else []))
         return commit_facts(item), signature_of(item, facts)
 

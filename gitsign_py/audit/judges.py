@@ -4,11 +4,13 @@ from collections.abc import Callable, Collection
 from typing import Protocol
 
 from gitsign_py.audit.scan import Scanned
+from gitsign_py.core.tagname import fits_ref, mismatch
 from gitsign_py.errors import FormatError, GitsignError, UncheckedError
 from gitsign_py.policy.evaluate import evaluate_one, is_plainly_unsigned
 from gitsign_py.policy.facts import UNSIGNED, CommitFacts, Decision, Pusher, SignatureFacts
 from gitsign_py.policy.history import PolicyHistory
 from gitsign_py.policy.model import Policy
+from gitsign_py.policy.signers import refused
 from gitsign_py.policy.surroundings import InRepository, MergeGraph
 from gitsign_py.ports import ObjectSource
 
@@ -43,10 +45,11 @@ def commit_facts(item: Scanned) -> CommitFacts:
 class AnySigner:
     """No policy: a good signature is verified, whoever made it."""
 
-    def judge(self, item: Scanned, facts: SignatureFacts, refs: Collection[str]) -> Decision:  # noqa: ARG002
-        """Take the signature's own status."""
+    def judge(self, item: Scanned, facts: SignatureFacts, refs: Collection[str]) -> Decision:
+        """Take the signature's own status; a tag stands below its own name alone."""
         if facts.status == "good":
-            return _ANYBODY
+            odd = next((ref for ref in refs if not fits_ref(item.tag_name, ref)), "") if item.kind == "tag" else ""
+            return refused("tag-name-mismatch", mismatch(item.tag_name, odd)) if odd else _ANYBODY
         if facts is UNSIGNED:
             return _NOBODY
         return Decision(facts.status, facts.reason, facts.message)

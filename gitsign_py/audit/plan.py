@@ -7,6 +7,7 @@ from gitsign_py.audit.walk import Git
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.errors import PolicyError, UncheckedError, UsageError
 from gitsign_py.host.repository import GitRepository
+from gitsign_py.host.storedobject import has_two_hashes
 from gitsign_py.policy.facts import Pusher
 from gitsign_py.policy.model import Policy
 
@@ -127,10 +128,11 @@ def _target(repository: GitRepository, word: str, oid: str) -> Target:
     end = word.rpartition("..")[2].lstrip(".") or "HEAD"
     out = repository.run(["rev-parse", "--symbolic-full-name", "--end-of-options", end], accept=(0, 128))
     names = [name for name in out.decode("utf-8", "surrogateescape").split("\n") if name.startswith("refs/")]
-    ref = names[0] if names else current_ref(repository)
     commit = _commit_behind(repository, oid)
     if not commit and repository.read(oid).kind != "tag":
         raise UsageError("revision-kind", f"{word} is not a commit or a tag")
+    named = repository.tag_ref(end, oid) if commit != oid else ""
+    ref = named or (names[0] if names else current_ref(repository))
     return Target(ref, commit, oid if commit != oid else "")
 
 
@@ -180,4 +182,5 @@ def git_of(repository: GitRepository, *, whole: bool = False) -> Git:
 
     A walk ends where the history is cut off; with ``whole`` it fails there instead.
     """
-    return Git(repository.environment, repository.directory, "" if whole else repository.grafts)
+    grafts = "" if whole else repository.grafts
+    return Git(repository.environment, repository.directory, grafts, has_two_hashes(repository))

@@ -13,11 +13,11 @@ _Read = tuple[str, str, bytes | None]
 _STREAMED = {"--first-parent"}  # of rev-list's options that are used here, what lets it write while it walks
 
 
-def read_one(oid: str, kind: str, data: bytes | None) -> Scanned:
+def read_one(oid: str, kind: str, data: bytes | None, *, two_hashes: bool = False) -> Scanned:
     """Read an object by its stored bytes; None stands for one that the repository does not have."""
     if data is None:
         return Scanned(oid, "missing", malformed=("object-missing", "object is not in this repository"))
-    return scan(oid, kind, data)
+    return scan(oid, kind, data, two_hashes=two_hashes)
 
 
 def read_commits(
@@ -31,10 +31,10 @@ def read_commits(
     commits = (walk_shown if streamed else walk)(git, revisions, options, errors)
     with closing(commits), Rereader(git, errors) as rereader:
         for batch in _batches(commits):
-            items = [read_one(oid, kind, data) for oid, kind, data in batch]
+            items = [read_one(oid, kind, data, two_hashes=git.two_hashes) for oid, kind, data in batch]
             doubtful = [number for number, item in enumerate(items) if item.malformed is MISMATCH]
             if doubtful:
-                _read_again(rereader, batch, items, doubtful)
+                _read_again(rereader, batch, items, doubtful, two_hashes=git.two_hashes)
             batch.clear()  # what is needed of large commits is in the items
             yield items
 
@@ -53,13 +53,21 @@ def _batches(commits: Iterable[_Read]) -> Iterator[list[_Read]]:
         yield batch
 
 
-def _read_again(rereader: Rereader, batch: Sequence[_Read], items: list[Scanned], doubtful: Sequence[int]) -> None:
+def _read_again(
+    rereader: Rereader,
+    batch: Sequence[_Read],
+    items: list[Scanned],
+    doubtful: Sequence[int],
+    *,
+    two_hashes: bool,
+) -> None:
     """Put in ``items`` what is stored, where ``batch`` has something else than that."""
     left = []
     for number in doubtful:
         oid, kind, data = batch[number]
-        items[number] = scan(oid, kind, (data or b"")[:-1])  # merges made on forges' pages end without a newline
+        # merges made on forges' pages end without a newline
+        items[number] = scan(oid, kind, (data or b"")[:-1], two_hashes=two_hashes)
         if items[number].malformed is MISMATCH:
             left.append(number)
     for number, stored in zip(left, rereader.read([items[number].oid for number in left]), strict=True):
-        items[number] = read_one(*stored)
+        items[number] = read_one(*stored, two_hashes=two_hashes)

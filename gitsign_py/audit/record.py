@@ -10,7 +10,8 @@ class Record(NamedTuple):
 
     ``time`` is the earliest proven time (RFC 3339, UTC) and ``time_source`` who proves it (``log``, ``timestamp``);
     both are empty when nothing is proven. ``committed`` is what the commit says itself, seconds since 1970. ``steps``
-    are the numbers of the verification steps that passed. ``ref`` is the tag's own, or the first that has it.
+    are the numbers of the verification steps that passed. ``san_type`` is the kind of name that ``identity`` is
+    (``email``, ``uri``, ``other``), empty for a key. ``ref`` is the tag's own, or the first that has it.
     """
 
     oid: str
@@ -20,6 +21,7 @@ class Record(NamedTuple):
     format: str = ""
     identity: str = ""
     issuer: str = ""
+    san_type: str = ""
     time: str = ""
     time_source: str = ""
     log_index: int | None = None

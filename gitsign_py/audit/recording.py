@@ -50,8 +50,8 @@ class Alike:
     def __iter__(self) -> Iterator[Record]:
         oids, _, _, _, authors, committers, times, subjects, _, _, _ = zip(*self.items, strict=True)
         told = self.decision.verdict, self.decision.reason, self.decision.message
-        # Nothing is known of format, identity, issuer, time, time_source and log_index, and there are no steps.
-        unsigned = "", "", "", "", "", None, self.decision.rule, self.decision.principal, ()
+        # Nothing is known of format, identity, issuer, san_type, time, time_source, log_index, and there are no steps.
+        unsigned = "", "", "", "", "", "", None, self.decision.rule, self.decision.principal, ()
         same = map(repeat, (*told, *unsigned, "commit", self.ref))
         return map(_new_record, zip(oids, *same, subjects, authors, committers, times))  # noqa: B905 - repeat has no end
 
@@ -76,6 +76,7 @@ def record_of(item: Scanned, facts: SignatureFacts, decision: Decision, ref: str
         facts.form or item.form,
         facts.identity or facts.key,
         facts.issuer,
+        facts.san_type,
         format_rfc3339(proven[1]) if proven else "",
         proven[0] if proven else "",
         facts.log_index,

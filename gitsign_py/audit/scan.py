@@ -84,7 +84,7 @@ class Scanned(NamedTuple):
 _new = tuple.__new__  # what Scanned(...) calls in the end; its own wrapper costs as much as the hash
 
 
-def scan(oid: str, kind: str, data: bytes) -> Scanned:
+def scan(oid: str, kind: str, data: bytes, *, two_hashes: bool = False) -> Scanned:
     """Read the stored ``data`` of the commit or tag ``oid``; raises nothing."""
     # Hash again: git checks no hash when it reads, and what is judged must be what the id names.
     name = (_sha1 if len(oid) == 40 else _sha256).copy()
@@ -93,7 +93,7 @@ def scan(oid: str, kind: str, data: bytes) -> Scanned:
         return Scanned(oid, kind, malformed=MISMATCH)
     plain = _PLAIN.match(data) if kind == "commit" else None
     if plain is None:
-        return _scan_strictly(oid, kind, data)
+        return _scan_strictly(oid, kind, data, two_hashes=two_hashes)
     tree, parents, author, committer, seconds, subject = plain.groups()
     who = author.decode("utf-8", "replace")
     return _new(
@@ -114,9 +114,9 @@ def scan(oid: str, kind: str, data: bytes) -> Scanned:
     )
 
 
-def _scan_strictly(oid: str, kind: str, data: bytes) -> Scanned:
+def _scan_strictly(oid: str, kind: str, data: bytes, *, two_hashes: bool) -> Scanned:
     try:
-        found = split_object(kind, data, "sha256" if len(oid) == 64 else "sha1")
+        found = split_object(kind, data, "sha256" if len(oid) == 64 else "sha1", two_hashes=two_hashes)
     except FormatError as error:
         return Scanned(oid, kind, malformed=(error.reason, error.message))
     author, committer = (found.tagger, found.tagger) if kind == "tag" else (found.author, found.committer)

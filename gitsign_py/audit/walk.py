@@ -38,11 +38,13 @@ class Git(NamedTuple):
     """Where git runs: the process environment (GIT_DIR, quarantine and the like), and the directory.
 
     ``grafts`` is a file that leaves out parents which are not here; without it a walk to one of them fails.
+    ``two_hashes`` says that the repository names each object by two hash algorithms (``host.storedobject``).
     """
 
     environment: Mapping[str, str]
     directory: Path | None
     grafts: str = ""
+    two_hashes: bool = False
 
     def start(self, arguments: Sequence[str], stdin: "int | IO[bytes]", errors: IO[bytes]) -> "subprocess.Popen[bytes]":
         """Start git with a pipe on stdout; raises ConfigError ``git-missing``."""

@@ -194,8 +194,9 @@ def _targets(repository: GitRepository, options: argparse.Namespace) -> tuple[tu
     else:
         found, exclude = resolve_targets(repository, tuple(options.revisions))
         if options.tags:
-            known = {target.tag for target in found}
-            found += tuple(tag for tag in read_refs(repository, ("refs/tags/",)) if tag.tag and tag.tag not in known)
+            known = {(target.tag, target.ref) for target in found}  # one tag may stand below two names
+            there = read_refs(repository, ("refs/tags/",))
+            found += tuple(tag for tag in there if tag.tag and (tag.tag, tag.ref) not in known)
     if options.tags:
         return found, exclude
     for target in found:

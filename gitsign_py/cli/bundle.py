@@ -13,9 +13,11 @@ from gitsign_py.cli.identityoptions import add_identity_options, expected_identi
 from gitsign_py.cli.judgement import verifier, verify_object
 from gitsign_py.cli.verify_bundle import MAX_ARTIFACT_BYTES, read_file
 from gitsign_py.core.bundle import MAX_BUNDLE_BYTES, format_bundle, parse_bundle
-from gitsign_py.core.gitobject import SignedObject, join_commit, join_tag, split_object
+from gitsign_py.core.gitobject import SignedObject, join_commit, join_tag
+from gitsign_py.core.tagname import check_tag_name
 from gitsign_py.errors import UsageError
 from gitsign_py.host.repository import GitRepository
+from gitsign_py.host.storedobject import split_stored
 from gitsign_py.verification.commitbundle import bundle_from_signature, signature_from_bundle
 from gitsign_py.verification.steps import Report
 
@@ -120,7 +122,10 @@ def _read(repository: GitRepository, word: str) -> tuple[SignedObject, str]:
     if len(revisions) != 1:
         raise UsageError("revision-several", f"{word} names {len(revisions)} revisions, one is asked for")
     stored = repository.read(revisions[0].oid)
-    return split_object(stored.kind, stored.data), stored.oid
+    signed = split_stored(repository, stored)
+    if revisions[0].ref:
+        check_tag_name(signed.name.decode("utf-8", "surrogateescape"), revisions[0].ref)
+    return signed, stored.oid
 
 
 def _write(name: str, data: bytes) -> None:

@@ -49,9 +49,9 @@ def check(settings: wiring.Settings, payload: bytes, signature: bytes, *, root: 
         return refusal(UncheckedError.beside(error), signature, report)
     except GitsignError as error:
         return refusal(error, signature, report)
-    lines = gpgstatus.good(verified.fingerprint, verified.identity, verified.time, trust)
+    lines = gpgstatus.good(verified.fingerprint, verified.named, verified.time, trust)
     text = (
-        f"gitsign-py: Good signature by {verified.identity}, vouched for by {verified.issuer}, "
+        f"gitsign-py: Good signature by {verified.named}, vouched for by {verified.issuer}, "
         f"{verified.time:%Y-%m-%d %H:%M:%S} UTC, log index {verified.log.log_index}"
     )
     for line in (why, *_said_by_repository(settings, verified)):
@@ -96,7 +96,7 @@ def _trust(
     if is_allowed(verified.identity, verified.issuer, verified.san_type, signers):
         return "FULLY", ""
     return "NEVER", (
-        f"{verified.identity} of {verified.issuer} is not an allowed signer "
+        f"{verified.named} of {verified.issuer} is not an allowed signer "
         "(git config --get-all gitsign.allowedSigner) [signer-not-allowed]"
     )
 

@@ -94,7 +94,7 @@ def _look_back(repository: GitRepository, plan: Plan, commits: Sequence[str], ve
             continue
         if len(seen) > _MAX_GAP or verdicts is None:
             return set()
-        new = set(split_commit(repository.read(oid).data).parents) - seen
+        new = set(split_commit(repository.read(oid).data, two_hashes=True).parents) - seen
         seen |= new
         todo += new
     return accepted

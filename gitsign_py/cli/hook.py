@@ -297,7 +297,7 @@ def _base_of(repository: GitRepository, oids: Sequence[str]) -> str:
         found = repository.run(["merge-base", "--octopus", *oids], accept=(0, 1)).decode("ascii").strip()
         if not found:
             return "--root"
-        is_root = found in oids and not split_commit(repository.read(found).data).parents
+        is_root = found in oids and not split_commit(repository.read(found).data, two_hashes=True).parents
     except GitsignError:  # a malformed commit has nothing to start at
         return f"{oids[-1]}^"
     if found not in oids:

@@ -9,10 +9,12 @@ from typing import Any
 from gitsign_py.cli import wiring
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.gitobject import SignedObject, signature_format, split_object
+from gitsign_py.core.gitobject import SignedObject, signature_format
+from gitsign_py.core.tagname import check_tag_name
 from gitsign_py.core.trust import TrustedRoot
 from gitsign_py.errors import GitsignError, UncheckedError, VerificationError
 from gitsign_py.host.repository import GitRepository, Revision
+from gitsign_py.host.storedobject import split_stored
 from gitsign_py.ports import ObjectSource
 from gitsign_py.verification import (
     ExpectedIdentity,
@@ -150,10 +152,10 @@ def judge(
     """
     report = Report()
     try:
-        stored = objects.read(revision.oid)
-        # Which signature counts is said by the repository's algorithm, not by the length of the names in the object.
-        signed = split_object(stored.kind, stored.data, "sha256" if len(revision.oid) == 64 else "sha1")
+        signed = split_stored(objects, objects.read(revision.oid))
         verified = verify_object(signed, revision.oid, verifier, expected, report)
+        if revision.ref:
+            check_tag_name(signed.name.decode("utf-8", "surrogateescape"), revision.ref)
     except GitsignError as error:
         return Judgement(revision, None, error, tuple(report.steps), sources)
     return Judgement(revision, verified, None, tuple(report.steps), sources)

@@ -16,6 +16,7 @@ from gitsign_py.cli.ownconfig import add_isolated, tell
 from gitsign_py.cli.policyinit import run_init
 from gitsign_py.cli.policysource import read_policy_bytes
 from gitsign_py.core.frozen import replace
+from gitsign_py.core.namekind import described
 from gitsign_py.errors import UsageError
 from gitsign_py.host.progress import counted
 from gitsign_py.host.repository import GitRepository
@@ -140,11 +141,12 @@ def _audited(
 
 
 def _told(record: Record, ref: str) -> str:
+    signer = described(record.identity, record.san_type) or "nobody"
     lines = [
         f"{record.kind} {record.oid} on {printable(ref)}: {record.verdict}",
         f"  why        {sentence(record)} [{record.reason}]",
         f"  rule       {record.rule or 'none decided'}",
-        f"  signer     {printable(record.identity) or 'nobody'} {printable(record.issuer)}".rstrip(),
+        f"  signer     {printable(signer)} {printable(record.issuer)}".rstrip(),
         f"  known as   {record.principal or 'nobody in the policy'}",
         f"  committer  {printable(record.committer)}; author {printable(record.author)}",
         f"  time       {record.time or 'none proven'} {record.time_source}".rstrip(),

@@ -10,10 +10,10 @@ from gitsign_py.audit.record import Record
 from gitsign_py.cli import auditing, wiring, write_utf8
 from gitsign_py.cli.ownconfig import tell, trust_said_by_repository
 from gitsign_py.core.foreignsig import openpgp_fingerprint, ssh_public_key
-from gitsign_py.core.gitobject import split_object
 from gitsign_py.errors import FormatError, UsageError
 from gitsign_py.host.progress import counted
 from gitsign_py.host.repository import GitRepository
+from gitsign_py.host.storedobject import split_stored
 from gitsign_py.policy.propose import Observed, describe_unchecked, propose
 from gitsign_py.policy.sshkey import ssh_fingerprint
 
@@ -65,7 +65,7 @@ class _Witness:
     def look(self, record: Record) -> None:
         """Count a record whose signature is good, or that names a key that could not be asked."""
         if record.verdict == "verified" and record.format == "sigstore":
-            one = self._one(Observed(record.identity, record.issuer, record.format))
+            one = self._one(Observed(record.identity, record.issuer, record.format, san_type=record.san_type))
         elif record.verdict in ("verified", "unchecked") and record.format in ("openpgp", "ssh"):
             one = self._one(self._key(record, is_verified=record.verdict == "verified"))
         else:
@@ -73,12 +73,13 @@ class _Witness:
         one.add(record.time, record.committer)
 
     def _one(self, found: Observed) -> Observed:
-        name = (found.identity, found.issuer, found.form, found.key, str(found.is_verified))
+        name = (found.identity, found.san_type, found.issuer, found.form, found.key, str(found.is_verified))
         return self.seen.setdefault(name, found)
 
     def _key(self, record: Record, *, is_verified: bool) -> Observed:
         """Verified signatures have their key's fingerprint on record; for the public key itself one is read."""
-        known = self.seen.get(("", "", record.format, record.identity, str(is_verified))) if record.identity else None
+        name = ("", "", "", record.format, record.identity, str(is_verified))
+        known = self.seen.get(name) if record.identity else None
         if known is not None:
             return known
         signature = self._signature(record.oid)
@@ -92,7 +93,7 @@ class _Witness:
     def _signature(self, oid: str) -> bytes:
         stored = self._repository.read(oid)
         try:
-            return split_object(stored.kind, stored.data, "sha256" if len(oid) == 64 else "sha1").signature or b""
+            return split_stored(self._repository, stored).signature or b""
         except FormatError:  # judged and found in order a moment ago; a repository may change under us
             return b""
 

@@ -11,9 +11,9 @@ from gitsign_py.cli.identityoptions import add_identity_options, expected_identi
 from gitsign_py.cli.judgement import Judgement, judge, verifier
 from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repository
 from gitsign_py.cli.signatureview import Values, statement
-from gitsign_py.core.gitobject import split_object
 from gitsign_py.errors import UsageError
 from gitsign_py.host.repository import GitRepository, Revision
+from gitsign_py.host.storedobject import split_stored
 from gitsign_py.verification.identity import ExpectedIdentity
 
 _DESCRIPTION = """\
@@ -39,7 +39,7 @@ def run(arguments: list[str]) -> int:
     with wiring.repository(settings) as repository:
         revision = _only(repository.resolve([options.revision]), options.revision)
         stored = repository.read(revision.oid)
-        value = statement(split_object(stored.kind, stored.data), stored.oid, _remote(settings, options.remote))
+        value = statement(split_stored(repository, stored), stored.oid, _remote(settings, options.remote))
         wanted = options.verify or expected is not None
         judgement = _judged(options, settings, repository, revision, expected) if wanted else None
     value["predicate"]["verification"] = _verification(judgement)

@@ -114,7 +114,7 @@ def headline(judgement: Judgement) -> str:
     assert verified is not None  # noqa: S101 - one of the two is always there
     note = "" if verified.identity_checked else " (identity accepted as it is: --any-identity)"
     return (
-        f"{name}: verified: signed by {verified.identity}, vouched for by {verified.issuer}, "
+        f"{name}: verified: signed by {verified.named}, vouched for by {verified.issuer}, "
         f"at {verified.time:%Y-%m-%dT%H:%M:%SZ}, log index {verified.log.log_index}{note}"
     )
 

@@ -7,6 +7,7 @@ there they must agree, so that nobody is one person to an old reader and another
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import cast
 
 from gitsign_py.core import der, oids
 from gitsign_py.core.certificate import (
@@ -17,6 +18,7 @@ from gitsign_py.core.certificate import (
     subject_alt_names,
 )
 from gitsign_py.core.frozen import field, frozen
+from gitsign_py.core.namekind import NameKind
 from gitsign_py.errors import FormatError, VerificationError
 
 _DIGITAL_SIGNATURE = 0
@@ -36,7 +38,7 @@ class CertificateIdentity:
     """
 
     value: str
-    san_type: str
+    san_type: NameKind
     issuer: str
     claims: Mapping[str, str] = field(default_factory=dict)
 
@@ -63,7 +65,7 @@ def certificate_identity(certificate: Certificate) -> CertificateIdentity:
     if names[0].kind == "uri" and not re.fullmatch(_URI, names[0].value):  # compiled when one is met: start-up counts
         raise VerificationError("certificate-san-invalid", "certificate's identity is no valid URI")
     return CertificateIdentity(
-        names[0].value, names[0].kind, _issuer(certificate), MappingProxyType(_claims(certificate))
+        names[0].value, cast(NameKind, names[0].kind), _issuer(certificate), MappingProxyType(_claims(certificate))
     )
 
 

@@ -59,9 +59,10 @@ class SignedObject:
 
     ``payload`` is what git gives to the signing program; ``signature`` the armored bytes as git hands them over, or
     None for an unsigned object. ``other_signature`` is the one that a signature header holds for the other hash
-    algorithm (hash-function-transition); git does not verify it, nor is it signed. ``headers`` are all headers but
-    signatures, in their order. Object names are lower-case hex. ``tree``, ``parents``, ``author`` and ``committer``
-    belong to commits, ``target``, ``target_kind``, ``name`` and ``tagger`` to tags; person lines are raw bytes.
+    algorithm (hash-function-transition); git does not verify it, nor is it signed, so beside ``signature`` it stands in
+    repositories of two hash algorithms alone. ``headers`` are all headers but signatures, in their order. Object names
+    are lower-case hex. ``tree``, ``parents``, ``author`` and ``committer`` belong to commits, ``target``,
+    ``target_kind``, ``name`` and ``tagger`` to tags; person lines are raw bytes.
     """
 
     kind: SignedKind
@@ -92,22 +93,26 @@ class SignedObject:
         return values[0].decode("ascii", "replace") if values else "utf-8"
 
 
-def split_object(kind: str, data: bytes, algorithm: HashAlgorithm | None = None) -> SignedObject:
+def split_object(
+    kind: str, data: bytes, algorithm: HashAlgorithm | None = None, *, two_hashes: bool = False
+) -> SignedObject:
     """Split a commit or a tag. Raises FormatError ``object-kind`` for another kind; see the two functions below."""
     if kind == "commit":
-        return split_commit(data, algorithm)
+        return split_commit(data, algorithm, two_hashes=two_hashes)
     if kind == "tag":
-        return split_tag(data, algorithm)
+        return split_tag(data, algorithm, two_hashes=two_hashes)
     raise FormatError("object-kind", f"a {kind} is not a commit or a tag", facts={"kind": kind})
 
 
-def split_commit(data: bytes, algorithm: HashAlgorithm | None = None) -> SignedObject:
+def split_commit(data: bytes, algorithm: HashAlgorithm | None = None, *, two_hashes: bool = False) -> SignedObject:
     """Split the raw content of a commit (git's commit.c, ``parse_buffer_signed_by_header``).
 
-    ``algorithm`` is the repository's; without it the length of the tree's name tells. Raises FormatError:
+    ``algorithm`` is the repository's; without it the length of the tree's name tells. ``two_hashes`` says that the
+    repository has two (extensions.compatObjectFormat), or that the signature does not matter to the caller: a second
+    signature may stand beside the first. Raises FormatError:
     ``header-too-large``, ``header-unterminated``, ``header-nul``, ``header-invalid``, ``header-continuation``,
     ``header-order``, ``header-duplicate``, ``header-missing``, ``object-name-invalid``, ``signature-duplicate``,
-    ``signature-empty``, ``signature-header-unknown``.
+    ``signature-second``, ``signature-empty``, ``signature-header-unknown``.
     """
     header_bytes, body = _cut_header(data)
     kept, headers, signatures = _take_signatures(header_bytes, _COMMIT_TOP)
@@ -117,12 +122,15 @@ def split_commit(data: bytes, algorithm: HashAlgorithm | None = None) -> SignedO
     author, committer = _expect(headers, position, b"author"), _expect(headers, position + 1, b"committer")
     _refuse_again(headers[position + 2 :], _COMMIT_TOP)
     found = _algorithm_of(tree, algorithm)
+    signature, other = (signatures.get(SIGNATURE_HEADERS[each]) for each in (found, _other(found)))
+    if signature is not None and other is not None:
+        _check_second("commit", SIGNATURE_HEADERS[_other(found)], other, two_hashes=two_hashes)
     return SignedObject(
         kind="commit",
         algorithm=found,
         payload=kept + body,
-        signature=signatures.get(SIGNATURE_HEADERS[found]),
-        other_signature=signatures.get(SIGNATURE_HEADERS[_other(found)]),
+        signature=signature,
+        other_signature=other,
         headers=headers,
         message=body[1:],
         tree=_object_name(tree, found),
@@ -132,12 +140,13 @@ def split_commit(data: bytes, algorithm: HashAlgorithm | None = None) -> SignedO
     )
 
 
-def split_tag(data: bytes, algorithm: HashAlgorithm | None = None) -> SignedObject:
+def split_tag(data: bytes, algorithm: HashAlgorithm | None = None, *, two_hashes: bool = False) -> SignedObject:
     """Split the raw content of a tag (git's gpg-interface.c, ``parse_signature``).
 
     The signature is everything from the last line that starts with one of git's BEGIN markers. A signature header is
     there for the other hash algorithm only; two of them are refused, since git 2.39 drops but one of two that follow
-    each other. A tag without tagger, as the oldest have it, passes. Raises FormatError as :func:`split_commit` does.
+    each other. Beside the signature in the body it needs ``two_hashes``, as in a commit. A tag without tagger, as the
+    oldest have it, passes. Raises FormatError as :func:`split_commit` does.
     """
     start = _signature_start(data)
     header_bytes, body = _cut_header(data[:start])
@@ -148,6 +157,8 @@ def split_tag(data: bytes, algorithm: HashAlgorithm | None = None) -> SignedObje
     name, found = _expect(headers, 2, b"tag"), _algorithm_of(target, algorithm)
     if kind not in _TARGET_KINDS:
         raise FormatError("header-invalid", "the tag's type header names no kind of object", facts={"type": kind.hex()})
+    for header, other in signatures.items() if data[start:] else ():
+        _check_second("tag", header, other, two_hashes=two_hashes and header == SIGNATURE_HEADERS[_other(found)])
     tagger = headers[3].value if len(headers) > 3 and headers[3].name == b"tagger" else b""
     _refuse_again(headers[4 if tagger else 3 :], _TAG_TOP)
     return SignedObject(
@@ -302,6 +313,23 @@ def _add_signature(signatures: dict[bytes, bytes], name: bytes, value: bytes) ->
     if not value:
         raise FormatError("signature-empty", f"the object's {name.decode('ascii')} header is empty")
     signatures[name] = value + b"\n"
+
+
+def _check_second(kind: SignedKind, header: bytes, value: bytes, *, two_hashes: bool) -> None:
+    """Refuse a signature header beside the signature that counts: git leaves each out of every payload.
+
+    So anybody could add one to somebody's signed object. In a repository of two hash algorithms git writes it itself,
+    over the object's other spelling, which is not here to be hashed (hash-function-transition, "Signed Commits").
+    """
+    if two_hashes and signature_format(value) != "unknown":
+        return
+    name = header.decode("ascii")
+    raise FormatError(
+        "signature-second",
+        f"the {kind} has a {name} header beside its signature, and that signature does not cover it",
+        hint="the signer's own object has another id; only a repository with extensions.compatObjectFormat has both",
+        facts={"header": name},
+    )
 
 
 def _expect(headers: tuple[Header, ...], position: int, name: bytes) -> bytes:

@@ -6,12 +6,13 @@ pack passes for the object.
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
 
-from gitsign_py.core.frozen import frozen
+from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.core.gitobject import HashAlgorithm, is_object_id, prove_object_id
 from gitsign_py.errors import GitsignError, UncheckedError, UsageError
 from gitsign_py.host.cuts import Cuts, find_cuts, listed_commits, missing_alternate, write_grafts
@@ -27,17 +28,22 @@ from gitsign_py.host.gitprogram import (
 )
 from gitsign_py.ports import ObjectKind, RawObject
 
+_TAG_PLACES = ("refs/", "refs/tags/", "refs/remotes/")
 MAX_OBJECT_BYTES = 32 << 20
 """32 MiB: the largest object that is read. Commits and tags have kilobytes; a policy file is a small blob."""
 
 
 @frozen
 class Revision:
-    """A commit or tag that a command line names. ``name`` is the word given, or the id for one out of a range."""
+    """A commit or tag that a command line names. ``name`` is the word given, or the id for one out of a range.
+
+    ``ref`` is the full name of the ref by which a tag was named; empty for an id, and for a commit.
+    """
 
     name: str
     oid: str
     kind: ObjectKind
+    ref: str = ""
 
 
 class GitRepository:
@@ -211,6 +217,22 @@ class GitRepository:
         prove_object_id(oid, "commit", data)
         return data
 
+    def tag_ref(self, word: str, oid: str) -> str:
+        """Give the full name of the ref by which ``word`` names the tag ``oid``; empty when it names it by its id.
+
+        What may follow the ref is left out (``v1^{tag}``, ``v1@{1}``). The order is that of gitrevisions(7). A symbolic
+        ref counts by its own name, and so does a file beside the refs, which git takes for one.
+        """
+        name = re.split(r"[\^~:]|@\{", word)[0]
+        if not name or name == "@" or re.fullmatch(r"[A-Z_]*HEAD", name):
+            return ""
+        wanted = [name] if name.startswith("refs/") else [f"{place}{name}" for place in _TAG_PLACES]
+        out = self.run(["for-each-ref", "--format=%(refname)", *wanted])
+        there = out.decode("utf-8", "surrogateescape").split("\n")
+        if found := next((ref for ref in wanted if ref in there), ""):
+            return found
+        return "" if oid.startswith(name.lower()) else f"refs/tags/{name}"
+
     def run(
         self, arguments: Sequence[str], *, stdin: bytes = b"", accept: Sequence[int] = (0,), grafts: str = ""
     ) -> bytes:
@@ -275,7 +297,8 @@ class GitRepository:
             raise UsageError("revision-ambiguous", f"the short id {word} fits several objects", hint="give more of it")
         if isinstance(answer, str):
             return None
-        return _signable(word, answer[1], answer[0])
+        found = _signable(word, answer[1], answer[0])
+        return replace(found, ref=self.tag_ref(word, found.oid)) if found.kind == "tag" else found
 
     def _require(self, word: str, oid: str) -> Revision:
         found = self._look_up(oid)

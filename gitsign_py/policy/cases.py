@@ -1,15 +1,17 @@
 """Test cases kept beside a policy (``.gitsign/policy-tests.toml``): made-up commits and the verdict each must get."""
 
 from collections.abc import Iterator
-from typing import cast
+from typing import Literal, cast
 
 from gitsign_py.core.frozen import frozen
+from gitsign_py.core.namekind import NameKind, kind_said
 from gitsign_py.errors import PolicyError
 from gitsign_py.policy.document import DocumentError, read_document
 from gitsign_py.policy.evaluate import evaluate
 from gitsign_py.policy.facts import VERDICTS, CommitFacts, Decision, SignatureFacts, SignatureForm, SignatureStatus
 from gitsign_py.policy.model import TIME_SOURCES, Policy, TimeSource
 from gitsign_py.policy.reader import Problems, Table
+from gitsign_py.policy.subjects import KEYS
 from gitsign_py.policy.surroundings import Stated
 
 CASES_PATH = ".gitsign/policy-tests.toml"
@@ -83,7 +85,7 @@ def _case(table: Table) -> TestCase:
 def _signature(table: Table) -> SignatureFacts:
     status = cast(SignatureStatus, table.choice("signature", _STATUSES, default="good"))
     form = cast(SignatureForm, table.choice("format", _FORMS, default="sigstore"))
-    identity, issuer = table.text("identity", default=""), table.text("issuer", default="")
+    (identity, san_type), issuer = _identity(table), table.text("issuer", default="")
     claims = table.table("claims")
     time = table.moment("time", end_of_day=False)
     sources = table.texts("time-sources") or ("log",)
@@ -94,6 +96,7 @@ def _signature(table: Table) -> SignatureFacts:
         status,
         form if status != "unsigned" else "",
         identity=identity,
+        san_type=san_type,
         issuer=issuer,
         claims={name: claims.text(name) for name in claims.values},
         times=tuple((cast(TimeSource, source), time) for source in sources) if time else (),
@@ -101,6 +104,18 @@ def _signature(table: Table) -> SignatureFacts:
         reason="" if status == "good" else status,
         message="" if status == "good" else f"stated as {status}",
     )
+
+
+def _identity(table: Table) -> tuple[str, NameKind | Literal[""]]:
+    """``identity`` is an e-mail address, or a URI where it has ``://``; ``uri`` and ``username`` say what they are."""
+    given = {key: table.text(key, default="") for key in ("identity", "uri", "username")}
+    found = [key for key, text in given.items() if text]
+    for other in found[1:]:
+        table.wrong(other, f"contradicts {found[0]}: give one of them")
+    if not found:
+        return "", ""
+    text = given[found[0]]
+    return text, KEYS.get(found[0]) or ("uri" if kind_said(text) == "uri" else "email")
 
 
 def run_cases(policy: Policy, cases: tuple[TestCase, ...]) -> Iterator[tuple[TestCase, Decision, bool]]:

@@ -7,14 +7,14 @@ Only then is it ``verified``. Forge merges are in ``merges.py``; policies that l
 
 from collections.abc import Iterable
 
+from gitsign_py.core.namekind import described
+from gitsign_py.core.tagname import fits_ref, mismatch
 from gitsign_py.policy.facts import CommitFacts, Decision, SignatureFacts
 from gitsign_py.policy.merges import PARENTS, judge_forge_merge
 from gitsign_py.policy.model import POLICY_FOLDER, Policy, Principal, Rule
 from gitsign_py.policy.rules import Case, decisions
 from gitsign_py.policy.signers import check_window, find_signers, refused
 from gitsign_py.policy.surroundings import NOTHING_CHANGED, Surroundings
-
-_TAGS = "refs/tags/"
 
 
 def evaluate(
@@ -79,10 +79,9 @@ def _judge_signer(case: Case) -> Decision:
 
 def _check_tag_name(case: Case, signer: Principal) -> Decision | None:
     """A tag says which version it is: below another name an old release would pass for a new one."""
-    name = case.ref.removeprefix(_TAGS)
-    if case.commit.kind != "tag" or name in (case.ref, case.commit.name):
+    if case.commit.kind != "tag" or fits_ref(case.commit.name, case.ref):
         return None
-    return refused("tag-name-mismatch", f"tag calls itself {case.commit.name}, and is no {name}", signer.name)
+    return refused("tag-name-mismatch", mismatch(case.commit.name, case.ref), signer.name)
 
 
 def _check_administrator(case: Case, signer: Principal) -> Decision | None:
@@ -135,5 +134,5 @@ def _check_lines(rule: Rule, commit: CommitFacts, signer: Principal) -> Decision
 
 def _who(signature: SignatureFacts) -> str:
     if signature.form == "sigstore":
-        return f"{signature.identity} (issuer {signature.issuer})"
+        return f"{described(signature.identity, signature.san_type)} (issuer {signature.issuer})"
     return f"{signature.form} key {signature.key or 'unknown'}"

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from gitsign_py.core.frozen import field, frozen
+from gitsign_py.core.namekind import NameKind
 from gitsign_py.policy.model import TimeSource
 
 SignatureStatus = Literal["good", "bad", "unsigned", "unchecked", "malformed"]
@@ -43,9 +44,10 @@ class SignatureFacts:
     """One object's signature as the verifier left it.
 
     ``status`` good means that every cryptographic step passed. ``key`` is the fingerprint for OpenPGP (upper-case hex,
-    of the primary key; ``subkey`` is the one that signed, where it is another) and SSH (``SHA256:...``). ``times`` are
-    proven by ``log`` or ``timestamp``; keys have none. ``steps`` are the numbers of the steps that passed, ``reason``
-    and ``message`` say why the status is not good.
+    of the primary key; ``subkey`` is the one that signed, where it is another) and SSH (``SHA256:...``). ``san_type``
+    is the kind of name that ``identity`` is; without it no policy knows the identity. ``times`` are proven by ``log``
+    or ``timestamp``; keys have none. ``steps`` are the numbers of the steps that passed, ``reason`` and ``message`` say
+    why the status is not good.
     """
 
     status: SignatureStatus
@@ -60,6 +62,7 @@ class SignatureFacts:
     reason: str = ""
     message: str = ""
     subkey: str = ""
+    san_type: NameKind | Literal[""] = ""
 
     @property
     def time(self) -> tuple[TimeSource, datetime] | None:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from gitsign_py.core.frozen import field, frozen
+from gitsign_py.core.namekind import NameKind
 from gitsign_py.policy.patterns import Matcher, glob_matches
 
 POLICY_PATH = ".gitsign/policy.toml"
@@ -18,11 +19,12 @@ PrincipalKind = Literal["person", "workflow", "forge"]
 
 @frozen
 class Identity:
-    """What a certificate must say: ``subject`` (None: any), exact ``issuer``, Fulcio ``claims`` by name."""
+    """What a certificate must say: ``subject`` of that ``kind`` (None: any), exact ``issuer``, Fulcio ``claims``."""
 
     issuer: str
     subject: Matcher | None = None
     claims: tuple[tuple[str, Matcher], ...] = ()
+    kind: NameKind | None = None
 
 
 @frozen

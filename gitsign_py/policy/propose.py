@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from gitsign_py.core.frozen import field, slotted
+from gitsign_py.core.namekind import kind_said
+from gitsign_py.policy.subjects import KEY_OF
 
 _NAME = re.compile(r"[^a-z0-9]+")
 _SHORT_FORMS = {"openpgp": "pgp", "ssh": "ssh"}
@@ -15,8 +17,9 @@ _SHORT_FORMS = {"openpgp": "pgp", "ssh": "ssh"}
 class Observed:
     """Whoever signed something: counts, the first and last proven time as text, and the committer e-mails used.
 
-    An identity with its issuer, or a ``key`` of another format: its fingerprint, and for SSH the ``public`` key. One
-    that ``is_verified`` made good signatures; another is only named by signatures that nobody could check.
+    An identity of the kind ``san_type`` with its issuer, or a ``key`` of another format: its fingerprint, and for SSH
+    the ``public`` key. One that ``is_verified`` made good signatures; another is only named by signatures that nobody
+    could check.
     """
 
     identity: str
@@ -25,6 +28,7 @@ class Observed:
     key: str = ""
     public: str = ""
     is_verified: bool = True
+    san_type: str = ""
     commits: int = 0
     first: str = ""
     last: str = ""
@@ -37,6 +41,11 @@ class Observed:
         if time:
             self.first = min(self.first or time, time)
             self.last = max(self.last, time)
+
+    @property
+    def kind(self) -> str:
+        """The kind of name that the identity is; by its spelling where that was not noted."""
+        return self.san_type or kind_said(self.identity) or "other"
 
     @property
     def addresses(self) -> list[str]:
@@ -65,7 +74,7 @@ class _Signer:
 
     @property
     def has_email(self) -> bool:
-        return bool(self.emails) or (self.one is not None and _is_address(self.one.identity))
+        return bool(self.emails) or (self.one is not None and self.one.kind == "email")
 
 
 def propose(observed: Iterable[Observed], *, introduction: str, notes: Iterable[str]) -> str:
@@ -110,7 +119,8 @@ def _signers(seen: list[Observed]) -> list[_Signer]:
     for one in seen:
         if one.form == "sigstore":
             signers.append(_Signer(_name(one.identity, signers), one))
-            owners.setdefault(one.identity, signers[-1])
+            if one.kind == "email":
+                owners.setdefault(one.identity, signers[-1])
     for signer in list(signers):
         _give_addresses(signer, signer.one, owners)
     for key in seen:
@@ -134,18 +144,19 @@ def _give_addresses(signer: _Signer, seen: Observed | None, owners: dict[str, _S
 def _person(signer: _Signer) -> Iterator[str]:
     """People by their e-mail, workflows by their exact URI: what runs on another branch is another's word."""
     one = signer.one
-    is_workflow = one is not None and not _is_address(one.identity)
+    is_workflow = one is not None and one.kind == "uri"
     if signer.is_forge:
         yield "# A forge signs for whoever clicks. As one of [forges.*] it could make merges, and nothing else."
     yield f"[{'workflows' if is_workflow else 'people'}.{signer.name}]" + (f"  # {_span(one)}" if one else "")
     if one is not None and is_workflow:
-        yield f"subject = {_quote(one.identity)}"
+        yield f"uri = {_quote(one.identity)}"
         yield f"issuer = {_quote(one.issuer)}"
     elif one is not None:
-        yield f"identities = [{{ subject = {_quote(one.identity)}, issuer = {_quote(one.issuer)} }}]"
+        key = KEY_OF["other" if one.kind == "other" else "email"]
+        yield f"identities = [{{ {key} = {_quote(one.identity)}, issuer = {_quote(one.issuer)} }}]"
     if signer.keys:
         yield f"keys = [{', '.join(_quote(name) for name, _ in signer.keys)}]"
-    emails = [email for email in signer.emails if one is None or email != one.identity]
+    emails = [email for email in signer.emails if one is None or one.kind != "email" or email != one.identity]
     if emails:
         yield f"emails = [{', '.join(map(_quote, emails))}]  # committers seen with these signatures"
 
@@ -181,10 +192,6 @@ def _name(identity: str, signers: list[_Signer]) -> str:
     name = _NAME.sub("-", local.lower()).strip("-") or "signer"
     number = sum(1 for other in signers if re.fullmatch(re.escape(name) + r"(-\d+)?", other.name))
     return f"{name}-{number + 1}" if number else name
-
-
-def _is_address(identity: str) -> bool:
-    return "@" in identity and "://" not in identity
 
 
 def _count(one: Observed) -> str:

@@ -8,6 +8,7 @@ from gitsign_py.core.frozen import frozen
 from gitsign_py.policy.model import Identity, Key, Principal, Window
 from gitsign_py.policy.patterns import Matcher, PatternError, anchored
 from gitsign_py.policy.reader import Table
+from gitsign_py.policy.subjects import KEYS, read_name
 
 MAX_PATTERNS = 256
 MAX_GROUPS = 1024
@@ -56,7 +57,7 @@ def _person(name: str, table: Table, keys: Mapping[str, Key]) -> Principal:
             table.wrong("keys", f"{key} is not in [keys]")
     if not identities and not listed:
         table.wrong("identities", "are missing: a person needs an identity or a key")
-    own = {one.subject.text for one in identities if one.subject and _is_email(one.subject)}
+    own = {one.subject.text for one in identities if one.kind == "email" and one.subject and not one.subject.is_pattern}
     emails, logins = frozenset({*own, *table.texts("emails")}), frozenset(table.texts("logins"))
     person = Principal(name, "person", identities, listed, emails, _window(table), logins)
     table.finish()
@@ -68,25 +69,19 @@ def _workflow(name: str, table: Table) -> Principal:
     return Principal(name, "workflow", (_identity(table),), (), emails, window)
 
 
-def _is_email(subject: Matcher) -> bool:
-    return not subject.is_pattern and "@" in subject.text and "://" not in subject.text
-
-
 def _identity(table: Table) -> Identity:
-    """Subject or pattern, claims or patterns, and always one exact issuer: a subject says nothing without it."""
-    exact, pattern = table.text("subject", default=""), table.text("subject-pattern", default="")
-    if exact and pattern:
-        table.wrong("subject-pattern", "contradicts subject: give one of them")
-    subject = Matcher(exact) if exact else _anchored(table, "subject-pattern", pattern)
+    """A name or pattern, claims or patterns, and always one exact issuer: a name says nothing without it."""
+    named = any(f"{key}{end}" in table.values for key in KEYS for end in ("", "-pattern"))
+    kind, subject = read_name(table)
     claims = (
         *_claims(table.table("claims"), as_pattern=False),
         *_claims(table.table("claim-patterns"), as_pattern=True),
     )
     if len({claim for claim, _ in claims}) != len(claims):
         table.wrong("claim-patterns", "names a claim that claims fixes already")
-    if subject is None and not claims and not pattern:
-        table.wrong("subject", "is missing: give subject, subject-pattern or claims")
-    identity = Identity(table.text("issuer"), subject, claims)
+    if subject is None and not claims and not named:
+        table.wrong("subject", "is missing: give subject, uri or username, one of them with -pattern, or claims")
+    identity = Identity(table.text("issuer"), subject, claims, kind)
     table.finish()
     return identity
 

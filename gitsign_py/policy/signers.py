@@ -5,7 +5,7 @@ from datetime import datetime
 
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.policy.facts import Decision, SignatureFacts
-from gitsign_py.policy.model import Policy, Principal
+from gitsign_py.policy.model import Identity, Policy, Principal
 
 
 def refused(reason: str, message: str, signer: str = "", rule: str = "") -> Decision:
@@ -30,10 +30,17 @@ def _is_signer(policy: Policy, principal: Principal, signature: SignatureFacts) 
         return _has_key(policy, principal.keys, signature)
     return any(
         identity.issuer == signature.issuer
-        and (identity.subject is None or identity.subject.matches(signature.identity))
+        and _is_named(identity, signature)
         and all(name in signature.claims and want.matches(signature.claims[name]) for name, want in identity.claims)
         for identity in principal.identities
     )
+
+
+def _is_named(identity: Identity, signature: SignatureFacts) -> bool:
+    """Tell whether a certificate's name is meant: a text of another kind is another's name, however it is spelled."""
+    if identity.subject is None:
+        return True
+    return identity.kind == signature.san_type and identity.subject.matches(signature.identity)
 
 
 def _has_key(policy: Policy, names: Iterable[str], signature: SignatureFacts) -> bool:

@@ -171,4 +171,4 @@ def commit_tree(source: ObjectSource, commit: str) -> str:
     found = source.read(commit)
     if found.kind != "commit":
         raise FormatError("commit-expected", f"{commit} is a {found.kind}, not a commit")
-    return split_commit(found.data).tree
+    return split_commit(found.data, two_hashes=True).tree  # no signature is asked about

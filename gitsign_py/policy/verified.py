@@ -14,6 +14,7 @@ def facts_of(verified: VerifiedSignature) -> SignatureFacts:
         "good",
         "sigstore",
         identity=verified.identity,
+        san_type=verified.san_type,
         issuer=verified.issuer,
         claims=verified.claims,
         times=tuple(("timestamp" if one.source == "timestamp" else "log", one.time) for one in verified.times),

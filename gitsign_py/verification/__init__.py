@@ -6,8 +6,10 @@
 ...     verified = verifier.verify(payload, armored, expected=expected)
 ... except GitsignError as error:
 ...     verdict_of(error)  # "bad" or "unchecked"
+>>> check_tag_name(split_tag(data).name.decode(), "refs/tags/v2.0")  # a tag's signature does not say where it stands
 """
 
+from gitsign_py.core.tagname import check_tag_name
 from gitsign_py.verification.identity import Expected, ExpectedIdentity
 from gitsign_py.verification.result import LoggedEntry, ProvenTime, VerifiedSignature
 from gitsign_py.verification.signature import Sources, open_signature
@@ -28,6 +30,7 @@ __all__ = [
     "Verdict",
     "VerifiedSignature",
     "Verifier",
+    "check_tag_name",
     "open_signature",
     "verdict_of",
     "verify_signature",

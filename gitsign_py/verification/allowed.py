@@ -1,15 +1,16 @@
 """Who is allowed to sign, in one line a signer: ``IDENTITY ISSUER``, the value of git's gitsign.allowedSigner.
 
 ``*`` stands for any run of characters within its part, so ``*@example.com`` can't reach into the issuer. Everything
-else is literal, and the whole of both parts must match. A pattern with an @ allows e-mail addresses alone, one with ://
-URIs alone: a workflow on a branch named ``x@example.com`` has a URI that ends like an address.
+else is literal, and the whole of both parts must match. IDENTITY is for one kind of name: with a ``*`` URIs where it
+has a slash, Fulcio's user names where it has an ``!`` and no ``@``, else e-mail addresses. A workflow on a branch named
+``x@example.com`` has a URI that ends like an address. ``*`` alone allows all that the issuer vouches for.
 """
 
 from collections.abc import Sequence
 
 from gitsign_py.core.frozen import frozen
+from gitsign_py.core.namekind import NameKind, kind_said
 from gitsign_py.errors import ConfigError
-from gitsign_py.verification.identity import kind_of
 
 
 @frozen
@@ -21,8 +22,16 @@ class AllowedSigner:
 
     def matches(self, identity: str, issuer: str, san_type: str) -> bool:
         """Tell whether both parts match in full and ``san_type`` (email, uri, other) is what the pattern is for."""
-        fits = kind_of(self.identity, san_type) == san_type
+        fits = self._kind in (None, san_type)
         return fits and _matches(self.identity, identity) and _matches(self.issuer, issuer)
+
+    @property
+    def _kind(self) -> NameKind | None:
+        if "*" not in self.identity or not self.identity.strip("*"):
+            return kind_said(self.identity)
+        if "/" in self.identity:
+            return "uri"
+        return "other" if "!" in self.identity and "@" not in self.identity else "email"
 
 
 def parse_allowed_signer(line: str, source: str = "gitsign.allowedSigner") -> AllowedSigner:

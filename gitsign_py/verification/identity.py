@@ -1,13 +1,16 @@
 """Who is expected: exact values or patterns for identity, issuer and workflow claims, as cosign's flags name them.
 
 Exact values are compared byte by byte (case counts, look-alike letters differ). Patterns must match the whole value:
-one that matches in the middle is the classic hole, ``alice@example.com.evil.org``. Their syntax is RE2's.
+one that matches in the middle is the classic hole, ``alice@example.com.evil.org``. Their syntax is RE2's. Both are for
+one kind of name, where they say which (``core.namekind``); one that does not say takes a name of each kind that is
+spelled as that kind is.
 """
 
 from collections.abc import Mapping
 
 from gitsign_py.core.frozen import field, frozen
 from gitsign_py.core.fulcio import CertificateIdentity
+from gitsign_py.core.namekind import WORDS, kind_said
 from gitsign_py.core.regexp import RegexpError, check_regexp, matches_whole
 from gitsign_py.errors import UsageError, VerificationError
 
@@ -65,10 +68,12 @@ def check_identity(found: CertificateIdentity, expected: ExpectedIdentity) -> No
             f"signed by {found.value}, expected {expected.identity.text}",
             facts={"expected": expected.identity.text, "got": found.value},
         )
-    if not expected.identity.is_pattern and found.san_type != kind_of(expected.identity.text, found.san_type):
+    wanted = kind_said(expected.identity.text, is_pattern=expected.identity.is_pattern) or kind_said(found.value)
+    if found.san_type != (wanted or found.san_type):
         raise VerificationError(
             "identity-type-mismatch",
-            f"certificate names {found.value} as a {found.san_type}, which is not what such a name is",
+            f"certificate names {found.value} as a {WORDS[found.san_type]}, expected was a name of another kind",
+            facts={"expected": wanted or "", "got": found.san_type},
         )
     if not expected.issuer.matches(found.issuer):
         raise VerificationError(
@@ -76,14 +81,6 @@ def check_identity(found: CertificateIdentity, expected: ExpectedIdentity) -> No
             f"identity was vouched for by {found.issuer}, expected {expected.issuer.text}",
             facts={"expected": expected.issuer.text, "got": found.issuer},
         )
-
-
-def kind_of(identity: str, otherwise: str) -> str:
-    """The SAN type that an expected value stands for; a name with neither ``://`` nor ``@`` may be of any type."""
-    if "://" in identity:
-        return "uri"
-    # Fulcio's user names at a domain are otherName "user!domain" (certificate-specification)
-    return "email" if "@" in identity and "!" not in identity else otherwise
 
 
 def check_claims(found: CertificateIdentity, expected: Mapping[str, str]) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from gitsign_py.core.certificate import Certificate
 from gitsign_py.core.frozen import frozen
+from gitsign_py.core.namekind import NameKind, described
 from gitsign_py.verification.steps import Step
 
 
@@ -44,7 +45,7 @@ class VerifiedSignature:
     """
 
     identity: str
-    san_type: str
+    san_type: NameKind
     issuer: str
     claims: Mapping[str, str]
     certificate: Certificate
@@ -54,6 +55,11 @@ class VerifiedSignature:
     identity_checked: bool
     trusted_root_digest: str
     steps: tuple[Step, ...]
+
+    @property
+    def named(self) -> str:
+        """The identity for people to read, with its kind where its spelling would mislead them."""
+        return described(self.identity, self.san_type)
 
     @property
     def time(self) -> datetime:

@@ -29,8 +29,8 @@ COMMITS = {
     "mergetag": HEAD + b"mergetag " + (TAG + ARMORED)[:-1].replace(b"\n", b"\n ") + b"\n\nmerge\n",
 }
 SHAPES = {
-    "other-hash-too": HEAD + b"gpgsig " + FOLDED + b"\ngpgsig-sha256 other\n more\n\nhello\n",
-    "other-hash-first": HEAD + b"gpgsig-sha256 other\n more\ngpgsig " + FOLDED + b"\n\nhello\n",
+    "other-hash-too": HEAD + b"gpgsig " + FOLDED + b"\ngpgsig-sha256 " + FOLDED + b"\n\nhello\n",
+    "other-hash-first": HEAD + b"gpgsig-sha256 " + FOLDED + b"\ngpgsig " + FOLDED + b"\n\nhello\n",
     "signature-before-encoding": HEAD + b"gpgsig " + FOLDED + b"\nencoding x\n\nhello\n",
     "signature-ends-with-blank-line": HEAD + b"gpgsig " + FOLDED + b"\n \n\nhello\n",
 }
@@ -46,7 +46,7 @@ TAGS = {
     "empty-message": TAG.replace(b"release\n", b"") + ARMORED,
     "no-blank-line": TAG.replace(b"\nrelease\n", b"") + ARMORED,
     "indented-marker": TAG + b" " + ARMORED + ARMORED,
-    "other-hash-header": TAG.replace(b"\n\n", b"\ngpgsig-sha256 x\n y\n\n", 1) + ARMORED,
+    "other-hash-header": TAG.replace(b"\n\n", b"\ngpgsig-sha256 " + FOLDED + b"\n\n", 1) + ARMORED,
     "unsigned": TAG,
 }
 
@@ -64,7 +64,7 @@ def capture(repo: ScratchRepo, tmp_path: Path) -> Capture:
 def same_as_git(capture: Capture, kind: str, data: bytes) -> None:
     oid = capture.repo.store(kind, data)
     assert oid == object_id(kind, data)
-    found = split_object(kind, data)
+    found = split_object(kind, data, two_hashes=True)
     ours = None if found.signature is None else (found.payload, found.signature)
     assert capture.verify(kind, oid) == ours
 
@@ -139,7 +139,7 @@ def let_in_by_fsck(path: Path, data: bytes) -> bool:
 def test_what_gits_check_lets_in_is_split(case: str, tmp_path: Path) -> None:
     data = {**COMMITS, **SHAPES}[case]
     assert let_in_by_fsck(tmp_path, data)
-    assert split_commit(data).tree
+    assert split_commit(data, two_hashes=True).tree
 
 
 @pytest.mark.parametrize("case", MALFORMED)

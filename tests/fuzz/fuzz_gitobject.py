@@ -13,7 +13,7 @@ with instrumented():
 
 def commit(data: bytes) -> None:
     """What is split joins again to the same payload and signature."""
-    signed = gitobject.split_commit(data)
+    signed = gitobject.split_commit(data, two_hashes=True)
     assert signed.subject is not None
     if signed.signature is not None:
         again = gitobject.split_commit(gitobject.join_commit(signed.payload, signed.signature, signed.algorithm))
@@ -22,7 +22,7 @@ def commit(data: bytes) -> None:
 
 def tag(data: bytes) -> None:
     """A tag is its payload and its signature; a header with another signature stands between."""
-    signed = gitobject.split_tag(data)
+    signed = gitobject.split_tag(data, two_hashes=True)
     assert signed.subject is not None
     if signed.other_signature is None:
         assert signed.payload + (signed.signature or b"") == data

@@ -4,6 +4,7 @@ A certificate serves its person for as long as it is valid, as with the agent; `
 """
 
 import hashlib
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ class BulkSigner:
         )
 
     def sign(self, person: str, payload: bytes, at: datetime) -> bytes:
-        """Give the armored signature by ``person`` (an address or URI) at a time."""
+        """Give the armored signature by ``person`` (an address, a URI, or after ``uri:`` any text as one) at a time."""
         private, certificate = self._certified(person, at)
         attributes = cmsbuild.build_signed_attributes(payload, at)
         signature = private.sign(attributes, ec.ECDSA(hashes.SHA256()))
@@ -94,6 +95,11 @@ class BulkSigner:
         self._now = at
         private = ec.generate_private_key(ec.SECP256R1())
         claims: dict[str, Any] = {"email": person, "email_verified": True} if "://" not in person else {"sub": person}
-        chain, _ = self._fulcio._issue(identify({"iss": ISSUER, "sub": person, **claims}), private.public_key())
+        if person.startswith("uri:"):
+            claims = {"email": person.removeprefix("uri:"), "email_verified": True}
+        named = identify({"iss": ISSUER, "sub": person, **claims})
+        if person.startswith("uri:"):
+            named = replace(named, kind="uri")
+        chain, _ = self._fulcio._issue(named, private.public_key())
         self._held[person] = private, parse_certificate(chain[0])
         return self._held[person]

@@ -41,7 +41,9 @@ def signed_by(person: str, at: datetime = START, **changes: object) -> Signature
         "log_index": 7,
         "steps": ("3.2",),
     }
-    return SignatureFacts(**{**facts, **changes})  # type: ignore[arg-type]
+    made = {**facts, **changes}
+    made.setdefault("san_type", "uri" if "://" in str(made["identity"]) else "email")
+    return SignatureFacts(**made)  # type: ignore[arg-type]
 
 
 UNSIGNED = SignatureFacts("unsigned", reason="unsigned", message="commit has no signature")

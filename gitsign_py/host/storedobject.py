@@ -1,0 +1,38 @@
+"""Stored commits and tags, split as their repository means them: which signature counts, and whether two may stand."""
+
+from gitsign_py.core.gitobject import HashAlgorithm, SignedObject, split_object
+from gitsign_py.errors import FormatError
+from gitsign_py.host.repository import GitRepository
+from gitsign_py.ports import ObjectSource, RawObject
+
+
+def split_stored(source: ObjectSource, stored: RawObject) -> SignedObject:
+    """Split a stored commit or tag. Raises FormatError as ``split_object`` does.
+
+    Which signature counts is said by the repository's algorithm, and not by the length of the names in the object.
+    """
+    algorithm: HashAlgorithm = "sha256" if len(stored.oid) == 64 else "sha1"
+    try:
+        return split_object(stored.kind, stored.data, algorithm)
+    except FormatError as error:
+        if error.reason != "signature-second" or not isinstance(source, GitRepository) or not has_two_hashes(source):
+            raise
+    return split_object(stored.kind, stored.data, algorithm, two_hashes=True)
+
+
+def has_two_hashes(repository: GitRepository) -> bool:
+    """Tell whether git names each object here by two hash algorithms (extensions.compatObjectFormat).
+
+    As git reads it: from the repository's own file, without includes, from format version 1 on (git's setup.c).
+    """
+    file = repository.common_directory / "config"
+    try:
+        if b"compatobjectformat" not in file.read_bytes().lower():  # of nearly every repository: spares the processes
+            return False
+    except OSError:
+        return False
+    version, other = (
+        repository.run(["config", "--file", str(file), "--no-includes", "--get", key], accept=(0, 1)).strip()
+        for key in ("core.repositoryFormatVersion", "extensions.compatObjectFormat")
+    )
+    return version == b"1" and other == (b"sha256" if repository.algorithm == "sha1" else b"sha1")

@@ -1,0 +1,59 @@
+"""A repository of history that is signed for real, and the program run in it; no stack, no network."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.bulksigner import BulkSigner
+from tests.support.gitrepo import ScratchRepo, environment
+from tests.support.history import ISSUER, History
+from tests.support.stack import ROOT
+
+WHO = ("--certificate-identity", "alice@example.com", "--certificate-oidc-issuer", ISSUER)
+
+
+@dataclass
+class SignedRepo:
+    """``history`` makes objects, ``write`` puts them into ``repo``; trust root and program are in its config."""
+
+    folder: Path
+    repo: ScratchRepo
+    history: History
+
+    @classmethod
+    def make(cls, folder: Path, signer: BulkSigner, algorithm: str = "sha1") -> "SignedRepo":
+        """A repository in ``folder`` that trusts ``signer``."""
+        program = folder / "gitsign-py"
+        program.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m gitsign_py "$@"\n')
+        program.chmod(0o755)
+        (folder / "root.json").write_bytes(signer.trusted_root_json)
+        repo = ScratchRepo.init(folder / "repo", f"--object-format={algorithm}")
+        repo.git("config", "gpg.x509.program", str(program))
+        repo.git("config", "gitsign.trustedRoot", str(folder / "root.json"))
+        repo.git("config", "gitsign.agent", "off")
+        return cls(folder, repo, History(algorithm, signer.sign))  # type: ignore[arg-type]
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Nothing of the person who runs the tests."""
+        return {"HOME": str(self.folder), "XDG_CACHE_HOME": str(self.folder / "cache"), "XDG_RUNTIME_DIR": "/nowhere"}
+
+    def write(self, **refs: str) -> None:
+        """Write all objects; ``refs`` are names below refs/, with ``__`` for the slashes."""
+        named = {f"refs/{name.replace('__', '/')}": oid for name, oid in refs.items()}
+        self.history.write(self.repo.path / ".git", named)
+
+    def git(self, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
+        return self.repo.run(*arguments, **self.variables)
+
+    def tool(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run gitsign-py in the repository."""
+        return subprocess.run(
+            [str(self.folder / "gitsign-py"), *arguments],
+            cwd=self.repo.path,
+            env=environment(**self.variables),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
