@@ -39,7 +39,7 @@ class SarifReport(Report):
             "driver": {
                 "name": "gitsign-py",
                 "version": heading.version,
-                "informationUri": "https://github.com/sigstore/gitsign",
+                "informationUri": "https://gitsign-py.invalid",
                 "rules": [
                     {"id": f"gitsign/{verdict}", "shortDescription": {"text": _ABOUT[verdict]}} for verdict in _RULES
                 ],

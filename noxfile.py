@@ -1,0 +1,50 @@
+"""What contributors and CI run: ``nox -s quick`` while you work, ``nox -s tests lint docs`` before a review.
+
+Each session has an environment of its own below .nox, which is kept (``nox -R`` uses it again without installing).
+"""
+
+import nox
+
+nox.options.sessions = ["quick", "lint"]
+nox.options.reuse_existing_virtualenvs = True
+_QUICK = ("tests/core", "tests/policy", "tests/house", "tests/verification/test_bundle_refused.py")
+_LINTERS = ("ruff>=0.8", "mypy>=1.13", "types-requests", "nox")
+
+
+@nox.session
+def quick(session: nox.Session) -> None:
+    """The pure rooms and the rules of the house: no stack, hardly a process."""
+    session.install("-e", ".[test]")
+    session.run("pytest", "-q", *(session.posargs or _QUICK))
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests, or those named after ``--``."""
+    session.install("-e", ".[test]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Format, lint and types."""
+    session.install("-e", ".[test]", *_LINTERS)
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Write the generated pages anew, and hold all pages against the code."""
+    session.install("-e", ".[test]")
+    session.run("python", "docs/cli/generate.py")
+    session.run("python", "-m", "tests.vectors.table")
+    session.run("pytest", "-q", "tests/house")
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Make a release: ``nox -s release -- 0.9.0`` (CONTRIBUTING.md, "Releases")."""
+    session.install("-e", ".[local]", "build>=1.2")
+    session.run("python", "-m", "tools.release", *session.posargs)
