@@ -14,9 +14,10 @@ from gitsign_py.core.gitobject import split_object
 from gitsign_py.errors import FormatError
 from gitsign_py.host.repository import GitRepository
 from gitsign_py.host.storedobject import has_two_hashes, split_stored
-from tests.hooks.conftest import Server, server, signer  # noqa: F401 - fixtures
+from tests.support.alonepolicy import ALICE_ALONE
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import environment
+from tests.support.history import ISSUER
 from tests.support.signedrepo import WHO, SignedRepo
 
 OWN = {"sha1": b"gpgsig", "sha256": b"gpgsig-sha256"}
@@ -95,12 +96,13 @@ def test_the_reason_is_the_second_header(signed: SignedRepo, text: str) -> None:
         assert "[signature-second]" in exported.stderr
 
 
-def test_hooks_refuse_it(server: Server) -> None:  # noqa: F811
-    good = server.history.commit(signed="alice", files={"a": "1"})
-    server.history.add("commit", server.history.objects[good].data)
-    evil = server.history.add("commit", with_header(server.history.objects[good].data, b"gpgsig-sha256 x"))
-    assert server.push(f"{good}:refs/heads/main")[0] == 0
-    status, said = server.push(f"{evil}:refs/heads/other")
+def test_hooks_refuse_it(tmp_path: Path) -> None:
+    made = SignedRepo.make(tmp_path, BulkSigner(tmp_path / "authority"))
+    server = made.serve(ALICE_ALONE.format(email="alice@example.com", issuer=ISSUER))
+    good = made.history.commit(signed="alice", files={"a": "1"})
+    evil = made.history.add("commit", with_header(made.history.objects[good].data, b"gpgsig-sha256 x"))
+    assert made.push(server, f"{good}:refs/heads/main")[0] == 0
+    status, said = made.push(server, f"{evil}:refs/heads/other")
     assert status != 0
     assert "[signature-second]" in said
 

@@ -11,8 +11,9 @@ import pytest
 
 from gitsign_py.errors import VerificationError
 from gitsign_py.verification import check_tag_name
-from tests.hooks.conftest import Server, server, signer  # noqa: F401 - fixtures
+from tests.support.alonepolicy import ALICE_ALONE
 from tests.support.bulksigner import BulkSigner
+from tests.support.history import ISSUER
 from tests.support.signedrepo import WHO, SignedRepo
 
 
@@ -101,12 +102,13 @@ def test_a_tag_of_a_tag_answers_for_its_own_name(moved: SignedRepo) -> None:
     assert "tag calls itself v1.0-mirrored, and is no v9; ask for the tag by its own name" in done.stdout
 
 
-def test_hooks_refuse_it(server: Server) -> None:  # noqa: F811
-    commit = server.history.commit(signed="alice", files={"a": "1"})
-    tag = server.history.tag("v1.0", commit, signed="alice")
-    assert server.push(f"{commit}:refs/heads/main", f"{tag}:refs/tags/v1.0")[0] == 0
+def test_hooks_refuse_it(moved: SignedRepo) -> None:
+    server = moved.serve(ALICE_ALONE.format(email="alice@example.com", issuer=ISSUER))
+    tag = moved.repo.git("rev-parse", "refs/tags/v1.0")
+    status, said = moved.push(server, "main:refs/heads/main", f"{tag}:refs/tags/v1.0")
+    assert status == 0, said
     for ref in ("refs/tags/v2.0", "refs/odd/v2.0"):
-        status, said = server.push(f"{tag}:{ref}")
+        status, said = moved.push(server, f"{tag}:{ref}")
         assert status != 0, ref
         assert "[tag-name-mismatch]" in said
 

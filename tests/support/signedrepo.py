@@ -45,7 +45,7 @@ class SignedRepo:
         self.history.write(self.repo.path / ".git", named)
 
     def git(self, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
-        return self.repo.run(*arguments, **self.variables)
+        return self.repo.run(*arguments, stdin=b"", **self.variables)
 
     def tool(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run gitsign-py in the repository."""
@@ -57,3 +57,21 @@ class SignedRepo:
             text=True,
             check=False,
         )
+
+    def serve(self, policy: str) -> ScratchRepo:
+        """A bare repository whose pre-receive hook judges pushes by a policy."""
+        (self.folder / "server.toml").write_text(policy)
+        bare = ScratchRepo.init(self.folder / "server.git", "--bare")
+        bare.git("config", "gitsign.trustedRoot", str(self.folder / "root.json"))
+        bare.git("config", "gitsign.policy", str(self.folder / "server.toml"))
+        hook = bare.path / "hooks" / "pre-receive"
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text(f"#!/bin/sh\nexec {self.folder / 'gitsign-py'} hook pre-receive\n")
+        hook.chmod(0o755)
+        return bare
+
+    def push(self, bare: ScratchRepo, *refspecs: str) -> tuple[int, str]:
+        """Write all objects and push with the real git; gives exit status and stderr."""
+        self.write()
+        done = self.git("push", str(bare.path), *refspecs)
+        return done.returncode, done.stderr.decode()

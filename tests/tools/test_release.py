@@ -26,6 +26,7 @@ build-backend = "hatchling.build"
 [project]
 name = "gitsign-py"
 version = "0.1.0"
+requires-python = ">=3.11"
 [tool.hatch.build.targets.wheel]
 packages = ["gitsign_py"]
 """,
