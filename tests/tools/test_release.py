@@ -158,9 +158,13 @@ def test_the_bill_of_materials_names_all_that_is_installed() -> None:
         package("char-set-normalizer", "3.0"),
         package("pip", "25.0"),
     ]
+    older = {"license": "text\nof pages", "classifier": ["Topic :: X", "License :: OSI Approved :: BSD License"]}
+    found[2]["metadata"] = {"name": "char-set-normalizer", "version": "3.0", **older}
     made = json.loads(sbom({"installed": found}, "gitsign_py-0.9.0-py3-none-any.whl", "ab" * 32))
     assert (made["bomFormat"], made["specVersion"]) == ("CycloneDX", "1.6")
     assert made["metadata"]["component"]["hashes"] == [{"alg": "SHA-256", "content": "ab" * 32}]
+    assert made["components"][0]["licenses"] == [{"license": {"name": "BSD License"}}]
+    assert made["components"][1]["licenses"] == [{"expression": "MIT"}]
     assert [one["purl"] for one in made["components"]] == [
         "pkg:pypi/char-set-normalizer@3.0",
         "pkg:pypi/requests@2.32.0",

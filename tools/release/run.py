@@ -14,7 +14,7 @@ def git(root: Path, *arguments: str) -> str:
 def run(root: Path, *command: str) -> str:
     """Run a program in ``root`` and give its stdout without the last newline. Raises ReleaseError."""
     try:
-        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=300)
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=1800)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ReleaseError(f"{command[0]} did not run: {error}") from error
     if done.returncode:

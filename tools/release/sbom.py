@@ -49,15 +49,25 @@ def sbom(inspected: Mapping[str, Any], wheel: str, digest: str) -> bytes:
 
 
 def _component(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    found = {
+    return _licenses(metadata) | {
         "type": "library",
         "bom-ref": _purl(metadata),
         "purl": _purl(metadata),
         "name": metadata["name"],
         "version": metadata["version"],
     }
-    expression = metadata.get("license_expression")
-    return found | ({"licenses": [{"expression": expression}]} if expression else {})
+
+
+def _licenses(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """The licence as the package states it: an SPDX expression (PEP 639), else a line of text, else its classifiers."""
+    if expression := metadata.get("license_expression"):
+        return {"licenses": [{"expression": expression}]}
+    text = metadata.get("license", "")
+    stated = [text] if text and "\n" not in text else []
+    for classifier in () if stated else metadata.get("classifier", ()):
+        if classifier.startswith("License :: "):
+            stated.append(classifier.rpartition(" :: ")[2])
+    return {"licenses": [{"license": {"name": name}} for name in stated]} if stated else {}
 
 
 def _dependencies(packages: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
