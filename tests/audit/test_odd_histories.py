@@ -132,7 +132,7 @@ def _signatures(odd: Odd) -> None:
     add = odd.history.add
     odd.add("signed twice", add("commit", good.replace(header, header + header, 1)), "malformed")
     odd.add("for the other hash", add("commit", good.replace(header, other, 1)), "unchecked")
-    odd.add("for both", add("commit", good.replace(header, header + other, 1)), "verified")
+    odd.add("for both", add("commit", good.replace(header, header + other, 1)), "malformed")
     odd.add("cut off", add("commit", good.replace(header, header[: len(header) // 2] + b"\n", 1)), "bad")
     plain = odd.history.objects[odd.history.commit(odd.introduction, files={"a": "9"})].data
     odd.add("copied", add("commit", plain.replace(b"\n\n", b"\n" + header + b"\n", 1)), "bad")
