@@ -13,6 +13,7 @@ from gitsign_py.cli.clock import clock_told
 from gitsign_py.cli.debug import committer_here
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
 from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repository
+from gitsign_py.cli.services import confirm_services
 from gitsign_py.cli.tokens import Person, TokenDesk
 from gitsign_py.cli.verify_bundle import read_file
 from gitsign_py.core.encoding import load_json
@@ -169,6 +170,7 @@ def _by_ourselves(
         wiring.session(settings) as http,
         clock_told(http),
     ):
+        confirm_services(settings, chosen, terminal)
         desk = TokenDesk(settings, chosen, http, Person(terminal, *committer_here(settings)))
         services = wiring.signing_services(http, chosen, root, desk)
         return attest(statement, artifact, services=services, options=wiring.signing_options(settings, chosen, root))

@@ -11,6 +11,7 @@ from pathlib import Path
 from gitsign_py.agent import client
 from gitsign_py.cli import line_of, wiring
 from gitsign_py.cli.clock import clock_told
+from gitsign_py.cli.services import confirm_services
 from gitsign_py.cli.tokens import Person, TokenDesk, needs_person, wants_agent
 from gitsign_py.core import gpgstatus
 from gitsign_py.core.gittext import committer_of
@@ -79,6 +80,7 @@ def sign(settings: wiring.Settings, payload: bytes, terminal: Terminal, *, token
     chosen = wiring.endpoints(settings)
     root = wiring.trusted_root(settings)
     with wiring.session(settings) as http, clock_told(http):
+        confirm_services(settings, chosen, terminal)  # before Fulcio is asked whose it is
         desk = TokenDesk(settings, chosen, http, Person(terminal, *committer_of(payload)), flag=token)
         services = wiring.signing_services(http, chosen, root, desk)
         return sign_payload(payload, services=services, options=wiring.signing_options(settings, chosen, root))
