@@ -12,14 +12,8 @@ import os
 import sys
 from io import TextIOWrapper
 
-from gitsign_py.errors import (
-    ConfigError,
-    GitsignError,
-    ServiceError,
-    UncheckedError,
-    UsageError,
-    veiled,
-)
+from gitsign_py.cli.text import exit_status, line_of, printable
+from gitsign_py.errors import ConfigError, GitsignError, UsageError, veiled
 
 TYPE_CHECKING = False  # typing costs 10 ms
 if TYPE_CHECKING:
@@ -104,12 +98,6 @@ def _guarded(given: list[str]) -> int:
     return status
 
 
-def write_utf8() -> None:
-    """Write UTF-8 to stdout, whatever the locale says: for what is a document of its own, and says so."""
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8")
-
-
 def _open_closed_streams() -> None:
     """Give what was started with a closed stream one that leads nowhere.
 
@@ -144,32 +132,6 @@ def _run(arguments: list[str]) -> int:
     rest = ["--tags-only", *arguments[1:]] if name == "verify-tag" else arguments[1:]
     status: int = import_module(f"gitsign_py.cli.{COMMANDS[name][0]}").run(rest)
     return status
-
-
-def exit_status(error: GitsignError) -> int:
-    """The exit status that stands for an error."""
-    if isinstance(error, UsageError | ConfigError):
-        return 2
-    if isinstance(error, UncheckedError | ServiceError):
-        return 3
-    from gitsign_py.verification.verdict import LACKING  # noqa: PLC0415 - cryptography, for what has failed
-
-    return 3 if error.reason in LACKING else 1
-
-
-def line_of(error: GitsignError) -> str:
-    """One line: what failed, the step and the reason code, what to do. Control characters are spelled out."""
-    step = getattr(error, "step", "")
-    code = f" [{step} {error.reason}]" if step else f" [{error.reason}]"
-    hint = f"; {error.hint}" if error.hint else ""
-    return printable(f"{error.message}{hint}{code}")
-
-
-def printable(text: str) -> str:
-    """Text of others for one line of a terminal; see core.printing, which a commit with an agent does not need."""
-    from gitsign_py.core import printing  # noqa: PLC0415
-
-    return printing.printable(text)
 
 
 def _complain(line: str) -> None:

@@ -16,9 +16,10 @@ from gitsign_py.audit.recording import Batch
 from gitsign_py.audit.reports.base import Report, printable, summary_lines
 from gitsign_py.audit.reports.plain import JsonReport, NdjsonReport, TextReport
 from gitsign_py.audit.rollup import Rollup
-from gitsign_py.cli import auditing, wiring, write_utf8
+from gitsign_py.cli import auditing, wiring
 from gitsign_py.cli.ownconfig import add_isolated
 from gitsign_py.cli.policysource import as_config_error, configured_policy, load_policy
+from gitsign_py.cli.text import write_utf8
 from gitsign_py.core.frozen import replace
 from gitsign_py.errors import ConfigError, PolicyError, UsageError
 from gitsign_py.host.privatefile import put_in_place

@@ -5,7 +5,8 @@ import json
 import os
 from typing import Any
 
-from gitsign_py.cli import exit_status, line_of, wiring
+from gitsign_py.cli import wiring
+from gitsign_py.cli.text import exit_status, line_of
 from gitsign_py.cli.tokens import Person, TokenDesk
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.gittext import committer_of

@@ -9,8 +9,8 @@ import os
 import sys
 
 from gitsign_py.agent import client
-from gitsign_py.cli import printable
 from gitsign_py.cli.gpgarguments import GpgCommand, parse_gpg_arguments
+from gitsign_py.cli.text import printable
 from gitsign_py.errors import FormatError, UsageError
 
 TYPE_CHECKING = False

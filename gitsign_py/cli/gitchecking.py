@@ -7,8 +7,9 @@ said.
 
 from collections.abc import Mapping
 
-from gitsign_py.cli import exit_status, line_of, printable, wiring
+from gitsign_py.cli import wiring
 from gitsign_py.cli.judgement import verifier
+from gitsign_py.cli.text import exit_status, line_of, printable
 from gitsign_py.core import gpgstatus
 from gitsign_py.core.gitobject import split_object
 from gitsign_py.core.trust import TrustedRoot

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gitsign_py.agent import client
-from gitsign_py.cli import line_of, wiring
+from gitsign_py.cli import wiring
 from gitsign_py.cli.clock import clock_told
 from gitsign_py.cli.services import confirm_services
+from gitsign_py.cli.text import line_of
 from gitsign_py.cli.tokens import Person, TokenDesk, needs_person, wants_agent
 from gitsign_py.core import gpgstatus
 from gitsign_py.core.gittext import committer_of

@@ -33,10 +33,11 @@ from gitsign_py.audit.updates import (
     plans,
     targets_of,
 )
-from gitsign_py.cli import auditing, line_of, printable, wiring
+from gitsign_py.cli import auditing, wiring
 from gitsign_py.cli.ownconfig import add_isolated
 from gitsign_py.cli.policysource import configured_policy
 from gitsign_py.cli.refusal import MAX_NAMED, explain_refusals
+from gitsign_py.cli.text import line_of, printable
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.gitobject import split_commit
 from gitsign_py.errors import ConfigError, GitsignError, UncheckedError

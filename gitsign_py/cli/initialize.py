@@ -7,7 +7,8 @@ import argparse
 import json
 from pathlib import Path
 
-from gitsign_py.cli import printable, wiring
+from gitsign_py.cli import wiring
+from gitsign_py.cli.text import printable
 from gitsign_py.clients import tuf
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.trust import TrustedRoot, parse_trusted_root

@@ -8,7 +8,8 @@ import argparse
 import sys
 from collections.abc import Iterable, Mapping
 
-from gitsign_py.cli import printable, wiring
+from gitsign_py.cli import wiring
+from gitsign_py.cli.text import printable
 from gitsign_py.host.config import show
 from gitsign_py.host.settings import SETTINGS
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from gitsign_py.cli import printable, wiring
+from gitsign_py.cli import wiring
 from gitsign_py.cli.services import named_by_repository
+from gitsign_py.cli.text import printable
 from gitsign_py.errors import ConfigError, GitsignError, UsageError
 from gitsign_py.host import gitsetup
 from gitsign_py.host.gitconfig import GitConfig, read_git_config

@@ -6,11 +6,12 @@ import re
 import sys
 from collections.abc import Iterator
 
-from gitsign_py.cli import exit_status, printable, wiring
+from gitsign_py.cli import wiring
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
 from gitsign_py.cli.judgement import Judgement, judge, verifier
 from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repository
 from gitsign_py.cli.signatureview import Values, statement
+from gitsign_py.cli.text import exit_status, printable
 from gitsign_py.errors import UsageError
 from gitsign_py.host.repository import GitRepository, Revision
 from gitsign_py.host.storedobject import split_stored

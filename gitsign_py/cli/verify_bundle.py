@@ -11,10 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from gitsign_py.cli import exit_status, line_of, printable, wiring
+from gitsign_py.cli import wiring
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
 from gitsign_py.cli.judgement import log_object, refusal_object, step_object, time_object
 from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repository
+from gitsign_py.cli.text import exit_status, line_of, printable
 from gitsign_py.core.bundle import MAX_BUNDLE_BYTES
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.keys import PublicKey, load_pem

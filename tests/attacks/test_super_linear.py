@@ -17,7 +17,7 @@ import pytest
 
 from gitsign_py.agent.protocol import ProtocolError, unpack_fields
 from gitsign_py.audit import scan, updates
-from gitsign_py.cli import printable
+from gitsign_py.cli.text import printable
 from gitsign_py.clients.answer import Answer
 from gitsign_py.core import (
     armor,

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from gitsign_py.cli import exit_status, wiring
+from gitsign_py.cli import wiring
 from gitsign_py.cli.gitchecking import check
 from gitsign_py.cli.judgement import verify_object
+from gitsign_py.cli.text import exit_status
 from gitsign_py.core.certificate import Certificate
 from gitsign_py.core.gitobject import object_id, split_object
 from gitsign_py.core.logentry import LogEntry, entry_from_rekor_v1
