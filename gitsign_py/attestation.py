@@ -9,12 +9,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from gitsign_py.core.bundle import Bundle, format_bundle
 from gitsign_py.core.dsse import IN_TOTO_PAYLOAD_TYPE, Envelope, EnvelopeSignature, pae
 from gitsign_py.core.encoding import b64_encode
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.signedattributes import refuse_signed_attributes
-from gitsign_py.core.timestampbuild import TimestampRequest, build_request
+from gitsign_py.core.pki.signedattributes import refuse_signed_attributes
+from gitsign_py.core.pki.timestampbuild import TimestampRequest, build_request
+from gitsign_py.core.sigstore.bundle import Bundle, format_bundle
 from gitsign_py.credential import Credential, check_usable, obtain_credential
 from gitsign_py.errors import ServiceError, VerificationError
 from gitsign_py.signing import SigningOptions, SigningServices

@@ -11,19 +11,19 @@ from datetime import datetime
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gitsign_py.core import der, oids
-from gitsign_py.core.certificate import Certificate, parse_certificate
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.frozen import field, frozen
-from gitsign_py.core.fulcio import CertificateIdentity
-from gitsign_py.core.token import (
+from gitsign_py.core.pki import der, oids
+from gitsign_py.core.pki.certificate import Certificate, parse_certificate
+from gitsign_py.core.pki.fulcio import CertificateIdentity
+from gitsign_py.core.sigstore.token import (
     UnverifiedClaims,
     certificate_identities,
     certificate_issuers,
     check_claims,
     parse_unverified,
 )
-from gitsign_py.core.trust import TrustedRoot
+from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import FormatError, PolicyError, ServiceError, VerificationError
 from gitsign_py.ports import CertificateAuthority, IssuedCertificate, Sign, TokenSource
 from gitsign_py.verification.signer import check_signer

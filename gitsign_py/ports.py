@@ -9,9 +9,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Literal, Protocol
 
-from gitsign_py.core.entrytypes import LogEntry
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.token import IdentityToken
+from gitsign_py.core.sigstore.token import IdentityToken
+from gitsign_py.core.tlog.entrytypes import LogEntry
 
 ObjectKind = Literal["commit", "tag", "tree", "blob"]
 

@@ -14,20 +14,20 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Literal
 
-from gitsign_py.core.armor import armor
-from gitsign_py.core.certificate import Certificate
-from gitsign_py.core.cms import Attribute
-from gitsign_py.core.cmsbuild import (
+from gitsign_py.core.frozen import frozen
+from gitsign_py.core.git.armor import armor
+from gitsign_py.core.git.gitobject import HashAlgorithm, join_commit, join_tag, object_id, split_commit, split_tag
+from gitsign_py.core.pki.certificate import Certificate
+from gitsign_py.core.pki.cms import Attribute
+from gitsign_py.core.pki.cmsbuild import (
     build_signed_attributes,
     build_signed_data,
     log_entry_attribute,
     timestamp_attribute,
 )
-from gitsign_py.core.frozen import frozen
-from gitsign_py.core.gitobject import HashAlgorithm, join_commit, join_tag, object_id, split_commit, split_tag
-from gitsign_py.core.logentry import LogEntry, encode_entry
-from gitsign_py.core.signedattributes import refuse_signed_attributes
-from gitsign_py.core.trust import TrustedRoot
+from gitsign_py.core.pki.signedattributes import refuse_signed_attributes
+from gitsign_py.core.tlog.logentry import LogEntry, encode_entry
+from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.credential import Credential, CredentialRequest, check_usable, obtain_credential
 from gitsign_py.errors import ConfigError, FormatError, ServiceError, UsageError, VerificationError
 from gitsign_py.ports import CertificateAuthority, Clock, TimestampAuthority, TokenSource, TransparencyLog
@@ -207,8 +207,8 @@ def _timestamped(signature: bytes, services: SigningServices, options: SigningOp
     if services.timestamps is None:
         return ()
     # for those who ask for one: 7 ms of every other commit
-    from gitsign_py.core.timestamp import verify_timestamp  # noqa: PLC0415
-    from gitsign_py.core.timestampbuild import TimestampRequest, build_request, granted_token  # noqa: PLC0415
+    from gitsign_py.core.pki.timestampbuild import TimestampRequest, build_request, granted_token  # noqa: PLC0415
+    from gitsign_py.core.sigstore.timestamp import verify_timestamp  # noqa: PLC0415
 
     nonce = int.from_bytes(services.random(8), "big") >> 1
     request = TimestampRequest("sha256", hashlib.sha256(signature).digest(), nonce=nonce)

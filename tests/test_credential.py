@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from gitsign_py.clients.fulcio import FulcioClient
 from gitsign_py.clients.session import HttpSession, Limits
-from gitsign_py.core.keys import load_spki
-from gitsign_py.core.token import IdentityToken
+from gitsign_py.core.pki.keys import load_spki
+from gitsign_py.core.sigstore.token import IdentityToken
 from gitsign_py.credential import Credential, CredentialRequest, new_key, obtain_credential
 from gitsign_py.errors import FormatError, GitsignError, PolicyError, ServiceError, VerificationError
 from gitsign_py.ports import CertificateAuthority, IssuedCertificate, Sign

@@ -17,9 +17,9 @@ from gitsign_py.clients.rekor import RekorClient
 from gitsign_py.clients.rekor_v2 import RekorV2Client
 from gitsign_py.clients.session import HttpSession, Limits
 from gitsign_py.clients.tsa import TsaClient
-from gitsign_py.core import cms
-from gitsign_py.core.armor import armor
-from gitsign_py.core.gitobject import split_commit, split_tag
+from gitsign_py.core.git.armor import armor
+from gitsign_py.core.git.gitobject import split_commit, split_tag
+from gitsign_py.core.pki import cms
 from gitsign_py.credential import obtain_credential
 from gitsign_py.errors import ConfigError, ServiceError, UsageError, VerificationError
 from gitsign_py.signing import SigningResult, object_name, sign_payload, sign_with

@@ -13,8 +13,8 @@ from gitsign_py.agent.ledger import Ledger
 from gitsign_py.agent.protocol import unpack_fields
 from gitsign_py.agent.server import Handler
 from gitsign_py.attestation import git_artifact
-from gitsign_py.core import gpgstatus
 from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.core.git import gpgstatus
 from gitsign_py.credential import Credential
 from gitsign_py.errors import UsageError
 from gitsign_py.signing import SigningResult

@@ -15,8 +15,8 @@ from gitsign_py.agent.conversation import Conversation
 from gitsign_py.agent.hardening import forget
 from gitsign_py.agent.ledger import Ledger, Request, kind_of
 from gitsign_py.attestation import Attestation, attest_with
-from gitsign_py.core.gittext import committer_of
-from gitsign_py.core.token import IdentityToken, certificate_identities, parse_unverified
+from gitsign_py.core.git.gittext import committer_of
+from gitsign_py.core.sigstore.token import IdentityToken, certificate_identities, parse_unverified
 from gitsign_py.credential import Credential, obtain_credential
 from gitsign_py.errors import PolicyError, ServiceError
 from gitsign_py.host.consent import ConsentBook, Decision, MatchCommitter, Publication, decide, mismatch

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self, TypeVar
 
-from gitsign_py.core.logentry import LogEntry, encode_entry
+from gitsign_py.core.tlog.logentry import LogEntry, encode_entry
 from gitsign_py.errors import ConfigError, GitsignError, ServiceError
 
 _Answer = TypeVar("_Answer")

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from gitsign_py.audit.scan import Scanned
 from gitsign_py.audit.walk import Git
-from gitsign_py.core.foreignsig import openpgp_fingerprint, ssh_public_key
+from gitsign_py.core.git.foreignsig import openpgp_fingerprint, ssh_public_key
 from gitsign_py.errors import UncheckedError
 from gitsign_py.host.gitconfig import REPOSITORY_SCOPES, is_isolated
 from gitsign_py.host.gitprogram import git_environment, run_git

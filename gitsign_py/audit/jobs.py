@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gitsign_py.core.frozen import frozen
 
 if TYPE_CHECKING:
-    from gitsign_py.core.trust import TrustedRoot
+    from gitsign_py.core.trust.root import TrustedRoot
 
 NOT_EMBEDDED = "log-entry-not-embedded"
 """Reason of an online-mode signature whose entry nobody has shown (step 4.1)."""

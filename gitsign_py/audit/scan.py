@@ -8,8 +8,8 @@ import hashlib
 import re
 from typing import NamedTuple
 
-from gitsign_py.core.gitobject import SignedObject, signature_format, split_object
-from gitsign_py.core.gittext import split_person
+from gitsign_py.core.git.gitobject import SignedObject, signature_format, split_object
+from gitsign_py.core.git.gittext import split_person
 from gitsign_py.errors import FormatError
 
 # Possessive where nothing could match by giving back: the expression is a third of a scan's time.

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from gitsign_py.audit.codec import dump_facts
 from gitsign_py.audit.jobs import Job, Settings
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.fulcio import CertificateIdentity, certificate_identity
-from gitsign_py.core.logentry import LogEntry, decode_entry
+from gitsign_py.core.pki.fulcio import CertificateIdentity, certificate_identity
+from gitsign_py.core.tlog.logentry import LogEntry, decode_entry
 from gitsign_py.errors import FormatError, GitsignError, UncheckedError
 from gitsign_py.policy.facts import SignatureFacts, SignatureStatus
 from gitsign_py.policy.verified import facts_of

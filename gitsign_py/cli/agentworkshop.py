@@ -25,8 +25,8 @@ from gitsign_py.clients.ambient import NAMES, detect
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.signin import remembered_token
 from gitsign_py.core.frozen import replace
-from gitsign_py.core.token import IdentityToken
-from gitsign_py.core.trust import TrustedRoot
+from gitsign_py.core.sigstore.token import IdentityToken
+from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.host.paths import tuf_place
 from gitsign_py.host.terminal import Terminal
 from gitsign_py.host.tokens import GivenToken, static_source

@@ -11,7 +11,7 @@ from gitsign_py.audit.notes import REF, EntryNotes
 from gitsign_py.cli import wiring
 from gitsign_py.clients.rekor import RekorClient
 from gitsign_py.clients.session import HttpSession
-from gitsign_py.core.entrytypes import LogEntry
+from gitsign_py.core.tlog.entrytypes import LogEntry
 from gitsign_py.errors import ConfigError, GitsignError
 from gitsign_py.host.paths import data_directory
 from gitsign_py.host.repository import GitRepository

@@ -9,9 +9,9 @@ from gitsign_py.cli import wiring
 from gitsign_py.cli.text import exit_status, line_of
 from gitsign_py.cli.tokens import Person, TokenDesk
 from gitsign_py.core.encoding import format_rfc3339
-from gitsign_py.core.gittext import committer_of
+from gitsign_py.core.git.gittext import committer_of
 from gitsign_py.core.printing import escaped
-from gitsign_py.core.token import (
+from gitsign_py.core.sigstore.token import (
     IdentityToken,
     UnverifiedClaims,
     certificate_identities,

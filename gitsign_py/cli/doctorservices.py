@@ -16,10 +16,10 @@ from gitsign_py.cli.tokens import needs_person
 from gitsign_py.clients import tuf
 from gitsign_py.clients.answer import Answer
 from gitsign_py.clients.urls import is_loopback, join_url
-from gitsign_py.core.checkpoint import open_checkpoint
 from gitsign_py.core.encoding import format_rfc3339, parse_rfc3339
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.trust import CertificateAuthority, TransparencyLogInstance, TrustedRoot
+from gitsign_py.core.tlog.checkpoint import open_checkpoint
+from gitsign_py.core.trust.root import CertificateAuthority, TransparencyLogInstance, TrustedRoot
 from gitsign_py.errors import GitsignError
 from gitsign_py.host.checkup import Finding, failure, found
 from gitsign_py.host.gitprogram import run_git

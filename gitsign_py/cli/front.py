@@ -54,7 +54,7 @@ def _sign(command: GpgCommand) -> int:
         _tell(text)
     signature = reply["signature"]
     if "armor" not in command.options:
-        from gitsign_py.core.armor import dearmor
+        from gitsign_py.core.git.armor import dearmor
 
         signature = dearmor(signature)
     _write_output(command.options.get("output", "-"), signature)
@@ -123,7 +123,7 @@ def _verify(command: GpgCommand, arguments: list[str]) -> int:
     try:
         signature = _read_file(command.operands[0], MAX_SIGNATURE_FILE)
     except FormatError:
-        from gitsign_py.core import gpgstatus
+        from gitsign_py.core.git import gpgstatus
 
         if status is not None:  # git aborts on %GT when no verdict comes at all
             _write(status, gpgstatus.bad("", ""))
@@ -158,7 +158,7 @@ def hand_over(arguments: list[str], command: GpgCommand) -> int:
             _write(2, f"gitsign-py: {printable(line)}\n".encode("utf-8", "replace"))
         return _become(program, arguments)
     if command.operation == "verify" and (status := command.descriptor("status-fd")) is not None:
-        from gitsign_py.core import gpgstatus
+        from gitsign_py.core.git import gpgstatus
 
         _write(status, gpgstatus.unchecked("", None, gpgstatus.ERROR_UNKNOWN_ALGORITHM))
     task = "this is a task for GnuPG (an OpenPGP signature or a key command)"

@@ -17,7 +17,7 @@ from gitsign_py.audit.plan import Plan, Target
 from gitsign_py.audit.scan import Scanned
 from gitsign_py.cli import auditing, wiring
 from gitsign_py.core.frozen import replace
-from gitsign_py.core.gitobject import split_commit
+from gitsign_py.core.git.gitobject import split_commit
 from gitsign_py.errors import UncheckedError
 from gitsign_py.host.progress import counted
 from gitsign_py.host.repository import GitRepository

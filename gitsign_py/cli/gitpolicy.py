@@ -10,8 +10,8 @@ from gitsign_py.audit.plan import current_ref
 from gitsign_py.audit.scan import Scanned, scan
 from gitsign_py.cli import wiring
 from gitsign_py.cli.policysource import configured_policy
-from gitsign_py.core.gitobject import join_commit, join_tag, object_id, split_object
-from gitsign_py.core.gpgstatus import Trust
+from gitsign_py.core.git.gitobject import join_commit, join_tag, object_id, split_object
+from gitsign_py.core.git.gpgstatus import Trust
 from gitsign_py.host.repository import GitRepository
 from gitsign_py.policy.evaluate import evaluate
 from gitsign_py.policy.facts import Decision

@@ -14,8 +14,8 @@ from gitsign_py.cli.clock import clock_told
 from gitsign_py.cli.services import confirm_services
 from gitsign_py.cli.text import line_of
 from gitsign_py.cli.tokens import Person, TokenDesk, needs_person, wants_agent
-from gitsign_py.core import gpgstatus
-from gitsign_py.core.gittext import committer_of
+from gitsign_py.core.git import gpgstatus
+from gitsign_py.core.git.gittext import committer_of
 from gitsign_py.errors import (
     ConfigError,
     FormatError,

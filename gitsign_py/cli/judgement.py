@@ -9,9 +9,9 @@ from typing import Any
 from gitsign_py.cli import wiring
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.gitobject import SignedObject, signature_format
-from gitsign_py.core.tagname import check_tag_name
-from gitsign_py.core.trust import TrustedRoot
+from gitsign_py.core.git.gitobject import SignedObject, signature_format
+from gitsign_py.core.git.tagname import check_tag_name
+from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import GitsignError, UncheckedError, VerificationError
 from gitsign_py.host.repository import GitRepository, Revision
 from gitsign_py.host.storedobject import split_stored

@@ -16,7 +16,7 @@ from gitsign_py.cli.ownconfig import add_isolated, tell
 from gitsign_py.cli.policyinit import run_init
 from gitsign_py.cli.policysource import read_policy_bytes
 from gitsign_py.core.frozen import replace
-from gitsign_py.core.namekind import described
+from gitsign_py.core.pki.namekind import described
 from gitsign_py.errors import UsageError
 from gitsign_py.host.progress import counted
 from gitsign_py.host.repository import GitRepository

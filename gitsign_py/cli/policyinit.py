@@ -10,7 +10,7 @@ from gitsign_py.audit.record import Record
 from gitsign_py.cli import auditing, wiring
 from gitsign_py.cli.ownconfig import tell, trust_said_by_repository
 from gitsign_py.cli.text import write_utf8
-from gitsign_py.core.foreignsig import openpgp_fingerprint, ssh_public_key
+from gitsign_py.core.git.foreignsig import openpgp_fingerprint, ssh_public_key
 from gitsign_py.errors import FormatError, UsageError
 from gitsign_py.host.progress import counted
 from gitsign_py.host.repository import GitRepository

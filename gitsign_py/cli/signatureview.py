@@ -7,14 +7,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from gitsign_py.core import cms
-from gitsign_py.core.certificate import Certificate
 from gitsign_py.core.encoding import b64_encode, format_rfc3339, pem_encode
-from gitsign_py.core.fulcio import certificate_identity
-from gitsign_py.core.gitobject import SignedObject, signature_format
-from gitsign_py.core.gittext import split_person
-from gitsign_py.core.rekorjson import entry_to_protojson
-from gitsign_py.core.timestampbuild import parse_tst_info
+from gitsign_py.core.git.gitobject import SignedObject, signature_format
+from gitsign_py.core.git.gittext import split_person
+from gitsign_py.core.pki import cms
+from gitsign_py.core.pki.certificate import Certificate
+from gitsign_py.core.pki.fulcio import certificate_identity
+from gitsign_py.core.pki.timestampbuild import parse_tst_info
+from gitsign_py.core.tlog.rekorjson import entry_to_protojson
 from gitsign_py.errors import GitsignError
 from gitsign_py.verification.signature import Opened, open_signature
 

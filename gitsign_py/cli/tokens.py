@@ -6,7 +6,7 @@ from gitsign_py.clients.oidc_static import StackTokenSource
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.urls import is_loopback
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.token import IdentityToken, certificate_identities, parse_unverified
+from gitsign_py.core.sigstore.token import IdentityToken, certificate_identities, parse_unverified
 from gitsign_py.errors import FormatError
 from gitsign_py.host.consent import Dialogue, Publication, require_consent
 from gitsign_py.host.tokens import static_source

@@ -9,7 +9,7 @@ from gitsign_py.cli.debug import committer_here
 from gitsign_py.cli.tokens import stack_answers
 from gitsign_py.clients.ambient import NAMES, detect
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.token import certificate_identities, parse_unverified
+from gitsign_py.core.sigstore.token import certificate_identities, parse_unverified
 from gitsign_py.errors import PolicyError
 from gitsign_py.host.tokens import static_source
 

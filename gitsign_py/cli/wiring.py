@@ -19,10 +19,10 @@ from gitsign_py.host.gitconfig import ISOLATED, GitConfig, read_git_config
 if TYPE_CHECKING:
     from gitsign_py.clients.session import HttpSession
     from gitsign_py.clients.signin import SignInSettings, SignInTools
-    from gitsign_py.core.certificate import Certificate
-    from gitsign_py.core.logentry import LogEntry
-    from gitsign_py.core.signingconfig import Service, SigningConfig
-    from gitsign_py.core.trust import TrustedRoot
+    from gitsign_py.core.pki.certificate import Certificate
+    from gitsign_py.core.tlog.logentry import LogEntry
+    from gitsign_py.core.trust.root import TrustedRoot
+    from gitsign_py.core.trust.signingconfig import Service, SigningConfig
     from gitsign_py.host.consent import ConsentBook, Dialogue, Named
     from gitsign_py.host.logins import LoginBook
     from gitsign_py.host.repository import GitRepository, Revision
@@ -155,7 +155,7 @@ def noted_entries(source: "GitRepository") -> "Callable[[str], Sequence[LogEntry
 
     def noted(oid: str) -> "Sequence[LogEntry]":
         from gitsign_py.audit.notes import EntryNotes
-        from gitsign_py.core.logentry import decode_entry
+        from gitsign_py.core.tlog.logentry import decode_entry
         from gitsign_py.errors import GitsignError
 
         found: list[LogEntry] = []
@@ -231,7 +231,7 @@ def _services_of_trust(settings: Settings) -> "SigningConfig | None":
 
 def read_signing_config(path: Path) -> "SigningConfig":
     """Read a signing_config.json. Raises ConfigError ``signing-config-unreadable``, FormatError."""
-    from gitsign_py.core.signingconfig import parse_signing_config
+    from gitsign_py.core.trust.signingconfig import parse_signing_config
     from gitsign_py.errors import ConfigError
 
     try:
@@ -244,7 +244,7 @@ def read_signing_config(path: Path) -> "SigningConfig":
 
 
 def _from_signing_config(config: Config, plain: Endpoints, chosen: "SigningConfig") -> Endpoints:
-    from gitsign_py.core.signingconfig import select_services
+    from gitsign_py.core.trust.signingconfig import select_services
 
     def first(services: "tuple[Service, ...]", versions: set[int]) -> "Service":
         return select_services(services, versions=versions, at=now())[0]

@@ -14,7 +14,7 @@ import id as ambient_id
 from gitsign_py.clients.answer import printable
 from gitsign_py.clients.spiffe import DEFAULT_SOCKET, SOCKET_VARIABLE, fetch_jwt_svid
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.token import MAX_TOKEN_BYTES, IdentityToken, parse_unverified
+from gitsign_py.core.sigstore.token import MAX_TOKEN_BYTES, IdentityToken, parse_unverified
 from gitsign_py.errors import ConfigError, FormatError, ServiceError
 from gitsign_py.host.deadline import within
 

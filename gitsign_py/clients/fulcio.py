@@ -12,7 +12,7 @@ from gitsign_py.clients.session import HttpSession, json_body
 from gitsign_py.clients.urls import check_url, join_url
 from gitsign_py.core.encoding import b64_decode, b64_encode, pem_decode, pem_encode
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.token import IdentityToken, UnverifiedClaims, challenge_subject, parse_unverified
+from gitsign_py.core.sigstore.token import IdentityToken, UnverifiedClaims, challenge_subject, parse_unverified
 from gitsign_py.errors import FormatError, ServiceError
 from gitsign_py.ports import IssuedCertificate, Sign
 

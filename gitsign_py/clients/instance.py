@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from gitsign_py.clients.fulcio import FulcioClient
 from gitsign_py.clients.session import HttpSession
-from gitsign_py.core.trust import TrustedRoot
+from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import ConfigError, ServiceError
 
 _PORTS = {"http": 80, "https": 443}

@@ -16,7 +16,7 @@ from gitsign_py.clients.answer import Answer, printable, status_error
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.urls import check_url, is_loopback, join_url
 from gitsign_py.core.frozen import field, frozen
-from gitsign_py.core.token import IdentityToken, UnverifiedClaims, check_claims, parse_unverified
+from gitsign_py.core.sigstore.token import IdentityToken, UnverifiedClaims, check_claims, parse_unverified
 from gitsign_py.errors import ConfigError, FormatError, ServiceError, VerificationError
 
 SERVICE = "the OIDC issuer"

@@ -13,7 +13,7 @@ from gitsign_py.clients.answer import printable
 from gitsign_py.clients.oidc import Client, Provider, Tokens, asked_scope, exchange_code
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.token import Pkce, check_state, opaque_value, pkce, same_secret
+from gitsign_py.core.sigstore.token import Pkce, check_state, opaque_value, pkce, same_secret
 from gitsign_py.errors import ConfigError, GitsignError, ServiceError, VerificationError
 from gitsign_py.host.browser import open_url, opener_command
 from gitsign_py.host.consent import Dialogue

@@ -12,7 +12,7 @@ from gitsign_py.clients.oidc_browser import denied
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.urls import check_url
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.token import pkce
+from gitsign_py.core.sigstore.token import pkce
 from gitsign_py.errors import ServiceError
 from gitsign_py.host.consent import Dialogue
 

@@ -10,7 +10,7 @@ from gitsign_py.clients.answer import Answer, server_message, status_error
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.urls import check_url, is_loopback, join_url
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.token import IdentityToken, parse_unverified
+from gitsign_py.core.sigstore.token import IdentityToken, parse_unverified
 from gitsign_py.errors import ConfigError, FormatError
 
 SERVICE = "OIDC issuer"

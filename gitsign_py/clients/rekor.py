@@ -13,7 +13,7 @@ from gitsign_py.clients.session import HttpSession, json_body
 from gitsign_py.clients.urls import check_url, join_url
 from gitsign_py.core.encoding import b64_encode, decimal_decode, hex_decode, pem_decode, pem_encode
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.logentry import LogEntry, entry_from_rekor_v1, hashedrekord_v001_body, leaf_hash_of
+from gitsign_py.core.tlog.logentry import LogEntry, entry_from_rekor_v1, hashedrekord_v001_body, leaf_hash_of
 from gitsign_py.errors import FormatError, ServiceError
 
 SERVICE = "Rekor"

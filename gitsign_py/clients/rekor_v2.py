@@ -13,18 +13,18 @@ from gitsign_py.clients.answer import Answer
 from gitsign_py.clients.session import HttpSession, json_body
 from gitsign_py.clients.tilepaths import TILE_LEVELS, TILE_WIDTH, bundle_path, tile_path, tile_width
 from gitsign_py.clients.urls import check_url, join_url
-from gitsign_py.core import merkle
-from gitsign_py.core.certificate import parse_certificate
-from gitsign_py.core.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
 from gitsign_py.core.encoding import ByteReader, b64_encode, decimal_decode
-from gitsign_py.core.logentry import (
+from gitsign_py.core.pki.certificate import parse_certificate
+from gitsign_py.core.tlog import merkle
+from gitsign_py.core.tlog.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
+from gitsign_py.core.tlog.logentry import (
     InclusionProof,
     LogEntry,
     entry_from_protojson,
     hashedrekord_v002_body,
 )
-from gitsign_py.core.note import HINT_BYTES, parse_note
-from gitsign_py.core.trust import TransparencyLogInstance
+from gitsign_py.core.tlog.note import HINT_BYTES, parse_note
+from gitsign_py.core.trust.root import TransparencyLogInstance
 from gitsign_py.errors import FormatError, ServiceError, VerificationError
 
 SERVICE = "Rekor"

@@ -15,7 +15,7 @@ from gitsign_py.clients.oidc_device import sign_in_on_device
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.frozen import field, frozen, replace
-from gitsign_py.core.token import IdentityToken
+from gitsign_py.core.sigstore.token import IdentityToken
 from gitsign_py.errors import ConfigError, ServiceError
 from gitsign_py.host.browser import can_open
 from gitsign_py.host.consent import Dialogue

@@ -1,12 +1,12 @@
 """A time-stamp authority over HTTP (RFC 3161 §3.4): the query goes out, the reply comes back unread.
 
-Whether the reply may be believed is for :mod:`gitsign_py.core.timestamp`, which needs the trust root; here is checked
-only that it is a reply at all.
+Whether the reply may be believed is for :mod:`gitsign_py.core.sigstore.timestamp`, which needs the trust root; here is
+checked only that it is a reply at all.
 """
 
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.urls import check_url
-from gitsign_py.core.timestampbuild import MAX_TOKEN_BYTES
+from gitsign_py.core.pki.timestampbuild import MAX_TOKEN_BYTES
 
 SERVICE = "Timestamp authority"
 QUERY, REPLY = "application/timestamp-query", "application/timestamp-reply"

@@ -9,7 +9,7 @@ from dulwich.errors import NotGitRepository
 from dulwich.objects import ObjectID
 from dulwich.repo import BaseRepo, Repo
 
-from gitsign_py.core.gitobject import is_object_id, prove_object_id
+from gitsign_py.core.git.gitobject import is_object_id, prove_object_id
 from gitsign_py.errors import UncheckedError, UsageError
 from gitsign_py.ports import ObjectKind, RawObject
 

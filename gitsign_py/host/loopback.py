@@ -15,7 +15,7 @@ from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.token import same_secret
+from gitsign_py.core.sigstore.token import same_secret
 from gitsign_py.errors import ConfigError, ServiceError
 
 DEFAULT_PATH = "/auth/callback"

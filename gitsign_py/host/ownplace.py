@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Mapping
 from pathlib import Path
 
-from gitsign_py.core.gitobject import HashAlgorithm
+from gitsign_py.core.git.gitobject import HashAlgorithm
 from gitsign_py.host.gitprogram import NOWHERE
 
 _KEPT = ("GIT_EXEC_PATH", "GIT_TRACE")  # where git itself lies, and what a person asked it to tell

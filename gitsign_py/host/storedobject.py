@@ -1,6 +1,6 @@
 """Stored commits and tags, split as their repository means them: which signature counts, and whether two may stand."""
 
-from gitsign_py.core.gitobject import HashAlgorithm, SignedObject, split_object
+from gitsign_py.core.git.gitobject import HashAlgorithm, SignedObject, split_object
 from gitsign_py.errors import FormatError
 from gitsign_py.host.repository import GitRepository
 from gitsign_py.ports import ObjectSource, RawObject

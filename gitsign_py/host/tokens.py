@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.token import MAX_TOKEN_BYTES, IdentityToken, parse_unverified
+from gitsign_py.core.sigstore.token import MAX_TOKEN_BYTES, IdentityToken, parse_unverified
 from gitsign_py.errors import ConfigError, FormatError
 
 VARIABLE = "SIGSTORE_ID_TOKEN"

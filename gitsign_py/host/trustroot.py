@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import gitsign_py.data
 from gitsign_py.core.frozen import frozen, replace
-from gitsign_py.core.pemtrust import authorities_from_pem, logs_from_pem, timestamp_authorities_from_pem
-from gitsign_py.core.trust import (
+from gitsign_py.core.sigstore.pemtrust import authorities_from_pem, logs_from_pem, timestamp_authorities_from_pem
+from gitsign_py.core.trust.root import (
     MAX_BYTES,
     CertificateAuthority,
     TransparencyLogInstance,
@@ -30,7 +30,7 @@ from gitsign_py.host.paths import tuf_directory, tuf_place
 from gitsign_py.host.tufplace import was_kept
 
 if TYPE_CHECKING:
-    from gitsign_py.core.signingconfig import SigningConfig
+    from gitsign_py.core.trust.signingconfig import SigningConfig
 
 _DATA = Path(gitsign_py.data.__file__).parent
 INSTANCES = ("public-good", "staging")
@@ -55,7 +55,7 @@ class LoadedTrust:
 
     def services(self) -> "SigningConfig | None":
         """The signing config that belongs to this trust root, read when it is asked for."""
-        from gitsign_py.core.signingconfig import parse_signing_config  # noqa: PLC0415 - no verification needs it
+        from gitsign_py.core.trust.signingconfig import parse_signing_config  # noqa: PLC0415 - no verification needs it
 
         return parse_signing_config(self.signing_config_json) if self.signing_config_json else self.signing_config
 
@@ -143,7 +143,7 @@ def _parse(data: bytes, source: str) -> LoadedTrust:
     """A TrustedRoot, or a ClientTrustConfig with a SigningConfig beside it (the form of sigstore-python)."""
     try:
         if _CLIENT_CONFIG in data[:MAX_BYTES]:
-            from gitsign_py.core.clientconfig import parse_client_trust_config  # noqa: PLC0415 - who has such a file
+            from gitsign_py.core.trust.clientconfig import parse_client_trust_config  # noqa: PLC0415 - who has such a file
 
             root, signing_config = parse_client_trust_config(data)
             return LoadedTrust(root, source, signing_config)

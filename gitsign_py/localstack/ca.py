@@ -11,10 +11,10 @@ from typing import Any
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
-from gitsign_py.core.certificate import parse_certificate
 from gitsign_py.core.encoding import b64_encode, pem_encode
-from gitsign_py.core.signingconfig import Service as Endpoint
-from gitsign_py.core.trust import CertificateAuthority, Validity
+from gitsign_py.core.pki.certificate import parse_certificate
+from gitsign_py.core.trust.root import CertificateAuthority, Validity
+from gitsign_py.core.trust.signingconfig import Service as Endpoint
 from gitsign_py.localstack import certificates, idtoken
 from gitsign_py.localstack.certificates import CertifiedKey
 from gitsign_py.localstack.certrequest import asked_key_v1, asked_key_v2, bearer, body_token, read_object, read_v2

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from gitsign_py.core import der, oids
+from gitsign_py.core.pki import der, oids
 from gitsign_py.localstack.claims import Identity
 from gitsign_py.localstack.keyring import PrivateKey, ServerKey
 

@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
-from gitsign_py.core.keys import load_spki
+from gitsign_py.core.pki.keys import load_spki
 from gitsign_py.errors import FormatError, InvalidSignatureError
 from gitsign_py.localstack.certificates import CertifiedKey
 from gitsign_py.localstack.claims import Identity

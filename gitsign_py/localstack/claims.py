@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-from gitsign_py.core import oids
+from gitsign_py.core.pki import oids
 from gitsign_py.localstack.idp import plausible_email
 from gitsign_py.localstack.pipelines import CI_SYSTEMS, CiSystem, fill
 from gitsign_py.localstack.service import Refusal

@@ -3,8 +3,8 @@
 import json
 from collections.abc import Iterable
 
-from gitsign_py.core.signingconfig import SigningConfig, format_signing_config
-from gitsign_py.core.trust import TrustedRoot, format_trusted_root
+from gitsign_py.core.trust.root import TrustedRoot, format_trusted_root
+from gitsign_py.core.trust.signingconfig import SigningConfig, format_signing_config
 from gitsign_py.localstack.service import Service, TrustPart
 from gitsign_py.localstack.state import State
 

@@ -14,10 +14,10 @@ from typing import Any
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
-from gitsign_py.core import sct
-from gitsign_py.core.certificate import Certificate, parse_certificate
 from gitsign_py.core.encoding import ByteReader, b64_decode, b64_encode, opaque
-from gitsign_py.core.trust import TransparencyLogInstance
+from gitsign_py.core.pki.certificate import Certificate, parse_certificate
+from gitsign_py.core.tlog import sct
+from gitsign_py.core.trust.root import TransparencyLogInstance
 from gitsign_py.localstack.context import Context
 from gitsign_py.localstack.keyring import ServerKey
 from gitsign_py.localstack.merklestore import Leaf, Tree

@@ -15,8 +15,8 @@ from functools import lru_cache
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
-from gitsign_py.core.keys import PublicKey, load_spki
-from gitsign_py.core.trust import Validity
+from gitsign_py.core.pki.keys import PublicKey, load_spki
+from gitsign_py.core.trust.root import Validity
 from gitsign_py.errors import ConfigError
 from gitsign_py.localstack.state import State
 

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gitsign_py.core import merkle
+from gitsign_py.core.tlog import merkle
 from gitsign_py.localstack.state import State
 
 

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 import rfc8785
 
-from gitsign_py.core import checkpoint, merkle
 from gitsign_py.core.encoding import b64_encode
-from gitsign_py.core.signingconfig import Service as Endpoint
-from gitsign_py.core.trust import Validity
+from gitsign_py.core.tlog import checkpoint, merkle
+from gitsign_py.core.trust.root import Validity
+from gitsign_py.core.trust.signingconfig import Service as Endpoint
 from gitsign_py.localstack import forks, rekorkinds
 from gitsign_py.localstack.context import Context
 from gitsign_py.localstack.ctlog import log_instance

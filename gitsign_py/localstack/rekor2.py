@@ -11,10 +11,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from gitsign_py.core import checkpoint, note
 from gitsign_py.core.encoding import b64_encode, opaque
-from gitsign_py.core.signingconfig import Service as Endpoint
-from gitsign_py.core.trust import TransparencyLogInstance, Validity
+from gitsign_py.core.tlog import checkpoint, note
+from gitsign_py.core.trust.root import TransparencyLogInstance, Validity
+from gitsign_py.core.trust.signingconfig import Service as Endpoint
 from gitsign_py.localstack import forks, rekor2kinds
 from gitsign_py.localstack.ca import grpc_errors
 from gitsign_py.localstack.context import Context

@@ -9,10 +9,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
-from gitsign_py.core.hashedrekord import VerifierKind, hashedrekord_v002_body
-from gitsign_py.core.keydetails import KeyDetails, key_details
-from gitsign_py.core.keys import PublicKey, load_spki
+from gitsign_py.core.pki.keydetails import KeyDetails, key_details
+from gitsign_py.core.pki.keys import PublicKey, load_spki
 from gitsign_py.core.protojson import Message
+from gitsign_py.core.tlog.hashedrekord import VerifierKind, hashedrekord_v002_body
 from gitsign_py.errors import FormatError, InvalidSignatureError
 from gitsign_py.localstack.service import Refusal, Request
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from gitsign_py.core.keys import PublicKey
+from gitsign_py.core.pki.keys import PublicKey
 from gitsign_py.errors import FormatError, InvalidSignatureError
 from gitsign_py.localstack import rekorenvelopes
 from gitsign_py.localstack.rekorproposal import Proposed, b64, canonical_body, child, entry_error, read_verifier, text

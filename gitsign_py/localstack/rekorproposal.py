@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
-from gitsign_py.core.keys import PublicKey, load_spki
+from gitsign_py.core.pki.keys import PublicKey, load_spki
 from gitsign_py.errors import FormatError
 from gitsign_py.localstack.service import Refusal
 

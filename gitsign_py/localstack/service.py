@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 from gitsign_py.core.encoding import load_json
-from gitsign_py.core.signingconfig import Service as Endpoint
-from gitsign_py.core.trust import CertificateAuthority, TransparencyLogInstance
+from gitsign_py.core.trust.root import CertificateAuthority, TransparencyLogInstance
+from gitsign_py.core.trust.signingconfig import Service as Endpoint
 from gitsign_py.errors import FormatError
 
 JSON = "application/json"

@@ -10,11 +10,11 @@ a request in JSON that cannot be stamped, are HTTP errors.
 import hashlib
 from datetime import datetime
 
-from gitsign_py.core.certificate import parse_certificate
 from gitsign_py.core.encoding import pem_encode
-from gitsign_py.core.signingconfig import Service as Endpoint
-from gitsign_py.core.timestampbuild import TimestampRequest, parse_request
-from gitsign_py.core.trust import CertificateAuthority, Validity
+from gitsign_py.core.pki.certificate import parse_certificate
+from gitsign_py.core.pki.timestampbuild import TimestampRequest, parse_request
+from gitsign_py.core.trust.root import CertificateAuthority, Validity
+from gitsign_py.core.trust.signingconfig import Service as Endpoint
 from gitsign_py.errors import FormatError
 from gitsign_py.localstack.certificates import ORGANIZATION, ca_certificate, ca_name, serial_number
 from gitsign_py.localstack.context import Context

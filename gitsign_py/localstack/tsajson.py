@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from gitsign_py.core.encoding import b64_decode
-from gitsign_py.core.timestampbuild import TimestampRequest
+from gitsign_py.core.pki.timestampbuild import TimestampRequest
 from gitsign_py.errors import FormatError
 from gitsign_py.localstack.service import Request
 

@@ -14,8 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from gitsign_py.core import oids
-from gitsign_py.core.timestampbuild import TimestampRequest
+from gitsign_py.core.pki import oids
+from gitsign_py.core.pki.timestampbuild import TimestampRequest
 from gitsign_py.localstack.keyring import PrivateKey, ServerKey
 
 POLICY = f"{oids.SIGSTORE}.2"  # the policy of Sigstore's own authority

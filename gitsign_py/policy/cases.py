@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Literal, cast
 
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.namekind import NameKind, kind_said
+from gitsign_py.core.pki.namekind import NameKind, kind_said
 from gitsign_py.errors import PolicyError
 from gitsign_py.policy.document import DocumentError, read_document
 from gitsign_py.policy.evaluate import evaluate

@@ -7,8 +7,8 @@ Only then is it ``verified``. Forge merges are in ``merges.py``; policies that l
 
 from collections.abc import Iterable
 
-from gitsign_py.core.namekind import described
-from gitsign_py.core.tagname import fits_ref, mismatch
+from gitsign_py.core.git.tagname import fits_ref, mismatch
+from gitsign_py.core.pki.namekind import described
 from gitsign_py.policy.facts import CommitFacts, Decision, SignatureFacts
 from gitsign_py.policy.merges import PARENTS, judge_forge_merge
 from gitsign_py.policy.model import POLICY_FOLDER, Policy, Principal, Rule

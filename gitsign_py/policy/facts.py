@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from gitsign_py.core.frozen import field, frozen
-from gitsign_py.core.namekind import NameKind
+from gitsign_py.core.pki.namekind import NameKind
 from gitsign_py.policy.model import TimeSource
 
 SignatureStatus = Literal["good", "bad", "unsigned", "unchecked", "malformed"]

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from gitsign_py.core.frozen import field, frozen
-from gitsign_py.core.namekind import NameKind
+from gitsign_py.core.pki.namekind import NameKind
 from gitsign_py.policy.patterns import Matcher, glob_matches
 
 POLICY_PATH = ".gitsign/policy.toml"

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from gitsign_py.core.frozen import field, slotted
-from gitsign_py.core.namekind import kind_said
+from gitsign_py.core.pki.namekind import kind_said
 from gitsign_py.policy.subjects import KEY_OF
 
 _NAME = re.compile(r"[^a-z0-9]+")

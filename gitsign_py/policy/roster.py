@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from gitsign_py.core import oids
 from gitsign_py.core.frozen import frozen
+from gitsign_py.core.pki import oids
 from gitsign_py.policy.model import Identity, Key, Principal, Window
 from gitsign_py.policy.patterns import Matcher, PatternError, anchored
 from gitsign_py.policy.reader import Table

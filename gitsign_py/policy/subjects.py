@@ -6,7 +6,7 @@ so too. No kind is taken for another: a workflow's URI may end like somebody's a
 
 import re
 
-from gitsign_py.core.namekind import NameKind, kind_said
+from gitsign_py.core.pki.namekind import NameKind, kind_said
 from gitsign_py.policy.patterns import Matcher, PatternError, anchored
 from gitsign_py.policy.reader import Table
 

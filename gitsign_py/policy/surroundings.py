@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.gitobject import split_commit
+from gitsign_py.core.git.gitobject import split_commit
 from gitsign_py.errors import FormatError, UncheckedError
 from gitsign_py.policy.changes import Changed, Pair, Trees, changed_paths, first_changed
 from gitsign_py.policy.facts import CommitFacts, Pusher

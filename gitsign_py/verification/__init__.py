@@ -9,7 +9,7 @@
 >>> check_tag_name(split_tag(data).name.decode(), "refs/tags/v2.0")  # a tag's signature does not say where it stands
 """
 
-from gitsign_py.core.tagname import check_tag_name
+from gitsign_py.core.git.tagname import check_tag_name
 from gitsign_py.verification.identity import Expected, ExpectedIdentity
 from gitsign_py.verification.result import LoggedEntry, ProvenTime, VerifiedSignature
 from gitsign_py.verification.signature import Sources, open_signature

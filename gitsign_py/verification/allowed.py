@@ -9,7 +9,7 @@ has a slash, Fulcio's user names where it has an ``!`` and no ``@``, else e-mail
 from collections.abc import Sequence
 
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.namekind import NameKind, kind_said
+from gitsign_py.core.pki.namekind import NameKind, kind_said
 from gitsign_py.errors import ConfigError
 
 

@@ -9,15 +9,15 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 
-from gitsign_py.core.bundle import Bundle, parse_bundle
-from gitsign_py.core.certificate import Certificate, basic_constraints, parse_certificate
 from gitsign_py.core.dsse import IN_TOTO_PAYLOAD_TYPE, Envelope, Statement, names_artifact, pae, parse_statement
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.keys import PublicKey
-from gitsign_py.core.timestamp import verify_timestamp
-from gitsign_py.core.timestampbuild import granted_token
-from gitsign_py.core.trust import TrustedRoot
+from gitsign_py.core.pki.certificate import Certificate, basic_constraints, parse_certificate
+from gitsign_py.core.pki.keys import PublicKey
+from gitsign_py.core.pki.timestampbuild import granted_token
+from gitsign_py.core.sigstore.bundle import Bundle, parse_bundle
+from gitsign_py.core.sigstore.timestamp import verify_timestamp
+from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import FormatError, InvalidSignatureError, VerificationError
 from gitsign_py.verification.bundlelog import Signed, check_entries, check_windows, envelope_digest
 from gitsign_py.verification.identity import ExpectedIdentity, check_claims, check_identity

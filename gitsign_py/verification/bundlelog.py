@@ -8,14 +8,14 @@ import hashlib
 from collections.abc import Callable
 from datetime import datetime
 
-from gitsign_py.core import merkle
 from gitsign_py.core.dsse import Envelope, pae
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.keydetails import key_details
-from gitsign_py.core.logentry import LogEntry, leaf_hash_of, parse_hashedrekord
-from gitsign_py.core.rekorbodies import LoggedSignature, parse_envelope_body
-from gitsign_py.core.tlogproof import check_log_window, verify_entry, verify_promise
-from gitsign_py.core.trust import TransparencyLogInstance, TrustedRoot
+from gitsign_py.core.pki.keydetails import key_details
+from gitsign_py.core.tlog import merkle
+from gitsign_py.core.tlog.logentry import LogEntry, leaf_hash_of, parse_hashedrekord
+from gitsign_py.core.tlog.rekorbodies import LoggedSignature, parse_envelope_body
+from gitsign_py.core.tlog.tlogproof import check_log_window, verify_entry, verify_promise
+from gitsign_py.core.trust.root import TransparencyLogInstance, TrustedRoot
 from gitsign_py.errors import FormatError, VerificationError
 from gitsign_py.verification.logged import integrated_times
 from gitsign_py.verification.result import LoggedEntry, ProvenTime

@@ -6,14 +6,14 @@ as a file. The payload's digest stands inside (messageDigest). The way back need
 
 import hashlib
 
-from gitsign_py.core import cms, cmsbuild, der
-from gitsign_py.core.armor import armor
-from gitsign_py.core.bundle import Bundle, MessageSignature
-from gitsign_py.core.certificate import parse_certificate
 from gitsign_py.core.dsse import Envelope
 from gitsign_py.core.frozen import replace
-from gitsign_py.core.logentry import LogEntry, encode_entry
-from gitsign_py.core.timestampbuild import granted_token
+from gitsign_py.core.git.armor import armor
+from gitsign_py.core.pki import cms, cmsbuild, der
+from gitsign_py.core.pki.certificate import parse_certificate
+from gitsign_py.core.pki.timestampbuild import granted_token
+from gitsign_py.core.sigstore.bundle import Bundle, MessageSignature
+from gitsign_py.core.tlog.logentry import LogEntry, encode_entry
 from gitsign_py.errors import FormatError
 from gitsign_py.verification.logged import candidate_bodies
 from gitsign_py.verification.result import VerifiedSignature

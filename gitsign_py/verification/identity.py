@@ -9,8 +9,8 @@ spelled as that kind is.
 from collections.abc import Mapping
 
 from gitsign_py.core.frozen import field, frozen
-from gitsign_py.core.fulcio import CertificateIdentity
-from gitsign_py.core.namekind import WORDS, kind_said
+from gitsign_py.core.pki.fulcio import CertificateIdentity
+from gitsign_py.core.pki.namekind import WORDS, kind_said
 from gitsign_py.core.regexp import RegexpError, check_regexp, matches_whole
 from gitsign_py.errors import UsageError, VerificationError
 

@@ -10,14 +10,14 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from gitsign_py.core.certificate import Certificate
-from gitsign_py.core.cms import SignerInfo
 from gitsign_py.core.encoding import format_rfc3339, pem_encode
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.hashedrekord import KIND
-from gitsign_py.core.logentry import LogEntry, hashedrekord_v001_body, hashedrekord_v002_body, parse_hashedrekord
-from gitsign_py.core.tlogproof import verify_entry
-from gitsign_py.core.trust import TransparencyLogInstance, TrustedRoot
+from gitsign_py.core.pki.certificate import Certificate
+from gitsign_py.core.pki.cms import SignerInfo
+from gitsign_py.core.tlog.hashedrekord import KIND
+from gitsign_py.core.tlog.logentry import LogEntry, hashedrekord_v001_body, hashedrekord_v002_body, parse_hashedrekord
+from gitsign_py.core.tlog.tlogproof import verify_entry
+from gitsign_py.core.trust.root import TransparencyLogInstance, TrustedRoot
 from gitsign_py.errors import FormatError, GitsignError, InvalidSignatureError, UncheckedError, VerificationError
 from gitsign_py.verification.result import LoggedEntry, ProvenTime
 from gitsign_py.verification.steps import Report

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from gitsign_py.core.certificate import Certificate
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.namekind import NameKind, described
+from gitsign_py.core.pki.certificate import Certificate
+from gitsign_py.core.pki.namekind import NameKind, described
 from gitsign_py.verification.steps import Step
 
 

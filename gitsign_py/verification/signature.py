@@ -8,12 +8,13 @@ import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from gitsign_py.core import armor, cms, der, oids
-from gitsign_py.core.certificate import Certificate
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.logentry import LogEntry, decode_entry
-from gitsign_py.core.trust import TrustedRoot
+from gitsign_py.core.git import armor
+from gitsign_py.core.pki import cms, der, oids
+from gitsign_py.core.pki.certificate import Certificate
+from gitsign_py.core.tlog.logentry import LogEntry, decode_entry
+from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import FormatError, ServiceError, UncheckedError, VerificationError
 from gitsign_py.verification.identity import ExpectedIdentity, check_claims, check_identity
 from gitsign_py.verification.logged import Logged, check_embedded_entry, check_found_entries
@@ -192,7 +193,7 @@ def proven_times(
     if opened.timestamp is None:
         steps.skip("5.1", "signature has no timestamp")
     else:
-        from gitsign_py.core.timestamp import verify_timestamp  # noqa: PLC0415 - 14 ms, for those that have one
+        from gitsign_py.core.sigstore.timestamp import verify_timestamp  # noqa: PLC0415 - 14 ms, for those that have one
 
         with steps.step("5.1") as facts:
             stamp = verify_timestamp(

@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from gitsign_py.core import oids
-from gitsign_py.core.certificate import Certificate
-from gitsign_py.core.certpath import check_path, check_times, covers_with_accuracy
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.fulcio import CertificateIdentity, certificate_identity, check_profile
-from gitsign_py.core.sct import verify_embedded_scts
-from gitsign_py.core.tlogproof import check_log_window
-from gitsign_py.core.trust import CertificateAuthority, TransparencyLogInstance, TrustedRoot
+from gitsign_py.core.pki import oids
+from gitsign_py.core.pki.certificate import Certificate
+from gitsign_py.core.pki.certpath import check_path, check_times, covers_with_accuracy
+from gitsign_py.core.pki.fulcio import CertificateIdentity, certificate_identity, check_profile
+from gitsign_py.core.tlog.sct import verify_embedded_scts
+from gitsign_py.core.tlog.tlogproof import check_log_window
+from gitsign_py.core.trust.root import CertificateAuthority, TransparencyLogInstance, TrustedRoot
 from gitsign_py.errors import VerificationError
 from gitsign_py.verification.result import ProvenTime
 from gitsign_py.verification.steps import Report, Step

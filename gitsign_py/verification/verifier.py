@@ -8,7 +8,7 @@ root and the ways to find log entries are arguments.
 from datetime import datetime
 
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.trust import TrustedRoot
+from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.verification.identity import ExpectedIdentity
 from gitsign_py.verification.result import VerifiedSignature
 from gitsign_py.verification.signature import (

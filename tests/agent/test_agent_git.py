@@ -15,7 +15,7 @@ import pytest
 
 from gitsign_py.agent import client
 from gitsign_py.agent.lifecycle import clean_environment, ensure_running, should_start
-from gitsign_py.core.gitobject import split_commit
+from gitsign_py.core.git.gitobject import split_commit
 from gitsign_py.errors import GitsignError
 from tests.support.home import Home, living
 from tests.support.stack import ROOT, RunningStack

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from gitsign_py.core import certpath, der, oids
-from gitsign_py.core.certificate import Certificate, key_identifiers, parse_certificate
-from gitsign_py.core.keys import PublicKey
-from gitsign_py.core.timestamp import verify_timestamp
-from gitsign_py.core.trust import CertificateAuthority, TrustedRoot
-from gitsign_py.core.validity import Validity
+from gitsign_py.core.pki import certpath, der, oids
+from gitsign_py.core.pki.certificate import Certificate, key_identifiers, parse_certificate
+from gitsign_py.core.pki.keys import PublicKey
+from gitsign_py.core.sigstore.timestamp import verify_timestamp
+from gitsign_py.core.trust.root import CertificateAuthority, TrustedRoot
+from gitsign_py.core.trust.validity import Validity
 from gitsign_py.errors import GitsignError, VerificationError
 from gitsign_py.verification import verify_signature
 from gitsign_py.verification.bundle import artifact_of, verify_bundle

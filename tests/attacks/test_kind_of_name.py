@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.audit.codec import dump_facts, load_facts, load_kept
-from gitsign_py.core.fulcio import CertificateIdentity
+from gitsign_py.core.pki.fulcio import CertificateIdentity
 from gitsign_py.errors import VerificationError
 from gitsign_py.policy.cases import parse_cases, run_cases
 from gitsign_py.policy.evaluate import evaluate

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.core.trust import format_trusted_root
+from gitsign_py.core.trust.root import format_trusted_root
 from tests.support.bundles import BundleMaker
 from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.stack import ROOT

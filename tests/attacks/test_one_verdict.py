@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.core.gitobject import split_commit
-from gitsign_py.core.trust import TrustedRoot, format_trusted_root
+from gitsign_py.core.git.gitobject import split_commit
+from gitsign_py.core.trust.root import TrustedRoot, format_trusted_root
 from gitsign_py.errors import GitsignError, UncheckedError
 from gitsign_py.verification import Verifier, verdict_of
 from tests.support.bulksigner import BulkSigner

@@ -16,7 +16,7 @@ from gitsign_py.cli import wiring
 from gitsign_py.clients import instance
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.core.frozen import replace
-from gitsign_py.core.trust import parse_trusted_root
+from gitsign_py.core.trust.root import parse_trusted_root
 from gitsign_py.errors import ConfigError, ServiceError
 from tests.support.badserver import forward, serving
 from tests.support.gitrepo import ISOLATED

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.core.gitobject import split_object
+from gitsign_py.core.git.gitobject import split_object
 from gitsign_py.errors import FormatError
 from gitsign_py.host.repository import GitRepository
 from gitsign_py.host.storedobject import has_two_hashes, split_stored

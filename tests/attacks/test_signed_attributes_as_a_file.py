@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 import pytest
 
 from gitsign_py.attestation import attest_with, git_artifact
-from gitsign_py.core import armor, cms, der, oids
-from gitsign_py.core.cmsbuild import build_signed_attributes, build_signed_data
-from gitsign_py.core.signedattributes import refuse_signed_attributes
+from gitsign_py.core.git import armor
+from gitsign_py.core.pki import cms, der, oids
+from gitsign_py.core.pki.cmsbuild import build_signed_attributes, build_signed_data
+from gitsign_py.core.pki.signedattributes import refuse_signed_attributes
 from gitsign_py.credential import Credential
 from gitsign_py.errors import PolicyError
 from gitsign_py.signing import sign_payload

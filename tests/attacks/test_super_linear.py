@@ -19,28 +19,13 @@ from gitsign_py.agent.protocol import ProtocolError, unpack_fields
 from gitsign_py.audit import scan, updates
 from gitsign_py.cli.text import printable
 from gitsign_py.clients.answer import Answer
-from gitsign_py.core import (
-    armor,
-    bundle,
-    certificate,
-    checkpoint,
-    clientconfig,
-    cms,
-    der,
-    dsse,
-    encoding,
-    foreignsig,
-    gitobject,
-    gittext,
-    logentry,
-    note,
-    pemtrust,
-    sct,
-    signingconfig,
-    timestampbuild,
-    token,
-    trust,
-)
+from gitsign_py.core import dsse, encoding
+from gitsign_py.core.git import armor, foreignsig, gitobject, gittext
+from gitsign_py.core.pki import certificate, cms, der, timestampbuild
+from gitsign_py.core.sigstore import bundle, pemtrust, token
+from gitsign_py.core.tlog import checkpoint, logentry, note, sct
+from gitsign_py.core.trust import clientconfig, signingconfig
+from gitsign_py.core.trust import root as trust
 from gitsign_py.host import gitconfig, gitprogram, gitsetup
 from gitsign_py.policy import cases, names, parse, patterns, sshkey, trees
 from gitsign_py.verification.allowed import parse_allowed_signer

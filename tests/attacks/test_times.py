@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from gitsign_py.audit.rollup import Rollup, Seen
 from gitsign_py.clients.answer import Answer
-from gitsign_py.core import der
-from gitsign_py.core.certpath import covers_with_accuracy
 from gitsign_py.core.encoding import parse_rfc3339
+from gitsign_py.core.pki import der
+from gitsign_py.core.pki.certpath import covers_with_accuracy
 from gitsign_py.errors import FormatError, PolicyError
 from gitsign_py.policy.model import POLICY_PATH
 from gitsign_py.policy.parse import parse_policy, read_policy

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.core.trust import format_trusted_root
+from gitsign_py.core.trust.root import format_trusted_root
 from tests.audit.conftest import POLICY, Audited
 from tests.support.gitrepo import ScratchRepo, environment
 

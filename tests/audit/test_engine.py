@@ -10,7 +10,7 @@ import pytest
 from gitsign_py.audit.jobs import Job
 from gitsign_py.audit.notices import notices
 from gitsign_py.audit.verify import JobVerifier
-from gitsign_py.core.logentry import encode_entry
+from gitsign_py.core.tlog.logentry import encode_entry
 from gitsign_py.errors import PolicyError
 from gitsign_py.policy.facts import VERDICTS
 from tests.audit.conftest import POLICY, Audited, Make

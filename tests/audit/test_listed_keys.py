@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.core.foreignsig import openpgp_fingerprint, ssh_public_key
+from gitsign_py.core.git.foreignsig import openpgp_fingerprint, ssh_public_key
 from gitsign_py.policy.model import POLICY_PATH
 from gitsign_py.policy.parse import parse_policy
 from tests.support.bulksigner import BulkSigner

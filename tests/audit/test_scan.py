@@ -5,8 +5,8 @@ import hashlib
 import pytest
 
 from gitsign_py.audit.scan import Scanned, scan
-from gitsign_py.core.gitobject import split_commit
-from gitsign_py.core.gittext import split_person
+from gitsign_py.core.git.gitobject import split_commit
+from gitsign_py.core.git.gittext import split_person
 
 TREE = b"tree " + b"a" * 40 + b"\n"
 PARENTS = b"parent " + b"b" * 40 + b"\nparent " + b"c" * 40 + b"\n"

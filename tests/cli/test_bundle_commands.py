@@ -12,8 +12,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from gitsign_py.core.gitobject import join_commit
-from gitsign_py.core.trust import format_trusted_root
+from gitsign_py.core.git.gitobject import join_commit
+from gitsign_py.core.trust.root import format_trusted_root
 from tests.support.bulksigner import BulkSigner
 from tests.support.bundles import ARTIFACT, ISSUER, PERSON, BundleMaker, b64
 from tests.support.gitrepo import ScratchRepo, environment

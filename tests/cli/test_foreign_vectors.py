@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.core.gitobject import split_object
-from gitsign_py.core.trust import parse_trusted_root
+from gitsign_py.core.git.gitobject import split_object
+from gitsign_py.core.trust.root import parse_trusted_root
 from gitsign_py.errors import UncheckedError, VerificationError
 from gitsign_py.verification import Expected, ExpectedIdentity, Report, verify_signature
 from tests.support.gitrepo import ScratchRepo, environment

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from gitsign_py.core.armor import dearmor
-from gitsign_py.core.cms import parse_signed_data
 from gitsign_py.core.encoding import pem_encode
+from gitsign_py.core.git.armor import dearmor
+from gitsign_py.core.pki.cms import parse_signed_data
 from tests.support.workbench import EMAIL, Workbench
 
 PAYLOAD = (

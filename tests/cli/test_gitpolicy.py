@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.agent import client
-from gitsign_py.core.gitobject import split_commit
+from gitsign_py.core.git.gitobject import split_commit
 from gitsign_py.policy.model import POLICY_PATH
 from tests.hooks.conftest import POLICY, ROOT
 from tests.support.bulksigner import BulkSigner

@@ -10,8 +10,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from gitsign_py.core.armor import dearmor
-from gitsign_py.core.gitobject import split_commit
+from gitsign_py.core.git.armor import dearmor
+from gitsign_py.core.git.gitobject import split_commit
 from tests.support.workbench import EMAIL, Workbench, no_agent, program
 
 FORMAT = "%G?|%GS|%GK|%GF|%GT"

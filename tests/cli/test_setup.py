@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.core.trust import parse_trusted_root
+from gitsign_py.core.trust.root import parse_trusted_root
 from gitsign_py.host.gitsetup import NOTE
 from tests.support.workbench import Workbench, program
 

@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from gitsign_py.clients.fulcio import FulcioClient
 from gitsign_py.clients.session import HttpSession, Limits
-from gitsign_py.core.certificate import parse_certificate
 from gitsign_py.core.encoding import b64_decode, b64_encode, pem_encode
-from gitsign_py.core.fulcio import certificate_identity
-from gitsign_py.core.token import IdentityToken
+from gitsign_py.core.pki.certificate import parse_certificate
+from gitsign_py.core.pki.fulcio import certificate_identity
+from gitsign_py.core.sigstore.token import IdentityToken
 from gitsign_py.credential import new_key
 from gitsign_py.errors import ConfigError, FormatError, ServiceError
 from gitsign_py.ports import IssuedCertificate

@@ -7,7 +7,7 @@ import pytest
 
 from gitsign_py.clients.oidc_static import StackTokenSource
 from gitsign_py.clients.session import HttpSession, Limits
-from gitsign_py.core.token import parse_unverified
+from gitsign_py.core.sigstore.token import parse_unverified
 from gitsign_py.errors import ConfigError, ServiceError
 from tests.support.badserver import reply, serving, unused_url
 from tests.support.stack import RunningStack

@@ -11,8 +11,8 @@ from gitsign_py.clients.fulcio import FulcioClient
 from gitsign_py.clients.rekor import MAX_FOUND, RekorClient
 from gitsign_py.clients.session import HttpSession, Limits
 from gitsign_py.core.encoding import b64_decode, b64_encode
-from gitsign_py.core.logentry import LogEntry, parse_hashedrekord
-from gitsign_py.core.token import IdentityToken
+from gitsign_py.core.sigstore.token import IdentityToken
+from gitsign_py.core.tlog.logentry import LogEntry, parse_hashedrekord
 from gitsign_py.credential import new_key
 from gitsign_py.errors import ConfigError, FormatError, ServiceError
 from gitsign_py.ports import Sign

@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from gitsign_py.clients.rekor_v2 import RekorV2Client
 from gitsign_py.clients.session import HttpSession, Limits
-from gitsign_py.core import merkle
-from gitsign_py.core.logentry import LogEntry
-from gitsign_py.core.tlogproof import verify_entry
-from gitsign_py.core.trust import TransparencyLogInstance, parse_trusted_root
+from gitsign_py.core.tlog import merkle
+from gitsign_py.core.tlog.logentry import LogEntry
+from gitsign_py.core.tlog.tlogproof import verify_entry
+from gitsign_py.core.trust.root import TransparencyLogInstance, parse_trusted_root
 from gitsign_py.errors import FormatError, ServiceError, VerificationError
 from tests.support import tsafactory as factory
 from tests.support.badserver import BadServer, changed_json, forward, reply

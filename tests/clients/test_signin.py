@@ -14,7 +14,7 @@ from gitsign_py.clients.oidc import Provider, discover
 from gitsign_py.clients.oidc_browser import BrowserSettings
 from gitsign_py.clients.session import HttpSession, Limits
 from gitsign_py.clients.signin import SignInSettings, SignInTools, choose, obtain_token, read_client, sign_in
-from gitsign_py.core.token import parse_unverified
+from gitsign_py.core.sigstore.token import parse_unverified
 from gitsign_py.errors import ConfigError
 from gitsign_py.host.keystore import KeyringStore
 from gitsign_py.host.logins import LoginBook, LoginRecord

@@ -7,9 +7,9 @@ import pytest
 
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.tsa import TsaClient
-from gitsign_py.core.timestamp import verify_timestamp
-from gitsign_py.core.timestampbuild import TimestampRequest, build_request, granted_token, parse_response
-from gitsign_py.core.trust import parse_trusted_root
+from gitsign_py.core.pki.timestampbuild import TimestampRequest, build_request, granted_token, parse_response
+from gitsign_py.core.sigstore.timestamp import verify_timestamp
+from gitsign_py.core.trust.root import parse_trusted_root
 from gitsign_py.errors import ServiceError
 from tests.support.badserver import BadServer, huge, reply
 from tests.support.faultystack import FaultyStack

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitsign_py.core.armor import MAX_ARMORED_BYTES, armor, dearmor
-from gitsign_py.core.gitobject import split_object
+from gitsign_py.core.git.armor import MAX_ARMORED_BYTES, armor, dearmor
+from gitsign_py.core.git.gitobject import split_object
 from gitsign_py.errors import FormatError
 
 VECTORS = Path(__file__).parents[3] / "shared" / "vectors"

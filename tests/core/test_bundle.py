@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sigstore.models import Bundle as ForeignBundle
 
-from gitsign_py.core.bundle import (
+from gitsign_py.core.dsse import Envelope
+from gitsign_py.core.sigstore.bundle import (
     MAX_BUNDLE_BYTES,
     MEDIA_TYPE_V03,
     MessageSignature,
     format_bundle,
     parse_bundle,
 )
-from gitsign_py.core.dsse import Envelope
 from gitsign_py.errors import FormatError, GitsignError
 
 REALSTACK = Path(__file__).parents[3] / "shared/vectors/realstack"
@@ -264,7 +264,7 @@ def test_a_flood_is_refused_at_once(name: str, tmp_path: Path) -> None:
     code = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from gitsign_py.core.bundle import parse_bundle\n"
+        "from gitsign_py.core.sigstore.bundle import parse_bundle\n"
         "from gitsign_py.errors import FormatError\n"
         "data = Path(sys.argv[1]).read_bytes()\n"
         "start = time.process_time()\n"

@@ -11,8 +11,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitsign_py.core import certificate as certs
-from gitsign_py.core import certpath, der, fulcio, oids
+from gitsign_py.core.pki import certificate as certs
+from gitsign_py.core.pki import certpath, der, fulcio, oids
 from gitsign_py.errors import FormatError, GitsignError, VerificationError
 from tests.support.pki import ISSUER, START, Authority, issuer_extensions, name, usage
 

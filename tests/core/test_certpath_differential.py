@@ -17,9 +17,9 @@ from cryptography import x509
 from cryptography.x509 import verification as foreign
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from gitsign_py.core import der, oids
-from gitsign_py.core.certificate import Certificate
-from gitsign_py.core.certpath import check_path, check_times
+from gitsign_py.core.pki import der, oids
+from gitsign_py.core.pki.certificate import Certificate
+from gitsign_py.core.pki.certpath import check_path, check_times
 from gitsign_py.errors import GitsignError
 from tests.support.forgedworld import CA_USAGE, DIGITAL_SIGNATURE, LOGGED, T0, constraints, extension, purposes
 from tests.support.pathworld import NEW, OLD, authority_id, ca, leaf, subject_id

@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitsign_py.core import merkle, note
-from gitsign_py.core.checkpoint import (
+from gitsign_py.core.pki.keys import PublicKey, load_pem, load_spki
+from gitsign_py.core.tlog import merkle, note
+from gitsign_py.core.tlog.checkpoint import (
     Checkpoint,
     format_checkpoint,
     open_checkpoint,
@@ -20,7 +21,6 @@ from gitsign_py.core.checkpoint import (
     seal_checkpoint,
     signer_name,
 )
-from gitsign_py.core.keys import PublicKey, load_pem, load_spki
 from gitsign_py.errors import FormatError, VerificationError
 from tests.support import vectors
 

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitsign_py.core import cms, cmsbuild, der, oids
-from gitsign_py.core.certificate import Certificate
 from gitsign_py.core.encoding import pem_encode
+from gitsign_py.core.pki import cms, cmsbuild, der, oids
+from gitsign_py.core.pki.certificate import Certificate
 from gitsign_py.errors import FormatError, GitsignError
 from tests.support.pki import Authority
 

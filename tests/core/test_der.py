@@ -7,7 +7,7 @@ from asn1crypto import core as asn1
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gitsign_py.core import der
+from gitsign_py.core.pki import der
 from gitsign_py.errors import FormatError
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitsign_py.core.foreignsig import openpgp_fingerprint, ssh_public_key
+from gitsign_py.core.git.foreignsig import openpgp_fingerprint, ssh_public_key
 
 PRINT = bytes(range(20))
 ISSUER = b"\x21\x04" + PRINT  # type 33, version 4

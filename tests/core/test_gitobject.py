@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitsign_py.core.gitobject import (
+from gitsign_py.core.git.gitobject import (
     Header,
     is_object_id,
     join_commit,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.core.gitobject import join_commit, join_tag, object_id, split_commit, split_object, split_tag
+from gitsign_py.core.git.gitobject import join_commit, join_tag, object_id, split_commit, split_object, split_tag
 from gitsign_py.errors import FormatError
 from tests.core.test_gitobject import ARMORED, COMMIT, HEAD, TAG
 from tests.support.gitrepo import Capture, ScratchRepo

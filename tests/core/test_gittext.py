@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitsign_py.core.gittext import Person, split_person, subject_line
+from gitsign_py.core.git.gittext import Person, split_person, subject_line
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitsign_py.core import gpgstatus
-from gitsign_py.core.gitobject import join_commit
+from gitsign_py.core.git import gpgstatus
+from gitsign_py.core.git.gitobject import join_commit
 from tests.core.test_gitobject import ARMORED, COMMIT
 from tests.support.gitrepo import ScratchRepo
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitsign_py.core.encoding import b64_decode, b64_encode, pem_encode
-from gitsign_py.core.hashedrekord import (
+from gitsign_py.core.tlog.hashedrekord import (
     HashedRekord,
     body_kind,
     hashedrekord_v001_body,

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, padding, rsa, utils
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from gitsign_py.core import der, keys, oids
+from gitsign_py.core.pki import der, keys, oids
 from gitsign_py.errors import FormatError, InvalidSignatureError
 
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitsign_py.core.encoding import b64_encode
-from gitsign_py.core.entrytypes import InclusionProof, LogEntry
-from gitsign_py.core.keys import load_pem
-from gitsign_py.core.logentry import (
+from gitsign_py.core.pki.keys import load_pem
+from gitsign_py.core.tlog.entrytypes import InclusionProof, LogEntry
+from gitsign_py.core.tlog.logentry import (
     decode_entry,
     encode_entry,
     entry_from_protojson,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitsign_py.core import merkle
+from gitsign_py.core.tlog import merkle
 from gitsign_py.errors import VerificationError
 from tests.support import vectors
 

@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gitsign_py.core import note
-from gitsign_py.core.keys import PublicKey, load_spki
+from gitsign_py.core.pki.keys import PublicKey, load_spki
+from gitsign_py.core.tlog import note
 from gitsign_py.errors import FormatError, InvalidSignatureError, VerificationError
 
 ED = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32))

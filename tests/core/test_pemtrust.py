@@ -6,10 +6,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from gitsign_py.core import note
-from gitsign_py.core.certificate import parse_certificate
 from gitsign_py.core.encoding import pem_encode
-from gitsign_py.core.pemtrust import authorities_from_pem, logs_from_pem, timestamp_authorities_from_pem
+from gitsign_py.core.pki.certificate import parse_certificate
+from gitsign_py.core.sigstore.pemtrust import authorities_from_pem, logs_from_pem, timestamp_authorities_from_pem
+from gitsign_py.core.tlog import note
 from gitsign_py.errors import FormatError
 from tests.support import tsafactory
 from tests.support.pki import Authority

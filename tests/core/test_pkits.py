@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.core.certificate import Certificate, parse_certificate
-from gitsign_py.core.certpath import check_path, check_times
+from gitsign_py.core.pki.certificate import Certificate, parse_certificate
+from gitsign_py.core.pki.certpath import check_path, check_times
 from gitsign_py.errors import FormatError, GitsignError
 
 TIME = datetime(2020, 1, 1, tzinfo=UTC)

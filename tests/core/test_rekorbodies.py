@@ -10,7 +10,7 @@ import pytest
 
 from gitsign_py.core.dsse import Envelope, EnvelopeSignature
 from gitsign_py.core.encoding import pem_encode
-from gitsign_py.core.rekorbodies import LoggedSignature, dsse_v001_body, intoto_v002_body, parse_envelope_body
+from gitsign_py.core.tlog.rekorbodies import LoggedSignature, dsse_v001_body, intoto_v002_body, parse_envelope_body
 from gitsign_py.errors import FormatError
 
 CERTIFICATE, KEY = b"\x30\x03\x02\x01\x01", b"\x30\x03\x02\x01\x02"

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gitsign_py.core import der, oids
-from gitsign_py.core.certificate import Certificate
-from gitsign_py.core.certpath import check_path, check_times
-from gitsign_py.core.fulcio import certificate_identity, check_profile
+from gitsign_py.core.pki import der, oids
+from gitsign_py.core.pki.certificate import Certificate
+from gitsign_py.core.pki.certpath import check_path, check_times
+from gitsign_py.core.pki.fulcio import certificate_identity, check_profile
 from gitsign_py.errors import GitsignError
 from tests.support.forgedworld import (
     CA_USAGE,

@@ -11,10 +11,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitsign_py.core import armor, cms, der, gitobject, oids, sct
-from gitsign_py.core.certificate import Certificate, parse_certificate
-from gitsign_py.core.keys import load_spki
-from gitsign_py.core.trust import TransparencyLogInstance, Validity, parse_trusted_root
+from gitsign_py.core.git import armor, gitobject
+from gitsign_py.core.pki import cms, der, oids
+from gitsign_py.core.pki.certificate import Certificate, parse_certificate
+from gitsign_py.core.pki.keys import load_spki
+from gitsign_py.core.tlog import sct
+from gitsign_py.core.trust.root import TransparencyLogInstance, Validity, parse_trusted_root
 from gitsign_py.errors import FormatError, GitsignError, VerificationError
 from tests.support import pki, vectors
 from tests.support.logs import public

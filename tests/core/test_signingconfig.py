@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gitsign_py.core.signingconfig import (
+from gitsign_py.core.trust.signingconfig import (
     Service,
     ServiceConfiguration,
     SigningConfig,
@@ -15,7 +15,7 @@ from gitsign_py.core.signingconfig import (
     parse_signing_config,
     select_services,
 )
-from gitsign_py.core.validity import Validity
+from gitsign_py.core.trust.validity import Validity
 from gitsign_py.errors import ConfigError, FormatError
 from tests.support import vectors
 

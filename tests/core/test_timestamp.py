@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from gitsign_py.core.certpath import covers_with_accuracy
-from gitsign_py.core.timestamp import DEFAULT_ACCURACY
+from gitsign_py.core.pki.certpath import covers_with_accuracy
+from gitsign_py.core.sigstore.timestamp import DEFAULT_ACCURACY
 from tests.support import tsafactory as factory
 from tests.support.timestampcheck import GOOD, MESSAGE, ROOT_ONLY, trusted, verify
 from tests.support.tsafactory import NOW

@@ -7,9 +7,9 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from gitsign_py.core.certificate import parse_certificate
-from gitsign_py.core.timestamp import verify_timestamp
-from gitsign_py.core.trust import CertificateAuthority
+from gitsign_py.core.pki.certificate import parse_certificate
+from gitsign_py.core.sigstore.timestamp import verify_timestamp
+from gitsign_py.core.trust.root import CertificateAuthority
 from gitsign_py.errors import VerificationError
 from tests.support import tsafactory as factory
 from tests.support.timestampcheck import GOOD, MESSAGE, ROOT_ONLY, refused, trusted, verify

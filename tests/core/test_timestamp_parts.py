@@ -2,11 +2,11 @@
 
 import pytest
 
-from gitsign_py.core import der
-from gitsign_py.core.certificate import parse_certificate
-from gitsign_py.core.timestamp import verify_timestamp
-from gitsign_py.core.trust import CertificateAuthority
-from gitsign_py.core.validity import Validity
+from gitsign_py.core.pki import der
+from gitsign_py.core.pki.certificate import parse_certificate
+from gitsign_py.core.sigstore.timestamp import verify_timestamp
+from gitsign_py.core.trust.root import CertificateAuthority
+from gitsign_py.core.trust.validity import Validity
 from gitsign_py.errors import VerificationError
 from tests.support import tsafactory as factory
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitsign_py.core import der
+from gitsign_py.core.pki import der
 from gitsign_py.errors import VerificationError
 from tests.support import tsafactory as factory
 from tests.support.timestampcheck import GOOD, MESSAGE, refused, verify

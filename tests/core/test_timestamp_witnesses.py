@@ -13,10 +13,10 @@ import pytest
 import rfc3161_client
 from cryptography.hazmat.primitives import serialization
 
-from gitsign_py.core import cms, oids
-from gitsign_py.core.timestamp import verify_timestamp
-from gitsign_py.core.timestampbuild import granted_token
-from gitsign_py.core.trust import CertificateAuthority, parse_trusted_root
+from gitsign_py.core.pki import cms, oids
+from gitsign_py.core.pki.timestampbuild import granted_token
+from gitsign_py.core.sigstore.timestamp import verify_timestamp
+from gitsign_py.core.trust.root import CertificateAuthority, parse_trusted_root
 from gitsign_py.errors import VerificationError
 from tests.support import tsafactory as factory
 from tests.support.timestampcheck import GOOD, MESSAGE, verify

@@ -9,8 +9,8 @@ import rfc3161_client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitsign_py.core import der
-from gitsign_py.core.timestampbuild import (
+from gitsign_py.core.pki import der
+from gitsign_py.core.pki.timestampbuild import (
     TimestampRequest,
     build_request,
     granted_token,

@@ -13,19 +13,21 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitsign_py.core import armor, cms, der, gitobject, note, oids
-from gitsign_py.core.checkpoint import Checkpoint, format_checkpoint
 from gitsign_py.core.encoding import pem_encode
-from gitsign_py.core.entrytypes import LogEntry
-from gitsign_py.core.logentry import (
+from gitsign_py.core.git import armor, gitobject
+from gitsign_py.core.pki import cms, der, oids
+from gitsign_py.core.tlog import note
+from gitsign_py.core.tlog.checkpoint import Checkpoint, format_checkpoint
+from gitsign_py.core.tlog.entrytypes import LogEntry
+from gitsign_py.core.tlog.logentry import (
     decode_entry,
     encode_entry,
     entry_from_protojson,
     hashedrekord_v001_body,
     hashedrekord_v002_body,
 )
-from gitsign_py.core.tlogproof import VerifiedEntry, check_log_window, verify_entry, verify_promise
-from gitsign_py.core.trust import TransparencyLogInstance, parse_trusted_root
+from gitsign_py.core.tlog.tlogproof import VerifiedEntry, check_log_window, verify_entry, verify_promise
+from gitsign_py.core.trust.root import TransparencyLogInstance, parse_trusted_root
 from gitsign_py.errors import FormatError, GitsignError, VerificationError
 from tests.support import vectors
 from tests.support.logs import END, START, TIME, MemoryLog, public

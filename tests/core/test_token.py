@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitsign_py.core.encoding import format_rfc3339
-from gitsign_py.core.token import (
+from gitsign_py.core.sigstore.token import (
     MAX_TOKEN_BYTES,
     IdentityToken,
     b64url_encode,

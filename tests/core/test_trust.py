@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitsign_py.core import der, note, oids
-from gitsign_py.core.clientconfig import parse_client_trust_config
-from gitsign_py.core.keydetails import key_details
-from gitsign_py.core.trust import (
+from gitsign_py.core.pki import der, oids
+from gitsign_py.core.pki.keydetails import key_details
+from gitsign_py.core.tlog import note
+from gitsign_py.core.trust.clientconfig import parse_client_trust_config
+from gitsign_py.core.trust.root import (
     MEDIA_TYPE,
     CertificateAuthority,
     TrustedRoot,

@@ -1,4 +1,4 @@
-"""Signature vectors of Project Wycheproof (C2SP, Apache-2.0) against ``core/keys.py``: no acceptance that they refuse.
+"""Signature vectors of Project Wycheproof (C2SP, Apache-2.0) against ``core/pki/keys.py``: nothing is accepted here alone.
 
 They come as a Go module, which ``go mod download`` puts where the tests look; nothing of it is copied here.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gitsign_py.core import keys
+from gitsign_py.core.pki import keys
 from gitsign_py.errors import FormatError, InvalidSignatureError
 
 MODULE = "github.com/c2sp/wycheproof@v0.0.0-20260902155932-3fa63dd0344a"

@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.fuzz.harness import NOW, all_of, instrumented, run
 
 with instrumented():
-    from gitsign_py.core.bundle import format_bundle, parse_bundle
+    from gitsign_py.core.sigstore.bundle import format_bundle, parse_bundle
     from gitsign_py.verification.bundle import artifact_of, verify_bundle
     from tests.support.forge import forge
     from tests.support.forgedworld import World

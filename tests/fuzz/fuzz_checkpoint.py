@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.fuzz.harness import all_of, instrumented, run
 
 with instrumented():
-    from gitsign_py.core import checkpoint, note
+    from gitsign_py.core.tlog import checkpoint, note
     from tests.support.forgedworld import World
 
 LOGS = (World().v1, World().v2)

@@ -8,7 +8,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.fuzz.harness import NOW, all_of, instrumented, run
 
 with instrumented():
-    from gitsign_py.core import armor, cms
+    from gitsign_py.core.git import armor
+    from gitsign_py.core.pki import cms
     from gitsign_py.verification import verify_signature
     from tests.support.forge import COMMIT, forge
     from tests.support.forgedworld import World

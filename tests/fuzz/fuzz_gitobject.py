@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.fuzz.harness import all_of, instrumented, run
 
 with instrumented():
-    from gitsign_py.core import gitobject
+    from gitsign_py.core.git import gitobject
 
 
 def commit(data: bytes) -> None:

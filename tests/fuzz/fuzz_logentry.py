@@ -8,8 +8,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.fuzz.harness import all_of, instrumented, run
 
 with instrumented():
-    from gitsign_py.core import logentry
     from gitsign_py.core.encoding import load_json
+    from gitsign_py.core.tlog import logentry
 
 
 def protobuf(data: bytes) -> None:

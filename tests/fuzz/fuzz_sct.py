@@ -8,10 +8,11 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.fuzz.harness import all_of, instrumented, run
 
 with instrumented():
-    from gitsign_py.core import fulcio, sct
-    from gitsign_py.core.certificate import key_identifiers, parse_certificate, parse_pem_chain
-    from gitsign_py.core.certpath import check_path
-    from gitsign_py.core.oids import CODE_SIGNING
+    from gitsign_py.core.pki import fulcio
+    from gitsign_py.core.pki.certificate import key_identifiers, parse_certificate, parse_pem_chain
+    from gitsign_py.core.pki.certpath import check_path
+    from gitsign_py.core.pki.oids import CODE_SIGNING
+    from gitsign_py.core.tlog import sct
     from tests.support.forgedworld import World
 
 WORLD = World()

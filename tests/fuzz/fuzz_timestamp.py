@@ -8,8 +8,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.fuzz.harness import all_of, instrumented, run
 
 with instrumented():
-    from gitsign_py.core import timestampbuild
-    from gitsign_py.core.timestamp import verify_timestamp
+    from gitsign_py.core.pki import timestampbuild
+    from gitsign_py.core.sigstore.timestamp import verify_timestamp
     from tests.support.forgedworld import World
 
 AUTHORITIES = World().trusted.timestamp_authorities

@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.fuzz.harness import NOW, all_of, instrumented, run
 
 with instrumented():
-    from gitsign_py.core import token
+    from gitsign_py.core.sigstore import token
 
 
 def claims(data: bytes) -> None:

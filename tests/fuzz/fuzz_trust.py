@@ -8,7 +8,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.fuzz.harness import all_of, instrumented, run
 
 with instrumented():
-    from gitsign_py.core import clientconfig, pemtrust, signingconfig, trust
+    from gitsign_py.core.sigstore import pemtrust
+    from gitsign_py.core.trust import clientconfig, signingconfig
+    from gitsign_py.core.trust import root as trust
 
 
 def written(data: bytes) -> None:

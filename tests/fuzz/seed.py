@@ -4,10 +4,11 @@ import json
 from base64 import urlsafe_b64encode
 from pathlib import Path
 
-from gitsign_py.core import armor, cms, der, oids
 from gitsign_py.core.encoding import b64_encode, pem_encode
-from gitsign_py.core.logentry import decode_entry, entry_to_protojson, rekor_v1_object
-from gitsign_py.core.trust import format_trusted_root
+from gitsign_py.core.git import armor
+from gitsign_py.core.pki import cms, der, oids
+from gitsign_py.core.tlog.logentry import decode_entry, entry_to_protojson, rekor_v1_object
+from gitsign_py.core.trust.root import format_trusted_root
 from tests.support import tsafactory
 from tests.support.forge import COMMIT, forge, v001_body, v002_body
 from tests.support.forgedworld import World

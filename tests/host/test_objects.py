@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.core.gitobject import split_commit
+from gitsign_py.core.git.gitobject import split_commit
 from gitsign_py.errors import GitsignError
 from gitsign_py.host.dulwich_objects import DulwichObjects, open_repository
 from gitsign_py.host.repository import MAX_OBJECT_BYTES, GitRepository

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.core.gitobject import object_id
+from gitsign_py.core.git.gitobject import object_id
 from gitsign_py.errors import GitsignError
 from gitsign_py.host.repository import GitRepository, Revision
 from tests.support.gitrepo import ScratchRepo

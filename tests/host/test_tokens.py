@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.core.token import MAX_TOKEN_BYTES
+from gitsign_py.core.sigstore.token import MAX_TOKEN_BYTES
 from gitsign_py.errors import ConfigError
 from gitsign_py.host.tokens import TokenFile, static_source
 from tests.support.tokens import make

@@ -10,7 +10,7 @@ import pytest
 
 from gitsign_py.clients import tuf
 from gitsign_py.core.encoding import pem_encode
-from gitsign_py.core.trust import format_trusted_root, parse_trusted_root
+from gitsign_py.core.trust.root import format_trusted_root, parse_trusted_root
 from gitsign_py.errors import ConfigError, FormatError, UncheckedError
 from gitsign_py.host.config import load_config
 from gitsign_py.host.gitconfig import GitConfig, GitValue, canonical
@@ -229,6 +229,6 @@ def test_neither_tuf_nor_requests_is_imported_for_a_file_or_the_embedded_root(
         "print(*sys.modules)\n"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout.split()
-    assert "gitsign_py.core.trust" in loaded
+    assert "gitsign_py.core.trust.root" in loaded
     for heavy in ("tuf", "requests", "urllib3", "dulwich", "cryptography.x509", "asn1crypto", "keyring"):
         assert heavy not in loaded

@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from gitsign_py.core import der
-from gitsign_py.core.armor import armor
-from gitsign_py.core.gitobject import object_id
+from gitsign_py.core.git.armor import armor
+from gitsign_py.core.git.gitobject import object_id
+from gitsign_py.core.pki import der
 from tests.support.forge import COMMIT, TREE, forge, join
 from tests.support.forgedworld import EMAIL, ISSUER, World
 from tests.support.gitrepo import environment

@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gitsign_py.core.trust import TrustedRoot, parse_trusted_root
+from gitsign_py.core.trust.root import TrustedRoot, parse_trusted_root
 from tests.support.stack import Answer, RunningStack
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "vectors" / "realstack" / "http" / "probe"

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from gitsign_py.core.certificate import parse_certificate
-from gitsign_py.core.fulcio import certificate_identity, check_profile
+from gitsign_py.core.pki.certificate import parse_certificate
+from gitsign_py.core.pki.fulcio import certificate_identity, check_profile
 from gitsign_py.localstack.certrequest import BAD_CSR, BAD_KEY, BAD_SIGNATURE, WEAK_KEY
 from gitsign_py.localstack.claims import TOKEN_ERROR
 from tests.localstack.helpers import (

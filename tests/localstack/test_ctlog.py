@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.certificate_transparency import LogEntryType
 
-from gitsign_py.core import merkle, sct
-from gitsign_py.core.certificate import parse_certificate
 from gitsign_py.core.encoding import ByteReader, b64_decode
-from gitsign_py.core.keys import load_pem
+from gitsign_py.core.pki.certificate import parse_certificate
+from gitsign_py.core.pki.keys import load_pem
+from gitsign_py.core.tlog import merkle, sct
 from gitsign_py.errors import VerificationError
 from tests.localstack.helpers import PEM_SPKI, b64, certify, new_key, trusted_root
 from tests.support.stack import Answer, RunningStack

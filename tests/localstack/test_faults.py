@@ -10,14 +10,14 @@ import pytest
 from cryptography import x509
 
 from gitsign_py.cli import stack as cli
-from gitsign_py.core import merkle
-from gitsign_py.core.certificate import parse_certificate
-from gitsign_py.core.checkpoint import open_checkpoint
 from gitsign_py.core.encoding import pem_decode
-from gitsign_py.core.keys import load_pem
-from gitsign_py.core.logentry import entry_from_rekor_v1
-from gitsign_py.core.sct import embedded_scts, verify_sct
-from gitsign_py.core.tlogproof import verify_entry
+from gitsign_py.core.pki.certificate import parse_certificate
+from gitsign_py.core.pki.keys import load_pem
+from gitsign_py.core.tlog import merkle
+from gitsign_py.core.tlog.checkpoint import open_checkpoint
+from gitsign_py.core.tlog.logentry import entry_from_rekor_v1
+from gitsign_py.core.tlog.sct import embedded_scts, verify_sct
+from gitsign_py.core.tlog.tlogproof import verify_entry
 from gitsign_py.errors import UsageError, VerificationError
 from gitsign_py.localstack.faults import KINDS, SERVICES, Faults, parse_fault
 from gitsign_py.localstack.rotate import ROTATIONS

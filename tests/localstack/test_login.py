@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from gitsign_py.core.token import parse_unverified
+from gitsign_py.core.sigstore.token import parse_unverified
 from gitsign_py.localstack import login
 from gitsign_py.localstack.context import Context, system_clock
 from gitsign_py.localstack.deviceflow import DeviceFlow

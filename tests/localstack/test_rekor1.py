@@ -12,13 +12,13 @@ import rfc8785
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
-from gitsign_py.core import merkle
-from gitsign_py.core.checkpoint import Checkpoint, open_checkpoint
 from gitsign_py.core.encoding import b64_decode
-from gitsign_py.core.hashedrekord import hashedrekord_v001_body
-from gitsign_py.core.keys import PublicKey, load_pem
-from gitsign_py.core.logentry import verify_set
-from gitsign_py.core.rekorjson import entry_from_rekor_v1, rekor_v1_object
+from gitsign_py.core.pki.keys import PublicKey, load_pem
+from gitsign_py.core.tlog import merkle
+from gitsign_py.core.tlog.checkpoint import Checkpoint, open_checkpoint
+from gitsign_py.core.tlog.hashedrekord import hashedrekord_v001_body
+from gitsign_py.core.tlog.logentry import verify_set
+from gitsign_py.core.tlog.rekorjson import entry_from_rekor_v1, rekor_v1_object
 from gitsign_py.errors import VerificationError
 from tests.localstack.helpers import PEM_SPKI, Certified, b64, certify, new_key, recorded, shape
 from tests.support.stack import Answer, RunningStack

@@ -16,12 +16,12 @@ from sigstore.sign import SigningContext
 from sigstore.verify import Verifier
 from sigstore.verify.policy import Identity
 
-from gitsign_py.core import merkle
-from gitsign_py.core.checkpoint import Checkpoint, open_checkpoint
 from gitsign_py.core.encoding import ByteReader
-from gitsign_py.core.logentry import parse_hashedrekord
-from gitsign_py.core.timestamp import verify_timestamp
-from gitsign_py.core.timestampbuild import granted_token
+from gitsign_py.core.pki.timestampbuild import granted_token
+from gitsign_py.core.sigstore.timestamp import verify_timestamp
+from gitsign_py.core.tlog import merkle
+from gitsign_py.core.tlog.checkpoint import Checkpoint, open_checkpoint
+from gitsign_py.core.tlog.logentry import parse_hashedrekord
 from gitsign_py.localstack.rekor2kinds import propose
 from gitsign_py.localstack.service import Refusal, Request
 from tests.localstack.helpers import b64, recorded, shape, spoiled, trusted_root

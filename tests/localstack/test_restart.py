@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from gitsign_py.core import merkle
-from gitsign_py.core.checkpoint import open_checkpoint
-from gitsign_py.core.keys import load_pem
+from gitsign_py.core.pki.keys import load_pem
+from gitsign_py.core.tlog import merkle
+from gitsign_py.core.tlog.checkpoint import open_checkpoint
 from tests.localstack.helpers import certify, trusted_root
 from tests.support.stack import running_stack
 

@@ -14,12 +14,12 @@ from sigstore.verify import Verifier
 from sigstore.verify.policy import Identity
 
 from gitsign_py.core.encoding import pem_encode
-from gitsign_py.core.keys import load_pem
-from gitsign_py.core.logentry import entry_from_protojson, entry_from_rekor_v1
-from gitsign_py.core.timestamp import verify_timestamp
-from gitsign_py.core.timestampbuild import granted_token
-from gitsign_py.core.tlogproof import verify_entry
-from gitsign_py.core.trust import TrustedRoot, parse_trusted_root
+from gitsign_py.core.pki.keys import load_pem
+from gitsign_py.core.pki.timestampbuild import granted_token
+from gitsign_py.core.sigstore.timestamp import verify_timestamp
+from gitsign_py.core.tlog.logentry import entry_from_protojson, entry_from_rekor_v1
+from gitsign_py.core.tlog.tlogproof import verify_entry
+from gitsign_py.core.trust.root import TrustedRoot, parse_trusted_root
 from gitsign_py.errors import UsageError, VerificationError
 from gitsign_py.localstack.rotate import ROTATIONS, rotate
 from tests.localstack.helpers import certify, trusted_root

@@ -16,10 +16,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from gitsign_py.core.certificate import parse_certificate
 from gitsign_py.core.encoding import ByteReader, b64_decode, opaque
-from gitsign_py.core.sct import X509_ENTRY, signed_data
-from gitsign_py.core.trust import parse_trusted_root
+from gitsign_py.core.pki.certificate import parse_certificate
+from gitsign_py.core.tlog.sct import X509_ENTRY, signed_data
+from gitsign_py.core.trust.root import parse_trusted_root
 from gitsign_py.errors import ConfigError, FormatError, ServiceError
 from gitsign_py.localstack import http, process
 from gitsign_py.localstack.context import Hook

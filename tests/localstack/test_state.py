@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.core import merkle
+from gitsign_py.core.tlog import merkle
 from gitsign_py.errors import ConfigError
 from gitsign_py.localstack import keyring
 from gitsign_py.localstack.directory import DATABASE

@@ -12,8 +12,8 @@ import rfc3161_client
 from asn1crypto import tsp
 from cryptography import x509
 
-from gitsign_py.core.timestamp import verify_timestamp
-from gitsign_py.core.timestampbuild import TimestampRequest, build_request, granted_token, parse_response
+from gitsign_py.core.pki.timestampbuild import TimestampRequest, build_request, granted_token, parse_response
+from gitsign_py.core.sigstore.timestamp import verify_timestamp
 from gitsign_py.localstack.tsa import PATH, QUERY, REPLY
 from gitsign_py.localstack.tsatoken import POLICY
 from tests.localstack.helpers import trusted_root

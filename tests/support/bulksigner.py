@@ -12,13 +12,13 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gitsign_py.core import cmsbuild
-from gitsign_py.core.armor import armor
-from gitsign_py.core.certificate import Certificate, parse_certificate
-from gitsign_py.core.cms import Attribute
 from gitsign_py.core.encoding import pem_encode
-from gitsign_py.core.logentry import LogEntry, encode_entry, hashedrekord_v001_body
-from gitsign_py.core.trust import TrustedRoot, format_trusted_root, parse_trusted_root
+from gitsign_py.core.git.armor import armor
+from gitsign_py.core.pki import cmsbuild
+from gitsign_py.core.pki.certificate import Certificate, parse_certificate
+from gitsign_py.core.pki.cms import Attribute
+from gitsign_py.core.tlog.logentry import LogEntry, encode_entry, hashedrekord_v001_body
+from gitsign_py.core.trust.root import TrustedRoot, format_trusted_root, parse_trusted_root
 from gitsign_py.localstack import clientfiles
 from gitsign_py.localstack.ca import Fulcio
 from gitsign_py.localstack.claims import identify

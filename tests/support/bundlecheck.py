@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from gitsign_py.core import note
-from gitsign_py.core.bundle import parse_bundle
-from gitsign_py.core.keys import PublicKey
-from gitsign_py.core.trust import TrustedRoot
+from gitsign_py.core.pki.keys import PublicKey
+from gitsign_py.core.sigstore.bundle import parse_bundle
+from gitsign_py.core.tlog import note
+from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import UncheckedError, VerificationError
 from gitsign_py.verification.bundle import (
     Artifact,

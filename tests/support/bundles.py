@@ -14,16 +14,16 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gitsign_py.core.bundle import Bundle, MessageSignature, format_bundle
-from gitsign_py.core.certificate import Certificate, parse_certificate
 from gitsign_py.core.dsse import IN_TOTO_PAYLOAD_TYPE, Envelope, EnvelopeSignature, pae
 from gitsign_py.core.encoding import pem_encode
-from gitsign_py.core.entrytypes import LogEntry
-from gitsign_py.core.hashedrekord import hashedrekord_v001_body, hashedrekord_v002_body
-from gitsign_py.core.keys import PublicKey
-from gitsign_py.core.rekorbodies import dsse_v001_body, intoto_v002_body
-from gitsign_py.core.trust import CertificateAuthority, TrustedRoot
-from gitsign_py.core.validity import Validity
+from gitsign_py.core.pki.certificate import Certificate, parse_certificate
+from gitsign_py.core.pki.keys import PublicKey
+from gitsign_py.core.sigstore.bundle import Bundle, MessageSignature, format_bundle
+from gitsign_py.core.tlog.entrytypes import LogEntry
+from gitsign_py.core.tlog.hashedrekord import hashedrekord_v001_body, hashedrekord_v002_body
+from gitsign_py.core.tlog.rekorbodies import dsse_v001_body, intoto_v002_body
+from gitsign_py.core.trust.root import CertificateAuthority, TrustedRoot
+from gitsign_py.core.trust.validity import Validity
 from gitsign_py.localstack import clientfiles
 from gitsign_py.localstack.ca import Fulcio
 from gitsign_py.localstack.claims import identify

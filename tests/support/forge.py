@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from gitsign_py.core import armor, der, gitobject, oids
-from gitsign_py.core.certificate import Certificate
 from gitsign_py.core.encoding import pem_encode
-from gitsign_py.core.logentry import LogEntry, encode_entry, hashedrekord_v001_body, hashedrekord_v002_body
-from gitsign_py.core.trust import TrustedRoot
+from gitsign_py.core.git import armor, gitobject
+from gitsign_py.core.pki import der, oids
+from gitsign_py.core.pki.certificate import Certificate
+from gitsign_py.core.tlog.logentry import LogEntry, encode_entry, hashedrekord_v001_body, hashedrekord_v002_body
+from gitsign_py.core.trust.root import TrustedRoot
 from tests.support.forgedworld import LOGGED, T0, ForgedLog, World, digest, key, sign
 
 PERSON = b"Alice <alice@example.com> 1748779200 +0000"

@@ -14,10 +14,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from gitsign_py.core import der, oids
-from gitsign_py.core.certificate import Certificate, parse_certificate
-from gitsign_py.core.sct import PRECERT_ENTRY, Sct, build_sct, encode_sct_list, precert_entry, signed_data
-from gitsign_py.core.trust import CertificateAuthority, TransparencyLogInstance, TrustedRoot, Validity
+from gitsign_py.core.pki import der, oids
+from gitsign_py.core.pki.certificate import Certificate, parse_certificate
+from gitsign_py.core.tlog.sct import PRECERT_ENTRY, Sct, build_sct, encode_sct_list, precert_entry, signed_data
+from gitsign_py.core.trust.root import CertificateAuthority, TransparencyLogInstance, TrustedRoot, Validity
 from tests.support import tsafactory
 from tests.support.logs import MemoryLog
 

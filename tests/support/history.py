@@ -13,8 +13,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import Literal
 
-from gitsign_py.core.gitobject import split_commit
-from gitsign_py.core.gittext import split_person
+from gitsign_py.core.git.gitobject import split_commit
+from gitsign_py.core.git.gittext import split_person
 from gitsign_py.errors import UncheckedError
 from gitsign_py.policy.facts import CommitFacts, SignatureFacts
 from gitsign_py.ports import ObjectKind, RawObject

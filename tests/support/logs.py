@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from gitsign_py.core import merkle, note
-from gitsign_py.core.checkpoint import Checkpoint, seal_checkpoint
-from gitsign_py.core.entrytypes import InclusionProof, LogEntry
-from gitsign_py.core.keys import PublicKey, load_spki
-from gitsign_py.core.logentry import set_payload
-from gitsign_py.core.trust import TransparencyLogInstance, Validity
+from gitsign_py.core.pki.keys import PublicKey, load_spki
+from gitsign_py.core.tlog import merkle, note
+from gitsign_py.core.tlog.checkpoint import Checkpoint, seal_checkpoint
+from gitsign_py.core.tlog.entrytypes import InclusionProof, LogEntry
+from gitsign_py.core.tlog.logentry import set_payload
+from gitsign_py.core.trust.root import TransparencyLogInstance, Validity
 
 Key = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
 TREE_ID = "6332920020225541387"

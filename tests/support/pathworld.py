@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from gitsign_py.core import der, oids
-from gitsign_py.core.certificate import Certificate
+from gitsign_py.core.pki import der, oids
+from gitsign_py.core.pki.certificate import Certificate
 from tests.support.forgedworld import (
     CA_USAGE,
     EMAIL,

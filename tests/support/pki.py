@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
-from gitsign_py.core.certificate import Certificate, parse_certificate
+from gitsign_py.core.pki.certificate import Certificate, parse_certificate
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ISSUER = "https://issuer.example.com"

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from gitsign_py.clients.fulcio import FulcioClient
 from gitsign_py.clients.rekor import RekorClient
 from gitsign_py.clients.session import HttpSession
-from gitsign_py.core.token import IdentityToken
-from gitsign_py.core.trust import TrustedRoot, parse_trusted_root
+from gitsign_py.core.sigstore.token import IdentityToken
+from gitsign_py.core.trust.root import TrustedRoot, parse_trusted_root
 from gitsign_py.credential import CredentialRequest
 from gitsign_py.ports import CertificateAuthority, TimestampAuthority, TokenSource, TransparencyLog
 from gitsign_py.signing import SigningOptions, SigningServices

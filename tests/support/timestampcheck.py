@@ -4,9 +4,9 @@ from datetime import datetime
 
 import pytest
 
-from gitsign_py.core.certificate import parse_certificate
-from gitsign_py.core.timestamp import VerifiedTimestamp, verify_timestamp
-from gitsign_py.core.trust import CertificateAuthority, Validity
+from gitsign_py.core.pki.certificate import parse_certificate
+from gitsign_py.core.sigstore.timestamp import VerifiedTimestamp, verify_timestamp
+from gitsign_py.core.trust.root import CertificateAuthority, Validity
 from gitsign_py.errors import VerificationError
 from tests.support import tsafactory as factory
 from tests.support.tsafactory import Authority

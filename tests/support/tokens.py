@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from gitsign_py.core.token import b64url_encode
+from gitsign_py.core.sigstore.token import b64url_encode
 
 NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 CLAIMS: dict[str, Any] = {

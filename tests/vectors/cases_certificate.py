@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from gitsign_py.core import der, oids
-from gitsign_py.core.trust import TrustedRoot
+from gitsign_py.core.pki import der, oids
+from gitsign_py.core.trust.root import TrustedRoot
 from tests.support.forge import Forged, forge
 from tests.support.forgedworld import (
     DIGITAL_SIGNATURE,

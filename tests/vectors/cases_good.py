@@ -3,8 +3,9 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from gitsign_py.core import der, note, oids
-from gitsign_py.core.logentry import LogEntry
+from gitsign_py.core.pki import der, oids
+from gitsign_py.core.tlog import note
+from gitsign_py.core.tlog.logentry import LogEntry
 from tests.support.forge import COMMIT, Forged, forge
 from tests.support.forgedworld import ISSUER, T0, World, issuer_claims
 from tests.vectors.case import Case

@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from gitsign_py.core.certificate import Certificate
-from gitsign_py.core.logentry import LogEntry
-from gitsign_py.core.trust import TrustedRoot, Validity
+from gitsign_py.core.pki.certificate import Certificate
+from gitsign_py.core.tlog.logentry import LogEntry
+from gitsign_py.core.trust.root import TrustedRoot, Validity
 from tests.support.forge import Forged, forge, v001_body, v002_body
 from tests.support.forgedworld import LOGGED, WINDOW, World, key, sign
 from tests.vectors.case import Case

@@ -2,7 +2,7 @@
 
 import base64
 
-from gitsign_py.core import der, oids
+from gitsign_py.core.pki import der, oids
 from tests.support.forge import (
     COMMIT,
     PERSON,

@@ -6,7 +6,7 @@ The answers lie in ``entries.json`` beside the object, as Rekor v1 gives them.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from gitsign_py.core.logentry import LogEntry
+from gitsign_py.core.tlog.logentry import LogEntry
 from tests.support.forge import Forged, forge, v001_body
 from tests.support.forgedworld import LOGGED, ForgedLog, World, key, sign
 from tests.vectors.case import Case

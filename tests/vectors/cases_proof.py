@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from gitsign_py.core import merkle, note
-from gitsign_py.core.checkpoint import Checkpoint, seal_checkpoint
 from gitsign_py.core.encoding import b64_encode
-from gitsign_py.core.logentry import LogEntry
+from gitsign_py.core.tlog import merkle, note
+from gitsign_py.core.tlog.checkpoint import Checkpoint, seal_checkpoint
+from gitsign_py.core.tlog.logentry import LogEntry
 from tests.support.forge import Forged, forge
 from tests.support.forgedworld import ForgedLog, World
 from tests.vectors.case import Case

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from gitsign_py.core import der, oids
+from gitsign_py.core.pki import der, oids
 from tests.support.forge import COMMIT, Forged, Parts, attribute, forge, signed_attributes, v001_body
 from tests.support.forgedworld import T0, World, digest
 from tests.vectors.case import Case

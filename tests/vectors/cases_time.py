@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from gitsign_py.core import oids
-from gitsign_py.core.certificate import parse_certificate
-from gitsign_py.core.trust import CertificateAuthority, TrustedRoot, Validity
+from gitsign_py.core.pki import oids
+from gitsign_py.core.pki.certificate import parse_certificate
+from gitsign_py.core.trust.root import CertificateAuthority, TrustedRoot, Validity
 from tests.support import tsafactory
 from tests.support.forge import COMMIT, Forged, forge
 from tests.support.forgedworld import EMAIL, ISSUER, T0, WINDOW, World, edwards, issuer_claims, make_ca, name, spki

@@ -8,8 +8,8 @@ import json
 import shutil
 from pathlib import Path
 
-from gitsign_py.core.logentry import leaf_hash_of, rekor_v1_object
-from gitsign_py.core.trust import format_trusted_root
+from gitsign_py.core.tlog.logentry import leaf_hash_of, rekor_v1_object
+from gitsign_py.core.trust.root import format_trusted_root
 from tests.support.forge import forge
 from tests.support.forgedworld import World
 from tests.vectors import (

@@ -18,11 +18,12 @@ from tuf.api.metadata import DelegatedRole  # type: ignore[attr-defined]
 from gitsign_py.clients.rekor import MAX_FOUND, RekorClient
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.tuf import initialize
-from gitsign_py.core import der, dsse
-from gitsign_py.core.bundle import parse_bundle
-from gitsign_py.core.gitobject import split_commit
-from gitsign_py.core.timestampbuild import parse_request
-from gitsign_py.core.token import check_state, parse_unverified
+from gitsign_py.core import dsse
+from gitsign_py.core.git.gitobject import split_commit
+from gitsign_py.core.pki import der
+from gitsign_py.core.pki.timestampbuild import parse_request
+from gitsign_py.core.sigstore.bundle import parse_bundle
+from gitsign_py.core.sigstore.token import check_state, parse_unverified
 from gitsign_py.errors import GitsignError
 from gitsign_py.verification import verify_signature
 from tests.clients import test_tuf

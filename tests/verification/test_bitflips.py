@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gitsign_py.core import armor, der, gitobject, oids
-from gitsign_py.core.trust import TrustedRoot
+from gitsign_py.core.git import armor, gitobject
+from gitsign_py.core.pki import der, oids
+from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import FormatError, VerificationError
 from gitsign_py.verification import Expected, ExpectedIdentity, verify_signature
 from tests.support.forge import forge

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from gitsign_py.core import note
-from gitsign_py.core.trust import TrustedRoot, parse_trusted_root
-from gitsign_py.core.validity import Validity
+from gitsign_py.core.tlog import note
+from gitsign_py.core.trust.root import TrustedRoot, parse_trusted_root
+from gitsign_py.core.trust.validity import Validity
 from gitsign_py.errors import VerificationError
 from gitsign_py.verification.bundle import (
     artifact_of,

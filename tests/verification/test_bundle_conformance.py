@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from gitsign_py.core import note
-from gitsign_py.core.certificate import parse_certificate
-from gitsign_py.core.trust import TrustedRoot, format_trusted_root, parse_trusted_root
-from gitsign_py.core.validity import Validity
+from gitsign_py.core.pki.certificate import parse_certificate
+from gitsign_py.core.tlog import note
+from gitsign_py.core.trust.root import TrustedRoot, format_trusted_root, parse_trusted_root
+from gitsign_py.core.trust.validity import Validity
 from gitsign_py.errors import FormatError, VerificationError
 from gitsign_py.verification.bundle import artifact_of, verify_bundle
 from tests.support import tsafactory

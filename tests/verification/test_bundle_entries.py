@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from gitsign_py.core.dsse import IN_TOTO_PAYLOAD_TYPE, Envelope, EnvelopeSignature, pae
-from gitsign_py.core.hashedrekord import hashedrekord_v001_body
-from gitsign_py.core.rekorbodies import dsse_v001_body, intoto_v002_body
+from gitsign_py.core.tlog.hashedrekord import hashedrekord_v001_body
+from gitsign_py.core.tlog.rekorbodies import dsse_v001_body, intoto_v002_body
 from tests.support import bundles
 from tests.support.bundlecheck import KINDS, MATERIAL, content_of, flipped, refused
 from tests.support.bundles import ARTIFACT, BundleMaker, Identity, bundle_object, statement, unb64

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.core.hashedrekord import hashedrekord_v001_body
+from gitsign_py.core.tlog.hashedrekord import hashedrekord_v001_body
 from gitsign_py.errors import FormatError
 from gitsign_py.verification.bundle import artifact_of, artifact_of_digest
 from gitsign_py.verification.identity import Expected, ExpectedIdentity

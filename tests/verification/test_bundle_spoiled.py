@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gitsign_py.core import note
+from gitsign_py.core.tlog import note
 from gitsign_py.errors import VerificationError
 from tests.support.bundlecheck import (
     MATERIAL,

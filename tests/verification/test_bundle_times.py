@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from gitsign_py.core.certificate import parse_certificate
-from gitsign_py.core.trust import parse_trusted_root
-from gitsign_py.core.validity import Validity
+from gitsign_py.core.pki.certificate import parse_certificate
+from gitsign_py.core.trust.root import parse_trusted_root
+from gitsign_py.core.trust.validity import Validity
 from gitsign_py.errors import FormatError, VerificationError
 from tests.support import tsafactory
 from tests.support.bundlecheck import MATERIAL, NOW, content_of, entry_of, refused, verify

@@ -14,9 +14,9 @@ from sigstore.verify import Verifier
 from sigstore.verify.policy import Identity
 from sigstore_models.common.v1 import HashAlgorithm
 
-from gitsign_py.core.bundle import Bundle, format_bundle, parse_bundle
-from gitsign_py.core.gitobject import SignedObject, split_object
-from gitsign_py.core.trust import parse_trusted_root
+from gitsign_py.core.git.gitobject import SignedObject, split_object
+from gitsign_py.core.sigstore.bundle import Bundle, format_bundle, parse_bundle
+from gitsign_py.core.trust.root import parse_trusted_root
 from gitsign_py.errors import FormatError
 from gitsign_py.verification import VerifiedSignature, verify_signature
 from gitsign_py.verification.bundle import artifact_of, verify_bundle

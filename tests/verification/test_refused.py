@@ -18,10 +18,10 @@ from gitsign_py.cli import wiring
 from gitsign_py.cli.gitchecking import check
 from gitsign_py.cli.judgement import verify_object
 from gitsign_py.cli.text import exit_status
-from gitsign_py.core.certificate import Certificate
-from gitsign_py.core.gitobject import object_id, split_object
-from gitsign_py.core.logentry import LogEntry, entry_from_rekor_v1
-from gitsign_py.core.trust import parse_trusted_root
+from gitsign_py.core.git.gitobject import object_id, split_object
+from gitsign_py.core.pki.certificate import Certificate
+from gitsign_py.core.tlog.logentry import LogEntry, entry_from_rekor_v1
+from gitsign_py.core.trust.root import parse_trusted_root
 from gitsign_py.errors import FormatError, GitsignError
 from gitsign_py.verification import Expected, ExpectedIdentity, Report, Sources, Verifier
 from tests.support.badserver import Exchange, serving

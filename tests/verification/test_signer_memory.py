@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.core.frozen import replace
-from gitsign_py.core.gitobject import split_commit
-from gitsign_py.core.trust import parse_trusted_root
+from gitsign_py.core.git.gitobject import split_commit
+from gitsign_py.core.trust.root import parse_trusted_root
 from gitsign_py.errors import VerificationError
 from gitsign_py.verification import Report, open_signature
 from gitsign_py.verification.signer import check_signer

@@ -10,9 +10,9 @@ from typing import Any
 from gitsign_py.core.dsse import MAX_SIGNATURES, Envelope, EnvelopeSignature
 from gitsign_py.core.encoding import b64_encode, load_json
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.logentry import LogEntry
 from gitsign_py.core.protojson import Message
-from gitsign_py.core.rekorjson import entry_from_protojson, entry_to_protojson
+from gitsign_py.core.tlog.logentry import LogEntry
+from gitsign_py.core.tlog.rekorjson import entry_from_protojson, entry_to_protojson
 from gitsign_py.errors import FormatError
 
 MAX_BUNDLE_BYTES = 16 << 20

@@ -14,7 +14,7 @@ import re
 from typing import Literal
 
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.gittext import subject_line
+from gitsign_py.core.git.gittext import subject_line
 from gitsign_py.errors import FormatError
 
 HashAlgorithm = Literal["sha1", "sha256"]

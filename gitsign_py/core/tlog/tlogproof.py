@@ -10,15 +10,15 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from gitsign_py.core import merkle, note
-from gitsign_py.core.checkpoint import Checkpoint, OpenedCheckpoint, open_checkpoint, origin_mismatch
 from gitsign_py.core.encoding import format_rfc3339
-from gitsign_py.core.entrytypes import InclusionProof, LogEntry
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.hashedrekord import check_supported
-from gitsign_py.core.keydetails import key_details
-from gitsign_py.core.logentry import leaf_hash_of, verify_set
-from gitsign_py.core.trust import TransparencyLogInstance
+from gitsign_py.core.pki.keydetails import key_details
+from gitsign_py.core.tlog import merkle, note
+from gitsign_py.core.tlog.checkpoint import Checkpoint, OpenedCheckpoint, open_checkpoint, origin_mismatch
+from gitsign_py.core.tlog.entrytypes import InclusionProof, LogEntry
+from gitsign_py.core.tlog.hashedrekord import check_supported
+from gitsign_py.core.tlog.logentry import leaf_hash_of, verify_set
+from gitsign_py.core.trust.root import TransparencyLogInstance
 from gitsign_py.errors import VerificationError
 
 SUPPORTED = {

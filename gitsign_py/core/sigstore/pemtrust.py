@@ -6,12 +6,12 @@ A PEM file states no window of validity: what stands in it is believed for any t
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from gitsign_py.core import note
-from gitsign_py.core.certificate import Certificate, basic_constraints, parse_pem_chain
 from gitsign_py.core.encoding import pem_decode
-from gitsign_py.core.keys import PublicKey, load_spki
-from gitsign_py.core.trust import CertificateAuthority, TransparencyLogInstance
-from gitsign_py.core.validity import Validity
+from gitsign_py.core.pki.certificate import Certificate, basic_constraints, parse_pem_chain
+from gitsign_py.core.pki.keys import PublicKey, load_spki
+from gitsign_py.core.tlog import note
+from gitsign_py.core.trust.root import CertificateAuthority, TransparencyLogInstance
+from gitsign_py.core.trust.validity import Validity
 from gitsign_py.errors import FormatError
 
 _DETAILS = {

@@ -1,13 +1,13 @@
 """The messages of the time-stamp protocol: request, response and TSTInfo (RFC 3161 §2.4), in DER.
 
-Nothing here is a verdict: :mod:`gitsign_py.core.timestamp` says whether a token may be believed. Hash algorithm
-identifiers are written without parameters and read with none or NULL (RFC 5754 §2).
+Nothing here is a verdict: :mod:`gitsign_py.core.sigstore.timestamp` says whether a token may be believed. Hash
+algorithm identifiers are written without parameters and read with none or NULL (RFC 5754 §2).
 """
 
 from datetime import datetime, timedelta
 
-from gitsign_py.core import der, oids
 from gitsign_py.core.frozen import frozen
+from gitsign_py.core.pki import der, oids
 from gitsign_py.errors import FormatError, VerificationError
 
 MAX_TOKEN_BYTES = 64 * 1024  # a token with its chain is 1 to 6 KiB

@@ -4,9 +4,9 @@ import re
 from typing import Any
 
 from gitsign_py.core.encoding import b64_decode, b64_encode, hex_decode
-from gitsign_py.core.entrytypes import MAX_CHECKPOINT_BYTES, MAX_HASHES, InclusionProof, LogEntry
-from gitsign_py.core.hashedrekord import body_kind
 from gitsign_py.core.protojson import Message, decode_bytes
+from gitsign_py.core.tlog.entrytypes import MAX_CHECKPOINT_BYTES, MAX_HASHES, InclusionProof, LogEntry
+from gitsign_py.core.tlog.hashedrekord import body_kind
 from gitsign_py.errors import FormatError
 
 _UUID = re.compile(r"(?:[0-9a-f]{16})?[0-9a-f]{64}\Z")  # the tree's id as 16 digits may stand in front

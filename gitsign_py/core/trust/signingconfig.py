@@ -9,7 +9,7 @@ from typing import Any, Literal
 from gitsign_py.core.encoding import load_json
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.protojson import Message
-from gitsign_py.core.validity import ALWAYS, Validity, read_validity, write_validity
+from gitsign_py.core.trust.validity import ALWAYS, Validity, read_validity, write_validity
 from gitsign_py.errors import ConfigError, FormatError
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.signingconfig.v0.2+json"

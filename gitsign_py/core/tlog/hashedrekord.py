@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from gitsign_py.core.encoding import b64_decode, b64_encode, hex_decode, load_json, pem_decode
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.keydetails import key_details as find_key_details
+from gitsign_py.core.pki.keydetails import key_details as find_key_details
 from gitsign_py.errors import FormatError, VerificationError
 
 MAX_BODY_BYTES = 1 << 20

@@ -10,14 +10,14 @@ import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from gitsign_py.core import der, oids
-from gitsign_py.core.certificate import Certificate, parse_certificate
 from gitsign_py.core.encoding import b64_encode, load_json
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.keydetails import KeyDetails, key_details
-from gitsign_py.core.keys import PublicKey, load_spki
+from gitsign_py.core.pki import der, oids
+from gitsign_py.core.pki.certificate import Certificate, parse_certificate
+from gitsign_py.core.pki.keydetails import KeyDetails, key_details
+from gitsign_py.core.pki.keys import PublicKey, load_spki
 from gitsign_py.core.protojson import Message
-from gitsign_py.core.validity import Validity, read_validity, write_validity
+from gitsign_py.core.trust.validity import Validity, read_validity, write_validity
 from gitsign_py.errors import FormatError
 
 __all__ = [

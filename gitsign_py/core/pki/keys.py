@@ -13,9 +13,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
 
-from gitsign_py.core import der, oids
 from gitsign_py.core.encoding import pem_decode
 from gitsign_py.core.frozen import frozen
+from gitsign_py.core.pki import der, oids
 from gitsign_py.errors import FormatError, InvalidSignatureError
 
 _CURVES: dict[str, tuple[str, type[ec.EllipticCurve]]] = {

@@ -11,16 +11,16 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from gitsign_py.core import oids
-from gitsign_py.core.certificate import (
+from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.core.frozen import frozen
+from gitsign_py.core.pki import oids
+from gitsign_py.core.pki.certificate import (
     Certificate,
     basic_constraints,
     extended_key_usage,
     key_identifiers,
     key_usage,
 )
-from gitsign_py.core.encoding import format_rfc3339
-from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import InvalidSignatureError, VerificationError
 
 MAX_PATH = 8

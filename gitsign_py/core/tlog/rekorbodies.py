@@ -13,7 +13,7 @@ from typing import Any
 from gitsign_py.core.dsse import MAX_SIGNATURES, Envelope
 from gitsign_py.core.encoding import b64_decode, b64_encode, hex_decode, load_json, pem_decode
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.keydetails import key_details
+from gitsign_py.core.pki.keydetails import key_details
 from gitsign_py.core.protojson import Message
 from gitsign_py.errors import FormatError
 

@@ -8,12 +8,12 @@ SCTs may carry extensions (tiled logs put the leaf's index there); they are part
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from gitsign_py.core import der, oids
-from gitsign_py.core.certificate import Certificate
 from gitsign_py.core.encoding import ByteReader, opaque
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.keys import PublicKey
-from gitsign_py.core.trust import TransparencyLogInstance
+from gitsign_py.core.pki import der, oids
+from gitsign_py.core.pki.certificate import Certificate
+from gitsign_py.core.pki.keys import PublicKey
+from gitsign_py.core.trust.root import TransparencyLogInstance
 from gitsign_py.errors import FormatError, InvalidSignatureError, VerificationError
 
 V1 = 0  # Version

@@ -5,7 +5,7 @@ A CMS signature is not over the content but over its signed attributes, a DER SE
 is one over the commit. The format has nothing that tells the two apart, so what signs files must refuse such a file.
 """
 
-from gitsign_py.core import der, oids
+from gitsign_py.core.pki import der, oids
 from gitsign_py.errors import PolicyError
 
 _MESSAGE_DIGEST = der.oid(oids.MESSAGE_DIGEST)

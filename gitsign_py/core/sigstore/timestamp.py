@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from gitsign_py.core import cms, der, essid, oids
-from gitsign_py.core.certificate import Certificate, basic_constraints, extended_key_usage, key_usage
-from gitsign_py.core.certpath import check_path, check_times
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.timestampbuild import MAX_TOKEN_BYTES, TstInfo, parse_tst_info
-from gitsign_py.core.trust import CertificateAuthority
+from gitsign_py.core.pki import cms, der, essid, oids
+from gitsign_py.core.pki.certificate import Certificate, basic_constraints, extended_key_usage, key_usage
+from gitsign_py.core.pki.certpath import check_path, check_times
+from gitsign_py.core.pki.timestampbuild import MAX_TOKEN_BYTES, TstInfo, parse_tst_info
+from gitsign_py.core.trust.root import CertificateAuthority
 from gitsign_py.errors import FormatError, VerificationError
 
 DEFAULT_ACCURACY = timedelta(seconds=1)

@@ -8,10 +8,10 @@ RFC fixes: it is no weakness here, where a second preimage that is also a truste
 import hashlib
 from collections.abc import Sequence
 
-from gitsign_py.core import cms, der, oids
-from gitsign_py.core.certificate import Certificate
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.timestampbuild import read_hash_algorithm
+from gitsign_py.core.pki import cms, der, oids
+from gitsign_py.core.pki.certificate import Certificate
+from gitsign_py.core.pki.timestampbuild import read_hash_algorithm
 from gitsign_py.errors import FormatError, VerificationError
 
 _DIRECTORY_NAME = 0xA4  # GeneralName [4], EXPLICIT since Name is a CHOICE (RFC 5280 §4.2.1.6)

@@ -8,10 +8,10 @@ Two styles of origin are in use. Rekor v1 signs under a host name and puts the t
 import re
 from collections.abc import Sequence
 
-from gitsign_py.core import merkle, note
 from gitsign_py.core.encoding import b64_decode, b64_encode, decimal_decode
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.keys import PublicKey
+from gitsign_py.core.pki.keys import PublicKey
+from gitsign_py.core.tlog import merkle, note
 from gitsign_py.errors import FormatError, InvalidSignatureError, VerificationError
 
 MAX_CHECKPOINT_BYTES = 64 * 1024

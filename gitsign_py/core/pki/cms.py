@@ -9,10 +9,10 @@ import hashlib
 from datetime import datetime
 from functools import lru_cache
 
-from gitsign_py.core import der, oids
-from gitsign_py.core.certificate import Certificate, parse_certificate
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.keys import PublicKey
+from gitsign_py.core.pki import der, oids
+from gitsign_py.core.pki.certificate import Certificate, parse_certificate
+from gitsign_py.core.pki.keys import PublicKey
 from gitsign_py.errors import FormatError, InvalidSignatureError, VerificationError
 
 MAX_SIGNATURE_BYTES = 1024 * 1024

@@ -4,19 +4,24 @@ Offline-mode signatures carry it in the CMS unsigned attribute 1.3.6.1.4.1.57264
 are in ``rekorjson.py``, the bodies in ``hashedrekord.py``; both can be had from here too.
 """
 
-from gitsign_py.core import merkle
 from gitsign_py.core.encoding import b64_encode
-from gitsign_py.core.entrytypes import MAX_CHECKPOINT_BYTES, MAX_HASHES, InclusionProof, LogEntry
-from gitsign_py.core.hashedrekord import (
+from gitsign_py.core.pki.keys import PublicKey
+from gitsign_py.core.protobuf import FieldKind, bytes_field, int64_field, message_field, read_fields
+from gitsign_py.core.tlog import merkle
+from gitsign_py.core.tlog.entrytypes import MAX_CHECKPOINT_BYTES, MAX_HASHES, InclusionProof, LogEntry
+from gitsign_py.core.tlog.hashedrekord import (
     HashedRekord,
     body_kind,
     hashedrekord_v001_body,
     hashedrekord_v002_body,
     parse_hashedrekord,
 )
-from gitsign_py.core.keys import PublicKey
-from gitsign_py.core.protobuf import FieldKind, bytes_field, int64_field, message_field, read_fields
-from gitsign_py.core.rekorjson import entry_from_protojson, entry_from_rekor_v1, entry_to_protojson, rekor_v1_object
+from gitsign_py.core.tlog.rekorjson import (
+    entry_from_protojson,
+    entry_from_rekor_v1,
+    entry_to_protojson,
+    rekor_v1_object,
+)
 from gitsign_py.errors import FormatError, InvalidSignatureError, VerificationError
 
 __all__ = [

@@ -9,16 +9,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import cast
 
-from gitsign_py.core import der, oids
-from gitsign_py.core.certificate import (
+from gitsign_py.core.frozen import field, frozen
+from gitsign_py.core.pki import der, oids
+from gitsign_py.core.pki.certificate import (
     Certificate,
     basic_constraints,
     extended_key_usage,
     key_usage,
     subject_alt_names,
 )
-from gitsign_py.core.frozen import field, frozen
-from gitsign_py.core.namekind import NameKind
+from gitsign_py.core.pki.namekind import NameKind
 from gitsign_py.errors import FormatError, VerificationError
 
 _DIGITAL_SIGNATURE = 0

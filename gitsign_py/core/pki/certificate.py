@@ -8,10 +8,10 @@ import hashlib
 from datetime import datetime
 from functools import lru_cache
 
-from gitsign_py.core import der, oids
 from gitsign_py.core.encoding import pem_decode
 from gitsign_py.core.frozen import field, frozen
-from gitsign_py.core.keys import PublicKey, load_spki
+from gitsign_py.core.pki import der, oids
+from gitsign_py.core.pki.keys import PublicKey, load_spki
 from gitsign_py.errors import FormatError
 
 MAX_CERTIFICATE_BYTES = 64 * 1024

@@ -11,7 +11,7 @@ from typing import Literal
 
 from gitsign_py.core.encoding import b64_decode, b64_encode
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.keys import PublicKey
+from gitsign_py.core.pki.keys import PublicKey
 from gitsign_py.errors import FormatError, InvalidSignatureError, VerificationError
 
 MAX_NOTE_BYTES = 1_000_000  # signed-note asks for some limit; Go's implementation has this one

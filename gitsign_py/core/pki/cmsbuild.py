@@ -7,9 +7,9 @@ timestamp authority answer, and only then the whole is put together with what th
 import hashlib
 from datetime import datetime
 
-from gitsign_py.core import der, oids
-from gitsign_py.core.certificate import Certificate
-from gitsign_py.core.cms import Attribute
+from gitsign_py.core.pki import der, oids
+from gitsign_py.core.pki.certificate import Certificate
+from gitsign_py.core.pki.cms import Attribute
 
 _SHA256 = der.sequence(der.oid(oids.SHA256))  # parameters absent, RFC 5754 §2
 _ECDSA_SHA256 = der.sequence(der.oid(oids.ECDSA_SHA256))  # parameters absent, RFC 5758 §3.2

@@ -7,8 +7,8 @@ import hashlib
 
 from gitsign_py.core.encoding import load_json
 from gitsign_py.core.protojson import Message
-from gitsign_py.core.signingconfig import SigningConfig, read_signing_config
-from gitsign_py.core.trust import MAX_BYTES, TrustedRoot, read_trusted_root
+from gitsign_py.core.trust.root import MAX_BYTES, TrustedRoot, read_trusted_root
+from gitsign_py.core.trust.signingconfig import SigningConfig, read_signing_config
 from gitsign_py.errors import FormatError
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json"

@@ -1,0 +1,1 @@
+"""What git stores and reads: objects, their lines for people, armor, status lines, signatures of other programs."""

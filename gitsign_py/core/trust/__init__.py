@@ -1,0 +1,1 @@
+"""Which authorities are believed, and where to sign: TrustedRoot, SigningConfig, ClientTrustConfig, their windows."""
