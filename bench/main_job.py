@@ -23,9 +23,9 @@ from gitsign_py.clients.oidc_static import StackTokenSource
 from gitsign_py.clients.rekor import RekorClient
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.core.trust.root import parse_trusted_root
-from gitsign_py.credential import CredentialRequest
 from gitsign_py.localstack.process import StackInfo, start_detached, stop
-from gitsign_py.signing import SigningOptions, SigningServices, sign_payload
+from gitsign_py.signing.credential import CredentialRequest
+from gitsign_py.signing.flow import SigningOptions, SigningServices, sign_payload
 
 PROGRAM = str(Path(sys.executable).with_name("gitsign-py"))
 PAYLOAD = (

@@ -13,9 +13,9 @@ from gitsign_py.clients.fulcio import FulcioClient
 from gitsign_py.clients.session import HttpSession, Limits
 from gitsign_py.core.pki.keys import load_spki
 from gitsign_py.core.sigstore.token import IdentityToken
-from gitsign_py.credential import Credential, CredentialRequest, new_key, obtain_credential
 from gitsign_py.errors import FormatError, GitsignError, PolicyError, ServiceError, VerificationError
 from gitsign_py.ports import CertificateAuthority, IssuedCertificate, Sign
+from gitsign_py.signing.credential import Credential, CredentialRequest, new_key, obtain_credential
 from tests.support.badserver import reply, serving
 from tests.support.signingkit import FixedToken, ShiftedClock, SigningKit
 from tests.support.stack import RunningStack

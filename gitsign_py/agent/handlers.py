@@ -12,12 +12,12 @@ from gitsign_py.agent.holder import Holder, Plan, Subject
 from gitsign_py.agent.ledger import Ledger
 from gitsign_py.agent.protocol import unpack_fields
 from gitsign_py.agent.server import Handler
-from gitsign_py.attestation import git_artifact
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.git import gpgstatus
-from gitsign_py.credential import Credential
 from gitsign_py.errors import UsageError
-from gitsign_py.signing import SigningResult
+from gitsign_py.signing.attestation import git_artifact
+from gitsign_py.signing.credential import Credential
+from gitsign_py.signing.flow import SigningResult
 from gitsign_py.verification.bundle import Artifact
 
 

@@ -2,7 +2,7 @@
 
 A credential serves until less than a minute of its certificate is left. Who comes while another client signs in waits
 for that one and uses what it brought, so twenty commits at once mean one sign-in. Nothing here gives a key out: a
-:class:`gitsign_py.credential.Credential` can sign, and that is all that can be done with it.
+:class:`gitsign_py.signing.credential.Credential` can sign, and that is all that can be done with it.
 """
 
 import threading
@@ -14,14 +14,14 @@ from datetime import datetime, timedelta
 from gitsign_py.agent.conversation import Conversation
 from gitsign_py.agent.hardening import forget
 from gitsign_py.agent.ledger import Ledger, Request, kind_of
-from gitsign_py.attestation import Attestation, attest_with
 from gitsign_py.core.git.gittext import committer_of
 from gitsign_py.core.sigstore.token import IdentityToken, certificate_identities, parse_unverified
-from gitsign_py.credential import Credential, obtain_credential
 from gitsign_py.errors import PolicyError, ServiceError
 from gitsign_py.host.consent import ConsentBook, Decision, MatchCommitter, Publication, decide, mismatch
 from gitsign_py.ports import TokenSource
-from gitsign_py.signing import SigningOptions, SigningResult, SigningServices, check_options, sign_with
+from gitsign_py.signing.attestation import Attestation, attest_with
+from gitsign_py.signing.credential import Credential, obtain_credential
+from gitsign_py.signing.flow import SigningOptions, SigningResult, SigningServices, check_options, sign_with
 from gitsign_py.verification.bundle import Artifact
 
 RENEW_BEFORE = timedelta(seconds=60)
@@ -104,7 +104,7 @@ class Holder:
     def sign(self, plan: Plan, payload: bytes, conversation: Conversation, *, directory: str) -> SigningResult:
         """Sign ``payload`` as the right person, asking the client for a token or a consent where that is needed.
 
-        Raises as :func:`gitsign_py.signing.sign_payload` does; PolicyError ``consent-needed``, ``consent-refused``;
+        Raises as :func:`gitsign_py.signing.flow.sign_payload` does; PolicyError ``consent-needed``, ``consent-refused``;
         ServiceError ``sign-in-needed``, ``client-gone``.
         """
         check_options(payload, plan.services, plan.options)

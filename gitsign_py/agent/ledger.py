@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from gitsign_py.credential import Credential
+from gitsign_py.signing.credential import Credential
 
 LENGTH = 500
 

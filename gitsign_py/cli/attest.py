@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-from gitsign_py.attestation import Attestation, attest, git_artifact, statement_about
 from gitsign_py.cli import wiring
 from gitsign_py.cli.agentcalls import call_agent, committer_fields, start_agent
 from gitsign_py.cli.clock import clock_told
@@ -23,6 +22,7 @@ from gitsign_py.host import attestationrefs
 from gitsign_py.host.attestationrefs import SUFFIX, Stored
 from gitsign_py.host.repository import GitRepository
 from gitsign_py.host.terminal import open_terminal
+from gitsign_py.signing.attestation import Attestation, attest, git_artifact, statement_about
 from gitsign_py.verification.bundle import Artifact, VerifiedBundle, verify_bundle
 from gitsign_py.verification.identity import ExpectedIdentity
 

@@ -14,7 +14,7 @@ from gitsign_py.core.git import gpgstatus
 from gitsign_py.core.git.gitobject import split_object
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import FormatError, GitsignError, UncheckedError, VerificationError
-from gitsign_py.signing import object_name
+from gitsign_py.signing.flow import object_name
 from gitsign_py.verification import Report, VerifiedSignature, open_signature, verdict_of
 from gitsign_py.verification.allowed import is_allowed, parse_allowed_signer
 

@@ -28,7 +28,7 @@ from gitsign_py.errors import (
 )
 from gitsign_py.host.gitstderr import is_shown, tell_git
 from gitsign_py.host.terminal import Terminal, open_terminal
-from gitsign_py.signing import SigningResult, sign_payload
+from gitsign_py.signing.flow import SigningResult, sign_payload
 
 Fields = Mapping[str, bytes]
 _KINDS: dict[str, type[GitsignError]] = {

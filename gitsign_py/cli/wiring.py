@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gitsign_py.host.repository import GitRepository, Revision
     from gitsign_py.host.trustroot import LoadedTrust
     from gitsign_py.ports import CertificateAuthority, TimestampAuthority, TokenSource, TransparencyLog
-    from gitsign_py.signing import SigningOptions, SigningServices
+    from gitsign_py.signing.flow import SigningOptions, SigningServices
     from gitsign_py.verification.signature import FindEntries
 
 __all__ = ["Revision", "Settings", "load_settings"]
@@ -305,7 +305,7 @@ def signing_services(
     """Put the ports of the signing flow together, of one instance: see check_instance."""
     import secrets
 
-    from gitsign_py.signing import SigningServices
+    from gitsign_py.signing.flow import SigningServices
 
     check_instance(http, chosen, root)
     return SigningServices(
@@ -320,8 +320,8 @@ def signing_services(
 
 def signing_options(settings: Settings, chosen: Endpoints, root: "TrustedRoot") -> "SigningOptions":
     """Say how to sign. The committer is compared by consent, which knows more than equal or not."""
-    from gitsign_py.credential import CredentialRequest
-    from gitsign_py.signing import SigningOptions
+    from gitsign_py.signing.credential import CredentialRequest
+    from gitsign_py.signing.flow import SigningOptions
 
     request = CredentialRequest(trusted_root=root, audience=settings.config.client_id)
     return SigningOptions(

@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gitsign_py.attestation import attest_with, git_artifact
 from gitsign_py.core.git import armor
 from gitsign_py.core.pki import cms, der, oids
 from gitsign_py.core.pki.cmsbuild import build_signed_attributes, build_signed_data
 from gitsign_py.core.pki.signedattributes import refuse_signed_attributes
-from gitsign_py.credential import Credential
 from gitsign_py.errors import PolicyError
-from gitsign_py.signing import sign_payload
+from gitsign_py.signing.attestation import attest_with, git_artifact
+from gitsign_py.signing.credential import Credential
+from gitsign_py.signing.flow import sign_payload
 from tests.support.forge import COMMIT, attribute
 from tests.support.forgedworld import LOGGED, World, key, sign
 

@@ -16,9 +16,9 @@ from gitsign_py.core.encoding import b64_decode, b64_encode, pem_encode
 from gitsign_py.core.pki.certificate import parse_certificate
 from gitsign_py.core.pki.fulcio import certificate_identity
 from gitsign_py.core.sigstore.token import IdentityToken
-from gitsign_py.credential import new_key
 from gitsign_py.errors import ConfigError, FormatError, ServiceError
 from gitsign_py.ports import IssuedCertificate
+from gitsign_py.signing.credential import new_key
 from tests.support.badserver import Action, BadServer, drop, forward, reply, routed, serving, slow, unused_url
 from tests.support.pki import Authority
 from tests.support.stack import RunningStack

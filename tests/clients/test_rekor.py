@@ -13,9 +13,9 @@ from gitsign_py.clients.session import HttpSession, Limits
 from gitsign_py.core.encoding import b64_decode, b64_encode
 from gitsign_py.core.sigstore.token import IdentityToken
 from gitsign_py.core.tlog.logentry import LogEntry, parse_hashedrekord
-from gitsign_py.credential import new_key
 from gitsign_py.errors import ConfigError, FormatError, ServiceError
 from gitsign_py.ports import Sign
+from gitsign_py.signing.credential import new_key
 from tests.support.badserver import Action, changed_json, drop, forward, reply, serving, slow, unused_url
 from tests.support.stack import RunningStack
 

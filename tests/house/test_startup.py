@@ -59,7 +59,7 @@ def test_the_package_alone_loads_nothing() -> None:
 def test_offline_verify_loads_no_network_and_no_heavy_library(bench: Workbench) -> None:
     bench.commit()
     modules = loaded(bench, "verify", "--offline", *bench.who, "HEAD")
-    assert not modules & (HEAVY | {"http.client", "ssl", "gitsign_py.signing", "gitsign_py.agent"})
+    assert not modules & (HEAVY | {"http.client", "ssl", "gitsign_py.signing.flow", "gitsign_py.agent"})
 
 
 def test_the_front_verifies_without_network(bench: Workbench) -> None:

@@ -9,9 +9,9 @@ from gitsign_py.clients.rekor import RekorClient
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.core.sigstore.token import IdentityToken
 from gitsign_py.core.trust.root import TrustedRoot, parse_trusted_root
-from gitsign_py.credential import CredentialRequest
 from gitsign_py.ports import CertificateAuthority, TimestampAuthority, TokenSource, TransparencyLog
-from gitsign_py.signing import SigningOptions, SigningServices
+from gitsign_py.signing.credential import CredentialRequest
+from gitsign_py.signing.flow import SigningOptions, SigningServices
 from tests.support.stack import RunningStack
 
 PERSON = b"Alice <alice@example.com> 1767225600 +0000"

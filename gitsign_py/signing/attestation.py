@@ -15,9 +15,9 @@ from gitsign_py.core.frozen import frozen
 from gitsign_py.core.pki.signedattributes import refuse_signed_attributes
 from gitsign_py.core.pki.timestampbuild import TimestampRequest, build_request
 from gitsign_py.core.sigstore.bundle import Bundle, format_bundle
-from gitsign_py.credential import Credential, check_usable, obtain_credential
 from gitsign_py.errors import ServiceError, VerificationError
-from gitsign_py.signing import SigningOptions, SigningServices
+from gitsign_py.signing.credential import Credential, check_usable, obtain_credential
+from gitsign_py.signing.flow import SigningOptions, SigningServices
 from gitsign_py.verification.bundle import Artifact, VerifiedBundle, verify_bundle
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"

@@ -28,9 +28,9 @@ from gitsign_py.core.pki.cmsbuild import (
 from gitsign_py.core.pki.signedattributes import refuse_signed_attributes
 from gitsign_py.core.tlog.logentry import LogEntry, encode_entry
 from gitsign_py.core.trust.root import TrustedRoot
-from gitsign_py.credential import Credential, CredentialRequest, check_usable, obtain_credential
 from gitsign_py.errors import ConfigError, FormatError, ServiceError, UsageError, VerificationError
 from gitsign_py.ports import CertificateAuthority, Clock, TimestampAuthority, TokenSource, TransparencyLog
+from gitsign_py.signing.credential import Credential, CredentialRequest, check_usable, obtain_credential
 from gitsign_py.verification.result import VerifiedSignature
 from gitsign_py.verification.signature import Sources
 from gitsign_py.verification.verifier import Requirements, Verifier
