@@ -104,8 +104,8 @@ class Holder:
     def sign(self, plan: Plan, payload: bytes, conversation: Conversation, *, directory: str) -> SigningResult:
         """Sign ``payload`` as the right person, asking the client for a token or a consent where that is needed.
 
-        Raises as :func:`gitsign_py.signing.flow.sign_payload` does; PolicyError ``consent-needed``, ``consent-refused``;
-        ServiceError ``sign-in-needed``, ``client-gone``.
+        Raises as :func:`gitsign_py.signing.flow.sign_payload` does; PolicyError ``consent-needed``,
+        ``consent-refused``; ServiceError ``sign-in-needed``, ``client-gone``.
         """
         check_options(payload, plan.services, plan.options)
         slot, credential = self._for_signing(plan, committer_of(payload), conversation)

@@ -6,10 +6,10 @@ checked one out. A policy from there closes windows, and does nothing else.
 
 from collections.abc import Iterator
 
-from gitsign_py.audit.graph import GitGraph
 from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import UncheckedError
-from gitsign_py.host.repository import GitRepository
+from gitsign_py.host.git.graph import GitGraph
+from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.policy.history import closing_policy
 from gitsign_py.policy.model import Policy
 

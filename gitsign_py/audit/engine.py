@@ -12,7 +12,6 @@ from gitsign_py.audit.cache import FactsCache
 from gitsign_py.audit.closing import Closing, find_closing
 from gitsign_py.audit.codec import load_facts, load_kept
 from gitsign_py.audit.foreign import PROGRAMS, verify_foreign
-from gitsign_py.audit.graph import GitGraph
 from gitsign_py.audit.jobs import NOT_EMBEDDED, Job, Settings
 from gitsign_py.audit.judges import (
     BEFORE_INTRODUCTION,
@@ -29,9 +28,10 @@ from gitsign_py.audit.reading import BATCH, read_commits, read_one
 from gitsign_py.audit.record import Record
 from gitsign_py.audit.recording import Alike, Batch, record_of, signature_of, unread
 from gitsign_py.audit.scan import Scanned
-from gitsign_py.audit.walk import list_ids, read_all
 from gitsign_py.errors import UncheckedError
-from gitsign_py.host.repository import GitRepository
+from gitsign_py.host.git.graph import GitGraph
+from gitsign_py.host.git.objects import GitRepository
+from gitsign_py.host.git.walk import list_ids, read_all
 from gitsign_py.policy.facts import UNSIGNED, CommitFacts, Decision, SignatureFacts
 from gitsign_py.policy.history import PolicyHistory
 from gitsign_py.policy.recent import RecentObjects

@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gitsign_py.audit.scan import Scanned
-from gitsign_py.audit.walk import Git
 from gitsign_py.core.git.foreignsig import openpgp_fingerprint, ssh_public_key
 from gitsign_py.errors import UncheckedError
-from gitsign_py.host.gitconfig import REPOSITORY_SCOPES, is_isolated
-from gitsign_py.host.gitprogram import git_environment, run_git
-from gitsign_py.host.ownplace import OwnPlace
+from gitsign_py.host.git.config import REPOSITORY_SCOPES, is_isolated
+from gitsign_py.host.git.ownplace import OwnPlace
+from gitsign_py.host.git.program import git_environment, run_git
+from gitsign_py.host.git.walk import Git
 from gitsign_py.host.programs import find_program
 from gitsign_py.policy.facts import SignatureFacts, SignatureForm, SignatureStatus
 

@@ -9,8 +9,8 @@ from typing import IO
 
 from gitsign_py.audit.plan import Plan, Target, ref_classes
 from gitsign_py.audit.scan import Scanned
-from gitsign_py.audit.walk import Git, list_ids
 from gitsign_py.core.frozen import field, slotted
+from gitsign_py.host.git.walk import Git, list_ids
 
 
 @slotted

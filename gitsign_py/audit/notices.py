@@ -1,6 +1,6 @@
 """What an audit did not see, or what tries to fool it: shallow and partial clones, replace refs, grafts."""
 
-from gitsign_py.host.repository import GitRepository
+from gitsign_py.host.git.objects import GitRepository
 
 
 def notices(repository: GitRepository) -> tuple[str, ...]:

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from gitsign_py.audit.walk import Git
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.errors import PolicyError, UncheckedError, UsageError
-from gitsign_py.host.repository import GitRepository
-from gitsign_py.host.storedobject import has_two_hashes
+from gitsign_py.host.git.objects import GitRepository
+from gitsign_py.host.git.storedobject import has_two_hashes
+from gitsign_py.host.git.walk import Git
 from gitsign_py.policy.facts import Pusher
 from gitsign_py.policy.model import Policy
 

@@ -5,7 +5,7 @@ from contextlib import closing
 from typing import IO
 
 from gitsign_py.audit.scan import MISMATCH, Scanned, scan
-from gitsign_py.audit.walk import Git, Rereader, walk, walk_shown
+from gitsign_py.host.git.walk import Git, Rereader, walk, walk_shown
 
 BATCH = 256
 BATCH_BYTES = 4 << 20

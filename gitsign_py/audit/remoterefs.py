@@ -2,7 +2,7 @@
 
 from gitsign_py.audit.plan import Target, read_refs
 from gitsign_py.core.frozen import replace
-from gitsign_py.host.repository import GitRepository
+from gitsign_py.host.git.objects import GitRepository
 
 
 def remote_branches(repository: GitRepository, remote: str) -> tuple[Target, ...]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from gitsign_py.audit.plan import Target, read_refs
 from gitsign_py.audit.updates import VOUCHING, RefUpdate, vouches
 from gitsign_py.core.frozen import frozen, replace
-from gitsign_py.host.repository import GitRepository
+from gitsign_py.host.git.objects import GitRepository
 
 _NAMESPACE = re.compile(r"(?:refs/namespaces/[^/]+/)+(?=refs/)")
 

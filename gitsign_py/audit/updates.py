@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from gitsign_py.audit.graph import GitGraph
 from gitsign_py.audit.plan import Plan, Target, ref_classes
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.errors import FormatError, PolicyError, UncheckedError, UsageError
-from gitsign_py.host.repository import GitRepository
+from gitsign_py.host.git.graph import GitGraph
+from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.policy.history import policy_at
 from gitsign_py.policy.model import POLICY_FOLDER, Policy
 from gitsign_py.policy.surroundings import MergeGraph

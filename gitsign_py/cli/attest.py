@@ -18,9 +18,9 @@ from gitsign_py.cli.tokens import Person, TokenDesk
 from gitsign_py.cli.verify_bundle import read_file
 from gitsign_py.core.encoding import load_json
 from gitsign_py.errors import FormatError, GitsignError, UncheckedError, UsageError, VerificationError
-from gitsign_py.host import attestationrefs
-from gitsign_py.host.attestationrefs import SUFFIX, Stored
-from gitsign_py.host.repository import GitRepository
+from gitsign_py.host.git import attestationrefs
+from gitsign_py.host.git.attestationrefs import SUFFIX, Stored
+from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.terminal import open_terminal
 from gitsign_py.signing.attestation import Attestation, attest, git_artifact, statement_about
 from gitsign_py.verification.bundle import Artifact, VerifiedBundle, verify_bundle

@@ -22,9 +22,9 @@ from gitsign_py.cli.policysource import as_config_error, configured_policy, load
 from gitsign_py.cli.text import write_utf8
 from gitsign_py.core.frozen import replace
 from gitsign_py.errors import ConfigError, PolicyError, UsageError
+from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.privatefile import put_in_place
 from gitsign_py.host.progress import counted
-from gitsign_py.host.repository import GitRepository
 from gitsign_py.policy.facts import Pusher
 from gitsign_py.policy.model import POLICY_PATH
 

@@ -7,14 +7,14 @@ from typing import Self
 
 from gitsign_py.audit.entries import EntryStore, Wanted, fetch
 from gitsign_py.audit.jobs import Job
-from gitsign_py.audit.notes import REF, EntryNotes
 from gitsign_py.cli import wiring
 from gitsign_py.clients.rekor import RekorClient
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.core.tlog.entrytypes import LogEntry
 from gitsign_py.errors import ConfigError, GitsignError
+from gitsign_py.host.git.notes import REF, EntryNotes
+from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.paths import data_directory
-from gitsign_py.host.repository import GitRepository
 from gitsign_py.verification.signature import open_signature
 
 

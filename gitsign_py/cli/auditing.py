@@ -21,8 +21,8 @@ from gitsign_py.cli import ownconfig, wiring
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.errors import ConfigError, UsageError
+from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.paths import cache_directory
-from gitsign_py.host.repository import GitRepository
 
 if TYPE_CHECKING:
     from gitsign_py.cli.auditentries import EntryDesk

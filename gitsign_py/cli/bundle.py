@@ -17,8 +17,8 @@ from gitsign_py.core.git.gitobject import SignedObject, join_commit, join_tag
 from gitsign_py.core.git.tagname import check_tag_name
 from gitsign_py.core.sigstore.bundle import MAX_BUNDLE_BYTES, format_bundle, parse_bundle
 from gitsign_py.errors import UsageError
-from gitsign_py.host.repository import GitRepository
-from gitsign_py.host.storedobject import split_stored
+from gitsign_py.host.git.objects import GitRepository
+from gitsign_py.host.git.storedobject import split_stored
 from gitsign_py.verification.commitbundle import bundle_from_signature, signature_from_bundle
 from gitsign_py.verification.steps import Report
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from gitsign_py.core.printing import printable
 from gitsign_py.errors import veiled
 from gitsign_py.host.config import HIDDEN, Resolved, Source, resolve_settings, show, unknown_names
-from gitsign_py.host.gitconfig import read_git_config
+from gitsign_py.host.git.config import read_git_config
 from gitsign_py.host.settings import Value
 from gitsign_py.host.terminal import wants_colour
 

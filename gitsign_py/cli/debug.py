@@ -19,7 +19,7 @@ from gitsign_py.core.sigstore.token import (
     parse_unverified,
 )
 from gitsign_py.errors import GitsignError, UncheckedError, veiled
-from gitsign_py.host.gitprogram import run_git
+from gitsign_py.host.git.program import run_git
 from gitsign_py.host.terminal import open_terminal
 
 _EPILOG = """\

@@ -13,7 +13,7 @@ from gitsign_py.cli.doctorservices import service_findings
 from gitsign_py.cli.text import printable
 from gitsign_py.errors import ConfigError, GitsignError, veiled
 from gitsign_py.host.checkup import Finding, check_git, failure, found, machine_findings
-from gitsign_py.host.gitconfig import GitConfig, read_git_config
+from gitsign_py.host.git.config import GitConfig, read_git_config
 from gitsign_py.host.terminal import open_terminal, wants_colour
 
 _DESCRIPTION = """\

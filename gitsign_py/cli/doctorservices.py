@@ -22,7 +22,7 @@ from gitsign_py.core.tlog.checkpoint import open_checkpoint
 from gitsign_py.core.trust.root import CertificateAuthority, TransparencyLogInstance, TrustedRoot
 from gitsign_py.errors import GitsignError
 from gitsign_py.host.checkup import Finding, failure, found
-from gitsign_py.host.gitprogram import run_git
+from gitsign_py.host.git.program import run_git
 from gitsign_py.host.paths import tuf_directory
 from gitsign_py.host.terminal import Terminal
 from gitsign_py.host.trustroot import LoadedTrust

@@ -65,7 +65,7 @@ def _sign(command: GpgCommand) -> int:
 
 def _interrupted(*, git_lives: bool) -> int:
     """Say so once: to git, where it lives on and shows our stderr, else past git."""
-    from gitsign_py.host.gitstderr import is_shown
+    from gitsign_py.host.git.stderr import is_shown
 
     line = b"gitsign-py: interrupted, nothing was signed"
     if not (is_shown(os.environ) if git_lives else os.isatty(2)):

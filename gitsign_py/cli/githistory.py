@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from gitsign_py.agent.conversation import DeclinedError
 from gitsign_py.audit.cache import Basis, FactsCache
 from gitsign_py.audit.engine import audit_history
-from gitsign_py.audit.graph import GitGraph
 from gitsign_py.audit.judges import BEFORE_INTRODUCTION, PolicyInHistory
 from gitsign_py.audit.plan import Plan, Target
 from gitsign_py.audit.scan import Scanned
@@ -19,8 +18,9 @@ from gitsign_py.cli import auditing, wiring
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.git.gitobject import split_commit
 from gitsign_py.errors import UncheckedError
+from gitsign_py.host.git.graph import GitGraph
+from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.progress import counted
-from gitsign_py.host.repository import GitRepository
 from gitsign_py.host.terminal import open_terminal
 from gitsign_py.policy.facts import Decision, SignatureFacts
 from gitsign_py.policy.history import PolicyHistory

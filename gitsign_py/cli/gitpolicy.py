@@ -4,7 +4,6 @@ git gives the bytes of a commit or tag and does not say which ref they are for: 
 HEAD is on, a tag for the ref of its name.
 """
 
-from gitsign_py.audit.graph import GitGraph
 from gitsign_py.audit.judges import BEFORE_INTRODUCTION, commit_facts
 from gitsign_py.audit.plan import current_ref
 from gitsign_py.audit.scan import Scanned, scan
@@ -12,7 +11,8 @@ from gitsign_py.cli import wiring
 from gitsign_py.cli.policysource import configured_policy
 from gitsign_py.core.git.gitobject import join_commit, join_tag, object_id, split_object
 from gitsign_py.core.git.gpgstatus import Trust
-from gitsign_py.host.repository import GitRepository
+from gitsign_py.host.git.graph import GitGraph
+from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.policy.evaluate import evaluate
 from gitsign_py.policy.facts import Decision
 from gitsign_py.policy.surroundings import InRepository

@@ -26,7 +26,7 @@ from gitsign_py.errors import (
     UsageError,
     VerificationError,
 )
-from gitsign_py.host.gitstderr import is_shown, tell_git
+from gitsign_py.host.git.stderr import is_shown, tell_git
 from gitsign_py.host.terminal import Terminal, open_terminal
 from gitsign_py.signing.flow import SigningResult, sign_payload
 

@@ -12,7 +12,7 @@ from gitsign_py.cli.hook import CHAINED, HOOKS, add_given
 from gitsign_py.cli.ownconfig import add_isolated
 from gitsign_py.cli.text import printable
 from gitsign_py.errors import ConfigError, UsageError
-from gitsign_py.host.gitprogram import run_git
+from gitsign_py.host.git.program import run_git
 from gitsign_py.host.ownprogram import NAME, own_program
 from gitsign_py.host.privatefile import put_in_place
 

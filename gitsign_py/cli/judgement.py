@@ -13,8 +13,8 @@ from gitsign_py.core.git.gitobject import SignedObject, signature_format
 from gitsign_py.core.git.tagname import check_tag_name
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import GitsignError, UncheckedError, VerificationError
-from gitsign_py.host.repository import GitRepository, Revision
-from gitsign_py.host.storedobject import split_stored
+from gitsign_py.host.git.objects import GitRepository, Revision
+from gitsign_py.host.git.storedobject import split_stored
 from gitsign_py.ports import ObjectSource
 from gitsign_py.verification import (
     ExpectedIdentity,

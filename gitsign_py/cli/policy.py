@@ -18,8 +18,8 @@ from gitsign_py.cli.policysource import read_policy_bytes
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.pki.namekind import described
 from gitsign_py.errors import UsageError
+from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.progress import counted
-from gitsign_py.host.repository import GitRepository
 from gitsign_py.policy.cases import CASES_PATH, parse_cases, run_cases
 from gitsign_py.policy.model import POLICY_PATH
 from gitsign_py.policy.parse import parse_policy, read_policy

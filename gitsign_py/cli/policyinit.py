@@ -12,9 +12,9 @@ from gitsign_py.cli.ownconfig import tell, trust_said_by_repository
 from gitsign_py.cli.text import write_utf8
 from gitsign_py.core.git.foreignsig import openpgp_fingerprint, ssh_public_key
 from gitsign_py.errors import FormatError, UsageError
+from gitsign_py.host.git.objects import GitRepository
+from gitsign_py.host.git.storedobject import split_stored
 from gitsign_py.host.progress import counted
-from gitsign_py.host.repository import GitRepository
-from gitsign_py.host.storedobject import split_stored
 from gitsign_py.policy.propose import Observed, describe_unchecked, propose
 from gitsign_py.policy.sshkey import ssh_fingerprint
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from gitsign_py.errors import ConfigError, GitsignError, PolicyError
-from gitsign_py.host.repository import GitRepository
+from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.policy.document import MAX_POLICY_BYTES
 from gitsign_py.policy.model import Policy
 from gitsign_py.policy.parse import parse_policy

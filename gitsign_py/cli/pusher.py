@@ -11,7 +11,7 @@ import sys
 from gitsign_py.cli import wiring
 from gitsign_py.cli.judgement import verifier
 from gitsign_py.errors import ConfigError, GitsignError
-from gitsign_py.host.repository import GitRepository
+from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.policy.facts import Pusher
 from gitsign_py.policy.verified import facts_of
 

@@ -11,10 +11,10 @@ from gitsign_py.cli import wiring
 from gitsign_py.cli.services import named_by_repository
 from gitsign_py.cli.text import printable
 from gitsign_py.errors import ConfigError, GitsignError, UsageError
-from gitsign_py.host import gitsetup
-from gitsign_py.host.gitconfig import GitConfig, read_git_config
-from gitsign_py.host.gitprogram import run_git
-from gitsign_py.host.gitsetup import Change, ConfigFile, Scope
+from gitsign_py.host.git import setup as gitsetup
+from gitsign_py.host.git.config import GitConfig, read_git_config
+from gitsign_py.host.git.program import run_git
+from gitsign_py.host.git.setup import Change, ConfigFile, Scope
 from gitsign_py.host.instances import Instance, find_instance, write_files
 from gitsign_py.host.ownprogram import NAME, own_program
 from gitsign_py.host.programs import find_program

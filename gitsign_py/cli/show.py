@@ -13,8 +13,8 @@ from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repositor
 from gitsign_py.cli.signatureview import Values, statement
 from gitsign_py.cli.text import exit_status, printable
 from gitsign_py.errors import UsageError
-from gitsign_py.host.repository import GitRepository, Revision
-from gitsign_py.host.storedobject import split_stored
+from gitsign_py.host.git.objects import GitRepository, Revision
+from gitsign_py.host.git.storedobject import split_stored
 from gitsign_py.verification.identity import ExpectedIdentity
 
 _DESCRIPTION = """\

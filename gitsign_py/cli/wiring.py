@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.errors import FormatError, UncheckedError
 from gitsign_py.host.config import Config, load_config
-from gitsign_py.host.gitconfig import ISOLATED, GitConfig, read_git_config
+from gitsign_py.host.git.config import ISOLATED, GitConfig, read_git_config
 
 if TYPE_CHECKING:
     from gitsign_py.clients.session import HttpSession
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from gitsign_py.core.trust.root import TrustedRoot
     from gitsign_py.core.trust.signingconfig import Service, SigningConfig
     from gitsign_py.host.consent import ConsentBook, Dialogue, Named
+    from gitsign_py.host.git.objects import GitRepository, Revision
     from gitsign_py.host.logins import LoginBook
-    from gitsign_py.host.repository import GitRepository, Revision
     from gitsign_py.host.trustroot import LoadedTrust
     from gitsign_py.ports import CertificateAuthority, TimestampAuthority, TokenSource, TransparencyLog
     from gitsign_py.signing.flow import SigningOptions, SigningServices
@@ -87,7 +87,7 @@ def combined(environment: Mapping[str, str], gitconfig: GitConfig, directory: Pa
 
 def repository(settings: Settings) -> "GitRepository":
     """Open the repository that git finds."""
-    from gitsign_py.host.repository import GitRepository
+    from gitsign_py.host.git.objects import GitRepository
 
     return GitRepository(settings.directory, environment=settings.environment)
 
@@ -154,9 +154,9 @@ def noted_entries(source: "GitRepository") -> "Callable[[str], Sequence[LogEntry
     """Make a function that gives the entries that git notes (refs/notes/gitsign) hold for an object id."""
 
     def noted(oid: str) -> "Sequence[LogEntry]":
-        from gitsign_py.audit.notes import EntryNotes
         from gitsign_py.core.tlog.logentry import decode_entry
         from gitsign_py.errors import GitsignError
+        from gitsign_py.host.git.notes import EntryNotes
 
         found: list[LogEntry] = []
         try:

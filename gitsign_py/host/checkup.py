@@ -15,8 +15,8 @@ from gitsign_py.core.frozen import field, frozen
 from gitsign_py.errors import Fact, GitsignError, ServiceError, UncheckedError
 from gitsign_py.host.browser import can_open
 from gitsign_py.host.config import Config, resolve_settings, unknown_names
-from gitsign_py.host.gitconfig import GitConfig
-from gitsign_py.host.gitprogram import git_version, run_git
+from gitsign_py.host.git.config import GitConfig
+from gitsign_py.host.git.program import git_version, run_git
 from gitsign_py.host.keystore import KeyringStore
 from gitsign_py.host.logins import FILE_NAME as LOGINS
 from gitsign_py.host.logins import LoginBook

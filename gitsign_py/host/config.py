@@ -11,7 +11,7 @@ from typing import Literal
 
 from gitsign_py.core.frozen import field, frozen
 from gitsign_py.errors import ConfigError, veiled
-from gitsign_py.host.gitconfig import GitConfig, GitValue, read_git_config
+from gitsign_py.host.git.config import GitConfig, GitValue, read_git_config
 from gitsign_py.host.settings import SETTINGS, Setting, Value
 
 HIDDEN = "(set, not shown)"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gitsign_py.core.frozen import frozen
-from gitsign_py.host.gitconfig import ISOLATED, to_bool, to_int, to_path, to_seconds
+from gitsign_py.host.git.config import ISOLATED, to_bool, to_int, to_path, to_seconds
 
 Value = str | int | float | bool | Path | tuple[str, ...] | None
 

@@ -1,1 +1,1 @@
-"""Sign one payload: an ephemeral key, a certificate, a CMS signature, a log entry, all checked before it is given out."""
+"""Sign one payload: ephemeral key, certificate, CMS signature and log entry, all checked before the caller has them."""

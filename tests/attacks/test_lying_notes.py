@@ -7,8 +7,8 @@ fetches the notes. Where kept entries do not hold (a step 4.x), the log is asked
 import json
 from typing import Any
 
-from gitsign_py.audit.notes import REF
 from gitsign_py.core.encoding import b64_encode
+from gitsign_py.host.git.notes import REF
 from tests.support.workbench import Workbench
 
 JUNK = f"gitsign-log-entry: {b64_encode(b'no entry at all')}"

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.audit.notes import EntryNotes
-from gitsign_py.host import attestationrefs
-from gitsign_py.host.repository import GitRepository
+from gitsign_py.host.git import attestationrefs
+from gitsign_py.host.git.notes import EntryNotes
+from gitsign_py.host.git.objects import GitRepository
 from tests.support.bulksigner import BulkSigner
 from tests.support.foreignkeys import SshKey
 from tests.support.gitrepo import ScratchRepo, environment

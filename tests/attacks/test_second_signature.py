@@ -12,8 +12,8 @@ import pytest
 
 from gitsign_py.core.git.gitobject import split_object
 from gitsign_py.errors import FormatError
-from gitsign_py.host.repository import GitRepository
-from gitsign_py.host.storedobject import has_two_hashes, split_stored
+from gitsign_py.host.git.objects import GitRepository
+from gitsign_py.host.git.storedobject import has_two_hashes, split_stored
 from tests.support.alonepolicy import ALICE_ALONE
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import environment

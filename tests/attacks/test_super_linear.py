@@ -26,7 +26,9 @@ from gitsign_py.core.sigstore import bundle, pemtrust, token
 from gitsign_py.core.tlog import checkpoint, logentry, note, sct
 from gitsign_py.core.trust import clientconfig, signingconfig
 from gitsign_py.core.trust import root as trust
-from gitsign_py.host import gitconfig, gitprogram, gitsetup
+from gitsign_py.host.git import config as gitconfig
+from gitsign_py.host.git import program as gitprogram
+from gitsign_py.host.git import setup as gitsetup
 from gitsign_py.policy import cases, names, parse, patterns, sshkey, trees
 from gitsign_py.verification.allowed import parse_allowed_signer
 from tests.support.doubling import SuperLinearError, check_linear

@@ -13,7 +13,7 @@ from gitsign_py.audit.jobs import Settings
 from gitsign_py.audit.plan import Plan, read_refs, resolve_targets
 from gitsign_py.audit.record import Record
 from gitsign_py.core.trust.root import TrustedRoot
-from gitsign_py.host.repository import GitRepository
+from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.policy.parse import parse_policy
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import ScratchRepo, environment

@@ -11,9 +11,9 @@ import pytest
 
 from gitsign_py.audit.entries import ATTEMPTS, RETRIEVE, EntryStore, Wanted, fetch
 from gitsign_py.audit.jobs import Job
-from gitsign_py.audit.notes import REF, EntryNotes
 from gitsign_py.core.tlog.logentry import LogEntry, encode_entry
 from gitsign_py.errors import ConfigError, ServiceError
+from gitsign_py.host.git.notes import REF, EntryNotes
 from tests.audit.conftest import Audited, Make
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import ISOLATED

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.audit import pairs
-from gitsign_py.audit.graph import GitGraph
 from gitsign_py.errors import UncheckedError
+from gitsign_py.host.git import pairs
+from gitsign_py.host.git.graph import GitGraph
 from gitsign_py.policy import surroundings
 from tests.support.court import Court
 from tests.support.gitrepo import environment

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.core.trust.root import parse_trusted_root
-from gitsign_py.host.gitsetup import NOTE
+from gitsign_py.host.git.setup import NOTE
 from tests.support.workbench import Workbench, program
 
 

@@ -1,4 +1,4 @@
-"""Signature vectors of Project Wycheproof (C2SP, Apache-2.0) against ``core/pki/keys.py``: nothing is accepted here alone.
+"""Signature vectors of Project Wycheproof (C2SP, Apache-2.0): ``core/pki/keys.py`` accepts nothing that they refuse.
 
 They come as a Go module, which ``go mod download`` puts where the tests look; nothing of it is copied here.
 """

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from gitsign_py.host.gitprogram import git_version
+from gitsign_py.host.git.program import git_version
 from tests.hooks.conftest import Server
 
 pytestmark = pytest.mark.unmeasured

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gitsign_py.host.repository import GitRepository
+from gitsign_py.host.git.objects import GitRepository
 from tests.support.samplerepo import Sample, at
 
 

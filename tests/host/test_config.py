@@ -16,7 +16,7 @@ from gitsign_py.host.config import (
     show,
     unknown_names,
 )
-from gitsign_py.host.gitconfig import GitConfig, GitValue, canonical
+from gitsign_py.host.git.config import GitConfig, GitValue, canonical
 from gitsign_py.host.settings import SETTINGS, TOKEN_PROVIDERS, Setting
 from tests.support.gitrepo import ScratchRepo, environment
 

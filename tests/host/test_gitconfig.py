@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitsign_py.errors import GitsignError
-from gitsign_py.host.gitconfig import (
+from gitsign_py.host.git.config import (
     GitConfig,
     GitValue,
     canonical,

@@ -8,7 +8,7 @@ import pytest
 
 from gitsign_py.audit.plan import resolve_targets
 from gitsign_py.errors import ConfigError, GitsignError
-from gitsign_py.host.repository import GitRepository
+from gitsign_py.host.git.objects import GitRepository
 from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.samplerepo import Sample, at, fake_git, ids
 

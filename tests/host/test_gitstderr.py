@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.host.gitstderr import is_shown, write_to_stderr_of
+from gitsign_py.host.git.stderr import is_shown, write_to_stderr_of
 from tests.support.workbench import Workbench
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc and pidfd are Linux's")

@@ -6,8 +6,8 @@ import pytest
 
 from gitsign_py.core.git.gitobject import object_id
 from gitsign_py.errors import GitsignError
-from gitsign_py.host.dulwich_objects import DulwichObjects, open_repository
-from gitsign_py.host.repository import GitRepository
+from gitsign_py.host.git.dulwich import DulwichObjects, open_repository
+from gitsign_py.host.git.objects import GitRepository
 from tests.support.samplerepo import Sample, at, ids, reason
 
 pytestmark = pytest.mark.usefixtures("pipes")

@@ -7,7 +7,7 @@ import pytest
 
 from gitsign_py.core.git.gitobject import object_id
 from gitsign_py.errors import GitsignError
-from gitsign_py.host.repository import GitRepository, Revision
+from gitsign_py.host.git.objects import GitRepository, Revision
 from tests.support.gitrepo import ScratchRepo
 from tests.support.samplerepo import Sample, at, ids, reason
 

@@ -16,7 +16,7 @@ from gitsign_py.audit.engine import Resources, audit_history
 from gitsign_py.audit.jobs import Settings
 from gitsign_py.audit.plan import Plan, Target
 from gitsign_py.audit.record import Record
-from gitsign_py.host.repository import GitRepository
+from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.policy.parse import parse_policy
 from tests.support.gitrepo import environment
 from tests.support.history import History

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.errors import GitsignError
-from gitsign_py.host.repository import GitRepository
+from gitsign_py.host.git.objects import GitRepository
 from tests.support.gitrepo import ScratchRepo, environment
 
 

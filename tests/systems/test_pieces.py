@@ -290,7 +290,7 @@ def test_ctrl_c_ends_the_sign_in_and_not_git(home: Home, screen: Screen) -> None
 def test_it_starts_nothing_of_the_other_system(home: Home, system: str) -> None:
     """Each loads its own way of talking to git, and of locking files."""
     code = (
-        "import sys; from gitsign_py.host.repository import GitRepository; from pathlib import Path\n"
+        "import sys; from gitsign_py.host.git.objects import GitRepository; from pathlib import Path\n"
         "import os; GitRepository(Path('.'), environment=os.environ).resolve(['HEAD'])\n"
         "print(sorted(name for name in sys.modules if name.endswith('pipes')))"
     )

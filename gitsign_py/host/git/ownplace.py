@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gitsign_py.core.git.gitobject import HashAlgorithm
-from gitsign_py.host.gitprogram import NOWHERE
+from gitsign_py.host.git.program import NOWHERE
 
 _KEPT = ("GIT_EXEC_PATH", "GIT_TRACE")  # where git itself lies, and what a person asked it to tell
 _CONFIG = """\

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gitsign_py.errors import GitsignError
-from gitsign_py.host.gitprogram import git_version
+from gitsign_py.host.git.program import git_version
 
 _PIDFD_GETFD = 438  # asm-generic/unistd.h: the same on every architecture
 _STDERR = 2

@@ -2,7 +2,7 @@
 
 from gitsign_py.core.git.gitobject import HashAlgorithm, SignedObject, split_object
 from gitsign_py.errors import FormatError
-from gitsign_py.host.repository import GitRepository
+from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.ports import ObjectSource, RawObject
 
 

@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from gitsign_py.audit import shown
 from gitsign_py.errors import ConfigError, FormatError, UncheckedError
-from gitsign_py.host.gitprogram import QUIET, complaint, first_words, git_environment
+from gitsign_py.host.git import shown
+from gitsign_py.host.git.program import QUIET, complaint, first_words, git_environment
 
 _READ = 1 << 16  # what a pipe holds (pipe(7)): more would be allocated for nothing at each read
 # git maps a whole pack into memory otherwise, and these walks read it from end to end once.

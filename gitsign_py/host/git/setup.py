@@ -14,8 +14,8 @@ from typing import Literal
 from gitsign_py.core.encoding import load_json
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.errors import ConfigError, FormatError, GitsignError
-from gitsign_py.host.gitconfig import canonical
-from gitsign_py.host.gitprogram import run_git
+from gitsign_py.host.git.config import canonical
+from gitsign_py.host.git.program import run_git
 
 NOTE = "gitsign-setup.change"
 Scope = Literal["global", "local"]

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from gitsign_py.core.frozen import field, frozen
 from gitsign_py.errors import FormatError
-from gitsign_py.host.gitprogram import run_git
+from gitsign_py.host.git.program import run_git
 
 REPOSITORY_SCOPES = ("local", "worktree")
 """Scopes of what comes with a repository: its own files and what they include. The others are the person's own."""

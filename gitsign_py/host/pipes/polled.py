@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
-from gitsign_py.host.pipedprogram import PipedProgram
+from gitsign_py.host.pipes.program import PipedProgram
 
 _PIECE = 1 << 16
 

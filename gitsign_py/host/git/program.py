@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from gitsign_py.errors import ConfigError, GitsignError, UncheckedError, UsageError
 
 if TYPE_CHECKING:
-    from gitsign_py.host.pipedprogram import PipedProgram
+    from gitsign_py.host.pipes.program import PipedProgram
 
 _VERSION = re.compile(r"git version ([0-9]+)\.([0-9]+)")
 TIMEOUT = 60.0
@@ -68,7 +68,7 @@ _ALWAYS = {
 def git_environment(environment: Mapping[str, str], grafts: str = "") -> dict[str, str]:
     """The environment for git: the caller's (GIT_DIR, quarantine and the like are kept), with our rules on top.
 
-    ``grafts`` is a file of our own that leaves out parents which are not here (``host/cuts.py``).
+    ``grafts`` is a file of our own that leaves out parents which are not here (``host/git/cuts.py``).
     """
     return {**environment, **_ALWAYS, **({"GIT_GRAFT_FILE": grafts} if grafts else {})}
 
@@ -290,10 +290,10 @@ class GitCatFile:
 
 def _open_pipes(command: Sequence[str], environment: Mapping[str, str], directory: Path | None) -> "PipedProgram":
     if sys.platform != "win32" and hasattr(select, "poll"):
-        from gitsign_py.host.polledpipes import PolledPipes  # noqa: PLC0415 - each system loads its own
+        from gitsign_py.host.pipes.polled import PolledPipes  # noqa: PLC0415 - each system loads its own
 
         return PolledPipes(command, git_environment(environment), directory)
-    from gitsign_py.host.threadedpipes import ThreadedPipes  # noqa: PLC0415
+    from gitsign_py.host.pipes.threaded import ThreadedPipes  # noqa: PLC0415
 
     return ThreadedPipes(command, git_environment(environment), directory)
 

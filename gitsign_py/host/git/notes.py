@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from gitsign_py.core.encoding import b64_decode, b64_encode
 from gitsign_py.errors import FormatError, GitsignError
-from gitsign_py.host.repository import GitRepository
+from gitsign_py.host.git.objects import GitRepository
 
 REF = "refs/notes/gitsign"
 _PREFIX = b"gitsign-log-entry: "

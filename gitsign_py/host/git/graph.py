@@ -10,12 +10,12 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gitsign_py.audit.pairs import bases_from
-from gitsign_py.audit.walk import Git, list_ids
 from gitsign_py.errors import UncheckedError
-from gitsign_py.host.gitprogram import not_fetched, run_git
-from gitsign_py.host.ownplace import OwnPlace
-from gitsign_py.host.repository import GitRepository
+from gitsign_py.host.git.objects import GitRepository
+from gitsign_py.host.git.ownplace import OwnPlace
+from gitsign_py.host.git.pairs import bases_from
+from gitsign_py.host.git.program import not_fetched, run_git
+from gitsign_py.host.git.walk import Git, list_ids
 from gitsign_py.policy.changes import Pair
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import UncheckedError, UsageError
-from gitsign_py.host.repository import GitRepository
+from gitsign_py.host.git.objects import GitRepository
 
 _NOTHING = "0" * 40
 _ATTEMPTS = 5

@@ -15,8 +15,8 @@ from typing import Self, cast
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.core.git.gitobject import HashAlgorithm, is_object_id, prove_object_id
 from gitsign_py.errors import GitsignError, UncheckedError, UsageError
-from gitsign_py.host.cuts import Cuts, find_cuts, listed_commits, missing_alternate, write_grafts
-from gitsign_py.host.gitprogram import (
+from gitsign_py.host.git.cuts import Cuts, find_cuts, listed_commits, missing_alternate, write_grafts
+from gitsign_py.host.git.program import (
     QUIET,
     TIMEOUT,
     GitCatFile,

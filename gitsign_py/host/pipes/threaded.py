@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from gitsign_py.host.deadline import within
-from gitsign_py.host.pipedprogram import PipedProgram
+from gitsign_py.host.pipes.program import PipedProgram
 
 _PIECE = 1 << 16
 
