@@ -2,9 +2,15 @@
 
 from dataclasses import dataclass
 
-from gitsign_py.localstack import ca, ctlog, idp, login, rekor1, rekor2, tsa, tufrepo
 from gitsign_py.localstack.context import Context
+from gitsign_py.localstack.ctlog import log as ctlog
+from gitsign_py.localstack.fulcio import ca
+from gitsign_py.localstack.idp import issuer as idp
+from gitsign_py.localstack.idp import login
+from gitsign_py.localstack.rekor import rekor1, rekor2
 from gitsign_py.localstack.service import Service
+from gitsign_py.localstack.tsa import authority as tsa
+from gitsign_py.localstack.tuf import tufrepo
 
 
 @dataclass(frozen=True, slots=True)

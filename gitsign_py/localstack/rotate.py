@@ -11,11 +11,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from gitsign_py.errors import UsageError
-from gitsign_py.localstack import assembly, ca, clientfiles, ctlog, rekor1, rekor2, tsa
-from gitsign_py.localstack.certificates import LEAF_LIFETIME
+from gitsign_py.localstack import assembly, clientfiles
 from gitsign_py.localstack.context import Context
+from gitsign_py.localstack.ctlog import log as ctlog
+from gitsign_py.localstack.fulcio import ca
+from gitsign_py.localstack.fulcio.certificates import LEAF_LIFETIME
 from gitsign_py.localstack.keyring import Keyring, ServerKey
+from gitsign_py.localstack.rekor import rekor1, rekor2
 from gitsign_py.localstack.state import State
+from gitsign_py.localstack.tsa import authority as tsa
 
 _SETTLE = timedelta(seconds=1)
 """What was signed in this very second stays inside the window, whose ends are whole seconds."""

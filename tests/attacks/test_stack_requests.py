@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from gitsign_py.localstack.login import redirect_allowed
+from gitsign_py.localstack.idp.login import redirect_allowed
 from tests.support.stack import RunningStack, running_stack
 
 ODD = (

@@ -71,7 +71,7 @@ def test_suspicions(pattern: str) -> None:
 # Those that are put together while the program runs, as long as they may become; all are asked for full matches.
 COMPOSED: dict[str, list[re.Pattern[Any]]] = {
     "core/dsse.py:_is_digest": [re.compile("[0-9a-f]{128}")],
-    "localstack/rekorkinds.py:_hashedrekord": [re.compile("[0-9a-fA-F]{128}")],
+    "localstack/rekor/rekorkinds.py:_hashedrekord": [re.compile("[0-9a-fA-F]{128}")],
     "policy/propose.py:_name": [re.compile(re.escape("a-b") + r"(-\d+)?")],
     "policy/patterns.py:_glob_regexp": [
         patterns._glob_regexp(glob)

@@ -9,7 +9,7 @@ import jwt
 import pytest
 
 from gitsign_py.localstack.context import Context
-from gitsign_py.localstack.idp import Issuer, TokenOrder, pkce_challenge
+from gitsign_py.localstack.idp.issuer import Issuer, TokenOrder, pkce_challenge
 from gitsign_py.localstack.keyring import Keyring
 from gitsign_py.localstack.service import Refusal, Request
 from gitsign_py.localstack.state import State

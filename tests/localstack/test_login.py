@@ -10,12 +10,12 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from gitsign_py.core.sigstore.token import parse_unverified
-from gitsign_py.localstack import login
 from gitsign_py.localstack.context import Context, system_clock
-from gitsign_py.localstack.deviceflow import DeviceFlow
-from gitsign_py.localstack.idp import Issuer, TokenOrder, pkce_challenge
+from gitsign_py.localstack.idp import login
+from gitsign_py.localstack.idp.deviceflow import DeviceFlow
+from gitsign_py.localstack.idp.issuer import Issuer, TokenOrder, pkce_challenge
+from gitsign_py.localstack.idp.login import Login, redirect_allowed
 from gitsign_py.localstack.keyring import Keyring
-from gitsign_py.localstack.login import Login, redirect_allowed
 from gitsign_py.localstack.service import Refusal, Request, Response
 from gitsign_py.localstack.state import State
 

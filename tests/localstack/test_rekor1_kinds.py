@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gitsign_py.core.encoding import b64_decode
-from gitsign_py.localstack.rekorkinds import propose
+from gitsign_py.localstack.rekor.rekorkinds import propose
 from gitsign_py.localstack.service import Refusal
 from tests.localstack.helpers import b64, spoiled
 from tests.support.stack import RunningStack

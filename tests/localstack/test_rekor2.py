@@ -22,7 +22,7 @@ from gitsign_py.core.sigstore.timestamp import verify_timestamp
 from gitsign_py.core.tlog import merkle
 from gitsign_py.core.tlog.checkpoint import Checkpoint, open_checkpoint
 from gitsign_py.core.tlog.logentry import parse_hashedrekord
-from gitsign_py.localstack.rekor2kinds import propose
+from gitsign_py.localstack.rekor.rekor2kinds import propose
 from gitsign_py.localstack.service import Refusal, Request
 from tests.localstack.helpers import b64, recorded, shape, spoiled, trusted_root
 from tests.support import tsafactory as factory

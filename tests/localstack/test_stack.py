@@ -24,7 +24,7 @@ from gitsign_py.errors import ConfigError, FormatError, ServiceError
 from gitsign_py.localstack import http, process
 from gitsign_py.localstack.context import Hook
 from gitsign_py.localstack.directory import LOCK
-from gitsign_py.localstack.idp import CLIENT_ID, TokenOrder
+from gitsign_py.localstack.idp.issuer import CLIENT_ID, TokenOrder
 from gitsign_py.localstack.process import StackInfo
 from gitsign_py.localstack.service import Request, Response, Route, Service, plain_errors
 from gitsign_py.localstack.stack import Stack

@@ -14,8 +14,8 @@ from cryptography import x509
 
 from gitsign_py.core.pki.timestampbuild import TimestampRequest, build_request, granted_token, parse_response
 from gitsign_py.core.sigstore.timestamp import verify_timestamp
-from gitsign_py.localstack.tsa import PATH, QUERY, REPLY
-from gitsign_py.localstack.tsatoken import POLICY
+from gitsign_py.localstack.tsa.authority import PATH, QUERY, REPLY
+from gitsign_py.localstack.tsa.tsatoken import POLICY
 from tests.localstack.helpers import trusted_root
 from tests.support.faultystack import FaultyStack
 from tests.support.stack import Answer, RunningStack

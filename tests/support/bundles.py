@@ -25,12 +25,12 @@ from gitsign_py.core.tlog.rekorbodies import dsse_v001_body, intoto_v002_body
 from gitsign_py.core.trust.root import CertificateAuthority, TrustedRoot
 from gitsign_py.core.trust.validity import Validity
 from gitsign_py.localstack import clientfiles
-from gitsign_py.localstack.ca import Fulcio
-from gitsign_py.localstack.claims import identify
 from gitsign_py.localstack.context import Context
-from gitsign_py.localstack.ctlog import CtLog
+from gitsign_py.localstack.ctlog.log import CtLog
 from gitsign_py.localstack.directory import prepare_directory
-from gitsign_py.localstack.idp import Issuer
+from gitsign_py.localstack.fulcio.ca import Fulcio
+from gitsign_py.localstack.idp.claims import identify
+from gitsign_py.localstack.idp.issuer import Issuer
 from gitsign_py.localstack.keyring import Keyring
 from gitsign_py.localstack.state import State
 from tests.support import tsafactory

@@ -15,11 +15,12 @@ from gitsign_py.core.encoding import b64_encode, opaque
 from gitsign_py.core.tlog import checkpoint, note
 from gitsign_py.core.trust.root import TransparencyLogInstance, Validity
 from gitsign_py.core.trust.signingconfig import Service as Endpoint
-from gitsign_py.localstack import forks, rekor2kinds
-from gitsign_py.localstack.ca import grpc_errors
+from gitsign_py.localstack import forks
 from gitsign_py.localstack.context import Context
+from gitsign_py.localstack.fulcio.ca import grpc_errors
 from gitsign_py.localstack.keyring import ServerKey
 from gitsign_py.localstack.merklestore import Leaf, Tree
+from gitsign_py.localstack.rekor import rekor2kinds
 from gitsign_py.localstack.service import Refusal, Request, Response, Route, Service, TrustPart, json_response
 
 NAME = "rekor2"

@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 from gitsign_py.localstack.merklestore import Leaf
-from gitsign_py.localstack.rekorparams import ENUM, PATTERN, REQUIRED, TYPE
-from gitsign_py.localstack.rekorproposal import key_term, name_term, read_verifier
+from gitsign_py.localstack.rekor.rekorparams import ENUM, PATTERN, REQUIRED, TYPE
+from gitsign_py.localstack.rekor.rekorproposal import key_term, name_term, read_verifier
 from gitsign_py.localstack.service import Refusal
 from gitsign_py.localstack.state import State
 

@@ -16,12 +16,12 @@ from gitsign_py.core.pki.timestampbuild import TimestampRequest, parse_request
 from gitsign_py.core.trust.root import CertificateAuthority, Validity
 from gitsign_py.core.trust.signingconfig import Service as Endpoint
 from gitsign_py.errors import FormatError
-from gitsign_py.localstack.certificates import ORGANIZATION, ca_certificate, ca_name, serial_number
 from gitsign_py.localstack.context import Context
+from gitsign_py.localstack.fulcio.certificates import ORGANIZATION, ca_certificate, ca_name, serial_number
 from gitsign_py.localstack.keyring import PrivateKey, ServerKey
 from gitsign_py.localstack.service import JSON, Refusal, Request, Response, Route, Service, TrustPart, plain_errors
-from gitsign_py.localstack.tsajson import parse_json_request
-from gitsign_py.localstack.tsatoken import POLICY, Unit, granted, refused, unit_certificate
+from gitsign_py.localstack.tsa.tsajson import parse_json_request
+from gitsign_py.localstack.tsa.tsatoken import POLICY, Unit, granted, refused, unit_certificate
 
 NAME = "tsa"
 ROOT_ROLE, ROLE = "tsa-root", "tsa"

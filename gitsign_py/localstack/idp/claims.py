@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from gitsign_py.core.pki import oids
-from gitsign_py.localstack.idp import plausible_email
+from gitsign_py.localstack.idp.issuer import plausible_email
 from gitsign_py.localstack.pipelines import CI_SYSTEMS, CiSystem, fill
 from gitsign_py.localstack.service import Refusal
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import jwt
 
-from gitsign_py.localstack.claims import token_refusal
-from gitsign_py.localstack.idp import ALGORITHM, key_name
+from gitsign_py.localstack.idp.claims import token_refusal
+from gitsign_py.localstack.idp.issuer import ALGORITHM, key_name
 from gitsign_py.localstack.keyring import ServerKey
 
 _NOT_BEFORE_LEEWAY = timedelta(minutes=5)

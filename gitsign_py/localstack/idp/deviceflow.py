@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from gitsign_py.localstack.idp import (
+from gitsign_py.localstack.idp.issuer import (
     CLIENT_ID,
     NAME,
     Form,
@@ -16,7 +16,7 @@ from gitsign_py.localstack.idp import (
     plausible_email,
     read_form,
 )
-from gitsign_py.localstack.loginpages import device_page, message_page
+from gitsign_py.localstack.idp.loginpages import device_page, message_page
 from gitsign_py.localstack.service import Request, Response, json_response
 
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"

@@ -14,8 +14,8 @@ from urllib.parse import urlencode, urlsplit
 
 import jwt
 
-from gitsign_py.localstack.deviceflow import DeviceFlow
-from gitsign_py.localstack.idp import (
+from gitsign_py.localstack.idp.deviceflow import DeviceFlow
+from gitsign_py.localstack.idp.issuer import (
     ALGORITHM,
     CLIENT_ID,
     FORM,
@@ -30,7 +30,7 @@ from gitsign_py.localstack.idp import (
     plausible_email,
     read_form,
 )
-from gitsign_py.localstack.loginpages import login_page, message_page
+from gitsign_py.localstack.idp.loginpages import login_page, message_page
 from gitsign_py.localstack.service import Request, Response, Route
 
 OUT_OF_BAND = "urn:ietf:wg:oauth:2.0:oob"

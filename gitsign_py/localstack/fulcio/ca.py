@@ -15,13 +15,20 @@ from gitsign_py.core.encoding import b64_encode, pem_encode
 from gitsign_py.core.pki.certificate import parse_certificate
 from gitsign_py.core.trust.root import CertificateAuthority, Validity
 from gitsign_py.core.trust.signingconfig import Service as Endpoint
-from gitsign_py.localstack import certificates, idtoken
-from gitsign_py.localstack.certificates import CertifiedKey
-from gitsign_py.localstack.certrequest import asked_key_v1, asked_key_v2, bearer, body_token, read_object, read_v2
-from gitsign_py.localstack.claims import Identity, identify, token_refusal
 from gitsign_py.localstack.context import Context
-from gitsign_py.localstack.ctlog import CtLog
-from gitsign_py.localstack.idp import CLIENT_ID, Issuer
+from gitsign_py.localstack.ctlog.log import CtLog
+from gitsign_py.localstack.fulcio import certificates, idtoken
+from gitsign_py.localstack.fulcio.certificates import CertifiedKey
+from gitsign_py.localstack.fulcio.certrequest import (
+    asked_key_v1,
+    asked_key_v2,
+    bearer,
+    body_token,
+    read_object,
+    read_v2,
+)
+from gitsign_py.localstack.idp.claims import Identity, identify, token_refusal
+from gitsign_py.localstack.idp.issuer import CLIENT_ID, Issuer
 from gitsign_py.localstack.keyring import ServerKey
 from gitsign_py.localstack.service import Refusal, Request, Response, Route, Service, TrustPart, json_response
 

@@ -14,7 +14,7 @@ from typing import Any
 from gitsign_py.core.dsse import IN_TOTO_PAYLOAD_TYPE, pae
 from gitsign_py.core.encoding import load_json
 from gitsign_py.errors import FormatError, InvalidSignatureError
-from gitsign_py.localstack.rekorproposal import (
+from gitsign_py.localstack.rekor.rekorproposal import (
     Proposed,
     Verifier,
     b64,

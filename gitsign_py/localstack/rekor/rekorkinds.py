@@ -10,8 +10,16 @@ from typing import Any
 
 from gitsign_py.core.pki.keys import PublicKey
 from gitsign_py.errors import FormatError, InvalidSignatureError
-from gitsign_py.localstack import rekorenvelopes
-from gitsign_py.localstack.rekorproposal import Proposed, b64, canonical_body, child, entry_error, read_verifier, text
+from gitsign_py.localstack.rekor import rekorenvelopes
+from gitsign_py.localstack.rekor.rekorproposal import (
+    Proposed,
+    b64,
+    canonical_body,
+    child,
+    entry_error,
+    read_verifier,
+    text,
+)
 
 _SIZES = {"sha256": 32, "sha384": 48, "sha512": 64}
 

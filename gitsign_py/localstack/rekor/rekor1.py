@@ -15,14 +15,15 @@ from gitsign_py.core.encoding import b64_encode
 from gitsign_py.core.tlog import checkpoint, merkle
 from gitsign_py.core.trust.root import Validity
 from gitsign_py.core.trust.signingconfig import Service as Endpoint
-from gitsign_py.localstack import forks, rekorkinds
+from gitsign_py.localstack import forks
 from gitsign_py.localstack.context import Context
-from gitsign_py.localstack.ctlog import log_instance
+from gitsign_py.localstack.ctlog.log import log_instance
 from gitsign_py.localstack.keyring import ServerKey
 from gitsign_py.localstack.merklestore import Leaf, Tree
-from gitsign_py.localstack.rekorparams import PATTERN, as_index, as_text, query_number, read_items, read_object
-from gitsign_py.localstack.rekorproposal import Proposed
-from gitsign_py.localstack.rekorsearch import search, store_terms
+from gitsign_py.localstack.rekor import rekorkinds
+from gitsign_py.localstack.rekor.rekorparams import PATTERN, as_index, as_text, query_number, read_items, read_object
+from gitsign_py.localstack.rekor.rekorproposal import Proposed
+from gitsign_py.localstack.rekor.rekorsearch import search, store_terms
 from gitsign_py.localstack.service import Refusal, Request, Response, Route, Service, TrustPart, json_response
 
 NAME = "rekor1"

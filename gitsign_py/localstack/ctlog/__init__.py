@@ -1,0 +1,1 @@
+"""The certificate transparency log (RFC 6962)."""

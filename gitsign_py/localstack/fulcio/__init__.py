@@ -1,0 +1,1 @@
+"""The certificate authority: requests, claims and certificates."""

@@ -1,0 +1,1 @@
+"""The OIDC issuer: login page, code and device flows, tokens."""

@@ -1,0 +1,1 @@
+"""The TUF repository that gives out the trust root."""
