@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from bench.audit_history import P256, openssl_speed  # noqa: E402
-from gitsign_py.cli.hooks import shim  # noqa: E402
+from gitsign_py.cli.commands.hooks import shim  # noqa: E402
 from tests.hooks.conftest import POLICY  # noqa: E402
 from tests.support.bulksigner import BulkSigner  # noqa: E402
 from tests.support.gitrepo import ScratchRepo, environment  # noqa: E402

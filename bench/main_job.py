@@ -17,7 +17,7 @@ from pathlib import Path
 
 from timing import measure, table
 
-from gitsign_py.cli.stack import environment as stack_environment
+from gitsign_py.cli.commands.stack import environment as stack_environment
 from gitsign_py.clients.fulcio import FulcioClient
 from gitsign_py.clients.oidc_static import StackTokenSource
 from gitsign_py.clients.rekor import RekorClient

@@ -12,6 +12,7 @@ import os
 import sys
 from io import TextIOWrapper
 
+from gitsign_py.cli.commands import COMMANDS
 from gitsign_py.cli.text import exit_status, line_of, printable
 from gitsign_py.errors import ConfigError, GitsignError, UsageError, veiled
 
@@ -19,31 +20,6 @@ TYPE_CHECKING = False  # typing costs 10 ms
 if TYPE_CHECKING:
     from typing import TextIO
 
-COMMANDS: dict[str, tuple[str, str]] = {
-    "verify": ("verify", "check commits and tags: signature, certificate, log, time, identity"),
-    "verify-tag": ("verify", "the same for tags alone"),
-    "show": ("show", "print what a signature holds"),
-    "audit": ("audit", "judge a whole history by a policy"),
-    "policy": ("policy", "propose, check, explain and test a policy"),
-    "hook": ("hook", "run as a git hook"),
-    "hooks": ("hooks", "install, remove and list the hooks of a repository"),
-    "setup": ("setup", "write the git configuration that turns signing on"),
-    "config": ("config", "show every setting, its value and where it comes from"),
-    "doctor": ("doctor", "look for what is wrong, and say what to do"),
-    "login": ("login", "sign in at the OIDC issuer"),
-    "logout": ("logout", "forget the sign-in"),
-    "whoami": ("whoami", "show the identity that would sign"),
-    "agent": ("agent", "start, stop and look at the signing agent"),
-    "initialize": ("initialize", "fetch the trust root by TUF"),
-    "verify-bundle": ("verify_bundle", "check a Sigstore bundle over a file"),
-    "bundle": ("bundle", "turn a signature into a Sigstore bundle, and back"),
-    "attest": ("attest", "attach a signed statement to a commit or tree"),
-    "stack": ("stack", "run a private Sigstore on this machine"),
-    "demo": ("demo", "see the whole job once, on an embedded Sigstore"),
-    "completion": ("completion", "print shell completion for bash, zsh or fish"),
-    "debug": ("debug", "look at the identity token that would be used"),
-    "version": ("version", "print the version and the configuration"),
-}
 _EINVAL = 22
 _OWN_OPTIONS = {"--help": "help", "-h": "help", "help": "help"}
 
@@ -122,7 +98,7 @@ def _run(arguments: list[str]) -> int:
         print_overview(arguments[1:])
         return 0
     if name.startswith("-"):
-        from gitsign_py.cli import front  # noqa: PLC0415
+        from gitsign_py.cli.gpg import front  # noqa: PLC0415
 
         return front.run(arguments)
     if name not in COMMANDS:
@@ -130,7 +106,7 @@ def _run(arguments: list[str]) -> int:
     from importlib import import_module  # noqa: PLC0415 - half a millisecond of every commit, if it stood above
 
     rest = ["--tags-only", *arguments[1:]] if name == "verify-tag" else arguments[1:]
-    status: int = import_module(f"gitsign_py.cli.{COMMANDS[name][0]}").run(rest)
+    status: int = import_module(f"gitsign_py.cli.commands.{COMMANDS[name][0]}").run(rest)
     return status
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Literal
 
-from gitsign_py.cli import COMMANDS
+from gitsign_py.cli.commands import COMMANDS
 from gitsign_py.core.frozen import frozen
 
 Kind = Literal["none", "words", "file", "directory", "revision", "text"]

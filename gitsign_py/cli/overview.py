@@ -1,6 +1,6 @@
 """``gitsign-py --help``: what there is, and how one begins."""
 
-from gitsign_py.cli import COMMANDS
+from gitsign_py.cli.commands import COMMANDS
 
 _HEAD = """\
 usage: gitsign-py COMMAND [OPTIONS]        (gitsign-py COMMAND --help tells more)

@@ -105,7 +105,16 @@ def test_with_a_warm_agent_the_client_loads_the_lightest_of_the_standard_library
     (home.directory / "signature").write_bytes(signed.signature or b"")
     (home.directory / "payload").write_bytes(signed.payload)
     agent = {".agent", ".agent.client", ".agent.place", ".agent.protocol"}
-    ours = {"", ".errors", ".cli", ".cli.front", ".cli.gpgarguments"} | agent
+    ours = {
+        "",
+        ".errors",
+        ".cli",
+        ".cli.commands",
+        ".cli.gpg",
+        ".cli.gpg.arguments",
+        ".cli.gpg.front",
+        ".cli.text",
+    } | agent
     allowed = {f"gitsign_py{name}" for name in ours} | {"_socket", "types", "__editable___gitsign_py_finder"}
     foreground = {"gitsign_py.host", "gitsign_py.host.foreground"}
     for arguments, more in (

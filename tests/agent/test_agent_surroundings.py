@@ -15,7 +15,7 @@ from gitsign_py.agent import client
 from gitsign_py.agent.conversation import Conversation
 from gitsign_py.agent.handlers import Context
 from gitsign_py.agent.hardening import Hardening
-from gitsign_py.cli.agentworkshop import workshop
+from gitsign_py.cli.agentside.workshop import workshop
 from gitsign_py.errors import ServiceError
 from tests.support.home import Home, living
 from tests.support.stack import RunningStack, running_stack

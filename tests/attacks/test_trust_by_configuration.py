@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.cli.hooks import shim
+from gitsign_py.cli.commands.hooks import shim
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.history import ISSUER, History

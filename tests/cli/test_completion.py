@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.cli import COMMANDS
-from gitsign_py.cli.completion import bash, fish, zsh
+from gitsign_py.cli.commands import COMMANDS
+from gitsign_py.cli.commands.completion import bash, fish, zsh
 from gitsign_py.cli.grammar import nodes, parser_of
 from tests.support.gitrepo import ScratchRepo
 

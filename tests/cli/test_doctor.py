@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gitsign_py import __version__
-from gitsign_py.cli.doctorservices import check_clock
+from gitsign_py.cli.commands.doctorservices import check_clock
 from tests.support.badserver import reply, serving
 from tests.support.faultystack import FaultyStack
 from tests.support.workbench import EMAIL, Workbench, program

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gitsign_py.cli.gpgarguments import parse_gpg_arguments
+from gitsign_py.cli.gpg.arguments import parse_gpg_arguments
 from gitsign_py.errors import UsageError
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.cli.hook import HOOKS
-from gitsign_py.cli.hooks import shim
+from gitsign_py.cli.commands.hook import HOOKS
+from gitsign_py.cli.commands.hooks import shim
 from gitsign_py.policy.model import POLICY_PATH
 from tests.hooks.conftest import POLICY, ROOT, Server
 from tests.support.gitrepo import ScratchRepo, environment

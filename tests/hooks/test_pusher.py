@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.cli.hooks import shim
+from gitsign_py.cli.commands.hooks import shim
 from tests.hooks.conftest import POLICY, Server
 from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.history import ISSUER

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.cli.hooks import shim
+from gitsign_py.cli.commands.hooks import shim
 from tests.support.workbench import Workbench, program
 
 POLICY = """\

@@ -4,7 +4,7 @@ import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
-from gitsign_py.cli import COMMANDS
+from gitsign_py.cli.commands import COMMANDS
 
 FOLDER = Path(__file__).parents[2] / "docs" / "cli"
 

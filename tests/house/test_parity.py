@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.cli import COMMANDS
-from gitsign_py.cli.gpgarguments import parse_gpg_arguments
+from gitsign_py.cli.commands import COMMANDS
+from gitsign_py.cli.gpg.arguments import parse_gpg_arguments
 from gitsign_py.cli.grammar import parser_of
 from gitsign_py.host.settings import SETTINGS
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from gitsign_py.core.pki import oids
-from gitsign_py.localstack.pipelines import CI_SYSTEMS, CiSystem
+from gitsign_py.localstack.fulcio.pipelines import CI_SYSTEMS, CiSystem
 from tests.localstack.helpers import PEM_SPKI, b64, new_key, signing_request
 from tests.localstack.test_ca import WORKFLOW
 from tests.support.foreign import EMAIL

@@ -17,7 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from gitsign_py.core.pki.certificate import parse_certificate
 from gitsign_py.core.pki.fulcio import certificate_identity, check_profile
 from gitsign_py.localstack.fulcio.certrequest import BAD_CSR, BAD_KEY, BAD_SIGNATURE, WEAK_KEY
-from gitsign_py.localstack.idp.claims import TOKEN_ERROR
+from gitsign_py.localstack.fulcio.claims import TOKEN_ERROR
 from tests.localstack.helpers import (
     DER_SPKI,
     PEM_SPKI,

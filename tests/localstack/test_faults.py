@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from gitsign_py.cli import stack as cli
+from gitsign_py.cli.commands import stack as cli
 from gitsign_py.core.encoding import pem_decode
 from gitsign_py.core.pki.certificate import parse_certificate
 from gitsign_py.core.pki.keys import load_pem

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.cli import hook
+from gitsign_py.cli.commands import hook
 from tests.reference.plain import Reference, first_refused
 from tests.reference.randomly import World
 from tests.support.bulksigner import BulkSigner

@@ -24,7 +24,7 @@ from gitsign_py.localstack.context import Context
 from gitsign_py.localstack.ctlog.log import CtLog
 from gitsign_py.localstack.directory import prepare_directory
 from gitsign_py.localstack.fulcio.ca import Fulcio
-from gitsign_py.localstack.idp.claims import identify
+from gitsign_py.localstack.fulcio.claims import identify
 from gitsign_py.localstack.idp.issuer import Issuer
 from gitsign_py.localstack.keyring import Keyring
 from gitsign_py.localstack.state import State

@@ -11,7 +11,7 @@ from pathlib import Path
 from gitsign_py.audit.engine import Resources, audit_history
 from gitsign_py.audit.jobs import Settings
 from gitsign_py.audit.plan import Plan, resolve_targets
-from gitsign_py.cli.hooks import shim
+from gitsign_py.cli.commands.hooks import shim
 from gitsign_py.host.git.objects import GitRepository
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import ScratchRepo, environment

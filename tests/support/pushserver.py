@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitsign_py.cli.hooks import shim
+from gitsign_py.cli.commands.hooks import shim
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import ScratchRepo
 from tests.support.history import ISSUER, History

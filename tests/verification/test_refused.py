@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from gitsign_py.cli import wiring
-from gitsign_py.cli.gitchecking import check
+from gitsign_py.cli.gpg.checking import check
 from gitsign_py.cli.judgement import verify_object
 from gitsign_py.cli.text import exit_status
 from gitsign_py.core.git.gitobject import object_id, split_object

@@ -27,7 +27,7 @@ from gitsign_py.localstack.fulcio.certrequest import (
     read_object,
     read_v2,
 )
-from gitsign_py.localstack.idp.claims import Identity, identify, token_refusal
+from gitsign_py.localstack.fulcio.claims import Identity, identify, token_refusal
 from gitsign_py.localstack.idp.issuer import CLIENT_ID, Issuer
 from gitsign_py.localstack.keyring import ServerKey
 from gitsign_py.localstack.service import Refusal, Request, Response, Route, Service, TrustPart, json_response

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gitsign_py.core.pki import der, oids
-from gitsign_py.localstack.idp.claims import Identity
+from gitsign_py.localstack.fulcio.claims import Identity
 from gitsign_py.localstack.keyring import PrivateKey, ServerKey
 
 ORGANIZATION = "gitsign-py local stack"

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from gitsign_py.core.pki.keys import load_spki
 from gitsign_py.errors import FormatError, InvalidSignatureError
 from gitsign_py.localstack.fulcio.certificates import CertifiedKey
-from gitsign_py.localstack.idp.claims import Identity
+from gitsign_py.localstack.fulcio.claims import Identity
 from gitsign_py.localstack.service import Refusal, Request
 
 BAD_SIGNATURE = "The signature supplied in the request could not be verified"

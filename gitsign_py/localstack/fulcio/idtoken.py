@@ -6,7 +6,7 @@ from typing import Any
 
 import jwt
 
-from gitsign_py.localstack.idp.claims import token_refusal
+from gitsign_py.localstack.fulcio.claims import token_refusal
 from gitsign_py.localstack.idp.issuer import ALGORITHM, key_name
 from gitsign_py.localstack.keyring import ServerKey
 

@@ -87,7 +87,7 @@ def _trust(
 ) -> tuple[gpgstatus.Trust, str]:
     """How far the signer is trusted, and a line that says why when it is not at all."""
     if settings.config.policy or settings.config.policy_mode == "history":
-        from gitsign_py.cli.gitpolicy import decide  # noqa: PLC0415 - only who has a policy pays for it
+        from gitsign_py.cli.gpg.policy import decide  # noqa: PLC0415 - only who has a policy pays for it
 
         return decide(settings, verified, payload, signature, in_agent=in_agent)
     lines = settings.config.allowed_signers

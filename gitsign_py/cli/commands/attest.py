@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from gitsign_py.cli import wiring
-from gitsign_py.cli.agentcalls import call_agent, committer_fields, start_agent
+from gitsign_py.cli.agentside.calls import call_agent, committer_fields, start_agent
 from gitsign_py.cli.clock import clock_told
-from gitsign_py.cli.debug import committer_here
+from gitsign_py.cli.commands.debug import committer_here
+from gitsign_py.cli.commands.verify_bundle import read_file
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
 from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repository
 from gitsign_py.cli.services import confirm_services
 from gitsign_py.cli.text import exit_status, line_of, printable
 from gitsign_py.cli.tokens import Person, TokenDesk
-from gitsign_py.cli.verify_bundle import read_file
 from gitsign_py.core.encoding import load_json
 from gitsign_py.errors import FormatError, GitsignError, UncheckedError, UsageError, VerificationError
 from gitsign_py.host.git import attestationrefs

@@ -11,7 +11,7 @@ import gitsign_py.data
 from gitsign_py.agent import client
 from gitsign_py.cli import wiring
 from gitsign_py.cli.clock import NOTICED, describe
-from gitsign_py.cli.gitsigning import sign
+from gitsign_py.cli.gpg.signing import sign
 from gitsign_py.cli.tokens import needs_person
 from gitsign_py.clients import tuf
 from gitsign_py.clients.answer import Answer

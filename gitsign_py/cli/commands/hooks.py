@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from gitsign_py.cli.hook import CHAINED, HOOKS, add_given
+from gitsign_py.cli.commands.hook import CHAINED, HOOKS, add_given
 from gitsign_py.cli.ownconfig import add_isolated
 from gitsign_py.cli.text import printable
 from gitsign_py.errors import ConfigError, UsageError

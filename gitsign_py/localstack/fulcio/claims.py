@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import quote
 
 from gitsign_py.core.pki import oids
+from gitsign_py.localstack.fulcio.pipelines import CI_SYSTEMS, CiSystem, fill
 from gitsign_py.localstack.idp.issuer import plausible_email
-from gitsign_py.localstack.pipelines import CI_SYSTEMS, CiSystem, fill
 from gitsign_py.localstack.service import Refusal
 
 TOKEN_ERROR = "There was an error processing the identity token"  # noqa: S105 - a sentence

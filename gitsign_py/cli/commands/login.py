@@ -7,7 +7,7 @@ import os
 from gitsign_py.agent import client
 from gitsign_py.agent.lifecycle import ensure_running, should_start
 from gitsign_py.cli import wiring
-from gitsign_py.cli.agentcalls import call_agent, committer_fields
+from gitsign_py.cli.agentside.calls import call_agent, committer_fields
 from gitsign_py.cli.clock import clock_told
 from gitsign_py.cli.services import confirm_services
 from gitsign_py.clients.oidc import Tokens

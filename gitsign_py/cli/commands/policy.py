@@ -11,9 +11,9 @@ from gitsign_py.audit.plan import Plan, resolve_targets
 from gitsign_py.audit.record import Record, as_object
 from gitsign_py.audit.reports.base import printable, sentence
 from gitsign_py.cli import auditing, wiring
-from gitsign_py.cli.audit import is_in_history, with_policy
+from gitsign_py.cli.commands.audit import is_in_history, with_policy
+from gitsign_py.cli.commands.policyinit import run_init
 from gitsign_py.cli.ownconfig import add_isolated, tell
-from gitsign_py.cli.policyinit import run_init
 from gitsign_py.cli.policysource import read_policy_bytes
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.pki.namekind import described

@@ -38,7 +38,7 @@ def run(arguments: list[str]) -> int:
     if options.action == "run":
         return _run_agent(Path(path), options)
     if options.action == "units":
-        from gitsign_py.cli.agentunits import units  # noqa: PLC0415  for this command alone
+        from gitsign_py.cli.agentside.units import units  # noqa: PLC0415  for this command alone
 
         print(units(options.kind), end="")
         return 0
@@ -191,7 +191,7 @@ def _serve(endpoint: "Endpoint", options: argparse.Namespace) -> None:
     from gitsign_py.agent.server import AgentServer  # noqa: PLC0415
     from gitsign_py.audit.codedigest import code_digest  # noqa: PLC0415
     from gitsign_py.cli import wiring  # noqa: PLC0415
-    from gitsign_py.cli.agentworkshop import workshop  # noqa: PLC0415
+    from gitsign_py.cli.agentside.workshop import workshop  # noqa: PLC0415
 
     with contextlib.suppress(OSError):
         code_digest()  # of what runs here, before something newer lies on the disk

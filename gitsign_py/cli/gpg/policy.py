@@ -34,7 +34,7 @@ def decide(
     with wiring.repository(settings) as repository:
         item, ref = _scanned(repository, payload, signature)
         if settings.config.policy_mode == "history":
-            from gitsign_py.cli.githistory import judge_in_history  # noqa: PLC0415 - a walk needs the whole engine
+            from gitsign_py.cli.gpg.history import judge_in_history  # noqa: PLC0415 - a walk needs the whole engine
 
             source = "policy in the history"
             facts, digest = facts_of(verified), verified.trusted_root_digest

@@ -114,7 +114,7 @@ def _by_new_agent(settings: wiring.Settings, payload: bytes) -> tuple[Fields | N
         ensure_running(path, environment)
     except (ConfigError, ServiceError):
         return None, None  # whoever only wants to sign goes on without
-    from gitsign_py.cli.agentanswers import answer_need  # noqa: PLC0415 - only where an agent is used
+    from gitsign_py.cli.agentside.answers import answer_need  # noqa: PLC0415 - only where an agent is used
 
     request = client.context(dict(environment), str(Path.cwd())) | {"payload": payload, "signer": b""}
     brought: client.Fields = {}

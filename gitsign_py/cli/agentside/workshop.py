@@ -15,10 +15,10 @@ from gitsign_py.agent.hardening import Hardening
 from gitsign_py.agent.holder import Holder, Plan
 from gitsign_py.agent.ledger import Ledger
 from gitsign_py.cli import wiring
-from gitsign_py.cli.agentsettings import settings_for
+from gitsign_py.cli.agentside.settings import settings_for
 from gitsign_py.cli.clock import clock_told
-from gitsign_py.cli.gitchecking import check
-from gitsign_py.cli.gitsigning import summary
+from gitsign_py.cli.gpg.checking import check
+from gitsign_py.cli.gpg.signing import summary
 from gitsign_py.cli.services import are_confirmed
 from gitsign_py.cli.tokens import Person, TokenDesk, needs_person
 from gitsign_py.clients.ambient import NAMES, detect

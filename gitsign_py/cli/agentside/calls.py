@@ -6,8 +6,8 @@ from contextlib import suppress
 from gitsign_py.agent import client
 from gitsign_py.agent.lifecycle import ensure_running, should_start
 from gitsign_py.cli import wiring
-from gitsign_py.cli.agentanswers import answer_need
-from gitsign_py.cli.gitsigning import agent_error
+from gitsign_py.cli.agentside.answers import answer_need
+from gitsign_py.cli.gpg.signing import agent_error
 from gitsign_py.cli.tokens import wants_agent
 from gitsign_py.errors import ConfigError, ServiceError
 

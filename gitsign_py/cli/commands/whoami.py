@@ -4,8 +4,8 @@ import argparse
 import json
 
 from gitsign_py.cli import wiring
-from gitsign_py.cli.agentcalls import call_agent, committer_fields
-from gitsign_py.cli.debug import committer_here
+from gitsign_py.cli.agentside.calls import call_agent, committer_fields
+from gitsign_py.cli.commands.debug import committer_here
 from gitsign_py.cli.tokens import stack_answers
 from gitsign_py.clients.ambient import NAMES, detect
 from gitsign_py.core.frozen import frozen

@@ -9,7 +9,7 @@ import os
 import sys
 
 from gitsign_py.agent import client
-from gitsign_py.cli.gpgarguments import GpgCommand, parse_gpg_arguments
+from gitsign_py.cli.gpg.arguments import GpgCommand, parse_gpg_arguments
 from gitsign_py.cli.text import printable
 from gitsign_py.errors import FormatError, UsageError
 
@@ -27,7 +27,7 @@ def run(arguments: list[str]) -> int:
     """Do what gpg was asked to do; gives gpg's exit status."""
     command = parse_gpg_arguments(arguments)
     if command.operation == "version":
-        from gitsign_py.cli.version import print_gpg_version
+        from gitsign_py.cli.commands.version import print_gpg_version
 
         return print_gpg_version()
     if command.operation == "sign":
@@ -84,7 +84,7 @@ def _signed(payload: bytes, signer: str, token: str | None) -> "Mapping[str, byt
         reply = client.try_sign(path, request, answer=client.noting(_answer_need, brought))
         token = brought["token"].decode("ascii") if reply is None and "token" in brought else None
     if reply is None or reply.get("status") != b"ok":
-        from gitsign_py.cli.gitsigning import sign_for_git
+        from gitsign_py.cli.gpg.signing import sign_for_git
 
         reply = sign_for_git(payload, reply, token=token)
     return reply
@@ -113,7 +113,7 @@ def _tell(text: bytes) -> None:
 
 def _answer_need(need: client.Fields) -> client.Fields:
     """Answer the agent when it asks back, which a warm one does not: only then is this worth its 200 ms."""
-    from gitsign_py.cli.agentanswers import answer_need
+    from gitsign_py.cli.agentside.answers import answer_need
 
     return answer_need(need)
 
@@ -137,7 +137,7 @@ def _verify(command: GpgCommand, arguments: list[str]) -> int:
         fields = client.context(os.environ, os.getcwd())
         reply = client.try_verify(path, fields | {"payload": payload, "signature": signature})
     if reply is None or reply.get("status") != b"ok":
-        from gitsign_py.cli.gitchecking import check_for_git
+        from gitsign_py.cli.gpg.checking import check_for_git
 
         reply = check_for_git(payload, signature)
     if status is not None:

@@ -1,0 +1,27 @@
+"""A module for each command, as thin as it can be; COMMANDS leads from its name to it."""
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "verify": ("verify", "check commits and tags: signature, certificate, log, time, identity"),
+    "verify-tag": ("verify", "the same for tags alone"),
+    "show": ("show", "print what a signature holds"),
+    "audit": ("audit", "judge a whole history by a policy"),
+    "policy": ("policy", "propose, check, explain and test a policy"),
+    "hook": ("hook", "run as a git hook"),
+    "hooks": ("hooks", "install, remove and list the hooks of a repository"),
+    "setup": ("setup", "write the git configuration that turns signing on"),
+    "config": ("config", "show every setting, its value and where it comes from"),
+    "doctor": ("doctor", "look for what is wrong, and say what to do"),
+    "login": ("login", "sign in at the OIDC issuer"),
+    "logout": ("logout", "forget the sign-in"),
+    "whoami": ("whoami", "show the identity that would sign"),
+    "agent": ("agent", "start, stop and look at the signing agent"),
+    "initialize": ("initialize", "fetch the trust root by TUF"),
+    "verify-bundle": ("verify_bundle", "check a Sigstore bundle over a file"),
+    "bundle": ("bundle", "turn a signature into a Sigstore bundle, and back"),
+    "attest": ("attest", "attach a signed statement to a commit or tree"),
+    "stack": ("stack", "run a private Sigstore on this machine"),
+    "demo": ("demo", "see the whole job once, on an embedded Sigstore"),
+    "completion": ("completion", "print shell completion for bash, zsh or fish"),
+    "debug": ("debug", "look at the identity token that would be used"),
+    "version": ("version", "print the version and the configuration"),
+}
