@@ -55,7 +55,7 @@ class Node:
 
 def parser_of(name: str) -> argparse.ArgumentParser:
     """The parser of a command."""
-    module = import_module(f"gitsign_py.cli.{COMMANDS[name][0]}")
+    module = import_module(f"gitsign_py.cli.commands.{COMMANDS[name][0]}")
     parser: argparse.ArgumentParser = getattr(module, "_parser")()  # noqa: B009 - by agreement, see above
     return parser
 

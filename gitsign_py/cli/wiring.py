@@ -19,6 +19,7 @@ from gitsign_py.host.git.config import ISOLATED, GitConfig, read_git_config
 if TYPE_CHECKING:
     from gitsign_py.clients.session import HttpSession
     from gitsign_py.clients.signin import SignInSettings, SignInTools
+    from gitsign_py.clients.trustroot import LoadedTrust
     from gitsign_py.core.pki.certificate import Certificate
     from gitsign_py.core.tlog.logentry import LogEntry
     from gitsign_py.core.trust.root import TrustedRoot
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from gitsign_py.host.consent import ConsentBook, Dialogue, Named
     from gitsign_py.host.git.objects import GitRepository, Revision
     from gitsign_py.host.logins import LoginBook
-    from gitsign_py.host.trustroot import LoadedTrust
     from gitsign_py.ports import CertificateAuthority, TimestampAuthority, TokenSource, TransparencyLog
     from gitsign_py.signing.flow import SigningOptions, SigningServices
     from gitsign_py.verification.signature import FindEntries
@@ -94,7 +94,7 @@ def repository(settings: Settings) -> "GitRepository":
 
 def loaded_trust(settings: Settings, *, file: str | None = None, offline: bool = False) -> "LoadedTrust":
     """Find the trust root, and the signing config beside it. Raises ConfigError, UncheckedError."""
-    from gitsign_py.host.trustroot import load_trusted_root
+    from gitsign_py.clients.trustroot import load_trusted_root
 
     try:
         return load_trusted_root(settings.config, settings.environment, option_file=file, offline=offline)
@@ -216,8 +216,8 @@ def _services_of_trust(settings: Settings) -> "SigningConfig | None":
 
     A trust root that cannot be read names none; whoever verifies with it says why.
     """
+    from gitsign_py.clients.trustroot import is_private
     from gitsign_py.errors import GitsignError
-    from gitsign_py.host.trustroot import is_private
 
     config = settings.config
     if not any(config.is_default(name) for name in ("fulcio_url", "rekor_url", "issuer")):
@@ -265,7 +265,7 @@ def check_instance(http: "HttpSession", chosen: Endpoints, root: "TrustedRoot") 
 
     Raises ConfigError ``instance-mismatch``, ServiceError.
     """
-    from gitsign_py.clients.instance import check_default_log, check_fulcio
+    from gitsign_py.clients.belonging import check_default_log, check_fulcio
 
     check_fulcio(http, chosen.fulcio, root, named=chosen.fulcio_named)
     if not chosen.rekor_named:

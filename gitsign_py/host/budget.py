@@ -1,15 +1,7 @@
-"""A time budget for a whole piece of work: asked between its steps, and enforced where no step comes to its end.
+"""A time budget for a whole piece of work, asked between its steps. ``host.timelimit`` enforces it."""
 
-Where there is fork(2) the work is done by another process, see ``host.supervisor``. Elsewhere a thread ends this one.
-"""
-
-import os
-import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
-
-from gitsign_py.host.ticking import ticking
 
 GRACE_SECONDS = 1.0
 """For work that asks: it stops by itself, and tidies up. Whoever waits gets an answer within two seconds."""
@@ -29,40 +21,3 @@ class Budget:
     def is_spent(self) -> bool:
         """Whether the seconds are over."""
         return time.monotonic() >= self._end
-
-
-def within_budget(seconds: float, work: Work, last_words: LastWords, status: int) -> int:
-    """Do the work, at most so many seconds or those that it allows itself, and give its exit status.
-
-    One second later it is ended, whatever it is doing, with every process that it started; ``last_words`` and LF go to
-    stderr then, and ``status`` is given. A negative status is the number of the signal that killed the work.
-    """
-    if sys.platform != "win32" and hasattr(os, "fork"):
-        from gitsign_py.host.supervisor import supervised  # noqa: PLC0415 - each system loads its own
-
-        return supervised(seconds, work, last_words, status)
-    return _in_this_process(work, last_words, status)
-
-
-def _in_this_process(work: Work, last_words: LastWords, status: int) -> int:
-    """Without fork(2): git and gpg notice our end when they next write to us."""
-    began, allowed = time.monotonic(), [0.0]
-
-    def end() -> None:
-        os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, f"{last_words(allowed[0])}\n".encode())
-        _kill_workers()
-        os._exit(status)
-
-    def allow(seconds: float) -> Budget:
-        allowed[0] = seconds
-        timer.enter_context(ticking(end, began + seconds + GRACE_SECONDS - time.monotonic()))
-        return Budget(seconds, began)
-
-    with ExitStack() as timer:
-        return work(allow)
-
-
-def _kill_workers() -> None:
-    if started := sys.modules.get("multiprocessing"):
-        for process in started.active_children():
-            process.kill()

@@ -32,7 +32,7 @@ class _OutOfTimeError(Exception):
 
 
 def supervised(seconds: float, work: Work, last_words: LastWords, status: int) -> int:
-    """Do what ``budget.within_budget`` says, by fork(2). For the main thread (signal.set_wakeup_fd)."""
+    """Do what ``timelimit.within_budget`` says, by fork(2). For the main thread (signal.set_wakeup_fd)."""
     began = time.monotonic()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gitsign_py.cli import wiring
-from gitsign_py.clients import instance
+from gitsign_py.clients import belonging
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.trust.root import parse_trusted_root
@@ -87,24 +87,24 @@ def test_an_explicit_fulcio_is_known_by_its_certificates(stack: RunningStack, se
     root = parse_trusted_root(stack.trusted_root.read_bytes())
     authorities = tuple(replace(one, uri="") for one in root.certificate_authorities)
     bare = replace(root, certificate_authorities=authorities, digest="")
-    instance.check_fulcio(session, stack.url, bare, named=True)
+    belonging.check_fulcio(session, stack.url, bare, named=True)
     with serving(forward(stack.url)) as server:
-        instance.check_fulcio(session, server.url, root, named=True)
+        belonging.check_fulcio(session, server.url, root, named=True)
     with pytest.raises(ConfigError):
-        instance.check_fulcio(session, stack.url, bare, named=False)
+        belonging.check_fulcio(session, stack.url, bare, named=False)
 
 
 def test_a_fulcio_of_another_instance_is_refused(tmp_path: Path, stack: RunningStack, session: HttpSession) -> None:
     public = wiring.trusted_root(settings(tmp_path))
     with pytest.raises(ConfigError) as caught:
-        instance.check_fulcio(session, stack.url, public, named=True)
+        belonging.check_fulcio(session, stack.url, public, named=True)
     assert caught.value.reason == "instance-mismatch"
     assert "https://fulcio.sigstore.dev" in caught.value.message
 
 
 def test_a_fulcio_that_does_not_answer_is_no_mismatch(tmp_path: Path, session: HttpSession) -> None:
     with pytest.raises(ServiceError):
-        instance.check_fulcio(session, "http://127.0.0.1:9", wiring.trusted_root(settings(tmp_path)), named=True)
+        belonging.check_fulcio(session, "http://127.0.0.1:9", wiring.trusted_root(settings(tmp_path)), named=True)
 
 
 def test_the_default_log_must_be_the_trust_roots(stack: RunningStack, tmp_path: Path, session: HttpSession) -> None:
@@ -125,4 +125,4 @@ def test_the_default_log_must_be_the_trust_roots(stack: RunningStack, tmp_path: 
     ],
 )
 def test_addresses(one: str, other: str, same: bool) -> None:
-    assert instance.same_address(one, other) == same
+    assert belonging.same_address(one, other) == same

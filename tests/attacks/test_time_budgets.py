@@ -134,7 +134,7 @@ def test_workers_that_stand_still(server: Server) -> None:
 
 _WORK = """\
 import os, subprocess, sys, time
-from gitsign_py.host.budget import within_budget
+from gitsign_py.host.timelimit import within_budget
 
 def work(allow):
     if {allows}:

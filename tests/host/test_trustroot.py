@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.clients import tuf
+from gitsign_py.clients.trustroot import LoadedTrust, embedded, load_trusted_root
 from gitsign_py.core.encoding import pem_encode
 from gitsign_py.core.trust.root import format_trusted_root, parse_trusted_root
 from gitsign_py.errors import ConfigError, FormatError, UncheckedError
 from gitsign_py.host.config import load_config
 from gitsign_py.host.git.config import GitConfig, GitValue, canonical
-from gitsign_py.host.trustroot import LoadedTrust, embedded, load_trusted_root
 from tests.support.bundles import BundleMaker
 from tests.support.tufrepo import TufRepository, serve
 
@@ -222,7 +222,7 @@ def test_neither_tuf_nor_requests_is_imported_for_a_file_or_the_embedded_root(
         "import sys\n"
         "from gitsign_py.host.config import load_config\n"
         "from gitsign_py.host.git.config import GitConfig\n"
-        "from gitsign_py.host.trustroot import load_trusted_root\n"
+        "from gitsign_py.clients.trustroot import load_trusted_root\n"
         f"environment = {{'HOME': {str(tmp_path)!r}, 'TUF_ROOT': {str(tmp_path / 'tuf')!r}}}\n"
         "config = load_config(environment, GitConfig())\n"
         f"load_trusted_root(config, environment, option_file={option!r})\n"

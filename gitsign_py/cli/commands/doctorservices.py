@@ -15,6 +15,7 @@ from gitsign_py.cli.gpg.signing import sign
 from gitsign_py.cli.tokens import needs_person
 from gitsign_py.clients import tuf
 from gitsign_py.clients.answer import Answer
+from gitsign_py.clients.trustroot import LoadedTrust
 from gitsign_py.clients.urls import is_loopback, join_url
 from gitsign_py.core.encoding import format_rfc3339, parse_rfc3339
 from gitsign_py.core.frozen import frozen
@@ -25,7 +26,6 @@ from gitsign_py.host.checkup import Finding, failure, found
 from gitsign_py.host.git.program import run_git
 from gitsign_py.host.paths import tuf_directory
 from gitsign_py.host.terminal import Terminal
-from gitsign_py.host.trustroot import LoadedTrust
 from gitsign_py.verification.signature import Sources
 from gitsign_py.verification.verifier import Verifier
 

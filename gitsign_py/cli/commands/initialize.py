@@ -10,12 +10,12 @@ from pathlib import Path
 from gitsign_py.cli import wiring
 from gitsign_py.cli.text import printable
 from gitsign_py.clients import tuf
+from gitsign_py.clients.trustroot import embedded_tuf_root, read_bounded
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.trust.root import TrustedRoot, parse_trusted_root
 from gitsign_py.errors import UsageError
 from gitsign_py.host.config import Config
 from gitsign_py.host.paths import tuf_directory, tuf_place
-from gitsign_py.host.trustroot import embedded_tuf_root, read_bounded
 from gitsign_py.host.tufplace import note_forgotten, note_kept
 
 _EPILOG = """\

@@ -10,12 +10,12 @@ from pathlib import Path
 from gitsign_py.cli import wiring
 from gitsign_py.cli.services import named_by_repository
 from gitsign_py.cli.text import printable
+from gitsign_py.clients.instances import Instance, find_instance, write_files
 from gitsign_py.errors import ConfigError, GitsignError, UsageError
 from gitsign_py.host.git import setup as gitsetup
 from gitsign_py.host.git.config import GitConfig, read_git_config
 from gitsign_py.host.git.program import run_git
 from gitsign_py.host.git.setup import Change, ConfigFile, Scope
-from gitsign_py.host.instances import Instance, find_instance, write_files
 from gitsign_py.host.ownprogram import NAME, own_program
 from gitsign_py.host.programs import find_program
 from gitsign_py.host.settings import SETTINGS

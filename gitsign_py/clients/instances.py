@@ -7,12 +7,12 @@ from datetime import datetime
 from pathlib import Path
 
 import gitsign_py.data
+from gitsign_py.clients.trustroot import INSTANCES, read_bounded
 from gitsign_py.core.frozen import field, frozen
 from gitsign_py.core.trust.root import parse_trusted_root
 from gitsign_py.core.trust.signingconfig import Service, SigningConfig, parse_signing_config, select_services
 from gitsign_py.errors import ConfigError, UsageError
 from gitsign_py.host.paths import data_directory, tuf_directory
-from gitsign_py.host.trustroot import INSTANCES, read_bounded
 
 KEYS = (
     "gitsign.fulcio",
