@@ -24,7 +24,7 @@ from gitsign_py.core.sigstore.bundle import (
 )
 from gitsign_py.errors import FormatError, GitsignError
 
-REALSTACK = Path(__file__).parents[3] / "shared/vectors/realstack"
+REALSTACK = Path(__file__).parents[1] / "vectors/foreign/realstack"
 OLD = "application/vnd.dev.sigstore.bundle+json;version="
 B64 = b64encode(b"x" * 32).decode()
 ENTRY: dict[str, Any] = {
@@ -234,8 +234,6 @@ def test_any_json_is_read_or_refused(value: Any) -> None:
 @pytest.mark.parametrize("name", ["sigstore-python.v2", "cosign.v2"])
 def test_bundles_of_other_clients_are_written_back_with_the_same_meaning(name: str) -> None:
     path = REALSTACK / f"{name}.sigstore.json"
-    if not path.is_file():
-        pytest.skip("../shared/vectors is not here")
     bundle = parse_bundle(path.read_bytes())
     ours = format_bundle(bundle)
     assert parse_bundle(ours) == bundle

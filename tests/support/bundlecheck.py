@@ -33,7 +33,7 @@ from tests.support.bundles import (
 from tests.support.logs import MemoryLog
 from tests.support.verdicts import UNCHECKED
 
-REALSTACK = Path(__file__).parents[3] / "shared/vectors/realstack"
+REALSTACK = Path(__file__).parents[1] / "vectors/foreign/realstack"
 WHO = ExpectedIdentity(Expected(PERSON), Expected(ISSUER))
 NOW = AT + timedelta(days=1)
 KINDS = ["dsse 0.0.1", "intoto 0.0.2", "dsse 0.0.2", "hashedrekord 0.0.2", "hashedrekord 0.0.1"]
