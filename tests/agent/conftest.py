@@ -1,19 +1,12 @@
 """Fixtures for the tests of the agent: a terminal to look at, and a place for a socket."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.home import Home
-from tests.support.screen import Screen, opened
+from tests.support.screen import screen
 
-
-@pytest.fixture
-def screen(home: Home) -> Iterator[Screen]:
-    """A terminal in the repository of the test's own ``home``."""
-    with opened(home) as screen:
-        yield screen
+__all__ = ["screen"]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from gitsign_py.audit.cache import Basis, FactsCache, UnsafeCacheError
 from gitsign_py.audit.codedigest import PACKAGE, code_digest, digest_of, library_versions
-from tests.audit.conftest import Audited
+from tests.support.audited import Audited
 
 OID = "a" * 40
 ONE = Basis("signatures", "root")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.audit.conftest import POLICY, ROOT_OF_TESTS
+from tests.support.audited import POLICY, ROOT_OF_TESTS
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.history import History

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.core.trust.root import format_trusted_root
-from tests.audit.conftest import POLICY, Audited
+from tests.support.audited import POLICY, Audited
 from tests.support.gitrepo import ScratchRepo, environment
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,7 +13,7 @@ from gitsign_py.audit.verify import JobVerifier
 from gitsign_py.core.tlog.logentry import encode_entry
 from gitsign_py.errors import PolicyError
 from gitsign_py.policy.facts import VERDICTS
-from tests.audit.conftest import POLICY, Audited, Make
+from tests.support.audited import POLICY, Audited, Make
 from tests.support.bulksigner import BulkSigner
 from tests.support.history import History
 

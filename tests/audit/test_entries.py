@@ -14,7 +14,7 @@ from gitsign_py.audit.jobs import Job
 from gitsign_py.core.tlog.logentry import LogEntry, encode_entry
 from gitsign_py.errors import ConfigError, ServiceError
 from gitsign_py.host.git.notes import REF, EntryNotes
-from tests.audit.conftest import Audited, Make
+from tests.support.audited import Audited, Make
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import ISOLATED
 from tests.support.history import History

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.audit.foreign import _read_gpg, _read_ssh
-from tests.audit.conftest import ROOT_OF_TESTS
+from tests.support.audited import ROOT_OF_TESTS
 from tests.support.bulksigner import BulkSigner
 from tests.support.foreignkeys import SshKey, gpg_home
 from tests.support.gitrepo import ScratchRepo

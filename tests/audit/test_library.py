@@ -8,7 +8,7 @@ import pytest
 
 from gitsign_py import audit
 from gitsign_py.audit.engine import audit_history
-from tests.audit.conftest import POLICY, ROOT_OF_TESTS
+from tests.support.audited import POLICY, ROOT_OF_TESTS
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.history import History

@@ -12,11 +12,11 @@ import pytest
 import xmlschema
 
 from gitsign_py.policy.model import POLICY_PATH
-from tests.audit.conftest import POLICY, ROOT_OF_TESTS
-from tests.audit.test_reports import PUBLISHED, SCHEMAS
+from tests.support.audited import POLICY, ROOT_OF_TESTS
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.history import History
+from tests.support.schemas import PUBLISHED, SCHEMAS
 
 RULES = POLICY.replace("EXEMPT", "0" * 40)
 EVIL = b"\xff\xfe \x1b[31mred\x1b]8;;http://x\x07 </script><script>alert(1)</script> ]]> \xe2\x80\xae | `x` @all\n"

@@ -28,10 +28,9 @@ from gitsign_py.audit.reports.terminal import TerminalReport
 from gitsign_py.audit.rollup import Rollup
 from gitsign_py.audit.scan import Scanned
 from gitsign_py.policy.facts import VERDICTS, Decision, Verdict
+from tests.support.schemas import PUBLISHED, SCHEMAS
 from tests.support.webdriver import AVAILABLE, chromium
 
-SCHEMAS = Path(__file__).resolve().parents[2] / "docs" / "schemas"
-PUBLISHED = Path(__file__).resolve().parents[1] / "schemas"
 EVIL = "</script><script>alert(1)</script> ]]> & \x1b[31m \u202e `x` [l](u) | <!-- é"
 HEADING = Heading("/srv/r.git", ("HEAD",), "none", "", "file", "a" * 64, "0.1.0", "2024-05-01T10:00:00Z", ("shallow",))
 

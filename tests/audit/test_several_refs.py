@@ -8,7 +8,7 @@ from gitsign_py.audit.engine import audit_history
 from gitsign_py.audit.plan import Plan, read_refs
 from gitsign_py.audit.rollup import Rollup
 from gitsign_py.policy.parse import parse_policy
-from tests.audit.conftest import POLICY, Audited, Make
+from tests.support.audited import POLICY, Audited, Make
 from tests.support.bulksigner import BulkSigner
 from tests.support.history import History
 

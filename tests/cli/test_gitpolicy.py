@@ -13,10 +13,10 @@ import pytest
 from gitsign_py.agent import client
 from gitsign_py.core.git.gitobject import split_commit
 from gitsign_py.policy.model import POLICY_PATH
-from tests.hooks.conftest import POLICY, ROOT
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.history import START, History
+from tests.support.pushserver import POLICY, ROOT
 
 
 @pytest.fixture

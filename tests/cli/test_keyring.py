@@ -1,7 +1,6 @@
 """The system's keyring as the programs meet it: a real Secret Service, a locked one, one that hangs, none at all."""
 
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,13 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.home import Home, living
-from tests.support.secretservice import SecretService, secret_service, silent_bus
+from tests.support.secretservice import SERVICE, SecretService, secret_service, silent_bus
 from tests.support.stack import RunningStack
-
-SERVICE = pytest.mark.skipif(
-    not all(map(shutil.which, ("dbus-daemon", "dbus-send", "gnome-keyring-daemon"))),
-    reason="dbus-daemon, dbus-send and gnome-keyring-daemon are not installed (apt: dbus, gnome-keyring)",
-)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from gitsign_py.core.sigstore.token import parse_unverified
 from gitsign_py.errors import ConfigError
 from gitsign_py.host.keystore import KeyringStore
 from gitsign_py.host.logins import LoginBook, LoginRecord
-from tests.host.test_keystore import Memory
+from tests.support.memorykeyring import Memory
 from tests.support.person import Person
 from tests.support.stack import RunningStack
 from tests.support.webform import fetch

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from gitsign_py.policy.model import POLICY_PATH
-from tests.hooks.conftest import POLICY, Server
 from tests.support.history import START, History
+from tests.support.pushserver import POLICY, Server
 
 MAIN = "refs/heads/main"
 EVERYONE = (

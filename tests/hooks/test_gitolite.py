@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from tests.hooks.conftest import ROOT, Server
 from tests.support.gitrepo import ScratchRepo
+from tests.support.pushserver import ROOT, Server
 
 MAIN = "refs/heads/main"
 PAGE = (ROOT / "docs" / "hooks.md").read_text()

@@ -8,8 +8,8 @@ import pytest
 from gitsign_py.cli.commands.hook import HOOKS
 from gitsign_py.cli.commands.hooks import shim
 from gitsign_py.policy.model import POLICY_PATH
-from tests.hooks.conftest import POLICY, ROOT, Server
 from tests.support.gitrepo import ScratchRepo, environment
+from tests.support.pushserver import POLICY, ROOT, Server
 
 MAIN = "refs/heads/main"
 

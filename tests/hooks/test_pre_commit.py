@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.policy.model import POLICY_PATH
-from tests.hooks.conftest import ROOT, Server
 from tests.support.gitrepo import ScratchRepo, environment
+from tests.support.pushserver import ROOT, Server
 
 MAIN = "refs/heads/main"
 BUILD_SECONDS = 600  # pip, an index and twenty wheels

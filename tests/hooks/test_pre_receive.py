@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.policy.model import POLICY_PATH
-from tests.hooks.conftest import POLICY, Server
 from tests.support.gitrepo import ScratchRepo
+from tests.support.pushserver import POLICY, Server
 
 MAIN = "refs/heads/main"
 

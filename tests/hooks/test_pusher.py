@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.cli.commands.hooks import shim
-from tests.hooks.conftest import POLICY, Server
 from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.history import ISSUER
 from tests.support.home import EMAIL, Home, living
+from tests.support.pushserver import POLICY, Server
 from tests.support.stack import RunningStack
 
 FORGE = "noreply@forge.example"

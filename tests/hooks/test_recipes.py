@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import xmlschema
 
-from tests.hooks.conftest import ROOT, Server
 from tests.support.gitrepo import ScratchRepo, environment
+from tests.support.pushserver import ROOT, Server
 
 pytestmark = pytest.mark.unmeasured
 

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from gitsign_py.host.git.program import git_version
-from tests.hooks.conftest import Server
+from tests.support.pushserver import Server
 
 pytestmark = pytest.mark.unmeasured
 

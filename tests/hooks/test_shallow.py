@@ -4,9 +4,8 @@ import subprocess
 
 import pytest
 
-from tests.hooks.conftest import Server
-from tests.hooks.test_trouble import in_history
 from tests.support.gitrepo import ScratchRepo, environment
+from tests.support.pushserver import Server, in_history
 
 
 def push_cut_off(server: Server, tip: str) -> tuple[int, str]:

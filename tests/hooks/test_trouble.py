@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.policy.model import POLICY_PATH
-from tests.hooks.conftest import POLICY, ROOT, Server
 from tests.support.gitrepo import ScratchRepo, environment
+from tests.support.pushserver import POLICY, ROOT, Server, in_history
 from tests.support.waiting import wait_until
 
 MAIN = "refs/heads/main"
@@ -34,14 +34,6 @@ def refusal(said: str) -> str:
     assert len(lines) == 1, said
     assert "Traceback" not in said
     return lines[0]
-
-
-def in_history(server: Server, policy: str = POLICY) -> str:
-    """Switch the server to the policy in the history; gives the introduction."""
-    intro = server.history.commit(signed="alice", files={POLICY_PATH: policy})
-    server.config("gitsign.policyMode", "history")
-    server.config("gitsign.introduction", intro)
-    return intro
 
 
 # --- many refs -------------------------------------------------------------------------------------------------------

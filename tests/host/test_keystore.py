@@ -1,48 +1,16 @@
 """The keyring at arm's length: with a backend of the tests' own, in all the ways a real one fails."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import keyring
 import pytest
-from keyring.backend import KeyringBackend
 from keyring.backends import fail
 
 from gitsign_py.errors import ServiceError
 from gitsign_py.host import keystore
 from gitsign_py.host.keystore import KeyringStore, remembered
-
-
-class Memory(KeyringBackend):
-    """A keyring as the system's are, in memory."""
-
-    priority = 1.0
-    delay = 0.0
-    calls = 0
-    trouble: Exception | None = None
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.kept: dict[tuple[str, str], str] = {}
-
-    def _act(self) -> None:
-        self.calls += 1
-        time.sleep(self.delay)
-        if self.trouble:
-            raise self.trouble
-
-    def get_password(self, service: str, username: str) -> str | None:
-        self._act()
-        return self.kept.get((service, username))
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        self._act()
-        self.kept[service, username] = password
-
-    def delete_password(self, service: str, username: str) -> None:
-        self._act()
-        del self.kept[service, username]
+from tests.support.memorykeyring import Memory
 
 
 @pytest.fixture

@@ -140,3 +140,14 @@ def _named(node: ast.AST) -> Iterator[tuple[str, str]]:
             yield from ((f"{child.module}.{alias.name}", child.module or "") for alias in child.names)
         else:
             yield from _named(child)
+
+
+@pytest.mark.parametrize("path", sorted(Path(__file__).parents[1].rglob("*.py")), ids=str)
+def test_tests_share_helpers_by_the_support_folder_alone(path: Path) -> None:
+    """A test imports nothing of another folder's tests, and nothing of any conftest."""
+    own = f"tests.{path.parent.name}"
+    for name in imported(path):
+        if name.startswith("tests."):
+            shared = name.split(".")[1] in ("support", "vectors", "fuzz", "house", "data") or name.startswith(own)
+            assert shared, f"imports {name}"
+            assert ".conftest" not in name, f"imports {name}"

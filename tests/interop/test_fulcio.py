@@ -13,9 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from gitsign_py.core.pki import oids
 from gitsign_py.localstack.fulcio.pipelines import CI_SYSTEMS, CiSystem
-from tests.localstack.helpers import PEM_SPKI, b64, new_key, signing_request
-from tests.localstack.test_ca import WORKFLOW
 from tests.support.foreign import EMAIL
+from tests.support.localstackkit import PEM_SPKI, WORKFLOW, b64, new_key, signing_request
 from tests.support.platforms import BUILDKITE, CIRCLECI, GITLAB
 from tests.support.realfulcio import RealFulcio, running, settings
 from tests.support.stack import RunningStack

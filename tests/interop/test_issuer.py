@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_keyring import SERVICE
 from tests.support import cookieperson
 from tests.support.foreign import EMAIL, find_node_package
 from tests.support.home import Home, living
 from tests.support.realfulcio import free_ports, running, settings
-from tests.support.secretservice import SecretService, secret_service
+from tests.support.secretservice import SERVICE, SecretService, secret_service
 from tests.support.stack import RunningStack
 from tests.support.waiting import wait_until
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from gitsign_py.core.encoding import b64_encode
-from tests.localstack.helpers import trusted_root
-from tests.localstack.test_rekor2 import ENTRIES, proposal
 from tests.support.foreign import ForeignBench, find_program
+from tests.support.localstackkit import trusted_root
+from tests.support.rekor2kit import ENTRIES, proposal
 from tests.support.stack import RunningStack, running_stack
 
 ED25519 = b"\x01"  # C2SP signed-note, type of the key

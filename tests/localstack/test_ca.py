@@ -18,9 +18,10 @@ from gitsign_py.core.pki.certificate import parse_certificate
 from gitsign_py.core.pki.fulcio import certificate_identity, check_profile
 from gitsign_py.localstack.fulcio.certrequest import BAD_CSR, BAD_KEY, BAD_SIGNATURE, WEAK_KEY
 from gitsign_py.localstack.fulcio.claims import TOKEN_ERROR
-from tests.localstack.helpers import (
+from tests.support.localstackkit import (
     DER_SPKI,
     PEM_SPKI,
+    WORKFLOW,
     b64,
     certify,
     chain_of,
@@ -36,24 +37,6 @@ from tests.support.stack import Answer, RunningStack
 ODD: tuple[Any, ...] = ("", 1.5, None, [], {}, ["x"], "\ud800", "\u00e4")
 CSR, ONEOF = "certificateSigningRequest", "dev.sigstore.fulcio.v2.CreateSigningCertificateRequest.key"
 TWICE = f'proto: error parsing "{CSR}", oneof {ONEOF} is already set'
-WORKFLOW = {
-    "job_workflow_ref": "o/r/.github/workflows/sign.yml@refs/heads/main",
-    "job_workflow_sha": "1" * 40,
-    "runner_environment": "github-hosted",
-    "repository": "o/r",
-    "repository_id": "11",
-    "repository_owner": "o",
-    "repository_owner_id": "22",
-    "repository_visibility": "public",
-    "sha": "2" * 40,
-    "ref": "refs/heads/main",
-    "workflow": "Sign",
-    "workflow_ref": "o/r/.github/workflows/top.yml@refs/heads/main",
-    "workflow_sha": "3" * 40,
-    "event_name": "push",
-    "run_id": "33",
-    "run_attempt": "1",
-}
 
 
 def csr_request(private: Any, *, token: str = "") -> dict[str, Any]:

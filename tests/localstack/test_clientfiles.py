@@ -9,7 +9,7 @@ from cryptography import x509
 from gitsign_py.core.trust.clientconfig import parse_client_trust_config
 from gitsign_py.core.trust.root import parse_trusted_root
 from gitsign_py.core.trust.signingconfig import parse_signing_config, select_services
-from tests.localstack.helpers import trusted_root
+from tests.support.localstackkit import trusted_root
 from tests.support.stack import RunningStack
 
 

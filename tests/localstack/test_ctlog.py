@@ -18,7 +18,7 @@ from gitsign_py.core.pki.certificate import parse_certificate
 from gitsign_py.core.pki.keys import load_pem
 from gitsign_py.core.tlog import merkle, sct
 from gitsign_py.errors import VerificationError
-from tests.localstack.helpers import PEM_SPKI, b64, certify, new_key, trusted_root
+from tests.support.localstackkit import PEM_SPKI, b64, certify, new_key, trusted_root
 from tests.support.stack import Answer, RunningStack
 
 

@@ -22,8 +22,8 @@ from gitsign_py.errors import UsageError, VerificationError
 from gitsign_py.localstack.faults import KINDS, SERVICES, Faults, parse_fault
 from gitsign_py.localstack.rotate import ROTATIONS
 from gitsign_py.localstack.service import JSON, Request, Response, json_response
-from tests.localstack.helpers import Certified, certify, trusted_root
 from tests.support.faultystack import FaultyStack
+from tests.support.localstackkit import Certified, certify, trusted_root
 from tests.support.stack import RunningStack, running_stack
 
 V1 = "/api/v1/log/entries"

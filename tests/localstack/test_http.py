@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from gitsign_py.localstack.service import MAX_BODY
-from tests.localstack.helpers import certify
+from tests.support.localstackkit import certify
 from tests.support.stack import RunningStack
 
 POSTS = ["/token", "/api/v2/signingCert", "/api/v1/signingCert", "/ct/v1/add-pre-chain", "/api/v1/log/entries"]

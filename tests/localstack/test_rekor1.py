@@ -20,7 +20,7 @@ from gitsign_py.core.tlog.hashedrekord import hashedrekord_v001_body
 from gitsign_py.core.tlog.logentry import verify_set
 from gitsign_py.core.tlog.rekorjson import entry_from_rekor_v1, rekor_v1_object
 from gitsign_py.errors import VerificationError
-from tests.localstack.helpers import PEM_SPKI, Certified, b64, certify, new_key, recorded, shape
+from tests.support.localstackkit import PEM_SPKI, Certified, b64, certify, new_key, recorded, shape
 from tests.support.stack import Answer, RunningStack
 
 ENTRIES = "/api/v1/log/entries"

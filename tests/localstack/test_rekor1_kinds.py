@@ -9,7 +9,7 @@ import pytest
 from gitsign_py.core.encoding import b64_decode
 from gitsign_py.localstack.rekor.rekorkinds import propose
 from gitsign_py.localstack.service import Refusal
-from tests.localstack.helpers import b64, spoiled
+from tests.support.localstackkit import b64, spoiled
 from tests.support.stack import RunningStack
 
 CASES: dict[str, dict[str, Any]] = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from sigstore.errors import VerificationError as SigstoreError
 from sigstore.models import Bundle, ClientTrustConfig
@@ -24,29 +24,11 @@ from gitsign_py.core.tlog.checkpoint import Checkpoint, open_checkpoint
 from gitsign_py.core.tlog.logentry import parse_hashedrekord
 from gitsign_py.localstack.rekor.rekor2kinds import propose
 from gitsign_py.localstack.service import Refusal, Request
-from tests.localstack.helpers import b64, recorded, shape, spoiled, trusted_root
 from tests.support import tsafactory as factory
 from tests.support.faultystack import FaultyStack
+from tests.support.localstackkit import b64, recorded, shape, spoiled, trusted_root
+from tests.support.rekor2kit import CERTIFICATE, ENTRIES, KEY, SPKI, VERIFIER, proposal
 from tests.support.stack import RunningStack
-
-ENTRIES = "/api/v2/log/entries"
-SIGNER = factory.make_authority()
-CERTIFICATE = factory.der_of(SIGNER.leaf)
-SPKI = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-VERIFIER = {"x509Certificate": {"rawBytes": b64(CERTIFICATE)}, "keyDetails": "PKIX_ECDSA_P256_SHA_256"}
-KEY = {"rawBytes": b64(SIGNER.key.public_key().public_bytes(*SPKI))}
-
-
-def proposal(message: bytes, **changes: Any) -> dict[str, Any]:
-    """A request; ``changes`` replace parts of it."""
-    asked: dict[str, Any] = {
-        "digest": b64(hashlib.sha256(message).digest()),
-        "signature": {
-            "content": b64(factory.sign(SIGNER.key, message, "sha256")),
-            "verifier": changes.pop("verifier", VERIFIER),
-        },
-    }
-    return {"hashedRekordRequestV002": {**asked, **changes}}
 
 
 def opened(stack: RunningStack, envelope: bytes) -> Checkpoint:

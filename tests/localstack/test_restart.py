@@ -5,7 +5,7 @@ from pathlib import Path
 from gitsign_py.core.pki.keys import load_pem
 from gitsign_py.core.tlog import merkle
 from gitsign_py.core.tlog.checkpoint import open_checkpoint
-from tests.localstack.helpers import certify, trusted_root
+from tests.support.localstackkit import certify, trusted_root
 from tests.support.stack import running_stack
 
 FILES = ("fulcio-root.pem", "fulcio-chain.pem", "ctlog.pub", "rekor.pub")

@@ -22,10 +22,10 @@ from gitsign_py.core.tlog.tlogproof import verify_entry
 from gitsign_py.core.trust.root import TrustedRoot, parse_trusted_root
 from gitsign_py.errors import UsageError, VerificationError
 from gitsign_py.localstack.rotate import ROTATIONS, rotate
-from tests.localstack.helpers import certify, trusted_root
-from tests.localstack.test_rekor2 import ENTRIES as V2_ENTRIES
-from tests.localstack.test_rekor2 import proposal
 from tests.localstack.test_tsa import MESSAGE, query, stamp
+from tests.support.localstackkit import certify, trusted_root
+from tests.support.rekor2kit import ENTRIES as V2_ENTRIES
+from tests.support.rekor2kit import proposal
 from tests.support.stack import RunningStack, running_stack
 
 POLICY_EMAIL = "alice@example.com"

@@ -28,8 +28,8 @@ from gitsign_py.localstack.idp.issuer import CLIENT_ID, TokenOrder
 from gitsign_py.localstack.process import StackInfo
 from gitsign_py.localstack.service import Request, Response, Route, Service, plain_errors
 from gitsign_py.localstack.stack import Stack
-from tests.localstack.helpers import DER_SPKI, b64, ecdsa, new_key, signing_request
 from tests.support.fakepython import stand_in_for_python
+from tests.support.localstackkit import DER_SPKI, b64, ecdsa, new_key, signing_request
 from tests.support.stack import running_stack
 
 FORM = "application/x-www-form-urlencoded"

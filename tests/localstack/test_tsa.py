@@ -16,8 +16,8 @@ from gitsign_py.core.pki.timestampbuild import TimestampRequest, build_request, 
 from gitsign_py.core.sigstore.timestamp import verify_timestamp
 from gitsign_py.localstack.tsa.authority import PATH, QUERY, REPLY
 from gitsign_py.localstack.tsa.tsatoken import POLICY
-from tests.localstack.helpers import trusted_root
 from tests.support.faultystack import FaultyStack
+from tests.support.localstackkit import trusted_root
 from tests.support.stack import Answer, RunningStack
 
 MESSAGE = b"what is stamped"

@@ -7,7 +7,7 @@ import pytest
 from gitsign_py.errors import PolicyError
 from gitsign_py.policy.model import Policy
 from gitsign_py.policy.parse import parse_policy, read_policy
-from tests.policy.conftest import TEAM
+from tests.support.team import TEAM
 
 SMALL = """\
 version = 1

@@ -53,6 +53,8 @@ OTHERS = (
 )  # fmt: skip
 GONE: list[tuple[Any, str, Any]] = []
 
+SYSTEMS = ("windows", "nameless", "macos")
+
 
 def installed(folder: Path, system: str) -> dict[str, str]:
     """Write a ``sitecustomize.py`` into ``folder``; gives the variables that have it run by every Python."""

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from gitsign_py.clients.spiffe import frame
-from tests.clients.test_spiffe import TRAILERS, agent, grpc, svid
 from tests.support.badserver import Received, computed, serving
 from tests.support.googlecloud import google_machine, impersonating
+from tests.support.spiffekit import TRAILERS, agent, grpc, svid
 
 Env = dict[str, Any]
 Player = Callable[[Path, str, str], AbstractContextManager[Env]]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitsign_py.cli.commands.hooks import shim
+from gitsign_py.policy.model import POLICY_PATH
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import ScratchRepo
 from tests.support.history import ISSUER, History
@@ -86,3 +87,11 @@ def make_server(folder: Path, signer: BulkSigner) -> Server:
     made.config("gitsign.policy", str(folder / "policy.toml"))
     made.install("pre-receive")
     return made
+
+
+def in_history(server: Server, policy: str = POLICY) -> str:
+    """Switch the server to the policy in the history; gives the introduction."""
+    intro = server.history.commit(signed="alice", files={POLICY_PATH: policy})
+    server.config("gitsign.policyMode", "history")
+    server.config("gitsign.introduction", intro)
+    return intro

@@ -104,3 +104,10 @@ def clean(home: Home) -> None:
 def until_gone(command: str) -> None:
     """Wait until no process runs ``command``."""
     wait_until(lambda: subprocess.run(["pgrep", "-f", command], capture_output=True, check=False).returncode != 0)
+
+
+@pytest.fixture
+def screen(home: Home) -> Iterator[Screen]:
+    """A terminal in the repository of the test's own ``home``."""
+    with opened(home) as screen:
+        yield screen

@@ -1,11 +1,14 @@
 """A real Secret Service (GNOME's) on a bus of its own, unlocked with a password; and buses that never answer."""
 
+import shutil
 import socket
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import pytest
 
 from tests.support.waiting import wait_until
 
@@ -112,3 +115,9 @@ def silent_bus(path: Path, *, speaks: bool) -> Iterator[str]:
         listening.shutdown(socket.SHUT_RDWR)
     for client in clients:
         client.close()
+
+
+SERVICE = pytest.mark.skipif(
+    not all(map(shutil.which, ("dbus-daemon", "dbus-send", "gnome-keyring-daemon"))),
+    reason="dbus-daemon, dbus-send and gnome-keyring-daemon are not installed (apt: dbus, gnome-keyring)",
+)

@@ -9,8 +9,6 @@ from tests.support.home import Home, living
 from tests.support.othersystem import installed
 from tests.support.stack import RunningStack
 
-SYSTEMS = ("windows", "nameless", "macos")
-
 
 @pytest.fixture(params=["windows", "macos"])
 def system(request: pytest.FixtureRequest) -> str:

@@ -13,8 +13,8 @@ import pytest
 
 from tests.support.alonepolicy import ALICE_ALONE
 from tests.support.home import EMAIL, Home
+from tests.support.othersystem import SYSTEMS
 from tests.support.waiting import wait_until
-from tests.systems.conftest import SYSTEMS
 
 _KIND = """
 import os, select, signal, socket, sys

@@ -10,9 +10,8 @@ import time
 
 import pytest
 
-from tests.agent.conftest import screen
 from tests.support.home import EMAIL, Home
-from tests.support.screen import Screen
+from tests.support.screen import Screen, screen
 
 __all__ = ["screen"]
 

@@ -123,3 +123,23 @@ def shape(value: object) -> object:
     if isinstance(value, list):
         return [shape(value[0])] if value else []
     return type(value).__name__
+
+
+WORKFLOW = {
+    "job_workflow_ref": "o/r/.github/workflows/sign.yml@refs/heads/main",
+    "job_workflow_sha": "1" * 40,
+    "runner_environment": "github-hosted",
+    "repository": "o/r",
+    "repository_id": "11",
+    "repository_owner": "o",
+    "repository_owner_id": "22",
+    "repository_visibility": "public",
+    "sha": "2" * 40,
+    "ref": "refs/heads/main",
+    "workflow": "Sign",
+    "workflow_ref": "o/r/.github/workflows/top.yml@refs/heads/main",
+    "workflow_sha": "3" * 40,
+    "event_name": "push",
+    "run_id": "33",
+    "run_attempt": "1",
+}
