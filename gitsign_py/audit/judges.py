@@ -6,7 +6,7 @@ from typing import Protocol
 from gitsign_py.audit.scan import Scanned
 from gitsign_py.core.git.tagname import fits_ref, mismatch
 from gitsign_py.errors import FormatError, GitsignError, UncheckedError
-from gitsign_py.policy.evaluate import evaluate_one, is_plainly_unsigned
+from gitsign_py.policy.evaluation import evaluate_one, is_plainly_unsigned
 from gitsign_py.policy.facts import UNSIGNED, CommitFacts, Decision, Pusher, SignatureFacts
 from gitsign_py.policy.history import PolicyHistory
 from gitsign_py.policy.model import Policy

@@ -7,7 +7,7 @@ from gitsign_py.core.frozen import frozen
 from gitsign_py.core.pki.namekind import NameKind, kind_said
 from gitsign_py.errors import PolicyError
 from gitsign_py.policy.document import DocumentError, read_document
-from gitsign_py.policy.evaluate import evaluate
+from gitsign_py.policy.evaluation import evaluate
 from gitsign_py.policy.facts import VERDICTS, CommitFacts, Decision, SignatureFacts, SignatureForm, SignatureStatus
 from gitsign_py.policy.model import TIME_SOURCES, Policy, TimeSource
 from gitsign_py.policy.reader import Problems, Table

@@ -20,7 +20,7 @@ from collections.abc import Iterable
 
 from gitsign_py.core.frozen import field, frozen, slotted
 from gitsign_py.errors import FormatError, PolicyError, UncheckedError
-from gitsign_py.policy.evaluate import evaluate_one
+from gitsign_py.policy.evaluation import evaluate_one
 from gitsign_py.policy.facts import CommitFacts, Decision, Pusher, SignatureFacts
 from gitsign_py.policy.model import POLICY_FOLDER, POLICY_PATH, Policy
 from gitsign_py.policy.names import looks_like

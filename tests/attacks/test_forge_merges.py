@@ -7,7 +7,7 @@ signed by nobody: on a plain server anyone who can push may write anybody's name
 
 import pytest
 
-from gitsign_py.policy.evaluate import evaluate
+from gitsign_py.policy.evaluation import evaluate
 from gitsign_py.policy.facts import Decision, Pusher, SignatureFacts
 from gitsign_py.policy.parse import parse_policy, read_policy
 from gitsign_py.policy.surroundings import InRepository

@@ -14,7 +14,7 @@ from gitsign_py.audit.codec import dump_facts, load_facts, load_kept
 from gitsign_py.core.pki.fulcio import CertificateIdentity
 from gitsign_py.errors import VerificationError
 from gitsign_py.policy.cases import parse_cases, run_cases
-from gitsign_py.policy.evaluate import evaluate
+from gitsign_py.policy.evaluation import evaluate
 from gitsign_py.policy.facts import CommitFacts, SignatureFacts
 from gitsign_py.policy.parse import parse_policy, read_policy
 from gitsign_py.policy.propose import Observed, propose

@@ -13,7 +13,7 @@ from gitsign_py.core.git.gitobject import join_commit, join_tag, object_id, spli
 from gitsign_py.core.git.gpgstatus import Trust
 from gitsign_py.host.git.graph import GitGraph
 from gitsign_py.host.git.objects import GitRepository
-from gitsign_py.policy.evaluate import evaluate
+from gitsign_py.policy.evaluation import evaluate
 from gitsign_py.policy.facts import Decision
 from gitsign_py.policy.surroundings import InRepository
 from gitsign_py.policy.verified import facts_of

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gitsign_py.policy.evaluate import evaluate, evaluate_one, is_plainly_unsigned
+from gitsign_py.policy.evaluation import evaluate, evaluate_one, is_plainly_unsigned
 from gitsign_py.policy.facts import CommitFacts, Decision, SignatureFacts
 from gitsign_py.policy.model import Policy
 from gitsign_py.policy.surroundings import Stated
