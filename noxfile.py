@@ -38,6 +38,7 @@ def docs(session: nox.Session) -> None:
     """Write the generated pages anew, and hold all pages against the code."""
     session.install("-e", ".[test]")
     session.run("python", "docs/cli/generate.py")
+    session.run("python", "docs/generate_api.py")
     session.run("python", "-m", "tests.vectors.table")
     session.run("pytest", "-q", "tests/house")
 

@@ -7,6 +7,18 @@ only ``cli`` turns them into exit statuses.
 
 from types import MappingProxyType
 
+__all__ = [
+    "ConfigError",
+    "FormatError",
+    "GitsignError",
+    "InvalidSignatureError",
+    "PolicyError",
+    "ServiceError",
+    "UncheckedError",
+    "UsageError",
+    "VerificationError",
+]
+
 TYPE_CHECKING = False  # typing and collections cost more than all the rest that a commit with an agent loads
 if TYPE_CHECKING:
     import re

@@ -1,1 +1,1 @@
-"""The signing agent: holds a short-lived key, signs with it, never gives it out; and the thin client that asks it."""
+"""The signing agent: holds a short-lived key, signs with it, never gives it out; and its thin client. Internal."""

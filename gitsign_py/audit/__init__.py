@@ -1,33 +1,45 @@
 """Walk a history, judge every commit, report: ``audit_history`` yields verdicts as they come.
 
-What programs need that embed this is to be had here by name, and loaded when it is asked for.
+``Plan`` says what to judge and by which policy, ``Resources`` what the run may use. Processes on all cores help to
+verify, so a program that runs as a script must guard its main part by ``if __name__ == "__main__"``.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from gitsign_py.core.exports import exported
 
+TYPE_CHECKING = False  # typing costs 10 ms
 if TYPE_CHECKING:
     from gitsign_py.audit.engine import Resources, audit_history
     from gitsign_py.audit.jobs import Settings
-    from gitsign_py.audit.plan import Plan, read_refs, resolve_targets
+    from gitsign_py.audit.plan import Plan, Target, read_refs, resolve_targets
     from gitsign_py.audit.record import Record
     from gitsign_py.audit.rollup import Rollup
+    from gitsign_py.host.git.objects import GitRepository
+else:
+    __getattr__ = exported(
+        __name__,
+        {
+            "GitRepository": "host.git.objects",
+            "Plan": "audit.plan",
+            "Record": "audit.record",
+            "Resources": "audit.engine",
+            "Rollup": "audit.rollup",
+            "Settings": "audit.jobs",
+            "Target": "audit.plan",
+            "audit_history": "audit.engine",
+            "read_refs": "audit.plan",
+            "resolve_targets": "audit.plan",
+        },
+    )
 
-__all__ = ["Plan", "Record", "Resources", "Rollup", "Settings", "audit_history", "read_refs", "resolve_targets"]
-
-_PLACES = {
-    "Plan": "plan",
-    "Record": "record",
-    "Resources": "engine",
-    "Rollup": "rollup",
-    "Settings": "jobs",
-    "audit_history": "engine",
-    "read_refs": "plan",
-    "resolve_targets": "plan",
-}
-
-
-def __getattr__(name: str) -> Any:  # PEP 562
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+__all__ = [
+    "GitRepository",
+    "Plan",
+    "Record",
+    "Resources",
+    "Rollup",
+    "Settings",
+    "Target",
+    "audit_history",
+    "read_refs",
+    "resolve_targets",
+]

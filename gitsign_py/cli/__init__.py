@@ -1,4 +1,5 @@
-"""The program: a command's name leads to one module, and that module alone is imported.
+"""The program: a command's name leads to one module, and that module alone is imported. Internal: its interface is
+the command line (docs/cli).
 
 Whatever begins with an option is git speaking to its gpg program and goes to ``front``. A command's module has
 ``run(arguments) -> int`` and raises GitsignError for what fails; here, and only here, errors become one line on

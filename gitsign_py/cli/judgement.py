@@ -16,17 +16,12 @@ from gitsign_py.errors import GitsignError, UncheckedError, VerificationError
 from gitsign_py.host.git.objects import GitRepository, Revision
 from gitsign_py.host.git.storedobject import split_stored
 from gitsign_py.ports import ObjectSource
-from gitsign_py.verification import (
-    ExpectedIdentity,
-    Report,
-    Requirements,
-    Sources,
-    Step,
-    VerifiedSignature,
-    Verifier,
-    verdict_of,
-)
-from gitsign_py.verification.result import LoggedEntry, ProvenTime
+from gitsign_py.verification.identity import ExpectedIdentity
+from gitsign_py.verification.result import LoggedEntry, ProvenTime, VerifiedSignature
+from gitsign_py.verification.signature import Sources
+from gitsign_py.verification.steps import Report, Step
+from gitsign_py.verification.verdict import verdict_of
+from gitsign_py.verification.verifier import Requirements, Verifier
 
 _WORDS = {"bad": "not-verified"}  # the verdict's name in JSON (docs/schemas/verify.json)
 

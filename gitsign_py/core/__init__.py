@@ -1,1 +1,1 @@
-"""The pure room: bytes, ints and aware datetimes in; frozen dataclasses out. No files, no clock, no network."""
+"""The pure room: bytes, ints and aware datetimes in; frozen records out. No files, no clock, no network. Internal."""

@@ -1,1 +1,1 @@
-"""Trust data of public Sigstore instances, as the ``sigstore`` package carries it; PROVENANCE.md says where from."""
+"""Trust data of public Sigstore instances, as the ``sigstore`` package has it (PROVENANCE.md). Internal."""

@@ -1,1 +1,1 @@
-"""What is on this machine: git, its settings, files, the terminal, the keyring, the browser."""
+"""The machine at hand: git, its settings, files, the terminal, the keyring, the browser. Internal (docs/api.md)."""

@@ -25,6 +25,7 @@ Verdict = Literal[
     "forge-merge",
     "malformed",
 ]
+"""What a policy says of one commit or tag; ``Decision.accepted`` tells which verdicts let it stay."""
 VERDICTS: tuple[Verdict, ...] = (
     "verified",
     "exempt",
@@ -36,6 +37,7 @@ VERDICTS: tuple[Verdict, ...] = (
     "malformed",
     "unchecked",
 )
+"""All verdicts, in the order of the reports."""
 ACCEPTED: frozenset[Verdict] = frozenset({"verified", "exempt", "forge-merge"})
 
 
@@ -83,6 +85,7 @@ class Pusher:
 
 
 UNSIGNED = SignatureFacts("unsigned", reason="unsigned", message="commit has no signature")
+"""The facts of a commit that nobody signed."""
 UNSIGNED_TAG = SignatureFacts("unsigned", reason="unsigned", message="tag has no signature")
 
 

@@ -36,6 +36,7 @@ from gitsign_py.verification.signature import Sources
 from gitsign_py.verification.verifier import Requirements, Verifier
 
 Mode = Literal["offline", "online"]
+"""Whether the log entry is embedded in the signature, or looked up in the log by each verifier."""
 Random = Callable[[int], bytes]
 """Gives that many random bytes."""
 

@@ -28,7 +28,7 @@ TITLES: Mapping[str, str] = {
     "6.1": "identity and issuer are the expected ones",
     "6.2": "claims are the expected ones",
 }
-
+"""What each step checks, by its number."""
 
 _NO_FACTS: Mapping[str, Fact] = MappingProxyType({})
 

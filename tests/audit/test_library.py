@@ -1,13 +1,9 @@
-"""The program in docs/audit.md does what the page says, and the package gives its names."""
+"""The program in docs/audit.md does what the page says."""
 
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from gitsign_py import audit
-from gitsign_py.audit.engine import audit_history
 from tests.support.audited import POLICY, ROOT_OF_TESTS
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import ScratchRepo, environment
@@ -41,17 +37,3 @@ def test_the_documented_program(tmp_path: Path, signer: BulkSigner) -> None:
     assert [line.split()[1:] for line in records].count(["verified", "verified", "alice@example.com"]) == 40
     assert [line.split()[1:] for line in records].count(["unsigned", "unsigned"]) == 1
     assert done.stderr == ""
-
-
-def test_names_of_the_package() -> None:
-    assert audit.audit_history is audit_history
-    for name in audit.__all__:
-        assert getattr(audit, name).__module__.startswith("gitsign_py.audit.")
-    with pytest.raises(AttributeError, match="no_such_name"):
-        audit.no_such_name  # noqa: B018
-
-
-def test_the_package_loads_nothing_by_itself() -> None:
-    code = "import sys, gitsign_py.audit; print([name for name in sys.modules if name.startswith('gitsign_py.audit.')])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT_OF_TESTS)
-    assert done.stdout == "[]\n"

@@ -1,21 +1,15 @@
 """docs/cli/*.md are what the parsers say today."""
 
-import importlib.util
 from collections.abc import Callable
-from pathlib import Path
 
 from gitsign_py.cli.commands import COMMANDS
+from tests.support.docs import DOCS, generator
 
-FOLDER = Path(__file__).parents[2] / "docs" / "cli"
+FOLDER = DOCS / "cli"
 
 
 def pages() -> dict[str, str]:
-    spec = importlib.util.spec_from_file_location("generate_cli_docs", FOLDER / "generate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    made: Callable[[], dict[str, str]] = module.pages
+    made: Callable[[], dict[str, str]] = generator("cli/generate").pages
     return made()
 
 

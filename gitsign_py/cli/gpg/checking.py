@@ -15,8 +15,11 @@ from gitsign_py.core.git.gitobject import split_object
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import FormatError, GitsignError, UncheckedError, VerificationError
 from gitsign_py.signing.flow import object_name
-from gitsign_py.verification import Report, VerifiedSignature, open_signature, verdict_of
 from gitsign_py.verification.allowed import is_allowed, parse_allowed_signer
+from gitsign_py.verification.result import VerifiedSignature
+from gitsign_py.verification.signature import open_signature
+from gitsign_py.verification.steps import Report
+from gitsign_py.verification.verdict import verdict_of
 
 Fields = Mapping[str, bytes]
 
