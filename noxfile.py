@@ -39,6 +39,7 @@ def docs(session: nox.Session) -> None:
     session.install("-e", ".[test]")
     session.run("python", "docs/cli/generate.py")
     session.run("python", "docs/generate_api.py")
+    session.run("python", "docs/generate_rooms.py")
     session.run("python", "-m", "tests.vectors.table")
     session.run("pytest", "-q", "tests/house")
 
