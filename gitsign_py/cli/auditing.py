@@ -14,7 +14,6 @@ from gitsign_py.audit.closing import HERE, Place, find_closing
 from gitsign_py.audit.engine import FetchEntries, Resources
 from gitsign_py.audit.jobs import Job
 from gitsign_py.audit.jobs import Settings as VerifySettings
-from gitsign_py.audit.notices import notices
 from gitsign_py.audit.plan import Plan, check_introduction
 from gitsign_py.audit.reports.base import Heading
 from gitsign_py.cli import ownconfig, wiring
@@ -139,6 +138,27 @@ def heading(repository: GitRepository, plan: Plan, prepared: Prepared, revisions
         time=format_rfc3339(prepared.resources.settings.now.replace(microsecond=0)),
         notices=notices(repository),
     )
+
+
+def notices(repository: GitRepository) -> tuple[str, ...]:
+    """What an audit does not see, or what tries to fool it, in sentences; empty for a whole and plain repository."""
+    found = []
+    if cuts := repository.cuts:
+        found.append(
+            "shallow clone: the history is cut off, and what lies beyond was not seen; "
+            f"{len(cuts)} commits have parents that are not here, among them {min(cuts)}"
+        )
+    elif repository.is_shallow:
+        found.append("a list of shallow commits is there (.git/shallow): it is not followed, and hides nothing")
+    if repository.is_partial:
+        found.append("partial clone: objects may be missing; nothing is fetched, and what needs them is unchecked")
+    replaced = repository.run(["for-each-ref", "--count=1", "--format=%(refname)", "refs/replace/"]).strip()
+    if replaced:
+        found.append("replace refs are there (refs/replace/): they are not followed, the stored commits are judged")
+    grafts = repository.common_directory / "info" / "grafts"
+    if grafts.is_file() and grafts.stat().st_size:
+        found.append("grafts are there (info/grafts): they are not followed, the stored parents are judged")
+    return tuple(found)
 
 
 def said_by_repository(

@@ -6,17 +6,20 @@ answer (wrong-proof, others-entry) happens here, around the services; lies that 
 the service itself, through ``Hook.setting("SERVICE:NAME")``.
 """
 
+import hashlib
+import json
 import re
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
+from gitsign_py.core.encoding import b64_decode, b64_encode
 from gitsign_py.errors import UsageError
-from gitsign_py.localstack import faultanswers
 from gitsign_py.localstack.context import Hook
-from gitsign_py.localstack.service import Request, Response, Route, Service, json_response, plain_errors
+from gitsign_py.localstack.service import JSON, Request, Response, Route, Service, json_response, plain_errors
 
 NAME = "faults"
 SERVICES = ("idp", "fulcio", "ctlog", "rekor1", "rekor2", "tsa", "tuf")
@@ -24,6 +27,7 @@ _ALIASES = {"rekor": "rekor1", "ca": "fulcio", "issuer": "idp"}
 _LOGS, _CA = ("rekor1", "rekor2"), ("fulcio",)
 _NUMBER = re.compile(r"-?[0-9]{1,9}(?:\.[0-9]{1,3})?\Z")
 _COUNT = re.compile(r"[1-9][0-9]{0,5}\Z")
+_EXTRA_HASH = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +149,10 @@ class Faults(Hook):
         """Change an answer."""
         response = self._entry_of_another(service, request, response)
         if self._of(service, "wrong-proof") is not None:
-            response = faultanswers.spoil_proofs(response)
+            response = _spoil_proofs(response)
         if self._spend(service, "garbage"):
-            response = faultanswers.garbage(response)
-        return faultanswers.cut_off(response) if self._spend(service, "drop") else response
+            response = _garbage(response)
+        return _cut_off(response) if self._spend(service, "drop") else response
 
     def setting(self, name: str) -> str | None:
         """The value of fault ``SERVICE:NAME`` when it is on."""
@@ -184,3 +188,54 @@ def service(faults: Faults) -> Service:
 
     routes = (Route("GET", "/faults", tell), Route("POST", "/faults", replace, ("application/json",)))
     return Service(NAME, routes, plain_errors)
+
+
+# Answers of a server that is broken: each function takes a right answer and gives a wrong one.
+
+
+def _garbage(response: Response) -> Response:
+    """Bytes that are no JSON, DER, PEM or tile, as many as there were (at least 16), with the same status and type."""
+    length = max(16, len(response.body))
+    noise = b"".join(hashlib.sha256(b"garbage %d" % part).digest() for part in range(length // 32 + 1))
+    return replace(response, body=b"\xff" + noise[: length - 1])
+
+
+def _cut_off(response: Response) -> Response:
+    """The first half of the body under the whole one's length: the server then breaks the connection."""
+    length = max(2, len(response.body))
+    headers = {**response.headers, "Content-Length": str(length)}
+    return replace(response, body=response.body[: length // 2], headers=headers)
+
+
+def _spoil_proofs(response: Response) -> Response:
+    """Turn a bit in every inclusion proof of a JSON answer; a proof without hashes gets one too many."""
+    if response.media_type != JSON:
+        return response
+    try:
+        value = json.loads(response.body)
+    except ValueError:
+        return response
+    _spoil(value)
+    return json_response(value, response.status, response.headers)
+
+
+def _spoil(value: Any) -> None:
+    if isinstance(value, list):
+        for item in value:
+            _spoil(item)
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if name == "inclusionProof" and isinstance(item, dict):
+                item["hashes"] = _spoiled(item.get("hashes") or [], item.get("rootHash", ""))
+            else:
+                _spoil(item)
+
+
+def _spoiled(hashes: list[str], root: str) -> list[str]:
+    """The hashes in their own spelling: hex as Rekor v1 has it, base64 as version 2 has it."""
+    in_hex = len(root) == 64
+    if not hashes:
+        return [_EXTRA_HASH.hex() if in_hex else b64_encode(_EXTRA_HASH)]
+    first = bytearray(bytes.fromhex(hashes[0]) if in_hex else b64_decode(hashes[0]))
+    first[0] ^= 1
+    return [bytes(first).hex() if in_hex else b64_encode(bytes(first)), *hashes[1:]]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.audit.jobs import Job
-from gitsign_py.audit.notices import notices
 from gitsign_py.audit.verify import JobVerifier
+from gitsign_py.cli.auditing import notices
 from gitsign_py.core.tlog.logentry import encode_entry
 from gitsign_py.errors import PolicyError
 from gitsign_py.policy.facts import VERDICTS
