@@ -1,0 +1,47 @@
+"""A small module that only one other imports stands alone for a reason, or goes back into that one."""
+
+import ast
+from collections import defaultdict
+
+from tests.house.test_imports import PACKAGE, imported, modules
+
+SMALL = 60
+ALONE = {
+    "audit.remoterefs": "its importer has no room",
+    "audit.reports.documents": "loads four formats, for a run that writes one of them",
+    "audit.reports.junit": "a format",
+    "cli.agentside.units": "the quoting rules of systemd and launchd",
+    "cli.commands.version": "a command",
+    "cli.overview": "loaded for --help alone",
+    "cli.pusher": "its importer has no room",
+    "clients.tilepaths": "a section of C2SP tlog-tiles",
+    "core.trust.clientconfig": "a message of protobuf-specs",
+    "host.git.pairs": "an algorithm, tested by itself",
+    "host.git.shown": "the bytes behind a format of git's",
+    "host.timelimit": "chooses what each system loads",
+    "host.windows": "loaded on Windows alone",
+    "localstack.fulcio.idtoken": "is a token good, apart from whom it names",
+    "localstack.tsa.tsajson": "a request form with a specification of its own",
+    "policy.recent": "its importer has no room",
+}
+"""Why each of them is a module."""
+
+
+def test_small_modules_with_one_importer_have_a_reason() -> None:
+    files = {".".join(("gitsign_py", *path.relative_to(PACKAGE).with_suffix("").parts)): path for path in modules()}
+    importers = defaultdict(set)
+    for name, path in files.items():
+        for target in (*imported(path), *_submodules(path.read_text())):
+            importers[target].add(name)
+    small = {
+        name.removeprefix("gitsign_py.")
+        for name, path in files.items()
+        if path.stem != "__init__" and path.read_text().count("\n") < SMALL and len(importers[name]) == 1
+    }
+    assert small == set(ALONE)
+
+
+def _submodules(source: str) -> set[str]:
+    """Modules that are imported from their package: ``from gitsign_py.policy import trees``."""
+    nodes = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom))
+    return {f"{node.module}.{alias.name}" for node in nodes for alias in node.names}
