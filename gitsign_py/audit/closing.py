@@ -118,7 +118,9 @@ def _symbolic(repository: GitRepository, name: str) -> str:
 
 
 def _commit_of(repository: GitRepository, name: str) -> str:
-    return _text(repository, ["rev-parse", "-q", "--verify", "--end-of-options", f"{name}^{{commit}}"])
+    """Of the ref of this very name: rev-parse takes refs/tags/refs/heads/main for refs/heads/main that is not there."""
+    lines = _text(repository, ["for-each-ref", "--format=%(refname) %(objectname) %(*objectname)", name]).split("\n")
+    return next((oid.split()[-1] for ref, _, oid in (line.partition(" ") for line in lines) if ref == name), "")
 
 
 def _has_branches(repository: GitRepository) -> bool:

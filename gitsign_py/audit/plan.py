@@ -1,6 +1,6 @@
 """What to audit: refs and ids, what is left out, and by which policy."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from gitsign_py.core.frozen import frozen, replace
@@ -37,7 +37,8 @@ class Plan:
     ``assume_judged`` says that the history left out was judged when it came in (a server's own refs); ``known`` are
     those refs, where the policy is in the history: what a ref had before is not judged on it again. ``policies`` are
     all that can be in force there; when they are not known, each ref is taken to have rules of its own.
-    ``pusher`` is who brings the commits, where a hook knows it.
+    ``pusher`` is who brings the commits, where a hook knows it. ``was_accepted`` tells of a commit behind what is left
+    out whether it was accepted when it was judged; without it all of them count as accepted.
     """
 
     targets: tuple[Target, ...]
@@ -52,6 +53,7 @@ class Plan:
     tags_only: bool = False
     pusher: Pusher | None = None
     closing: "Closing | None" = None
+    was_accepted: Callable[[str], bool] | None = None
 
     @property
     def commits(self) -> tuple[str, ...]:
@@ -109,7 +111,7 @@ def _unknown(word: str) -> UsageError:
 
 
 def _parse(repository: GitRepository, word: str) -> list[str]:
-    if not word or word.startswith("-") or "\n" in word:
+    if not word or word.startswith("-") or "\n" in word or repository.missing_ref(word):
         raise _unknown(word)
     try:
         found = repository.run(["rev-parse", "--revs-only", "--end-of-options", word]).decode("ascii").split()

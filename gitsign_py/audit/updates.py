@@ -90,7 +90,8 @@ def parse_push(data: bytes) -> tuple[RefUpdate, ...]:
     """Read the lines ``LOCAL-REF SP LOCAL-OID SP REMOTE-REF SP REMOTE-OID`` of pre-push (githooks(5))."""
     updates = []
     for line in data.split(b"\n"):
-        words = line.decode("utf-8", "surrogateescape").split(" ")
+        # What is pushed may be named by a date or by words of a message: HEAD@{2 days ago}, :/fix it.
+        words = line.decode("utf-8", "surrogateescape").rsplit(" ", 3)
         if len(words) == 4:
             updates.append(RefUpdate(words[2], words[3], words[1]))
         elif line:

@@ -53,11 +53,13 @@ def _from_revision(repository: GitRepository, name: str) -> bytes:
 
 
 def _check_unambiguous(repository: GitRepository, name: str) -> None:
-    """Raise ConfigError when several refs have the name: git takes a tag before a branch (gitrevisions(7)).
+    """Raise ConfigError when several refs have the name, or none a full one: git takes a tag first (gitrevisions(7)).
 
     Whoever may push a tag could bring an older policy back in force with one that is called like the branch.
     """
-    short = re.split(r"[~^@:]", name, maxsplit=1)[0]
+    if missing := repository.missing_ref(name):
+        raise _unreadable(name, f"there is no {missing}")
+    short = re.split(r"[~^:]|@\{", name, maxsplit=1)[0]
     if short.startswith("refs/") or not short:
         return
     wanted = [f"{folder}/{short}" for folder in ("refs/tags", "refs/heads", "refs/remotes")]

@@ -217,6 +217,19 @@ class GitRepository:
         prove_object_id(oid, "commit", data)
         return data
 
+    def missing_ref(self, word: str) -> str:
+        """A full ref name in ``word`` (a revision, a range, REV:PATH) that no ref has; empty where there is none.
+
+        git takes ``refs/heads/main`` for refs/tags/refs/heads/main as well, where no ref has the very name
+        (gitrevisions(7)), and anybody who may push a tag can make that one.
+        """
+        names = [re.split(r"[~^:]|@\{", part.lstrip("^"))[0] for part in re.split(r"\.{2,3}", word.partition(":")[0])]
+        wanted = [name for name in names if name.startswith("refs/")]
+        if not wanted:
+            return ""
+        out = self.run(["for-each-ref", "--format=%(refname)", *wanted]).decode("utf-8", "surrogateescape")
+        return next((name for name in wanted if name not in out.split("\n")), "")
+
     def tag_ref(self, word: str, oid: str) -> str:
         """Give the full name of the ref by which ``word`` names the tag ``oid``; empty when it names it by its id.
 
@@ -286,7 +299,7 @@ class GitRepository:
 
     def _look_up(self, word: str) -> Revision | None:
         """Ask for one object by any name; None for a range and for what git does not know."""
-        if not word or "\n" in word:
+        if not word or "\n" in word or self.missing_ref(word):
             raise _unknown(word, "")
         try:
             answer = self._objects.ask(word, max_bytes=0)
@@ -310,7 +323,7 @@ class GitRepository:
         """Have ``git rev-parse`` take ranges apart: ids, and ids after ``^`` for what is left out."""
         lines: list[str] = []
         for word in words:
-            if not word or "\n" in word or word.startswith("-"):
+            if not word or "\n" in word or word.startswith("-") or self.missing_ref(word):
                 raise _unknown(word, "")
             try:
                 out = self.run(["rev-parse", "--revs-only", "--end-of-options", word])
