@@ -152,6 +152,7 @@ class _Audit:
                 pusher=self._plan.pusher,
                 vouched=vouched,
                 unclosed=closing.missing,
+                was_accepted=self._plan.was_accepted,
             )
             history.start()  # there must be one
             return PolicyInHistory(history)

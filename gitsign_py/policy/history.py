@@ -16,15 +16,17 @@ its policy is the first one. From there on, parents first:
   or is vouched for because it was judged before. A parent of which nothing is known does not.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from gitsign_py.core.frozen import field, frozen, slotted
 from gitsign_py.errors import FormatError, PolicyError, UncheckedError
 from gitsign_py.policy.evaluation import evaluate_one
 from gitsign_py.policy.facts import CommitFacts, Decision, Pusher, SignatureFacts
+from gitsign_py.policy.merges import late_author
 from gitsign_py.policy.model import POLICY_FOLDER, POLICY_PATH, Policy
 from gitsign_py.policy.names import looks_like
 from gitsign_py.policy.parse import parse_policy
+from gitsign_py.policy.rules import Case
 from gitsign_py.policy.signers import check_window, find_signers
 from gitsign_py.policy.surroundings import NOTHING_CHANGED, InRepository, MergeGraph, bases_of_parents, commit_tree
 from gitsign_py.policy.trees import Entry, find_path
@@ -40,7 +42,8 @@ class PolicyHistory:
     ``older`` are commits that are known not to come after the introduction. ``closing``, if there is one, is the newest
     policy: whoever has left by it signs nothing new on an old branch either. ``vouched`` are commits after the
     introduction that were judged before. ``unclosed`` says that there should be a newest policy and is none: then no
-    signature is accepted. Memory: some 90 bytes for each commit after the introduction.
+    signature is accepted. ``was_accepted`` tells whether a commit that was left out was accepted before; without it all
+    of them were. Memory: some 90 bytes for each commit after the introduction.
     """
 
     source: ObjectSource
@@ -51,6 +54,7 @@ class PolicyHistory:
     pusher: Pusher | None = None
     vouched: frozenset[str] = frozenset()
     unclosed: UncheckedError | None = None
+    was_accepted: Callable[[str], bool] | None = None
     _inside: set[bytes] = field(default_factory=set)
     _unrooted: set[str] = field(default_factory=set)
     _refused: set[str] = field(default_factory=set)
@@ -168,6 +172,8 @@ class PolicyHistory:
             decision = evaluate_one(policy, commit, signature, self._distinct(policy, refs), around)
             if not decision.accepted:
                 return decision
+        if self.closing is not None and decision.verdict == "forge-merge":
+            return late_author(Case(self.closing, commit, signature, refs[0], around)) or decision
         return self._check_closing(decision, signature)
 
     def _distinct(self, policy: Policy, refs: tuple[str, ...]) -> tuple[str, ...]:
@@ -189,7 +195,7 @@ class PolicyHistory:
         return decision
 
     def _or_unclosed(self, decision: Decision) -> Decision:
-        if self.unclosed is None or decision.verdict != "verified":
+        if self.unclosed is None or decision.verdict not in ("verified", "forge-merge"):
             return decision
         return Decision("unchecked", self.unclosed.reason, self.unclosed.message)
 
@@ -244,7 +250,14 @@ class PolicyHistory:
 
     def _effective_base(self, commit: str) -> tuple[str, ...]:
         rooted = commit == self.introduction or (commit not in self._unrooted and commit not in self.older)
+        if rooted and self._is_unknown(commit):  # what a refused one did to its policy never was in force
+            raise UncheckedError("policy-unread", f"whether {commit} was accepted is not known, nor its policy")
         return self._effective(commit) if rooted else ()
+
+    def _is_unknown(self, commit: str) -> bool:
+        if self.was_accepted is None or self._is_inside(commit):
+            return False
+        return not self.was_accepted(commit)
 
 
 @frozen

@@ -69,6 +69,15 @@ def _own_problem(case: Case) -> _Problem:
     return _first_problem(case, author, chain((first,), changed), signed=True)
 
 
+def late_author(case: Case) -> Decision | None:
+    """Refuse content that a forge's key signed for somebody who has left by now: ``case`` has the newest policy."""
+    author = _author(case)
+    late = check_window(author, case.signature) if author is not None and case.signature.status == "good" else None
+    if late is None or next(iter(case.around.changed(case.commit, rules_of(case))), None) is None:
+        return None
+    return None if case.around.is_reproducible(case.commit) else late
+
+
 def _why_not(case: Case) -> _Problem:
     if not case.around.is_reproducible(case.commit):
         return "merge-not-reproducible", "merging the parents again does not give this commit's tree"

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from gitsign_py.errors import UncheckedError
+from gitsign_py.policy.facts import Decision, SignatureFacts
+from gitsign_py.policy.history import PolicyHistory, policy_at
 from gitsign_py.policy.model import POLICY_PATH
 from tests.support.gitrepo import ScratchRepo
 from tests.support.governed import HOOKS, MAIN, Governed, policy
-from tests.support.history import START
+from tests.support.history import START, History
 
 LATE = ("unauthorised", "signed-too-late")
 LEFT = policy("alice", "bob until=2024-01-02")
@@ -125,3 +128,41 @@ def test_the_first_push_out_of_a_repository(governed: Governed) -> None:
         done = repo.run("push", "-q", "origin", refspec, HOME=str(governed.folder))
         assert (done.returncode == 0) is accepted, done.stderr
         assert (b"[signed-too-late]" in done.stderr) is not accepted
+
+
+# --- merges that a forge signs for them ------------------------------------------------------------------------------
+
+FORGE = "noreply@forge.example"
+KEY = SignatureFacts("good", "openpgp", key="F" * 40)
+
+
+def of_forge(*people: str) -> str:
+    """A policy with a forge that signs merges."""
+    key = f'[keys.forge]\nfingerprint = "{"F" * 40}"\n[forges.forge]\ncommitter = "{FORGE}"\nkeys = ["forge"]\n'
+    return policy(*people) + key
+
+
+def merged(own: dict[str, str], unclosed: UncheckedError | None = None) -> Decision:
+    """A merge with content of its own on an old branch, whose author bob has left on the protected one."""
+    history = History()
+    introduction = history.commit(signed="alice", files={POLICY_PATH: of_forge("alice", "bob"), "a": "1"})
+    now = history.commit(introduction, signed="alice", files={POLICY_PATH: of_forge("alice", "bob until=2024-01-02")})
+    sides = [history.commit(introduction, signed="alice", files={name: "2"}) for name in ("b", "c")]
+    merge = history.merge(*sides, by=FORGE, author="bob", signed=KEY, files=own)
+    closing = None if unclosed else policy_at(history, now)
+    judging = PolicyHistory(history, history, introduction, closing=closing, unclosed=unclosed)
+    said = [judging.judge(history.commit_facts(oid), history.facts[oid], (MAIN,)) for oid in (*sides, merge)]
+    assert unclosed or all(one.accepted for one in said[:2])
+    return said[-1]
+
+
+def test_what_a_forge_signs_for_who_has_left() -> None:
+    """The forge's key proves no time; a merge as git makes it has nothing of its author's own."""
+    assert merged({"a": "of its own"}).reason == "time-unproven"
+    assert merged({}).reason == "forge-key"
+
+
+def test_what_a_forge_signs_where_nobody_says_who_has_left() -> None:
+    missing = UncheckedError("protected-ref-missing", "no protected branch")
+    for own in ({}, {"a": "of its own"}):
+        assert merged(own, missing).reason == "protected-ref-missing"

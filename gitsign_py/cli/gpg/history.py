@@ -5,8 +5,8 @@ were accepted is remembered, as the audit remembers signatures (``audit/cache.py
 depends on: then one commit is judged and no more. Otherwise the audit's own engine walks what is not known yet.
 """
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 
 from gitsign_py.agent.conversation import DeclinedError
 from gitsign_py.audit.cache import Basis, FactsCache
@@ -26,6 +26,9 @@ from gitsign_py.policy.facts import Decision, SignatureFacts
 from gitsign_py.policy.history import PolicyHistory
 
 _ACCEPTED = "accepted"
+_UNREAD = "policy-unread"
+_Found = tuple[Decision | None, list[str]]
+"""The decision and the commits that were accepted; no decision where it rests on one of which nothing was kept."""
 _MAX_GAP = 256
 """So many commits are looked at for accepted ones behind them; when that is not enough, everything is judged."""
 
@@ -58,21 +61,50 @@ def judge_in_history(
         basis = _basis(settings, plan, ref, trust_digest)
         verdicts = auditing.facts_cache(stack, basis, auditing.warn_on_stderr)
         accepted = _look_back(repository, plan, item.parents, verdicts)
+        plan = replace(plan, targets=(_target(item, ref),))
+        kept = replace(plan, exclude=tuple(accepted), was_accepted=_kept_in(verdicts) if accepted else None)
         if is_older or accepted == set(item.parents):
-            history = PolicyHistory(
-                repository, graph, plan.introduction, closing=plan.policy, vouched=frozenset(accepted)
-            )
-            decision = PolicyInHistory(history).judge(item, facts, (ref,))
-            fresh = [item.oid] if decision.accepted and item.kind == "commit" else []
+            decision, fresh = _judge_one(repository, kept, graph, item, facts)
         else:
             if in_agent and not accepted:
                 raise DeclinedError
-            target = Target(ref, item.parents[0], item.oid) if item.kind == "tag" else Target(ref, item.oid)
-            walk = replace(plan, targets=(target,), exclude=tuple(accepted))
-            decision, fresh = _walk(settings, repository, walk, item.oid, jobs=1 if in_agent else 0)
+            decision, fresh = _walk(settings, repository, kept, item.oid, jobs=1 if in_agent else 0)
+        if decision is None and accepted:
+            if in_agent:
+                raise DeclinedError
+            decision, fresh = _walk(settings, repository, plan, item.oid, jobs=0)
+        if decision is None:
+            raise UncheckedError("object-missing", f"{item.oid} is not in the history that was walked")
         if verdicts is not None:
             verdicts.put((oid, _ACCEPTED) for oid in fresh)
     return decision
+
+
+def _target(item: Scanned, ref: str) -> Target:
+    if item.kind == "tag":
+        return Target(ref, item.parents[0] if item.parents else "", item.oid)
+    return Target(ref, item.oid)
+
+
+def _kept_in(verdicts: FactsCache | None) -> Callable[[str], bool]:
+    """Tells of a commit whether it is known to have been accepted: what a refused one has is no policy in force."""
+    return lambda oid: verdicts is not None and verdicts.get(oid) == _ACCEPTED
+
+
+def _judge_one(repository: GitRepository, plan: Plan, graph: GitGraph, item: Scanned, facts: SignatureFacts) -> _Found:
+    """Judge a commit whose parents were accepted, or a tag."""
+    history = PolicyHistory(
+        repository,
+        graph,
+        plan.introduction,
+        closing=plan.policy,
+        vouched=frozenset(plan.exclude),
+        was_accepted=plan.was_accepted,
+    )
+    decision = PolicyInHistory(history).judge(item, facts, (plan.targets[0].ref,))
+    if decision.reason == _UNREAD and plan.was_accepted is not None:
+        return None, []
+    return decision, [item.oid] if decision.accepted and item.kind == "commit" else []
 
 
 def _basis(settings: wiring.Settings, plan: Plan, ref: str, trust_digest: str) -> Basis:
@@ -100,22 +132,20 @@ def _look_back(repository: GitRepository, plan: Plan, commits: Sequence[str], ve
     return accepted
 
 
-def _walk(
-    settings: wiring.Settings, repository: GitRepository, plan: Plan, wanted: str, *, jobs: int
-) -> tuple[Decision, list[str]]:
-    """Judge by the engine; gives the decision about ``wanted`` and the commits that were accepted."""
+def _walk(settings: wiring.Settings, repository: GitRepository, plan: Plan, wanted: str, *, jobs: int) -> _Found:
+    """Judge by the engine."""
     decision: Decision | None = None
     accepted: list[str] = []
     with ExitStack() as stack:  # the cache of signatures is closed before verdicts are written to the same file
         wishes = auditing.Wishes(jobs=jobs)
         prepared = auditing.prepare(stack, settings, repository, wishes, warn=auditing.warn_on_stderr)
         terminal = stack.enter_context(open_terminal(settings.environment, log_path=None, now=wiring.now))
-        records = audit_history(repository, plan, prepared.resources)
+        records = stack.enter_context(closing(audit_history(repository, plan, prepared.resources)))
         for record in counted(records, terminal.canvas, "commits of the history judged"):
+            if record.reason == _UNREAD and plan.was_accepted is not None:
+                return None, []
             if record.oid == wanted:
                 decision = Decision(record.verdict, record.reason, record.message, record.rule, record.principal)
             if record.accepted and record.kind == "commit":
                 accepted.append(record.oid)
-    if decision is None:
-        raise UncheckedError("object-missing", f"{wanted} is not in the history that was walked")
     return decision, accepted
