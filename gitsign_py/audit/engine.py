@@ -28,6 +28,7 @@ from gitsign_py.audit.reading import BATCH, read_commits, read_one
 from gitsign_py.audit.record import Record
 from gitsign_py.audit.recording import Alike, Batch, record_of, signature_of, unread
 from gitsign_py.audit.scan import Scanned
+from gitsign_py.core.frozen import replace
 from gitsign_py.errors import UncheckedError
 from gitsign_py.host.git.graph import GitGraph
 from gitsign_py.host.git.objects import GitRepository
@@ -119,26 +120,41 @@ def audit_batches(repository: GitRepository, plan: Plan, resources: Resources) -
         yield from audit.tags()
 
 
+def _with_introduction(repository: GitRepository, plan: Plan) -> tuple[Plan, UncheckedError | None]:
+    """The plan, and why its introduction is not here: in a shallow clone a fixed policy judges without it.
+
+    Nothing is older then, and nothing accepted for that. Raises what ``check_introduction`` raises for other plans.
+    """
+    if not plan.introduction:
+        return plan, None
+    try:
+        check_introduction(repository, plan.introduction)
+    except UncheckedError as error:
+        if plan.in_history or plan.policy is None:
+            raise
+        return replace(plan, introduction=""), error
+    return plan, None
+
+
 class _Audit:
     """One run."""
 
     def __init__(self, repository: GitRepository, plan: Plan, resources: Resources, errors: IO[bytes]) -> None:
         self._repository = repository
-        self._plan = plan = judged_part(plan)
+        plan, lost = _with_introduction(repository, judged_part(plan))
+        self._plan = plan
         self._resources = resources
         self._errors = errors
         self._git = git_of(repository)  # a walk by it ends where the history is cut off
         self._whole = git_of(repository, whole=True)  # by this it fails there
         self._graph = GitGraph(repository, repository.environment, repository.directory)
-        if plan.introduction:
-            check_introduction(repository, plan.introduction)
         self._objects = RecentObjects(repository)
-        self._judge = self._choose_judge()
+        self._judge = self._choose_judge(lost)
         self._membership: Membership = membership_of(self._git, plan, errors)
 
     # -- who judges ---------------------------------------------------------------------------------------------
 
-    def _choose_judge(self) -> Judge:
+    def _choose_judge(self, lost: UncheckedError | None) -> Judge:
         policy = self._plan.policy
         if self._plan.in_history:
             older, vouched = self._judged_before()
@@ -158,8 +174,8 @@ class _Audit:
             return PolicyInHistory(history)
         if policy is None:
             return AnySigner()
-        plan = self._plan
-        return FixedPolicy(policy, self._objects, self._graph, self._facts_of, plan.introduction, pusher=plan.pusher)
+        begin, pusher = self._plan.introduction, self._plan.pusher
+        return FixedPolicy(policy, self._objects, self._graph, self._facts_of, begin, pusher=pusher, lost=lost)
 
     def _closing(self, introduction: str) -> Closing:
         if self._plan.policy is not None:

@@ -61,7 +61,8 @@ class AnySigner:
 class FixedPolicy:
     """One policy judges everything after an introduction, if there is one.
 
-    ``facts_of`` serves forge merges, which rest on what they merge.
+    ``facts_of`` serves forge merges, which rest on what they merge. ``lost`` says why there is an introduction and it
+    is not here: nobody can tell then whether a commit that the policy refuses is older, and accepted as it is.
     """
 
     def __init__(
@@ -73,7 +74,9 @@ class FixedPolicy:
         introduction: str = "",
         *,
         pusher: Pusher | None = None,
+        lost: UncheckedError | None = None,
     ) -> None:
+        self._lost = lost
         self._policy = policy
         self._graph = graph
         self._introduction = introduction
@@ -85,6 +88,13 @@ class FixedPolicy:
 
     def judge(self, item: Scanned, facts: SignatureFacts, refs: Collection[str]) -> Decision:
         """Judge by the rules for each of the refs; the first refusal counts."""
+        decision = self._decide(item, facts, refs)
+        if self._lost is None or decision.accepted or item.kind == "tag":
+            return decision
+        why = f"{decision.message}, and may be older than the introduction: {self._lost.message}; {self._lost.hint}"
+        return Decision("unchecked", self._lost.reason, why)
+
+    def _decide(self, item: Scanned, facts: SignatureFacts, refs: Collection[str]) -> Decision:
         if facts is UNSIGNED and refs and is_plainly_unsigned(self._policy, item.oid, item.count_parents()):
             return _NOBODY
         self._refs = tuple(refs)

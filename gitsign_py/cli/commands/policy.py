@@ -125,6 +125,10 @@ def _explain(options: argparse.Namespace) -> int:
             )
         wanted = target.tag or target.commit
         found = next((one for one in _audited(stack, settings, repository, plan, options) if one.oid == wanted), None)
+        if found is None and plan.introduction:  # it may be older, and then all before the introduction are listed
+            whole = replace(plan, options=())
+            again = _audited(stack, settings, repository, whole, options)
+            found = next((one for one in again if one.oid == wanted), None)
     if found is None:
         raise UsageError("revision-unjudged", "the policy says nothing about this ref (unjudged)")
     print(json.dumps(as_object(found), indent=2) if options.json else _told(found, target.ref))
