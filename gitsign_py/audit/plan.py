@@ -113,6 +113,7 @@ def _unknown(word: str) -> UsageError:
 def _parse(repository: GitRepository, word: str) -> list[str]:
     if not word or word.startswith("-") or "\n" in word or repository.missing_ref(word):
         raise _unknown(word)
+    repository.check_unambiguous(word)
     try:
         found = repository.run(["rev-parse", "--revs-only", "--end-of-options", word]).decode("ascii").split()
     except UncheckedError as error:

@@ -1,6 +1,5 @@
 """Where a policy comes from: a file, or ``REV:PATH`` out of the repository. Read as a whole, or refused."""
 
-import re
 from pathlib import Path
 
 from gitsign_py.errors import ConfigError, GitsignError, PolicyError
@@ -40,33 +39,18 @@ def read_policy_bytes(repository: GitRepository, name: str, *, base: Path | None
 
 
 def _from_revision(repository: GitRepository, name: str) -> bytes:
-    _check_unambiguous(repository, name)
+    if missing := repository.missing_ref(name):
+        raise _unreadable(name, f"there is no {missing}")
     try:
+        repository.check_unambiguous(name)  # who may push a tag could bring an older policy back in force
         out = repository.run(["rev-parse", "-q", "--verify", "--end-of-options", name], accept=(0, 1, 128))
         oid = out.decode("ascii", "replace").strip()
         found = repository.read(oid) if oid else None
     except GitsignError as error:
-        raise _unreadable(name, error.message) from error
+        raise _unreadable(name, f"{error.message}; {error.hint}" if error.hint else error.message) from error
     if found is None or found.kind != "blob":
         raise _unreadable(name, "there is no such file in that revision")
     return found.data
-
-
-def _check_unambiguous(repository: GitRepository, name: str) -> None:
-    """Raise ConfigError when several refs have the name, or none a full one: git takes a tag first (gitrevisions(7)).
-
-    Whoever may push a tag could bring an older policy back in force with one that is called like the branch.
-    """
-    if missing := repository.missing_ref(name):
-        raise _unreadable(name, f"there is no {missing}")
-    short = re.split(r"[~^:]|@\{", name, maxsplit=1)[0]
-    if short.startswith("refs/") or not short:
-        return
-    wanted = [f"{folder}/{short}" for folder in ("refs/tags", "refs/heads", "refs/remotes")]
-    out = repository.run(["for-each-ref", "--format=%(refname)", *wanted]).decode("utf-8", "surrogateescape")
-    several = [ref for ref in out.split("\n") if ref in wanted]
-    if len(several) > 1:
-        raise _unreadable(name, f"{short} may be {' or '.join(several)}; write one of them")
 
 
 def _unreadable(name: str, why: str) -> ConfigError:

@@ -68,6 +68,21 @@ def test_a_policy_and_a_range(governed: Governed, guessed: str) -> None:
     assert governed.run(repo, "verify", "--offline", "--any-identity", f"{ORIGIN}~0", f"{ORIGIN}^{{}}").returncode == 0
 
 
+@pytest.mark.parametrize("name", ["main", "origin/main"])
+def test_a_tag_that_is_called_like_a_branch(governed: Governed, name: str) -> None:
+    """git takes the tag, and says so on stderr alone: what is asked about is not what is judged."""
+    evil = governed.history.commit(governed.introduction, by="eve", signed="eve", files={"a": "1"})
+    repo = governed.repository("repo", {MAIN: evil, ORIGIN: evil, f"refs/tags/{name}": governed.introduction})
+    for words in ([name], [f"{name}~0"], [f"HEAD..{name}"], ["HEAD", f"^{name}"]):
+        for command in (["audit"], ["audit", "--no-policy"]):
+            done = governed.run(repo, *command, "--offline", *words)
+            assert (done.returncode, "[revision-ambiguous]" in done.stderr) == (2, True), done.stderr
+    assert f" or refs/tags/{name}; write one of them" in done.stderr
+    assert governed.run(repo, "policy", "explain", "--offline", name).returncode == 2
+    assert governed.run(repo, "verify", "--offline", "--any-identity", f"{name}..HEAD").returncode == 2
+    assert governed.audit(repo, "refs/heads/main")[0] == 1
+
+
 def test_pre_push_of_what_is_named_with_blanks(governed: Governed) -> None:
     """Honest use: git gives the hook the name as it was typed."""
     tip = governed.history.commit(governed.introduction, signed="alice", files={"a": "1"}, message="mend it well")

@@ -29,6 +29,8 @@ from gitsign_py.host.git.program import (
 from gitsign_py.ports import ObjectKind, RawObject
 
 _TAG_PLACES = ("refs/", "refs/tags/", "refs/remotes/")
+_PLACES = ("refs/{}", "refs/tags/{}", "refs/heads/{}", "refs/remotes/{}", "refs/remotes/{}/HEAD")
+"""Where git looks for a ref by its short name, in this order."""
 MAX_OBJECT_BYTES = 32 << 20
 """32 MiB: the largest object that is read. Commits and tags have kilobytes; a policy file is a small blob."""
 
@@ -223,12 +225,28 @@ class GitRepository:
         git takes ``refs/heads/main`` for refs/tags/refs/heads/main as well, where no ref has the very name
         (gitrevisions(7)), and anybody who may push a tag can make that one.
         """
-        names = [re.split(r"[~^:]|@\{", part.lstrip("^"))[0] for part in re.split(r"\.{2,3}", word.partition(":")[0])]
-        wanted = [name for name in names if name.startswith("refs/")]
-        if not wanted:
-            return ""
-        out = self.run(["for-each-ref", "--format=%(refname)", *wanted]).decode("utf-8", "surrogateescape")
-        return next((name for name in wanted if name not in out.split("\n")), "")
+        wanted = [name for name in _ref_names(word) if name.startswith("refs/")]
+        there = self._refs_called(wanted)
+        return next((name for name in wanted if name not in there), "")
+
+    def check_unambiguous(self, word: str) -> None:
+        """Raise UsageError ``revision-ambiguous`` where a name in ``word`` may be several refs.
+
+        git takes a tag before a branch, and a tag called origin/main before the remote's branch (gitrevisions(7)).
+        """
+        for name in _ref_names(word):
+            places = [] if name.startswith("refs/") else [place.format(name) for place in _PLACES]
+            several = [ref for ref in self._refs_called(places) if ref in places]
+            if len(several) > 1:
+                raise UsageError(
+                    "revision-ambiguous", f"{name} may be {' or '.join(several)}", hint="write one of them"
+                )
+
+    def _refs_called(self, names: Sequence[str]) -> list[str]:
+        if not names:
+            return []
+        out = self.run(["for-each-ref", "--format=%(refname)", *names])
+        return out.decode("utf-8", "surrogateescape").split("\n")
 
     def tag_ref(self, word: str, oid: str) -> str:
         """Give the full name of the ref by which ``word`` names the tag ``oid``; empty when it names it by its id.
@@ -325,6 +343,7 @@ class GitRepository:
         for word in words:
             if not word or "\n" in word or word.startswith("-") or self.missing_ref(word):
                 raise _unknown(word, "")
+            self.check_unambiguous(word)
             try:
                 out = self.run(["rev-parse", "--revs-only", "--end-of-options", word])
             except GitsignError as error:
@@ -342,6 +361,13 @@ class GitRepository:
         out = self.run(["rev-list", "--stdin"], stdin="".join(f"{line}\n" for line in lines).encode("ascii"))
         for oid in out.decode("ascii").split():
             yield Revision(oid, oid, "commit")
+
+
+def _ref_names(word: str) -> list[str]:
+    """What may be names of refs in a revision, a range or REV:PATH."""
+    parts = re.split(r"\.{2,3}", word.partition(":")[0])
+    names = (re.split(r"[~^:]|@\{", part.lstrip("^"))[0] for part in parts)
+    return [name for name in names if name and name != "@" and not re.fullmatch(r"[A-Z_]*HEAD", name)]
 
 
 def _signable(word: str, oid: str, kind: str) -> Revision:
