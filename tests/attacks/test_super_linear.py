@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from gitsign_py import errors
 from gitsign_py.agent.protocol import ProtocolError, unpack_fields
 from gitsign_py.audit import scan, updates
 from gitsign_py.cli.text import printable
@@ -70,6 +71,7 @@ def test_suspicions(pattern: str) -> None:
 
 # Those that are put together while the program runs, as long as they may become; all are asked for full matches.
 COMPOSED: dict[str, list[re.Pattern[Any]]] = {
+    "errors.py:veiled": [re.compile(pattern, re.DOTALL) for pattern in (*errors._SURE, errors._MAYBE)],
     "core/dsse.py:_is_digest": [re.compile("[0-9a-f]{128}")],
     "localstack/rekor/rekorkinds.py:_hashedrekord": [re.compile("[0-9a-fA-F]{128}")],
     "policy/propose.py:_name": [re.compile(re.escape("a-b") + r"(-\d+)?")],

@@ -233,7 +233,7 @@ def test_a_bad_setting_names_key_value_and_source(bench: Workbench, pair: str) -
     assert done.returncode != 0
     assert key in text
     assert value in text
-    assert ".git/config" in text
+    assert ".gitconfig" in text
 
 
 def test_closed_streams_and_missing_files_are_no_tracebacks(bench: Workbench) -> None:

@@ -62,6 +62,7 @@ def test_another_address_is_asked_about_once_and_remembered(book: ConsentBook) -
     assert json.loads(book.path.read_text()) == {
         "announced": [[FULCIO, "alice@work.example"]],
         "allowed": [[FULCIO, "alice@work.example", "alice@home.example"]],
+        "named": [],
     }
     require_consent(
         publication(email="alice@third.example"), "ask", book, person

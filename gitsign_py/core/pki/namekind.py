@@ -10,8 +10,9 @@ from typing import Literal
 NameKind = Literal["email", "uri", "other"]
 WORDS: dict[str, str] = {"email": "e-mail address", "uri": "URI", "other": "user name"}
 
-# Escapes are passed over, classes of one character are that character, other classes may be anything.
-_PIECE = r"(?s)\\(.)|\[([^\]\\^])\]|\[\^?\]?(?:[^\]\\]|\\.)*\]"  # compiled when a pattern is met: start-up counts
+# Escapes are passed over, classes of one character are that character, other classes may be anything. A class without
+# an end, which RE2 refuses, goes to the end of the text: to look on from each bracket would take the square of it.
+_PIECE = r"(?s)\\(.)|\[([^\]\\^])\]|\[\^?\]?(?:[^\]\\]|\\.)*(?:\]|\Z)"  # compiled when a pattern is met: start-up
 
 
 def kind_said(text: str, *, is_pattern: bool = False) -> NameKind | None:
