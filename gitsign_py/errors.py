@@ -32,10 +32,16 @@ _SURE = (  # what nothing but a token or a key looks like
     r"-----BEGIN[ A-Z0-9]*PRIVATE KEY.*?(?:-----END[ A-Z0-9]*PRIVATE KEY-----|\Z)",
     r"\b(?:gh[a-z]_|github_pat_|gl[a-z]{2,6}-|xox[a-z]-|npm_|pypi-|hv[a-z]\.|dop_v1_|sk-|ya29\.|AIza|A[KS]IA)"
     r"[A-Za-z0-9_.-]{12,}",
-    r"(?<=earer )[A-Za-z0-9._~+/=-]{8,}",
-    r"(?<=://)[^/\s@]*:[^/\s@]*(?=@)",
+    r"(?i:(?<=earer[ \t:=]))[A-Za-z0-9._~+/=-]{8,}",
+    r"(?<=://)[^/\s:@]*:[^/\s]*(?=@)",  # a password may hold an @
+    r"(?<=://)[^/\s:@]{20,}(?=@)",
 )
-_MAYBE = r"(?<![A-Za-z0-9+:])(?!AAAA)[A-Za-z0-9_+-]{20,}={0,2}"
+# Fingerprints and public keys of SSH are read in full, or their last parts would look like tokens.
+_PUBLIC = ("SHA256:", "AAAA")
+_MAYBE = (
+    r"\bSHA256:[A-Za-z0-9+/]{43}|(?<![A-Za-z0-9+/])AAAA[A-Za-z0-9+/]{16,}={0,2}"
+    r"|(?<![A-Za-z0-9+])[A-Za-z0-9_+-]{20,}={0,2}"
+)
 _VEIL = "(not shown)"
 
 
@@ -58,6 +64,8 @@ def _guessed(found: "re.Match[str]") -> str:
     from itertools import pairwise  # noqa: PLC0415 - as re above
 
     word = found[0]
+    if word.startswith(_PUBLIC):
+        return word
     kinds = ["0" if char.isdigit() else "a" if char.islower() else "A" if char.isupper() else "-" for char in word]
     if not {"0", "a", "A"} <= set(kinds):
         return word

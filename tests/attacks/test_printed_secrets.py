@@ -156,7 +156,11 @@ def test_the_log_is_veiled(tmp_path: Path) -> None:
     [
         "commit 0123456789abcdef0123456789abcdef01234567 by alice@example.com",
         "SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8 is ssh-ed25519",
+        "SHA256:nThbg6k/UpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8 is ssh-ed25519",
+        "key SHA256:nThbg6kXUpJWGl7E1IGOCs/RomTxdCARLvi/w6E5SY8",
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH7mVq5xvS0rrv7Ag5vB4L9cQ1",
+        "ssh-rsa AAAAB3NzaC1yc2EAAAADAQAB/AAABgQC7q7Zk2Wm9xT4Bv8Yp3Lr6N/1Hs5Jf0Gc7q7Zk2Wm9xT4Bv8Yp3Lr6Nd1Hs==",
+        "ssh://git@host.example/repo and https://alice@host.example/ and sha256:0123456789abcdef0123456789abcdef",
         "https://github.com/octo-org/My-Project-Documentation-2024/.github/workflows/Release-Build.yml@refs/heads/main",
         "/home/alice/thisIsACamelCaseNameForAThing2024/trusted_root.json",
         "dev.sigstore.TransparencyLogEntry hashedRekordRequestV002 PKIX_ECDSA_P256_SHA_256",
@@ -164,6 +168,29 @@ def test_the_log_is_veiled(tmp_path: Path) -> None:
 )
 def test_what_is_no_secret_is_shown(text: str) -> None:
     assert printable(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"token:{OPAQUE}",
+        f"Private-Token:{OPAQUE}",
+        f"https://x-access-token:{OPAQUE}@host.example/repo",
+        f"https://alice:pa@ss@{OPAQUE}@host.example/repo",
+        f"https://{OPAQUE.lower()}@host.example/repo",
+        f"authorization: BEARER {OPAQUE.lower()}",
+        f"Bearer:{OPAQUE.lower()}",
+        f"Bearer\t{OPAQUE.lower()}",
+        f"SHA256:{OPAQUE}",
+    ],
+)
+def test_secrets_are_found_whatever_stands_before_them(text: str) -> None:
+    assert OPAQUE[8:] not in printable(text)
+    assert OPAQUE[8:].lower() not in printable(text)
+
+
+def test_a_password_with_an_at_sign_is_hidden_in_full() -> None:
+    assert printable("https://alice:pa@ss@host.example/r") == "https://(not shown)@host.example/r"
 
 
 def test_veiling_takes_no_longer_than_its_text_is_long() -> None:
@@ -174,7 +201,8 @@ def test_veiling_takes_no_longer_than_its_text_is_long() -> None:
         veiled(text)
         return time.process_time() - began
 
-    for shape in ("eyJ", "-----BEGIN PRIVATE KEY", "://a:", "earer ", "ghp_", "aA1", "eyJaaaaaaaa.", "=", "- "):
+    shapes = ("eyJ", "-----BEGIN PRIVATE KEY", "://a:", "earer ", "ghp_", "aA1", "eyJaaaaaaaa.", "=", "- ")
+    for shape in (*shapes, "://:", "://@", "a@:", "AAAA/", "SHA256:"):
         seconds(shape * 2000)
         small, large = seconds(shape * 20_000), seconds(shape * 160_000)
         assert large < max(small, 0.005) * 40, shape
