@@ -12,10 +12,10 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from tuf.api.exceptions import (
@@ -46,8 +46,11 @@ SIGNING_CONFIG = "signing_config.v0.2.json"
 MAX_TARGET_BYTES = 4 << 20
 GAP_SECONDS = 10  # between two packets
 TOTAL_SECONDS = 60  # for everything that one call fetches
+_RENAME_SECONDS = 5.0
+_FOLDERS = ("metadata", "targets")
 _DRAFT, _OLD, _LOCK = ".draft", ".old", ".lock"
 _NOT_CACHED = "not in the cache"
+T = TypeVar("T")
 _REFRESH = "run gitsign-py initialize to fetch the trust root again"
 
 
@@ -87,7 +90,7 @@ def initialize(
 
 def refresh(directory: Path, *, check: Callable[[TufTargets], object] = _anything) -> TufTargets:
     """Fetch what is newer than the copy in ``directory``; errors as in ``initialize``."""
-    mirror, root = _known(directory)
+    mirror, root = _patiently(directory, lambda: _known(directory))
     with _translated(mirror):
         return _renew(mirror, root, directory, check)
 
@@ -98,9 +101,12 @@ def _renew(mirror: str, root: bytes, directory: Path, check: Callable[[TufTarget
     if lock is None:
         raise ConfigError("trust-root-cache", f"another gitsign-py fetches into {directory}", hint="try again")
     with closing(lock), _emptied(directory / _DRAFT) as draft, _emptied(directory / _OLD) as old:
-        if _goes_on(mirror, root, directory):
-            for name in ("metadata", "targets"):
+        goes_on = _goes_on(mirror, root, directory)
+        for name in _FOLDERS:
+            if goes_on:
                 shutil.copytree(directory / name, draft / name)
+            else:
+                (draft / name).mkdir()
         targets = _read(mirror, root, draft, _BoundedFetcher())
         check(targets)
         (draft / "bootstrap.json").write_bytes(root)
@@ -126,7 +132,7 @@ def _goes_on(mirror: str, root: bytes, directory: Path) -> bool:
         same = _state(directory) == (mirror, root)
     except UncheckedError:
         return False
-    return same and all((directory / name).is_dir() for name in ("metadata", "targets"))
+    return same and all((directory / name).is_dir() for name in _FOLDERS)
 
 
 def _take_over(directory: Path, draft: Path, old: Path) -> None:
@@ -148,9 +154,30 @@ def load_cached(directory: Path) -> TufTargets:
     Raises UncheckedError ``trust-root-missing``, ``-expired``, ``-rolled-back`` or ``-tampered``, ConfigError
     ``trust-root-cache``.
     """
+    return _patiently(directory, lambda: _load(directory))
+
+
+def _load(directory: Path) -> TufTargets:
     mirror, root = _known(directory)
+    for name in _FOLDERS:  # never made here: a fetch may be about to put its own there
+        if not (directory / name).is_dir():
+            raise UncheckedError("trust-root-missing", f"cached copy of {mirror} is not complete", hint=_REFRESH)
     with _translated(mirror):
         return _read(mirror, root, directory, _CacheFetcher(directory))
+
+
+def _patiently(directory: Path, action: Callable[[], T]) -> T:
+    """Read the state, and once more where it was no whole one: another process may have been renaming its parts."""
+    try:
+        return action()
+    except GitsignError as error:
+        if error.reason == "trust-root-expired" or not (directory / _LOCK).exists():
+            raise
+    with suppress(OSError):
+        lock = hold(directory / _LOCK, _RENAME_SECONDS)
+        if lock is not None:
+            lock.close()
+    return action()
 
 
 def is_initialized(directory: Path) -> bool:
@@ -192,9 +219,7 @@ def _state(directory: Path) -> tuple[str, bytes] | None:
 
 
 def _read(mirror: str, root: bytes, directory: Path, fetcher: FetcherInterface) -> TufTargets:
-    metadata, targets = directory / "metadata", directory / "targets"
-    metadata.mkdir(parents=True, exist_ok=True)
-    targets.mkdir(parents=True, exist_ok=True)
+    metadata, targets = (directory / name for name in _FOLDERS)
     updater = Updater(
         metadata_dir=str(metadata),
         metadata_base_url=mirror,

@@ -9,13 +9,17 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from gitsign_py.clients import tuf
 from gitsign_py.core.trust.root import format_trusted_root
+from gitsign_py.errors import GitsignError
+from gitsign_py.host.filelock import hold
 from tests.support.bundles import BundleMaker
 from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.stack import ROOT
@@ -166,3 +170,60 @@ def test_a_list_of_kept_trust_roots_that_cannot_be_read_is_no_leave(machine: Mac
     shutil.rmtree(machine.copy)
     (machine.copy.parent / "kept-trust-roots.json").write_text("[1]")
     assert "kept trust roots" in machine.source()
+
+
+@pytest.mark.parametrize(
+    "away", [("mirror.json",), ("metadata",), ("targets", "metadata", "bootstrap.json", "mirror.json")]
+)
+def test_a_copy_that_is_being_renewed_is_waited_for(machine: Machine, away: tuple[str, ...]) -> None:
+    """A verification beside an ``initialize``, between two renames of its last step."""
+    aside = machine.directory / "aside"
+    aside.mkdir()
+
+    lock = hold(machine.copy / ".lock")
+    assert lock is not None
+    let_go = lock.close
+
+    def back() -> None:
+        for name in away:
+            (aside / name).rename(machine.copy / name)
+        let_go()
+
+    for name in away:
+        (machine.copy / name).rename(aside / name)
+    timer = threading.Timer(1.5, back)
+    timer.start()
+    found = machine.source()
+    timer.join()
+    assert found == f"TUF {machine.url}"
+
+
+def test_a_reader_makes_no_folder_that_is_missing(machine: Machine) -> None:
+    """It would stand in the way of the one that is about to be renamed to that place."""
+    shutil.rmtree(machine.copy / "metadata")
+    assert "not complete" in machine.source()
+    assert not (machine.copy / "metadata").exists()
+
+
+def test_verifications_beside_renewals_all_find_the_trust_root(machine: Machine) -> None:
+    stop, found = threading.Event(), set()
+    root = machine.repository.root
+
+    def read() -> None:
+        while not stop.is_set():
+            try:
+                found.add(tuf.load_cached(machine.copy).mirror)
+            except GitsignError as error:
+                found.add(error.reason)
+
+    threads = [threading.Thread(target=read) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(8):
+            tuf.initialize(machine.url, root, machine.copy)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert found == {machine.url}
