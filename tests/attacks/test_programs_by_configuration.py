@@ -197,5 +197,15 @@ def test_what_we_write_runs_no_hook(place: Place) -> None:
     assert names(ran) == []
 
 
+@pytest.mark.parametrize("name", ["planted", "a=b", "a.b", "a b", "A", 'q"\\', "-c", "enabled", "ü", ""])
+def test_hooks_by_configuration_are_off_whatever_they_are_called(place: Place, name: str) -> None:
+    """Newer gits run them (git-config(1), hook.NAME.command); ``git -c`` would end the key at the first ``=``."""
+    place.repo.git("config", f"hook.{name}.command", "/bin/false")
+    place.repo.git("config", f"hook.{name}.event", "reference-transaction")
+    with GitRepository(place.repo.path, environment=environment()) as repository:
+        asked = repository.write(["config", "--bool", "--get", f"hook.{name}.enabled"])
+    assert asked == b"false\n"
+
+
 def _format(place: Place) -> str:
     return place.repo.git("rev-parse", "--show-object-format")

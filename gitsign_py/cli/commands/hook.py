@@ -44,6 +44,7 @@ from gitsign_py.errors import ConfigError, GitsignError, UncheckedError
 from gitsign_py.host.budget import Allow, Budget
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.timelimit import within_budget
+from gitsign_py.host.git.program import with_settings
 from gitsign_py.policy.facts import Pusher
 
 HOOKS = ("pre-receive", "update", "reference-transaction", "pre-push", "post-merge", "post-rewrite")
@@ -128,13 +129,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 def _settings(options: argparse.Namespace) -> wiring.Settings:
     """The settings; those of the command line come last, as git's own (git(1), GIT_CONFIG_COUNT)."""
-    environment = dict(os.environ)
-    number = int(environment.get("GIT_CONFIG_COUNT") or 0) if options.given else 0
-    for key, value in options.given:
-        environment |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-        number += 1
-        environment["GIT_CONFIG_COUNT"] = str(number)
-    return wiring.load_settings(environment, isolated=options.isolated)
+    return wiring.load_settings(with_settings(os.environ, options.given), isolated=options.isolated)
 
 
 def _refuse(line: str) -> int:

@@ -25,6 +25,7 @@ from gitsign_py.host.git.program import (
     first_words,
     not_fetched,
     run_git,
+    with_settings,
 )
 from gitsign_py.ports import ObjectKind, RawObject
 
@@ -287,8 +288,14 @@ class GitRepository:
         """
         named = self.run(["config", "--name-only", "-z", "--get-regexp", r"^hook\..*\.command$"], accept=(0, 1))
         keys = [os.fsdecode(key).removesuffix(".command") for key in named.split(b"\0") if key]
-        off = [word for key in dict.fromkeys(keys) for word in ("-c", f"{key}.enabled=false")]
-        return self.run([*off, *arguments], stdin=stdin)
+        off = [(f"{key}.enabled", "false") for key in dict.fromkeys(keys)]
+        return run_git(
+            [*QUIET, *arguments],
+            environment=with_settings(self._environment, off),
+            directory=self._directory,
+            stdin=stdin,
+            timeout=self._timeout,
+        )
 
     def _describe(self) -> tuple[str, ...]:
         if not self._facts:

@@ -73,6 +73,19 @@ def git_environment(environment: Mapping[str, str], grafts: str = "") -> dict[st
     return {**environment, **_ALWAYS, **({"GIT_GRAFT_FILE": grafts} if grafts else {})}
 
 
+def with_settings(environment: Mapping[str, str], settings: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """The environment with settings that count before those of any file (git(1), GIT_CONFIG_COUNT).
+
+    ``-c`` takes a key up to its first ``=``, and a section may be called by a name that has one.
+    """
+    first = int(environment.get("GIT_CONFIG_COUNT") or 0) if settings else 0
+    made = dict(environment)
+    for number, (key, value) in enumerate(settings, first):
+        made |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+        made["GIT_CONFIG_COUNT"] = str(number + 1)
+    return made
+
+
 def run_git(
     arguments: Sequence[str],
     *,
@@ -102,7 +115,7 @@ def run_git(
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise _too_slow(timeout) from error
+        raise too_slow(timeout) from error
     except OSError as error:
         raise _not_started(error, directory) from error
     if done.returncode not in accept or _CUT_OFF.search(done.stderr):
@@ -278,7 +291,7 @@ class GitCatFile:
 
     def _gave_up(self) -> UncheckedError:
         self.close()
-        return _too_slow(self._timeout)
+        return too_slow(self._timeout)
 
     def _died(self) -> "GitDied":
         pipes = self._started()
@@ -315,5 +328,6 @@ def _not_started(error: OSError, directory: Path | None) -> ConfigError:
     return ConfigError("git-missing", f"the program git cannot be run: {words}", hint="install git, or put it on PATH")
 
 
-def _too_slow(timeout: float) -> UncheckedError:
+def too_slow(timeout: float) -> UncheckedError:
+    """Git was silent for so many seconds."""
     return UncheckedError("git-timeout", f"git did not answer within {timeout:g} s", facts={"seconds": int(timeout)})
