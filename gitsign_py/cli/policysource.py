@@ -4,6 +4,7 @@ from pathlib import Path
 
 from gitsign_py.errors import ConfigError, GitsignError, PolicyError
 from gitsign_py.host.git.objects import GitRepository
+from gitsign_py.host.plainfile import read_plain
 from gitsign_py.policy.document import MAX_POLICY_BYTES
 from gitsign_py.policy.model import Policy
 from gitsign_py.policy.parse import parse_policy
@@ -17,13 +18,15 @@ def load_policy(repository: GitRepository, name: str) -> Policy:
 def configured_policy(repository: GitRepository, name: str) -> Policy:
     """The same for ``gitsign.policy``, which is one file for the whole repository, in whichever folder we are."""
     is_absolute = Path(name).expanduser().is_absolute()  # then nobody has to ask git, 4 ms for each commit shown
-    return parse_policy(read_policy_bytes(repository, name, base=None if is_absolute else repository.top), name)
+    base = None if is_absolute else repository.top
+    return parse_policy(read_policy_bytes(repository, name, base=base, plain=True), name)
 
 
-def read_policy_bytes(repository: GitRepository, name: str, *, base: Path | None = None) -> bytes:
+def read_policy_bytes(repository: GitRepository, name: str, *, base: Path | None = None, plain: bool = False) -> bytes:
     """The bytes of a policy. A file of that very name comes first, so that ``C:policy`` can be one.
 
-    A relative name starts at ``base``, by default where we are.
+    A relative name starts at ``base``, by default where we are. ``plain`` is for what a setting names, which a
+    repository may have: neither a pipe nor a device is read.
     """
     try:
         path = (base or repository.directory or Path()) / Path(name).expanduser()
@@ -32,6 +35,8 @@ def read_policy_bytes(repository: GitRepository, name: str, *, base: Path | None
     if ":" in name and not path.exists():
         return _from_revision(repository, name)
     try:
+        if plain:
+            return read_plain(path, MAX_POLICY_BYTES)
         with path.open("rb") as file:
             return file.read(MAX_POLICY_BYTES + 1)
     except (OSError, ValueError) as error:

@@ -231,11 +231,12 @@ def _services_of_trust(settings: Settings) -> "SigningConfig | None":
 
 def read_signing_config(path: Path) -> "SigningConfig":
     """Read a signing_config.json. Raises ConfigError ``signing-config-unreadable``, FormatError."""
-    from gitsign_py.core.trust.signingconfig import parse_signing_config
+    from gitsign_py.core.trust.signingconfig import MAX_BYTES, parse_signing_config
     from gitsign_py.errors import ConfigError
+    from gitsign_py.host.plainfile import read_plain
 
     try:
-        data = path.read_bytes()
+        data = read_plain(path, MAX_BYTES)
     except OSError as error:
         raise ConfigError(
             "signing-config-unreadable", f"signing configuration {path} cannot be read: {error.strerror}"

@@ -21,10 +21,12 @@ from gitsign_py.host.browser import can_open
 from gitsign_py.host.consent import Dialogue
 from gitsign_py.host.keystore import KeyringStore, remembered
 from gitsign_py.host.logins import LoginBook, LoginRecord, forget, secret_name
+from gitsign_py.host.plainfile import read_plain
 from gitsign_py.host.tokens import static_source
 
 PERSONAL = ("interactive", "device", "oob")
 PROVIDERS = (*PERSONAL, *NAMES)
+_MAX_SECRET = 64 << 10
 
 
 @frozen
@@ -191,7 +193,7 @@ def read_client(settings: SignInSettings) -> Client:
     if not settings.client_secret_file:
         return Client(settings.client_id)
     try:
-        secret = Path(settings.client_secret_file).expanduser().read_text(encoding="ascii").strip()
+        secret = read_plain(Path(settings.client_secret_file).expanduser(), _MAX_SECRET).decode("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         words = (getattr(error, "strerror", None) or "not ASCII text").lower()
         raise ConfigError(
@@ -199,4 +201,10 @@ def read_client(settings: SignInSettings) -> Client:
             f"gitsign.clientSecretFile {settings.client_secret_file} cannot be read: {words}",
             hint="let it name a file that holds the secret alone, or unset it",
         ) from error
+    if len(secret) > _MAX_SECRET:
+        raise ConfigError(
+            "client-secret-unreadable",
+            f"gitsign.clientSecretFile {settings.client_secret_file} has more than {_MAX_SECRET} bytes",
+            hint="let it name a file that holds the secret alone, or unset it",
+        )
     return Client(settings.client_id, secret)

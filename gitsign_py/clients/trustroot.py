@@ -27,6 +27,7 @@ from gitsign_py.core.trust.root import (
 from gitsign_py.errors import ConfigError, FormatError, UncheckedError
 from gitsign_py.host.config import Config
 from gitsign_py.host.paths import tuf_directory, tuf_place
+from gitsign_py.host.plainfile import read_plain
 from gitsign_py.host.tufplace import was_kept
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def _from_file(path: str, source: str) -> LoadedTrust:
             f"{source} names {path[:200]}, which is no file",
             hint="name a trusted_root.json that is there, or fetch one with gitsign-py initialize",
         )
-    return _parse(read_bounded(path, source), f"{source} {path}")
+    return _parse(read_bounded(path, source, plain=True), f"{source} {path}")
 
 
 def _from_bundle(value: str) -> LoadedTrust:
@@ -222,7 +223,7 @@ def _known_authorities(
 
 
 def _pem(config: Config, field: str, path: Path, parse: Callable[[bytes], T]) -> T:
-    text = read_bounded(str(path), _name(config, field))
+    text = read_bounded(str(path), _name(config, field), plain=True)
     try:
         return parse(text)
     except FormatError as error:
@@ -248,11 +249,18 @@ def _tuf_copy(environment: Mapping[str, str]) -> Path:
     return tuf_directory(environment) if os.path.isdir(place) else place  # noqa: PTH112 - never raises
 
 
-def read_bounded(path: str, source: str) -> bytes:
-    """Read a file of trust data, at most 4 MiB. Raises ConfigError ``trust-root-file``."""
+def read_bounded(path: str, source: str, *, plain: bool = False) -> bytes:
+    """Read a file of trust data, at most 4 MiB. Raises ConfigError ``trust-root-file``.
+
+    ``plain`` is for what a setting names, which a repository may have: neither a pipe nor a device is read.
+    """
     try:
-        with Path(path).expanduser().open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        place = Path(path).expanduser()
+        if plain:
+            data = read_plain(place, MAX_BYTES)
+        else:
+            with place.open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError, RuntimeError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ConfigError("trust-root-file", f"{source} names {path[:200]}, which cannot be read: {why}") from error

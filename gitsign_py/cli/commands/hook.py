@@ -43,8 +43,8 @@ from gitsign_py.core.git.gitobject import split_commit
 from gitsign_py.errors import ConfigError, GitsignError, UncheckedError
 from gitsign_py.host.budget import Allow, Budget
 from gitsign_py.host.git.objects import GitRepository
-from gitsign_py.host.timelimit import within_budget
 from gitsign_py.host.git.program import with_settings
+from gitsign_py.host.timelimit import within_budget
 from gitsign_py.policy.facts import Pusher
 
 HOOKS = ("pre-receive", "update", "reference-transaction", "pre-push", "post-merge", "post-rewrite")

@@ -14,11 +14,13 @@ from gitsign_py.cli.text import printable
 from gitsign_py.errors import ConfigError, UsageError
 from gitsign_py.host.git.program import run_git
 from gitsign_py.host.ownprogram import NAME, own_program
+from gitsign_py.host.plainfile import read_plain
 from gitsign_py.host.privatefile import put_in_place
 
 SERVER = ("pre-receive",)
 LOCAL = ("pre-push", "post-merge", "post-rewrite")
 _MARK = "# gitsign-py hook shim: "
+_MAX_HOOK = 1 << 16  # ours have some hundred bytes
 _EPILOG = (
     """examples:
   gitsign-py hooks install --server              in a server's repository: pre-receive
@@ -163,7 +165,7 @@ def _status(_options: argparse.Namespace, folder: Path) -> int:
 
 def _is_ours(path: Path) -> bool:
     try:
-        return _MARK in path.read_text("utf-8", "replace")
+        return _MARK.encode() in read_plain(path, _MAX_HOOK)
     except OSError:
         return False
 

@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
 def _check(options: argparse.Namespace) -> int:
     with wiring.repository(wiring.load_settings(isolated=options.isolated)) as repository:
         name, base = _named(repository, options)
-        policy, problems = read_policy(read_policy_bytes(repository, name, base=base), name)
+        policy, problems = read_policy(_bytes(repository, name, base), name)
     if options.json:
         found = [{"line": one.line, "key": one.key, "message": one.message} for one in problems]
         print(json.dumps({"policy": name, "valid": policy is not None, "problems": found}, indent=2))
@@ -101,6 +101,11 @@ def _check(options: argparse.Namespace) -> int:
 def _named(repository: GitRepository, options: argparse.Namespace) -> tuple[str, Path | None]:
     """The policy that was named and where its name starts; the repository's own when none was."""
     return (POLICY_PATH, repository.top) if options.policy is None else (options.policy, None)
+
+
+def _bytes(repository: GitRepository, name: str, base: Path | None) -> bytes:
+    """What the working tree has by itself may be a link to a pipe; what a person names may be one on purpose."""
+    return read_policy_bytes(repository, name, base=base, plain=base is not None)
 
 
 # --- explain ---------------------------------------------------------------------------------------------------------
@@ -165,9 +170,9 @@ def _told(record: Record, ref: str) -> str:
 def _test(options: argparse.Namespace) -> int:
     with wiring.repository(wiring.load_settings(isolated=options.isolated)) as repository:
         name, base = _named(repository, options)
-        policy = parse_policy(read_policy_bytes(repository, name, base=base), name)
+        policy = parse_policy(_bytes(repository, name, base), name)
         beside = str(Path(name).parent / Path(CASES_PATH).name)
-        data = read_policy_bytes(repository, options.cases or beside, base=None if options.cases else base)
+        data = _bytes(repository, options.cases or beside, None if options.cases else base)
         cases = parse_cases(data, options.cases or beside)
     failed = 0
     for case, decision, as_expected in run_cases(policy, cases):

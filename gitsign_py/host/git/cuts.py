@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from gitsign_py.host.git.program import cut_off
+from gitsign_py.host.plainfile import read_plain
 
 _ID = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 _HEAD = re.compile(rb"tree [0-9a-f]+\n((?:parent [0-9a-f]+\n)*)")
@@ -25,10 +26,11 @@ def listed_commits(files: Iterable[Path]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for path in files:
         try:
-            with path.open("rb") as file:
-                data = file.read(_MAX_LIST + 1)
-        except OSError:
+            data = read_plain(path, _MAX_LIST)
+        except FileNotFoundError:
             continue
+        except OSError as error:
+            raise cut_off(f"the list of shallow commits {path} cannot be read: {error.strerror}") from error
         if len(data) > _MAX_LIST:
             raise cut_off(f"the list of shallow commits {path} has more than {_MAX_LIST} bytes")
         found |= dict.fromkeys(line.decode() for line in data.split(b"\n") if _ID.match(line))
@@ -56,10 +58,10 @@ def find_cuts(listed: Iterable[str], read: Callable[[str], bytes | None]) -> Cut
 def missing_alternate(objects: Path, depth: int = 5) -> str:
     """A directory of objects that is named and not there (gitrepository-layout(5), alternates; git follows five)."""
     try:
-        lines = (objects / "info/alternates").read_bytes().split(b"\n")
+        data = read_plain(objects / "info/alternates", _MAX_LIST)
     except OSError:
         return ""
-    for line in lines:
+    for line in data.split(b"\n"):
         path = objects / os.fsdecode(line)
         if not line or line.startswith(b"#"):
             continue

@@ -3,7 +3,11 @@
 from gitsign_py.core.git.gitobject import HashAlgorithm, SignedObject, split_object
 from gitsign_py.errors import FormatError
 from gitsign_py.host.git.objects import GitRepository
+from gitsign_py.host.plainfile import read_plain
 from gitsign_py.ports import ObjectSource, RawObject
+
+_MAX_CONFIG = 16 << 20
+"""16 MiB of configuration: what stands behind them is passed over, as if there were one hash algorithm."""
 
 
 def split_stored(source: ObjectSource, stored: RawObject) -> SignedObject:
@@ -27,7 +31,8 @@ def has_two_hashes(repository: GitRepository) -> bool:
     """
     file = repository.common_directory / "config"
     try:
-        if b"compatobjectformat" not in file.read_bytes().lower():  # of nearly every repository: spares the processes
+        # Of nearly every repository, and spares the processes.
+        if b"compatobjectformat" not in read_plain(file, _MAX_CONFIG).lower():
             return False
     except OSError:
         return False

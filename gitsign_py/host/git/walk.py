@@ -5,6 +5,7 @@ parents than the commit has.
 """
 
 import os
+import select
 import subprocess
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -15,8 +16,10 @@ from typing import IO, NamedTuple
 
 from gitsign_py.errors import ConfigError, FormatError, UncheckedError
 from gitsign_py.host.git import shown
-from gitsign_py.host.git.program import QUIET, complaint, first_words, git_environment
+from gitsign_py.host.git.program import QUIET, complaint, first_words, git_environment, too_slow
 
+_SILENCE = 600.0
+"""Seconds without a byte: git puts the commits of the largest histories in order in less."""
 _READ = 1 << 16  # what a pipe holds (pipe(7)): more would be allocated for nothing at each read
 # git maps a whole pack into memory otherwise, and these walks read it from end to end once.
 _WINDOWS = ("-c", "core.packedGitWindowSize=8m", "-c", "core.packedGitLimit=16m")
@@ -83,7 +86,7 @@ def walk_shown(
     """
     with _listing(git, revisions, [*shown.OPTIONS, *options], errors) as listing:
         assert listing.stdout is not None  # noqa: S101 - for the type checker: it was asked for
-        yield from shown.read_shown(partial(os.read, listing.stdout.fileno()))
+        yield from shown.read_shown(_reader(listing.stdout))
         if listing.wait():
             raise _trouble(errors, listing.returncode)
 
@@ -92,8 +95,10 @@ def list_ids(git: Git, revisions: Sequence[str], options: Sequence[str], errors:
     """Yield only the ids that ``git rev-list OPTIONS`` names. Raises UncheckedError ``git-failed``."""
     with _listing(git, revisions, options, errors) as listing:
         assert listing.stdout is not None  # noqa: S101 - for the type checker: it was asked for
-        for line in listing.stdout:
-            yield line[:-1].decode("ascii")
+        read, begun = _reader(listing.stdout), b""
+        while piece := read(_READ):
+            *lines, begun = (begun + piece).split(b"\n")
+            yield from (line.decode("ascii") for line in lines)
         if listing.wait():
             raise _trouble(errors, listing.returncode)
 
@@ -138,7 +143,7 @@ class Rereader:
         if self._process is None:
             self._process = self._git.start(["cat-file", "--batch"], subprocess.PIPE, self._errors)
             assert self._process.stdout is not None  # noqa: S101
-            self._answers = _parse(partial(os.read, self._process.stdout.fileno()))
+            self._answers = _parse(_reader(self._process.stdout))
         return self._process
 
     def _died(self) -> Exception:
@@ -188,11 +193,30 @@ def _drain(process: "subprocess.Popen[bytes]", errors: IO[bytes]) -> Iterator[St
     try:
         assert process.stdout is not None  # noqa: S101
         # Past the buffer in between, which would only copy such large reads once more.
-        yield from _parse(partial(os.read, process.stdout.fileno()))
+        yield from _parse(_reader(process.stdout))
         if process.wait():
             raise _trouble(errors, process.returncode)
     finally:
         _end(process)
+
+
+def _reader(stream: IO[bytes]) -> Callable[[int], bytes]:
+    """Reads from a pipe of git's, as long as git has something to say. Raises UncheckedError ``git-timeout``.
+
+    A pipe in the place of an object, or a disk that is gone, would hold git, and us with it, for ever.
+    """
+    number = stream.fileno()
+    if not hasattr(select, "poll"):  # Windows has nothing to ask a pipe with
+        return partial(os.read, number)
+    poll = select.poll()
+    poll.register(number, select.POLLIN)
+
+    def read(count: int) -> bytes:
+        if not poll.poll(_SILENCE * 1000):
+            raise too_slow(_SILENCE)
+        return os.read(number, count)
+
+    return read
 
 
 def _parse(read: Callable[[int], bytes]) -> Iterator[Stored]:
