@@ -15,9 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from gitsign_py.errors import ConfigError
 from gitsign_py.host.git import attestationrefs
 from gitsign_py.host.git.notes import EntryNotes
 from gitsign_py.host.git.objects import GitRepository
+from gitsign_py.host.git.program import with_settings
 from tests.support.bulksigner import BulkSigner
 from tests.support.foreignkeys import SshKey
 from tests.support.gitrepo import ScratchRepo, environment
@@ -205,6 +207,18 @@ def test_hooks_by_configuration_are_off_whatever_they_are_called(place: Place, n
     with GitRepository(place.repo.path, environment=environment()) as repository:
         asked = repository.write(["config", "--bool", "--get", f"hook.{name}.enabled"])
     assert asked == b"false\n"
+
+
+@pytest.mark.parametrize("count", ["x", "-1", "1_0", "9" * 5000])
+def test_a_count_of_settings_that_is_none(count: str) -> None:
+    with pytest.raises(ConfigError, match="GIT_CONFIG_COUNT"):
+        with_settings({"GIT_CONFIG_COUNT": count}, [("a.b", "c")])
+
+
+def test_settings_are_added_to_those_that_are_there() -> None:
+    there = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "a.b", "GIT_CONFIG_VALUE_0": "c"}
+    made = with_settings(there, [("d.e=f.g", "h")])
+    assert made == {**there, "GIT_CONFIG_COUNT": "2", "GIT_CONFIG_KEY_1": "d.e=f.g", "GIT_CONFIG_VALUE_1": "h"}
 
 
 def _format(place: Place) -> str:

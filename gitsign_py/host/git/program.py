@@ -21,6 +21,7 @@ from gitsign_py.errors import ConfigError, GitsignError, UncheckedError, UsageEr
 if TYPE_CHECKING:
     from gitsign_py.host.pipes.program import PipedProgram
 
+_COUNT = re.compile(r"[0-9]{1,9}\Z")
 _VERSION = re.compile(r"git version ([0-9]+)\.([0-9]+)")
 TIMEOUT = 60.0
 """Seconds that one answer of git may take."""
@@ -77,8 +78,14 @@ def with_settings(environment: Mapping[str, str], settings: Sequence[tuple[str, 
     """The environment with settings that count before those of any file (git(1), GIT_CONFIG_COUNT).
 
     ``-c`` takes a key up to its first ``=``, and a section may be called by a name that has one.
+    Raises ConfigError ``config-value-invalid`` for a count that is none.
     """
-    first = int(environment.get("GIT_CONFIG_COUNT") or 0) if settings else 0
+    count = environment.get("GIT_CONFIG_COUNT") or "0"
+    if not _COUNT.match(count):
+        raise ConfigError(
+            "config-value-invalid", f"GIT_CONFIG_COUNT is {count[:80]!r}, expected a whole number", hint="unset it"
+        )
+    first = int(count)
     made = dict(environment)
     for number, (key, value) in enumerate(settings, first):
         made |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
