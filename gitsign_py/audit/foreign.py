@@ -202,6 +202,6 @@ def _facts(item: Scanned, answer: Answer) -> SignatureFacts:
     key, subkey = (primary, fingerprint) if primary not in ("", fingerprint) else (fingerprint, "")
     if reason == "key-missing" and item.form == "openpgp":
         named = openpgp_fingerprint(_signature(item))
-        message = f"key {named or 'that it is made with'} is not in the keyring (gpg --import)"
+        message = f"the signing key{' ' + named if named else ''} is not in the keyring: import it with gpg --import"
     said = f"{item.form}: {message}" if message else ""
     return SignatureFacts(status, _form(item), key=key, subkey=subkey, reason=reason, message=said)

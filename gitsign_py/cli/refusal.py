@@ -20,7 +20,8 @@ def explain_refusals(records: Sequence[Record], count: int, base_of: BaseOf) -> 
     if not count:
         return
     refs = ", ".join(dict.fromkeys(record.ref for record in records if record.ref))
-    yield f"gitsign-py: refused: {count} of what you push{' to ' + refs if refs else ''} is not accepted"
+    noun = "commit or tag" if count == 1 else "commits or tags"
+    yield f"gitsign-py: refused: {count} {noun} in this push{' to ' + refs if refs else ''} failed the checks"
     for record in records[-MAX_NAMED:]:
         yield from _named(record)
     if count > MAX_NAMED:

@@ -1,4 +1,4 @@
-"""Tokens that the platform gives: CI systems and clouds by the ``id`` package, and what that lacks.
+"""Tokens that the platform gives: CI systems and clouds by the ``id`` package, files and SPIFFE by our own code.
 
 ``id`` knows GitHub Actions, Google Cloud (with impersonation), Buildkite, GitLab and CircleCI, in that order, and asks
 the environment of this process. Filesystem and SPIFFE are here. A provider that gitsign.tokenProvider names must be

@@ -44,7 +44,7 @@ KINDS = {
     "slow": Kind("wait VALUE seconds before each answer", SERVICES, "seconds", "5"),
     "5xx": Kind("answer 503, VALUE times (default: always)", SERVICES, "count"),
     "drop": Kind("break the connection in the middle of the answer, VALUE times", SERVICES, "count"),
-    "garbage": Kind("answer bytes without a sense, VALUE times", SERVICES, "count"),
+    "garbage": Kind("answer meaningless bytes, VALUE times", SERVICES, "count"),
     "clock-skew": Kind("have a clock that is VALUE seconds ahead (negative: behind)", SERVICES, "seconds", "3600"),
     "wrong-proof": Kind("give inclusion proofs with one bit turned", _LOGS),
     "wrong-root": Kind("sign checkpoints over another root", _LOGS),

@@ -85,7 +85,7 @@ def _why_not(case: Case) -> _Problem:
         return "merge-changes-policy", touched
     refused = [parent for parent in case.commit.parents[1:] if not case.around.is_accepted(parent)]
     if refused:
-        return "merged-not-accepted", f"what is merged, {refused[0][:12]}, is not accepted itself"
+        return "merged-not-accepted", f"the policy does not accept the merged commit {refused[0][:12]}"
     return _author_problem(case)
 
 

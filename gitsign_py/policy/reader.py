@@ -169,7 +169,7 @@ class Table:
             yield Table(item, (*self.path, key, number), self.problems)
 
     def finish(self) -> None:
-        """Note every key that nobody asked for: a misspelt key must not turn into a rule that is not there."""
+        """Note every key that no reader knows: a misspelt key must not silently drop a rule."""
         for key in self.values:
             if key not in self._known:
                 self.wrong(key, f"is not a known key; known here: {', '.join(sorted(set(self._known)))}")

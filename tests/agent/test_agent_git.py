@@ -227,7 +227,7 @@ def test_lock_and_logout_drop_the_key(home: Home) -> None:
     assert home.status()["held"] == []
     done = home.run(home.program, "whoami")
     assert done.returncode == 1
-    assert "nobody is signed in" in done.stderr
+    assert "you are not signed in" in done.stderr
     first, second = home.signers()
     assert first[1] != second[1]
 

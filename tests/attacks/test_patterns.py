@@ -211,4 +211,4 @@ def test_the_policy_of_a_pushed_commit_is_not_read(tmp_path: Path) -> None:
     status, said = server.push(f"{tip}:refs/heads/topic")
     assert status != 0
     assert "[hook-timeout]" not in said
-    assert "60 of what you push to refs/heads/topic is not accepted" in said
+    assert "60 commits or tags in this push to refs/heads/topic failed the checks" in said

@@ -130,7 +130,7 @@ def test_a_hook_accepts_what_the_policy_allows_refuses_the_rest_and_is_in_time(h
     home.git("-C", str(home.directory / "server.git"), "config", "gitsign.logPath", str(home.directory / "refused"))
     refused = home.run("git", "push", "-q", "server", "main", USER="", USERNAME="Zoë")
     assert refused.returncode == 1
-    assert "is not accepted" in refused.stderr
+    assert "in this push to refs/heads/main failed the checks" in refused.stderr
     assert "unsigned" in refused.stderr
     assert json.loads((home.directory / "refused").read_text("utf-8"))["pusher"] == "Zoë"
     stand_still_in_the_hook(home)

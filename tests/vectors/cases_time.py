@@ -260,7 +260,7 @@ CASES = (
         "certificate-expired",
         _expired_intermediate,
     ),
-    _who("identity-other", "somebody else", "identity-mismatch", {**WHO, "identity": "bob@example.com"}),
+    _who("identity-other", "another identity", "identity-mismatch", {**WHO, "identity": "bob@example.com"}),
     _who(
         "identity-part",
         "the expected address is the end of the certificate's",

@@ -8,24 +8,27 @@ from tests.vectors.case import Case
 from tests.vectors.generate import CASES, HERE
 
 PAGE = HERE.parents[1] / "docs" / "refused.md"
-_HEAD = """# What is refused
+_HEAD = """# Refusals
 
-Every case that the verifier refuses by design, with the number of the step that fails
-([verification.md](verification.md)), the reason code, and the vector that shows it: a folder in
-[`tests/vectors`](../tests/vectors) with the stored bytes of the object, the trust root, and what must come out. The
-reason codes do not change between versions.
+This page lists every case that the verifier refuses by design: the failing step ([verification](verification.md)), the
+reason code, which does not change between versions, and the vector. Write the vectors and this page anew, with the same
+bytes each time:
 
-Each vector is judged three times and must fare the same: by the library (`verification.verify_signature`), by
-`gitsign-py verify`, and by `git verify-commit` or `git verify-tag`. The
-vectors are forged in process by [`tests/support/forge.py`](../tests/support/forge.py); `python -m
-tests.vectors.generate` writes them anew, the same bytes each time. This page is written by `python -m
-tests.vectors.table` and a test holds it equal to them.
+<!-- not run: needs a clone; tests/verification/test_refused.py compares vectors and page -->
+```sh
+python -m tests.vectors.generate
+python -m tests.vectors.table
+```
 
-One difference cannot be removed: a header whose name merely starts with `gpgsig` is left out of the payload by git
-itself, so git's own commands cannot see it (`gpgsig-unknown-kind`); `gitsign-py verify` reads the stored bytes and
-refuses it.
+A vector is a folder in [`tests/vectors`](../tests/vectors) with the stored bytes of the object, the trust root, and
+the expected result. [`tests/support/forge.py`](../tests/support/forge.py) forges them in process. The tests judge each
+vector three times, with the same result: by the library (`verification.verify_signature`), by `gitsign-py verify`, and
+by `git verify-commit` or `git verify-tag`.
 
-Exit status 1, if not said otherwise; "exit 3" means that it could not be checked.
+One difference remains. git itself leaves a header out of the payload if its name merely starts with `gpgsig`. So git's
+own commands cannot see it (`gpgsig-unknown-kind`). `gitsign-py verify` reads the stored bytes and refuses it.
+
+The exit status is 1, except for the cases with "exit 3", which the program could not check.
 """
 _OBJECT = "the object's form"
 _SUITES = HERE / "suites.md"  # what no vector can show: where public suites and this program differ
@@ -51,7 +54,7 @@ def _plain(case: Case) -> str:
 
 def _accepted() -> str:
     lines = [f"| {case.title} | `{case.folder}` |" for case in CASES if not case.reason]
-    head = ["## What is accepted\n", "The same forge with nothing wrong, and what lies just inside a bound.\n"]
+    head = ["## Accepted cases\n", "The same forge with nothing wrong, and what lies just inside a bound.\n"]
     return "\n".join([*head, "| case | vector |", "|---|---|", *lines, ""])
 
 

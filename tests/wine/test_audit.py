@@ -72,7 +72,7 @@ def test_a_hook_that_git_runs_accepts_and_refuses(user: WindowsUser) -> None:
     user.git("-C", server, "config", "gitsign.logPath", windows(user.directory / "refused"))
     refused = push(user, server)
     assert refused.returncode == 1
-    assert "is not accepted" in refused.stderr
+    assert "in this push to refs/heads/main failed the checks" in refused.stderr
     assert "unsigned" in refused.stderr
     assert json.loads((user.directory / "refused").read_text("utf-8"))["pusher"] == user.kit.profile.name
     user.git("-C", server, "config", "gitsign.hookTimeout", "0.01")

@@ -75,7 +75,7 @@ def printable(text: str) -> str:
 def summary_lines(rollup: Rollup) -> list[str]:
     """The sums in plain words."""
     counts = ", ".join(f"{count} {verdict}" for verdict, count in rollup.verdicts.most_common())
-    lines = [f"{rollup.total} judged: {counts or 'nothing'}", f"coverage {rollup.coverage:.1f} %"]
+    lines = [f"{rollup.total} judged{': ' + counts if counts else ''}", f"coverage {rollup.coverage:.1f} %"]
     refs = rollup.by_ref()
     if len(refs) > 1:
         counts = ", ".join(f"{printable(ref)} {sums.accepted} of {sums.commits}" for ref, sums in refs[:_MAX_BRANCHES])

@@ -21,13 +21,13 @@ _IDLE_SECONDS = 30 * 60
 _EPILOG = """\
 examples:
   gitsign-py agent start             start it now (the first signature does so by itself: gitsign.agent = auto)
-  gitsign-py agent status            what it holds, and for how long
-  gitsign-py agent log               what it has signed since it started
+  gitsign-py agent status            the keys that it holds, and for how long
+  gitsign-py agent log               the signatures that it made since its start
   gitsign-py agent lock              drop every key now
   gitsign-py agent units systemd     print the units for socket activation
 
 The agent listens where GITSIGN_CREDENTIAL_CACHE says, else in XDG_RUNTIME_DIR/gitsign-py/agent.sock.
-docs/agent.md tells what it does, what it refuses, and how to forward it over ssh.
+docs/agent.md describes its work, its limits, and how to forward it over ssh.
 """
 
 
@@ -63,8 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     for name, about in (
         ("start", "start the agent unless it runs"),
         ("stop", "drop every key and end it"),
-        ("status", "show what it holds"),
-        ("log", "show what it signed"),
+        ("status", "show the keys that it holds"),
+        ("log", "show the signatures that it made"),
         ("lock", "drop every key; the next signature asks for a sign-in again"),
     ):
         _add(actions, name, about).add_argument("--json", action="store_true", help="print JSON")

@@ -78,10 +78,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--type", default="custom", metavar="URI", help=f"type of the predicate: a URI, or {', '.join(TYPES)} (custom)"
     )
-    parser.add_argument("--objtype", choices=tuple(_REFS), default="commit", help="what it is about (commit)")
+    parser.add_argument("--objtype", choices=tuple(_REFS), default="commit", help="the subject (commit)")
     parser.add_argument("--force", action="store_true", help="replace an attestation of the same name")
     parser.add_argument("--verify", action="store_true", help="check the attestations that are there")
-    parser.add_argument("--any-identity", action="store_true", help="accept whoever signed, and say who it was")
+    parser.add_argument("--any-identity", action="store_true", help="accept any signer, and print the identity")
     parser.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
     add_isolated(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")

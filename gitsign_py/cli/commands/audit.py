@@ -137,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     policy.add_argument(
         "--pushes-judged",
         action="store_true",
-        help="take it that a hook saw who pushed the merges of forges with author-pushes",
+        help="trust that a hook checked the pusher of forge merges with author-pushes",
     )
     checks = parser.add_argument_group("verification")
     checks.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
@@ -271,8 +271,8 @@ def _hint(repository: GitRepository) -> None:
     out = repository.run(["rev-parse", "-q", "--verify", f"HEAD:{POLICY_PATH}"], accept=(0, 1, 128))
     if out.strip():
         auditing.warn_on_stderr(
-            f"there is a policy in {POLICY_PATH} that nobody asked for: "
-            f"use --in-history, or --policy HEAD:{POLICY_PATH}"
+            f"this audit ignores the policy in {POLICY_PATH}: "
+            f"to apply it, add --in-history, or --policy HEAD:{POLICY_PATH}"
         )
 
 

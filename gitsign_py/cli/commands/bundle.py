@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     back.add_argument("--artifact", metavar="FILE", required=True, help="the artifact that was exported with it")
     back.add_argument("--write", action="store_true", help="write the signed object, print its id; no ref is moved")
     add_identity_options(back)
-    back.add_argument("--any-identity", action="store_true", help="accept whoever signed, and say who it was")
+    back.add_argument("--any-identity", action="store_true", help="accept any signer, and print the identity")
     for action in (export, back):
         action.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
         action.add_argument("--offline", action="store_true", help="never touch the network")

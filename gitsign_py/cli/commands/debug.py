@@ -25,7 +25,7 @@ from gitsign_py.host.terminal import open_terminal
 _EPILOG = """\
 examples:
   gitsign-py debug token
-  gitsign-py debug token --raw | wc -c        (the token itself: who has it can sign as you until it expires)
+  gitsign-py debug token --raw | wc -c        (the token itself; its holder can sign as you until it expires)
 
 No server checks the token, no certificate is asked for, nothing is logged.
 exit status: 0, 1 when a server would refuse the token, 2 usage or configuration
@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("what", choices=("token",), help="what to look at")
+    parser.add_argument("what", choices=("token",), help="the thing to look at")
     parser.add_argument("--token", metavar="TOKEN", help="look at this one")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")

@@ -56,7 +56,7 @@ _EPILOG = """git calls this through the hooks that gitsign-py hooks install writ
   gitsign.policy        the policy: FILE, or REV:PATH (read before the push)
   gitsign.policyMode    fixed (default), or history: each commit by the policy in its parents
   gitsign.introduction  for the history mode: the full id of the commit where it starts
-  gitsign.protectedRef  for the history mode: the branch whose policy says who has left (the one that HEAD names)
+  gitsign.protectedRef  for the history mode: the branch whose policy lists people who left (default: HEAD's)
   gitsign.hookTimeout   seconds that judging may take (60); then the push is refused
   gitsign.logPath       a file that gets a line of JSON for each commit that is refused
 
@@ -96,7 +96,7 @@ def _answer(allow: Allow, options: argparse.Namespace, name: str, rest: list[str
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="gitsign-py hook",
-        description="Judge what a push brings, as one of git's hooks.",
+        description="Judge the commits and tags of a push, as one of git's hooks.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -339,7 +339,7 @@ def _log(settings: wiring.Settings, record: Record) -> None:
 
 
 def _run_chained(name: str, rest: list[str], data: bytes) -> int:
-    """Run the hook that was there before ours (``hooks install --chain``), with the same input; its no is a no."""
+    """Run the hook that was there before ours (``hooks install --chain``), with the same input. If it refuses, we do."""
     folder = os.environ.get("GITSIGN_HOOK_FOLDER", "")
     path = Path(folder) / f"{name}{CHAINED}" if folder else None
     if path is None or not path.exists():

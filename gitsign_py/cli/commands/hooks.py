@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     add_isolated(install)
     add_given(install)
     install.set_defaults(action=_install)
-    uninstall = commands.add_parser("uninstall", help="remove our hooks, and put back what was chained")
+    uninstall = commands.add_parser("uninstall", help="remove our hooks, and restore chained ones")
     uninstall.set_defaults(action=_uninstall)
     for command in (install, uninstall):
         command.add_argument("--server", action="store_true", help=f"{', '.join(SERVER)}")

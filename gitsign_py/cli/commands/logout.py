@@ -15,7 +15,7 @@ examples:
   gitsign-py logout            forget the sign-in at gitsign.issuer
   gitsign-py logout --all      forget every sign-in
 
-What stands in the public log stays there for ever; logging out only ends what could still be signed.
+The public log keeps its entries for ever. Logging out only prevents new signatures.
 """
 
 

@@ -26,7 +26,7 @@ from gitsign_py.policy.parse import parse_policy, read_policy
 
 _EPILOG = """examples:
   mkdir -p .gitsign && gitsign-py policy init > .gitsign/policy.toml
-                                                    a first policy out of what the history shows
+                                                    a first policy from the history
   gitsign-py policy check                           is .gitsign/policy.toml valid? names line and key if not
   gitsign-py policy explain HEAD~3                  which rule decided, and why
   gitsign-py policy test                            run the cases in .gitsign/policy-tests.toml
@@ -44,12 +44,12 @@ def run(arguments: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="gitsign-py policy",
-        description="A policy says who may sign what, from when, where (docs/policy.md).",
+        description="Work with a policy, which says who may sign, where and when (docs/policy.md).",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="init | check | explain | test")
-    init = commands.add_parser("init", help="propose a policy from what the history shows")
+    init = commands.add_parser("init", help="propose a policy from the history")
     init.add_argument("revisions", nargs="*", metavar="REV", help="whose history to look at (HEAD)")
     init.set_defaults(action=run_init)
     check = commands.add_parser("check", help="say whether a policy is valid, and everything that is wrong with it")
@@ -154,7 +154,7 @@ def _told(record: Record, ref: str) -> str:
     lines = [
         f"{record.kind} {record.oid} on {printable(ref)}: {record.verdict}",
         f"  why        {sentence(record)} [{record.reason}]",
-        f"  rule       {record.rule or 'none decided'}",
+        f"  rule       {record.rule or 'no rule was reached'}",
         f"  signer     {printable(signer)} {printable(record.issuer)}".rstrip(),
         f"  known as   {record.principal or 'nobody in the policy'}",
         f"  committer  {printable(record.committer)}; author {printable(record.author)}",

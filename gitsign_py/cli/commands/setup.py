@@ -24,15 +24,15 @@ from gitsign_py.host.terminal import open_terminal
 Values = tuple[str | None, ...]
 _DESCRIPTION = """\
 Write the git configuration that turns signing on: gpg.format and gpg.x509.program, with --sign-all commit.gpgSign and
-tag.gpgSign, with --instance the services to sign with. What was there is kept, and --undo puts it back. gpg.program
-stays as it is, so that OpenPGP signatures are still checked by GnuPG."""
+tag.gpgSign, with --instance the services to sign with. setup keeps the old values, and --undo restores them. It leaves
+gpg.program as it is, so that GnuPG still checks OpenPGP signatures."""
 _EPILOG = """\
 examples:
   gitsign-py setup                                this repository: git commit -S and git tag -s sign
   gitsign-py setup --global --sign-all            all repositories of this user, every commit and tag
   gitsign-py setup --instance ~/.local/share/gitsign-py/stack          sign with a local stack
-  gitsign-py setup --dry-run --instance staging   only show what would change
-  gitsign-py setup --undo                         put back what was there
+  gitsign-py setup --dry-run --instance staging   only show the changes
+  gitsign-py setup --undo                         restore the old values
 
 exit status: 0 done, 2 usage or configuration
 """
@@ -60,7 +60,7 @@ def run(arguments: list[str]) -> int:
             write_files(instance)
         gitsetup.apply(file, changes)
         _remember_services(file)
-        print(f"Done. To put back what was there: {NAME} setup --{file.scope} --undo")
+        print(f"Done. To restore the old values: {NAME} setup --{file.scope} --undo")
     if not options.dry_run:
         _warn_included(file, wanted)
     return 0
@@ -83,9 +83,9 @@ def _parser() -> argparse.ArgumentParser:
         help="public-good, staging, the URL of an initialized TUF mirror, or a directory with trusted_root.json and "
         "signing_config.json (a local stack's)",
     )
-    parser.add_argument("--program", metavar="PATH", help="what git runs (default: this program)")
-    parser.add_argument("--undo", action="store_true", help="put back what was there before")
-    parser.add_argument("--dry-run", action="store_true", help="show what would change, and change nothing")
+    parser.add_argument("--program", metavar="PATH", help="the program that git runs (default: this one)")
+    parser.add_argument("--undo", action="store_true", help="restore the old values before")
+    parser.add_argument("--dry-run", action="store_true", help="only show the changes")
     parser.add_argument("--yes", action="store_true", help="do not ask at the terminal")
     return parser
 

@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON (the default)")
     form.add_argument("--text", action="store_true", help="print a few lines for people")
-    parser.add_argument("--verify", action="store_true", help="verify too, whoever signed")
+    parser.add_argument("--verify", action="store_true", help="verify too, with any signer")
     parser.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
     add_isolated(parser)
     parser.add_argument("--offline", action="store_true", help="never touch the network")

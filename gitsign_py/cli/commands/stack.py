@@ -33,7 +33,7 @@ faults, as [SERVICE:]NAME[=VALUE]; services: idp, fulcio (ca), ctlog, rekor1 (re
   slow=S               wait S seconds before each answer (5)
   5xx[=N]              answer 503, N times or always
   drop[=N]             break the connection in the middle of the answer
-  garbage[=N]          answer bytes without a sense
+  garbage[=N]          answer meaningless bytes
   clock-skew=S         a clock that is S seconds ahead; negative: behind (3600)
   wrong-proof          inclusion proofs with one bit turned
   wrong-root           checkpoints signed over another root
@@ -120,7 +120,7 @@ def _add_token(commands: Any) -> None:
     parser.add_argument("--ttl", type=int, default=60, metavar="S", help="lifetime in seconds; negative: expired")
     parser.add_argument("--audience", default="sigstore", metavar="A", help="aud claim (default: sigstore)")
     parser.add_argument(
-        "--claim", action="append", default=[], metavar="K=V", help="another claim; K:=JSON for what is not a text"
+        "--claim", action="append", default=[], metavar="K=V", help="another claim; K:=JSON for other values than text"
     )
 
 

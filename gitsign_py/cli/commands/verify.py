@@ -20,7 +20,7 @@ _EPILOG = """\
 examples:
   gitsign-py verify --certificate-identity alice@example.com --certificate-oidc-issuer https://accounts.example.com HEAD
   gitsign-py verify --certificate-identity-regexp '.*@example[.]com' --certificate-oidc-issuer URL origin/main..HEAD v1
-  gitsign-py verify --any-identity --json HEAD        (whoever signed: you judge the identity yourself)
+  gitsign-py verify --any-identity --json HEAD        (any signer: you judge the identity yourself)
 
 exit status: 0 verified, 1 not verified, 2 usage, 3 could not be checked
 """
@@ -70,13 +70,13 @@ def run(arguments: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="gitsign-py verify",
-        description="Check the signatures of commits and tags, and who made them.",
+        description="Check the signatures of commits and tags, and the identity of the signer.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("revisions", nargs="*", metavar="REV", help="commits, tags or ranges, as git knows them (HEAD)")
     add_identity_options(parser)
-    parser.add_argument("--any-identity", action="store_true", help="accept whoever signed, and say who it was")
+    parser.add_argument("--any-identity", action="store_true", help="accept any signer, and print the identity")
     parser.add_argument("--insecure-ignore-sct", action="store_true", help="do not ask for a CT log's promise")
     parser.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
     add_isolated(parser)

@@ -139,10 +139,10 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("artifact", metavar="FILE|sha256:DIGEST", help="what the bundle must be about")
+    parser.add_argument("artifact", metavar="FILE|sha256:DIGEST", help="the file that the bundle signs, or its digest")
     parser.add_argument("--bundle", metavar="FILE", required=True, help="the bundle's JSON")
     add_identity_options(parser)
-    parser.add_argument("--any-identity", action="store_true", help="accept whoever signed, and say who it was")
+    parser.add_argument("--any-identity", action="store_true", help="accept any signer, and print the identity")
     parser.add_argument("--key", metavar="FILE", help="PEM public key, for bundles by a managed key")
     parser.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
     parser.add_argument("--staging", action="store_true", help="believe Sigstore's staging instance")

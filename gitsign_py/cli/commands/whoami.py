@@ -18,7 +18,7 @@ examples:
   gitsign-py whoami
   gitsign-py whoami --json
 
-exit status: 0 somebody would sign without a new sign-in, 1 nobody is signed in
+exit status: 0 you can sign without a new sign-in, 1 you are not signed in
 """
 
 
@@ -39,7 +39,7 @@ def run(arguments: list[str]) -> int:
     issuer = wiring.endpoints(settings).issuer
     found = _given(settings) or _stack(settings) or _agent(settings) or _platform(settings) or _remembered(settings)
     if found is None:
-        raise PolicyError("not-signed-in", f"nobody is signed in at {issuer}", hint="run gitsign-py login")
+        raise PolicyError("not-signed-in", f"you are not signed in at {issuer}", hint="run gitsign-py login")
     if options.json:
         fields = {name: getattr(found, name) for name in Answer.__dataclass_fields__}
         print(json.dumps(fields, indent=2, ensure_ascii=False))
