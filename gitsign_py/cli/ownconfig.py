@@ -19,9 +19,7 @@ _BY_FIELD = {setting.field: setting for setting in SETTINGS}
 
 def add_isolated(parser: "argparse._ActionsContainer") -> None:
     """Add ``--isolated`` to a command's parser, or to a group of its options."""
-    parser.add_argument(
-        "--isolated", action="store_true", help="ignore the repository's own configuration"
-    )
+    parser.add_argument("--isolated", action="store_true", help="ignore the repository's own configuration")
 
 
 def said_by_repository(

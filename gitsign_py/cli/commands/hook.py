@@ -339,7 +339,7 @@ def _log(settings: wiring.Settings, record: Record) -> None:
 
 
 def _run_chained(name: str, rest: list[str], data: bytes) -> int:
-    """Run the hook that was there before ours (``hooks install --chain``), with the same input. If it refuses, we do."""
+    """Run the hook from before ours (``hooks install --chain``), with the same input; if it refuses, we do."""
     folder = os.environ.get("GITSIGN_HOOK_FOLDER", "")
     path = Path(folder) / f"{name}{CHAINED}" if folder else None
     if path is None or not path.exists():
