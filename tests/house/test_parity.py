@@ -90,7 +90,7 @@ def test_every_command_of_the_go_client_is_there() -> None:
 
 
 def test_every_row_names_tests_that_exist() -> None:
-    table = rows("What gitsign gets wrong, and the tests that show what is done here")
+    table = rows("Faults of gitsign, and the tests that show our behaviour")
     if PARITY.exists():
         failing = PARITY.read_text().split("## Where the peer fails", 1)[1]
         theirs = [line.split("|")[1].strip() for line in failing.splitlines() if line.startswith("|")][2:]
