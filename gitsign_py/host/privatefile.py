@@ -30,16 +30,35 @@ def open_private(path: Path | str, flags: int, mode: int = 0o600) -> int:
     return os.open(path, flags | _ALWAYS, mode)
 
 
-def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Write a file so that a reader sees the old one or the new one, never a part. Raises OSError."""
+def write_whole(path: Path, data: bytes, mode: int = 0o600, *, synced: bool = False) -> None:
+    """Write a file so that a reader sees the old one or the new one, never a part. Raises OSError.
+
+    ``synced``: it is on disk, under its name, when this returns. Without, a power cut may leave an empty file.
+    """
     draft = path.with_name(f".{path.name}.{os.getpid()}.new")
     with os.fdopen(open_private(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
         file.write(data)
+        if synced:
+            file.flush()
+            os.fsync(file.fileno())
     try:
         put_in_place(draft, path)
     except OSError:
         draft.unlink(missing_ok=True)
         raise
+    if synced:
+        sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Put the names in a directory on disk (fsync(2): a file's own sync leaves its name out). Raises OSError."""
+    if sys.platform == "win32":  # directories cannot be opened there; NTFS journals names itself
+        return
+    descriptor = os.open(directory, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0))
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def put_in_place(draft: Path, path: Path) -> None:

@@ -27,6 +27,7 @@ _MAKERS: dict[str, Callable[[], PrivateKey]] = {
     "ed25519": ed25519.Ed25519PrivateKey.generate,
     "rsa-2048": lambda: rsa.generate_private_key(65537, 2048),
 }
+FOLDER = "keys"
 _COLUMNS = "number, role, kind, file, certificate, starts, ends, tree_id"
 
 
@@ -92,10 +93,40 @@ class Keyring:
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self._publish: Callable[[], object] | None = None
+        self._published: tuple[int, int] = (0, 0)
+
+    def publish(self, write: Callable[[], object]) -> None:
+        """Say now what clients must know of the keys, and again before a key that another process made is used.
+
+        ``stack rotate`` commits its rows before it writes the client files, and may be killed between the two.
+        """
+        self._publish = write
+        with self._state.reading() as db:
+            self._publish_news(db)
+
+    def _publish_news(self, db: sqlite3.Connection) -> None:
+        now = db.execute("SELECT coalesce(max(number), 0), count(ends) FROM keys").fetchone()
+        if self._publish and now != self._published:
+            before, self._published = self._published, now  # set first: what is written reads keys as well
+            try:
+                self._publish()
+            except BaseException:
+                self._published = before
+                raise
+
+    def sweep(self) -> None:
+        """Delete key files that no row names: of a start or rotation that ended before its commit."""
+        with self._state.transaction() as db:  # while another process has files without rows it has this lock
+            named = {str(row[0]) for row in db.execute("SELECT file FROM keys")}
+            for path in (self._state.directory / FOLDER).glob("*"):
+                if f"{FOLDER}/{path.name}" not in named:
+                    path.unlink(missing_ok=True)
 
     def all(self, role: str) -> tuple[ServerKey, ...]:
         """Every key of ``role``, oldest first."""
         with self._state.reading() as db:
+            self._publish_news(db)
             rows = db.execute(f"SELECT {_COLUMNS} FROM keys WHERE role = ? ORDER BY number", (role,)).fetchall()  # noqa: S608
         return tuple(self._load(row) for row in rows)
 
@@ -122,16 +153,19 @@ class Keyring:
         certificate: Callable[[PrivateKey], bytes] | None = None,
         tree_id: int = 0,
     ) -> ServerKey:
-        """Make a key and write it. ``certificate`` makes the DER for the new private key."""
+        """Make a key and write it. ``certificate`` makes the DER for the new private key.
+
+        The file is on disk before the row that names it can be; a power cut leaves no row without its key.
+        """
         private = _MAKERS[kind]()
-        name = f"keys/{role}-{hashlib.sha256(_public_pem(private)).hexdigest()[:12]}.pem"
+        name = f"{FOLDER}/{role}-{hashlib.sha256(_public_pem(private)).hexdigest()[:12]}.pem"
         pem = private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        self._state.write_file(name, pem)
         issued = certificate(private) if certificate else b""
         row = (role, kind, name, issued, int(_whole_second(starts).timestamp()), tree_id or None)
         with self._state.transaction() as db:
+            self._state.write_file(name, pem)
             db.execute(
                 "INSERT INTO keys (role, kind, file, certificate, starts, tree_id) VALUES (?, ?, ?, ?, ?, ?)", row
             )

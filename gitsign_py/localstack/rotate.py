@@ -1,8 +1,9 @@
 """``stack rotate``: a service gets a new key, the old one's window is closed, the client files say so.
 
 Works on a running stack and on one that is down: keys are rows in the database, which a running server reads anew for
-each request. Everything happens in one transaction, client files included, so a client that reads them finds the new
-key before anything is signed with it.
+each request. All rows change in one transaction, and the client files follow it, never ahead of the database. A running
+server writes them itself before it uses a key that it did not know (``Keyring.publish``), so a client that reads them
+finds the new key before anything is signed with it, even when this process is killed between the two.
 """
 
 from collections.abc import Callable, Mapping
@@ -75,11 +76,13 @@ def rotate_in(context: Context, what: str, kind: str = "") -> ServerKey:
         raise UsageError(
             "rotate-key-kind", f"{what} cannot have a key of kind {kind}", hint=f"one of: {', '.join(rotation.kinds)}"
         )
+    context.keyring.sweep()
     parts = assembly.parts(context)
     with context.state.transaction():
         now = context.clock()
         for role in rotation.roles:
             context.keyring.close(context.keyring.current(role), now + rotation.grace)
         key = rotation.make(parts, now, chosen)
+    with context.state.transaction():  # another rotation waits, so that the later one's files stay
         clientfiles.write(context.state, assembly.services_of(parts))
     return key

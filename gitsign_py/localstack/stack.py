@@ -71,8 +71,11 @@ class Stack:
             self._closing.callback(state.close)
             hook = hook or Hook()
             self.context = Context(self.url, state, Keyring(state), clock, random, hook)
+            self.context.keyring.sweep()
             self.services = (*assembly.services(self.context, rekor2_key), self._own_service(), *further)
-            self.info = self.write_files()
+            self._files: dict[str, str] = {}
+            self.context.keyring.publish(self._write_client_files)
+            self.info = self._write_info()
             app = http.application(self.services, hook)
         except BaseException:
             self._closing.close()
@@ -91,12 +94,14 @@ class Stack:
         )
         self._thread: threading.Thread | None = None
 
-    def write_files(self) -> StackInfo:
-        """Write the client files and then stack.json: whoever finds that one finds the others."""
-        files = clientfiles.write(self.context.state, self.services)
+    def _write_client_files(self) -> None:
+        self._files = clientfiles.write(self.context.state, self.services)
+
+    def _write_info(self) -> StackInfo:
+        """Write stack.json after the client files: whoever finds that one finds the others."""
         directory = self.context.state.directory
         started = format_rfc3339(self.context.clock().replace(microsecond=0))
-        info = StackInfo(self.url, self.port, os.getpid(), directory, started, files)
+        info = StackInfo(self.url, self.port, os.getpid(), directory, started, self._files)
         self.context.state.write_file(INFO, json.dumps(info.to_json(), indent=2).encode() + b"\n", 0o644)
         return info
 

@@ -1,15 +1,14 @@
-"""The directory of a local stack: mode 0700, one SQLite file in WAL mode, one lock for its one connection."""
+"""The directory of a local stack: mode 0700, one SQLite file in WAL mode that is synced at each commit."""
 
 import sqlite3
-import threading
 import weakref
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from gitsign_py.errors import ConfigError
-from gitsign_py.host.privatefile import write_whole
+from gitsign_py.host.privatefile import sync_directory, write_whole
 from gitsign_py.localstack.directory import DATABASE, prepare_directory
+from gitsign_py.localstack.transactions import Transactions
 
 SCHEMA_VERSION = 1
 _BUSY_MILLISECONDS = 10_000
@@ -37,49 +36,30 @@ class State:
     def __init__(self, directory: Path) -> None:
         """Open or create. Raises ConfigError ``stack-directory-...`` when the directory is somebody else's."""
         self.directory = prepare_directory(directory)
-        self._lock = threading.RLock()
         self._db = _connect(self.directory / DATABASE)
+        self._transactions = Transactions(self._db)
         weakref.finalize(self, self._db.close)  # for those that have no end to close it at
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """A write transaction: committed at the end, rolled back on an error, one at a time across processes too."""
-        with self._lock:
-            if self._db.in_transaction:  # nested: the outermost one commits
-                yield self._db
-                return
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
+        """A write transaction: on disk at the end, rolled back on an error, one at a time across processes too."""
+        return self._transactions.writing()
 
-    @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> AbstractContextManager[sqlite3.Connection]:
         """A consistent view: all reads inside see the same rows."""
-        with self._lock:
-            if self._db.in_transaction:
-                yield self._db
-                return
-            self._db.execute("BEGIN")
-            try:
-                yield self._db
-            finally:
-                self._db.execute("COMMIT")
+        return self._transactions.reading()
 
     def write_file(self, name: str, data: bytes, mode: int = 0o600) -> Path:
-        """Write a file of the directory so that a reader sees the old one or the new one, never a part."""
+        """Write a file of the directory so that a reader, or a power cut, finds the old one or the new one."""
         path = self.directory / name
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        write_whole(path, data, mode)
+        if not path.parent.exists():
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            sync_directory(path.parent.parent)
+        write_whole(path, data, mode, synced=True)
         return path
 
     def close(self) -> None:
         """Close the database; the object is of no use afterwards."""
-        with self._lock:
-            self._db.close()
+        self._transactions.close()
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -90,11 +70,15 @@ def _connect(path: Path) -> sqlite3.Connection:
             undo.callback(db.close)
             db.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
             db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = NORMAL")
+            # An answer that went out must be there after a power cut: NORMAL syncs the WAL at checkpoints alone.
+            db.execute("PRAGMA synchronous = FULL")
+            db.execute("PRAGMA fullfsync = ON")  # macOS: through the disk's own cache; no effect elsewhere
+            db.execute("PRAGMA checkpoint_fullfsync = ON")
             _migrate(db)
         except sqlite3.Error as error:
             raise ConfigError("stack-database-unusable", f"cannot open {path}: {error}") from error
         path.chmod(0o600)
+        sync_directory(path.parent)
         undo.pop_all()
     return db
 
