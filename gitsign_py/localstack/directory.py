@@ -7,6 +7,7 @@ from gitsign_py.errors import ConfigError
 DATABASE = "state.db"
 LOCK = "stack.lock"
 LOG = "stack.log"
+INFO = "stack.json"
 
 
 def prepare_directory(directory: Path) -> Path:

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 from gitsign_py.core.pki.keys import PublicKey, load_spki
 from gitsign_py.core.trust.root import Validity
@@ -68,13 +69,16 @@ class ServerKey:
     @property
     def pem(self) -> bytes:
         """The public key as PEM."""
-        return _public_pem(self.private)
+        return _public_pem(self.private.public_key())
 
 
-def _public_pem(private: PrivateKey) -> bytes:
-    return private.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+def _public_pem(public: PublicKeyTypes) -> bytes:
+    return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def file_name(role: str, public: PublicKeyTypes) -> str:
+    """The path of a key's file in the directory: it names the key's hash, so no file ever gets another content."""
+    return f"{FOLDER}/{role}-{hashlib.sha256(_public_pem(public)).hexdigest()[:12]}.pem"
 
 
 def _public(private: PrivateKey) -> PublicKey:
@@ -158,7 +162,7 @@ class Keyring:
         The file is on disk before the row that names it can be; a power cut leaves no row without its key.
         """
         private = _MAKERS[kind]()
-        name = f"{FOLDER}/{role}-{hashlib.sha256(_public_pem(private)).hexdigest()[:12]}.pem"
+        name = file_name(role, private.public_key())
         pem = private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gitsign_py.core.tlog import merkle
+from gitsign_py.localstack.schema import store_head
+from gitsign_py.localstack.service import Refusal
 from gitsign_py.localstack.state import State
 
 
@@ -36,8 +38,15 @@ class Tree:
             row = db.execute("SELECT max(position) FROM leaves WHERE tree_id = ?", (self.tree_id,)).fetchone()
         return 0 if row[0] is None else int(row[0]) + 1
 
+    def require_sound(self) -> None:
+        """Raise Refusal 503 ``log-damaged`` when this tree is not what it signed: it must sign nothing more."""
+        fault = self.state.damaged.get(self.tree_id)
+        if fault:
+            raise Refusal(503, f"this log signs nothing: {fault}", reason="log-damaged")
+
     def root(self, size: int) -> bytes:
-        """Root hash over the first ``size`` leaves, 32 bytes."""
+        """Root hash over the first ``size`` leaves, 32 bytes, to be signed. Raises Refusal as ``require_sound``."""
+        self.require_sound()
         with self.state.reading() as db:
             return merkle.root(size, self._hash_at(db))
 
@@ -52,7 +61,11 @@ class Tree:
             return tuple(merkle.prove_consistency(first, second, self._hash_at(db)))
 
     def append(self, data: bytes, *, identity: bytes, extra: bytes, time_ms: int) -> Leaf:
-        """Add a leaf and the subtrees that it completes. ``identity`` is unique in the tree (see ``find``)."""
+        """Add a leaf and the subtrees that it completes. ``identity`` is unique in the tree (see ``find``).
+
+        The head over it is stored with it: whoever appends signs it.
+        """
+        self.require_sound()
         with self.state.transaction() as db:
             position, hashed = self.size(), merkle.leaf_hash(data)
             db.execute(
@@ -65,6 +78,7 @@ class Tree:
                 "INSERT INTO nodes (tree_id, level, position, hash) VALUES (?, ?, ?, ?)",
                 [(self.tree_id, level, index, value) for level, index, value in nodes],
             )
+            store_head(db, self.tree_id, position + 1)
         return Leaf(self.tree_id, position, hashed, data, extra, time_ms)
 
     def leaf(self, position: int) -> Leaf | None:

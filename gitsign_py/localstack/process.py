@@ -20,9 +20,8 @@ from gitsign_py.errors import ConfigError, ServiceError
 from gitsign_py.host.background import let_go, start_in_background
 from gitsign_py.host.filelock import hold, is_held
 from gitsign_py.host.privatefile import open_private, read_whole
-from gitsign_py.localstack.directory import LOCK, LOG, prepare_directory
+from gitsign_py.localstack.directory import INFO, LOCK, LOG, prepare_directory
 
-INFO = "stack.json"
 START_SECONDS = 60.0  # one that ends is noticed at once
 STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.02

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import errno
 import json
+import logging
 import os
 import secrets
 import socket
@@ -18,15 +19,16 @@ import uvicorn
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.errors import ConfigError
 from gitsign_py.host.endings import ended_by
-from gitsign_py.localstack import assembly, clientfiles, http
+from gitsign_py.localstack import assembly, clientfiles, http, integrity
 from gitsign_py.localstack.context import Context, Hook, system_clock
-from gitsign_py.localstack.directory import prepare_directory
+from gitsign_py.localstack.directory import INFO, prepare_directory
 from gitsign_py.localstack.keyring import Keyring
-from gitsign_py.localstack.process import INFO, Lock, StackInfo
+from gitsign_py.localstack.process import Lock, StackInfo
 from gitsign_py.localstack.service import Request, Response, Route, Service, json_response, plain_errors
 from gitsign_py.localstack.state import State
 
 DEFAULT_PORT = 18400
+_log = logging.getLogger("gitsign_py.localstack")
 _SHUTDOWN_SECONDS = 3
 _BACKLOG = 128
 
@@ -69,6 +71,10 @@ class Stack:
             self.url = f"http://127.0.0.1:{self.port}"
             state = State(directory)
             self._closing.callback(state.close)
+            with state.reading() as db:
+                state.damaged = integrity.damaged_logs(db)
+            for fault in state.damaged.values():
+                _log.error("damaged log, it signs nothing: %s; see: gitsign-py stack fsck", fault)
             hook = hook or Hook()
             self.context = Context(self.url, state, Keyring(state), clock, random, hook)
             self.context.keyring.sweep()
@@ -106,8 +112,17 @@ class Stack:
         return info
 
     def _own_service(self) -> Service:
-        routes = (Route("GET", "/healthz", _health), Route("GET", "/stack.json", self._describe))
+        routes = (Route("GET", "/healthz", self._health), Route("GET", "/stack.json", self._describe))
         return Service("stack", routes, plain_errors)
+
+    def _health(self, _: Request) -> Response:
+        """``GET /healthz``: the database is read and written; logs that sign nothing are named."""
+        state = self.context.state
+        with state.transaction() as db:
+            db.execute("INSERT INTO marks VALUES ('health', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1")
+        if not state.damaged:
+            return json_response({"status": "ok"})
+        return json_response({"status": "degraded", "damaged": sorted(state.damaged.values())})
 
     def _describe(self, _: Request) -> Response:
         return json_response(self.info.to_json())
@@ -144,10 +159,6 @@ class Stack:
         self.stop()
         if self._thread is not None:
             self._thread.join()
-
-
-def _health(_: Request) -> Response:
-    return json_response({"status": "ok"})
 
 
 def _bind(port: int) -> socket.socket:

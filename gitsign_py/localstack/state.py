@@ -2,32 +2,18 @@
 
 import sqlite3
 import weakref
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from types import MappingProxyType
 
 from gitsign_py.errors import ConfigError
 from gitsign_py.host.privatefile import sync_directory, write_whole
+from gitsign_py.localstack import schema
 from gitsign_py.localstack.directory import DATABASE, prepare_directory
 from gitsign_py.localstack.transactions import Transactions
 
-SCHEMA_VERSION = 1
 _BUSY_MILLISECONDS = 10_000
-_SCHEMA = """
-CREATE TABLE keys (
-  number INTEGER PRIMARY KEY, role TEXT NOT NULL, kind TEXT NOT NULL, file TEXT NOT NULL UNIQUE,
-  certificate BLOB, starts INTEGER NOT NULL, ends INTEGER, tree_id INTEGER UNIQUE);
-CREATE TABLE leaves (
-  tree_id INTEGER NOT NULL, position INTEGER NOT NULL, leaf_hash BLOB NOT NULL, identity BLOB NOT NULL,
-  data BLOB NOT NULL, extra BLOB NOT NULL, time_ms INTEGER NOT NULL, PRIMARY KEY (tree_id, position)) WITHOUT ROWID;
-CREATE UNIQUE INDEX leaves_by_identity ON leaves (tree_id, identity);
-CREATE INDEX leaves_by_hash ON leaves (leaf_hash);
-CREATE TABLE nodes (
-  tree_id INTEGER NOT NULL, level INTEGER NOT NULL, position INTEGER NOT NULL, hash BLOB NOT NULL,
-  PRIMARY KEY (tree_id, level, position)) WITHOUT ROWID;
-CREATE TABLE search (
-  term TEXT NOT NULL, tree_id INTEGER NOT NULL, position INTEGER NOT NULL,
-  PRIMARY KEY (term, tree_id, position)) WITHOUT ROWID;
-"""
 
 
 class State:
@@ -38,6 +24,8 @@ class State:
         self.directory = prepare_directory(directory)
         self._db = _connect(self.directory / DATABASE)
         self._transactions = Transactions(self._db)
+        self.damaged: Mapping[int, str] = MappingProxyType({})
+        """Trees that are not what they signed, and why; they refuse to grow and to give a root (``integrity``)."""
         weakref.finalize(self, self._db.close)  # for those that have no end to close it at
 
     def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
@@ -74,26 +62,10 @@ def _connect(path: Path) -> sqlite3.Connection:
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA fullfsync = ON")  # macOS: through the disk's own cache; no effect elsewhere
             db.execute("PRAGMA checkpoint_fullfsync = ON")
-            _migrate(db)
+            schema.migrate(db)
         except sqlite3.Error as error:
             raise ConfigError("stack-database-unusable", f"cannot open {path}: {error}") from error
         path.chmod(0o600)
         sync_directory(path.parent)
         undo.pop_all()
     return db
-
-
-def _migrate(db: sqlite3.Connection) -> None:
-    db.execute("BEGIN IMMEDIATE")
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version == 0:
-        for statement in _SCHEMA.split(";"):
-            db.execute(statement)
-        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    db.execute("COMMIT")
-    if version not in {0, SCHEMA_VERSION}:
-        raise ConfigError(
-            "stack-database-version",
-            f"the stack's database has version {version}, this program knows {SCHEMA_VERSION}",
-            hint="use a new directory (--dir) or the program that made this one",
-        )

@@ -3,20 +3,18 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from gitsign_py.errors import ConfigError, ServiceError, UsageError
-from gitsign_py.host.paths import data_directory
+from gitsign_py.cli.commands import stackcare
+from gitsign_py.cli.commands.stackcommand import Action, command, directory_of, installed, need_info
+from gitsign_py.errors import ServiceError, UsageError
 from gitsign_py.localstack import process
 from gitsign_py.localstack.process import StackInfo
 
 DEFAULT_PORT = 18400
 _FORM = "application/x-www-form-urlencoded"
-_Action = Callable[[argparse.Namespace], int]
 _EPILOG = """\
 examples:
   gitsign-py stack up --detach                start it in the background, on port 18400
@@ -26,6 +24,8 @@ examples:
   gitsign-py stack token --email alice@example.com --claim email_verified:=false
   gitsign-py stack rotate rekor               a new key for the log; the old one's window is closed
   gitsign-py stack up --fault rekor:slow=5 --fault no-sct          a stack that misbehaves, for tests
+  gitsign-py stack backup /var/backups/sigstore.tar.gz             while it runs
+  gitsign-py stack restore /var/backups/sigstore.tar.gz --dir /srv/sigstore
   gitsign-py stack down
 """
 _FAULTS = """\
@@ -44,13 +44,12 @@ faults, as [SERVICE:]NAME[=VALUE]; services: idp, fulcio (ca), ctlog, rekor1 (re
   detached-sct         the promise beside the certificate
   expired-certificate  certificates that expired an hour ago
 """
-_ROTATIONS = ("ca", "rekor", "rekor2", "ctlog", "tsa")
 
 
 def run(arguments: list[str]) -> int:
     """Run one ``stack`` command; gives the exit status."""
     options = _parser().parse_args(arguments)
-    action: _Action = options.action
+    action: Action = options.action
     return action(options)
 
 
@@ -63,22 +62,13 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_up, _add_down, _add_status, _add_env, _add_token, _add_rotate):
+    for add in (_add_up, _add_down, _add_status, _add_env, _add_token, *stackcare.COMMANDS):
         add(commands)
     return parser
 
 
-def _command(commands: Any, name: str, action: _Action, text: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-    parser.add_argument(
-        "--dir", type=Path, default=None, metavar="DIR", help="directory of the stack (default: in the user's data)"
-    )
-    parser.set_defaults(action=action)
-    return parser
-
-
 def _add_up(commands: Any) -> None:
-    parser = _command(commands, "up", _up, "start the stack; it runs in the foreground until Ctrl-C")
+    parser = command(commands, "up", _up, "start the stack; it runs in the foreground until Ctrl-C")
     parser.add_argument(
         "--port", type=_port, default=None, metavar="N", help="loopback port (default 18400; 0: any free one)"
     )
@@ -101,20 +91,20 @@ def _add_up(commands: Any) -> None:
 
 
 def _add_down(commands: Any) -> None:
-    _command(commands, "down", _down, "stop the stack and wait until it has ended")
+    command(commands, "down", _down, "stop the stack and wait until it has ended")
 
 
 def _add_status(commands: Any) -> None:
-    parser = _command(commands, "status", _status, "say whether the stack runs; exit status 3 when it does not")
+    parser = command(commands, "status", _status, "say whether the stack runs; exit status 3 when it does not")
     parser.add_argument("--json", action="store_true", help="for machines: the content of stack.json and its state")
 
 
 def _add_env(commands: Any) -> None:
-    _command(commands, "env", _env, "print the exports that clients need")
+    command(commands, "env", _env, "print the exports that clients need")
 
 
 def _add_token(commands: Any) -> None:
-    parser = _command(commands, "token", _token, "print an identity token of the stack's issuer")
+    parser = command(commands, "token", _token, "print an identity token of the stack's issuer")
     parser.add_argument("--email", default="", metavar="E", help="e-mail address that the token names")
     parser.add_argument("--subject", default="", metavar="S", help="sub claim (default: made from the e-mail address)")
     parser.add_argument("--ttl", type=int, default=60, metavar="S", help="lifetime in seconds; negative: expired")
@@ -124,31 +114,17 @@ def _add_token(commands: Any) -> None:
     )
 
 
-def _add_rotate(commands: Any) -> None:
-    text = "give a service a new key; the old one's window is closed and clients carry on"
-    parser = _command(commands, "rotate", _rotate, text)
-    parser.add_argument("what", choices=_ROTATIONS, help="whose key")
-    parser.add_argument(
-        "--key", default="", metavar="KIND", help="kind of the new key: ecdsa-p256, ecdsa-p384 (tsa), ed25519 (rekor2)"
-    )
-
-
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) < 65536):
         raise argparse.ArgumentTypeError(f"{text} is not a port number")
     return int(text)
 
 
-def _directory(options: argparse.Namespace) -> Path:
-    given: Path | None = options.dir
-    return given.absolute() if given else data_directory() / "stack"
-
-
 def _up(options: argparse.Namespace) -> int:
-    directory = _directory(options)
+    directory = directory_of(options)
     if options.detach:
         return _up_detached(directory, options)
-    with _installed():
+    with installed():
         # The servers load starlette, uvicorn and PyJWT (160 ms and an extra of the package): for `up` alone.
         from gitsign_py.localstack import faults  # noqa: PLC0415
         from gitsign_py.localstack.stack import Stack  # noqa: PLC0415
@@ -166,19 +142,6 @@ def _up(options: argparse.Namespace) -> int:
     print(_running_line(stack.info), flush=True)
     stack.serve()
     return 0
-
-
-@contextmanager
-def _installed() -> Iterator[None]:
-    """Say in plain words that the extra of the package is missing."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            "stack-not-installed",
-            f"the local Sigstore needs the package {error.name}",
-            hint="install it with: pip install 'gitsign-py[local]'",
-        ) from error
 
 
 def _log_to_stderr() -> None:
@@ -207,7 +170,7 @@ def _running_line(info: StackInfo) -> str:
 
 
 def _down(options: argparse.Namespace) -> int:
-    directory = _directory(options)
+    directory = directory_of(options)
     if process.stop(directory):
         print(f"the local Sigstore in {directory} has ended")
     else:
@@ -215,17 +178,8 @@ def _down(options: argparse.Namespace) -> int:
     return 0
 
 
-def _rotate(options: argparse.Namespace) -> int:
-    info = _need_info(_directory(options), live=False)
-    with _installed():
-        from gitsign_py.localstack import rotate  # noqa: PLC0415 - as in _up
-    key = rotate.rotate(info.directory, info.url, options.what, options.key)
-    print(f"{options.what} has a new key ({key.kind}, SHA-256 {key.key_id.hex()}); the client files say so")
-    return 0
-
-
 def _status(options: argparse.Namespace) -> int:
-    directory = _directory(options)
+    directory = directory_of(options)
     info = process.running(directory)
     alive = info is not None and process.answers(info)
     if options.json:
@@ -238,19 +192,8 @@ def _status(options: argparse.Namespace) -> int:
     return 0 if alive else 3
 
 
-def _need_info(directory: Path, *, live: bool) -> StackInfo:
-    info = process.running(directory) if live else process.read_info(directory)
-    if info is None:
-        raise ServiceError(
-            "stack-not-running",
-            f"no local Sigstore {'runs' if live else 'was ever started'} in {directory}",
-            hint="start it with: gitsign-py stack up --detach",
-        )
-    return info
-
-
 def _env(options: argparse.Namespace) -> int:
-    for name, value in environment(_need_info(_directory(options), live=False)).items():
+    for name, value in environment(need_info(directory_of(options), live=False)).items():
         quoted = value.replace("'", "'\\''")
         print(f"export {name}='{quoted}'")
     return 0
@@ -281,7 +224,7 @@ _FILE_NAMES = {
 def _token(options: argparse.Namespace) -> int:
     if not options.email and not options.subject:
         raise UsageError("token-for-nobody", "say whom the token names", hint="give --email or --subject")
-    info = _need_info(_directory(options), live=True)
+    info = need_info(directory_of(options), live=True)
     form = {
         "grant_type": "client_credentials",
         "client_id": "sigstore",

@@ -1,0 +1,55 @@
+"""What the commands of ``stack`` share: their parser, the directory, the extra of the package that servers need."""
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from gitsign_py.errors import ConfigError, ServiceError
+from gitsign_py.host.paths import data_directory
+from gitsign_py.localstack import process
+from gitsign_py.localstack.process import StackInfo
+
+Action = Callable[[argparse.Namespace], int]
+
+
+def command(commands: Any, name: str, action: Action, text: str) -> argparse.ArgumentParser:
+    """Add a command of ``stack``; each takes ``--dir``."""
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.add_argument(
+        "--dir", type=Path, default=None, metavar="DIR", help="directory of the stack (default: in the user's data)"
+    )
+    parser.set_defaults(action=action)
+    return parser
+
+
+def directory_of(options: argparse.Namespace) -> Path:
+    """The directory that ``--dir`` names, or the one in the user's data."""
+    given: Path | None = options.dir
+    return given.absolute() if given else data_directory() / "stack"
+
+
+@contextmanager
+def installed() -> Iterator[None]:
+    """Say in plain words that the extra of the package is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            "stack-not-installed",
+            f"the local Sigstore needs the package {error.name}",
+            hint="install it with: pip install 'gitsign-py[local]'",
+        ) from error
+
+
+def need_info(directory: Path, *, live: bool) -> StackInfo:
+    """What stack.json says. Raises ServiceError ``stack-not-running`` without it, or with ``live`` without a server."""
+    info = process.running(directory) if live else process.read_info(directory)
+    if info is None:
+        raise ServiceError(
+            "stack-not-running",
+            f"no local Sigstore {'runs' if live else 'was ever started'} in {directory}",
+            hint="start it with: gitsign-py stack up --detach",
+        )
+    return info

@@ -1,0 +1,89 @@
+"""``stack fsck``: is everything in a stack's directory sound: the database, each log whole, each key with its file."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from gitsign_py.errors import ConfigError
+from gitsign_py.localstack import integrity, schema
+from gitsign_py.localstack.directory import DATABASE
+from gitsign_py.localstack.keyring import FOLDER, file_name
+
+_BUSY_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """How much there was to check, and what is wrong with it, a line for each fault."""
+
+    logs: int
+    entries: int
+    keys: int
+    faults: tuple[str, ...]
+
+
+@contextmanager
+def database(directory: Path) -> Iterator[sqlite3.Connection]:
+    """The database of a stack that is there, running or not. Raises ConfigError ``stack-database-...``."""
+    path = directory / DATABASE
+    try:
+        if not path.is_file():
+            raise ConfigError("stack-database-unusable", f"no local Sigstore was ever started in {directory}")
+        with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)) as db:
+            _require_version(db)
+            yield db
+    except sqlite3.Error as error:
+        raise ConfigError("stack-database-unusable", f"cannot read {path}: {error}") from error
+
+
+def _require_version(db: sqlite3.Connection) -> None:
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version != schema.VERSION:
+        raise ConfigError(
+            "stack-database-version",
+            f"the stack's database has version {version}, this program checks {schema.VERSION}",
+            hint="start the stack once with this program",
+        )
+
+
+def check(directory: Path) -> Findings:
+    """Check all of it, in one view of the database. Raises ConfigError when that cannot be opened."""
+    with database(directory) as db:
+        db.execute("BEGIN")
+        faults = [f"{DATABASE}: {row[0]}" for row in db.execute("PRAGMA integrity_check(20)") if row[0] != "ok"]
+        logs = integrity.logs(db)
+        for name, tree_id in logs:
+            faults += [f"{name}: {fault}" for fault in integrity.log_faults(db, tree_id)]
+        faults += _key_faults(directory, db)
+        entries = sum(integrity.head(db, tree_id)[0] for _, tree_id in logs)
+        keys = db.execute("SELECT count(*) FROM keys").fetchone()[0]
+        db.execute("COMMIT")
+    return Findings(len(logs), entries, keys, tuple(faults))
+
+
+def _key_faults(directory: Path, db: sqlite3.Connection) -> Iterator[str]:
+    rows = db.execute("SELECT file, role, certificate FROM keys ORDER BY number").fetchall()
+    for file, role, certificate in rows:
+        fault = _key_fault(directory / file, role, certificate or b"")
+        if fault:
+            yield f"{file}: {fault}"
+    named = {file for file, *_ in rows}
+    for path in sorted((directory / FOLDER).glob("*")):
+        if f"{FOLDER}/{path.name}" not in named:
+            yield f"{FOLDER}/{path.name}: no row names this key; the next start deletes it"
+
+
+def _key_fault(path: Path, role: str, certificate: bytes) -> str:
+    try:
+        private = serialization.load_pem_private_key(path.read_bytes(), None)
+        certified = x509.load_der_x509_certificate(certificate).public_key() if certificate else private.public_key()
+    except (OSError, ValueError, TypeError) as error:
+        return f"cannot be read: {error}"
+    if path.name != Path(file_name(role, private.public_key())).name:
+        return "is not the key that its name says"
+    return "" if certified == private.public_key() else "is not the key that its certificate is for"

@@ -1,0 +1,66 @@
+"""The tables of a stack's database, and how one of an earlier version becomes one of this."""
+
+import sqlite3
+
+from gitsign_py.core.tlog import merkle
+from gitsign_py.errors import ConfigError
+
+VERSION = 2
+_FIRST = """
+CREATE TABLE keys (
+  number INTEGER PRIMARY KEY, role TEXT NOT NULL, kind TEXT NOT NULL, file TEXT NOT NULL UNIQUE,
+  certificate BLOB, starts INTEGER NOT NULL, ends INTEGER, tree_id INTEGER UNIQUE);
+CREATE TABLE leaves (
+  tree_id INTEGER NOT NULL, position INTEGER NOT NULL, leaf_hash BLOB NOT NULL, identity BLOB NOT NULL,
+  data BLOB NOT NULL, extra BLOB NOT NULL, time_ms INTEGER NOT NULL, PRIMARY KEY (tree_id, position)) WITHOUT ROWID;
+CREATE UNIQUE INDEX leaves_by_identity ON leaves (tree_id, identity);
+CREATE INDEX leaves_by_hash ON leaves (leaf_hash);
+CREATE TABLE nodes (
+  tree_id INTEGER NOT NULL, level INTEGER NOT NULL, position INTEGER NOT NULL, hash BLOB NOT NULL,
+  PRIMARY KEY (tree_id, level, position)) WITHOUT ROWID;
+CREATE TABLE search (
+  term TEXT NOT NULL, tree_id INTEGER NOT NULL, position INTEGER NOT NULL,
+  PRIMARY KEY (term, tree_id, position)) WITHOUT ROWID;
+"""
+_SECOND = """
+CREATE TABLE heads (tree_id INTEGER PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL);
+CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+"""
+_SIZES = "SELECT tree_id, max(position) + 1 FROM leaves GROUP BY tree_id"
+
+
+def migrate(db: sqlite3.Connection) -> None:
+    """Make or bring up to date. Raises ConfigError ``stack-database-version`` for one of a later program."""
+    db.execute("BEGIN IMMEDIATE")
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version == 0:
+        _run(db, _FIRST)
+    if version in {0, 1}:
+        _run(db, _SECOND)
+        _fill_heads(db)
+        db.execute(f"PRAGMA user_version = {VERSION}")
+    db.execute("COMMIT")
+    if version not in {0, 1, VERSION}:
+        raise ConfigError(
+            "stack-database-version",
+            f"the stack's database has version {version}, this program knows {VERSION}",
+            hint="use a new directory (--dir) or the program that made this one",
+        )
+
+
+def _run(db: sqlite3.Connection, statements: str) -> None:
+    for statement in statements.split(";"):
+        db.execute(statement)
+
+
+def _fill_heads(db: sqlite3.Connection) -> None:
+    """Version 1 kept no heads: what is there counts as signed."""
+    for tree_id, size in db.execute(_SIZES).fetchall():
+        store_head(db, tree_id, size)
+
+
+def store_head(db: sqlite3.Connection, tree_id: int, size: int) -> None:
+    """Keep the head that is signed over the tree as it is now; a start compares it with what is there."""
+    query = "SELECT hash FROM nodes WHERE tree_id = ? AND level = ? AND position = ?"
+    root = merkle.root(size, lambda level, place: bytes(db.execute(query, (tree_id, level, place)).fetchone()[0]))
+    db.execute("INSERT OR REPLACE INTO heads (tree_id, size, root) VALUES (?, ?, ?)", (tree_id, size, root))
