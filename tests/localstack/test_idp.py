@@ -1,6 +1,8 @@
 """The issuer: discovery, keys, tokens, grants, and what it refuses."""
 
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -110,9 +112,9 @@ def test_body_that_is_no_form_is_refused(stack: RunningStack) -> None:
 
 
 @pytest.fixture
-def issuer(tmp_path: Path) -> Issuer:
-    state = State(tmp_path / "s")
-    return Issuer(Context("http://127.0.0.1:1", state, Keyring(state)))
+def issuer(tmp_path: Path) -> Iterator[Issuer]:
+    with closing(State(tmp_path / "s")) as state:
+        yield Issuer(Context("http://127.0.0.1:1", state, Keyring(state)))
 
 
 VERIFIER = "v" * 43

@@ -2,6 +2,7 @@
 
 import sqlite3
 import stat
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,13 +20,19 @@ from gitsign_py.localstack.state import State
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678, UTC)
 
 
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[State]:
+    with closing(State(tmp_path / "s")) as opened:
+        yield opened
+
+
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
 def test_directory_and_secrets_are_private(tmp_path: Path) -> None:
-    state = State(tmp_path / "new" / "stack")
-    key = Keyring(state).ensure("x", "ecdsa-p256", NOW)
+    with closing(State(tmp_path / "new" / "stack")) as state:
+        key = Keyring(state).ensure("x", "ecdsa-p256", NOW)
     assert mode(state.directory) == 0o700
     assert mode(state.directory / DATABASE) == 0o600
     assert mode(state.directory / key.file) == 0o600
@@ -34,7 +41,8 @@ def test_directory_and_secrets_are_private(tmp_path: Path) -> None:
 
 def test_loose_directory_is_closed(tmp_path: Path) -> None:
     (tmp_path / "stack").mkdir(mode=0o755)
-    assert mode(State(tmp_path / "stack").directory) == 0o700
+    with closing(State(tmp_path / "stack")) as state:
+        assert mode(state.directory) == 0o700
 
 
 def test_directory_of_somebody_else_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -69,8 +77,7 @@ def test_damaged_database_is_an_error(tmp_path: Path) -> None:
     assert caught.value.reason == "stack-database-unusable"
 
 
-def test_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
-    state = State(tmp_path / "s")
+def test_failed_transaction_leaves_nothing(state: State) -> None:
     tree = Tree(state, 7)
     tree.append(b"kept", identity=b"1", extra=b"", time_ms=1)
 
@@ -85,17 +92,17 @@ def test_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
     assert tree.root(1) == merkle.leaf_hash(b"kept")
 
 
-def test_keys_come_back_after_a_restart(tmp_path: Path) -> None:
-    state = State(tmp_path / "s")
+def test_keys_come_back_after_a_restart(tmp_path: Path, state: State) -> None:
     first = Keyring(state).add("role", "ed25519", NOW, certificate=lambda _: b"der", tree_id=5)
     state.close()
-    again = Keyring(State(tmp_path / "s")).current("role")
+    with closing(State(tmp_path / "s")) as opened:
+        again = Keyring(opened).current("role")
     assert (again.public, again.certificate, again.tree_id) == (first.public, b"der", 5)
     assert again.starts == NOW.replace(microsecond=0)
 
 
-def test_closed_key_stays_and_is_not_current(tmp_path: Path) -> None:
-    ring = Keyring(State(tmp_path / "s"))
+def test_closed_key_stays_and_is_not_current(state: State) -> None:
+    ring = Keyring(state)
     first = ring.ensure("role", "ecdsa-p256", NOW)
     assert ring.ensure("role", "ecdsa-p256", NOW) == first
     ring.close(first, NOW)
@@ -107,23 +114,22 @@ def test_closed_key_stays_and_is_not_current(tmp_path: Path) -> None:
     assert ring.all("role")[0].validity.covers(NOW.replace(microsecond=0))
 
 
-def test_a_role_that_has_a_key_of_another_kind_gets_a_new_one(tmp_path: Path) -> None:
-    ring = Keyring(State(tmp_path / "s"))
+def test_a_role_that_has_a_key_of_another_kind_gets_a_new_one(state: State) -> None:
+    ring = Keyring(state)
     ring.ensure("role", "ecdsa-p256", NOW)
     assert ring.ensure("role", "rsa-2048", NOW) == ring.current("role") == ring.ensure("role", "rsa-2048", NOW)
     assert [key.kind for key in ring.all("role")] == ["ecdsa-p256", "rsa-2048"]
 
 
 @pytest.mark.parametrize("kind", ["ecdsa-p256", "ecdsa-p384", "ed25519", "rsa-2048"])
-def test_signatures_verify_with_the_hash_of_the_key(tmp_path: Path, kind: str) -> None:
-    key = Keyring(State(tmp_path / "s")).add("role", kind, NOW)
+def test_signatures_verify_with_the_hash_of_the_key(state: State, kind: str) -> None:
+    key = Keyring(state).add("role", kind, NOW)
     key.public.verify(key.sign(b"data"), b"data", "sha384" if kind == "ecdsa-p384" else "sha256")
     assert key.kind.removesuffix("-2048") == key.public.kind
 
 
 @pytest.mark.parametrize("content", [None, b"not PEM"])
-def test_lost_or_damaged_key_file_is_an_error(tmp_path: Path, content: bytes | None) -> None:
-    state = State(tmp_path / "s")
+def test_lost_or_damaged_key_file_is_an_error(state: State, content: bytes | None) -> None:
     file = state.directory / Keyring(state).add("role", "ecdsa-p256", NOW).file
     file.unlink()
     if content is not None:
@@ -134,7 +140,7 @@ def test_lost_or_damaged_key_file_is_an_error(tmp_path: Path, content: bytes | N
     assert caught.value.reason == "stack-key-unreadable"
 
 
-def test_tree_agrees_with_the_plain_recursive_definition(tmp_path: Path) -> None:
+def test_tree_agrees_with_the_plain_recursive_definition(state: State) -> None:
     """Roots and proofs of every size up to 20, against RFC 6962 §2.1 written out naively."""
 
     def naive(leaves: list[bytes]) -> bytes:
@@ -145,7 +151,7 @@ def test_tree_agrees_with_the_plain_recursive_definition(tmp_path: Path) -> None
             split *= 2
         return merkle.node_hash(naive(leaves[:split]), naive(leaves[split:]))
 
-    tree = Tree(State(tmp_path / "s"), 3)
+    tree = Tree(state, 3)
     data = [bytes([number]) * number for number in range(20)]
     for number, leaf in enumerate(data):
         assert tree.size() == number
