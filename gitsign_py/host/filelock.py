@@ -21,6 +21,9 @@ except ImportError:  # Windows
 _POLL_SECONDS = 0.02
 
 
+LOCKS_DIRECTORIES = fcntl is not None
+
+
 class FileLock(Protocol):
     """A lock that is held until it is closed."""
 
@@ -30,9 +33,10 @@ class FileLock(Protocol):
 
 
 def hold(path: Path, seconds: float = 0.0) -> FileLock | None:
-    """Lock ``path``, which is made when it is not there; None when others hold it for all of ``seconds``.
+    """Lock ``path``, a file which is made when it is not there; None when others hold it for all of ``seconds``.
 
-    Raises OSError where the file cannot be opened or locked.
+    With flock it may be a directory (``LOCKS_DIRECTORIES``), whose lock outlives the files in it. Raises
+    OSError where the file cannot be opened or locked.
     """
     lock, end = _opened(path), time.monotonic() + seconds
     while not lock.take():
@@ -58,7 +62,7 @@ class _Flock:
     """An open file, locked by flock(2)."""
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
+        self._descriptor = open_private(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT)
 
     def take(self, *, shared: bool = False) -> bool:
         """Try once; False when others hold it."""

@@ -47,5 +47,5 @@ class Context:
     hook: Hook = field(default_factory=Hook)
 
     def now(self, service: str) -> datetime:
-        """The time as ``service`` sees it, faults included."""
+        """The time as ``service`` sees it, faults included. Raises as the clock does (``ClockGuard``)."""
         return self.hook.now(service, self.clock())

@@ -35,4 +35,4 @@ def prepare_directory(directory: Path) -> Path:
 
 def _is_ours(path: Path) -> bool:
     """Files that a background start writes before the database is there."""
-    return path.name in {LOCK, LOG}
+    return path.name in {LOCK, LOG, f"{LOG}.1"}

@@ -4,7 +4,10 @@ Only loopback names are served. A web page of another site cannot make a browser
 Origin gives it away (DNS rebinding, cross-site requests).
 """
 
+import errno
 import logging
+import os
+import sqlite3
 import time
 from collections.abc import Iterable
 from functools import partial
@@ -87,10 +90,20 @@ def _handle(service: Service, route: Route, request: Request, hook: Hook) -> Res
         answer = service.errors(refusal)
     except FormatError as error:
         answer = service.errors(Refusal(400, error.message, reason=error.reason))
+    except (sqlite3.OperationalError, OSError) as error:
+        _log.error("%s %s could not be served: %s", request.method, printable(request.path), printable(str(error)))
+        answer = service.errors(Refusal(503, _storage_words(error), reason="storage-unusable"))
     except Exception:  # noqa: BLE001 - the client gets an answer and the log the trace
         _log.exception("%s %s failed", request.method, printable(request.path))
         answer = service.errors(Refusal(500, "internal error of the local stack; its log says more"))
     return hook.after(service.name, request, answer)
+
+
+def _storage_words(error: Exception) -> str:
+    """What is wrong with the disk, for a client: SQLite's result codes and errno have no path in them."""
+    if isinstance(error, OSError):
+        return f"the local stack cannot write: {os.strerror(error.errno or errno.EIO)}"
+    return f"the local stack cannot use its database: {error}"
 
 
 def _web_response(answer: Response) -> WebResponse:

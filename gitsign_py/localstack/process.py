@@ -18,12 +18,14 @@ from typing import Any
 
 from gitsign_py.errors import ConfigError, ServiceError
 from gitsign_py.host.background import let_go, start_in_background
-from gitsign_py.host.filelock import hold, is_held
-from gitsign_py.host.privatefile import open_private, read_whole
+from gitsign_py.host.filelock import LOCKS_DIRECTORIES, FileLock, hold, is_held
+from gitsign_py.host.privatefile import open_private, put_in_place, read_whole
 from gitsign_py.localstack.directory import INFO, LOCK, LOG, prepare_directory
 
 START_SECONDS = 60.0  # one that ends is noticed at once
 STOP_SECONDS = 10.0
+LOG_BYTES = 1 << 20
+"""A log that is longer is put aside at the next start, as stack.log.1."""
 _POLL_SECONDS = 0.02
 _LOOK_SECONDS = 0.2  # more than anybody's is_locked takes
 
@@ -68,16 +70,25 @@ class Lock:
 
     def __init__(self, directory: Path) -> None:
         """Take it. Raises ConfigError ``stack-already-running``."""
-        lock = hold(directory / LOCK, _LOOK_SECONDS)
-        if lock is None:
-            raise already_running(directory)
-        self._lock = lock
+        self._locks: list[FileLock] = []
+        for path in _lockable(directory):
+            lock = hold(path, _LOOK_SECONDS)
+            if lock is None:
+                self.__exit__()
+                raise already_running(directory)
+            self._locks.append(lock)
 
     def __enter__(self) -> "Lock":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._lock.close()
+        for lock in self._locks:
+            lock.close()
+
+
+def _lockable(directory: Path) -> tuple[Path, ...]:
+    """The lock file, and the directory itself: a file can be deleted under its lock (on Windows it cannot)."""
+    return (directory / LOCK, directory) if LOCKS_DIRECTORIES else (directory / LOCK,)
 
 
 def already_running(directory: Path) -> ConfigError:
@@ -93,7 +104,7 @@ def already_running(directory: Path) -> ConfigError:
 
 def is_locked(directory: Path) -> bool:
     """Whether some process serves from ``directory``."""
-    return is_held(directory / LOCK)
+    return any(is_held(path) for path in _lockable(directory))
 
 
 def read_info(directory: Path) -> StackInfo | None:
@@ -143,8 +154,10 @@ def start_detached(directory: Path, arguments: Sequence[str]) -> StackInfo:
     """
     directory = prepare_directory(directory)
     log = directory / LOG
+    _rotate_log(log)
     command = [sys.executable, "-P", "-m", "gitsign_py", "stack", "up", "--dir", str(directory), *arguments]
-    descriptor = open_private(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    descriptor = open_private(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    begins = os.fstat(descriptor).st_size
     try:
         child = start_in_background(command, stdout=descriptor, stderr=descriptor)
     finally:
@@ -156,14 +169,20 @@ def start_detached(directory: Path, arguments: Sequence[str]) -> StackInfo:
             let_go(child)
             return info
         time.sleep(_POLL_SECONDS)
-    return _give_up(child, log)
+    return _give_up(child, log, begins)
 
 
-def _give_up(child: "subprocess.Popen[bytes]", log: Path) -> StackInfo:
+def _rotate_log(log: Path) -> None:
+    """Put a long log aside; what a crash said before this start stays readable in either file."""
+    if log.exists() and log.stat().st_size > LOG_BYTES:
+        put_in_place(log, log.with_name(f"{LOG}.1"))
+
+
+def _give_up(child: "subprocess.Popen[bytes]", log: Path, begins: int) -> StackInfo:
     status = child.poll()
     if status is None:
         child.terminate()
-    lines = log.read_text(errors="replace").strip().splitlines()
+    lines = log.read_bytes()[begins:].decode(errors="replace").strip().splitlines()
     silent = f"no answer within {START_SECONDS:.0f} s" if status is None else f"it ended with status {status}, no word"
     why = lines[-1].removeprefix("gitsign-py: ") if lines else silent
     raise ServiceError("stack-not-started", f"the local Sigstore did not start: {why}", hint=f"its log is {log}")

@@ -20,6 +20,7 @@ from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.errors import ConfigError
 from gitsign_py.host.endings import ended_by
 from gitsign_py.localstack import assembly, clientfiles, http, integrity
+from gitsign_py.localstack.clockguard import ClockGuard
 from gitsign_py.localstack.context import Context, Hook, system_clock
 from gitsign_py.localstack.directory import INFO, prepare_directory
 from gitsign_py.localstack.keyring import Keyring
@@ -54,11 +55,13 @@ class Stack:
         random: Callable[[int], bytes] = secrets.token_bytes,
         further: tuple[Service, ...] = (),
         rekor2_key: str = "ed25519",
+        clock_is_right: bool = False,
     ) -> None:
         """Take the lock, bind 127.0.0.1 (``port`` 0: any free one), open state and keys, write the client files.
 
         ``further`` services are those of whoever starts the stack, such as the fault control;
-        ``rekor2_key`` is the kind of key that Rekor v2 gets when it has none yet (ed25519 or ecdsa-p256).
+        ``rekor2_key`` is the kind of key that Rekor v2 gets when it has none yet (ed25519 or ecdsa-p256);
+        ``clock_is_right`` lets it start with a clock that is behind what it was before.
 
         Raises ConfigError ``stack-already-running``, ``stack-port-busy`` or ``stack-directory-...``.
         """
@@ -76,7 +79,8 @@ class Stack:
             for fault in state.damaged.values():
                 _log.error("damaged log, it signs nothing: %s; see: gitsign-py stack fsck", fault)
             hook = hook or Hook()
-            self.context = Context(self.url, state, Keyring(state), clock, random, hook)
+            self._guard = ClockGuard(clock, state, believed=clock_is_right)
+            self.context = Context(self.url, state, Keyring(state), self._guard.now, random, hook)
             self.context.keyring.sweep()
             self.services = (*assembly.services(self.context, rekor2_key), self._own_service(), *further)
             self._files: dict[str, str] = {}
@@ -113,7 +117,7 @@ class Stack:
 
     def _own_service(self) -> Service:
         routes = (Route("GET", "/healthz", self._health), Route("GET", "/stack.json", self._describe))
-        return Service("stack", routes, plain_errors)
+        return Service("stack", routes, plain_errors, start=self._guard.start, stop=self._guard.stop)
 
     def _health(self, _: Request) -> Response:
         """``GET /healthz``: the database is read and written; logs that sign nothing are named."""

@@ -86,6 +86,9 @@ def _add_up(commands: Any) -> None:
     parser.add_argument(
         "--fault-control", action="store_true", help="let POST /faults change the faults while the stack runs"
     )
+    parser.add_argument(
+        "--clock-is-right", action="store_true", help="start although the clock is behind what this stack saw before"
+    )
     parser.epilog = _FAULTS
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
 
@@ -138,6 +141,7 @@ def _up(options: argparse.Namespace) -> int:
         hook=hook,
         further=control,
         rekor2_key=options.rekor2_key,
+        clock_is_right=options.clock_is_right,
     )
     print(_running_line(stack.info), flush=True)
     stack.serve()
@@ -160,6 +164,7 @@ def _up_detached(directory: Path, options: argparse.Namespace) -> int:
     arguments += ["--verbose"] if options.verbose else []
     arguments += ["--rekor2-key", options.rekor2_key]
     arguments += [f"--fault={fault}" for fault in options.fault]
+    arguments += ["--clock-is-right"] if options.clock_is_right else []
     arguments += ["--fault-control"] if options.fault_control else []
     print(_running_line(process.start_detached(directory, arguments)))
     return 0
