@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.localstack.test_rekor2 import ENTRIES, proposal
+from tests.support.rekor2kit import ENTRIES, proposal
 from tests.support.stack import running_stack
 
 

@@ -14,10 +14,8 @@ import pytest
 
 from gitsign_py.localstack import integrity
 from gitsign_py.localstack.directory import DATABASE
-from gitsign_py.localstack.http import _handle
-from gitsign_py.localstack.service import Request, Response
 from gitsign_py.localstack.stack import Stack
-from tests.localstack.test_rekor2 import proposal
+from tests.support.openedstack import ask, log_an_entry
 
 ENTRIES = 6
 OLD = "DELETE FROM leaves WHERE tree_id = {tree} AND position = 1"
@@ -38,20 +36,6 @@ def opened(directory: Path) -> Iterator[Stack]:
         yield stack
     finally:
         stack.close()
-
-
-def ask(stack: Stack, path: str, value: object = None) -> Response:
-    method = "GET" if value is None else "POST"
-    for service in stack.services:
-        for route in service.routes:
-            if (route.method, route.path) == (method, path):
-                body = b"" if value is None else json.dumps(value).encode()
-                return _handle(service, route, Request(method, path, body=body), stack.context.hook)
-    raise AssertionError(path)
-
-
-def log_an_entry(stack: Stack, number: int) -> Response:
-    return ask(stack, "/api/v2/log/entries", proposal(f"entry {number}".encode()))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from gitsign_py.host import filelock
 from gitsign_py.localstack import process
 from gitsign_py.localstack.directory import LOCK, LOG
 from gitsign_py.localstack.stack import Stack
-from tests.attacks.test_damaged_logs import ask, log_an_entry
+from tests.support.openedstack import ask, log_an_entry
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -15,8 +15,8 @@ import pytest
 from gitsign_py.core.encoding import b64_decode
 from gitsign_py.core.tlog import merkle
 from gitsign_py.localstack.rotate import ROTATIONS, rotate
-from tests.localstack.test_rekor2 import ENTRIES, proposal
 from tests.support.powercut import CuttableDisk, cuttable_disk
+from tests.support.rekor2kit import ENTRIES, proposal
 from tests.support.stack import RunningStack, running_stack
 
 WRITERS = 6

@@ -15,7 +15,7 @@ from gitsign_py.errors import ConfigError
 from gitsign_py.localstack import backup, fsck
 from gitsign_py.localstack.directory import DATABASE
 from gitsign_py.localstack.stack import Stack
-from tests.localstack.test_rekor2 import ENTRIES, proposal
+from tests.support.rekor2kit import ENTRIES, proposal
 from tests.support.stack import RunningStack, running_stack
 
 
