@@ -10,6 +10,7 @@ import pytest
 from cryptography import x509
 
 from gitsign_py.cli.commands import stack as cli
+from gitsign_py.cli.commands import stackcare
 from gitsign_py.core.encoding import pem_decode
 from gitsign_py.core.pki.certificate import parse_certificate
 from gitsign_py.core.pki.keys import load_pem
@@ -72,8 +73,8 @@ def test_what_is_no_fault_is_refused(text: str, reason: str) -> None:
 
 def test_the_help_names_every_fault_and_every_rotation() -> None:
     assert all(name in cli._FAULTS for name in (*KINDS, *SERVICES))
-    assert tuple(ROTATIONS) == tuple(sorted(cli._ROTATIONS, key=list(ROTATIONS).index))
-    assert set(cli._ROTATIONS) == set(ROTATIONS)
+    assert tuple(ROTATIONS) == tuple(sorted(stackcare._ROTATIONS, key=list(ROTATIONS).index))
+    assert set(stackcare._ROTATIONS) == set(ROTATIONS)
 
 
 def test_an_answer_that_holds_no_proof_stays_as_it_is() -> None:

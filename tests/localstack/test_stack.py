@@ -23,7 +23,7 @@ from gitsign_py.core.trust.root import parse_trusted_root
 from gitsign_py.errors import ConfigError, FormatError, ServiceError
 from gitsign_py.localstack import http, process
 from gitsign_py.localstack.context import Hook
-from gitsign_py.localstack.directory import LOCK
+from gitsign_py.localstack.directory import INFO, LOCK
 from gitsign_py.localstack.idp.issuer import CLIENT_ID, TokenOrder
 from gitsign_py.localstack.process import StackInfo
 from gitsign_py.localstack.service import Request, Response, Route, Service, plain_errors
@@ -159,14 +159,14 @@ def test_two_services_may_not_claim_one_path() -> None:
 
 def test_damaged_stack_json_is_as_good_as_none(tmp_path: Path) -> None:
     for content in ("", "{", "[]", "{}", '{"url": 1, "port": "x"}'):
-        (tmp_path / process.INFO).write_text(content)
+        (tmp_path / INFO).write_text(content)
         assert process.read_info(tmp_path) is None
 
 
 def test_stack_that_does_not_end_is_named(tmp_path: Path) -> None:
     """SIGTERM goes to this process, which does not mind; the lock stays held."""
     info = StackInfo("http://127.0.0.1:1", 1, os.getpid(), tmp_path, "", {})
-    (tmp_path / process.INFO).write_text(json.dumps(info.to_json()))
+    (tmp_path / INFO).write_text(json.dumps(info.to_json()))
     before = signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         with process.Lock(tmp_path), pytest.raises(ServiceError) as caught:
