@@ -38,7 +38,7 @@ def _add_backup(commands: Any) -> None:
 def _add_restore(commands: Any) -> None:
     text = "make a stack from a backup, in a new directory; it begins new logs"
     parser = command(commands, "restore", _restore, text)
-    parser.add_argument("source", type=Path, metavar="DIR|FILE", help="what backup has written")
+    parser.add_argument("source", type=Path, metavar="DIR|FILE", help="the file or folder that backup wrote")
 
 
 def _rotate(options: argparse.Namespace) -> int:
