@@ -101,6 +101,7 @@ def test_policy_in_history_lists_keys(mixed: Mixed) -> None:
     mixed.repo.git("commit", "-q", "-m", "policy")
     introduction = mixed.repo.git("rev-parse", "HEAD")
     made = Mixed(mixed.folder, mixed.repo, mixed.gpg, mixed.keys)
+    mixed.repo.git("config", "gitsign.protectedRef", "refs/heads/other")  # main has no policy to say who has left
     try:
         made.openpgp("one", mixed.keys["pat"])
         made.ssh("two", SshKey(mixed.folder / "sam"))
@@ -115,6 +116,7 @@ def test_policy_in_history_lists_keys(mixed: Mixed) -> None:
             "three": "signer-unknown",
         }
     finally:
+        mixed.repo.git("config", "--unset", "gitsign.protectedRef")
         mixed.repo.git("checkout", "-q", "-f", "main")
         mixed.repo.git("update-ref", "-d", "refs/heads/other")
 
