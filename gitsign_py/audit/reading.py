@@ -25,7 +25,7 @@ def read_commits(
 ) -> Generator[list[Scanned], None, None]:
     """Yield what ``git rev-list OPTIONS`` names for ``revisions`` (ids, ``^ID``), read from the stored bytes.
 
-    Raises UncheckedError ``git-failed``, FormatError ``object-too-large``.
+    Raises UncheckedError ``git-failed``, ``history-incomplete``, FormatError ``object-too-large``.
     """
     streamed = _STREAMED.issuperset(options) and not any(revision.startswith("^") for revision in revisions)
     commits = (walk_shown if streamed else walk)(git, revisions, options, errors)

@@ -162,7 +162,8 @@ def test_a_walk_that_breaks_off_is_an_error(repo: ScratchRepo) -> None:
     (repo.path / ".git" / "objects" / first[:2] / first[2:]).unlink()
     with pytest.raises(UncheckedError) as caught:
         read(repo, second)
-    assert caught.value.reason == "git-failed"
+    assert caught.value.reason == "history-incomplete"
+    assert first in caught.value.message
 
 
 @pytest.mark.parametrize("end", [1, 41, 60, 200])

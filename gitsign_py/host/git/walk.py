@@ -70,7 +70,8 @@ def walk(
     """Yield every commit that ``git rev-list OPTIONS`` names for ``revisions`` (ids, ``^ID``), with its bytes.
 
     ``errors`` is an open temporary file for git's complaints. Raises UncheckedError ``git-failed`` when git stops
-    before the end: a walk that broke off must never look like one that is done.
+    before the end, ``history-incomplete`` when it stops at a commit that is not here: a walk that broke off must never
+    look like one that is done.
     """
     with _listing(git, revisions, options, errors) as listing:
         yield from _contents(git, listing, errors)
@@ -92,7 +93,7 @@ def walk_shown(
 
 
 def list_ids(git: Git, revisions: Sequence[str], options: Sequence[str], errors: IO[bytes]) -> Iterator[str]:
-    """Yield only the ids that ``git rev-list OPTIONS`` names. Raises UncheckedError ``git-failed``."""
+    """Yield only the ids that ``git rev-list OPTIONS`` names. Raises what ``walk`` does."""
     with _listing(git, revisions, options, errors) as listing:
         assert listing.stdout is not None  # noqa: S101 - for the type checker: it was asked for
         read, begun = _reader(listing.stdout), b""
