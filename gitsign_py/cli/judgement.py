@@ -15,7 +15,6 @@ from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import GitsignError, UncheckedError, VerificationError
 from gitsign_py.host.git.objects import GitRepository, Revision
 from gitsign_py.host.git.storedobject import split_stored
-from gitsign_py.ports import ObjectSource
 from gitsign_py.verification.identity import ExpectedIdentity
 from gitsign_py.verification.result import LoggedEntry, ProvenTime, VerifiedSignature
 from gitsign_py.verification.signature import Sources
@@ -136,7 +135,7 @@ def signature_object(verified: VerifiedSignature) -> dict[str, Any]:
 
 def judge(
     revision: Revision,
-    objects: ObjectSource,
+    repository: GitRepository,
     verifier: Verifier,
     expected: ExpectedIdentity | None,
     sources: tuple[str, ...] = (),
@@ -147,13 +146,18 @@ def judge(
     """
     report = Report()
     try:
-        signed = split_stored(objects, objects.read(revision.oid))
+        signed = split_stored(repository, repository.read(revision.oid))
         verified = verify_object(signed, revision.oid, verifier, expected, report)
-        if revision.ref:
-            check_tag_name(signed.name.decode("utf-8", "surrogateescape"), revision.ref)
+        check_named(signed, revision, repository)
     except GitsignError as error:
         return Judgement(revision, None, error, tuple(report.steps), sources)
     return Judgement(revision, verified, None, tuple(report.steps), sources)
+
+
+def check_named(signed: SignedObject, revision: Revision, repository: GitRepository) -> None:
+    """Hold a tag to the ref by which it was named. Raises VerificationError ``tag-name-mismatch``."""
+    if revision.kind == "tag" and (ref := repository.tag_ref(revision.name, revision.oid)):
+        check_tag_name(signed.name.decode("utf-8", "surrogateescape"), ref)
 
 
 def verify_object(

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("pipes")
 def test_names_give_the_object_that_they_name(sample: Sample, repo: GitRepository) -> None:
     assert repo.resolve(["HEAD", "v1", "light", "v1^{}", "HEAD~1"]) == (
         Revision("HEAD", sample.second, "commit"),
-        Revision("v1", sample.tag, "tag", "refs/tags/v1"),
+        Revision("v1", sample.tag, "tag"),
         Revision("light", sample.first, "commit"),
         Revision("v1^{}", sample.first, "commit"),
         Revision("HEAD~1", sample.first, "commit"),

@@ -11,10 +11,9 @@ from pathlib import Path
 from gitsign_py.cli import wiring
 from gitsign_py.cli.commands.verify_bundle import MAX_ARTIFACT_BYTES, read_file
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
-from gitsign_py.cli.judgement import verifier, verify_object
+from gitsign_py.cli.judgement import check_named, verifier, verify_object
 from gitsign_py.cli.text import printable
 from gitsign_py.core.git.gitobject import SignedObject, join_commit, join_tag
-from gitsign_py.core.git.tagname import check_tag_name
 from gitsign_py.core.sigstore.bundle import MAX_BUNDLE_BYTES, format_bundle, parse_bundle
 from gitsign_py.errors import UsageError
 from gitsign_py.host.git.objects import GitRepository
@@ -124,8 +123,7 @@ def _read(repository: GitRepository, word: str) -> tuple[SignedObject, str]:
         raise UsageError("revision-several", f"{word} names {len(revisions)} revisions, one is asked for")
     stored = repository.read(revisions[0].oid)
     signed = split_stored(repository, stored)
-    if revisions[0].ref:
-        check_tag_name(signed.name.decode("utf-8", "surrogateescape"), revisions[0].ref)
+    check_named(signed, revisions[0], repository)
     return signed, stored.oid
 
 

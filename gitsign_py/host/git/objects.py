@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
 
-from gitsign_py.core.frozen import frozen, replace
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.git.gitobject import HashAlgorithm, is_object_id, prove_object_id
 from gitsign_py.errors import GitsignError, UncheckedError, UsageError
 from gitsign_py.host.git.cuts import Cuts, find_cuts, listed_commits, missing_alternate, write_grafts
@@ -38,15 +38,11 @@ MAX_OBJECT_BYTES = 32 << 20
 
 @frozen
 class Revision:
-    """A commit or tag that a command line names. ``name`` is the word given, or the id for one out of a range.
-
-    ``ref`` is the full name of the ref by which a tag was named; empty for an id, and for a commit.
-    """
+    """A commit or tag that a command line names. ``name`` is the word given, or the id for one out of a range."""
 
     name: str
     oid: str
     kind: ObjectKind
-    ref: str = ""
 
 
 class GitRepository:
@@ -335,8 +331,7 @@ class GitRepository:
             raise UsageError("revision-ambiguous", f"the short id {word} fits several objects", hint="give more of it")
         if isinstance(answer, str):
             return None
-        found = _signable(word, answer[1], answer[0])
-        return replace(found, ref=self.tag_ref(word, found.oid)) if found.kind == "tag" else found
+        return _signable(word, answer[1], answer[0])
 
     def _require(self, word: str, oid: str) -> Revision:
         found = self._look_up(oid)
