@@ -68,9 +68,7 @@ class Judgement:
         }
         if self.error is not None:
             result |= refusal_object(self.error)
-        if self.sources:
-            result["sources"] = list(self.sources)
-        return result | (signature_object(verified) if verified is not None else {})
+        return result | sources_object(self.sources) | (signature_object(verified) if verified is not None else {})
 
 
 def verdict(error: GitsignError | None) -> str:
@@ -89,6 +87,11 @@ def refusal_object(error: GitsignError) -> dict[str, Any]:
         "step": getattr(error, "step", ""),
         "facts": dict(error.facts),
     }
+
+
+def sources_object(sources: tuple[str, ...]) -> dict[str, Any]:
+    """What the verdict rests on by the repository's own word, as JSON; nothing where there is none."""
+    return {"sources": list(sources)} if sources else {}
 
 
 def time_object(proven: ProvenTime) -> dict[str, Any]:

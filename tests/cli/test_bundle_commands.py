@@ -148,6 +148,21 @@ def test_json_names_what_is_the_same_as_for_commits() -> None:
     assert SCHEMA["properties"]["steps"] == commits["properties"]["steps"]
 
 
+@pytest.mark.parametrize("who", [WHO, ("--certificate-identity", "bob@example.com", *WHO[2:])])
+def test_json_names_a_root_that_the_repository_says(place: Path, maker: BundleMaker, who: tuple[str, ...]) -> None:
+    """As verify --json does: whoever made the repository chose what the verdict rests on."""
+    ScratchRepo.init(place).git("config", "gitsign.trustedRoot", str(place / "root.json"))
+    (place / "bundle.json").write_text(json.dumps(maker.message()))
+    asked = ("verify-bundle", "--json", "--bundle", "bundle.json", *who)
+    found = json.loads(run(*asked, "artifact", cwd=place).stdout)
+    jsonschema.validate(found, SCHEMA)
+    digest = hashlib.sha256((place / "root.json").read_bytes()).hexdigest()
+    (said,) = found["sources"]
+    assert said.startswith(f"gitsign.trustedRoot = {place / 'root.json'} (sha256 {digest}) is said by this repository")
+    own = json.loads(run(*asked, "--trusted-root", "root.json", "artifact", cwd=place).stdout)
+    assert "sources" not in own
+
+
 def test_options_stand_in_any_order_and_hex_in_any_case(place: Path, maker: BundleMaker) -> None:
     (place / "bundle.json").write_text(json.dumps(maker.message()))
     digest = f"sha256:{hashlib.sha256(ARTIFACT).hexdigest().upper()}"

@@ -13,7 +13,7 @@ from typing import Any
 
 from gitsign_py.cli import wiring
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
-from gitsign_py.cli.judgement import log_object, refusal_object, step_object, time_object
+from gitsign_py.cli.judgement import log_object, refusal_object, sources_object, step_object, time_object
 from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repository
 from gitsign_py.cli.text import exit_status, line_of, printable
 from gitsign_py.clients.trustroot import embedded, read_bounded
@@ -55,11 +55,14 @@ def run(arguments: list[str]) -> int:
     expected, key = _who(options)
     bundle, artifact = read_file(options.bundle, MAX_BUNDLE_BYTES), read_artifact(options.artifact)
     report = Report()
+    sources: tuple[str, ...] = ()
     try:
+        root, sources = _trusted_root(options)
+        tell(sources)
         verified = verify_bundle(
             bundle,
             artifact=artifact,
-            trusted_root=_trusted_root(options),
+            trusted_root=root,
             now=wiring.now(),
             expected=expected,
             key=key,
@@ -70,9 +73,9 @@ def run(arguments: list[str]) -> int:
         raise
     except GitsignError as error:
         words = "not verified" if verdict_of(error) == "bad" else "could not be checked"
-        _show(options, report.steps, refusal_object(error), f"{words}: {line_of(error)}")
+        _show(options, report.steps, refusal_object(error) | sources_object(sources), f"{words}: {line_of(error)}")
         return exit_status(error)
-    _show(options, report.steps, bundle_object(verified), f"verified: {_headline(verified)}")
+    _show(options, report.steps, bundle_object(verified) | sources_object(sources), f"verified: {_headline(verified)}")
     return 0
 
 
@@ -97,14 +100,13 @@ def _read_key(path: str) -> PublicKey:
         raise ConfigError("key-file", f"--key {path}: {error.message}") from error
 
 
-def _trusted_root(options: argparse.Namespace) -> TrustedRoot:
-    """The configuration is not even read when the command line says which trust root counts."""
+def _trusted_root(options: argparse.Namespace) -> tuple[TrustedRoot, tuple[str, ...]]:
+    """The root, and what the repository's own configuration said of it, which is not even read with ``--staging``."""
     if options.trusted_root is None and options.staging:
-        return embedded("staging").root
+        return embedded("staging").root, ()
     settings = wiring.load_settings(isolated=options.isolated)
     root = wiring.trusted_root(settings, file=options.trusted_root, offline=options.offline)
-    tell(trust_said_by_repository(settings, root.digest, option=options.trusted_root))
-    return root
+    return root, trust_said_by_repository(settings, root.digest, option=options.trusted_root)
 
 
 def read_artifact(name: str) -> Artifact:
