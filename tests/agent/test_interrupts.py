@@ -29,7 +29,7 @@ def home(tmp_path: Path, stack: RunningStack) -> Iterator[Home]:
         for name in ("GITSIGN_FULCIO_URL", "GITSIGN_REKOR_URL", "GITSIGN_OIDC_ISSUER"):
             del home.variables[name], home.variables[name.replace("GITSIGN", "SIGSTORE")]
         for server in SERVERS:
-            home.git("config", f"gitsign.{server}", stack.url)
+            home.git("config", "--global", f"gitsign.{server}", stack.url)  # a repository's own are asked about
         home.git("config", "gitsign.timeout", "60")
         home.git("commit", "-q", "--allow-empty", "-m", "base")
         yield home
@@ -39,9 +39,9 @@ def home(tmp_path: Path, stack: RunningStack) -> Iterator[Home]:
 def hanging(home: Home, server: str) -> Iterator[BadServer]:
     """Let one server take requests and say nothing; afterwards it is itself again."""
     with BadServer([slow(60)]) as bad:
-        home.git("config", f"gitsign.{server}", bad.url)
+        home.git("config", "--global", f"gitsign.{server}", bad.url)
         yield bad
-        home.git("config", f"gitsign.{server}", home.stack.url)
+        home.git("config", "--global", f"gitsign.{server}", home.stack.url)
 
 
 def with_agent(home: Home, mode: str) -> None:
