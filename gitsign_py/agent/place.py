@@ -20,8 +20,8 @@ class UnsafePlaceError(OSError):
 
 def check_endpoint(path: str) -> None:
     """Make sure of the socket or file at ``path``. Raises OSError, UnsafePlaceError among them."""
-    if sys.platform == "win32":
-        from gitsign_py.host.windowsacl import check_private  # noqa: PLC0415 - for Windows alone
+    if sys.platform == "win32" or not hasattr(os, "geteuid"):
+        from gitsign_py.host.windowsacl import check_private  # noqa: PLC0415 - where files have no owner by number
 
         if why := check_private(path):
             raise UnsafePlaceError(why)
@@ -38,7 +38,7 @@ def check_endpoint(path: str) -> None:
 
 def check_directory(path: str) -> None:
     """Make sure of a directory for endpoints. Raises OSError, UnsafePlaceError among them."""
-    if sys.platform == "win32":
+    if sys.platform == "win32" or not hasattr(os, "geteuid"):
         from gitsign_py.host.windowsacl import check_private  # noqa: PLC0415 - as above
 
         if why := check_private(os.path.join(path, "agent"), made=False):  # noqa: PTH118  pathlib costs 10 ms

@@ -133,7 +133,7 @@ def start_processes_anew(*, can_fork: bool) -> None:
 
 
 def become_windows(name: str) -> None:
-    number, mkdir, chmod = _signal.SIGKILL, os.mkdir, os.chmod
+    number, mkdir, chmod, user = _signal.SIGKILL, os.mkdir, os.chmod, os.getuid()
     del os.O_TMPFILE  # asked for when tempfile is loaded, used later
     del _socket.socketpair  # socket has one of its own then, as on Windows
     import select
@@ -156,6 +156,9 @@ def become_windows(name: str) -> None:
     os.chmod = lambda path, mode, **more: chmod(path, mode | 0o777, **more)
     refuse_descriptors(subprocess)
     setattr(os, "execve", lambda path, words, env: subprocess.Popen([path, *words[1:]], env=env) and os._exit(0))  # noqa: B010
+    keep_access_lists(user)
+    if name == "nameless":
+        read_access_lists_by_name()
     if name == "windows":
         write_text_as_windows()
         setattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0x200)  # noqa: B010 - winbase.h
@@ -179,6 +182,71 @@ def keep_read_only_files() -> None:
         unlink(path, dir_fd=dir_fd)
 
     os.unlink = os.remove = delete
+
+
+def keep_access_lists(own: int) -> None:
+    """Give a file the owner that it has below, and a list that grants all to that one, the system and administrators.
+
+    It is what a profile's files have. Modes mean nothing here, so no other list can be told from them.
+    """
+    import ctypes
+
+    kept: list[Any] = []
+
+    def sid(*numbers: int) -> bytes:
+        return bytes([1, len(numbers), 0, 0, 0, 0, 0, 5]) + b"".join(one.to_bytes(4, "little") for one in numbers)
+
+    def of_user(number: int) -> bytes:
+        return sid(21, number) if number else sid(32, 544)
+
+    def keep(data: bytes) -> int:
+        kept.append(ctypes.create_string_buffer(data, len(data)))
+        return ctypes.addressof(kept[-1])
+
+    def information(path: str, _kind: int, _what: int, owner: Any, _group: None, access: Any, *_more: Any) -> int:
+        try:
+            user = of_user(Path(path).stat().st_uid)
+        except OSError as error:
+            return error.errno or 1
+        entries = [
+            bytes([0, 0]) + (8 + len(who)).to_bytes(2, "little") + (0x1F01FF).to_bytes(4, "little") + who
+            for who in (sid(18), sid(32, 544), user)
+        ]
+        head = [2, 8 + sum(map(len, entries)), len(entries), 0]
+        owner._obj.value = keep(user)
+        access._obj.value = keep(b"".join(one.to_bytes(2, "little") for one in head) + b"".join(entries))
+        return 0
+
+    def token_information(_token: Any, _kind: int, buffer: Any, _length: int, _needed: Any) -> int:
+        buffer.raw = keep(of_user(own)).to_bytes(8, sys.byteorder).ljust(len(buffer), b"\0")
+        return 1
+
+    library = types.SimpleNamespace(
+        GetNamedSecurityInfoW=information,
+        GetTokenInformation=token_information,
+        OpenProcessToken=lambda *_: 1,
+        GetCurrentProcess=lambda: -1,
+        LocalFree=lambda _: None,  # another thread may be reading
+        CloseHandle=lambda _: 1,
+    )
+    setattr(ctypes, "WinDLL", lambda *_, **__: library)  # noqa: B010
+    setattr(ctypes, "WinError", lambda code: OSError(code, os.strerror(code)))  # noqa: B010
+
+
+def read_access_lists_by_name() -> None:
+    """Where only the names are gone, owners can be asked for by the ways of Windows alone, whatever it is called."""
+    load = builtins.__import__
+
+    def load_as_windows(name: str, *arguments: Any, **options: Any) -> Any:
+        if name != "gitsign_py.host.windowsacl":
+            return load(name, *arguments, **options)
+        platform, sys.platform = sys.platform, "win32"
+        try:
+            return load(name, *arguments, **options)
+        finally:
+            sys.platform = platform
+
+    builtins.__import__ = load_as_windows
 
 
 def write_text_as_windows() -> None:
