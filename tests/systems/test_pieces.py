@@ -291,8 +291,8 @@ def test_it_starts_nothing_of_the_other_system(home: Home, system: str) -> None:
     code = (
         "import sys; from gitsign_py.host.git.objects import GitRepository; from pathlib import Path\n"
         "import os; GitRepository(Path('.'), environment=os.environ).resolve(['HEAD'])\n"
-        "print(sorted(name for name in sys.modules if name.endswith('pipes')))"
+        "print(sorted(name for name in sys.modules if name.endswith(('.polled', '.threaded'))))"
     )
     home.commit("one")
     kind = "threaded" if system == "windows" else "polled"
-    assert home.run(sys.executable, "-c", code).stdout.strip() == f"['gitsign_py.host.{kind}pipes']"
+    assert home.run(sys.executable, "-c", code).stdout.strip() == f"['gitsign_py.host.pipes.{kind}']"

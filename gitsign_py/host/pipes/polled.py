@@ -17,7 +17,7 @@ def _number(process: "subprocess.Popen[bytes]", name: str) -> int:
     return number
 
 
-if sys.platform != "win32":  # for the type checker, and nobody asks for it there: see threadedpipes
+if sys.platform != "win32":  # for the type checker, and nobody asks for it there: see threaded
 
     class PolledPipes(PipedProgram):
         """A running program. Its stderr is taken whenever we wait, so that it never waits for us there."""

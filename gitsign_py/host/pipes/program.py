@@ -8,7 +8,7 @@ from typing import IO
 
 
 class PipedProgram(ABC):
-    """A running program: by poll(2) in ``host.polledpipes``, by threads in ``host.threadedpipes``.
+    """A running program: by poll(2) in ``host.pipes.polled``, by threads in ``host.pipes.threaded``.
 
     Times are of time.monotonic. Raises OSError when the program cannot be started.
     """
