@@ -90,7 +90,9 @@ def _walk(path: str) -> tuple[str, os.stat_result, os.stat_result]:
 
 def _check_shared(directory: str, place: os.stat_result, entry: str, facts: os.stat_result) -> None:
     """Only this user and root may rename in ``directory``, or it is sticky and what is in it is theirs."""
-    trusted = () if sys.platform == "win32" else (os.geteuid(), 0)
+    trusted = {0}
+    if sys.platform != "win32":  # for the type checker: check_private does it there
+        trusted.add(os.geteuid())
     if place.st_uid not in trusted:
         raise UnsafePlaceError(f"the directory {directory} belongs to another user")
     if place.st_mode & 0o022 and not place.st_mode & stat.S_ISVTX:

@@ -7,6 +7,8 @@ with TRUST_FULLY and is handed the token of the next signature. The place is ask
 import os
 import pwd
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,9 +17,11 @@ import pytest
 
 from gitsign_py.agent import client, endpoint
 from gitsign_py.agent.conversation import Conversation, Fields
+from gitsign_py.agent.place import check_directory, check_endpoint
 from gitsign_py.errors import ConfigError
 from gitsign_py.host import windowsacl
 from tests.support.agentserver import serving
+from tests.support.othersystem import installed
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files to another user")
 NOBODY = pwd.getpwnam("nobody").pw_uid
@@ -214,3 +218,35 @@ def test_on_windows_every_directory_is_asked(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr(windowsacl, "_own_sid", lambda: ME)
     assert windowsacl.check_private(str(tmp_path / "agent.sock")) == f"other users can rename in {tmp_path.parent}"
     assert asked == [str(tmp_path / "agent.sock"), str(tmp_path), str(tmp_path.parent)]
+
+
+_CHECK = "import sys; from gitsign_py.agent.client import distrusted; print(distrusted(sys.argv[1]))"
+
+
+@ROOT_ONLY
+@pytest.mark.parametrize("system", ["windows", "nameless"])
+def test_without_owners_by_number_the_access_lists_are_read(place: Path, tmp_path: Path, system: str) -> None:
+    path = place / ENDPOINT
+    path.write_text("1 secret")
+    variables = {**os.environ, **installed(tmp_path / "python", system)}
+    for spoilt, told in ((None, ""), (path, f"{path} belongs to another user")):
+        if spoilt:
+            os.chown(spoilt, NOBODY, -1)
+        done = subprocess.run(
+            [sys.executable, "-c", _CHECK, str(path)], env=variables, capture_output=True, text=True, check=False
+        )
+        assert done.stdout.strip() == told, done.stderr
+
+
+def test_where_nothing_tells_whose_a_file_is_no_endpoint_is_trusted(
+    monkeypatch: pytest.MonkeyPatch, place: Path
+) -> None:
+    path = place / ENDPOINT
+    path.write_text("1 secret")
+    path.chmod(0o600)
+    check_endpoint(str(path))
+    monkeypatch.delattr(os, "geteuid")
+    with pytest.raises(OSError, match="access lists are read on Windows"):
+        check_endpoint(str(path))
+    with pytest.raises(OSError, match="access lists are read on Windows"):
+        check_directory(str(path.parent))
