@@ -1,6 +1,7 @@
 """An end to work that takes longer than its budget, even where no step of it comes to its end.
 
-Where there is fork(2) another process does the work, see ``host.supervisor``. Elsewhere a thread ends this one.
+Where fork(2) is safe another process does the work, see ``host.supervisor``. Elsewhere a timer ends this one,
+between two steps of Python and not within one.
 """
 
 import os
@@ -11,6 +12,9 @@ from contextlib import ExitStack
 from gitsign_py.host.budget import GRACE_SECONDS, Budget, LastWords, Work
 from gitsign_py.host.ticking import ticking
 
+# On macOS the system's libraries (the ones that know the proxies among them) may crash a child that executes nothing.
+_FORKS = hasattr(os, "fork") and sys.platform != "darwin"
+
 
 def within_budget(seconds: float, work: Work, last_words: LastWords, status: int) -> int:
     """Do the work, at most so many seconds or those that it allows itself, and give its exit status.
@@ -18,7 +22,7 @@ def within_budget(seconds: float, work: Work, last_words: LastWords, status: int
     One second later it is ended, whatever it is doing, with every process that it started; ``last_words`` and LF go to
     stderr then, and ``status`` is given. A negative status is the number of the signal that killed the work.
     """
-    if sys.platform != "win32" and hasattr(os, "fork"):
+    if sys.platform != "win32" and _FORKS:
         from gitsign_py.host.supervisor import supervised  # noqa: PLC0415 - each system loads its own
 
         return supervised(seconds, work, last_words, status)
@@ -26,7 +30,7 @@ def within_budget(seconds: float, work: Work, last_words: LastWords, status: int
 
 
 def _in_this_process(work: Work, last_words: LastWords, status: int) -> int:
-    """Without fork(2): git and gpg notice our end when they next write to us."""
+    """Without a child: git and gpg notice our end when they next write to us."""
     began, allowed = time.monotonic(), [0.0]
 
     def end() -> None:
