@@ -7,6 +7,7 @@ parents than the commit has.
 import os
 import select
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -207,7 +208,7 @@ def _reader(stream: IO[bytes]) -> Callable[[int], bytes]:
     A pipe in the place of an object, or a disk that is gone, would hold git, and us with it, for ever.
     """
     number = stream.fileno()
-    if not hasattr(select, "poll"):  # Windows has nothing to ask a pipe with
+    if sys.platform == "win32" or not hasattr(select, "poll"):  # Windows has nothing to ask a pipe with
         return partial(os.read, number)
     poll = select.poll()
     poll.register(number, select.POLLIN)
