@@ -138,7 +138,7 @@ def test_a_terminal_that_cannot_be_read_answers_nothing() -> None:
 @pytest.mark.parametrize("no", ["0", "false", "No", "OFF", ""])
 def test_git_terminal_prompt_keeps_it_from_the_terminal(no: str) -> None:
     screen = Screen(
-        "terminal.show('hello')\nprint(terminal.interactive)\nfrom gitsign_py.cli import front\nfront._tell(b'x')",
+        "terminal.show('hello')\nprint(terminal.interactive)\nfrom gitsign_py.cli.gpg import front\nfront._tell(b'x')",
         GIT_TERMINAL_PROMPT=no,
     )
     assert screen.end() == ("False\n", "hello\n")
