@@ -6,11 +6,10 @@ from types import MappingProxyType
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.pki import oids
 from gitsign_py.policy.model import Identity, Key, Principal, Window
-from gitsign_py.policy.patterns import Matcher, PatternError, anchored
+from gitsign_py.policy.patterns import Matcher
 from gitsign_py.policy.reader import Table
-from gitsign_py.policy.subjects import KEYS, read_name
+from gitsign_py.policy.subjects import KEYS, read_name, read_pattern
 
-MAX_PATTERNS = 256
 MAX_GROUPS = 1024
 MAX_GROUP_NAMES = 100_000
 """Of all groups in all: one that is in many others counts in each of them."""
@@ -86,25 +85,11 @@ def _identity(table: Table) -> Identity:
     return identity
 
 
-def _anchored(table: Table, key: str, pattern: str) -> Matcher | None:
-    if not pattern:
-        return None
-    table.problems.patterns += 1
-    if table.problems.patterns > MAX_PATTERNS:  # each may cost some milliseconds
-        table.wrong(key, f"is one pattern too many: a policy has at most {MAX_PATTERNS}")
-        return None
-    try:
-        return anchored(pattern)
-    except PatternError as error:
-        table.wrong(key, str(error))
-        return None
-
-
 def _claims(table: Table, *, as_pattern: bool) -> tuple[tuple[str, Matcher], ...]:
     claims = []
     for name in table.values:
         text = table.text(name)
-        matcher = _anchored(table, name, text) if as_pattern else Matcher(text)
+        matcher = read_pattern(table, name, text) if as_pattern else Matcher(text)
         if name not in CLAIMS:
             table.wrong(name, f"is not a Fulcio claim; known: {', '.join(sorted(CLAIMS))}")
         elif matcher is not None:

@@ -11,6 +11,7 @@ from gitsign_py.policy.patterns import Matcher, PatternError, anchored
 from gitsign_py.policy.reader import Table
 
 KEYS: dict[str, NameKind] = {"subject": "email", "uri": "uri", "username": "other"}
+MAX_PATTERNS = 256
 KEY_OF = {kind: key for key, kind in KEYS.items()}
 # A scheme and "://" in so many words, perhaps at the start of each alternative: what only ends right is anybody's.
 _BEGINS = re.compile(r"\^(?:\((?:\?:)?)*[A-Za-z][A-Za-z0-9+\-]*\??:(?:\\?/){2}")
@@ -28,6 +29,21 @@ def read_name(table: Table) -> tuple[NameKind | None, Matcher | None]:
     return (_pattern if key.endswith("-pattern") else _exact)(table, key, text)
 
 
+def read_pattern(table: Table, key: str, pattern: str) -> Matcher | None:
+    """Read a pattern that is the value of ``key``. Every pattern of a policy comes here, since all are counted."""
+    if not pattern:
+        return None
+    table.problems.patterns += 1
+    if table.problems.patterns > MAX_PATTERNS:  # each may cost some milliseconds
+        table.wrong(key, f"is one pattern too many: a policy has at most {MAX_PATTERNS}")
+        return None
+    try:
+        return anchored(pattern)
+    except PatternError as error:
+        table.wrong(key, str(error))
+        return None
+
+
 def _exact(table: Table, key: str, text: str) -> tuple[NameKind | None, Matcher | None]:
     kind, said = KEYS[key], kind_said(text)
     if key == "subject" and said is None:
@@ -36,10 +52,8 @@ def _exact(table: Table, key: str, text: str) -> tuple[NameKind | None, Matcher 
 
 
 def _pattern(table: Table, key: str, text: str) -> tuple[NameKind | None, Matcher | None]:
-    try:
-        matcher = anchored(text)
-    except PatternError as error:
-        table.wrong(key, str(error))
+    matcher = read_pattern(table, key, text)
+    if matcher is None:
         return None, None
     kind = KEYS[key.removesuffix("-pattern")]
     if key == "subject-pattern" and kind_said(text, is_pattern=True) == "uri":
