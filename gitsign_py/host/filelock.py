@@ -7,7 +7,7 @@ exclusive transaction that writes nothing (sqlite.org, "File Locking And Concurr
 import os
 import sys
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Protocol
 
@@ -38,12 +38,14 @@ def hold(path: Path, seconds: float = 0.0) -> FileLock | None:
     With flock it may be a directory (``LOCKS_DIRECTORIES``), whose lock outlives the files in it. Raises
     OSError where the file cannot be opened or locked.
     """
-    lock, end = _opened(path), time.monotonic() + seconds
-    while not lock.take():
-        if time.monotonic() >= end:
-            lock.close()
-            return None
-        time.sleep(_POLL_SECONDS)
+    end = time.monotonic() + seconds
+    with ExitStack() as undo:
+        lock = undo.enter_context(closing(_opened(path)))
+        while not lock.take():
+            if time.monotonic() >= end:
+                return None
+            time.sleep(_POLL_SECONDS)
+        undo.pop_all()
     return lock
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.host import filelock
-from gitsign_py.host.filelock import hold, is_held
+from gitsign_py.host.filelock import FileLock, hold, is_held
 
 ROOT = Path(__file__).resolve().parents[2]
 _HOLD = """
@@ -124,11 +124,13 @@ def test_nothing_lies_beside_it(kind: str, tmp_path: Path) -> None:
     lock.close()
 
 
-def opens(action: Callable[[], object]) -> bool:
+def opens(action: Callable[[], FileLock | None]) -> bool:
     try:
-        action()
+        lock = action()
     except OSError:
         return False
+    if lock is not None:
+        lock.close()
     return True
 
 
