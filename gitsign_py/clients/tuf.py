@@ -171,13 +171,21 @@ def _patiently(directory: Path, action: Callable[[], T]) -> T:
     try:
         return action()
     except GitsignError as error:
-        if error.reason == "trust-root-expired" or not (directory / _LOCK).exists():
+        if error.reason == "trust-root-expired" or not _was_written(directory):
             raise
     with suppress(OSError):
         lock = hold(directory / _LOCK, _RENAME_SECONDS)
         if lock is not None:
             lock.close()
     return action()
+
+
+def _was_written(directory: Path) -> bool:
+    """Tell whether a fetch ever wrote there, in a place whose name no file system may take."""
+    try:
+        return (directory / _LOCK).exists()
+    except OSError:
+        return False
 
 
 def is_initialized(directory: Path) -> bool:
