@@ -9,8 +9,6 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import id as ambient_id
-
 from gitsign_py.clients.answer import printable
 from gitsign_py.clients.spiffe import DEFAULT_SOCKET, SOCKET_VARIABLE, fetch_jwt_svid
 from gitsign_py.core.frozen import frozen
@@ -55,6 +53,8 @@ def _on_google(environment: Environment) -> bool:
 
 def _by_id(environment: Environment, audience: str) -> str:
     """Let ``id`` find the token. It reads os.environ, so an environment that differs would be answered wrongly."""
+    import id as ambient_id  # noqa: PLC0415 - 60 ms, where a platform is asked
+
     if any(os.environ.get(name) != environment.get(name) for name in _HINTS):
         raise _failed("its variables are not those of this process")
     try:

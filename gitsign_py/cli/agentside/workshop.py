@@ -20,10 +20,10 @@ from gitsign_py.cli.clock import clock_told
 from gitsign_py.cli.gpg.checking import check
 from gitsign_py.cli.gpg.signing import summary
 from gitsign_py.cli.services import are_confirmed
-from gitsign_py.cli.tokens import Person, TokenDesk, needs_person
-from gitsign_py.clients.ambient import NAMES, detect
+from gitsign_py.cli.tokens import Person, TokenDesk, token_request
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.signin import remembered_token
+from gitsign_py.clients.tokensources import first_source
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.sigstore.token import IdentityToken
 from gitsign_py.core.trust.root import TrustedRoot
@@ -164,9 +164,10 @@ def _silent(
     A platform's token is fetched where the platform's variables are, and the keyring is asked where the person's
     session is: by the client. What the agent found out about a keyring nobody would read.
     """
-    if settings.config.token_provider in NAMES or (not settings.config.token_provider and detect(settings.environment)):
+    source = first_source(token_request(settings, chosen, email))
+    if source.handed:
         return None
-    if not needs_person(settings, chosen):
+    if not source.person:
         return TokenDesk(settings, chosen, http, Person(Mute(), email=email)).find()
     if not forwarded:
         return None

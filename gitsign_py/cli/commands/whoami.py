@@ -2,12 +2,22 @@
 
 import argparse
 import json
+from collections.abc import Callable, Iterator, Mapping
 
 from gitsign_py.cli import wiring
 from gitsign_py.cli.agentside.calls import call_agent, committer_fields
 from gitsign_py.cli.commands.debug import committer_here
-from gitsign_py.cli.tokens import stack_answers
-from gitsign_py.clients.ambient import NAMES, detect
+from gitsign_py.cli.tokens import token_request
+from gitsign_py.clients.tokensources import (
+    GIVEN,
+    LOCAL_ISSUER,
+    PERSON,
+    PLATFORM,
+    REMEMBERED,
+    TOKEN_SOURCES,
+    TokenRequest,
+    platform_of,
+)
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.sigstore.token import certificate_identities, parse_unverified
 from gitsign_py.errors import PolicyError
@@ -37,7 +47,7 @@ def run(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     settings = wiring.load_settings()
     issuer = wiring.endpoints(settings).issuer
-    found = _given(settings) or _stack(settings) or _agent(settings) or _platform(settings) or _remembered(settings)
+    found = next(filter(None, _answers(settings)), None)
     if found is None:
         raise PolicyError("not-signed-in", f"nobody is signed in at {issuer}", hint="run gitsign-py login")
     if options.json:
@@ -49,20 +59,27 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _given(settings: wiring.Settings) -> Answer | None:
-    source = static_source(None, settings.environment)
+def _answers(settings: wiring.Settings) -> Iterator[Answer | None]:
+    """What each token source says, in the order of the table; the agent keeps what those from the platform on gave."""
+    request = token_request(settings, wiring.endpoints(settings), committer_here(settings)[1])
+    for source in TOKEN_SOURCES:
+        if source is PLATFORM:
+            yield _agent(settings)
+        if source.here(request):
+            yield _SAYS[source.name](request)
+
+
+def _given(request: TokenRequest) -> Answer | None:
+    source = static_source(None, request.environment)
     if source is None:
         return None
     claims = parse_unverified(source.token().raw)
     return Answer(certificate_identities(claims)[-1], claims.issuer, f"token from {source.source}")
 
 
-def _platform(settings: wiring.Settings) -> Answer | None:
-    """A platform's identity is known when it gives a token, which whoami does not ask for."""
-    provider = settings.config.token_provider
-    found = detect(settings.environment) if not provider else None
-    name = provider if provider in NAMES else found.name if found else ""
-    return Answer("the identity of this workload", name, "the platform's token") if name else None
+def _local_issuer(request: TokenRequest) -> Answer | None:
+    """An issuer on this machine gives a token for the committer's address, without a sign-in."""
+    return Answer(request.email, request.issuer, "the issuer on this machine") if request.email else None
 
 
 def _agent(settings: wiring.Settings) -> Answer | None:
@@ -74,20 +91,25 @@ def _agent(settings: wiring.Settings) -> Answer | None:
     return Answer(identity, issuer, "signing agent", until)
 
 
-def _stack(settings: wiring.Settings) -> Answer | None:
-    """An issuer on this machine gives a token for the committer's address, without a sign-in."""
-    chosen, email = wiring.endpoints(settings), committer_here(settings)[1]
-    if not email or not stack_answers(settings, chosen):
-        return None
-    return Answer(email, chosen.issuer, "the issuer on this machine")
+def _platform(request: TokenRequest) -> Answer:
+    """A platform's identity is known when it gives a token, which whoami does not ask for."""
+    return Answer("the identity of this workload", platform_of(request), "the platform's token")
 
 
-def _remembered(settings: wiring.Settings) -> Answer | None:
-    issuer = wiring.endpoints(settings).issuer
-    record = wiring.login_book().find(issuer, settings.config.client_id)
+def _remembered(request: TokenRequest) -> Answer | None:
+    record = wiring.login_book().find(request.issuer, request.client_id)
     if record is None or not record.remembered:
         return None
-    return Answer(record.identity, issuer, "remembered in the system's keyring")
+    return Answer(record.identity, request.issuer, "remembered in the system's keyring")
+
+
+_SAYS: Mapping[str, Callable[[TokenRequest], Answer | None]] = {
+    GIVEN.name: _given,
+    LOCAL_ISSUER.name: _local_issuer,
+    PLATFORM.name: _platform,
+    REMEMBERED.name: _remembered,
+    PERSON.name: lambda _request: None,
+}
 
 
 def _parser() -> argparse.ArgumentParser:
