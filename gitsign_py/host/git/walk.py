@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from gitsign_py.errors import ConfigError, FormatError, UncheckedError
-from gitsign_py.host.git import shown
+from gitsign_py.host.git import revlist
 from gitsign_py.host.git.program import QUIET, complaint, first_words, git_environment
 
 _READ = 1 << 16  # what a pipe holds (pipe(7)): more would be allocated for nothing at each read
@@ -81,9 +81,9 @@ def walk_shown(
     They may not be the stored ones: who takes them compares their hash with the id. Not for walks that git puts in
     order first, since it would keep the bytes of all their commits.
     """
-    with _listing(git, revisions, [*shown.OPTIONS, *options], errors) as listing:
+    with _listing(git, revisions, [*revlist.OPTIONS, *options], errors) as listing:
         assert listing.stdout is not None  # noqa: S101 - for the type checker: it was asked for
-        yield from shown.read_shown(partial(os.read, listing.stdout.fileno()))
+        yield from revlist.read_commits(partial(os.read, listing.stdout.fileno()))
         if listing.wait():
             raise _trouble(errors, listing.returncode)
 
