@@ -18,7 +18,7 @@ from gitsign_py.host.paths import data_directory
 from gitsign_py.verification.signature import open_signature
 
 
-class EntryDesk:
+class EntryFinder:
     """Open once for a run; use it as a context manager, which writes the notes at the end."""
 
     def __init__(

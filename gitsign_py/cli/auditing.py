@@ -24,7 +24,7 @@ from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.paths import cache_directory
 
 if TYPE_CHECKING:
-    from gitsign_py.cli.auditentries import EntryDesk
+    from gitsign_py.cli.auditentries import EntryFinder
 
 
 @frozen
@@ -105,16 +105,16 @@ def _fetch(
     warn: Callable[[str], None],
 ) -> FetchEntries:
     """Entries of online-mode objects: notes, the local store, then the log. Opened when the first one is met."""
-    opened: list[EntryDesk] = []
+    opened: list[EntryFinder] = []
 
     def fetch(jobs: Sequence[Job]) -> dict[str, tuple[bytes, ...]]:
         if not opened:
             from gitsign_py.cli import auditentries  # noqa: PLC0415 - requests, for online-mode history alone
 
-            desk = auditentries.EntryDesk(
+            finder = auditentries.EntryFinder(
                 settings, repository, warn, offline=wishes.offline, write_notes=wishes.write_notes
             )
-            opened.append(stack.enter_context(desk))
+            opened.append(stack.enter_context(finder))
         return opened[0].fetch(jobs)
 
     return fetch
