@@ -25,7 +25,7 @@ class Person:
 
 
 @frozen
-class TokenDesk:
+class TokenFinder:
     """Finds a token for one signature (port ``TokenSource``); ``flag`` is the value of ``--token``."""
 
     settings: wiring.Settings

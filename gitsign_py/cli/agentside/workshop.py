@@ -20,7 +20,7 @@ from gitsign_py.cli.clock import clock_told
 from gitsign_py.cli.gpg.checking import check
 from gitsign_py.cli.gpg.signing import summary
 from gitsign_py.cli.services import are_confirmed
-from gitsign_py.cli.tokens import Person, TokenDesk, token_request
+from gitsign_py.cli.tokens import Person, TokenFinder, token_request
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.signin import remembered_token
 from gitsign_py.clients.tokensources import first_source
@@ -168,7 +168,7 @@ def _silent(
     if source.handed:
         return None
     if not source.person:
-        return TokenDesk(settings, chosen, http, Person(Mute(), email=email)).find()
+        return TokenFinder(settings, chosen, http, Person(Mute(), email=email)).find()
     if not forwarded:
         return None
     tools = replace(wiring.sign_in_tools(settings, http, Mute()), warned=None)

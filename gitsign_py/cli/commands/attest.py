@@ -15,7 +15,7 @@ from gitsign_py.cli.identityoptions import add_identity_options, expected_identi
 from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repository
 from gitsign_py.cli.services import confirm_services
 from gitsign_py.cli.text import exit_status, line_of, printable
-from gitsign_py.cli.tokens import Person, TokenDesk
+from gitsign_py.cli.tokens import Person, TokenFinder
 from gitsign_py.core.encoding import load_json
 from gitsign_py.errors import FormatError, GitsignError, UncheckedError, UsageError, VerificationError
 from gitsign_py.host.git import attestationrefs
@@ -172,8 +172,8 @@ def _by_ourselves(
         clock_told(http),
     ):
         confirm_services(settings, chosen, terminal)
-        desk = TokenDesk(settings, chosen, http, Person(terminal, *committer_here(settings)))
-        services = wiring.signing_services(http, chosen, root, desk)
+        finder = TokenFinder(settings, chosen, http, Person(terminal, *committer_here(settings)))
+        services = wiring.signing_services(http, chosen, root, finder)
         return attest(statement, artifact, services=services, options=wiring.signing_options(settings, chosen, root))
 
 
