@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gitsign_py import __version__
 from gitsign_py.agent.conversation import DeclinedError, Fields
-from gitsign_py.agent.handlers import Context, Workshop
+from gitsign_py.agent.handlers import AgentServices, Context
 from gitsign_py.agent.hardening import Hardening
 from gitsign_py.agent.holder import Holder, Plan
 from gitsign_py.agent.ledger import Ledger
@@ -38,7 +38,7 @@ _TUF_FILES = ("mirror.json", "metadata/timestamp.json")
 _VARIABLES = ("GITSIGN_TRUST_BUNDLE", "TUF_ROOT", "TUF_MIRROR", "HOME")
 
 
-def workshop(hardening: Hardening, *, stop: Callable[[], None], started: datetime) -> Workshop:
+def agent_services(hardening: Hardening, *, stop: Callable[[], None], started: datetime) -> AgentServices:
     """Put the agent together; ``stop`` ends its server."""
     kept = _Kept()
     ledger = Ledger(wiring.now)
@@ -47,7 +47,7 @@ def workshop(hardening: Hardening, *, stop: Callable[[], None], started: datetim
         settings = settings_for(context)
         return dict(check(settings, payload, signature, root=kept.trusted_root(settings)))
 
-    return Workshop(
+    return AgentServices(
         holder=Holder(wiring.now, ledger),
         ledger=ledger,
         plan=lambda context, token: _plan(kept, context, token),
