@@ -60,8 +60,8 @@ def agent_services(hardening: Hardening, *, stop: Callable[[], None], started: d
     )
 
 
-class Mute:
-    """Nobody: the agent has no terminal (host.consent.Dialogue)."""
+class SilentDialogue:
+    """The dialogue of a program without a terminal, such as the agent (host.consent.Dialogue)."""
 
     interactive = False
 
@@ -168,8 +168,8 @@ def _silent(
     if source.handed:
         return None
     if not source.person:
-        return TokenFinder(settings, chosen, http, Person(Mute(), email=email)).find()
+        return TokenFinder(settings, chosen, http, Person(SilentDialogue(), email=email)).find()
     if not forwarded:
         return None
-    tools = replace(wiring.sign_in_tools(settings, http, Mute()), warned=None)
+    tools = replace(wiring.sign_in_tools(settings, http, SilentDialogue()), warned=None)
     return remembered_token(wiring.sign_in_settings(settings, chosen), tools)
