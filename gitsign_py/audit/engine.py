@@ -26,7 +26,7 @@ from gitsign_py.audit.membership import Membership, membership_of
 from gitsign_py.audit.plan import Plan, Target, check_introduction, git_of, judged_part
 from gitsign_py.audit.reading import BATCH, read_commits, read_one
 from gitsign_py.audit.record import Record
-from gitsign_py.audit.recording import Alike, Batch, record_of, signature_of, unread
+from gitsign_py.audit.recording import Batch, UnsignedRun, record_of, signature_of, unread
 from gitsign_py.audit.scan import Scanned
 from gitsign_py.errors import UncheckedError
 from gitsign_py.host.git.graph import GitGraph
@@ -270,12 +270,12 @@ class _Audit:
         for at in range(0, len(items), _TOGETHER):
             yield list(self._each(items[at : at + _TOGETHER], facts))
 
-    def _unsigned(self, items: Sequence[Scanned]) -> Iterator[Alike]:
+    def _unsigned(self, items: Sequence[Scanned]) -> Iterator[UnsignedRun]:
         included = self._membership.includes
         for (decision, ref), alike in groupby(items, lambda item: self._decided(item, UNSIGNED)):
             members = [item for item in alike if included is None or item.oid in included]
             if decision is not None and members:
-                yield Alike(members, decision, ref)
+                yield UnsignedRun(members, decision, ref)
 
     def _each(self, items: Sequence[Scanned], facts: dict[str, SignatureFacts]) -> Iterator[Record]:
         included = self._membership.includes

@@ -4,7 +4,7 @@ import json
 from typing import TextIO
 
 from gitsign_py.audit.record import Record, as_object
-from gitsign_py.audit.recording import Alike, Batch
+from gitsign_py.audit.recording import Batch, UnsignedRun
 from gitsign_py.audit.reports.base import Heading, Report, printable, sentence, summary_lines
 from gitsign_py.audit.rollup import Rollup
 
@@ -42,7 +42,11 @@ class TextReport(Report):
 
     def records(self, records: Batch) -> None:
         """Beyond that number most need not even be made."""
-        if isinstance(records, Alike) and self._listed >= MAX_LISTED and not (self._verbose or records.first.accepted):
+        if (
+            isinstance(records, UnsignedRun)
+            and self._listed >= MAX_LISTED
+            and not (self._verbose or records.first.accepted)
+        ):
             self._left_out += len(records)
             return
         super().records(records)
