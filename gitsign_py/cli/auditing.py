@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @frozen
-class Wishes:
+class AuditOptions:
     """What a command line or a hook asks of the verification."""
 
     trusted_root: str | None = None
@@ -52,18 +52,18 @@ def prepare(
     stack: ExitStack,
     settings: wiring.Settings,
     repository: GitRepository,
-    wishes: Wishes,
+    audit_options: AuditOptions,
     *,
     warn: Callable[[str], None],
 ) -> Prepared:
     """Load the trust root, open the cache and the stores. Raises what loading a trust root raises."""
-    trust = wiring.loaded_trust(settings, file=wishes.trusted_root, offline=wishes.offline)
-    verify = VerifySettings(trust.root, wiring.now(), wishes.require_sct, wiring.require_timestamp(settings))
+    trust = wiring.loaded_trust(settings, file=audit_options.trusted_root, offline=audit_options.offline)
+    verify = VerifySettings(trust.root, wiring.now(), audit_options.require_sct, wiring.require_timestamp(settings))
     # Whose facts are remembered needs no entry any more, and notes are to be written for all of them.
-    use_cache = wishes.cache and not wishes.write_notes
+    use_cache = audit_options.cache and not audit_options.write_notes
     cache = facts_cache(stack, Basis.of_signatures(verify), warn) if use_cache else None
-    fetch = _fetch(stack, settings, repository, wishes, warn)
-    resources = Resources(verify, wishes.jobs, cache, fetch)
+    fetch = _fetch(stack, settings, repository, audit_options, warn)
+    resources = Resources(verify, audit_options.jobs, cache, fetch)
     stack.callback(resources.close)
     return Prepared(resources, trust.source, trust.root.digest)
 
@@ -101,7 +101,7 @@ def _fetch(
     stack: ExitStack,
     settings: wiring.Settings,
     repository: GitRepository,
-    wishes: Wishes,
+    audit_options: AuditOptions,
     warn: Callable[[str], None],
 ) -> FetchEntries:
     """Entries of online-mode objects: notes, the local store, then the log. Opened when the first one is met."""
@@ -112,7 +112,7 @@ def _fetch(
             from gitsign_py.cli import auditentries  # noqa: PLC0415 - requests, for online-mode history alone
 
             finder = auditentries.EntryFinder(
-                settings, repository, warn, offline=wishes.offline, write_notes=wishes.write_notes
+                settings, repository, warn, offline=audit_options.offline, write_notes=audit_options.write_notes
             )
             opened.append(stack.enter_context(finder))
         return opened[0].fetch(jobs)

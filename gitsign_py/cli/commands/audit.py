@@ -50,7 +50,7 @@ def run(arguments: list[str]) -> int:
     with ExitStack() as stack:
         repository = stack.enter_context(wiring.repository(settings))
         plan = make_plan(repository, settings, options)
-        wishes = auditing.Wishes(
+        audit_options = auditing.AuditOptions(
             options.trusted_root,
             options.offline,
             options.cache,
@@ -58,7 +58,7 @@ def run(arguments: list[str]) -> int:
             not options.insecure_ignore_sct,
             options.write_notes,
         )
-        prepared = auditing.prepare(stack, settings, repository, wishes, warn=auditing.warn_on_stderr)
+        prepared = auditing.prepare(stack, settings, repository, audit_options, warn=auditing.warn_on_stderr)
         named = options.revisions or (["all refs"] if options.all else ["HEAD"])
         heading = auditing.heading(repository, plan, prepared, named)
         said = auditing.said_by_repository(settings, options, plan, prepared)

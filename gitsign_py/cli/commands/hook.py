@@ -309,7 +309,7 @@ def _base_of(repository: GitRepository, oids: Sequence[str]) -> str:
 
 def _audited(hook_run: _HookRun, plan: Plan) -> Iterator[Record]:
     prepared = auditing.prepare(
-        hook_run.stack, hook_run.settings, hook_run.repository, auditing.Wishes(), warn=auditing.warn_on_stderr
+        hook_run.stack, hook_run.settings, hook_run.repository, auditing.AuditOptions(), warn=auditing.warn_on_stderr
     )
     shown = time.monotonic()
     with closing(audit_history(hook_run.repository, plan, prepared.resources)) as records:

@@ -134,8 +134,8 @@ def _explain(options: argparse.Namespace) -> int:
 def _audited(
     stack: ExitStack, settings: wiring.Settings, repository: GitRepository, plan: Plan, options: argparse.Namespace
 ) -> Iterator[Record]:
-    wishes = auditing.Wishes(options.trusted_root, options.offline)
-    prepared = auditing.prepare(stack, settings, repository, wishes, warn=auditing.warn_on_stderr)
+    audit_options = auditing.AuditOptions(options.trusted_root, options.offline)
+    prepared = auditing.prepare(stack, settings, repository, audit_options, warn=auditing.warn_on_stderr)
     tell(auditing.said_by_repository(settings, options, plan, prepared))
     return counted(audit_history(repository, plan, prepared.resources), auditing.stderr_terminal())
 

@@ -27,8 +27,8 @@ def run_init(options: argparse.Namespace) -> int:
         repository = stack.enter_context(wiring.repository(settings))
         witness = _Witness(repository)
         targets, exclude = resolve_targets(repository, tuple(options.revisions))
-        wishes = auditing.Wishes(options.trusted_root, options.offline)
-        prepared = auditing.prepare(stack, settings, repository, wishes, warn=auditing.warn_on_stderr)
+        audit_options = auditing.AuditOptions(options.trusted_root, options.offline)
+        prepared = auditing.prepare(stack, settings, repository, audit_options, warn=auditing.warn_on_stderr)
         tell(trust_said_by_repository(settings, prepared.trust_digest, option=options.trusted_root))
         records = audit_history(repository, Plan(targets, exclude), prepared.resources)
         for record in counted(records, auditing.stderr_terminal()):

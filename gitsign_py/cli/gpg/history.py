@@ -107,8 +107,8 @@ def _walk(
     decision: Decision | None = None
     accepted: list[str] = []
     with ExitStack() as stack:  # the cache of signatures is closed before verdicts are written to the same file
-        wishes = auditing.Wishes(jobs=jobs)
-        prepared = auditing.prepare(stack, settings, repository, wishes, warn=auditing.warn_on_stderr)
+        audit_options = auditing.AuditOptions(jobs=jobs)
+        prepared = auditing.prepare(stack, settings, repository, audit_options, warn=auditing.warn_on_stderr)
         terminal = stack.enter_context(open_terminal(settings.environment, log_path=None, now=wiring.now))
         records = audit_history(repository, plan, prepared.resources)
         for record in counted(records, terminal.canvas, "commits of the history judged"):
