@@ -40,7 +40,7 @@ class AuditOptions:
 
 
 @frozen
-class Prepared:
+class AuditSetup:
     """Resources for the engine, and where the trust root came from."""
 
     resources: Resources
@@ -55,7 +55,7 @@ def prepare(
     audit_options: AuditOptions,
     *,
     warn: Callable[[str], None],
-) -> Prepared:
+) -> AuditSetup:
     """Load the trust root, open the cache and the stores. Raises what loading a trust root raises."""
     trust = wiring.loaded_trust(settings, file=audit_options.trusted_root, offline=audit_options.offline)
     verify = VerifySettings(trust.root, wiring.now(), audit_options.require_sct, wiring.require_timestamp(settings))
@@ -65,7 +65,7 @@ def prepare(
     fetch = _fetch(stack, settings, repository, audit_options, warn)
     resources = Resources(verify, audit_options.jobs, cache, fetch)
     stack.callback(resources.close)
-    return Prepared(resources, trust.source, trust.root.digest)
+    return AuditSetup(resources, trust.source, trust.root.digest)
 
 
 def history_plan(settings: wiring.Settings, repository: GitRepository, place: Place = HERE) -> Plan:
@@ -120,7 +120,7 @@ def _fetch(
     return fetch
 
 
-def heading(repository: GitRepository, plan: Plan, prepared: Prepared, revisions: Sequence[str]) -> Heading:
+def heading(repository: GitRepository, plan: Plan, prepared: AuditSetup, revisions: Sequence[str]) -> Heading:
     """The heading of a report."""
     policy = plan.policy
     words = "none: every good signature counts" if policy is None else policy.source
@@ -162,7 +162,7 @@ def notices(repository: GitRepository) -> tuple[str, ...]:
 
 
 def said_by_repository(
-    settings: wiring.Settings, options: argparse.Namespace, plan: Plan, prepared: Prepared
+    settings: wiring.Settings, options: argparse.Namespace, plan: Plan, prepared: AuditSetup
 ) -> tuple[str, ...]:
     """What the verdicts rest on and the repository's own configuration said, where no option did."""
     fields: list[str] = []
