@@ -37,7 +37,7 @@ from gitsign_py.policy.history import PolicyHistory
 from gitsign_py.policy.recent import RecentObjects
 
 if TYPE_CHECKING:
-    from gitsign_py.audit.workers import Answer, Workers
+    from gitsign_py.audit.workers import PendingFacts, Workers
 
 _TOGETHER = 16  # records of signatures that are given at once: some judgements take long (merges), and somebody waits
 _AHEAD_BYTES = 4 << 20
@@ -84,7 +84,7 @@ class _Begun(NamedTuple):
     facts: dict[str, SignatureFacts]
     jobs: list[Job]
     foreign: list[Scanned]
-    answer: "Answer | None"
+    answer: "PendingFacts | None"
 
     @property
     def size(self) -> int:

@@ -39,16 +39,16 @@ class Workers:
             self._pool.close()
             self._pool = None
 
-    def submit(self, jobs: Sequence[Job]) -> "Answer":
+    def submit(self, jobs: Sequence[Job]) -> "PendingFacts":
         """Begin to verify; the answer waits for the facts."""
         if self._jobs == 1 or (self._pool is None and len(jobs) <= _INLINE):
-            return Answer(self._verifier.verify_batch(jobs), ())
+            return PendingFacts(self._verifier.verify_batch(jobs), ())
         if self._pool is None:
             self._pool = WorkerPool(self._jobs, self._verifier.verify_batch)
-        return Answer([], [self._pool.ask(jobs[at : at + BATCH]) for at in range(0, len(jobs), BATCH)])
+        return PendingFacts([], [self._pool.ask(jobs[at : at + BATCH]) for at in range(0, len(jobs), BATCH)])
 
 
-class Answer:
+class PendingFacts:
     """Facts as text, in the order of the jobs, some of them still on their way."""
 
     def __init__(self, ready: list[str], coming: "Sequence[Future[list[str]]]") -> None:

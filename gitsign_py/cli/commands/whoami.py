@@ -33,7 +33,7 @@ exit status: 0 somebody would sign without a new sign-in, 1 nobody is signed in
 
 
 @frozen
-class Answer:
+class FoundSigner:
     """Who would sign, why, and until when (RFC 3339; empty: as long as the source lasts)."""
 
     identity: str
@@ -51,7 +51,7 @@ def run(arguments: list[str]) -> int:
     if found is None:
         raise PolicyError("not-signed-in", f"nobody is signed in at {issuer}", hint="run gitsign-py login")
     if options.json:
-        fields = {name: getattr(found, name) for name in Answer.__dataclass_fields__}
+        fields = {name: getattr(found, name) for name in FoundSigner.__dataclass_fields__}
         print(json.dumps(fields, indent=2, ensure_ascii=False))
     else:
         until = f", until {found.until}" if found.until else ""
@@ -59,7 +59,7 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _answers(settings: wiring.Settings) -> Iterator[Answer | None]:
+def _answers(settings: wiring.Settings) -> Iterator[FoundSigner | None]:
     """What each token source says, in the order of the table; the agent keeps what those from the platform on gave."""
     request = token_request(settings, wiring.endpoints(settings), committer_here(settings)[1])
     for source in TOKEN_SOURCES:
@@ -69,41 +69,41 @@ def _answers(settings: wiring.Settings) -> Iterator[Answer | None]:
             yield _SAYS[source.name](request)
 
 
-def _given(request: TokenRequest) -> Answer | None:
+def _given(request: TokenRequest) -> FoundSigner | None:
     source = static_source(None, request.environment)
     if source is None:
         return None
     claims = parse_unverified(source.token().raw)
-    return Answer(certificate_identities(claims)[-1], claims.issuer, f"token from {source.source}")
+    return FoundSigner(certificate_identities(claims)[-1], claims.issuer, f"token from {source.source}")
 
 
-def _local_issuer(request: TokenRequest) -> Answer | None:
+def _local_issuer(request: TokenRequest) -> FoundSigner | None:
     """An issuer on this machine gives a token for the committer's address, without a sign-in."""
-    return Answer(request.email, request.issuer, "the issuer on this machine") if request.email else None
+    return FoundSigner(request.email, request.issuer, "the issuer on this machine") if request.email else None
 
 
-def _agent(settings: wiring.Settings) -> Answer | None:
+def _agent(settings: wiring.Settings) -> FoundSigner | None:
     """The agent knows which of its credentials fits these settings and this committer."""
     reply = call_agent(settings, "whoami", committer_fields(*committer_here(settings)))
     if reply is None or "identity" not in reply:
         return None
     identity, issuer, until = (reply[name].decode("utf-8", "replace") for name in ("identity", "issuer", "not_after"))
-    return Answer(identity, issuer, "signing agent", until)
+    return FoundSigner(identity, issuer, "signing agent", until)
 
 
-def _platform(request: TokenRequest) -> Answer:
+def _platform(request: TokenRequest) -> FoundSigner:
     """A platform's identity is known when it gives a token, which whoami does not ask for."""
-    return Answer("the identity of this workload", platform_of(request), "the platform's token")
+    return FoundSigner("the identity of this workload", platform_of(request), "the platform's token")
 
 
-def _remembered(request: TokenRequest) -> Answer | None:
+def _remembered(request: TokenRequest) -> FoundSigner | None:
     record = wiring.login_book().find(request.issuer, request.client_id)
     if record is None or not record.remembered:
         return None
-    return Answer(record.identity, request.issuer, "remembered in the system's keyring")
+    return FoundSigner(record.identity, request.issuer, "remembered in the system's keyring")
 
 
-_SAYS: Mapping[str, Callable[[TokenRequest], Answer | None]] = {
+_SAYS: Mapping[str, Callable[[TokenRequest], FoundSigner | None]] = {
     GIVEN.name: _given,
     LOCAL_ISSUER.name: _local_issuer,
     PLATFORM.name: _platform,
