@@ -8,7 +8,7 @@ from datetime import datetime
 
 from gitsign_py.agent.conversation import Conversation, Fields
 from gitsign_py.agent.hardening import Hardening
-from gitsign_py.agent.holder import Holder, Plan, Subject
+from gitsign_py.agent.holder import Holder, SigningPlan, Subject
 from gitsign_py.agent.ledger import Ledger
 from gitsign_py.agent.protocol import unpack_fields
 from gitsign_py.agent.server import Handler
@@ -40,14 +40,14 @@ class Context:
 class AgentServices:
     """What the agent is made of: its holder and ledger, and the two functions that know configuration and verification.
 
-    ``plan`` turns a context and a token that the client sent (None: it sent none) into a Plan; ``verify`` gives the
-    ``ok`` fields of agent.client.try_verify for a context, a payload and a signature; ``summary`` says to the person
-    what was signed.
+    ``plan`` turns a context and a token that the client sent (None: it sent none) into a SigningPlan; ``verify`` gives
+    the ``ok`` fields of agent.client.try_verify for a context, a payload and a signature; ``summary`` says to the
+    person what was signed.
     """
 
     holder: Holder
     ledger: Ledger
-    plan: Callable[[Context, str | None], Plan]
+    plan: Callable[[Context, str | None], SigningPlan]
     verify: Callable[[Context, bytes, bytes], Fields]
     summary: Callable[[SigningResult], str]
     stop: Callable[[], None]

@@ -1,6 +1,6 @@
 """Walk a history, judge every commit, report: ``audit_history`` yields verdicts as they come.
 
-``Plan`` says what to judge and by which policy, ``Resources`` what the run may use. Processes on all cores help to
+``AuditPlan`` says what to judge and by which policy, ``Resources`` what the run may use. Processes on all cores help to
 verify, so a program that runs as a script must guard its main part by ``if __name__ == "__main__"``.
 """
 
@@ -10,7 +10,7 @@ TYPE_CHECKING = False  # typing costs 10 ms
 if TYPE_CHECKING:
     from gitsign_py.audit.engine import Resources, audit_history
     from gitsign_py.audit.jobs import Settings
-    from gitsign_py.audit.plan import Plan, Target, read_refs, resolve_targets
+    from gitsign_py.audit.plan import AuditPlan, Target, read_refs, resolve_targets
     from gitsign_py.audit.record import Record
     from gitsign_py.audit.rollup import Rollup
     from gitsign_py.host.git.objects import GitRepository
@@ -19,7 +19,7 @@ else:
         __name__,
         {
             "GitRepository": "host.git.objects",
-            "Plan": "audit.plan",
+            "AuditPlan": "audit.plan",
             "Record": "audit.record",
             "Resources": "audit.engine",
             "Rollup": "audit.rollup",
@@ -32,8 +32,8 @@ else:
     )
 
 __all__ = [
+    "AuditPlan",
     "GitRepository",
-    "Plan",
     "Record",
     "Resources",
     "Rollup",

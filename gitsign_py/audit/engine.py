@@ -23,7 +23,7 @@ from gitsign_py.audit.judges import (
     commit_facts,
 )
 from gitsign_py.audit.membership import Membership, membership_of
-from gitsign_py.audit.plan import Plan, Target, check_introduction, git_of, judged_part
+from gitsign_py.audit.plan import AuditPlan, Target, check_introduction, git_of, judged_part
 from gitsign_py.audit.reading import BATCH, read_commits, read_one
 from gitsign_py.audit.record import Record
 from gitsign_py.audit.recording import Batch, UnsignedRun, record_of, signature_of, unread
@@ -92,7 +92,7 @@ class _Begun(NamedTuple):
         return sum(len(job.payload) for job in self.jobs)
 
 
-def audit_history(repository: GitRepository, plan: Plan, resources: Resources) -> Generator[Record, None, None]:
+def audit_history(repository: GitRepository, plan: AuditPlan, resources: Resources) -> Generator[Record, None, None]:
     """Judge every commit, and every annotated tag, that the plan names; yields a Record for each as it comes.
 
     Newest first, or parents first when the policy is in the history. Raises UncheckedError when git stops early or a
@@ -104,7 +104,7 @@ def audit_history(repository: GitRepository, plan: Plan, resources: Resources) -
             yield from records
 
 
-def audit_batches(repository: GitRepository, plan: Plan, resources: Resources) -> Generator[Batch, None, None]:
+def audit_batches(repository: GitRepository, plan: AuditPlan, resources: Resources) -> Generator[Batch, None, None]:
     """As ``audit_history``, with as many records at once as are there."""
     with ExitStack() as stack:
         errors = stack.enter_context(tempfile.TemporaryFile())
@@ -122,7 +122,7 @@ def audit_batches(repository: GitRepository, plan: Plan, resources: Resources) -
 class _Audit:
     """One run."""
 
-    def __init__(self, repository: GitRepository, plan: Plan, resources: Resources, errors: IO[bytes]) -> None:
+    def __init__(self, repository: GitRepository, plan: AuditPlan, resources: Resources, errors: IO[bytes]) -> None:
         self._repository = repository
         self._plan = plan = judged_part(plan)
         self._resources = resources

@@ -14,7 +14,7 @@ from gitsign_py.audit.closing import HERE, Place, find_closing
 from gitsign_py.audit.engine import FetchEntries, Resources
 from gitsign_py.audit.jobs import Job
 from gitsign_py.audit.jobs import Settings as VerifySettings
-from gitsign_py.audit.plan import Plan, check_introduction
+from gitsign_py.audit.plan import AuditPlan, check_introduction
 from gitsign_py.audit.reports.base import Heading
 from gitsign_py.cli import ownconfig, wiring
 from gitsign_py.core.encoding import format_rfc3339
@@ -68,7 +68,7 @@ def prepare(
     return AuditSetup(resources, trust.source, trust.root.digest)
 
 
-def history_plan(settings: wiring.Settings, repository: GitRepository, place: Place = HERE) -> Plan:
+def history_plan(settings: wiring.Settings, repository: GitRepository, place: Place = HERE) -> AuditPlan:
     """The plan, without targets, for a policy in the history: what is left out counts as judged.
 
     Raises ConfigError ``introduction-missing``, and what ``check_introduction`` raises.
@@ -76,11 +76,11 @@ def history_plan(settings: wiring.Settings, repository: GitRepository, place: Pl
     introduction = settings.config.introduction
     if not introduction:
         raise ConfigError("introduction-missing", "gitsign.policyMode is history and gitsign.introduction is not set")
-    plan = Plan((), introduction=introduction, in_history=True, assume_judged=True)
+    plan = AuditPlan((), introduction=introduction, in_history=True, assume_judged=True)
     return closed(settings, repository, plan, place)
 
 
-def closed(settings: wiring.Settings, repository: GitRepository, plan: Plan, place: Place = HERE) -> Plan:
+def closed(settings: wiring.Settings, repository: GitRepository, plan: AuditPlan, place: Place = HERE) -> AuditPlan:
     """The plan with the policy that closes windows; it does nothing else. Raises what ``check_introduction`` raises."""
     check_introduction(repository, plan.introduction)
     place = replace(place, configured=settings.config.protected_ref)
@@ -120,7 +120,7 @@ def _fetch(
     return fetch
 
 
-def heading(repository: GitRepository, plan: Plan, prepared: AuditSetup, revisions: Sequence[str]) -> Heading:
+def heading(repository: GitRepository, plan: AuditPlan, prepared: AuditSetup, revisions: Sequence[str]) -> Heading:
     """The heading of a report."""
     policy = plan.policy
     words = "none: every good signature counts" if policy is None else policy.source
@@ -162,7 +162,7 @@ def notices(repository: GitRepository) -> tuple[str, ...]:
 
 
 def said_by_repository(
-    settings: wiring.Settings, options: argparse.Namespace, plan: Plan, prepared: AuditSetup
+    settings: wiring.Settings, options: argparse.Namespace, plan: AuditPlan, prepared: AuditSetup
 ) -> tuple[str, ...]:
     """What the verdicts rest on and the repository's own configuration said, where no option did."""
     fields: list[str] = []

@@ -12,7 +12,7 @@ from gitsign_py import __version__
 from gitsign_py.agent.conversation import DeclinedError, Fields
 from gitsign_py.agent.handlers import AgentServices, Context
 from gitsign_py.agent.hardening import Hardening
-from gitsign_py.agent.holder import Holder, Plan
+from gitsign_py.agent.holder import Holder, SigningPlan
 from gitsign_py.agent.ledger import Ledger
 from gitsign_py.cli import wiring
 from gitsign_py.cli.agentside.settings import settings_for
@@ -125,7 +125,7 @@ def _version(path: Path | None) -> tuple[str, int, int] | None:
     return (str(path), facts.st_mtime_ns, facts.st_size)
 
 
-def _plan(kept: _Kept, context: Context, token: str | None) -> Plan:
+def _plan(kept: _Kept, context: Context, token: str | None) -> SigningPlan:
     settings = settings_for(context)
     config, chosen = settings.config, wiring.endpoints(settings)
     if not are_confirmed(settings, chosen):
@@ -133,7 +133,7 @@ def _plan(kept: _Kept, context: Context, token: str | None) -> Plan:
     root, http = kept.trusted_root(settings), kept.session(settings)
     given = _given(settings, token)
     names = (chosen.fulcio, chosen.rekor, chosen.issuer, config.client_id, config.connector_id, config.token_provider)
-    return Plan(
+    return SigningPlan(
         slot=hashlib.sha256("\0".join((*names, root.digest)).encode()).hexdigest(),
         label=f"{chosen.fulcio}, issuer {chosen.issuer}",
         fulcio=chosen.fulcio,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from gitsign_py.audit.engine import audit_batches
-from gitsign_py.audit.plan import Plan, Target, current_ref, read_refs, resolve_targets
+from gitsign_py.audit.plan import AuditPlan, Target, current_ref, read_refs, resolve_targets
 from gitsign_py.audit.recording import Batch
 from gitsign_py.audit.reports.base import Report, printable, summary_lines
 from gitsign_py.audit.reports.plain import JsonReport, NdjsonReport, TextReport
@@ -162,7 +162,7 @@ def _jobs(text: str) -> int:
     return int(text)
 
 
-def make_plan(repository: GitRepository, settings: wiring.Settings, options: argparse.Namespace) -> Plan:
+def make_plan(repository: GitRepository, settings: wiring.Settings, options: argparse.Namespace) -> AuditPlan:
     """Put together what to walk and by which policy. Raises UsageError, ConfigError."""
     targets, exclude = _targets(repository, options)
     if options.ref:
@@ -170,7 +170,7 @@ def make_plan(repository: GitRepository, settings: wiring.Settings, options: arg
     walk = [*(["--first-parent"] if options.first_parent else [])]
     if options.since:
         walk.append(_since(repository, options.since))
-    plan = Plan(targets, exclude, tuple(walk), pusher=Pusher(judged=True) if options.pushes_judged else None)
+    plan = AuditPlan(targets, exclude, tuple(walk), pusher=Pusher(judged=True) if options.pushes_judged else None)
     return with_policy(repository, settings, options, plan)
 
 
@@ -208,7 +208,9 @@ def _targets(repository: GitRepository, options: argparse.Namespace) -> tuple[tu
     return tuple(replace(target, tag="") for target in found if target.commit), exclude
 
 
-def with_policy(repository: GitRepository, settings: wiring.Settings, options: argparse.Namespace, plan: Plan) -> Plan:
+def with_policy(
+    repository: GitRepository, settings: wiring.Settings, options: argparse.Namespace, plan: AuditPlan
+) -> AuditPlan:
     """Add the policy that options and settings name. Raises UsageError, ConfigError, UncheckedError."""
     introduction = options.introduction or settings.config.introduction
     if options.in_history and (options.policy or options.no_policy):
@@ -237,7 +239,7 @@ def is_in_history(settings: wiring.Settings, options: argparse.Namespace) -> boo
     return bool(options.in_history) or configured
 
 
-def _in_history(repository: GitRepository, settings: wiring.Settings, plan: Plan, introduction: str) -> Plan:
+def _in_history(repository: GitRepository, settings: wiring.Settings, plan: AuditPlan, introduction: str) -> AuditPlan:
     if not introduction:
         raise UsageError(
             "introduction-missing",

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from gitsign_py.audit.closing import HERE, Place
 from gitsign_py.audit.engine import audit_history
-from gitsign_py.audit.plan import Plan, Target, current_ref, resolve_targets
+from gitsign_py.audit.plan import AuditPlan, Target, current_ref, resolve_targets
 from gitsign_py.audit.record import Record, as_object
 from gitsign_py.audit.remoterefs import remote_branches
 from gitsign_py.audit.serverrefs import Push, in_push, in_transaction
@@ -197,7 +197,7 @@ def _out_of_time(seconds: float) -> UncheckedError:
 # --- what is judged --------------------------------------------------------------------------------------------------
 
 
-def _plans(hook_run: _HookRun, name: str, rest: list[str], push: Push) -> tuple[Plan, ...]:
+def _plans(hook_run: _HookRun, name: str, rest: list[str], push: Push) -> tuple[AuditPlan, ...]:
     is_server = name != "pre-push"
     place = Place("", is_server, "" if is_server else _pushed_remote(hook_run.repository, rest), push.namespace)
     plan = _policy_plan(hook_run.repository, hook_run.settings, place)
@@ -231,23 +231,23 @@ def _pushes(repository: GitRepository, name: str, rest: list[str], data: bytes) 
     return in_push(repository, updates, namespace)
 
 
-def _policy_plan(repository: GitRepository, settings: wiring.Settings, place: Place) -> Plan:
+def _policy_plan(repository: GitRepository, settings: wiring.Settings, place: Place) -> AuditPlan:
     """By which policy. On a server there must be one: a hook without it would wave everything through."""
     if settings.config.policy_mode == "history":
         return auditing.history_plan(settings, repository, place)
     if settings.config.policy:
         policy = configured_policy(repository, settings.config.policy)
-        return Plan((), policy=policy, introduction=policy.introduction, assume_judged=True)
+        return AuditPlan((), policy=policy, introduction=policy.introduction, assume_judged=True)
     if place.is_server:
         raise ConfigError(
             "policy-missing",
             "no policy is configured, and without one nothing may be pushed",
             hint="on the server: git config gitsign.policy FILE",
         )
-    return Plan(())
+    return AuditPlan(())
 
 
-def _local_plan(repository: GitRepository, settings: wiring.Settings, name: str, data: bytes) -> Plan:
+def _local_plan(repository: GitRepository, settings: wiring.Settings, name: str, data: bytes) -> AuditPlan:
     """What a merge brought or a rewrite made, by the policy that is configured, if there is one."""
     plan = _policy_plan(repository, settings, HERE)
     if name == "post-rewrite":
@@ -262,7 +262,7 @@ def _local_plan(repository: GitRepository, settings: wiring.Settings, name: str,
 # --- judging ---------------------------------------------------------------------------------------------------------
 
 
-def _judge_plans(hook_run: _HookRun, made: Sequence[Plan]) -> int:
+def _judge_plans(hook_run: _HookRun, made: Sequence[AuditPlan]) -> int:
     refused: list[Record] = []
     count = 0
     for plan in made:
@@ -307,7 +307,7 @@ def _base_of(repository: GitRepository, oids: Sequence[str]) -> str:
     return "--root" if is_root else f"{found}^"
 
 
-def _audited(hook_run: _HookRun, plan: Plan) -> Iterator[Record]:
+def _audited(hook_run: _HookRun, plan: AuditPlan) -> Iterator[Record]:
     prepared = auditing.prepare(
         hook_run.stack, hook_run.settings, hook_run.repository, auditing.AuditOptions(), warn=auditing.warn_on_stderr
     )

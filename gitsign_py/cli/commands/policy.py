@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from gitsign_py.audit.engine import audit_history
-from gitsign_py.audit.plan import Plan, resolve_targets
+from gitsign_py.audit.plan import AuditPlan, resolve_targets
 from gitsign_py.audit.record import Record, as_object
 from gitsign_py.audit.reports.base import printable, sentence
 from gitsign_py.cli import auditing, wiring
@@ -116,7 +116,7 @@ def _explain(options: argparse.Namespace) -> int:
         if len(targets) != 1 or exclude:
             raise UsageError("revision-one", "explain takes one commit or tag")
         target = replace(targets[0], ref=options.ref or targets[0].ref)
-        plan = Plan((target,), exclude, () if in_history else ("--max-count=1",))
+        plan = AuditPlan((target,), exclude, () if in_history else ("--max-count=1",))
         plan = with_policy(repository, settings, options, plan)
         plan = replace(plan, tags_only=bool(target.tag) and not in_history)
         if plan.policy is None and not plan.in_history:
@@ -132,7 +132,7 @@ def _explain(options: argparse.Namespace) -> int:
 
 
 def _audited(
-    stack: ExitStack, settings: wiring.Settings, repository: GitRepository, plan: Plan, options: argparse.Namespace
+    stack: ExitStack, settings: wiring.Settings, repository: GitRepository, plan: AuditPlan, options: argparse.Namespace
 ) -> Iterator[Record]:
     audit_options = auditing.AuditOptions(options.trusted_root, options.offline)
     prepared = auditing.prepare(stack, settings, repository, audit_options, warn=auditing.warn_on_stderr)

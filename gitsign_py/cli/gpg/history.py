@@ -12,7 +12,7 @@ from gitsign_py.agent.conversation import DeclinedError
 from gitsign_py.audit.cache import Basis, FactsCache
 from gitsign_py.audit.engine import audit_history
 from gitsign_py.audit.judges import BEFORE_INTRODUCTION, PolicyInHistory
-from gitsign_py.audit.plan import Plan, Target
+from gitsign_py.audit.plan import AuditPlan, Target
 from gitsign_py.audit.scan import Scanned
 from gitsign_py.cli import auditing, wiring
 from gitsign_py.core.frozen import replace
@@ -75,14 +75,16 @@ def judge_in_history(
     return decision
 
 
-def _basis(settings: wiring.Settings, plan: Plan, ref: str, trust_digest: str) -> Basis:
+def _basis(settings: wiring.Settings, plan: AuditPlan, ref: str, trust_digest: str) -> Basis:
     """Everything that an acceptance depends on, besides the commit and with it all that is before it."""
     closing = plan.policy.digest if plan.policy else ""
     history = (plan.introduction, closing, ref)
     return Basis("acceptances", trust_digest, require_timestamp=wiring.require_timestamp(settings), history=history)
 
 
-def _look_back(repository: GitRepository, plan: Plan, commits: Sequence[str], verdicts: FactsCache | None) -> set[str]:
+def _look_back(
+    repository: GitRepository, plan: AuditPlan, commits: Sequence[str], verdicts: FactsCache | None
+) -> set[str]:
     """The accepted commits nearest before ``commits``, these included; none when they are too far away."""
     accepted: set[str] = set()
     seen = set(commits)
@@ -101,7 +103,7 @@ def _look_back(repository: GitRepository, plan: Plan, commits: Sequence[str], ve
 
 
 def _walk(
-    settings: wiring.Settings, repository: GitRepository, plan: Plan, wanted: str, *, jobs: int
+    settings: wiring.Settings, repository: GitRepository, plan: AuditPlan, wanted: str, *, jobs: int
 ) -> tuple[Decision, list[str]]:
     """Judge by the engine; gives the decision about ``wanted`` and the commits that were accepted."""
     decision: Decision | None = None
