@@ -18,7 +18,7 @@ import xmlschema
 
 from gitsign_py.audit.record import Record
 from gitsign_py.audit.recording import Batch, UnsignedRun
-from gitsign_py.audit.reports.base import Heading, Report
+from gitsign_py.audit.reports.base import Heading, ReportFormat
 from gitsign_py.audit.reports.html import HtmlReport
 from gitsign_py.audit.reports.junit import JunitReport
 from gitsign_py.audit.reports.markdown import MarkdownReport
@@ -57,7 +57,7 @@ def all_records() -> list[Record]:
     return records
 
 
-def write(make: Callable[[TextIO], Report], records: Iterable[Record]) -> tuple[str, Rollup]:
+def write(make: Callable[[TextIO], ReportFormat], records: Iterable[Record]) -> tuple[str, Rollup]:
     out, rollup = io.StringIO(), Rollup()
     report = make(out)
     report.begin(HEADING)

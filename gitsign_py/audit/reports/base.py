@@ -40,7 +40,7 @@ class Heading:
         }
 
 
-class Report(Protocol):
+class ReportFormat(Protocol):
     """A format. Records are written as they come; none keeps them."""
 
     def begin(self, heading: Heading) -> None:

@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import TextIO
 
 from gitsign_py.audit.record import Record
-from gitsign_py.audit.reports.base import Heading, Report, printable, sentence
+from gitsign_py.audit.reports.base import Heading, ReportFormat, printable, sentence
 from gitsign_py.audit.rollup import Month, Rollup
 from gitsign_py.policy.facts import VERDICTS
 
@@ -21,7 +21,7 @@ _CELLS = (("commit",), ("verdict",), ("why",), ("signer", "issuer"), ("time", "l
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
-class HtmlReport(Report):
+class HtmlReport(ReportFormat):
     """Rows are written as they come; past 20,000 only those that are not accepted."""
 
     def __init__(self, out: TextIO) -> None:

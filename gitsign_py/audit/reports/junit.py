@@ -9,13 +9,13 @@ from typing import TextIO
 from xml.sax.saxutils import escape, quoteattr
 
 from gitsign_py.audit.record import Record
-from gitsign_py.audit.reports.base import Heading, Report, printable, sentence
+from gitsign_py.audit.reports.base import Heading, ReportFormat, printable, sentence
 from gitsign_py.audit.rollup import Rollup
 
 _IN_MEMORY = 1 << 20
 
 
-class JunitReport(Report):
+class JunitReport(ReportFormat):
     """``unchecked`` is an error, every other refusal a failure."""
 
     def __init__(self, out: TextIO) -> None:

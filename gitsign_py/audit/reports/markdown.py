@@ -4,7 +4,7 @@ import re
 from typing import TextIO
 
 from gitsign_py.audit.record import Record
-from gitsign_py.audit.reports.base import Heading, Report, printable, sentence
+from gitsign_py.audit.reports.base import Heading, ReportFormat, printable, sentence
 from gitsign_py.audit.rollup import Rollup
 
 MAX_LISTED = 100
@@ -12,7 +12,7 @@ _BACKTICKS = re.compile("`+")
 _MARKS = {"verified": "✅", "exempt": "☑️", "forge-merge": "☑️", "unchecked": "❔"}
 
 
-class MarkdownReport(Report):
+class MarkdownReport(ReportFormat):
     """A table of the verdicts, then the commits that are not accepted."""
 
     def __init__(self, out: TextIO) -> None:

@@ -5,13 +5,13 @@ from typing import TextIO
 
 from gitsign_py.audit.record import Record, as_object
 from gitsign_py.audit.recording import Batch, UnsignedRun
-from gitsign_py.audit.reports.base import Heading, Report, printable, sentence, summary_lines
+from gitsign_py.audit.reports.base import Heading, ReportFormat, printable, sentence, summary_lines
 from gitsign_py.audit.rollup import Rollup
 
 MAX_LISTED = 500
 
 
-class TextReport(Report):
+class TextReport(ReportFormat):
     """One line for each commit that is not accepted (all of them with ``verbose``), then the sums."""
 
     def __init__(self, out: TextIO, *, verbose: bool = False) -> None:
@@ -61,7 +61,7 @@ class TextReport(Report):
             print(line, file=self._out)
 
 
-class NdjsonReport(Report):
+class NdjsonReport(ReportFormat):
     """One JSON object a line: a record each, then one of type ``summary``."""
 
     def __init__(self, out: TextIO) -> None:
@@ -84,7 +84,7 @@ class NdjsonReport(Report):
         self._out.write(self._encode(value) + "\n")
 
 
-class JsonReport(Report):
+class JsonReport(ReportFormat):
     """One JSON object: ``heading``, ``records``, ``summary``; written as it comes."""
 
     def __init__(self, out: TextIO) -> None:

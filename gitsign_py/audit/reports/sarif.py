@@ -8,7 +8,7 @@ import json
 from typing import Any, TextIO
 
 from gitsign_py.audit.record import Record
-from gitsign_py.audit.reports.base import Heading, Report, printable, sentence
+from gitsign_py.audit.reports.base import Heading, ReportFormat, printable, sentence
 from gitsign_py.audit.rollup import Rollup
 from gitsign_py.policy.facts import ACCEPTED, VERDICTS
 from gitsign_py.policy.model import POLICY_PATH
@@ -25,7 +25,7 @@ _ABOUT = {
 _RULES = [verdict for verdict in VERDICTS if verdict not in ACCEPTED]
 
 
-class SarifReport(Report):
+class SarifReport(ReportFormat):
     """Results are written as they come."""
 
     def __init__(self, out: TextIO) -> None:

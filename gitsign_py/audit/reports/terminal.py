@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gitsign_py.audit.record import Record
-from gitsign_py.audit.reports.base import Heading, Report, printable, sentence, summary_lines
+from gitsign_py.audit.reports.base import Heading, ReportFormat, printable, sentence, summary_lines
 from gitsign_py.audit.rollup import Rollup
 
 MAX_LISTED = 60
@@ -16,7 +16,7 @@ _MAX_SUBJECT = 60  # columns
 _STYLES = {"verified": "green", "exempt": "green", "forge-merge": "green", "unchecked": "yellow"}
 
 
-class TerminalReport(Report):
+class TerminalReport(ReportFormat):
     """``total`` is the number of commits to come, when it is known; colours follow NO_COLOR (rich)."""
 
     def __init__(self, out: TextIO, *, total: int | None = None) -> None:

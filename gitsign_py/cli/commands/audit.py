@@ -13,7 +13,7 @@ from typing import TextIO
 from gitsign_py.audit.engine import audit_batches
 from gitsign_py.audit.plan import AuditPlan, Target, current_ref, read_refs, resolve_targets
 from gitsign_py.audit.recording import Batch
-from gitsign_py.audit.reports.base import Report, printable, summary_lines
+from gitsign_py.audit.reports.base import ReportFormat, printable, summary_lines
 from gitsign_py.audit.reports.plain import JsonReport, NdjsonReport, TextReport
 from gitsign_py.audit.rollup import Rollup
 from gitsign_py.cli import auditing, wiring
@@ -308,7 +308,7 @@ def _umask() -> int:
     return mask
 
 
-def _report(options: argparse.Namespace, out: TextIO, stack: ExitStack) -> Report:
+def _report(options: argparse.Namespace, out: TextIO, stack: ExitStack) -> ReportFormat:
     """The format that was asked for; those that few ask for are loaded here, since rich alone costs 70 ms."""
     name = options.format or ("terminal" if out.isatty() else "text")
     if name == "terminal":
@@ -321,11 +321,11 @@ def _report(options: argparse.Namespace, out: TextIO, stack: ExitStack) -> Repor
         write_utf8()
     if name in ("sarif", "junit", "markdown", "html"):
         return _document(name, out)
-    simple: dict[str, Report] = {"json": JsonReport(out), "ndjson": NdjsonReport(out)}
+    simple: dict[str, ReportFormat] = {"json": JsonReport(out), "ndjson": NdjsonReport(out)}
     return simple.get(name) or TextReport(out, verbose=options.verbose)
 
 
-def _document(name: str, out: TextIO) -> Report:
+def _document(name: str, out: TextIO) -> ReportFormat:
     from gitsign_py.audit.reports.documents import DOCUMENTS  # noqa: PLC0415
 
     return DOCUMENTS[name](out)
