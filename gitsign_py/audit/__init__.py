@@ -9,7 +9,7 @@ from gitsign_py.core.exports import exported
 TYPE_CHECKING = False  # typing costs 10 ms
 if TYPE_CHECKING:
     from gitsign_py.audit.engine import Resources, audit_history
-    from gitsign_py.audit.jobs import Settings
+    from gitsign_py.audit.jobs import VerifySettings
     from gitsign_py.audit.plan import AuditPlan, Target, read_refs, resolve_targets
     from gitsign_py.audit.record import Record
     from gitsign_py.audit.rollup import Rollup
@@ -23,7 +23,7 @@ else:
             "Record": "audit.record",
             "Resources": "audit.engine",
             "Rollup": "audit.rollup",
-            "Settings": "audit.jobs",
+            "VerifySettings": "audit.jobs",
             "Target": "audit.plan",
             "audit_history": "audit.engine",
             "read_refs": "audit.plan",
@@ -37,8 +37,8 @@ __all__ = [
     "Record",
     "Resources",
     "Rollup",
-    "Settings",
     "Target",
+    "VerifySettings",
     "audit_history",
     "read_refs",
     "resolve_targets",

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from gitsign_py.audit.codedigest import code_digest
-from gitsign_py.audit.jobs import Settings
+from gitsign_py.audit.jobs import VerifySettings
 from gitsign_py.core.frozen import frozen
 from gitsign_py.host.privatefile import is_foreign, is_open_to_others, open_private
 
@@ -44,7 +44,7 @@ class Basis:
     history: tuple[str, ...] = ()
 
     @classmethod
-    def of_signatures(cls, settings: Settings) -> "Basis":
+    def of_signatures(cls, settings: VerifySettings) -> "Basis":
         """What the facts of signatures rest on in a run with these settings."""
         digest = settings.trusted_root.digest if settings.trusted_root else ""
         return cls("signatures", digest, settings.require_sct, settings.require_timestamp)

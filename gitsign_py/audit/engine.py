@@ -12,7 +12,7 @@ from gitsign_py.audit.cache import FactsCache
 from gitsign_py.audit.closing import Closing, find_closing
 from gitsign_py.audit.codec import load_facts, load_kept
 from gitsign_py.audit.foreign import PROGRAMS, verify_foreign
-from gitsign_py.audit.jobs import NOT_EMBEDDED, Job, Settings
+from gitsign_py.audit.jobs import NOT_EMBEDDED, Job, VerifySettings
 from gitsign_py.audit.judges import (
     BEFORE_INTRODUCTION,
     INTRODUCTION,
@@ -54,7 +54,11 @@ class Resources:
     """What a run may use. Without ``fetch`` only embedded entries count, without ``cache`` nothing is kept."""
 
     def __init__(
-        self, settings: Settings, jobs: int = 0, cache: FactsCache | None = None, fetch: FetchEntries | None = None
+        self,
+        settings: VerifySettings,
+        jobs: int = 0,
+        cache: FactsCache | None = None,
+        fetch: FetchEntries | None = None,
     ) -> None:
         self.settings = settings
         self.jobs = jobs

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Self
 
-from gitsign_py.audit.jobs import Job, Settings
+from gitsign_py.audit.jobs import Job, VerifySettings
 from gitsign_py.audit.verify import JobVerifier
 from gitsign_py.audit.workerpool import WorkerPool
 from gitsign_py.errors import UncheckedError
@@ -20,7 +20,7 @@ _INLINE = 24
 class Workers:
     """Verifies jobs; ``jobs`` is the number of processes. Close it, or use it as a context manager."""
 
-    def __init__(self, settings: Settings, jobs: int) -> None:
+    def __init__(self, settings: VerifySettings, jobs: int) -> None:
         self._verifier = JobVerifier(settings)
         self._jobs = jobs
         self._pool: WorkerPool[Sequence[Job], list[str]] | None = None

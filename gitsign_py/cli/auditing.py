@@ -12,8 +12,7 @@ from gitsign_py import __version__
 from gitsign_py.audit.cache import Basis, FactsCache, UnsafeCacheError
 from gitsign_py.audit.closing import HERE, Place, find_closing
 from gitsign_py.audit.engine import FetchEntries, Resources
-from gitsign_py.audit.jobs import Job
-from gitsign_py.audit.jobs import Settings as VerifySettings
+from gitsign_py.audit.jobs import Job, VerifySettings
 from gitsign_py.audit.plan import AuditPlan, check_introduction
 from gitsign_py.audit.reports.base import Heading
 from gitsign_py.cli import ownconfig, wiring

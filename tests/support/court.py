@@ -13,7 +13,7 @@ from pathlib import Path
 from gitsign_py.audit.cache import Basis, FactsCache
 from gitsign_py.audit.codec import dump_facts
 from gitsign_py.audit.engine import Resources, audit_history
-from gitsign_py.audit.jobs import Settings
+from gitsign_py.audit.jobs import VerifySettings
 from gitsign_py.audit.plan import AuditPlan, Target
 from gitsign_py.audit.record import Record
 from gitsign_py.host.git.objects import GitRepository
@@ -60,7 +60,7 @@ class Court:
     @contextmanager
     def opened(self, path: Path, **more: str) -> Iterator[tuple[GitRepository, Resources]]:
         with GitRepository(path, environment=environment(**more)) as repository:
-            yield repository, Resources(Settings(None, datetime.now(UTC)), 1, self.cache)
+            yield repository, Resources(VerifySettings(None, datetime.now(UTC)), 1, self.cache)
 
     def audit(self, path: Path, refs: Mapping[str, str], *, policy: str = "", **changes: object) -> dict[str, Record]:
         """Audit what ``refs`` name, and give the records by id."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gitsign_py.audit.engine import Resources, audit_history
-from gitsign_py.audit.jobs import Settings
+from gitsign_py.audit.jobs import VerifySettings
 from gitsign_py.audit.plan import AuditPlan, resolve_targets
 from gitsign_py.cli.commands.hooks import shim
 from gitsign_py.host.git.objects import GitRepository
@@ -126,7 +126,7 @@ class Governed:
         with GitRepository(repo.path, environment=self.environment()) as repository:
             targets, exclude = resolve_targets(repository, words)
             plan = AuditPlan(targets, exclude, introduction=self.introduction, in_history=True, **changes)  # type: ignore[arg-type]
-            resources = Resources(Settings(self.signer.trusted_root, datetime.now(UTC)), 1)
+            resources = Resources(VerifySettings(self.signer.trusted_root, datetime.now(UTC)), 1)
             return {one.oid: (one.verdict, one.reason) for one in audit_history(repository, plan, resources)}
 
     def git_says(self, repo: ScratchRepo, oid: str) -> str:
