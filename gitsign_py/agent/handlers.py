@@ -22,7 +22,7 @@ from gitsign_py.verification.bundle import Artifact
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class ClientContext:
     """Whose settings count for a request: the client's working directory and its git and gitsign variables.
 
     ``place`` is the directory's device and inode, as the client sees it.
@@ -47,8 +47,8 @@ class AgentServices:
 
     holder: Holder
     ledger: Ledger
-    plan: Callable[[Context, str | None], SigningPlan]
-    verify: Callable[[Context, bytes, bytes], Fields]
+    plan: Callable[[ClientContext, str | None], SigningPlan]
+    verify: Callable[[ClientContext, bytes, bytes], Fields]
     summary: Callable[[SigningResult], str]
     stop: Callable[[], None]
     hardening: Hardening
@@ -167,12 +167,12 @@ def _token(request: Fields, conversation: Conversation) -> str | None:
     return request["token"].decode("ascii", "replace")
 
 
-def _context(request: Fields, conversation: Conversation) -> Context:
+def _context(request: Fields, conversation: Conversation) -> ClientContext:
     if conversation.restricted:
-        return Context("/", dict(os.environ), forwarded=True)
+        return ClientContext("/", dict(os.environ), forwarded=True)
     variables = unpack_fields(request.get("environment", b""))
     environment = {name: os.fsdecode(value) for name, value in variables.items()}
-    return Context(os.fsdecode(request.get("directory", b"/")), environment, request.get("place", b""))
+    return ClientContext(os.fsdecode(request.get("directory", b"/")), environment, request.get("place", b""))
 
 
 def _signed(result: SigningResult) -> Fields:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gitsign_py import __version__
 from gitsign_py.agent.conversation import DeclinedError, Fields
-from gitsign_py.agent.handlers import AgentServices, Context
+from gitsign_py.agent.handlers import AgentServices, ClientContext
 from gitsign_py.agent.hardening import Hardening
 from gitsign_py.agent.holder import Holder, SigningPlan
 from gitsign_py.agent.ledger import Ledger
@@ -43,7 +43,7 @@ def agent_services(hardening: Hardening, *, stop: Callable[[], None], started: d
     kept = _Kept()
     ledger = Ledger(wiring.now)
 
-    def verify(context: Context, payload: bytes, signature: bytes) -> Fields:
+    def verify(context: ClientContext, payload: bytes, signature: bytes) -> Fields:
         settings = settings_for(context)
         return dict(check(settings, payload, signature, root=kept.trusted_root(settings)))
 
@@ -125,7 +125,7 @@ def _version(path: Path | None) -> tuple[str, int, int] | None:
     return (str(path), facts.st_mtime_ns, facts.st_size)
 
 
-def _plan(kept: _Kept, context: Context, token: str | None) -> SigningPlan:
+def _plan(kept: _Kept, context: ClientContext, token: str | None) -> SigningPlan:
     settings = settings_for(context)
     config, chosen = settings.config, wiring.endpoints(settings)
     if not are_confirmed(settings, chosen):
