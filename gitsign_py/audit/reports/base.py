@@ -60,6 +60,10 @@ class ReportFormat(Protocol):
         """Write the sums, and close what is open."""
         ...
 
+    def close(self) -> None:
+        """Let go of what the format holds, also where the audit ends by an error."""
+        return  # most hold nothing
+
 
 def sentence(record: Record) -> str:
     """Why a record has its verdict, on one line of printable text."""

@@ -55,13 +55,13 @@ class TerminalReport(ReportFormat):
         else:
             self._left_out += 1
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Take the bar away and give the cursor back, however the audit ends."""
         self._progress.stop()
 
     def end(self, rollup: Rollup) -> None:
         """The tables."""
-        self.stop()
+        self.close()
         if self._rows:
             self._console.print(self._refused())
         if self._left_out:

@@ -14,7 +14,7 @@ from gitsign_py.audit.engine import audit_batches
 from gitsign_py.audit.plan import AuditPlan, Target, current_ref, read_refs, resolve_targets
 from gitsign_py.audit.recording import Batch
 from gitsign_py.audit.reports.base import ReportFormat, printable, summary_lines
-from gitsign_py.audit.reports.plain import JsonReport, NdjsonReport, TextReport
+from gitsign_py.audit.reports.formats import FORMATS, open_report
 from gitsign_py.audit.rollup import Rollup
 from gitsign_py.cli import auditing, wiring
 from gitsign_py.cli.ownconfig import add_isolated
@@ -28,7 +28,6 @@ from gitsign_py.host.progress import counted
 from gitsign_py.policy.facts import Pusher
 from gitsign_py.policy.model import POLICY_PATH
 
-FORMATS = ("terminal", "text", "json", "ndjson", "sarif", "junit", "markdown", "html")
 _NOW_SECONDS = 5.0
 _DESCRIPTION = """Judge every commit of a history, and with --tags every annotated tag: verified, unauthorised,
 identity-mismatch, bad, unsigned, unchecked, exempt, forge-merge or malformed, each with the reason."""
@@ -148,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     checks.add_argument("--no-cache", dest="cache", action="store_false", help="verify everything anew, keep nothing")
     checks.add_argument("--jobs", type=_jobs, default=0, metavar="N", help="number of processes (default: all cores)")
     report = parser.add_argument_group("report")
-    report.add_argument("--format", choices=FORMATS, help="default: terminal on a terminal, else text")
+    report.add_argument("--format", choices=tuple(FORMATS), help="default: terminal on a terminal, else text")
     report.add_argument(
         "--output", type=auditing.given, metavar="FILE", help="write the report there, whole or not at all"
     )
@@ -309,23 +308,10 @@ def _umask() -> int:
 
 
 def _report(options: argparse.Namespace, out: TextIO, stack: ExitStack) -> ReportFormat:
-    """The format that was asked for; those that few ask for are loaded here, since rich alone costs 70 ms."""
+    """The format that was asked for."""
     name = options.format or ("terminal" if out.isatty() else "text")
-    if name == "terminal":
-        from gitsign_py.audit.reports.terminal import TerminalReport  # noqa: PLC0415
-
-        table = TerminalReport(out)
-        stack.callback(table.stop)
-        return table
-    if out is sys.stdout and name != "text":
+    if out is sys.stdout and name not in ("terminal", "text"):
         write_utf8()
-    if name in ("sarif", "junit", "markdown", "html"):
-        return _document(name, out)
-    simple: dict[str, ReportFormat] = {"json": JsonReport(out), "ndjson": NdjsonReport(out)}
-    return simple.get(name) or TextReport(out, verbose=options.verbose)
-
-
-def _document(name: str, out: TextIO) -> ReportFormat:
-    from gitsign_py.audit.reports.documents import DOCUMENTS  # noqa: PLC0415
-
-    return DOCUMENTS[name](out)
+    report = open_report(name, out, verbose=options.verbose)
+    stack.callback(report.close)
+    return report
