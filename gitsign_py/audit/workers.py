@@ -5,33 +5,24 @@ Small amounts are verified in this process: others cost some 50 ms.
 
 from collections.abc import Sequence
 from concurrent.futures import Future
-from types import TracebackType
-from typing import Self
 
 from gitsign_py.audit.jobs import Job, VerifySettings
 from gitsign_py.audit.verify import JobVerifier
 from gitsign_py.audit.workerpool import WorkerPool
+from gitsign_py.core.closeable import Closeable
 from gitsign_py.errors import UncheckedError
 
 BATCH = 32
 _INLINE = 24
 
 
-class Workers:
+class Workers(Closeable):
     """Verifies jobs; ``jobs`` is the number of processes. Close it, or use it as a context manager."""
 
     def __init__(self, settings: VerifySettings, jobs: int) -> None:
         self._verifier = JobVerifier(settings)
         self._jobs = jobs
         self._pool: WorkerPool[Sequence[Job], list[str]] | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End the processes; those that are still at work are not waited for."""

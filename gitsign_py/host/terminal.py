@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from gitsign_py.core.closeable import Closeable
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.printing import escaped
 from gitsign_py.errors import veiled
@@ -22,7 +21,7 @@ _LONGEST_LINE = 1 << 16
 _YES = ("y", "yes")
 
 
-class Terminal:
+class Terminal(Closeable):
     """The person at the terminal, or nobody (``host.consent.Dialogue``). Close it, or use it as a context manager.
 
     ``console`` is an open one or None; ``now`` gives the time for the log's lines, an aware datetime.
@@ -32,14 +31,6 @@ class Terminal:
         self._console = console
         self._log_path = log_path
         self._now = now
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let go of the terminal."""

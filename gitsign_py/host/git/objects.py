@@ -9,9 +9,9 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self, cast
+from typing import cast
 
+from gitsign_py.core.closeable import Closeable
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.core.git.gitobject import HashAlgorithm, is_object_id, prove_object_id
 from gitsign_py.errors import GitsignError, UncheckedError, UsageError
@@ -46,7 +46,7 @@ class Revision:
     ref: str = ""
 
 
-class GitRepository:
+class GitRepository(Closeable):
     """The repository that git finds from ``directory`` (default: the working directory); port ``ObjectSource``.
 
     ``environment`` is the process environment, GIT_DIR and others included. git starts when something is asked;
@@ -67,14 +67,6 @@ class GitRepository:
         self._facts: tuple[str, ...] = ()
         self._cuts: Cuts | None = None
         self._grafts: Path | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End the git process behind this object."""
