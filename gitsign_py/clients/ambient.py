@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from gitsign_py.clients.answer import printable
+from gitsign_py.clients.answer import one_line
 from gitsign_py.clients.spiffe import DEFAULT_SOCKET, SOCKET_VARIABLE, fetch_jwt_svid
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.sigstore.token import MAX_TOKEN_BYTES, IdentityToken, parse_unverified
@@ -84,7 +84,7 @@ def _words(error: BaseException) -> str:
 
 
 def _failed(words: str, hint: str = "") -> ServiceError:
-    return ServiceError("ambient-failed", f"the platform gave no identity token: {printable(words)}", hint=hint)
+    return ServiceError("ambient-failed", f"the platform gave no identity token: {one_line(words)}", hint=hint)
 
 
 def _filesystem(environment: Environment, _audience: str) -> str:

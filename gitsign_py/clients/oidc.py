@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
 
-from gitsign_py.clients.answer import Answer, printable, status_error
+from gitsign_py.clients.answer import Answer, one_line, status_error
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.urls import check_url, is_loopback, join_url
 from gitsign_py.core.frozen import field, frozen
@@ -69,9 +69,9 @@ def discover(session: HttpSession, issuer: str) -> Provider:
     if named != issuer:
         raise ServiceError(
             "oidc-discovery-mismatch",
-            f"the OIDC issuer at {issuer} calls itself {printable(named)}",
+            f"the OIDC issuer at {issuer} calls itself {one_line(named)}",
             hint="set gitsign.issuer to the issuer's own name, letter by letter",
-            facts={"expected": issuer, "got": printable(named)},
+            facts={"expected": issuer, "got": one_line(named)},
         )
     provider = Provider(
         issuer=issuer,
@@ -127,7 +127,7 @@ class OAuthError(ServiceError):
         words = f"{code}: {description}" if description else code
         super().__init__(
             "oidc-refused",
-            f"the OIDC issuer refused: {printable(words)}",
+            f"the OIDC issuer refused: {one_line(words)}",
             hint=_HINTS.get(code, ""),
             facts={"error": code},
         )
@@ -149,7 +149,7 @@ def _oauth_error(answer: Answer) -> ServiceError:
     code, description = document.get("error"), document.get("error_description")
     if not isinstance(code, str) or not code:
         return status_error(answer)
-    return OAuthError(printable(code), description if isinstance(description, str) else "")
+    return OAuthError(one_line(code), description if isinstance(description, str) else "")
 
 
 def exchange_code(
@@ -207,9 +207,9 @@ def check_id_token(claims: UnverifiedClaims, *, issuer: str, client_id: str, non
     if (party is not None or len(claims.audience) > 1) and party != client_id:
         raise VerificationError(
             "token-wrong-party",
-            f"the identity token was made for client {printable(str(party))}, expected {client_id}",
+            f"the identity token was made for client {one_line(str(party))}, expected {client_id}",
             hint="sign in with the client that gitsign.clientID names",
-            facts={"expected": client_id, "got": printable(str(party))},
+            facts={"expected": client_id, "got": one_line(str(party))},
         )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from urllib.parse import urlencode
 
-from gitsign_py.clients.answer import printable
+from gitsign_py.clients.answer import one_line
 from gitsign_py.clients.oidc import Client, Provider, Tokens, asked_scope, exchange_code
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.core.frozen import frozen
@@ -175,9 +175,9 @@ def _check_issuer(provider: Provider, answer: AuthorizationAnswer) -> None:
     if not same_secret(answer.issuer, provider.issuer):
         raise VerificationError(
             "oidc-issuer-mismatch",
-            f"the sign-in answer is from issuer {printable(answer.issuer) or 'unknown'}, expected {provider.issuer}",
+            f"the sign-in answer is from issuer {one_line(answer.issuer) or 'unknown'}, expected {provider.issuer}",
             hint="sign in again; if it repeats, another site stands between you and your issuer",
-            facts={"expected": provider.issuer, "got": printable(answer.issuer)},
+            facts={"expected": provider.issuer, "got": one_line(answer.issuer)},
         )
 
 
@@ -190,9 +190,9 @@ def denied(error: str, description: str) -> ServiceError:
     words = f"{error}: {description}" if description else error
     return ServiceError(
         "sign-in-failed",
-        f"the OIDC issuer did not sign you in: {printable(words)}",
+        f"the OIDC issuer did not sign you in: {one_line(words)}",
         hint="check gitsign.issuer, gitsign.clientID and gitsign.connectorID",
-        facts={"error": printable(error)},
+        facts={"error": one_line(error)},
     )
 
 

@@ -19,7 +19,7 @@ import requests
 import urllib3
 
 from gitsign_py import __version__
-from gitsign_py.clients.answer import REDIRECTS, Answer, printable, status_error
+from gitsign_py.clients.answer import REDIRECTS, Answer, one_line, status_error
 from gitsign_py.clients.urls import check_url
 from gitsign_py.core.closeable import Closeable
 from gitsign_py.core.frozen import field, frozen, replace
@@ -289,7 +289,7 @@ def _cause(error: BaseException) -> str:
         elif isinstance(seen, urllib3.exceptions.ProtocolError):
             words = "the connection broke off"
         seen = seen.__cause__ or seen.__context__
-    return printable(words)[0:1].lower() + printable(words)[1:]
+    return one_line(words)[0:1].lower() + one_line(words)[1:]
 
 
 def _untrusted(request: _Request, error: Exception) -> ServiceError:
@@ -304,7 +304,7 @@ def _untrusted(request: _Request, error: Exception) -> ServiceError:
 def _unaskable(request: _Request, error: ValueError) -> ConfigError:
     """A header's value is not repeated: it may be a token."""
     bad_header = isinstance(error, requests.exceptions.InvalidHeader)
-    why = "a header has characters that none may have" if bad_header else printable(str(error))
+    why = "a header has characters that none may have" if bad_header else one_line(str(error))
     return ConfigError(
         "service-request-invalid",
         f"{request.service} at {request.url} cannot be asked: {why}",

@@ -60,7 +60,7 @@ class Terminal(Closeable):
 
     def write(self, text: str) -> None:
         """The same without the log."""
-        self._write(printable(text) + "\n")
+        self._write(for_terminal(text) + "\n")
 
     def confirm(self, question: str) -> bool:
         """Ask a yes-or-no question; no is the default, and the answer of nobody.
@@ -76,7 +76,7 @@ class Terminal(Closeable):
         """Ask for one line of text, without its line end and white space around it; empty when nobody answers."""
         if not self.interactive:
             return ""
-        self._write(printable(text))
+        self._write(for_terminal(text))
         line = bytearray()
         while not line.endswith(b"\n") and len(line) < _LONGEST_LINE:
             piece = self._read()
@@ -93,7 +93,7 @@ class Terminal(Closeable):
         if self._log_path is None:
             return
         stamp = f"{format_rfc3339(self._now())} [{os.getpid()}]"
-        lines = "".join(f"{stamp} {line}\n" for line in printable(text).split("\n"))
+        lines = "".join(f"{stamp} {line}\n" for line in for_terminal(text).split("\n"))
         try:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | NOT_OURS
             descriptor = os.open(self._log_path, flags, 0o600)
@@ -104,7 +104,7 @@ class Terminal(Closeable):
         except OSError as error:
             path, self._log_path = self._log_path, None
             words = (error.strerror or "error").lower()
-            self._write(f"gitsign-py: cannot write to the log {printable(str(path))}: {words}\n")
+            self._write(f"gitsign-py: cannot write to the log {for_terminal(str(path))}: {words}\n")
 
     def _write(self, text: str) -> None:
         data = text.encode("utf-8", "replace")
@@ -133,7 +133,7 @@ def open_terminal(environment: Mapping[str, str], *, log_path: Path | None, now:
     return Terminal(None if left_alone else open_console(), log_path=log_path, now=now)
 
 
-def printable(text: str) -> str:
+def for_terminal(text: str) -> str:
     """Text for a terminal, line ends kept. Words are not guessed at: the address to sign in at has some of chance."""
     return escaped(veiled(text, guess=False), keep="\n")
 

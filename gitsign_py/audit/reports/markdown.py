@@ -4,8 +4,9 @@ import re
 from typing import TextIO
 
 from gitsign_py.audit.record import Record
-from gitsign_py.audit.reports.base import Heading, ReportFormat, printable, sentence
+from gitsign_py.audit.reports.base import Heading, ReportFormat, sentence
 from gitsign_py.audit.rollup import Rollup
+from gitsign_py.core.printing import escaped
 
 MAX_LISTED = 100
 _BACKTICKS = re.compile("`+")
@@ -57,7 +58,7 @@ def _quoted(text: str) -> str:
 
     Escapes alone would not do: what looks like an address is made a link after they are gone (GFM 6.9).
     """
-    safe = printable(text).strip()
+    safe = escaped(text).strip()
     if not safe:
         return ""
     longest = max((len(run) for run in _BACKTICKS.findall(safe)), default=0)

@@ -5,8 +5,9 @@ from typing import TextIO
 
 from gitsign_py.audit.record import Record, as_object
 from gitsign_py.audit.recording import Batch, UnsignedRun
-from gitsign_py.audit.reports.base import Heading, ReportFormat, printable, sentence, summary_lines
+from gitsign_py.audit.reports.base import Heading, ReportFormat, sentence, summary_lines
 from gitsign_py.audit.rollup import Rollup
+from gitsign_py.core.printing import escaped
 
 MAX_LISTED = 500
 
@@ -20,12 +21,10 @@ class TextReport(ReportFormat):
 
     def begin(self, heading: Heading) -> None:
         """Say what is audited, and what could not be seen."""
-        print(
-            f"audit of {printable(heading.repository)}: {', '.join(map(printable, heading.revisions))}", file=self._out
-        )
-        print(f"policy: {printable(heading.policy)}; trust root: {printable(heading.trust_root)}", file=self._out)
+        print(f"audit of {escaped(heading.repository)}: {', '.join(map(escaped, heading.revisions))}", file=self._out)
+        print(f"policy: {escaped(heading.policy)}; trust root: {escaped(heading.trust_root)}", file=self._out)
         for notice in heading.notices:
-            print(f"note: {printable(notice)}", file=self._out)
+            print(f"note: {escaped(notice)}", file=self._out)
 
     def record(self, record: Record) -> None:
         """One line, up to a number of lines that a person would still read."""
@@ -35,9 +34,9 @@ class TextReport(ReportFormat):
             self._left_out += 1
             return
         self._listed += 1
-        who = f" by {printable(record.identity)}" if record.identity else ""
-        name = f" {printable(record.ref)}" if record.kind == "tag" else ""
-        subject = printable(record.subject)
+        who = f" by {escaped(record.identity)}" if record.identity else ""
+        name = f" {escaped(record.ref)}" if record.kind == "tag" else ""
+        subject = escaped(record.subject)
         print(f"{record.oid[:16]}{name} {record.verdict}{who}: {sentence(record)} | {subject}", file=self._out)
 
     def records(self, records: Batch) -> None:
@@ -56,7 +55,7 @@ class TextReport(ReportFormat):
         if self._left_out:
             print(f"... and {self._left_out} more (--verbose or --format ndjson lists all)", file=self._out)
         for (who, issuer), seen in sorted(rollup.identities.items(), key=lambda item: -item[1].commits)[:20]:
-            print(f"  {seen.commits:>7} by {printable(who)} ({printable(issuer) or 'key'})", file=self._out)
+            print(f"  {seen.commits:>7} by {escaped(who)} ({escaped(issuer) or 'key'})", file=self._out)
         for line in summary_lines(rollup):
             print(line, file=self._out)
 

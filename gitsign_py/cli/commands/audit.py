@@ -13,7 +13,7 @@ from typing import TextIO
 from gitsign_py.audit.engine import audit_batches
 from gitsign_py.audit.plan import AuditPlan, Target, current_ref, read_refs, resolve_targets
 from gitsign_py.audit.recording import Batch
-from gitsign_py.audit.reports.base import ReportFormat, printable, summary_lines
+from gitsign_py.audit.reports.base import ReportFormat, summary_lines
 from gitsign_py.audit.reports.formats import FORMATS, open_report
 from gitsign_py.audit.rollup import Rollup
 from gitsign_py.cli import auditing, wiring
@@ -21,6 +21,7 @@ from gitsign_py.cli.ownconfig import add_isolated
 from gitsign_py.cli.policysource import as_config_error, configured_policy, load_policy
 from gitsign_py.cli.text import write_utf8
 from gitsign_py.core.frozen import replace
+from gitsign_py.core.printing import escaped
 from gitsign_py.errors import ConfigError, PolicyError, UsageError
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.privatefile import put_in_place
@@ -80,7 +81,7 @@ def run(arguments: list[str]) -> int:
             raise as_config_error(error) from error
         report.end(rollup)
     if out is not sys.stdout:
-        print(printable(f"{summary_lines(rollup)[0]}; the report is in {options.output}"), file=sys.stderr)
+        print(escaped(f"{summary_lines(rollup)[0]}; the report is in {options.output}"), file=sys.stderr)
     return rollup.exit_status
 
 

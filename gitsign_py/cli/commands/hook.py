@@ -37,9 +37,10 @@ from gitsign_py.cli import auditing, wiring
 from gitsign_py.cli.ownconfig import add_isolated
 from gitsign_py.cli.policysource import configured_policy
 from gitsign_py.cli.refusal import MAX_NAMED, explain_refusals
-from gitsign_py.cli.text import line_of, printable
+from gitsign_py.cli.text import line_of
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.git.gitobject import split_commit
+from gitsign_py.core.printing import printable
 from gitsign_py.errors import ConfigError, GitsignError, UncheckedError
 from gitsign_py.host.budget import Allow, Budget
 from gitsign_py.host.git.objects import GitRepository

@@ -9,7 +9,7 @@ from pathlib import Path
 from gitsign_py.audit.engine import audit_history
 from gitsign_py.audit.plan import AuditPlan, resolve_targets
 from gitsign_py.audit.record import Record, as_object
-from gitsign_py.audit.reports.base import printable, sentence
+from gitsign_py.audit.reports.base import sentence
 from gitsign_py.cli import auditing, wiring
 from gitsign_py.cli.commands.audit import is_in_history, with_policy
 from gitsign_py.cli.commands.policyinit import run_init
@@ -17,6 +17,7 @@ from gitsign_py.cli.ownconfig import add_isolated, tell
 from gitsign_py.cli.policysource import read_policy_bytes
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.pki.namekind import described
+from gitsign_py.core.printing import escaped
 from gitsign_py.errors import UsageError
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.progress import counted
@@ -91,10 +92,10 @@ def _check(options: argparse.Namespace) -> int:
         found = [{"line": one.line, "key": one.key, "message": one.message} for one in problems]
         print(json.dumps({"policy": name, "valid": policy is not None, "problems": found}, indent=2))
     for one in () if options.json else problems:
-        print(printable(f"{name}:{one.line}: {one.key + ': ' if one.key else ''}{one.message}"))
+        print(escaped(f"{name}:{one.line}: {one.key + ': ' if one.key else ''}{one.message}"))
     if policy is not None and not options.json:
         counts = f"{len(policy.principals)} signers, {len(policy.rules)} rules"
-        print(f"{printable(name)}: valid: {counts}, digest {policy.digest[:16]}")
+        print(f"{escaped(name)}: valid: {counts}, digest {policy.digest[:16]}")
     return 0 if policy is not None else 1
 
 
@@ -143,12 +144,12 @@ def _audited(
 def _told(record: Record, ref: str) -> str:
     signer = described(record.identity, record.san_type) or "nobody"
     lines = [
-        f"{record.kind} {record.oid} on {printable(ref)}: {record.verdict}",
+        f"{record.kind} {record.oid} on {escaped(ref)}: {record.verdict}",
         f"  why        {sentence(record)} [{record.reason}]",
         f"  rule       {record.rule or 'none decided'}",
-        f"  signer     {printable(signer)} {printable(record.issuer)}".rstrip(),
+        f"  signer     {escaped(signer)} {escaped(record.issuer)}".rstrip(),
         f"  known as   {record.principal or 'nobody in the policy'}",
-        f"  committer  {printable(record.committer)}; author {printable(record.author)}",
+        f"  committer  {escaped(record.committer)}; author {escaped(record.author)}",
         f"  time       {record.time or 'none proven'} {record.time_source}".rstrip(),
         f"  steps      {' '.join(record.steps) or 'none passed'}",
     ]
@@ -170,6 +171,6 @@ def _test(options: argparse.Namespace) -> int:
         failed += not as_expected
         words = f"{decision.verdict} [{decision.reason}] {decision.message}; rule {decision.rule or 'none'}"
         expected = "" if as_expected else f"; expected {case.expect} {case.reason} {case.rule}".rstrip()
-        print(printable(f"{'ok' if as_expected else 'FAILED'}  {case.name}: {words}{expected}"))
+        print(escaped(f"{'ok' if as_expected else 'FAILED'}  {case.name}: {words}{expected}"))
     print(f"{len(cases) - failed} of {len(cases)} cases as expected")
     return 1 if failed else 0

@@ -10,7 +10,6 @@ import sys
 
 from gitsign_py.agent import client
 from gitsign_py.cli.gpg.arguments import GpgCommand, parse_gpg_arguments
-from gitsign_py.cli.text import printable
 from gitsign_py.errors import FormatError, UsageError
 
 TYPE_CHECKING = False
@@ -154,6 +153,8 @@ def hand_over(arguments: list[str], command: GpgCommand) -> int:
     program = _real_gpg()
     if program is not None and _HANDED_OVER not in os.environ:
         if command.unknown:
+            from gitsign_py.core.printing import printable
+
             line = f"{command.unknown} is an option of GnuPG alone, so {program} is asked to sign"
             _write(2, f"gitsign-py: {printable(line)}\n".encode("utf-8", "replace"))
         return _become(program, arguments)
