@@ -27,10 +27,9 @@ from gitsign_py.host.git.program import (
     run_git,
 )
 from gitsign_py.ports import ObjectKind, RawObject
+from gitsign_py.sizes import MAX_OBJECT_BYTES
 
 _TAG_PLACES = ("refs/", "refs/tags/", "refs/remotes/")
-MAX_OBJECT_BYTES = 32 << 20
-"""32 MiB: the largest object that is read. Commits and tags have kilobytes; a policy file is a small blob."""
 
 
 @frozen
