@@ -16,7 +16,7 @@ from gitsign_py.clients.answer import Answer, one_line, status_error
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.urls import check_url, is_loopback, join_url
 from gitsign_py.core.frozen import field, frozen
-from gitsign_py.core.sigstore.token import IdentityToken, UnverifiedClaims, check_claims, parse_unverified
+from gitsign_py.core.sigstore.token import IdentityToken, Pkce, UnverifiedClaims, check_claims, parse_unverified
 from gitsign_py.errors import ConfigError, FormatError, ServiceError, VerificationError
 
 SERVICE = "the OIDC issuer"
@@ -45,6 +45,17 @@ class Client:
 
     identifier: str
     secret: str = field(default="", repr=False)
+
+
+@frozen
+class AuthorizationRequest:
+    """One authorization request and what its answer is checked against."""
+
+    url: str
+    redirect_uri: str
+    state: str
+    nonce: str
+    proof: Pkce
 
 
 @frozen
@@ -153,20 +164,13 @@ def _oauth_error(answer: Answer) -> ServiceError:
 
 
 def exchange_code(
-    session: HttpSession,
-    provider: Provider,
-    client: Client,
-    *,
-    code: str,
-    redirect_uri: str,
-    verifier: str,
-    nonce: str,
-    now: datetime,
+    session: HttpSession, provider: Provider, client: Client, request: AuthorizationRequest, *, code: str, now: datetime
 ) -> Tokens:
     """Exchange an authorization code (RFC 6749 §4.1.3, RFC 7636 §4.5) for checked tokens."""
-    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri, "code_verifier": verifier}
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": request.redirect_uri}
+    form["code_verifier"] = request.proof.verifier
     document = post_form(session, provider, client, provider.token_endpoint, form)
-    return read_tokens(document, provider, client, nonce=nonce, now=now)
+    return read_tokens(document, provider, client, nonce=request.nonce, now=now)
 
 
 def refresh(session: HttpSession, provider: Provider, client: Client, refresh_token: str, *, now: datetime) -> Tokens:
