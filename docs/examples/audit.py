@@ -4,7 +4,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gitsign_py.audit import GitRepository, Plan, Resources, Rollup, Settings, audit_history, resolve_targets
+from gitsign_py.audit import AuditPlan, GitRepository, Resources, Rollup, VerifySettings, audit_history, resolve_targets
 from gitsign_py.policy import parse_policy
 from gitsign_py.verification import parse_trusted_root
 
@@ -16,8 +16,8 @@ def main() -> None:
     rollup = Rollup()
     with GitRepository(Path.cwd(), environment=os.environ) as repository:
         targets, exclude = resolve_targets(repository, ("main",))
-        plan = Plan(targets, exclude, policy=policy)
-        for record in audit_history(repository, plan, Resources(Settings(trusted_root, datetime.now(UTC)))):
+        plan = AuditPlan(targets, exclude, policy=policy)
+        for record in audit_history(repository, plan, Resources(VerifySettings(trusted_root, datetime.now(UTC)))):
             print(record.oid, record.verdict, record.reason, record.identity)
             rollup.add([record])
     print(f"{rollup.coverage:.0f} % of {rollup.total} may stay")

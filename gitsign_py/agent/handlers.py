@@ -8,7 +8,7 @@ from datetime import datetime
 
 from gitsign_py.agent.conversation import Conversation, Fields
 from gitsign_py.agent.hardening import Hardening
-from gitsign_py.agent.holder import Holder, Plan, Subject
+from gitsign_py.agent.holder import Holder, SigningPlan, Subject
 from gitsign_py.agent.ledger import Ledger
 from gitsign_py.agent.protocol import unpack_fields
 from gitsign_py.agent.server import Handler
@@ -22,7 +22,7 @@ from gitsign_py.verification.bundle import Artifact
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class ClientContext:
     """Whose settings count for a request: the client's working directory and its git and gitsign variables.
 
     ``place`` is the directory's device and inode, as the client sees it.
@@ -37,18 +37,18 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
-class Workshop:
+class AgentServices:
     """What the agent is made of: its holder and ledger, and the two functions that know configuration and verification.
 
-    ``plan`` turns a context and a token that the client sent (None: it sent none) into a Plan; ``verify`` gives the
-    ``ok`` fields of agent.client.try_verify for a context, a payload and a signature; ``summary`` says to the person
-    what was signed.
+    ``plan`` turns a context and a token that the client sent (None: it sent none) into a SigningPlan; ``verify`` gives
+    the ``ok`` fields of agent.client.try_verify for a context, a payload and a signature; ``summary`` says to the
+    person what was signed.
     """
 
     holder: Holder
     ledger: Ledger
-    plan: Callable[[Context, str | None], Plan]
-    verify: Callable[[Context, bytes, bytes], Fields]
+    plan: Callable[[ClientContext, str | None], SigningPlan]
+    verify: Callable[[ClientContext, bytes, bytes], Fields]
     summary: Callable[[SigningResult], str]
     stop: Callable[[], None]
     hardening: Hardening
@@ -56,79 +56,79 @@ class Workshop:
     version: str
 
 
-def handlers(workshop: Workshop) -> dict[str, Handler]:
+def handlers(services: AgentServices) -> dict[str, Handler]:
     """Return the handler of each request."""
-    return _work(workshop) | _care(workshop)
+    return _work(services) | _care(services)
 
 
-def _care(workshop: Workshop) -> dict[str, Handler]:
+def _care(services: AgentServices) -> dict[str, Handler]:
     """What is asked about the agent itself."""
 
     def ping(_: Fields, __: Conversation) -> Fields:
-        return {"status": b"ok", "version": workshop.version.encode(), "pid": str(os.getpid()).encode()}
+        return {"status": b"ok", "version": services.version.encode(), "pid": str(os.getpid()).encode()}
 
     def status(_: Fields, __: Conversation) -> Fields:
-        held = [{**asdict(one), "not_after": format_rfc3339(one.not_after)} for one in workshop.holder.held()]
+        held = [{**asdict(one), "not_after": format_rfc3339(one.not_after)} for one in services.holder.held()]
         value = {
             "pid": os.getpid(),
-            "version": workshop.version,
-            "started": format_rfc3339(workshop.started),
-            "hardening": asdict(workshop.hardening),
+            "version": services.version,
+            "started": format_rfc3339(services.started),
+            "hardening": asdict(services.hardening),
             "held": held,
         }
         return {"status": b"ok", "json": json.dumps(value).encode()}
 
     def log(_: Fields, __: Conversation) -> Fields:
-        signed = [{**asdict(one), "when": format_rfc3339(one.when)} for one in workshop.ledger.signed()]
+        signed = [{**asdict(one), "when": format_rfc3339(one.when)} for one in services.ledger.signed()]
         return {"status": b"ok", "json": json.dumps(signed).encode()}
 
     def lock(_: Fields, __: Conversation) -> Fields:
-        return {"status": b"ok", "dropped": str(workshop.holder.lock()).encode()}
+        return {"status": b"ok", "dropped": str(services.holder.lock()).encode()}
 
     def stop(_: Fields, __: Conversation) -> Fields:
-        dropped = workshop.holder.lock()
-        workshop.stop()
+        dropped = services.holder.lock()
+        services.stop()
         return {"status": b"ok", "dropped": str(dropped).encode()}
 
     return {"ping": ping, "status": status, "log": log, "lock": lock, "stop": stop}
 
 
-def _work(workshop: Workshop) -> dict[str, Handler]:
+def _work(services: AgentServices) -> dict[str, Handler]:
     """What the agent is there for."""
 
     def sign(request: Fields, conversation: Conversation) -> Fields:
         payload = _bytes(request, "payload")
         context = _context(request, conversation)
-        plan = workshop.plan(context, _token(request, conversation))
+        plan = services.plan(context, _token(request, conversation))
         with plan.clock_told():
-            result = workshop.holder.sign(plan, payload, conversation, directory=context.directory)
-        text = "\n".join((workshop.summary(result), *(f"gitsign-py: {one}" for one in result.warnings)))
+            result = services.holder.sign(plan, payload, conversation, directory=context.directory)
+        text = "\n".join((services.summary(result), *(f"gitsign-py: {one}" for one in result.warnings)))
         plan.note(text)
         return {**_signed(result), "text": text.encode("utf-8", "replace")}
 
     def attest(request: Fields, conversation: Conversation) -> Fields:
         context = _context(request, conversation)
-        plan = workshop.plan(context, None)
+        plan = services.plan(context, None)
         subject = Subject(_bytes(request, "statement"), _artifact(request))
         committer, directory = _committer(request), context.directory
         with plan.clock_told():
-            result = workshop.holder.attest(plan, subject, committer, conversation, directory=directory)
+            result = services.holder.attest(plan, subject, committer, conversation, directory=directory)
         return {"status": b"ok", "envelope": result.envelope, "bundle": result.bundle}
 
     def warm(request: Fields, conversation: Conversation) -> Fields:
-        plan = workshop.plan(_context(request, conversation), _token(request, conversation))
+        plan = services.plan(_context(request, conversation), _token(request, conversation))
         with plan.clock_told():
-            _, credential = workshop.holder.credential(plan, _committer(request), conversation)
+            _, credential = services.holder.credential(plan, _committer(request), conversation)
         return {"status": b"ok", **_described(credential)}
 
     def whoami(request: Fields, conversation: Conversation) -> Fields:
-        plan = workshop.plan(_context(request, conversation), None)
-        credential = workshop.holder.prospect(plan, _committer(request))
+        plan = services.plan(_context(request, conversation), None)
+        credential = services.holder.prospect(plan, _committer(request))
         return {"status": b"ok"} if credential is None else {"status": b"ok", **_described(credential)}
 
     def verify(request: Fields, conversation: Conversation) -> Fields:
         payload, signature = _bytes(request, "payload"), _bytes(request, "signature")
-        return {"status": b"ok", **workshop.verify(_context(request, conversation), payload, signature)}
+        return {"status": b"ok", **services.verify(_context(request, conversation), payload, signature)}
 
     return {"sign": sign, "attest": attest, "warm": warm, "whoami": whoami, "verify": verify}
 
@@ -167,12 +167,12 @@ def _token(request: Fields, conversation: Conversation) -> str | None:
     return request["token"].decode("ascii", "replace")
 
 
-def _context(request: Fields, conversation: Conversation) -> Context:
+def _context(request: Fields, conversation: Conversation) -> ClientContext:
     if conversation.restricted:
-        return Context("/", dict(os.environ), forwarded=True)
+        return ClientContext("/", dict(os.environ), forwarded=True)
     variables = unpack_fields(request.get("environment", b""))
     environment = {name: os.fsdecode(value) for name, value in variables.items()}
-    return Context(os.fsdecode(request.get("directory", b"/")), environment, request.get("place", b""))
+    return ClientContext(os.fsdecode(request.get("directory", b"/")), environment, request.get("place", b""))
 
 
 def _signed(result: SigningResult) -> Fields:

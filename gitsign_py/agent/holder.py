@@ -29,7 +29,7 @@ ANSWER_SECONDS = 240.0  # what a client may take to bring an answer, beside the 
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SigningPlan:
     """What one client's configuration comes to.
 
     ``slot`` names everything that a credential depends on (servers, issuer, client id, trust root, ...) and what a
@@ -101,7 +101,7 @@ class Holder:
         self._slots: dict[str, _Slot] = {}
         self._ledger = ledger
 
-    def sign(self, plan: Plan, payload: bytes, conversation: Conversation, *, directory: str) -> SigningResult:
+    def sign(self, plan: SigningPlan, payload: bytes, conversation: Conversation, *, directory: str) -> SigningResult:
         """Sign ``payload`` as the right person, asking the client for a token or a consent where that is needed.
 
         Raises as :func:`gitsign_py.signing.flow.sign_payload` does; PolicyError ``consent-needed``,
@@ -114,7 +114,13 @@ class Holder:
         return result
 
     def attest(
-        self, plan: Plan, subject: Subject, committer: tuple[str, str], conversation: Conversation, *, directory: str
+        self,
+        plan: SigningPlan,
+        subject: Subject,
+        committer: tuple[str, str],
+        conversation: Conversation,
+        *,
+        directory: str,
     ) -> Attestation:
         """Sign a statement about a git object for this committer; raises as :meth:`sign` does."""
         slot, credential = self._for_signing(plan, committer, conversation)
@@ -125,7 +131,7 @@ class Holder:
         return result
 
     def _for_signing(
-        self, plan: Plan, committer: tuple[str, str], conversation: Conversation
+        self, plan: SigningPlan, committer: tuple[str, str], conversation: Conversation
     ) -> tuple[_Slot, Credential]:
         slot, credential = self.credential(plan, committer, conversation)
         if conversation.gone:  # its user pressed Ctrl-C: publish nothing in his name
@@ -139,7 +145,7 @@ class Holder:
         self._ledger.record(credential, log_index, request)
 
     def credential(
-        self, plan: Plan, committer: tuple[str, str], conversation: Conversation
+        self, plan: SigningPlan, committer: tuple[str, str], conversation: Conversation
     ) -> tuple[_Slot, Credential]:
         """Return a credential for this committer (name, e-mail), held already or new, and its slot."""
         with self._lock:
@@ -147,7 +153,9 @@ class Holder:
         with slot.lock:
             return slot, self._chosen(slot, plan, committer, conversation)
 
-    def _chosen(self, slot: _Slot, plan: Plan, committer: tuple[str, str], conversation: Conversation) -> Credential:
+    def _chosen(
+        self, slot: _Slot, plan: SigningPlan, committer: tuple[str, str], conversation: Conversation
+    ) -> Credential:
         """One that may sign; else a token that needs no person; else one that a person allows; else a sign-in."""
         held, publication, decision = next(self._candidates(slot, plan, committer), (None, None, "refuse"))
         if held is not None and decision == "go":
@@ -163,7 +171,7 @@ class Holder:
         return credential
 
     def _candidates(
-        self, slot: _Slot, plan: Plan, committer: tuple[str, str]
+        self, slot: _Slot, plan: SigningPlan, committer: tuple[str, str]
     ) -> Iterator[tuple[Credential, Publication, Decision]]:
         """First those that may sign, the committer's own before others, then those that a person has to allow.
 
@@ -180,7 +188,7 @@ class Holder:
         for wanted in ("go", "ask"):
             yield from (each for each in decided if each[2] == wanted)
 
-    def prospect(self, plan: Plan, committer: tuple[str, str]) -> Credential | None:
+    def prospect(self, plan: SigningPlan, committer: tuple[str, str]) -> Credential | None:
         """Say which held credential would sign for this committer; asks nobody and waits for nobody."""
         with self._lock:
             slot = self._slots.get(plan.slot)
@@ -188,7 +196,7 @@ class Holder:
         return None if found is None else found[0]
 
     def _certified(
-        self, token: IdentityToken, plan: Plan, committer: tuple[str, str], conversation: Conversation
+        self, token: IdentityToken, plan: SigningPlan, committer: tuple[str, str], conversation: Conversation
     ) -> Credential:
         claims = parse_unverified(token.raw)
         identity = certificate_identities(claims)[-1]
@@ -237,7 +245,7 @@ class Holder:
             )
 
 
-def _token(plan: Plan, email: str, conversation: Conversation) -> IdentityToken:
+def _token(plan: SigningPlan, email: str, conversation: Conversation) -> IdentityToken:
     if plan.given is not None:
         return plan.given.token()
     if conversation.restricted:
@@ -253,7 +261,7 @@ def _token(plan: Plan, email: str, conversation: Conversation) -> IdentityToken:
     return IdentityToken(given["token"].decode("ascii", "replace"))
 
 
-def _publication(plan: Plan, identity: str, kind: str, committer: tuple[str, str]) -> Publication:
+def _publication(plan: SigningPlan, identity: str, kind: str, committer: tuple[str, str]) -> Publication:
     return Publication(identity, kind, plan.fulcio, *committer)
 
 

@@ -1,6 +1,6 @@
 """Walk a history, judge every commit, report: ``audit_history`` yields verdicts as they come.
 
-``Plan`` says what to judge and by which policy, ``Resources`` what the run may use. Processes on all cores help to
+``AuditPlan`` says what to judge and by which policy, ``Resources`` what the run may use. Processes on all cores help to
 verify, so a program that runs as a script must guard its main part by ``if __name__ == "__main__"``.
 """
 
@@ -9,8 +9,8 @@ from gitsign_py.core.exports import exported
 TYPE_CHECKING = False  # typing costs 10 ms
 if TYPE_CHECKING:
     from gitsign_py.audit.engine import Resources, audit_history
-    from gitsign_py.audit.jobs import Settings
-    from gitsign_py.audit.plan import Plan, Target, read_refs, resolve_targets
+    from gitsign_py.audit.jobs import VerifySettings
+    from gitsign_py.audit.plan import AuditPlan, Target, read_refs, resolve_targets
     from gitsign_py.audit.record import Record
     from gitsign_py.audit.rollup import Rollup
     from gitsign_py.host.git.objects import GitRepository
@@ -19,11 +19,11 @@ else:
         __name__,
         {
             "GitRepository": "host.git.objects",
-            "Plan": "audit.plan",
+            "AuditPlan": "audit.plan",
             "Record": "audit.record",
             "Resources": "audit.engine",
             "Rollup": "audit.rollup",
-            "Settings": "audit.jobs",
+            "VerifySettings": "audit.jobs",
             "Target": "audit.plan",
             "audit_history": "audit.engine",
             "read_refs": "audit.plan",
@@ -32,13 +32,13 @@ else:
     )
 
 __all__ = [
+    "AuditPlan",
     "GitRepository",
-    "Plan",
     "Record",
     "Resources",
     "Rollup",
-    "Settings",
     "Target",
+    "VerifySettings",
     "audit_history",
     "read_refs",
     "resolve_targets",

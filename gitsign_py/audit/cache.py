@@ -15,11 +15,11 @@ import sqlite3
 import stat
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 from gitsign_py.audit.codedigest import code_digest
-from gitsign_py.audit.jobs import Settings
+from gitsign_py.audit.jobs import VerifySettings
+from gitsign_py.core.closeable import Closeable
 from gitsign_py.core.frozen import frozen
 from gitsign_py.host.privatefile import is_foreign, is_open_to_others, open_private
 
@@ -44,7 +44,7 @@ class Basis:
     history: tuple[str, ...] = ()
 
     @classmethod
-    def of_signatures(cls, settings: Settings) -> "Basis":
+    def of_signatures(cls, settings: VerifySettings) -> "Basis":
         """What the facts of signatures rest on in a run with these settings."""
         digest = settings.trusted_root.digest if settings.trusted_root else ""
         return cls("signatures", digest, settings.require_sct, settings.require_timestamp)
@@ -64,7 +64,7 @@ class UnsafeCacheError(Exception):
     """The cache's files could be someone else's; the text says which and why."""
 
 
-class FactsCache:
+class FactsCache(Closeable):
     """A cache in ``folder`` of facts that rest on ``basis``. Close it, or use it as a context manager.
 
     Raises UnsafeCacheError when folder, key or database belong to somebody else or can be read or written by others,
@@ -83,14 +83,6 @@ class FactsCache:
             self._database = _open(folder / "audit.sqlite", code)
         except (OSError, sqlite3.Error) as error:
             raise UnsafeCacheError(f"{folder}: {error}") from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Write what waits."""

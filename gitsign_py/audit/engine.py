@@ -12,7 +12,7 @@ from gitsign_py.audit.cache import FactsCache
 from gitsign_py.audit.closing import Closing, find_closing
 from gitsign_py.audit.codec import load_facts, load_kept
 from gitsign_py.audit.foreign import PROGRAMS, verify_foreign
-from gitsign_py.audit.jobs import NOT_EMBEDDED, Job, Settings
+from gitsign_py.audit.jobs import NOT_EMBEDDED, Job, VerifySettings
 from gitsign_py.audit.judges import (
     BEFORE_INTRODUCTION,
     INTRODUCTION,
@@ -23,10 +23,10 @@ from gitsign_py.audit.judges import (
     commit_facts,
 )
 from gitsign_py.audit.membership import Membership, membership_of
-from gitsign_py.audit.plan import Plan, Target, check_introduction, git_of, judged_part
+from gitsign_py.audit.plan import AuditPlan, Target, check_introduction, git_of, judged_part
 from gitsign_py.audit.reading import BATCH, read_commits, read_one
 from gitsign_py.audit.record import Record
-from gitsign_py.audit.recording import Alike, Batch, record_of, signature_of, unread
+from gitsign_py.audit.recording import Batch, UnsignedRun, record_of, signature_of, unread
 from gitsign_py.audit.scan import Scanned
 from gitsign_py.core.frozen import replace
 from gitsign_py.errors import UncheckedError
@@ -38,7 +38,7 @@ from gitsign_py.policy.history import PolicyHistory
 from gitsign_py.policy.recent import RecentObjects
 
 if TYPE_CHECKING:
-    from gitsign_py.audit.workers import Answer, Workers
+    from gitsign_py.audit.workers import PendingFacts, Workers
 
 _TOGETHER = 16  # records of signatures that are given at once: some judgements take long (merges), and somebody waits
 _AHEAD_BYTES = 4 << 20
@@ -55,7 +55,11 @@ class Resources:
     """What a run may use. Without ``fetch`` only embedded entries count, without ``cache`` nothing is kept."""
 
     def __init__(
-        self, settings: Settings, jobs: int = 0, cache: FactsCache | None = None, fetch: FetchEntries | None = None
+        self,
+        settings: VerifySettings,
+        jobs: int = 0,
+        cache: FactsCache | None = None,
+        fetch: FetchEntries | None = None,
     ) -> None:
         self.settings = settings
         self.jobs = jobs
@@ -85,7 +89,7 @@ class _Begun(NamedTuple):
     facts: dict[str, SignatureFacts]
     jobs: list[Job]
     foreign: list[Scanned]
-    answer: "Answer | None"
+    answer: "PendingFacts | None"
 
     @property
     def size(self) -> int:
@@ -93,7 +97,7 @@ class _Begun(NamedTuple):
         return sum(len(job.payload) for job in self.jobs)
 
 
-def audit_history(repository: GitRepository, plan: Plan, resources: Resources) -> Generator[Record, None, None]:
+def audit_history(repository: GitRepository, plan: AuditPlan, resources: Resources) -> Generator[Record, None, None]:
     """Judge every commit, and every annotated tag, that the plan names; yields a Record for each as it comes.
 
     Newest first, or parents first when the policy is in the history. Raises UncheckedError when git stops early or a
@@ -105,7 +109,7 @@ def audit_history(repository: GitRepository, plan: Plan, resources: Resources) -
             yield from records
 
 
-def audit_batches(repository: GitRepository, plan: Plan, resources: Resources) -> Generator[Batch, None, None]:
+def audit_batches(repository: GitRepository, plan: AuditPlan, resources: Resources) -> Generator[Batch, None, None]:
     """As ``audit_history``, with as many records at once as are there."""
     with ExitStack() as stack:
         errors = stack.enter_context(tempfile.TemporaryFile())
@@ -120,7 +124,7 @@ def audit_batches(repository: GitRepository, plan: Plan, resources: Resources) -
         yield from audit.tags()
 
 
-def _with_introduction(repository: GitRepository, plan: Plan) -> tuple[Plan, UncheckedError | None]:
+def _with_introduction(repository: GitRepository, plan: AuditPlan) -> tuple[AuditPlan, UncheckedError | None]:
     """The plan, and why its introduction is not here: in a shallow clone a fixed policy judges without it.
 
     Nothing is older then, and nothing accepted for that. Raises what ``check_introduction`` raises for other plans.
@@ -139,7 +143,7 @@ def _with_introduction(repository: GitRepository, plan: Plan) -> tuple[Plan, Unc
 class _Audit:
     """One run."""
 
-    def __init__(self, repository: GitRepository, plan: Plan, resources: Resources, errors: IO[bytes]) -> None:
+    def __init__(self, repository: GitRepository, plan: AuditPlan, resources: Resources, errors: IO[bytes]) -> None:
         self._repository = repository
         plan, lost = _with_introduction(repository, judged_part(plan))
         self._plan = plan
@@ -287,12 +291,12 @@ class _Audit:
         for at in range(0, len(items), _TOGETHER):
             yield list(self._each(items[at : at + _TOGETHER], facts))
 
-    def _unsigned(self, items: Sequence[Scanned]) -> Iterator[Alike]:
+    def _unsigned(self, items: Sequence[Scanned]) -> Iterator[UnsignedRun]:
         included = self._membership.includes
         for (decision, ref), alike in groupby(items, lambda item: self._decided(item, UNSIGNED)):
             members = [item for item in alike if included is None or item.oid in included]
             if decision is not None and members:
-                yield Alike(members, decision, ref)
+                yield UnsignedRun(members, decision, ref)
 
     def _each(self, items: Sequence[Scanned], facts: dict[str, SignatureFacts]) -> Iterator[Record]:
         included = self._membership.includes

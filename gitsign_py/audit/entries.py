@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import NamedTuple, Protocol, Self, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
+from gitsign_py.core.closeable import Closeable
 from gitsign_py.core.tlog.logentry import LogEntry, encode_entry
 from gitsign_py.errors import ConfigError, GitsignError, ServiceError
 
@@ -46,7 +46,7 @@ class Wanted(NamedTuple):
     certificate: bytes
 
 
-class EntryStore:
+class EntryStore(Closeable):
     """Entries by object id, in one SQLite file. Close it, or use it as a context manager.
 
     ``path`` None keeps them in memory. A file that cannot be used raises ConfigError ``entry-store-unusable``.
@@ -72,14 +72,6 @@ class EntryStore:
                 f"the store of log entries {self._path} cannot be used: {error}",
                 hint="make room and give this user write permission, or delete the file: it is made anew",
             ) from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Write and close."""

@@ -52,7 +52,7 @@ _SSH_GOOD = re.compile(rf'Good "git" signature for {_LISTED} with \S+ key (SHA25
 _SSH_UNASKED = "U"
 
 
-class Answer(NamedTuple):
+class GitVerdict(NamedTuple):
     """What git says of one signature: its letter (%G?), the fingerprint of the key, that of its primary key."""
 
     code: str
@@ -77,7 +77,7 @@ def verify_foreign(git: Git, items: Sequence[Scanned]) -> dict[str, SignatureFac
         with _settings(key, revoked) as options:
             answers = _ask_commits(own, options, [item.oid for item in same if item.kind != "tag"])
             answers |= {item.oid: _ask_tag(own, options, item) for item in same if item.kind == "tag"}
-        found |= {item.oid: _facts(item, answers.get(item.oid, Answer("N"))) for item in same}
+        found |= {item.oid: _facts(item, answers.get(item.oid, GitVerdict("N"))) for item in same}
     return found
 
 
@@ -145,7 +145,7 @@ def _settings(key: str, revoked: Sequence[str]) -> Iterator[list[str]]:
         yield ["-c", f"gpg.ssh.allowedSignersFile={signers.name}", *revoked]
 
 
-def _ask_commits(git: _Own, options: Sequence[str], oids: Sequence[str]) -> dict[str, Answer]:
+def _ask_commits(git: _Own, options: Sequence[str], oids: Sequence[str]) -> dict[str, GitVerdict]:
     if not oids:
         return {}
     arguments = ["log", "--no-walk=unsorted", "--stdin", "--no-show-signature", f"--format={_FORMAT}"]
@@ -153,10 +153,10 @@ def _ask_commits(git: _Own, options: Sequence[str], oids: Sequence[str]) -> dict
     if done.returncode:
         raise UncheckedError("git-failed", "git could not verify the OpenPGP and SSH signatures")
     lines = (line.split("\0") for line in done.stdout.decode("utf-8", "replace").split("\n") if line)
-    return {oid: Answer(code, *key) for oid, code, *key in lines}
+    return {oid: GitVerdict(code, *key) for oid, code, *key in lines}
 
 
-def _ask_tag(git: _Own, options: Sequence[str], item: Scanned) -> Answer:
+def _ask_tag(git: _Own, options: Sequence[str], item: Scanned) -> GitVerdict:
     """git-verify-tag(1): ``--raw`` gives on stderr what the program said, in its own words."""
     said = _run(git, [*options, "verify-tag", "--raw", item.oid]).stderr.decode("utf-8", "replace").split("\n")
     return _read_gpg(said) if item.form == "openpgp" else _read_ssh(said)
@@ -177,22 +177,22 @@ def _run(git: _Own, arguments: Sequence[str], stdin: str = "") -> "subprocess.Co
         raise UncheckedError("git-failed", f"git could not verify the OpenPGP and SSH signatures: {error}") from error
 
 
-def _read_gpg(lines: Iterable[str]) -> Answer:
+def _read_gpg(lines: Iterable[str]) -> GitVerdict:
     """Read status lines (gpg's doc/DETAILS) as git does: two verdicts are none."""
     words = [line.split(" ")[1:] for line in lines if line.startswith("[GNUPG:] ")]
     verdicts = [_GPG_VERDICTS[word[0]] for word in words if word and word[0] in _GPG_VERDICTS]
     if len(verdicts) != 1:
-        return Answer("E" if verdicts else "N")
+        return GitVerdict("E" if verdicts else "N")
     valid = next((word[1:] for word in words if word[0] == "VALIDSIG"), [])
-    return Answer(verdicts[0], valid[0] if valid else "", valid[9] if len(valid) > 9 else "")
+    return GitVerdict(verdicts[0], valid[0] if valid else "", valid[9] if len(valid) > 9 else "")
 
 
-def _read_ssh(lines: Sequence[str]) -> Answer:
+def _read_ssh(lines: Sequence[str]) -> GitVerdict:
     good = _SSH_GOOD.match(lines[0])
-    return Answer("G", good[1]) if good else Answer("B")
+    return GitVerdict("G", good[1]) if good else GitVerdict("B")
 
 
-def _facts(item: Scanned, answer: Answer) -> SignatureFacts:
+def _facts(item: Scanned, answer: GitVerdict) -> SignatureFacts:
     """A subkey's signature belongs to its primary key; a policy may list either."""
     code = "N" if item.form == "ssh" and answer.code == _SSH_UNASKED else answer.code
     status, reason, message = _MEANING.get(code, _MEANING["N"])

@@ -24,7 +24,7 @@ class Job(NamedTuple):
 
 
 @frozen
-class Settings:
+class VerifySettings:
     """What every verification of a run shares. Without a trust root every signature is unchecked."""
 
     trusted_root: "TrustedRoot | None"

@@ -7,7 +7,7 @@ rules for its name; a commit behind it answers for the tag's ref only when no br
 from collections.abc import Iterable, Mapping, Sequence
 from typing import IO
 
-from gitsign_py.audit.plan import Plan, Target, ref_classes
+from gitsign_py.audit.plan import AuditPlan, Target, ref_classes
 from gitsign_py.audit.scan import Scanned
 from gitsign_py.core.frozen import field, slotted
 from gitsign_py.host.git.walk import Git, list_ids
@@ -71,7 +71,7 @@ class Membership:
         return self.refs[label]
 
 
-def membership_of(git: Git, plan: Plan, errors: IO[bytes]) -> Membership:
+def membership_of(git: Git, plan: AuditPlan, errors: IO[bytes]) -> Membership:
     """Find out which commits are on which refs. Raises UncheckedError when git fails."""
     targets = [target for target in plan.targets if target.commit]
     groups = _groups(plan, targets)
@@ -90,13 +90,13 @@ def membership_of(git: Git, plan: Plan, errors: IO[bytes]) -> Membership:
     return made
 
 
-def _groups(plan: Plan, targets: Sequence[Target]) -> list[list[Target]]:
+def _groups(plan: AuditPlan, targets: Sequence[Target]) -> list[list[Target]]:
     """Targets with the same rules together; signed tags are a group of their own where no other ref has their rules."""
     groups = ref_classes(plan, sorted(targets, key=lambda target: bool(target.tag)))
     return sorted(map(list, groups.values()), key=lambda members: bool(members[0].tag))
 
 
-def _known(plan: Plan, groups: Sequence[Sequence[Target]]) -> Iterable[tuple[str, int]]:
+def _known(plan: AuditPlan, groups: Sequence[Sequence[Target]]) -> Iterable[tuple[str, int]]:
     """Commits that refs had before, each with the group that its ref belongs to; one more group is any branch."""
     by_rules = ref_classes(plan, plan.known)
     for number, members in enumerate(groups):
@@ -106,13 +106,13 @@ def _known(plan: Plan, groups: Sequence[Sequence[Target]]) -> Iterable[tuple[str
     yield from ((target.commit, len(groups)) for target in plan.known if target.ref.startswith("refs/heads/"))
 
 
-def _included(git: Git, plan: Plan, errors: IO[bytes]) -> frozenset[str] | None:
+def _included(git: Git, plan: AuditPlan, errors: IO[bytes]) -> frozenset[str] | None:
     if not plan.in_history or plan.assume_judged or not plan.exclude:
         return None
     return frozenset(list_ids(git, [*plan.commits, *(f"^{oid}" for oid in plan.exclude)], plan.options, errors))
 
 
-def _fill(made: Membership, git: Git, plan: Plan, groups: Sequence[Sequence[Target]], errors: IO[bytes]) -> None:
+def _fill(made: Membership, git: Git, plan: AuditPlan, groups: Sequence[Sequence[Target]], errors: IO[bytes]) -> None:
     """One walk, children before parents: each commit hands its bits on to its parents.
 
     To all of them, even where only first parents are reported: what a strict branch merged is on it.

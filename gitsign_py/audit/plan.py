@@ -28,7 +28,7 @@ class Target:
 
 
 @frozen
-class Plan:
+class AuditPlan:
     """A walk: ``exclude`` are ids whose history is left out, ``options`` are rev-list's.
 
     ``policy`` None means that every good signature counts. With ``in_history`` the policy is the one in the commits,
@@ -155,7 +155,7 @@ def check_introduction(repository: GitRepository, introduction: str) -> None:
         raise PolicyError("introduction-missing", f"introduction {introduction} is a {kind}, not a commit")
 
 
-def judged_part(plan: Plan) -> Plan:
+def judged_part(plan: AuditPlan) -> AuditPlan:
     """The plan without the refs that its policy leaves alone (``unjudged``).
 
     A policy that stands in what is audited is nobody's word: what it leaves alone is judged (see ``in_history``).
@@ -166,7 +166,7 @@ def judged_part(plan: Plan) -> Plan:
     return replace(plan, targets=tuple(target for target in plan.targets if policy.judges(target.ref)))
 
 
-def ref_classes(plan: Plan, targets: Iterable[Target]) -> Mapping[RefClass, tuple[Target, ...]]:
+def ref_classes(plan: AuditPlan, targets: Iterable[Target]) -> Mapping[RefClass, tuple[Target, ...]]:
     """Targets grouped by the rules that speak about their ref: they are judged alike."""
     groups: dict[RefClass, list[Target]] = {}
     for target in targets:
@@ -174,7 +174,7 @@ def ref_classes(plan: Plan, targets: Iterable[Target]) -> Mapping[RefClass, tupl
     return {rules: tuple(found) for rules, found in groups.items()}
 
 
-def _ref_class(plan: Plan, ref: str) -> RefClass:
+def _ref_class(plan: AuditPlan, ref: str) -> RefClass:
     if plan.in_history:
         return tuple(policy.rules_for(ref) for policy in plan.policies) or (ref,)
     return () if plan.policy is None else plan.policy.rules_for(ref)

@@ -32,7 +32,7 @@ def unread(item: Scanned) -> Record:
     return Record(item.oid, "unchecked" if item.kind == "missing" else "malformed", *item.malformed)
 
 
-class Alike:
+class UnsignedRun:
     """Unsigned commits in a row that were decided alike, which in many a history is nearly all there are.
 
     Iterating gives the record of each, as ``record_of`` would; ``first`` is the first of them. Made by columns: in
@@ -58,10 +58,10 @@ class Alike:
     @property
     def first(self) -> Record:
         """The first record."""
-        return next(iter(Alike(self.items[:1], self.decision, self.ref)))
+        return next(iter(UnsignedRun(self.items[:1], self.decision, self.ref)))
 
 
-Batch = Sequence[Record] | Alike
+Batch = Sequence[Record] | UnsignedRun
 """Records that an audit gives at once."""
 
 

@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from gitsign_py.audit.record import Record
-from gitsign_py.audit.recording import Alike, Batch
+from gitsign_py.audit.recording import Batch, UnsignedRun
 from gitsign_py.audit.scan import Scanned
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.frozen import field, slotted
@@ -86,7 +86,7 @@ class Rollup:
 
     def add(self, records: Batch) -> None:
         """Count records in the order of the walk. A million pass here: those in a row that are alike, at once."""
-        if isinstance(records, Alike):
+        if isinstance(records, UnsignedRun):
             self._add_alike(records.first, records.items)
             return
         for _, alike in groupby(records, _shared_of):

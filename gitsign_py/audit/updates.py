@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from gitsign_py.audit.plan import Plan, Target, ref_classes
+from gitsign_py.audit.plan import AuditPlan, Target, ref_classes
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.errors import FormatError, PolicyError, UncheckedError, UsageError
 from gitsign_py.host.git.graph import GitGraph
@@ -122,7 +122,7 @@ def _target(repository: GitRepository, update: RefUpdate) -> Target:
     return Target(update.ref, peeled.decode("ascii").strip(), update.new)
 
 
-def plans(repository: GitRepository, plan: Plan, existing: Sequence[Target]) -> tuple[Plan, ...]:
+def plans(repository: GitRepository, plan: AuditPlan, existing: Sequence[Target]) -> tuple[AuditPlan, ...]:
     """Plans for the updated refs: one for each group with the same rules, or one for a policy in the history.
 
     A commit is new to a group when no existing ref of that very group reaches it: what lies on a branch with lenient
@@ -155,7 +155,9 @@ def plans(repository: GitRepository, plan: Plan, existing: Sequence[Target]) -> 
     return tuple(made)
 
 
-def _plan_in_history(plan: Plan, existing: Sequence[Target], branches: tuple[str, ...], graph: MergeGraph) -> Plan:
+def _plan_in_history(
+    plan: AuditPlan, existing: Sequence[Target], branches: tuple[str, ...], graph: MergeGraph
+) -> AuditPlan:
     """Each ref by what refs with its rules had before; what all of them had is not even walked."""
     there = tuple(target for target in existing if target.commit)
     before = ref_classes(plan, [target for target in there if not target.tag])  # tags do not vouch for other refs
@@ -197,7 +199,7 @@ def _commits(targets: Iterable[Target]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(target.commit for target in targets if target.commit))
 
 
-def judged_only(plan: Plan, updates: Iterable[RefUpdate]) -> tuple[RefUpdate, ...]:
+def judged_only(plan: AuditPlan, updates: Iterable[RefUpdate]) -> tuple[RefUpdate, ...]:
     """The updates that the policy has anything to say about."""
     policy = plan.policy
     return tuple(update for update in updates if policy is None or policy.judges(update.ref))

@@ -6,7 +6,7 @@ An object that cannot be split does not come here (``scan.py``).
 from collections.abc import Sequence
 
 from gitsign_py.audit.codec import dump_facts
-from gitsign_py.audit.jobs import Job, Settings
+from gitsign_py.audit.jobs import Job, VerifySettings
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.pki.fulcio import CertificateIdentity, certificate_identity
 from gitsign_py.core.tlog.logentry import LogEntry, decode_entry
@@ -24,7 +24,7 @@ from gitsign_py.verification.verifier import Requirements, Verifier
 class JobVerifier:
     """Verifies one object after the other by the same settings."""
 
-    settings: Settings
+    settings: VerifySettings
 
     def verify(self, job: Job) -> SignatureFacts:
         """Verify one object."""

@@ -5,50 +5,41 @@ Small amounts are verified in this process: others cost some 50 ms.
 
 from collections.abc import Sequence
 from concurrent.futures import Future
-from types import TracebackType
-from typing import Self
 
-from gitsign_py.audit.crew import Crew
-from gitsign_py.audit.jobs import Job, Settings
+from gitsign_py.audit.jobs import Job, VerifySettings
 from gitsign_py.audit.verify import JobVerifier
+from gitsign_py.audit.workerpool import WorkerPool
+from gitsign_py.core.closeable import Closeable
 from gitsign_py.errors import UncheckedError
 
 BATCH = 32
 _INLINE = 24
 
 
-class Workers:
+class Workers(Closeable):
     """Verifies jobs; ``jobs`` is the number of processes. Close it, or use it as a context manager."""
 
-    def __init__(self, settings: Settings, jobs: int) -> None:
+    def __init__(self, settings: VerifySettings, jobs: int) -> None:
         self._verifier = JobVerifier(settings)
         self._jobs = jobs
-        self._crew: Crew[Sequence[Job], list[str]] | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        self._pool: WorkerPool[Sequence[Job], list[str]] | None = None
 
     def close(self) -> None:
         """End the processes; those that are still at work are not waited for."""
-        if self._crew is not None:
-            self._crew.close()
-            self._crew = None
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
 
-    def submit(self, jobs: Sequence[Job]) -> "Answer":
+    def submit(self, jobs: Sequence[Job]) -> "PendingFacts":
         """Begin to verify; the answer waits for the facts."""
-        if self._jobs == 1 or (self._crew is None and len(jobs) <= _INLINE):
-            return Answer(self._verifier.verify_batch(jobs), ())
-        if self._crew is None:
-            self._crew = Crew(self._jobs, self._verifier.verify_batch)
-        return Answer([], [self._crew.ask(jobs[at : at + BATCH]) for at in range(0, len(jobs), BATCH)])
+        if self._jobs == 1 or (self._pool is None and len(jobs) <= _INLINE):
+            return PendingFacts(self._verifier.verify_batch(jobs), ())
+        if self._pool is None:
+            self._pool = WorkerPool(self._jobs, self._verifier.verify_batch)
+        return PendingFacts([], [self._pool.ask(jobs[at : at + BATCH]) for at in range(0, len(jobs), BATCH)])
 
 
-class Answer:
+class PendingFacts:
     """Facts as text, in the order of the jobs, some of them still on their way."""
 
     def __init__(self, ready: list[str], coming: "Sequence[Future[list[str]]]") -> None:

@@ -14,7 +14,7 @@ import sys
 from io import TextIOWrapper
 
 from gitsign_py.cli.commands import COMMANDS
-from gitsign_py.cli.text import exit_status, line_of, printable
+from gitsign_py.cli.text import exit_status, line_of
 from gitsign_py.errors import ConfigError, GitsignError, UsageError, veiled
 
 TYPE_CHECKING = False  # typing costs 10 ms
@@ -157,6 +157,8 @@ def _unwritable(error: OSError) -> int:
 
 
 def _internal(error: Exception) -> int:
+    from gitsign_py.core.printing import printable  # noqa: PLC0415 - not needed where nothing fails
+
     where = ""
     trace = error.__traceback__
     while trace is not None:

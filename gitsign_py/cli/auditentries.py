@@ -10,6 +10,7 @@ from gitsign_py.audit.jobs import Job
 from gitsign_py.cli import wiring
 from gitsign_py.clients.rekor import RekorClient
 from gitsign_py.clients.session import HttpSession
+from gitsign_py.core.closeable import Closeable
 from gitsign_py.core.tlog.entrytypes import LogEntry
 from gitsign_py.errors import ConfigError, GitsignError
 from gitsign_py.host.git.notes import REF, EntryNotes
@@ -18,7 +19,7 @@ from gitsign_py.host.paths import data_directory
 from gitsign_py.verification.signature import open_signature
 
 
-class EntryDesk:
+class EntryFinder:
     """Open once for a run; use it as a context manager, which writes the notes at the end."""
 
     def __init__(
@@ -81,7 +82,7 @@ def _store(warn: Callable[[str], None]) -> EntryStore:
         return EntryStore(None)
 
 
-class _PerThread:
+class _PerThread(Closeable):
     """A client and an HTTP session for each thread: a session is no place for several at once."""
 
     def __init__(self, settings: wiring.Settings) -> None:
@@ -89,12 +90,8 @@ class _PerThread:
         self._local = threading.local()
         self._sessions: list[HttpSession] = []
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close every connection."""
         for session in self._sessions:
             session.close()
 

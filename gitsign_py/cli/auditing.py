@@ -12,9 +12,8 @@ from gitsign_py import __version__
 from gitsign_py.audit.cache import Basis, FactsCache, UnsafeCacheError
 from gitsign_py.audit.closing import HERE, Place, find_closing
 from gitsign_py.audit.engine import FetchEntries, Resources
-from gitsign_py.audit.jobs import Job
-from gitsign_py.audit.jobs import Settings as VerifySettings
-from gitsign_py.audit.plan import Plan, check_introduction
+from gitsign_py.audit.jobs import Job, VerifySettings
+from gitsign_py.audit.plan import AuditPlan, check_introduction
 from gitsign_py.audit.reports.base import Heading
 from gitsign_py.cli import ownconfig, wiring
 from gitsign_py.core.encoding import format_rfc3339
@@ -24,11 +23,11 @@ from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.paths import cache_directory
 
 if TYPE_CHECKING:
-    from gitsign_py.cli.auditentries import EntryDesk
+    from gitsign_py.cli.auditentries import EntryFinder
 
 
 @frozen
-class Wishes:
+class AuditOptions:
     """What a command line or a hook asks of the verification."""
 
     trusted_root: str | None = None
@@ -40,7 +39,7 @@ class Wishes:
 
 
 @frozen
-class Prepared:
+class AuditSetup:
     """Resources for the engine, and where the trust root came from."""
 
     resources: Resources
@@ -52,23 +51,23 @@ def prepare(
     stack: ExitStack,
     settings: wiring.Settings,
     repository: GitRepository,
-    wishes: Wishes,
+    audit_options: AuditOptions,
     *,
     warn: Callable[[str], None],
-) -> Prepared:
+) -> AuditSetup:
     """Load the trust root, open the cache and the stores. Raises what loading a trust root raises."""
-    trust = wiring.loaded_trust(settings, file=wishes.trusted_root, offline=wishes.offline)
-    verify = VerifySettings(trust.root, wiring.now(), wishes.require_sct, wiring.require_timestamp(settings))
+    trust = wiring.loaded_trust(settings, file=audit_options.trusted_root, offline=audit_options.offline)
+    verify = VerifySettings(trust.root, wiring.now(), audit_options.require_sct, wiring.require_timestamp(settings))
     # Whose facts are remembered needs no entry any more, and notes are to be written for all of them.
-    use_cache = wishes.cache and not wishes.write_notes
+    use_cache = audit_options.cache and not audit_options.write_notes
     cache = facts_cache(stack, Basis.of_signatures(verify), warn) if use_cache else None
-    fetch = _fetch(stack, settings, repository, wishes, warn)
-    resources = Resources(verify, wishes.jobs, cache, fetch)
+    fetch = _fetch(stack, settings, repository, audit_options, warn)
+    resources = Resources(verify, audit_options.jobs, cache, fetch)
     stack.callback(resources.close)
-    return Prepared(resources, trust.source, trust.root.digest)
+    return AuditSetup(resources, trust.source, trust.root.digest)
 
 
-def history_plan(settings: wiring.Settings, repository: GitRepository, place: Place = HERE) -> Plan:
+def history_plan(settings: wiring.Settings, repository: GitRepository, place: Place = HERE) -> AuditPlan:
     """The plan, without targets, for a policy in the history: what is left out counts as judged.
 
     Raises ConfigError ``introduction-missing``, and what ``check_introduction`` raises.
@@ -76,11 +75,11 @@ def history_plan(settings: wiring.Settings, repository: GitRepository, place: Pl
     introduction = settings.config.introduction
     if not introduction:
         raise ConfigError("introduction-missing", "gitsign.policyMode is history and gitsign.introduction is not set")
-    plan = Plan((), introduction=introduction, in_history=True, assume_judged=True)
+    plan = AuditPlan((), introduction=introduction, in_history=True, assume_judged=True)
     return closed(settings, repository, plan, place)
 
 
-def closed(settings: wiring.Settings, repository: GitRepository, plan: Plan, place: Place = HERE) -> Plan:
+def closed(settings: wiring.Settings, repository: GitRepository, plan: AuditPlan, place: Place = HERE) -> AuditPlan:
     """The plan with the policy that closes windows; it does nothing else. Raises what ``check_introduction`` raises."""
     check_introduction(repository, plan.introduction)
     place = replace(place, configured=settings.config.protected_ref)
@@ -101,26 +100,26 @@ def _fetch(
     stack: ExitStack,
     settings: wiring.Settings,
     repository: GitRepository,
-    wishes: Wishes,
+    audit_options: AuditOptions,
     warn: Callable[[str], None],
 ) -> FetchEntries:
     """Entries of online-mode objects: notes, the local store, then the log. Opened when the first one is met."""
-    opened: list[EntryDesk] = []
+    opened: list[EntryFinder] = []
 
     def fetch(jobs: Sequence[Job]) -> dict[str, tuple[bytes, ...]]:
         if not opened:
             from gitsign_py.cli import auditentries  # noqa: PLC0415 - requests, for online-mode history alone
 
-            desk = auditentries.EntryDesk(
-                settings, repository, warn, offline=wishes.offline, write_notes=wishes.write_notes
+            finder = auditentries.EntryFinder(
+                settings, repository, warn, offline=audit_options.offline, write_notes=audit_options.write_notes
             )
-            opened.append(stack.enter_context(desk))
+            opened.append(stack.enter_context(finder))
         return opened[0].fetch(jobs)
 
     return fetch
 
 
-def heading(repository: GitRepository, plan: Plan, prepared: Prepared, revisions: Sequence[str]) -> Heading:
+def heading(repository: GitRepository, plan: AuditPlan, prepared: AuditSetup, revisions: Sequence[str]) -> Heading:
     """The heading of a report."""
     policy = plan.policy
     words = "none: every good signature counts" if policy is None else policy.source
@@ -162,7 +161,7 @@ def notices(repository: GitRepository) -> tuple[str, ...]:
 
 
 def said_by_repository(
-    settings: wiring.Settings, options: argparse.Namespace, plan: Plan, prepared: Prepared
+    settings: wiring.Settings, options: argparse.Namespace, plan: AuditPlan, prepared: AuditSetup
 ) -> tuple[str, ...]:
     """What the verdicts rest on and the repository's own configuration said, where no option did."""
     fields: list[str] = []

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping
 
 from gitsign_py.cli import wiring
-from gitsign_py.cli.text import printable
+from gitsign_py.core.printing import printable
 from gitsign_py.host.config import show
 from gitsign_py.host.settings import SETTINGS
 

@@ -19,17 +19,12 @@ def exit_status(error: GitsignError) -> int:
 
 def line_of(error: GitsignError) -> str:
     """One line: what failed, the step and the reason code, what to do. Control characters are spelled out."""
+    from gitsign_py.core.printing import printable  # noqa: PLC0415 - not needed where nothing fails
+
     step = getattr(error, "step", "")
     code = f" [{step} {error.reason}]" if step else f" [{error.reason}]"
     hint = f"; {error.hint}" if error.hint else ""
     return printable(f"{error.message}{hint}{code}")
-
-
-def printable(text: str) -> str:
-    """Text of others for one line of a terminal; see core.printing, which a commit with an agent does not need."""
-    from gitsign_py.core import printing  # noqa: PLC0415
-
-    return printing.printable(text)
 
 
 def write_utf8() -> None:

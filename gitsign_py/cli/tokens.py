@@ -1,15 +1,18 @@
 """Where this call's identity token comes from, and the person's consent before a certificate makes it public."""
 
+from typing import TYPE_CHECKING
+
 from gitsign_py.cli import wiring
 from gitsign_py.cli.services import confirm_services
-from gitsign_py.clients.oidc_static import StackTokenSource
 from gitsign_py.clients.session import HttpSession
-from gitsign_py.clients.urls import is_loopback
+from gitsign_py.clients.tokensources import TokenRequest, first_source, obtain_token
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.sigstore.token import IdentityToken, certificate_identities, parse_unverified
 from gitsign_py.errors import FormatError
 from gitsign_py.host.consent import Dialogue, Publication, require_consent
-from gitsign_py.host.tokens import static_source
+
+if TYPE_CHECKING:
+    from gitsign_py.clients.signin import SignInSettings, SignInTools
 
 
 @frozen
@@ -22,7 +25,7 @@ class Person:
 
 
 @frozen
-class TokenDesk:
+class TokenFinder:
     """Finds a token for one signature (port ``TokenSource``); ``flag`` is the value of ``--token``."""
 
     settings: wiring.Settings
@@ -41,21 +44,17 @@ class TokenDesk:
         return token
 
     def find(self) -> IdentityToken:
-        """Find a token: given, the platform's, the local stack's, a remembered sign-in, or a person's.
+        """Find a token in the order of the table of token sources.
 
         The person agrees first to services that the repository's own configuration names: from here on they get it.
         """
         confirm_services(self.settings, self.chosen, self.person.dialogue)
-        given = static_source(self.flag, self.settings.environment)
-        if given is not None:
-            return given.token()
-        if stack_answers(self.settings, self.chosen):
-            source = StackTokenSource(self.http, self.chosen.issuer, self.person.email, self.settings.config.client_id)
-            return source.token()
-        from gitsign_py.clients.signin import obtain_token  # noqa: PLC0415 - 10 ms, for those who sign in
+        request = token_request(self.settings, self.chosen, self.person.email, self.flag)
+        return obtain_token(request, self.http, self._prepare)
 
+    def _prepare(self) -> "tuple[SignInSettings, SignInTools]":
         tools = wiring.sign_in_tools(self.settings, self.http, self.person.dialogue)
-        return obtain_token(wiring.sign_in_settings(self.settings, self.chosen), tools)
+        return wiring.sign_in_settings(self.settings, self.chosen), tools
 
     def _consent(self, token: IdentityToken) -> None:
         claims = parse_unverified(token.raw)
@@ -68,28 +67,23 @@ class TokenDesk:
         require_consent(publication, config.match_committer, wiring.consent_book(), self.person.dialogue)
 
 
-def signs_in(settings: wiring.Settings, chosen: wiring.Endpoints) -> bool:
-    """Tell whether a token must be asked for (a person, the local stack), and was not handed over by the caller."""
-    given = static_source(None, settings.environment) is not None
-    return not given and (stack_answers(settings, chosen) or needs_person(settings, chosen))
+def token_request(
+    settings: wiring.Settings, chosen: wiring.Endpoints, email: str = "", flag: str | None = None
+) -> TokenRequest:
+    """Say for the table of token sources what this call wants."""
+    config = settings.config
+    return TokenRequest(chosen.issuer, config.client_id, config.token_provider, settings.environment, email, flag)
 
 
 def wants_agent(settings: wiring.Settings, chosen: wiring.Endpoints) -> bool:
-    """Tell whether a signature is to start an agent (docs/adr/0004), as far as the settings say."""
+    """Tell whether a signature is to start an agent (docs/adr/0004), as far as the settings say.
+
+    With ``auto`` it is where a token must be asked for (a person, the local stack), and is not handed over.
+    """
     mode = settings.config.agent
-    return mode == "on" or (mode == "auto" and signs_in(settings, chosen))
+    return mode == "on" or (mode == "auto" and not first_source(token_request(settings, chosen)).handed)
 
 
 def needs_person(settings: wiring.Settings, chosen: wiring.Endpoints) -> bool:
     """Tell whether a person has to sign in, as far as the settings say (a remembered sign-in aside)."""
-    if static_source(None, settings.environment) is not None or stack_answers(settings, chosen):
-        return False
-    from gitsign_py.clients.ambient import NAMES, detect  # noqa: PLC0415 - the platforms' library costs 60 ms
-
-    provider = settings.config.token_provider
-    return provider not in NAMES if provider else detect(settings.environment) is None
-
-
-def stack_answers(settings: wiring.Settings, chosen: wiring.Endpoints) -> bool:
-    """A loopback issuer hands out tokens for the asking; whoever wants its login page names a provider."""
-    return not settings.config.token_provider and is_loopback(chosen.issuer)
+    return first_source(token_request(settings, chosen)).person

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gitsign_py.core.pki.certificate import Certificate
     from gitsign_py.core.tlog.logentry import LogEntry
     from gitsign_py.core.trust.root import TrustedRoot
-    from gitsign_py.core.trust.signingconfig import Service, SigningConfig
+    from gitsign_py.core.trust.signingconfig import ConfiguredService, SigningConfig
     from gitsign_py.host.consent import ConsentBook, Dialogue, Named
     from gitsign_py.host.git.objects import GitRepository, Revision
     from gitsign_py.host.logins import LoginBook
@@ -247,7 +247,7 @@ def read_signing_config(path: Path) -> "SigningConfig":
 def _from_signing_config(config: Config, plain: Endpoints, chosen: "SigningConfig") -> Endpoints:
     from gitsign_py.core.trust.signingconfig import select_services
 
-    def first(services: "tuple[Service, ...]", versions: set[int]) -> "Service":
+    def first(services: "tuple[ConfiguredService, ...]", versions: set[int]) -> "ConfiguredService":
         return select_services(services, versions=versions, at=now())[0]
 
     versions: set[int] = {1, 2} if config.is_default("rekor_version") else {config.rekor_version}

@@ -9,9 +9,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import id as ambient_id
-
-from gitsign_py.clients.answer import printable
+from gitsign_py.clients.answer import one_line
 from gitsign_py.clients.spiffe import DEFAULT_SOCKET, SOCKET_VARIABLE, fetch_jwt_svid
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.sigstore.token import MAX_TOKEN_BYTES, IdentityToken, parse_unverified
@@ -55,6 +53,8 @@ def _on_google(environment: Environment) -> bool:
 
 def _by_id(environment: Environment, audience: str) -> str:
     """Let ``id`` find the token. It reads os.environ, so an environment that differs would be answered wrongly."""
+    import id as ambient_id  # noqa: PLC0415 - 60 ms, where a platform is asked
+
     if any(os.environ.get(name) != environment.get(name) for name in _HINTS):
         raise _failed("its variables are not those of this process")
     try:
@@ -84,7 +84,7 @@ def _words(error: BaseException) -> str:
 
 
 def _failed(words: str, hint: str = "") -> ServiceError:
-    return ServiceError("ambient-failed", f"the platform gave no identity token: {printable(words)}", hint=hint)
+    return ServiceError("ambient-failed", f"the platform gave no identity token: {one_line(words)}", hint=hint)
 
 
 def _filesystem(environment: Environment, _audience: str) -> str:

@@ -43,13 +43,13 @@ class Answer:
         """Make the error for an answer that cannot be used; ``why`` is a clause in plain words."""
         return ServiceError(
             "service-answer-invalid",
-            f"{self.service} at {self.url} gave an answer that cannot be used: {printable(why)}",
+            f"{self.service} at {self.url} gave an answer that cannot be used: {one_line(why)}",
             hint="check that the URL is that service's; if it is, the service is faulty or something stands between",
             facts={"service": self.service, "url": self.url, "status": self.status},
         )
 
 
-def printable(text: str) -> str:
+def one_line(text: str) -> str:
     """Make foreign text fit for one line: no tokens, no control characters, no direction overrides, a limit."""
     clean = "".join(letter if letter.isprintable() else " " for letter in veiled(text))
     clean = " ".join(clean.split())
@@ -65,11 +65,11 @@ def server_message(answer: Answer) -> str:
     try:
         value = load_json(answer.body, max_bytes=len(answer.body))
     except FormatError:
-        return "" if "<html" in text.lower() else printable(text)
+        return "" if "<html" in text.lower() else one_line(text)
     if not isinstance(value, dict):
-        return printable(text)
+        return one_line(text)
     words = [value[name] for name in ("message", "error", "error_description") if isinstance(value.get(name), str)]
-    return printable(": ".join(words)) if words else printable(text)
+    return one_line(": ".join(words)) if words else one_line(text)
 
 
 def status_error(answer: Answer, *, hint: str = "") -> ServiceError:
@@ -77,7 +77,7 @@ def status_error(answer: Answer, *, hint: str = "") -> ServiceError:
     words = server_message(answer)
     location = answer.headers.get("location")
     if answer.status in REDIRECTS and location:
-        words = f"redirect to {printable(location)}, which is not followed"
+        words = f"redirect to {one_line(location)}, which is not followed"
     return ServiceError(
         "service-status",
         f"{answer.service} at {answer.url} answered {answer.status}" + (f": {words}" if words else ""),

@@ -10,7 +10,7 @@ import gitsign_py.data
 from gitsign_py.clients.trustroot import INSTANCES, read_bounded
 from gitsign_py.core.frozen import field, frozen
 from gitsign_py.core.trust.root import parse_trusted_root
-from gitsign_py.core.trust.signingconfig import Service, SigningConfig, parse_signing_config, select_services
+from gitsign_py.core.trust.signingconfig import ConfiguredService, SigningConfig, parse_signing_config, select_services
 from gitsign_py.errors import ConfigError, UsageError
 from gitsign_py.host.paths import data_directory, tuf_directory
 
@@ -144,7 +144,7 @@ def _services(config: SigningConfig, now: datetime) -> dict[str, str]:
     )
 
 
-def _rekor(config: SigningConfig, now: datetime) -> Service:
+def _rekor(config: SigningConfig, now: datetime) -> ConfiguredService:
     try:
         return select_services(config.rekor_urls, versions={1}, at=now)[0]
     except ConfigError:

@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
 
-from gitsign_py.clients.answer import Answer, printable, status_error
+from gitsign_py.clients.answer import Answer, one_line, status_error
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.urls import check_url, is_loopback, join_url
 from gitsign_py.core.frozen import field, frozen
-from gitsign_py.core.sigstore.token import IdentityToken, UnverifiedClaims, check_claims, parse_unverified
+from gitsign_py.core.sigstore.token import IdentityToken, Pkce, UnverifiedClaims, check_claims, parse_unverified
 from gitsign_py.errors import ConfigError, FormatError, ServiceError, VerificationError
 
 SERVICE = "the OIDC issuer"
@@ -48,6 +48,17 @@ class Client:
 
 
 @frozen
+class AuthorizationRequest:
+    """One authorization request and what its answer is checked against."""
+
+    url: str
+    redirect_uri: str
+    state: str
+    nonce: str
+    proof: Pkce
+
+
+@frozen
 class Tokens:
     """What a sign-in gave: the ID token, its checked claims, and a refresh token (may be empty)."""
 
@@ -69,9 +80,9 @@ def discover(session: HttpSession, issuer: str) -> Provider:
     if named != issuer:
         raise ServiceError(
             "oidc-discovery-mismatch",
-            f"the OIDC issuer at {issuer} calls itself {printable(named)}",
+            f"the OIDC issuer at {issuer} calls itself {one_line(named)}",
             hint="set gitsign.issuer to the issuer's own name, letter by letter",
-            facts={"expected": issuer, "got": printable(named)},
+            facts={"expected": issuer, "got": one_line(named)},
         )
     provider = Provider(
         issuer=issuer,
@@ -127,7 +138,7 @@ class OAuthError(ServiceError):
         words = f"{code}: {description}" if description else code
         super().__init__(
             "oidc-refused",
-            f"the OIDC issuer refused: {printable(words)}",
+            f"the OIDC issuer refused: {one_line(words)}",
             hint=_HINTS.get(code, ""),
             facts={"error": code},
         )
@@ -149,24 +160,17 @@ def _oauth_error(answer: Answer) -> ServiceError:
     code, description = document.get("error"), document.get("error_description")
     if not isinstance(code, str) or not code:
         return status_error(answer)
-    return OAuthError(printable(code), description if isinstance(description, str) else "")
+    return OAuthError(one_line(code), description if isinstance(description, str) else "")
 
 
 def exchange_code(
-    session: HttpSession,
-    provider: Provider,
-    client: Client,
-    *,
-    code: str,
-    redirect_uri: str,
-    verifier: str,
-    nonce: str,
-    now: datetime,
+    session: HttpSession, provider: Provider, client: Client, request: AuthorizationRequest, *, code: str, now: datetime
 ) -> Tokens:
     """Exchange an authorization code (RFC 6749 §4.1.3, RFC 7636 §4.5) for checked tokens."""
-    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri, "code_verifier": verifier}
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": request.redirect_uri}
+    form["code_verifier"] = request.proof.verifier
     document = post_form(session, provider, client, provider.token_endpoint, form)
-    return read_tokens(document, provider, client, nonce=nonce, now=now)
+    return read_tokens(document, provider, client, nonce=request.nonce, now=now)
 
 
 def refresh(session: HttpSession, provider: Provider, client: Client, refresh_token: str, *, now: datetime) -> Tokens:
@@ -207,9 +211,9 @@ def check_id_token(claims: UnverifiedClaims, *, issuer: str, client_id: str, non
     if (party is not None or len(claims.audience) > 1) and party != client_id:
         raise VerificationError(
             "token-wrong-party",
-            f"the identity token was made for client {printable(str(party))}, expected {client_id}",
+            f"the identity token was made for client {one_line(str(party))}, expected {client_id}",
             hint="sign in with the client that gitsign.clientID names",
-            facts={"expected": client_id, "got": printable(str(party))},
+            facts={"expected": client_id, "got": one_line(str(party))},
         )
 
 

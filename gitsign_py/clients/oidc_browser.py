@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from urllib.parse import urlencode
 
-from gitsign_py.clients.answer import printable
-from gitsign_py.clients.oidc import Client, Provider, Tokens, asked_scope, exchange_code
+from gitsign_py.clients.answer import one_line
+from gitsign_py.clients.oidc import AuthorizationRequest, Client, Provider, Tokens, asked_scope, exchange_code
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.sigstore.token import Pkce, check_state, opaque_value, pkce, same_secret
+from gitsign_py.core.sigstore.token import check_state, opaque_value, pkce, same_secret
 from gitsign_py.errors import ConfigError, GitsignError, ServiceError, VerificationError
 from gitsign_py.host.browser import open_url, opener_command
 from gitsign_py.host.consent import Dialogue
@@ -34,17 +34,6 @@ class BrowserSettings:
     timeout: float = TIMEOUT_SECONDS
     remember: bool = False
     login_hint: str = ""
-
-
-@frozen
-class _Request:
-    """One authorization request and what its answer is checked against."""
-
-    url: str
-    redirect_uri: str
-    state: str
-    nonce: str
-    proof: Pkce
 
 
 def sign_in_with_browser(
@@ -106,19 +95,12 @@ def sign_in_with_code(
     code = dialogue.prompt("Code from the page: ").strip()
     if not code:
         raise ServiceError("sign-in-cancelled", "no code was given, nothing was signed", hint="sign in again")
-    return exchange_code(
-        session,
-        provider,
-        client,
-        code=code,
-        redirect_uri=OUT_OF_BAND,
-        verifier=request.proof.verifier,
-        nonce=request.nonce,
-        now=now(),
-    )
+    return exchange_code(session, provider, client, request, code=code, now=now())
 
 
-def _request(provider: Provider, client: Client, settings: BrowserSettings, redirect_uri: str, state: str) -> _Request:
+def _request(
+    provider: Provider, client: Client, settings: BrowserSettings, redirect_uri: str, state: str
+) -> AuthorizationRequest:
     if not provider.authorization_endpoint:
         raise ServiceError(
             "oidc-no-browser-flow",
@@ -140,14 +122,14 @@ def _request(provider: Provider, client: Client, settings: BrowserSettings, redi
     fields |= {name: value for name, value in optional.items() if value}
     separator = "&" if "?" in provider.authorization_endpoint else "?"
     url = provider.authorization_endpoint + separator + urlencode(fields)
-    return _Request(url, redirect_uri, state, nonce, proof)
+    return AuthorizationRequest(url, redirect_uri, state, nonce, proof)
 
 
 def _finish(
     session: HttpSession,
     provider: Provider,
     client: Client,
-    request: _Request,
+    request: AuthorizationRequest,
     *,
     answer: AuthorizationAnswer,
     now: datetime,
@@ -156,16 +138,7 @@ def _finish(
     _check_issuer(provider, answer)
     if answer.error:
         raise denied(answer.error, answer.error_description)
-    return exchange_code(
-        session,
-        provider,
-        client,
-        code=answer.code,
-        redirect_uri=request.redirect_uri,
-        verifier=request.proof.verifier,
-        nonce=request.nonce,
-        now=now,
-    )
+    return exchange_code(session, provider, client, request, code=answer.code, now=now)
 
 
 def _check_issuer(provider: Provider, answer: AuthorizationAnswer) -> None:
@@ -175,9 +148,9 @@ def _check_issuer(provider: Provider, answer: AuthorizationAnswer) -> None:
     if not same_secret(answer.issuer, provider.issuer):
         raise VerificationError(
             "oidc-issuer-mismatch",
-            f"the sign-in answer is from issuer {printable(answer.issuer) or 'unknown'}, expected {provider.issuer}",
+            f"the sign-in answer is from issuer {one_line(answer.issuer) or 'unknown'}, expected {provider.issuer}",
             hint="sign in again; if it repeats, another site stands between you and your issuer",
-            facts={"expected": provider.issuer, "got": printable(answer.issuer)},
+            facts={"expected": provider.issuer, "got": one_line(answer.issuer)},
         )
 
 
@@ -190,9 +163,9 @@ def denied(error: str, description: str) -> ServiceError:
     words = f"{error}: {description}" if description else error
     return ServiceError(
         "sign-in-failed",
-        f"the OIDC issuer did not sign you in: {printable(words)}",
+        f"the OIDC issuer did not sign you in: {one_line(words)}",
         hint="check gitsign.issuer, gitsign.clientID and gitsign.connectorID",
-        facts={"error": printable(error)},
+        facts={"error": one_line(error)},
     )
 
 

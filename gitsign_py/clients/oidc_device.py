@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from gitsign_py.clients.answer import printable
+from gitsign_py.clients.answer import one_line
 from gitsign_py.clients.oidc import Client, OAuthError, Provider, Tokens, asked_scope, post_form, read_tokens
 from gitsign_py.clients.oidc_browser import denied
 from gitsign_py.clients.session import HttpSession
@@ -124,9 +124,9 @@ def _read_code(document: Mapping[str, Any]) -> DeviceCode:
     complete = document.get("verification_uri_complete")
     return DeviceCode(
         str(device_code),
-        printable(str(user_code)),
+        one_line(str(user_code)),
         str(address),
-        printable(complete) if isinstance(complete, str) else "",
+        one_line(complete) if isinstance(complete, str) else "",
         _seconds(document.get("expires_in"), _LONGEST_LIFE, default=300.0),
         _seconds(document.get("interval"), _LONGEST_INTERVAL, default=_DEFAULT_INTERVAL),
     )

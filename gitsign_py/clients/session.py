@@ -13,16 +13,15 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from http.cookiejar import DefaultCookiePolicy
-from types import TracebackType
-from typing import Self
 from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
 
 from gitsign_py import __version__
-from gitsign_py.clients.answer import REDIRECTS, Answer, printable, status_error
+from gitsign_py.clients.answer import REDIRECTS, Answer, one_line, status_error
 from gitsign_py.clients.urls import check_url
+from gitsign_py.core.closeable import Closeable
 from gitsign_py.core.frozen import field, frozen, replace
 from gitsign_py.errors import ConfigError, ServiceError
 
@@ -60,7 +59,7 @@ class _Request:
     max_bytes: int
 
 
-class HttpSession:
+class HttpSession(Closeable):
     """Keeps warm connections for one run of the program; close it, or use it as a context manager.
 
     ``jitter`` gives a number in [0, 1); ``sleep`` waits that many seconds.
@@ -78,14 +77,6 @@ class HttpSession:
         self._sleep = sleep
         self._session = _new_session()
         self._measured: tuple[float, timedelta] | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Drop the connections."""
@@ -298,7 +289,7 @@ def _cause(error: BaseException) -> str:
         elif isinstance(seen, urllib3.exceptions.ProtocolError):
             words = "the connection broke off"
         seen = seen.__cause__ or seen.__context__
-    return printable(words)[0:1].lower() + printable(words)[1:]
+    return one_line(words)[0:1].lower() + one_line(words)[1:]
 
 
 def _untrusted(request: _Request, error: Exception) -> ServiceError:
@@ -313,7 +304,7 @@ def _untrusted(request: _Request, error: Exception) -> ServiceError:
 def _unaskable(request: _Request, error: ValueError) -> ConfigError:
     """A header's value is not repeated: it may be a token."""
     bad_header = isinstance(error, requests.exceptions.InvalidHeader)
-    why = "a header has characters that none may have" if bad_header else printable(str(error))
+    why = "a header has characters that none may have" if bad_header else one_line(str(error))
     return ConfigError(
         "service-request-invalid",
         f"{request.service} at {request.url} cannot be asked: {why}",

@@ -1,14 +1,13 @@
-"""One door for every way to an identity token: :func:`obtain_token` chooses, and says why when nothing fits.
+"""A person's sign-in: one that is remembered, or a new one by browser, on another device, or with a pasted code.
 
-The order: a token that was given (flag, variable, file); the provider that gitsign.tokenProvider names; the platform
-that the environment shows; a remembered sign-in; a person, by browser, on another device, or with a pasted code.
+Where these stand among all sources of a token: :mod:`gitsign_py.clients.tokensources`.
 """
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from gitsign_py.clients.ambient import NAMES, ambient_token, detect
+from gitsign_py.clients.ambient import NAMES
 from gitsign_py.clients.oidc import Client, OAuthError, Provider, Tokens, discover, refresh
 from gitsign_py.clients.oidc_browser import BrowserSettings, sign_in_with_browser, sign_in_with_code
 from gitsign_py.clients.oidc_device import sign_in_on_device
@@ -22,7 +21,6 @@ from gitsign_py.host.consent import Dialogue
 from gitsign_py.host.keystore import KeyringStore, remembered
 from gitsign_py.host.logins import LoginBook, LoginRecord, forget, secret_name
 from gitsign_py.host.plainfile import read_plain
-from gitsign_py.host.tokens import static_source
 
 PERSONAL = ("interactive", "device", "oob")
 PROVIDERS = (*PERSONAL, *NAMES)
@@ -54,24 +52,6 @@ class SignInTools:
     logins: LoginBook
     now: Callable[[], datetime]
     warned: Path | None = None
-
-
-def obtain_token(settings: SignInSettings, tools: SignInTools, *, flag: str | None = None) -> IdentityToken:
-    """Return an identity token; ``flag`` is ``--token``'s value.
-
-    Raises ConfigError (a setting, no way to sign in here), ServiceError (issuer, time-out, refusal), FormatError or
-    VerificationError (the token is not what was asked for).
-    """
-    given = static_source(flag, tools.environment)
-    if given is not None:
-        return given.token()
-    if settings.provider in NAMES:
-        return ambient_token(settings.provider, tools.environment, audience=settings.client_id)
-    if not settings.provider:
-        platform = detect(tools.environment)
-        if platform is not None:
-            return ambient_token(platform.name, tools.environment, audience=settings.client_id)
-    return remembered_token(settings, tools) or sign_in(settings, tools).identity
 
 
 def remembered_token(settings: SignInSettings, tools: SignInTools) -> IdentityToken | None:

@@ -10,10 +10,9 @@ import secrets
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
+from gitsign_py.core.closeable import Closeable
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.sigstore.token import same_secret
 from gitsign_py.errors import ConfigError, ServiceError
@@ -45,7 +44,7 @@ class Page:
     close_after: int | None = None
 
 
-class LoopbackListener:
+class LoopbackListener(Closeable):
     """Listens for the browser; a context manager that closes the port on the way out.
 
     ``redirect_url`` as gitsign.redirectURL gives it (empty: localhost, a free port, /auth/callback); ``redirect_uri``
@@ -74,14 +73,6 @@ class LoopbackListener:
         self.redirect_uri = f"http://{host}:{self.port}{self._path}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def wait(self, seconds: float) -> AuthorizationAnswer | None:
         """Return the first answer, None when none came within ``seconds``. Ctrl-C interrupts it."""

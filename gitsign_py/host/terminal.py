@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from gitsign_py.core.closeable import Closeable
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.printing import escaped
 from gitsign_py.errors import veiled
@@ -22,7 +21,7 @@ _LONGEST_LINE = 1 << 16
 _YES = ("y", "yes")
 
 
-class Terminal:
+class Terminal(Closeable):
     """The person at the terminal, or nobody (``host.consent.Dialogue``). Close it, or use it as a context manager.
 
     ``console`` is an open one or None; ``now`` gives the time for the log's lines, an aware datetime.
@@ -32,14 +31,6 @@ class Terminal:
         self._console = console
         self._log_path = log_path
         self._now = now
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let go of the terminal."""
@@ -69,7 +60,7 @@ class Terminal:
 
     def write(self, text: str) -> None:
         """The same without the log."""
-        self._write(printable(text) + "\n")
+        self._write(for_terminal(text) + "\n")
 
     def confirm(self, question: str) -> bool:
         """Ask a yes-or-no question; no is the default, and the answer of nobody.
@@ -85,7 +76,7 @@ class Terminal:
         """Ask for one line of text, without its line end and white space around it; empty when nobody answers."""
         if not self.interactive:
             return ""
-        self._write(printable(text))
+        self._write(for_terminal(text))
         line = bytearray()
         while not line.endswith(b"\n") and len(line) < _LONGEST_LINE:
             piece = self._read()
@@ -102,7 +93,7 @@ class Terminal:
         if self._log_path is None:
             return
         stamp = f"{format_rfc3339(self._now())} [{os.getpid()}]"
-        lines = "".join(f"{stamp} {line}\n" for line in printable(text).split("\n"))
+        lines = "".join(f"{stamp} {line}\n" for line in for_terminal(text).split("\n"))
         try:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | NOT_OURS
             descriptor = os.open(self._log_path, flags, 0o600)
@@ -113,7 +104,7 @@ class Terminal:
         except OSError as error:
             path, self._log_path = self._log_path, None
             words = (error.strerror or "error").lower()
-            self._write(f"gitsign-py: cannot write to the log {printable(str(path))}: {words}\n")
+            self._write(f"gitsign-py: cannot write to the log {for_terminal(str(path))}: {words}\n")
 
     def _write(self, text: str) -> None:
         data = text.encode("utf-8", "replace")
@@ -142,7 +133,7 @@ def open_terminal(environment: Mapping[str, str], *, log_path: Path | None, now:
     return Terminal(None if left_alone else open_console(), log_path=log_path, now=now)
 
 
-def printable(text: str) -> str:
+def for_terminal(text: str) -> str:
     """Text for a terminal, line ends kept. Words are not guessed at: the address to sign in at has some of chance."""
     return escaped(veiled(text, guess=False), keep="\n")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from gitsign_py.core.encoding import load_json
 from gitsign_py.core.trust.root import CertificateAuthority, TransparencyLogInstance
-from gitsign_py.core.trust.signingconfig import Service as Endpoint
+from gitsign_py.core.trust.signingconfig import ConfiguredService as Endpoint
 from gitsign_py.errors import FormatError
 
 JSON = "application/json"

@@ -1,7 +1,7 @@
 """Decide who may sign what, from when, and where: read a policy (TOML), judge commits and tags by it. Pure.
 
 ``evaluate`` judges one commit by one policy. A policy that lies in the history it judges is the business of
-``gitsign_py.audit`` (``Plan.in_history``).
+``gitsign_py.audit`` (``AuditPlan.in_history``).
 """
 
 from gitsign_py.core.exports import exported

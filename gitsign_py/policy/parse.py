@@ -12,8 +12,8 @@ from gitsign_py.policy.consistency import check_consistency
 from gitsign_py.policy.document import DocumentError, read_document
 from gitsign_py.policy.model import TIME_SOURCES, Forge, Key, Match, Policy, Rule, TimeSource
 from gitsign_py.policy.patterns import path_glob, ref_glob
+from gitsign_py.policy.principals import Principals, read_principals
 from gitsign_py.policy.reader import Problem, Problems, Table
-from gitsign_py.policy.roster import Roster, read_roster
 from gitsign_py.policy.sshkey import ssh_fingerprint
 
 MAX_RULES = 256
@@ -67,14 +67,14 @@ def _policy(root: Table, source: str, digest: str) -> Policy:
     if introduction and not _OID.match(introduction):
         root.wrong("introduction", "must be a full commit id, 40 or 64 lower-case hex digits")
     keys = _keys(root)
-    roster = read_roster(root, keys)
+    principals = read_principals(root, keys)
     defaults = Defaults(cast(Match, root.choice("match", _MATCHES, default="committer")), _times(root))
     policy = Policy(
         source=source,
         digest=digest,
-        administrators=roster.expand(root, "administrators", required=True),
-        rules=_rules(root, roster, defaults),
-        principals=roster.principals,
+        administrators=principals.expand(root, "administrators", required=True),
+        rules=_rules(root, principals, defaults),
+        principals=principals.by_name,
         keys=keys,
         forges=_forges(root),
         exemptions=_exemptions(root),
@@ -118,10 +118,10 @@ def _ssh_key(name: str, table: Table) -> Key:
     return Key(name, "ssh", fingerprint, public)
 
 
-def _rules(root: Table, roster: Roster, defaults: Defaults) -> tuple[Rule, ...]:
+def _rules(root: Table, principals: Principals, defaults: Defaults) -> tuple[Rule, ...]:
     """Each rule is held against all before it, with all of their globs: bounded, or a small file takes minutes."""
     tables = tuple(root.items("rules"))
-    rules = tuple(_rule(table, roster, defaults) for table in tables[:MAX_RULES])
+    rules = tuple(_rule(table, principals, defaults) for table in tables[:MAX_RULES])
     if not rules:
         root.wrong("rules", "are missing: without a rule nobody may sign anything")
     if len(tables) > MAX_RULES or sum(len(rule.refs) + len(rule.paths) for rule in rules) > MAX_GLOBS:
@@ -138,12 +138,12 @@ def _unjudged(root: Table) -> tuple[str, ...]:
     return globs
 
 
-def _rule(table: Table, roster: Roster, defaults: Defaults) -> Rule:
+def _rule(table: Table, principals: Principals, defaults: Defaults) -> Rule:
     rule = Rule(
         name=table.text("name"),
         refs=table.patterns("refs", ref_glob),
         paths=table.patterns("paths", path_glob),
-        allow=roster.expand(table, "allow", required=True),
+        allow=principals.expand(table, "allow", required=True),
         match=cast(Match, table.choice("match", _MATCHES, default=defaults.match)),
         times=_times(table) or defaults.times,
     )

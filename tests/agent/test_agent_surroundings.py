@@ -13,9 +13,9 @@ import pytest
 
 from gitsign_py.agent import client
 from gitsign_py.agent.conversation import Conversation
-from gitsign_py.agent.handlers import Context
+from gitsign_py.agent.handlers import ClientContext
 from gitsign_py.agent.hardening import Hardening
-from gitsign_py.cli.agentside.workshop import workshop
+from gitsign_py.cli.agentside.agentservices import agent_services
 from gitsign_py.errors import ServiceError
 from tests.support.home import Home, living
 from tests.support.stack import RunningStack, running_stack
@@ -188,9 +188,9 @@ def test_a_person_has_as_long_as_the_settings_say(home: Home, monkeypatch: pytes
     home.git("config", "gitsign.signInTimeout", "600")
     home.git("config", "gitsign.tokenProvider", "interactive")
     hardening = Hardening(no_core_dump=False, not_dumpable=False, memory_locked=False)
-    work = workshop(hardening, stop=lambda: None, started=datetime.now(UTC))
+    work = agent_services(hardening, stop=lambda: None, started=datetime.now(UTC))
     environment = {**home.variables, **{name: os.environ.get(name, "") for name in client.NETWORK}}
-    plan = work.plan(Context(str(home.repository), environment), None)
+    plan = work.plan(ClientContext(str(home.repository), environment), None)
     asked = Slow()
     with pytest.raises(ServiceError, match="nobody signed in"):
         work.holder.credential(plan, ("Alice", "alice@example.com"), asked)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from gitsign_py.audit.reports.formats import FORMATS
 from tests.support.gitrepo import ScratchRepo
 from tests.support.governed import MAIN, Governed
 from tests.support.lyinggraph import lying_graph
 
 ANYBODY = ("verify", "--any-identity", "--offline", "-q")
-FORMATS = ("terminal", "text", "json", "ndjson", "sarif", "junit", "markdown", "html")
 
 
 @pytest.fixture

@@ -18,11 +18,11 @@ import pytest
 from gitsign_py import errors
 from gitsign_py.agent.protocol import ProtocolError, unpack_fields
 from gitsign_py.audit import scan, updates
-from gitsign_py.cli.text import printable
 from gitsign_py.clients.answer import Answer
 from gitsign_py.core import dsse, encoding
 from gitsign_py.core.git import armor, foreignsig, gitobject, gittext
 from gitsign_py.core.pki import certificate, cms, der, timestampbuild
+from gitsign_py.core.printing import printable
 from gitsign_py.core.sigstore import bundle, pemtrust, token
 from gitsign_py.core.tlog import checkpoint, logentry, note, sct
 from gitsign_py.core.trust import clientconfig, signingconfig

@@ -56,7 +56,7 @@ def test_without_trust_root_everything_signed_is_unchecked(every: Audited) -> No
 def test_processes_agree_with_a_single_one(
     make: Make, signer: BulkSigner, monkeypatch: pytest.MonkeyPatch, jobs: int, start: str
 ) -> None:
-    monkeypatch.setattr("gitsign_py.audit.crew._START", start)
+    monkeypatch.setattr("gitsign_py.audit.workerpool._START", start)
     history = History(signer=signer.sign)
     tip = history.commit(signed="alice")
     for number in range(60):

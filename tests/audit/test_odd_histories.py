@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 import xmlschema
 
+from gitsign_py.audit.reports.formats import FORMATS
 from gitsign_py.policy.model import POLICY_PATH
 from tests.support.audited import POLICY, ROOT_OF_TESTS
 from tests.support.bulksigner import BulkSigner
@@ -171,7 +172,7 @@ def test_verdicts(odd: Odd) -> None:
         assert sum(branch["commits"] for branch in summary["branches"].values()) == summary["total"]
 
 
-@pytest.mark.parametrize("name", ["terminal", "text", "json", "ndjson", "sarif", "junit", "markdown", "html"])
+@pytest.mark.parametrize("name", FORMATS)
 def test_every_format_takes_everything(odd: Odd, name: str) -> None:
     """All of it UTF-8, valid by its owner's schema, and without what a terminal or a browser would act upon."""
     done = odd.run("audit", "--offline", "--all", "--format", name, "--policy", str(odd.folder / "p.toml"), "--verbose")

@@ -15,7 +15,7 @@ import pytest
 from gitsign_py.audit.reading import BATCH, read_commits
 from gitsign_py.audit.scan import Scanned, scan
 from gitsign_py.errors import FormatError, UncheckedError
-from gitsign_py.host.git import shown, walk
+from gitsign_py.host.git import revlist, walk
 from gitsign_py.host.git.walk import Git, Rereader, Stored
 from tests.support.gitrepo import ScratchRepo, environment
 
@@ -140,7 +140,7 @@ def test_a_commit_whose_bytes_were_changed_does_not_pass(repo: ScratchRepo) -> N
 
 @pytest.mark.parametrize("line", [b"z" * 100, b"", b" "])
 def test_a_commit_that_is_too_large_ends_the_walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: bytes) -> None:
-    monkeypatch.setattr(shown, "MAX_SHOWN_BYTES", 1 << 20)
+    monkeypatch.setattr(revlist, "MAX_COMMIT_BYTES", 1 << 20)
     monkeypatch.setattr(walk, "MAX_COMMIT_BYTES", 1 << 20)
     repo = ScratchRepo.init(tmp_path / "repo")
     huge = store(repo, ((line + b"\n") * (3 << 20 if len(line) < 2 else 1 << 15), b""), (b"next\n", b""))
@@ -152,7 +152,7 @@ def test_a_commit_that_is_too_large_ends_the_walk(tmp_path: Path, monkeypatch: p
 
 def test_many_empty_lines_are_not_taken_for_a_large_commit(repo: ScratchRepo, monkeypatch: pytest.MonkeyPatch) -> None:
     """Git shows each of them with four spaces."""
-    monkeypatch.setattr(shown, "MAX_SHOWN_BYTES", 1 << 18)
+    monkeypatch.setattr(revlist, "MAX_COMMIT_BYTES", 1 << 18)
     stored = store(repo, (b"subject\n" + b"\n" * (1 << 17) + b"end\n", b""), (b"next\n", b""))
     assert [item.malformed for item in read(repo, next(reversed(stored)))] == [("", ""), ("", "")]
 
@@ -171,9 +171,9 @@ def test_an_end_inside_a_commit_is_an_error(end: int) -> None:
     data = commit_bytes("1" * 40, "", b"subject\n")
     text = hashlib.sha1(data).hexdigest().encode() + b"\n" + data.replace(b"\nsubject", b"\n    subject")
     with pytest.raises(UncheckedError) as caught:
-        list(shown.read_shown(io.BytesIO(text[:end]).read))
+        list(revlist.read_commits(io.BytesIO(text[:end]).read))
     assert caught.value.reason == "git-failed"
-    assert [data for _, _, data in shown.read_shown(io.BytesIO(text + b"\0").read)] == [data]
+    assert [data for _, _, data in revlist.read_commits(io.BytesIO(text + b"\0").read)] == [data]
 
 
 def test_every_cut_of_the_pipe_gives_the_same() -> None:
@@ -182,7 +182,7 @@ def test_every_cut_of_the_pipe_gives_the_same() -> None:
     texts = b"".join(b"%040d\n" % n + indented(data) + b"\0" for n, data in enumerate(stored))
     for size in (1, 2, 7, 41, 150, 1000):
         pieces = io.BytesIO(texts)
-        assert [data for _, _, data in shown.read_shown(lambda _, at=pieces, n=size: at.read(n))] == stored  # type: ignore[misc]
+        assert [data for _, _, data in revlist.read_commits(lambda _, at=pieces, n=size: at.read(n))] == stored  # type: ignore[misc]
 
 
 def indented(data: bytes) -> bytes:

@@ -17,8 +17,8 @@ import pytest
 import xmlschema
 
 from gitsign_py.audit.record import Record
-from gitsign_py.audit.recording import Alike, Batch
-from gitsign_py.audit.reports.base import Heading, Report
+from gitsign_py.audit.recording import Batch, UnsignedRun
+from gitsign_py.audit.reports.base import Heading, ReportFormat
 from gitsign_py.audit.reports.html import HtmlReport
 from gitsign_py.audit.reports.junit import JunitReport
 from gitsign_py.audit.reports.markdown import MarkdownReport
@@ -57,7 +57,7 @@ def all_records() -> list[Record]:
     return records
 
 
-def write(make: Callable[[TextIO], Report], records: Iterable[Record]) -> tuple[str, Rollup]:
+def write(make: Callable[[TextIO], ReportFormat], records: Iterable[Record]) -> tuple[str, Rollup]:
     out, rollup = io.StringIO(), Rollup()
     report = make(out)
     report.begin(HEADING)
@@ -278,7 +278,7 @@ def test_the_text_report_lists_as_many_however_records_come() -> None:
     items = [Scanned(f"{n:040x}", "commit", subject=f"s{n}") for n in range(MAX_LISTED)]
     kinds: tuple[tuple[Verdict, bool], ...] = (("unsigned", True), ("exempt", False))
     for verdict, more in kinds:
-        batch = Alike(items, Decision(verdict, verdict, "it is"), "refs/heads/main")
+        batch = UnsignedRun(items, Decision(verdict, verdict, "it is"), "refs/heads/main")
         texts = []
         ways: tuple[list[Batch], ...] = [batch, batch], [[record] for record in (*batch, *batch)]
         for batches in ways:
@@ -318,7 +318,7 @@ def test_sums_do_not_depend_on_how_records_come(monkeypatch: pytest.MonkeyPatch)
     assert alone.tags == sum(one.kind == "tag" for one in some)
     assert sum(month.commits for month in alone.branches.values()) == 300
     items = [Scanned(f"{n:040x}", "commit", author=f"{n % 3}@x", committed=10**9 + n * 10**6) for n in range(50)]
-    unsigned = Alike(items, Decision("unsigned", "unsigned", "it is"), "refs/heads/main")
+    unsigned = UnsignedRun(items, Decision("unsigned", "unsigned", "it is"), "refs/heads/main")
     alone.add(unsigned)
     together.add(list(unsigned))
     assert alone.as_object() == together.as_object()

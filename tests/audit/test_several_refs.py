@@ -5,7 +5,7 @@ import time
 import pytest
 
 from gitsign_py.audit.engine import audit_history
-from gitsign_py.audit.plan import Plan, read_refs
+from gitsign_py.audit.plan import AuditPlan, read_refs
 from gitsign_py.audit.rollup import Rollup
 from gitsign_py.policy.parse import parse_policy
 from tests.support.audited import POLICY, Audited, Make
@@ -27,7 +27,7 @@ def test_rules_differ_between_refs(make: Make, signer: BulkSigner) -> None:
     )
     policy = parse_policy(("unjudged = ['refs/notes/*']\n" + strict).encode(), "p")
     with audited.repository() as repository:
-        plan = Plan(read_refs(repository), policy=policy)
+        plan = AuditPlan(read_refs(repository), policy=policy)
         records = {record.oid: record for record in audit_history(repository, plan, audited.resources())}
     assert {oid: record.rule for oid, record in records.items()} == {one: "everyone", two: "main", three: "everyone"}
     assert records[two].verdict == "unauthorised"
@@ -48,7 +48,7 @@ def test_rules_of_refs_that_share_no_tip(make: Make, signer: BulkSigner) -> None
     )
     for options in ((), ("--first-parent",)):
         with audited.repository() as repository:
-            plan = Plan(read_refs(repository), options=options, policy=parse_policy(strict.encode(), "p"))
+            plan = AuditPlan(read_refs(repository), options=options, policy=parse_policy(strict.encode(), "p"))
             records = {record.oid: record for record in audit_history(repository, plan, audited.resources())}
         assert {oid: record.verdict for oid, record in records.items()} == {
             base: "verified",
@@ -68,7 +68,7 @@ def test_a_refusal_names_a_ref_that_has_the_commit(make: Make, signer: BulkSigne
     history.write(audited.repo.path / ".git", {"refs/heads/a": three})
     only_alice = POLICY.replace("EXEMPT", "0" * 40).replace('allow = ["alice", "bob"]', 'allow = ["alice"]')
     with audited.repository() as repository:
-        plan = Plan(read_refs(repository)[::-1], policy=parse_policy(only_alice.encode(), "p"))
+        plan = AuditPlan(read_refs(repository)[::-1], policy=parse_policy(only_alice.encode(), "p"))
         records = {record.oid: record for record in audit_history(repository, plan, audited.resources())}
     assert {oid: record.ref for oid, record in records.items()} == {one: "refs/heads/main"} | dict.fromkeys(
         (two, three), "refs/heads/a"
@@ -162,7 +162,7 @@ def test_a_policy_in_the_history_leaves_no_branch_alone_by_itself(make: Make, si
     audited = make(history, evil)
     closing = parse_policy(text.encode(), "p")
     with audited.repository() as repository:
-        plan = Plan(read_refs(repository), policy=closing, introduction=intro, in_history=True)
+        plan = AuditPlan(read_refs(repository), policy=closing, introduction=intro, in_history=True)
         records = {one.oid: one for one in audit_history(repository, plan, audited.resources())}
     assert records[evil].reason == "signer-unknown"
 
@@ -180,8 +180,8 @@ def test_ten_thousand_refs(make: Make, signer: BulkSigner) -> None:
         targets = read_refs(repository)
         assert len(targets) == 10_001
         for plan in (
-            Plan(targets, policy=parse_policy(RELEASES.encode(), "p")),
-            Plan(targets, introduction=intro, in_history=True),
+            AuditPlan(targets, policy=parse_policy(RELEASES.encode(), "p")),
+            AuditPlan(targets, introduction=intro, in_history=True),
         ):
             began = time.monotonic()
             records = list(audit_history(repository, plan, audited.resources()))

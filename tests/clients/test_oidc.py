@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from gitsign_py.clients.oidc import (
+    AuthorizationRequest,
     Client,
     OAuthError,
     Provider,
@@ -20,12 +21,14 @@ from gitsign_py.clients.oidc import (
     refresh,
 )
 from gitsign_py.clients.session import HttpSession, Limits
+from gitsign_py.core.sigstore.token import Pkce
 from gitsign_py.errors import ConfigError, GitsignError, ServiceError
 from tests.support import tokens
 from tests.support.badserver import BadServer, Received, computed, reply, routed, serving
 
 CLIENT = Client("sigstore")
 NONCE = "n-0S6_WzA2Mj"
+REQUEST = AuthorizationRequest("", "http://localhost:1/x", "", NONCE, Pkce("v" * 43, ""))
 
 
 @pytest.fixture
@@ -48,16 +51,7 @@ def exchange(
 ) -> BadServer:
     with serving(reply(status, answer)) as server:
         try:
-            exchange_code(
-                session,
-                provider(url=server.url, **more),
-                client,
-                code="c",
-                redirect_uri="http://localhost:1/x",
-                verifier="v" * 43,
-                nonce=NONCE,
-                now=datetime.now(UTC),
-            )
+            exchange_code(session, provider(url=server.url, **more), client, REQUEST, code="c", now=datetime.now(UTC))
         finally:
             assert len(server.requests) <= 2
         return server
@@ -133,14 +127,7 @@ def test_a_good_answer_gives_checked_tokens(session: HttpSession) -> None:
     raw = tokens.make(claims())
     with serving(reply(200, {"id_token": raw, "refresh_token": "r"})) as server:
         found = exchange_code(
-            session,
-            provider(url=server.url),
-            CLIENT,
-            code="the code",
-            redirect_uri="http://localhost:1/x",
-            verifier="v" * 43,
-            nonce=NONCE,
-            now=datetime.now(UTC),
+            session, provider(url=server.url), CLIENT, REQUEST, code="the code", now=datetime.now(UTC)
         )
     assert found.identity.raw == raw
     assert found.claims.email == "alice@example.com"

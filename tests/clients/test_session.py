@@ -11,7 +11,7 @@ import pytest
 from cryptography.x509 import IPAddress
 
 from gitsign_py import __version__
-from gitsign_py.clients.answer import MESSAGE_LIMIT, printable
+from gitsign_py.clients.answer import MESSAGE_LIMIT, one_line
 from gitsign_py.clients.session import HttpSession, Limits
 from gitsign_py.errors import ConfigError, ServiceError
 from tests.support.badserver import computed, drip, drop, huge, raw, reply, serving, slow, unused_url
@@ -395,8 +395,8 @@ def test_the_servers_words_are_cleaned(session: HttpSession, body: bytes, words:
 
 
 def test_the_servers_words_are_cut() -> None:
-    assert len(printable("x" * 5000)) == MESSAGE_LIMIT
-    assert printable("a\u202eb") == "a b"
+    assert len(one_line("x" * 5000)) == MESSAGE_LIMIT
+    assert one_line("a\u202eb") == "a b"
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b'{"a":1,"a":2}', b"\xff", b"[" * 1000])

@@ -13,8 +13,9 @@ from gitsign_py.clients import ambient
 from gitsign_py.clients.oidc import Provider, discover
 from gitsign_py.clients.oidc_browser import BrowserSettings
 from gitsign_py.clients.session import HttpSession, Limits
-from gitsign_py.clients.signin import SignInSettings, SignInTools, choose, obtain_token, read_client, sign_in
-from gitsign_py.core.sigstore.token import parse_unverified
+from gitsign_py.clients.signin import SignInSettings, SignInTools, choose, read_client, sign_in
+from gitsign_py.clients.tokensources import TOKEN_SOURCES, TokenRequest, first_source, obtain_token
+from gitsign_py.core.sigstore.token import IdentityToken, parse_unverified
 from gitsign_py.errors import ConfigError
 from gitsign_py.host.keystore import KeyringStore
 from gitsign_py.host.logins import LoginBook, LoginRecord
@@ -61,11 +62,33 @@ def person(tools: SignInTools) -> Person:
     return tools.dialogue
 
 
+def obtain(settings: SignInSettings, tools: SignInTools, flag: str | None = None) -> IdentityToken:
+    request = request_of(settings, tools, flag)
+    return obtain_token(request, tools.session, lambda: (settings, tools))
+
+
+def request_of(settings: SignInSettings, tools: SignInTools, flag: str | None = None) -> TokenRequest:
+    return TokenRequest(settings.issuer, settings.client_id, settings.provider, tools.environment, flag=flag)
+
+
+def test_the_table_names_each_source_once_and_a_person_last(settings: SignInSettings, tools: SignInTools) -> None:
+    names = [source.name for source in TOKEN_SOURCES]
+    assert names == ["given", "local-issuer", "platform", "remembered", "person"]
+    cases = {"given": {"SIGSTORE_ID_TOKEN": "x", "GITLAB_CI": "1"}, "platform": {"GITLAB_CI": "1"}, "remembered": {}}
+    elsewhere = replace(settings, provider="", issuer="https://issuer.example")
+    for name, environment in cases.items():
+        assert first_source(request_of(elsewhere, replace(tools, environment=environment))).name == name
+    here = request_of(replace(settings, provider=""), replace(tools, environment={"GITLAB_CI": "1"}))
+    assert first_source(here).name == "local-issuer"
+    assert first_source(replace(here, provider="gitlab")).name == "platform"
+    assert first_source(replace(here, provider="device")).name == "remembered"
+
+
 def test_a_given_token_comes_first(stack: RunningStack, settings: SignInSettings, tools: SignInTools) -> None:
     raw = stack.token("bob@example.com")
     for name in ("SIGSTORE_ID_TOKEN",):
-        assert obtain_token(settings, replace(tools, environment={name: raw})).raw == raw
-    assert obtain_token(settings, replace(tools, environment={"SIGSTORE_ID_TOKEN": "x"}), flag=raw).raw == raw
+        assert obtain(settings, replace(tools, environment={name: raw})).raw == raw
+    assert obtain(settings, replace(tools, environment={"SIGSTORE_ID_TOKEN": "x"}), flag=raw).raw == raw
     assert person(tools).shown == []
 
 
@@ -75,8 +98,9 @@ def test_a_platform_comes_before_a_person(
     raw = stack.token("bob@example.com")
     (tmp_path / "token").write_text(raw)
     tools = replace(tools, environment={"SIGSTORE_ID_TOKEN_FILE": str(tmp_path / "token")})
-    assert obtain_token(replace(settings, provider=""), tools).raw == raw
-    assert obtain_token(replace(settings, provider="filesystem"), tools).raw == raw
+    away = replace(settings, provider="", issuer="https://issuer.example")
+    assert obtain(away, tools).raw == raw
+    assert obtain(replace(settings, provider="filesystem"), tools).raw == raw
     assert person(tools).shown == []
 
 
@@ -90,7 +114,7 @@ def test_a_remembered_sign_in_needs_nobody(
     shown = list(person(tools).shown)
     for _ in range(2):  # the refresh token is replaced each time
         before = dict(backend.kept)
-        assert parse_unverified(obtain_token(settings, tools).raw).email == "alice@example.com"
+        assert parse_unverified(obtain(settings, tools).raw).email == "alice@example.com"
         assert backend.kept != before
     assert person(tools).shown == shown
 
@@ -110,7 +134,7 @@ def test_a_refresh_token_that_lost_its_worth_means_a_new_sign_in(
     sign_in(settings, tools)
     name = next(iter(backend.kept))
     backend.kept[name] = "worthless"
-    assert parse_unverified(obtain_token(settings, tools).raw).email == "alice@example.com"
+    assert parse_unverified(obtain(settings, tools).raw).email == "alice@example.com"
     assert "no longer accepted (invalid_grant)" in person(tools).everything
 
 
@@ -119,7 +143,7 @@ def test_a_keyring_that_hangs_is_a_warning_and_signing_goes_on(
 ) -> None:
     sign_in(settings, tools)
     backend.delay = 2.0
-    assert parse_unverified(obtain_token(settings, tools).raw).email == "alice@example.com"
+    assert parse_unverified(obtain(settings, tools).raw).email == "alice@example.com"
     assert "did not answer within 0.5 s; going on without it" in person(tools).everything
 
 

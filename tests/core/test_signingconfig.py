@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gitsign_py.core.trust.signingconfig import (
-    Service,
+    ConfiguredService,
     ServiceConfiguration,
     SigningConfig,
     format_signing_config,
@@ -24,8 +24,11 @@ NOW = datetime(2026, 6, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 ALL = Validity(datetime(1970, 1, 1, tzinfo=UTC), None)
 BUILT = SigningConfig(
-    ca_urls=(Service("https://ca.example.com", 1, Validity(NOW, None), "one"),),
-    rekor_urls=(Service("https://log.example.com", 2, ALL), Service("https://old.example.com", 1, Validity(NOW, NOW))),
+    ca_urls=(ConfiguredService("https://ca.example.com", 1, Validity(NOW, None), "one"),),
+    rekor_urls=(
+        ConfiguredService("https://log.example.com", 2, ALL),
+        ConfiguredService("https://old.example.com", 1, Validity(NOW, NOW)),
+    ),
     tsa_config=ServiceConfiguration("EXACT", 2),
 )
 
@@ -73,11 +76,17 @@ def test_what_is_wrong_is_refused() -> None:
         parse_signing_config(b"[]")
 
 
-def service(url: str, version: int = 1, *, start: int = -10, end: int | None = None, operator: str = "") -> Service:
-    return Service(url, version, Validity(NOW + start * DAY, None if end is None else NOW + end * DAY), operator)
+def service(
+    url: str, version: int = 1, *, start: int = -10, end: int | None = None, operator: str = ""
+) -> ConfiguredService:
+    return ConfiguredService(
+        url, version, Validity(NOW + start * DAY, None if end is None else NOW + end * DAY), operator
+    )
 
 
-def urls(*services: Service, selector: Any = "ANY", count: int = 0, versions: tuple[int, ...] = (1, 2)) -> list[str]:
+def urls(
+    *services: ConfiguredService, selector: Any = "ANY", count: int = 0, versions: tuple[int, ...] = (1, 2)
+) -> list[str]:
     configuration = ServiceConfiguration(selector, count)
     return [one.url for one in select_services(services, configuration, versions=versions, at=NOW)]
 
@@ -87,7 +96,7 @@ def test_the_highest_version_then_the_newest_start_wins() -> None:
     assert urls(old, new) == urls(new, old) == ["new"]
     assert urls(old, higher, new) == ["higher"]
     assert urls(old, higher, new, versions=(1,)) == ["new"]
-    assert urls(Service("unbounded", 1), old) == ["old"]
+    assert urls(ConfiguredService("unbounded", 1), old) == ["old"]
 
 
 def test_only_services_of_the_time_count() -> None:

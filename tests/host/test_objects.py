@@ -10,7 +10,8 @@ import pytest
 from gitsign_py.core.git.gitobject import split_commit
 from gitsign_py.errors import GitsignError
 from gitsign_py.host.git.dulwich import DulwichObjects, open_repository
-from gitsign_py.host.git.objects import MAX_OBJECT_BYTES, GitRepository
+from gitsign_py.host.git.objects import GitRepository
+from gitsign_py.sizes import MAX_OBJECT_BYTES
 from tests.support.gitrepo import ScratchRepo
 from tests.support.samplerepo import Sample, at, ids
 

@@ -14,7 +14,7 @@ import pytest
 
 from gitsign_py.host.consent import Dialogue
 from gitsign_py.host.console import PosixTerminal
-from gitsign_py.host.terminal import Terminal, open_terminal, printable, wants_colour
+from gitsign_py.host.terminal import Terminal, for_terminal, open_terminal, wants_colour
 
 AT = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 ROOT = Path(__file__).parents[2]
@@ -204,7 +204,7 @@ def test_something_that_is_no_terminal_is_not_interactive(tmp_path: Path) -> Non
 
 
 def test_what_does_not_print_is_spelled_out() -> None:
-    assert printable("a\tb\n\x9b\u202e\ud800\u00e9") == "a\\tb\n\\x9b\\u202e\\ud800\u00e9"
+    assert for_terminal("a\tb\n\x9b\u202e\ud800\u00e9") == "a\\tb\n\\x9b\\u202e\\ud800\u00e9"
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "gitsign_py"
-_PURE = ("core", "core/pki", "core/trust", "core/tlog", "core/sigstore", "core/git", "ports", "errors")
+_PURE = ("core", "core/pki", "core/trust", "core/tlog", "core/sigstore", "core/git", "ports", "errors", "sizes")
 ROOMS = {
     "errors": (),
+    "sizes": (),
     "data": (),
     "core": ("errors",),
     "core/pki": ("core", "errors"),

@@ -8,7 +8,7 @@ from tests.house.test_imports import PACKAGE, imported, modules
 SMALL = 60
 ALONE = {
     "audit.remoterefs": "its importer has no room",
-    "audit.reports.documents": "loads four formats, for a run that writes one of them",
+    "audit.reports.formats": "the one list of output formats, where one is added",
     "audit.reports.junit": "a format",
     "cli.agentside.units": "the quoting rules of systemd and launchd",
     "cli.commands.version": "a command",
@@ -17,7 +17,7 @@ ALONE = {
     "clients.tilepaths": "a section of C2SP tlog-tiles",
     "core.trust.clientconfig": "a message of protobuf-specs",
     "host.git.pairs": "an algorithm, tested by itself",
-    "host.git.shown": "the bytes behind a format of git's",
+    "host.git.revlist": "the bytes behind a format of git's",
     "host.timelimit": "chooses what each system loads",
     "host.windows": "loaded on Windows alone",
     "localstack.fulcio.idtoken": "is a token good, apart from whom it names",

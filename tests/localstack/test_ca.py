@@ -32,7 +32,7 @@ from tests.support.localstackkit import (
     signing_request,
     spoiled,
 )
-from tests.support.stack import Answer, RunningStack
+from tests.support.stack import RunningStack, StackAnswer
 
 ODD: tuple[Any, ...] = ("", 1.5, None, [], {}, ["x"], "\ud800", "\u00e4")
 CSR, ONEOF = "certificateSigningRequest", "dev.sigstore.fulcio.v2.CreateSigningCertificateRequest.key"
@@ -46,11 +46,11 @@ def csr_request(private: Any, *, token: str = "") -> dict[str, Any]:
     return value | ({"credentials": {"oidcIdentityToken": token}} if token else {})
 
 
-def sign(stack: RunningStack, body: object, token: str = "", path: str = "/api/v2/signingCert") -> Answer:
+def sign(stack: RunningStack, body: object, token: str = "", path: str = "/api/v2/signingCert") -> StackAnswer:
     return stack.post(path, body, **({"Authorization": f"Bearer {token}"} if token else {}))
 
 
-def loaded(answer: Answer) -> list[x509.Certificate]:
+def loaded(answer: StackAnswer) -> list[x509.Certificate]:
     assert answer.status == 200, answer.body
     return [x509.load_pem_x509_certificate(pem) for pem in chain_of(answer)]
 

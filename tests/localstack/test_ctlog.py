@@ -19,7 +19,7 @@ from gitsign_py.core.pki.keys import load_pem
 from gitsign_py.core.tlog import merkle, sct
 from gitsign_py.errors import VerificationError
 from tests.support.localstackkit import PEM_SPKI, b64, certify, new_key, trusted_root
-from tests.support.stack import Answer, RunningStack
+from tests.support.stack import RunningStack, StackAnswer
 
 
 def sth(stack: RunningStack) -> dict[str, Any]:
@@ -128,7 +128,7 @@ def self_signed() -> bytes:
     return builder.sign(private, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
 
-def refused(answer: Answer, status: int = 400) -> bool:
+def refused(answer: StackAnswer, status: int = 400) -> bool:
     value = answer.json()
     return (answer.status, value["success"], bool(value["error_message"])) == (status, False, True)
 

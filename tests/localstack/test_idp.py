@@ -15,12 +15,12 @@ from gitsign_py.localstack.idp.issuer import Issuer, TokenOrder, pkce_challenge
 from gitsign_py.localstack.keyring import Keyring
 from gitsign_py.localstack.service import Refusal, Request
 from gitsign_py.localstack.state import State
-from tests.support.stack import Answer, RunningStack
+from tests.support.stack import RunningStack, StackAnswer
 
 FORM = "application/x-www-form-urlencoded"
 
 
-def ask(stack: RunningStack, **form: str) -> Answer:
+def ask(stack: RunningStack, **form: str) -> StackAnswer:
     asked = {"grant_type": "client_credentials", "client_id": "sigstore", "login_hint": "a@example.com"} | form
     kept = {name: value for name, value in asked.items() if value}
     return stack.request("POST", "/token", urlencode(kept).encode(), FORM)

@@ -21,7 +21,7 @@ from gitsign_py.core.tlog.logentry import verify_set
 from gitsign_py.core.tlog.rekorjson import entry_from_rekor_v1, rekor_v1_object
 from gitsign_py.errors import VerificationError
 from tests.support.localstackkit import PEM_SPKI, Certified, b64, certify, new_key, recorded, shape
-from tests.support.stack import Answer, RunningStack
+from tests.support.stack import RunningStack, StackAnswer
 
 ENTRIES = "/api/v1/log/entries"
 
@@ -49,7 +49,7 @@ def log_key(stack: RunningStack) -> PublicKey:
     return load_pem(stack.get("/api/v1/log/publicKey").body)
 
 
-def same_form(answer: Answer, name: str) -> None:
+def same_form(answer: StackAnswer, name: str) -> None:
     """Status, media type and JSON shape are those of the transcript."""
     real = recorded(name)
     assert (answer.status, answer.headers.get("content-type", "")) == (real.status, real.media_type)

@@ -18,12 +18,12 @@ from gitsign_py.localstack.tsa.authority import PATH, QUERY, REPLY
 from gitsign_py.localstack.tsa.tsatoken import POLICY
 from tests.support.faultystack import FaultyStack
 from tests.support.localstackkit import trusted_root
-from tests.support.stack import Answer, RunningStack
+from tests.support.stack import RunningStack, StackAnswer
 
 MESSAGE = b"what is stamped"
 
 
-def ask(stack: RunningStack, request: bytes, media_type: str = QUERY) -> Answer:
+def ask(stack: RunningStack, request: bytes, media_type: str = QUERY) -> StackAnswer:
     return stack.request("POST", PATH, request, media_type)
 
 

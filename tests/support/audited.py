@@ -7,8 +7,8 @@ from pathlib import Path
 
 from gitsign_py.audit.cache import FactsCache
 from gitsign_py.audit.engine import FetchEntries, Resources, audit_history
-from gitsign_py.audit.jobs import Settings
-from gitsign_py.audit.plan import Plan, read_refs, resolve_targets
+from gitsign_py.audit.jobs import VerifySettings
+from gitsign_py.audit.plan import AuditPlan, read_refs, resolve_targets
 from gitsign_py.audit.record import Record
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.host.git.objects import GitRepository
@@ -49,7 +49,7 @@ class Audited:
         return GitRepository(directory or self.repo.path, environment=environment())
 
     def resources(self, jobs: int = 1, cache: FactsCache | None = None, fetch: FetchEntries | None = None) -> Resources:
-        return Resources(Settings(self.trusted_root, datetime.now(UTC)), jobs, cache, fetch)
+        return Resources(VerifySettings(self.trusted_root, datetime.now(UTC)), jobs, cache, fetch)
 
     def audit(
         self,
@@ -65,7 +65,7 @@ class Audited:
             if changes.pop("tags", False):
                 targets += read_refs(repository, ("refs/tags/",))
             parsed = parse_policy(policy.encode(), "policy") if policy else None
-            plan = Plan(targets, exclude, policy=parsed, **changes)  # type: ignore[arg-type]
+            plan = AuditPlan(targets, exclude, policy=parsed, **changes)  # type: ignore[arg-type]
             return {record.oid: record for record in audit_history(repository, plan, resources or self.resources())}
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from gitsign_py.audit.cache import Basis, FactsCache
 from gitsign_py.audit.codec import dump_facts
 from gitsign_py.audit.engine import Resources, audit_history
-from gitsign_py.audit.jobs import Settings
-from gitsign_py.audit.plan import Plan, Target
+from gitsign_py.audit.jobs import VerifySettings
+from gitsign_py.audit.plan import AuditPlan, Target
 from gitsign_py.audit.record import Record
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.policy.parse import parse_policy
@@ -60,12 +60,12 @@ class Court:
     @contextmanager
     def opened(self, path: Path, **more: str) -> Iterator[tuple[GitRepository, Resources]]:
         with GitRepository(path, environment=environment(**more)) as repository:
-            yield repository, Resources(Settings(None, datetime.now(UTC)), 1, self.cache)
+            yield repository, Resources(VerifySettings(None, datetime.now(UTC)), 1, self.cache)
 
     def audit(self, path: Path, refs: Mapping[str, str], *, policy: str = "", **changes: object) -> dict[str, Record]:
         """Audit what ``refs`` name, and give the records by id."""
         parsed = parse_policy(policy.encode(), "policy") if policy else None
-        plan = Plan(tuple(Target(ref, oid) for ref, oid in refs.items()), policy=parsed, **changes)  # type: ignore[arg-type]
+        plan = AuditPlan(tuple(Target(ref, oid) for ref, oid in refs.items()), policy=parsed, **changes)  # type: ignore[arg-type]
         with self.opened(path) as (repository, resources):
             return {record.oid: record for record in audit_history(repository, plan, resources)}
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gitsign_py.audit.engine import Resources, audit_history
-from gitsign_py.audit.jobs import Settings
-from gitsign_py.audit.plan import Plan, resolve_targets
+from gitsign_py.audit.jobs import VerifySettings
+from gitsign_py.audit.plan import AuditPlan, resolve_targets
 from gitsign_py.cli.commands.hooks import shim
 from gitsign_py.host.git.objects import GitRepository
 from tests.support.bulksigner import BulkSigner
@@ -125,8 +125,8 @@ class Governed:
         """The same by the library, with the policy in the history."""
         with GitRepository(repo.path, environment=self.environment()) as repository:
             targets, exclude = resolve_targets(repository, words)
-            plan = Plan(targets, exclude, introduction=self.introduction, in_history=True, **changes)  # type: ignore[arg-type]
-            resources = Resources(Settings(self.signer.trusted_root, datetime.now(UTC)), 1)
+            plan = AuditPlan(targets, exclude, introduction=self.introduction, in_history=True, **changes)  # type: ignore[arg-type]
+            resources = Resources(VerifySettings(self.signer.trusted_root, datetime.now(UTC)), 1)
             return {one.oid: (one.verdict, one.reason) for one in audit_history(repository, plan, resources)}
 
     def git_says(self, repo: ScratchRepo, oid: str) -> str:

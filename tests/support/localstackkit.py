@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gitsign_py.core.trust.root import TrustedRoot, parse_trusted_root
-from tests.support.stack import Answer, RunningStack
+from tests.support.stack import RunningStack, StackAnswer
 
 REAL = Path(__file__).resolve().parents[1] / "vectors" / "foreign" / "realstack" / "http" / "probe"
 PEM_SPKI = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -71,7 +71,7 @@ def certify(stack: RunningStack, email: str = "alice@example.com") -> Certified:
     return Certified(private, chain_of(answer))
 
 
-def chain_of(answer: Answer) -> tuple[bytes, ...]:
+def chain_of(answer: StackAnswer) -> tuple[bytes, ...]:
     """The certificates of a Fulcio v2 answer, PEM, leaf first."""
     return tuple(pem.encode() for pem in answer.json()["signedCertificateEmbeddedSct"]["chain"]["certificates"])
 

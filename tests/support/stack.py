@@ -20,7 +20,7 @@ _START_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class StackAnswer:
     """What a server answered; header names in lower case."""
 
     status: int
@@ -71,15 +71,15 @@ class RunningStack:
         """What ``stack env`` exports, for the environment of a subprocess."""
         return environment(self.info)
 
-    def get(self, path: str) -> Answer:
+    def get(self, path: str) -> StackAnswer:
         return self.request("GET", path)
 
-    def post(self, path: str, value: object, **headers: str) -> Answer:
+    def post(self, path: str, value: object, **headers: str) -> StackAnswer:
         return self.request("POST", path, json.dumps(value).encode(), "application/json", headers)
 
     def request(
         self, method: str, path: str, body: bytes = b"", media_type: str = "", headers: Mapping[str, str] | None = None
-    ) -> Answer:
+    ) -> StackAnswer:
         """One request on a connection of its own."""
         connection = http.client.HTTPConnection("127.0.0.1", self.info.port, timeout=20)
         try:
@@ -87,7 +87,7 @@ class RunningStack:
             connection.request(method, path, body or None, sent)
             answer = connection.getresponse()
             named = {name.lower(): value for name, value in answer.getheaders()}
-            return Answer(answer.status, answer.read(), named)
+            return StackAnswer(answer.status, answer.read(), named)
         finally:
             connection.close()
 

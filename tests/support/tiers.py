@@ -17,7 +17,7 @@ _BY_MODULE = {
     "subprocess": "process",
     "multiprocessing": "process",
     "gitsign_py.agent.lifecycle": "process",
-    "gitsign_py.audit.crew": "process",
+    "gitsign_py.audit.workerpool": "process",
     "gitsign_py.audit.engine": "process",
     "gitsign_py.audit.foreign": "process",
     "gitsign_py.audit.updates": "process",

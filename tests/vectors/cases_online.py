@@ -11,7 +11,7 @@ from tests.support.forge import Forged, forge, v001_body
 from tests.support.forgedworld import LOGGED, ForgedLog, World, key, sign
 from tests.vectors.case import Case
 
-Answer = Callable[[World, str], Sequence[LogEntry]]
+OnlineLog = Callable[[World, str], Sequence[LogEntry]]
 
 
 def _logged(
@@ -31,7 +31,7 @@ def _logged(
     return log.entry(index, time=int(LOGGED.timestamp()))
 
 
-def _case(name: str, title: str, step: str, cause: str, answer: Answer) -> Case:
+def _case(name: str, title: str, step: str, cause: str, answer: OnlineLog) -> Case:
     """What a log answers shows nothing about the signature: without proof by an entry it is unchecked."""
 
     def make(world: World) -> Forged:

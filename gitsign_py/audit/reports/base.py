@@ -40,7 +40,7 @@ class Heading:
         }
 
 
-class Report(Protocol):
+class ReportFormat(Protocol):
     """A format. Records are written as they come; none keeps them."""
 
     def begin(self, heading: Heading) -> None:
@@ -60,16 +60,15 @@ class Report(Protocol):
         """Write the sums, and close what is open."""
         ...
 
+    def close(self) -> None:
+        """Let go of what the format holds, also where the audit ends by an error."""
+        return  # most hold nothing
+
 
 def sentence(record: Record) -> str:
     """Why a record has its verdict, on one line of printable text."""
     words = record.message or record.reason or record.verdict
-    return printable(words)
-
-
-def printable(text: str) -> str:
-    """Text out of commits, made safe for a terminal, a log or a page: control characters become escapes."""
-    return escaped(text)
+    return escaped(words)
 
 
 def summary_lines(rollup: Rollup) -> list[str]:
@@ -78,7 +77,7 @@ def summary_lines(rollup: Rollup) -> list[str]:
     lines = [f"{rollup.total} judged{': ' + counts if counts else ''}", f"coverage {rollup.coverage:.1f} %"]
     refs = rollup.by_ref()
     if len(refs) > 1:
-        counts = ", ".join(f"{printable(ref)} {sums.accepted} of {sums.commits}" for ref, sums in refs[:_MAX_BRANCHES])
+        counts = ", ".join(f"{escaped(ref)} {sums.accepted} of {sums.commits}" for ref, sums in refs[:_MAX_BRANCHES])
         more = len(refs) - _MAX_BRANCHES
         lines.append(f"by ref: {counts}" + (f" and {more} more refs" if more > 0 else ""))
     run = rollup.longest_run()

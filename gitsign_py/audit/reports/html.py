@@ -9,8 +9,9 @@ from importlib.resources import files
 from typing import TextIO
 
 from gitsign_py.audit.record import Record
-from gitsign_py.audit.reports.base import Heading, Report, printable, sentence
+from gitsign_py.audit.reports.base import Heading, ReportFormat, sentence
 from gitsign_py.audit.rollup import Month, Rollup
+from gitsign_py.core.printing import escaped
 from gitsign_py.policy.facts import VERDICTS
 
 MAX_ROWS = 20_000
@@ -21,7 +22,7 @@ _CELLS = (("commit",), ("verdict",), ("why",), ("signer", "issuer"), ("time", "l
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
-class HtmlReport(Report):
+class HtmlReport(ReportFormat):
     """Rows are written as they come; past 20,000 only those that are not accepted."""
 
     def __init__(self, out: TextIO) -> None:
@@ -34,7 +35,7 @@ class HtmlReport(Report):
         """The head of the page, and the start of the rows."""
         self._heading = heading
         style = _asset("report.css")
-        title = escape(printable(f"Signatures of {heading.repository}"))
+        title = escape(escaped(f"Signatures of {heading.repository}"))
         self._out.write(
             f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
             f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
@@ -53,12 +54,12 @@ class HtmlReport(Report):
             record.oid,
             record.verdict,
             sentence(record),
-            printable(record.identity),
-            printable(record.issuer),
+            escaped(record.identity),
+            escaped(record.issuer),
             record.time,
             record.log_index,
-            printable(record.author),
-            printable(f"{name} {record.subject}".strip()),
+            escaped(record.author),
+            escaped(f"{name} {record.subject}".strip()),
         )
         # "<" cannot stand in a script element's data (HTML, "script data state")
         text = json.dumps(row, separators=(",", ":")).replace("<", "\\u003c")
@@ -88,11 +89,11 @@ def _facts(heading: Heading, rollup: Rollup) -> str:
         for verdict in VERDICTS
         if rollup.verdicts[verdict]
     )
-    notices = "".join(f'<p class="notice">{escape(printable(notice))}</p>' for notice in heading.notices)
-    revisions = escape(", ".join(map(printable, heading.revisions)))
+    notices = "".join(f'<p class="notice">{escape(escaped(notice))}</p>' for notice in heading.notices)
+    revisions = escape(", ".join(map(escaped, heading.revisions)))
     about = (
-        f"{revisions}; policy: {escape(printable(heading.policy))}; "
-        f"trust root: {escape(printable(heading.trust_root))}; {escape(heading.time)}; "
+        f"{revisions}; policy: {escape(escaped(heading.policy))}; "
+        f"trust root: {escape(escaped(heading.trust_root))}; {escape(heading.time)}; "
         f"gitsign-py {escape(heading.version)}"
     )
     return (
@@ -135,7 +136,7 @@ def _signers(rollup: Rollup) -> str:
     if not rollup.identities:
         return ""
     rows = "".join(
-        f"<tr><td><bdi>{escape(printable(who))}</bdi><small>{escape(printable(issuer))}</small></td>"
+        f"<tr><td><bdi>{escape(escaped(who))}</bdi><small>{escape(escaped(issuer))}</small></td>"
         f"<td class=n>{seen.commits}</td><td class=n>{seen.first[:10]}</td><td class=n>{seen.last[:10]}</td></tr>"
         for (who, issuer), seen in sorted(rollup.identities.items(), key=lambda item: -item[1].commits)
     )
@@ -148,7 +149,7 @@ def _branches(rollup: Rollup) -> str:
     if len(found) < 2:
         return ""
     rows = "".join(
-        f"<tr><td><bdi>{escape(printable(name))}</bdi></td><td class=n>{sums.commits}</td>"
+        f"<tr><td><bdi>{escape(escaped(name))}</bdi></td><td class=n>{sums.commits}</td>"
         f"<td class=n>{sums.accepted}</td></tr>"
         for name, sums in found[:_MAX_BRANCHES]
     )

@@ -9,13 +9,14 @@ from typing import TextIO
 from xml.sax.saxutils import escape, quoteattr
 
 from gitsign_py.audit.record import Record
-from gitsign_py.audit.reports.base import Heading, Report, printable, sentence
+from gitsign_py.audit.reports.base import Heading, ReportFormat, sentence
 from gitsign_py.audit.rollup import Rollup
+from gitsign_py.core.printing import escaped
 
 _IN_MEMORY = 1 << 20
 
 
-class JunitReport(Report):
+class JunitReport(ReportFormat):
     """``unchecked`` is an error, every other refusal a failure."""
 
     def __init__(self, out: TextIO) -> None:
@@ -31,11 +32,11 @@ class JunitReport(Report):
 
     def record(self, record: Record) -> None:
         """One test case."""
-        name = quoteattr(printable(f"{record.oid} {record.subject}"))
+        name = quoteattr(escaped(f"{record.oid} {record.subject}"))
         self._cases.write(f'  <testcase classname="{record.kind}" name={name} time="0">')
         if not record.accepted:
             element = "error" if record.verdict == "unchecked" else "failure"
-            words = printable(sentence(record))
+            words = escaped(sentence(record))
             self._cases.write(
                 f'<{element} type="{record.verdict}" message={quoteattr(words)}>{escape(words)}</{element}>'
             )
@@ -53,5 +54,5 @@ class JunitReport(Report):
         self._cases.seek(0)
         shutil.copyfileobj(self._cases, self._out)
         self._cases.close()
-        said = escape("\n".join(map(printable, self._notices)))
+        said = escape("\n".join(map(escaped, self._notices)))
         self._out.write(f"  <system-out>{said}</system-out>\n  <system-err/>\n</testsuite>\n")

@@ -4,15 +4,16 @@ import re
 from typing import TextIO
 
 from gitsign_py.audit.record import Record
-from gitsign_py.audit.reports.base import Heading, Report, printable, sentence
+from gitsign_py.audit.reports.base import Heading, ReportFormat, sentence
 from gitsign_py.audit.rollup import Rollup
+from gitsign_py.core.printing import escaped
 
 MAX_LISTED = 100
 _BACKTICKS = re.compile("`+")
 _MARKS = {"verified": "✅", "exempt": "☑️", "forge-merge": "☑️", "unchecked": "❔"}
 
 
-class MarkdownReport(Report):
+class MarkdownReport(ReportFormat):
     """A table of the verdicts, then the commits that are not accepted."""
 
     def __init__(self, out: TextIO) -> None:
@@ -57,7 +58,7 @@ def _quoted(text: str) -> str:
 
     Escapes alone would not do: what looks like an address is made a link after they are gone (GFM 6.9).
     """
-    safe = printable(text).strip()
+    safe = escaped(text).strip()
     if not safe:
         return ""
     longest = max((len(run) for run in _BACKTICKS.findall(safe)), default=0)

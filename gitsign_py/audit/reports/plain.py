@@ -4,14 +4,15 @@ import json
 from typing import TextIO
 
 from gitsign_py.audit.record import Record, as_object
-from gitsign_py.audit.recording import Alike, Batch
-from gitsign_py.audit.reports.base import Heading, Report, printable, sentence, summary_lines
+from gitsign_py.audit.recording import Batch, UnsignedRun
+from gitsign_py.audit.reports.base import Heading, ReportFormat, sentence, summary_lines
 from gitsign_py.audit.rollup import Rollup
+from gitsign_py.core.printing import escaped
 
 MAX_LISTED = 500
 
 
-class TextReport(Report):
+class TextReport(ReportFormat):
     """One line for each commit that is not accepted (all of them with ``verbose``), then the sums."""
 
     def __init__(self, out: TextIO, *, verbose: bool = False) -> None:
@@ -20,12 +21,10 @@ class TextReport(Report):
 
     def begin(self, heading: Heading) -> None:
         """Say what is audited, and what could not be seen."""
-        print(
-            f"audit of {printable(heading.repository)}: {', '.join(map(printable, heading.revisions))}", file=self._out
-        )
-        print(f"policy: {printable(heading.policy)}; trust root: {printable(heading.trust_root)}", file=self._out)
+        print(f"audit of {escaped(heading.repository)}: {', '.join(map(escaped, heading.revisions))}", file=self._out)
+        print(f"policy: {escaped(heading.policy)}; trust root: {escaped(heading.trust_root)}", file=self._out)
         for notice in heading.notices:
-            print(f"note: {printable(notice)}", file=self._out)
+            print(f"note: {escaped(notice)}", file=self._out)
 
     def record(self, record: Record) -> None:
         """One line, up to a number of lines that a person would still read."""
@@ -35,14 +34,18 @@ class TextReport(Report):
             self._left_out += 1
             return
         self._listed += 1
-        who = f" by {printable(record.identity)}" if record.identity else ""
-        name = f" {printable(record.ref)}" if record.kind == "tag" else ""
-        subject = printable(record.subject)
+        who = f" by {escaped(record.identity)}" if record.identity else ""
+        name = f" {escaped(record.ref)}" if record.kind == "tag" else ""
+        subject = escaped(record.subject)
         print(f"{record.oid[:16]}{name} {record.verdict}{who}: {sentence(record)} | {subject}", file=self._out)
 
     def records(self, records: Batch) -> None:
         """Beyond that number most need not even be made."""
-        if isinstance(records, Alike) and self._listed >= MAX_LISTED and not (self._verbose or records.first.accepted):
+        if (
+            isinstance(records, UnsignedRun)
+            and self._listed >= MAX_LISTED
+            and not (self._verbose or records.first.accepted)
+        ):
             self._left_out += len(records)
             return
         super().records(records)
@@ -52,12 +55,12 @@ class TextReport(Report):
         if self._left_out:
             print(f"... and {self._left_out} more (--verbose or --format ndjson lists all)", file=self._out)
         for (who, issuer), seen in sorted(rollup.identities.items(), key=lambda item: -item[1].commits)[:20]:
-            print(f"  {seen.commits:>7} by {printable(who)} ({printable(issuer) or 'key'})", file=self._out)
+            print(f"  {seen.commits:>7} by {escaped(who)} ({escaped(issuer) or 'key'})", file=self._out)
         for line in summary_lines(rollup):
             print(line, file=self._out)
 
 
-class NdjsonReport(Report):
+class NdjsonReport(ReportFormat):
     """One JSON object a line: a record each, then one of type ``summary``."""
 
     def __init__(self, out: TextIO) -> None:
@@ -80,7 +83,7 @@ class NdjsonReport(Report):
         self._out.write(self._encode(value) + "\n")
 
 
-class JsonReport(Report):
+class JsonReport(ReportFormat):
     """One JSON object: ``heading``, ``records``, ``summary``; written as it comes."""
 
     def __init__(self, out: TextIO) -> None:

@@ -8,8 +8,9 @@ import json
 from typing import Any, TextIO
 
 from gitsign_py.audit.record import Record
-from gitsign_py.audit.reports.base import Heading, Report, printable, sentence
+from gitsign_py.audit.reports.base import Heading, ReportFormat, sentence
 from gitsign_py.audit.rollup import Rollup
+from gitsign_py.core.printing import escaped
 from gitsign_py.policy.facts import ACCEPTED, VERDICTS
 from gitsign_py.policy.model import POLICY_PATH
 
@@ -25,7 +26,7 @@ _ABOUT = {
 _RULES = [verdict for verdict in VERDICTS if verdict not in ACCEPTED]
 
 
-class SarifReport(Report):
+class SarifReport(ReportFormat):
     """Results are written as they come."""
 
     def __init__(self, out: TextIO) -> None:
@@ -60,7 +61,7 @@ class SarifReport(Report):
         """Close, with what was not seen (section 3.20.21, toolExecutionNotifications) and the sums as properties."""
         run: dict[str, Any] = {"executionSuccessful": rollup.exit_status != 3, "exitCode": rollup.exit_status}
         if self._notices:
-            told = ({"level": "warning", "message": {"text": printable(notice)}} for notice in self._notices)
+            told = ({"level": "warning", "message": {"text": escaped(notice)}} for notice in self._notices)
             run["toolExecutionNotifications"] = list(told)
         properties = {"total": rollup.total, "coverage_percent": round(rollup.coverage, 2)}
         self._out.write(f'], "invocations": [{json.dumps(run)}], "properties": {json.dumps(properties)}}}]}}\n')

@@ -8,15 +8,16 @@ from rich.table import Table
 from rich.text import Text
 
 from gitsign_py.audit.record import Record
-from gitsign_py.audit.reports.base import Heading, Report, printable, sentence, summary_lines
+from gitsign_py.audit.reports.base import Heading, ReportFormat, sentence, summary_lines
 from gitsign_py.audit.rollup import Rollup
+from gitsign_py.core.printing import escaped
 
 MAX_LISTED = 60
 _MAX_SUBJECT = 60  # columns
 _STYLES = {"verified": "green", "exempt": "green", "forge-merge": "green", "unchecked": "yellow"}
 
 
-class TerminalReport(Report):
+class TerminalReport(ReportFormat):
     """``total`` is the number of commits to come, when it is known; colours follow NO_COLOR (rich)."""
 
     def __init__(self, out: TextIO, *, total: int | None = None) -> None:
@@ -36,11 +37,11 @@ class TerminalReport(Report):
 
     def begin(self, heading: Heading) -> None:
         """Say what is audited, and start the bar."""
-        where = f"{printable(heading.repository)}: {', '.join(map(printable, heading.revisions))}"
+        where = f"{escaped(heading.repository)}: {', '.join(map(escaped, heading.revisions))}"
         self._console.print(Text(f"audit of {where}"))
-        self._console.print(Text(printable(f"policy: {heading.policy}; trust root: {heading.trust_root}")))
+        self._console.print(Text(escaped(f"policy: {heading.policy}; trust root: {heading.trust_root}")))
         for notice in heading.notices:
-            self._console.print(Text(f"note: {printable(notice)}", style="yellow"))
+            self._console.print(Text(f"note: {escaped(notice)}", style="yellow"))
         self._progress.start()
 
     def record(self, record: Record) -> None:
@@ -55,13 +56,13 @@ class TerminalReport(Report):
         else:
             self._left_out += 1
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Take the bar away and give the cursor back, however the audit ends."""
         self._progress.stop()
 
     def end(self, rollup: Rollup) -> None:
         """The tables."""
-        self.stop()
+        self.close()
         if self._rows:
             self._console.print(self._refused())
         if self._left_out:
@@ -76,7 +77,7 @@ class TerminalReport(Report):
         table = _table("not accepted", "commit", "verdict", "why", "subject")
         for record in self._rows:
             verdict = Text(record.verdict, style=_STYLES.get(record.verdict, "red"))
-            subject = Text(printable(record.subject))
+            subject = Text(escaped(record.subject))
             subject.truncate(_MAX_SUBJECT, overflow="ellipsis")
             table.add_row(record.oid[:12], verdict, Text(sentence(record)), subject)
         return table
@@ -93,5 +94,5 @@ def _table(title: str, *names: str) -> Table:
 def _signers(rollup: Rollup) -> Table:
     table = _table("who signed", "signer", "issuer", "signed", "first", "last")
     for (who, issuer), seen in sorted(rollup.identities.items(), key=lambda item: -item[1].commits)[:20]:
-        table.add_row(Text(printable(who)), Text(printable(issuer)), str(seen.commits), seen.first[:10], seen.last[:10])
+        table.add_row(Text(escaped(who)), Text(escaped(issuer)), str(seen.commits), seen.first[:10], seen.last[:10])
     return table

@@ -5,7 +5,7 @@ import os
 from gitsign_py.agent.conversation import error_frame
 from gitsign_py.cli import wiring
 from gitsign_py.cli.clock import clock_told
-from gitsign_py.cli.tokens import Person, TokenDesk
+from gitsign_py.cli.tokens import Person, TokenFinder
 from gitsign_py.errors import GitsignError, UsageError
 from gitsign_py.host.consent import Publication, require_consent
 from gitsign_py.host.terminal import Terminal, open_terminal
@@ -30,8 +30,8 @@ def _answer(need: Fields, settings: wiring.Settings, terminal: Terminal) -> Fiel
     if need.get("what") == b"token":
         chosen = wiring.endpoints(settings)
         with wiring.session(settings) as http, clock_told(http):
-            desk = TokenDesk(settings, chosen, http, Person(terminal, email=_text(need, "email")))
-            return {"token": desk.find().raw.encode("ascii")}
+            finder = TokenFinder(settings, chosen, http, Person(terminal, email=_text(need, "email")))
+            return {"token": finder.find().raw.encode("ascii")}
     if need.get("what") == b"consent":
         publication = Publication(**{name: _text(need, name) for name in Publication.__dataclass_fields__})
         require_consent(publication, settings.config.match_committer, wiring.consent_book(), terminal)

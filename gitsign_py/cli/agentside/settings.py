@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gitsign_py.agent.client import NETWORK, PLACES
 from gitsign_py.agent.conversation import DeclinedError
-from gitsign_py.agent.handlers import Context
+from gitsign_py.agent.handlers import ClientContext
 from gitsign_py.cli import wiring
 from gitsign_py.core.frozen import replace
 from gitsign_py.host.config import Config
@@ -17,7 +17,7 @@ from gitsign_py.host.config import Config
 _PATH_VARIABLES = ("GITSIGN_TOKEN_FILE", "SIGSTORE_ID_TOKEN_FILE", "GITSIGN_TRUST_BUNDLE", "TUF_ROOT")
 
 
-def settings_for(context: Context) -> wiring.Settings:
+def settings_for(context: ClientContext) -> wiring.Settings:
     """Read them. Raises DeclinedError where the agent is not to do this client's work; GitsignError."""
     directory = Path(context.directory)
     if context.forwarded:
@@ -32,13 +32,13 @@ def settings_for(context: Context) -> wiring.Settings:
     return replace(settings, config=_absolute_paths(settings.config, directory))
 
 
-def differences(context: Context) -> tuple[str, ...]:
+def differences(context: ClientContext) -> tuple[str, ...]:
     """Name the variables by which the client finds other files or other servers than the agent."""
     theirs, ours = context.environment, os.environ
     return tuple(name for name in (*PLACES, *NETWORK) if (theirs.get(name) or "") != (ours.get(name) or ""))
 
 
-def _same_place(context: Context) -> bool:
+def _same_place(context: ClientContext) -> bool:
     try:
         facts = Path(context.directory).stat()
     except OSError:
@@ -46,7 +46,7 @@ def _same_place(context: Context) -> bool:
     return context.place in (b"", b"%d %d" % (facts.st_dev, facts.st_ino))
 
 
-def _absolute_variables(context: Context, directory: Path) -> dict[str, str]:
+def _absolute_variables(context: ClientContext, directory: Path) -> dict[str, str]:
     """A trust bundle may be the bundle itself; then there is no such file."""
     found = dict(context.environment)
     for name in _PATH_VARIABLES:

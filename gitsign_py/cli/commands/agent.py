@@ -191,14 +191,14 @@ def _serve(endpoint: "Endpoint", options: argparse.Namespace) -> None:
     from gitsign_py.agent.server import AgentServer  # noqa: PLC0415
     from gitsign_py.audit.codedigest import code_digest  # noqa: PLC0415
     from gitsign_py.cli import wiring  # noqa: PLC0415
-    from gitsign_py.cli.agentside.workshop import workshop  # noqa: PLC0415
+    from gitsign_py.cli.agentside.agentservices import agent_services  # noqa: PLC0415
 
     with contextlib.suppress(OSError):
         code_digest()  # of what runs here, before something newer lies on the disk
 
     watch, program = SuspendWatch(), installed()
     started: datetime = wiring.now().replace(microsecond=0)
-    work = workshop(harden(), stop=lambda: server.stop(), started=started)  # noqa: PLW0108  made below
+    work = agent_services(harden(), stop=lambda: server.stop(), started=started)  # noqa: PLW0108  made below
 
     def drop() -> None:
         if watch.slept():

@@ -14,9 +14,10 @@ from gitsign_py.cli.commands.verify_bundle import read_file
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
 from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repository
 from gitsign_py.cli.services import confirm_services
-from gitsign_py.cli.text import exit_status, line_of, printable
-from gitsign_py.cli.tokens import Person, TokenDesk
+from gitsign_py.cli.text import exit_status, line_of
+from gitsign_py.cli.tokens import Person, TokenFinder
 from gitsign_py.core.encoding import load_json
+from gitsign_py.core.printing import printable
 from gitsign_py.errors import FormatError, GitsignError, UncheckedError, UsageError, VerificationError
 from gitsign_py.host.git import attestationrefs
 from gitsign_py.host.git.attestationrefs import SUFFIX, Stored
@@ -172,8 +173,8 @@ def _by_ourselves(
         clock_told(http),
     ):
         confirm_services(settings, chosen, terminal)
-        desk = TokenDesk(settings, chosen, http, Person(terminal, *committer_here(settings)))
-        services = wiring.signing_services(http, chosen, root, desk)
+        finder = TokenFinder(settings, chosen, http, Person(terminal, *committer_here(settings)))
+        services = wiring.signing_services(http, chosen, root, finder)
         return attest(statement, artifact, services=services, options=wiring.signing_options(settings, chosen, root))
 
 

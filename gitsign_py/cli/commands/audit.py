@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import TextIO
 
 from gitsign_py.audit.engine import audit_batches
-from gitsign_py.audit.plan import Plan, Target, current_ref, read_refs, resolve_targets
+from gitsign_py.audit.plan import AuditPlan, Target, current_ref, read_refs, resolve_targets
 from gitsign_py.audit.recording import Batch
-from gitsign_py.audit.reports.base import Report, printable, summary_lines
-from gitsign_py.audit.reports.plain import JsonReport, NdjsonReport, TextReport
+from gitsign_py.audit.reports.base import ReportFormat, summary_lines
+from gitsign_py.audit.reports.formats import FORMATS, open_report
 from gitsign_py.audit.rollup import Rollup
 from gitsign_py.cli import auditing, wiring
 from gitsign_py.cli.ownconfig import add_isolated
 from gitsign_py.cli.policysource import as_config_error, configured_policy, load_policy
 from gitsign_py.cli.text import write_utf8
 from gitsign_py.core.frozen import replace
+from gitsign_py.core.printing import escaped
 from gitsign_py.errors import ConfigError, PolicyError, UsageError
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.privatefile import put_in_place
@@ -28,7 +29,6 @@ from gitsign_py.host.progress import counted
 from gitsign_py.policy.facts import Pusher
 from gitsign_py.policy.model import POLICY_PATH
 
-FORMATS = ("terminal", "text", "json", "ndjson", "sarif", "junit", "markdown", "html")
 _NOW_SECONDS = 5.0
 _DESCRIPTION = """Judge every commit of a history, and with --tags every annotated tag: verified, unauthorised,
 identity-mismatch, bad, unsigned, unchecked, exempt, forge-merge or malformed, each with the reason."""
@@ -50,7 +50,7 @@ def run(arguments: list[str]) -> int:
     with ExitStack() as stack:
         repository = stack.enter_context(wiring.repository(settings))
         plan = make_plan(repository, settings, options)
-        wishes = auditing.Wishes(
+        audit_options = auditing.AuditOptions(
             options.trusted_root,
             options.offline,
             options.cache,
@@ -58,7 +58,7 @@ def run(arguments: list[str]) -> int:
             not options.insecure_ignore_sct,
             options.write_notes,
         )
-        prepared = auditing.prepare(stack, settings, repository, wishes, warn=auditing.warn_on_stderr)
+        prepared = auditing.prepare(stack, settings, repository, audit_options, warn=auditing.warn_on_stderr)
         named = options.revisions or (["all refs"] if options.all else ["HEAD"])
         heading = auditing.heading(repository, plan, prepared, named)
         said = auditing.said_by_repository(settings, options, plan, prepared)
@@ -81,7 +81,7 @@ def run(arguments: list[str]) -> int:
             raise as_config_error(error) from error
         report.end(rollup)
     if out is not sys.stdout:
-        print(printable(f"{summary_lines(rollup)[0]}; the report is in {options.output}"), file=sys.stderr)
+        print(escaped(f"{summary_lines(rollup)[0]}; the report is in {options.output}"), file=sys.stderr)
     return rollup.exit_status
 
 
@@ -148,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
     checks.add_argument("--no-cache", dest="cache", action="store_false", help="verify everything anew, keep nothing")
     checks.add_argument("--jobs", type=_jobs, default=0, metavar="N", help="number of processes (default: all cores)")
     report = parser.add_argument_group("report")
-    report.add_argument("--format", choices=FORMATS, help="default: terminal on a terminal, else text")
+    report.add_argument("--format", choices=tuple(FORMATS), help="default: terminal on a terminal, else text")
     report.add_argument(
         "--output", type=auditing.given, metavar="FILE", help="write the report there, whole or not at all"
     )
@@ -162,7 +162,7 @@ def _jobs(text: str) -> int:
     return int(text)
 
 
-def make_plan(repository: GitRepository, settings: wiring.Settings, options: argparse.Namespace) -> Plan:
+def make_plan(repository: GitRepository, settings: wiring.Settings, options: argparse.Namespace) -> AuditPlan:
     """Put together what to walk and by which policy. Raises UsageError, ConfigError."""
     targets, exclude = _targets(repository, options)
     if options.ref:
@@ -170,7 +170,7 @@ def make_plan(repository: GitRepository, settings: wiring.Settings, options: arg
     walk = [*(["--first-parent"] if options.first_parent else [])]
     if options.since:
         walk.append(_since(repository, options.since))
-    plan = Plan(targets, exclude, tuple(walk), pusher=Pusher(judged=True) if options.pushes_judged else None)
+    plan = AuditPlan(targets, exclude, tuple(walk), pusher=Pusher(judged=True) if options.pushes_judged else None)
     return with_policy(repository, settings, options, plan)
 
 
@@ -208,7 +208,9 @@ def _targets(repository: GitRepository, options: argparse.Namespace) -> tuple[tu
     return tuple(replace(target, tag="") for target in found if target.commit), exclude
 
 
-def with_policy(repository: GitRepository, settings: wiring.Settings, options: argparse.Namespace, plan: Plan) -> Plan:
+def with_policy(
+    repository: GitRepository, settings: wiring.Settings, options: argparse.Namespace, plan: AuditPlan
+) -> AuditPlan:
     """Add the policy that options and settings name. Raises UsageError, ConfigError, UncheckedError."""
     introduction = options.introduction or settings.config.introduction
     if options.in_history and (options.policy or options.no_policy):
@@ -237,7 +239,7 @@ def is_in_history(settings: wiring.Settings, options: argparse.Namespace) -> boo
     return bool(options.in_history) or configured
 
 
-def _in_history(repository: GitRepository, settings: wiring.Settings, plan: Plan, introduction: str) -> Plan:
+def _in_history(repository: GitRepository, settings: wiring.Settings, plan: AuditPlan, introduction: str) -> AuditPlan:
     if not introduction:
         raise UsageError(
             "introduction-missing",
@@ -306,24 +308,11 @@ def _umask() -> int:
     return mask
 
 
-def _report(options: argparse.Namespace, out: TextIO, stack: ExitStack) -> Report:
-    """The format that was asked for; those that few ask for are loaded here, since rich alone costs 70 ms."""
+def _report(options: argparse.Namespace, out: TextIO, stack: ExitStack) -> ReportFormat:
+    """The format that was asked for."""
     name = options.format or ("terminal" if out.isatty() else "text")
-    if name == "terminal":
-        from gitsign_py.audit.reports.terminal import TerminalReport  # noqa: PLC0415
-
-        table = TerminalReport(out)
-        stack.callback(table.stop)
-        return table
-    if out is sys.stdout and name != "text":
+    if out is sys.stdout and name not in ("terminal", "text"):
         write_utf8()
-    if name in ("sarif", "junit", "markdown", "html"):
-        return _document(name, out)
-    simple: dict[str, Report] = {"json": JsonReport(out), "ndjson": NdjsonReport(out)}
-    return simple.get(name) or TextReport(out, verbose=options.verbose)
-
-
-def _document(name: str, out: TextIO) -> Report:
-    from gitsign_py.audit.reports.documents import DOCUMENTS  # noqa: PLC0415
-
-    return DOCUMENTS[name](out)
+    report = open_report(name, out, verbose=options.verbose)
+    stack.callback(report.close)
+    return report

@@ -12,8 +12,8 @@ from gitsign_py.cli import wiring
 from gitsign_py.cli.commands.verify_bundle import MAX_ARTIFACT_BYTES, read_file
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
 from gitsign_py.cli.judgement import check_named, verifier, verify_object
-from gitsign_py.cli.text import printable
 from gitsign_py.core.git.gitobject import SignedObject, join_commit, join_tag
+from gitsign_py.core.printing import printable
 from gitsign_py.core.sigstore.bundle import MAX_BUNDLE_BYTES, format_bundle, parse_bundle
 from gitsign_py.errors import UsageError
 from gitsign_py.host.git.objects import GitRepository

@@ -7,7 +7,7 @@ from typing import Any
 
 from gitsign_py.cli import wiring
 from gitsign_py.cli.text import exit_status, line_of
-from gitsign_py.cli.tokens import Person, TokenDesk
+from gitsign_py.cli.tokens import Person, TokenFinder
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.git.gittext import committer_of
 from gitsign_py.core.printing import escaped
@@ -75,7 +75,7 @@ def _find(settings: wiring.Settings, given: str | None) -> IdentityToken:
         open_terminal(os.environ, log_path=log_path, now=wiring.now) as terminal,
         wiring.session(settings) as http,
     ):
-        return TokenDesk(settings, chosen, http, Person(terminal, *committer_here(settings)), given).find()
+        return TokenFinder(settings, chosen, http, Person(terminal, *committer_here(settings)), given).find()
 
 
 def committer_here(settings: wiring.Settings) -> tuple[str, str]:

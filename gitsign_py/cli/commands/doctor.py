@@ -10,7 +10,7 @@ from typing import Any
 from gitsign_py import __version__
 from gitsign_py.cli import wiring
 from gitsign_py.cli.commands.doctorservices import service_findings
-from gitsign_py.cli.text import printable
+from gitsign_py.core.printing import printable
 from gitsign_py.errors import ConfigError, GitsignError, veiled
 from gitsign_py.host.checkup import Finding, check_git, failure, found, machine_findings
 from gitsign_py.host.git.config import GitConfig, read_git_config

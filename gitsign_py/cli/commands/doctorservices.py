@@ -129,7 +129,7 @@ def _log_end(log: TransparencyLogInstance, now: datetime) -> datetime | None:
 
 
 @frozen
-class Service:
+class ServiceProbe:
     """A service and something harmless to ask it; without ``statuses`` any answer below 500 shows that it is there."""
 
     name: str
@@ -138,17 +138,17 @@ class Service:
     statuses: tuple[int, ...] = (200,)
 
 
-def services(chosen: wiring.Endpoints) -> tuple[Service, ...]:
+def services(chosen: wiring.Endpoints) -> tuple[ServiceProbe, ...]:
     """Every service that a signature needs."""
-    log = Service("rekor", chosen.rekor, "/api/v1/log")
+    log = ServiceProbe("rekor", chosen.rekor, "/api/v1/log")
     if chosen.rekor_version == 2:  # what rekor-tiles has published is served elsewhere, if need be: 501 from itself
-        log = Service("rekor", chosen.rekor, "/api/v2/checkpoint", (200, 501))
+        log = ServiceProbe("rekor", chosen.rekor, "/api/v2/checkpoint", (200, 501))
     listed = [
-        Service("issuer", chosen.issuer, "/.well-known/openid-configuration"),
-        Service("fulcio", chosen.fulcio, "/api/v2/configuration"),
+        ServiceProbe("issuer", chosen.issuer, "/.well-known/openid-configuration"),
+        ServiceProbe("fulcio", chosen.fulcio, "/api/v2/configuration"),
         log,
     ]
-    return (*listed, Service("timestamps", chosen.timestamps, "", ())) if chosen.timestamps else tuple(listed)
+    return (*listed, ServiceProbe("timestamps", chosen.timestamps, "", ())) if chosen.timestamps else tuple(listed)
 
 
 def check_services(settings: wiring.Settings, chosen: wiring.Endpoints, root: TrustedRoot) -> list[Finding]:
@@ -172,7 +172,7 @@ class _Asked:
     skew: timedelta | None = None
 
 
-def _ask(settings: wiring.Settings, service: Service) -> _Asked:
+def _ask(settings: wiring.Settings, service: ServiceProbe) -> _Asked:
     try:
         url = join_url(service.url, service.path) if service.path else service.url
         with wiring.session(settings) as http:
@@ -201,7 +201,7 @@ def check_log_key(root: TrustedRoot, chosen: wiring.Endpoints, answer: Answer) -
     return Finding("log-key", "fail", text, advice)
 
 
-def _answered(service: Service, answer: Answer) -> Finding:
+def _answered(service: ServiceProbe, answer: Answer) -> Finding:
     if answer.status in service.statuses or (not service.statuses and answer.status < 500):
         return Finding(service.name, "ok", f"{service.url} answers")
     text = f"{answer.url} answers with status {answer.status}"

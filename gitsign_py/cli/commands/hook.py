@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from gitsign_py.audit.closing import HERE, Place
 from gitsign_py.audit.engine import audit_history
-from gitsign_py.audit.plan import Plan, Target, current_ref, resolve_targets
+from gitsign_py.audit.plan import AuditPlan, Target, current_ref, resolve_targets
 from gitsign_py.audit.record import Record, as_object
 from gitsign_py.audit.remoterefs import remote_branches
 from gitsign_py.audit.serverrefs import Push, in_push, in_transaction
@@ -37,9 +37,10 @@ from gitsign_py.cli import auditing, wiring
 from gitsign_py.cli.ownconfig import add_isolated
 from gitsign_py.cli.policysource import configured_policy
 from gitsign_py.cli.refusal import MAX_NAMED, explain_refusals
-from gitsign_py.cli.text import line_of, printable
+from gitsign_py.cli.text import line_of
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.git.gitobject import split_commit
+from gitsign_py.core.printing import printable
 from gitsign_py.errors import ConfigError, GitsignError, UncheckedError
 from gitsign_py.host.budget import Allow, Budget
 from gitsign_py.host.git.objects import GitRepository
@@ -141,7 +142,7 @@ def _refusal(line: str) -> str:
     return f"gitsign-py: refused: {line}"
 
 
-class _Court(NamedTuple):
+class _HookRun(NamedTuple):
     """What judging needs, for as long as the hook runs."""
 
     stack: ExitStack
@@ -154,12 +155,12 @@ def _judge(allow: Allow, settings: wiring.Settings, name: str, rest: list[str], 
     limit = allow(settings.config.hook_timeout)
     with ExitStack() as stack:
         repository = stack.enter_context(wiring.repository(settings))
-        court = _Court(stack, settings, repository, limit)
+        hook_run = _HookRun(stack, settings, repository, limit)
         if name in ("post-merge", "post-rewrite"):
-            return _tell(court, name, data)
+            return _tell(hook_run, name, data)
         pushes = _pushes(repository, name, rest, data)
         bringing = [push for push in pushes if not all(update.brings_nothing for update in push.updates)]
-        return _judge_plans(court, [plan for push in bringing for plan in _plans(court, name, rest, push)])
+        return _judge_plans(hook_run, [plan for push in bringing for plan in _plans(hook_run, name, rest, push)])
 
 
 def _pusher(settings: wiring.Settings, repository: GitRepository, name: str) -> Pusher | None:
@@ -192,13 +193,13 @@ def _out_of_time(seconds: float) -> UncheckedError:
 # --- what is judged --------------------------------------------------------------------------------------------------
 
 
-def _plans(court: _Court, name: str, rest: list[str], push: Push) -> tuple[Plan, ...]:
+def _plans(hook_run: _HookRun, name: str, rest: list[str], push: Push) -> tuple[AuditPlan, ...]:
     is_server = name != "pre-push"
-    place = Place("", is_server, "" if is_server else _pushed_remote(court.repository, rest), push.namespace)
-    plan = _policy_plan(court.repository, court.settings, place)
-    plan = replace(plan, targets=targets_of(court.repository, judged_only(plan, push.updates)))
-    plan = replace(plan, pusher=_pusher(court.settings, court.repository, name))
-    return plans(court.repository, plan, push.existing)
+    place = Place("", is_server, "" if is_server else _pushed_remote(hook_run.repository, rest), push.namespace)
+    plan = _policy_plan(hook_run.repository, hook_run.settings, place)
+    plan = replace(plan, targets=targets_of(hook_run.repository, judged_only(plan, push.updates)))
+    plan = replace(plan, pusher=_pusher(hook_run.settings, hook_run.repository, name))
+    return plans(hook_run.repository, plan, push.existing)
 
 
 def _pushed_remote(repository: GitRepository, rest: list[str]) -> str:
@@ -226,23 +227,23 @@ def _pushes(repository: GitRepository, name: str, rest: list[str], data: bytes) 
     return in_push(repository, updates, namespace)
 
 
-def _policy_plan(repository: GitRepository, settings: wiring.Settings, place: Place) -> Plan:
+def _policy_plan(repository: GitRepository, settings: wiring.Settings, place: Place) -> AuditPlan:
     """By which policy. On a server there must be one: a hook without it would wave everything through."""
     if settings.config.policy_mode == "history":
         return auditing.history_plan(settings, repository, place)
     if settings.config.policy:
         policy = configured_policy(repository, settings.config.policy)
-        return Plan((), policy=policy, introduction=policy.introduction, assume_judged=True)
+        return AuditPlan((), policy=policy, introduction=policy.introduction, assume_judged=True)
     if place.is_server:
         raise ConfigError(
             "policy-missing",
             "no policy is configured, and without one nothing may be pushed",
             hint="on the server: git config gitsign.policy FILE",
         )
-    return Plan(())
+    return AuditPlan(())
 
 
-def _local_plan(repository: GitRepository, settings: wiring.Settings, name: str, data: bytes) -> Plan:
+def _local_plan(repository: GitRepository, settings: wiring.Settings, name: str, data: bytes) -> AuditPlan:
     """What a merge brought or a rewrite made, by the policy that is configured, if there is one."""
     plan = _policy_plan(repository, settings, HERE)
     if name == "post-rewrite":
@@ -257,29 +258,29 @@ def _local_plan(repository: GitRepository, settings: wiring.Settings, name: str,
 # --- judging ---------------------------------------------------------------------------------------------------------
 
 
-def _judge_plans(court: _Court, made: Sequence[Plan]) -> int:
+def _judge_plans(hook_run: _HookRun, made: Sequence[AuditPlan]) -> int:
     refused: list[Record] = []
     count = 0
     for plan in made:
         oldest = deque[Record](maxlen=_MAX_KEPT)  # where the repair begins
-        for record in _audited(court, plan):
+        for record in _audited(hook_run, plan):
             if record.accepted:
                 continue
             count += 1
-            _log(court.settings, record)
+            _log(hook_run.settings, record)
             if not plan.in_history:
                 oldest.append(record)
             elif len(oldest) < _MAX_KEPT:  # parents come first there
                 oldest.appendleft(record)
         refused += oldest
-    return _explain(court.repository, refused, count)
+    return _explain(hook_run.repository, refused, count)
 
 
-def _tell(court: _Court, name: str, data: bytes) -> int:
-    plan = _local_plan(court.repository, court.settings, name, data)
+def _tell(hook_run: _HookRun, name: str, data: bytes) -> int:
+    plan = _local_plan(hook_run.repository, hook_run.settings, name, data)
     made = frozenset(plan.commits) if name == "post-rewrite" else None  # not what a rebase found under them
-    bad = [one for one in _audited(court, plan) if not one.accepted and (made is None or one.oid in made)]
-    return _explain(court.repository, bad[::-1] if plan.in_history else bad, len(bad))
+    bad = [one for one in _audited(hook_run, plan) if not one.accepted and (made is None or one.oid in made)]
+    return _explain(hook_run.repository, bad[::-1] if plan.in_history else bad, len(bad))
 
 
 def _explain(repository: GitRepository, refused: Sequence[Record], count: int) -> int:
@@ -302,15 +303,15 @@ def _base_of(repository: GitRepository, oids: Sequence[str]) -> str:
     return "--root" if is_root else f"{found}^"
 
 
-def _audited(court: _Court, plan: Plan) -> Iterator[Record]:
+def _audited(hook_run: _HookRun, plan: AuditPlan) -> Iterator[Record]:
     prepared = auditing.prepare(
-        court.stack, court.settings, court.repository, auditing.Wishes(), warn=auditing.warn_on_stderr
+        hook_run.stack, hook_run.settings, hook_run.repository, auditing.AuditOptions(), warn=auditing.warn_on_stderr
     )
     shown = time.monotonic()
-    with closing(audit_history(court.repository, plan, prepared.resources)) as records:
+    with closing(audit_history(hook_run.repository, plan, prepared.resources)) as records:
         for count, record in enumerate(records, 1):
-            if court.budget.is_spent:
-                raise _out_of_time(court.settings.config.hook_timeout)
+            if hook_run.budget.is_spent:
+                raise _out_of_time(hook_run.settings.config.hook_timeout)
             if time.monotonic() - shown > _PROGRESS_SECONDS:
                 shown = time.monotonic()
                 print(f"gitsign-py: {count} commits judged", file=sys.stderr, flush=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gitsign_py.cli.commands.hook import CHAINED, HOOKS, add_given
 from gitsign_py.cli.ownconfig import add_isolated
-from gitsign_py.cli.text import printable
+from gitsign_py.core.printing import printable
 from gitsign_py.errors import ConfigError, UsageError
 from gitsign_py.host.git.program import run_git
 from gitsign_py.host.ownprogram import NAME, own_program

@@ -8,10 +8,10 @@ import json
 from pathlib import Path
 
 from gitsign_py.cli import wiring
-from gitsign_py.cli.text import printable
 from gitsign_py.clients import tuf
 from gitsign_py.clients.trustroot import embedded_tuf_root, read_bounded
 from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.core.printing import printable
 from gitsign_py.core.trust.root import TrustedRoot, parse_trusted_root
 from gitsign_py.errors import UsageError
 from gitsign_py.host.config import Config

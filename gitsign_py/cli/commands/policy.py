@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from gitsign_py.audit.engine import audit_history
-from gitsign_py.audit.plan import Plan, resolve_targets
+from gitsign_py.audit.plan import AuditPlan, resolve_targets
 from gitsign_py.audit.record import Record, as_object
-from gitsign_py.audit.reports.base import printable, sentence
+from gitsign_py.audit.reports.base import sentence
 from gitsign_py.cli import auditing, wiring
 from gitsign_py.cli.commands.audit import is_in_history, with_policy
 from gitsign_py.cli.commands.policyinit import run_init
@@ -17,6 +17,7 @@ from gitsign_py.cli.ownconfig import add_isolated, tell
 from gitsign_py.cli.policysource import read_policy_bytes
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.pki.namekind import described
+from gitsign_py.core.printing import escaped
 from gitsign_py.errors import UsageError
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.progress import counted
@@ -91,10 +92,10 @@ def _check(options: argparse.Namespace) -> int:
         found = [{"line": one.line, "key": one.key, "message": one.message} for one in problems]
         print(json.dumps({"policy": name, "valid": policy is not None, "problems": found}, indent=2))
     for one in () if options.json else problems:
-        print(printable(f"{name}:{one.line}: {one.key + ': ' if one.key else ''}{one.message}"))
+        print(escaped(f"{name}:{one.line}: {one.key + ': ' if one.key else ''}{one.message}"))
     if policy is not None and not options.json:
         counts = f"{len(policy.principals)} signers, {len(policy.rules)} rules"
-        print(f"{printable(name)}: valid: {counts}, digest {policy.digest[:16]}")
+        print(f"{escaped(name)}: valid: {counts}, digest {policy.digest[:16]}")
     return 0 if policy is not None else 1
 
 
@@ -121,7 +122,7 @@ def _explain(options: argparse.Namespace) -> int:
         if len(targets) != 1 or exclude:
             raise UsageError("revision-one", "explain takes one commit or tag")
         target = replace(targets[0], ref=options.ref or targets[0].ref)
-        plan = Plan((target,), exclude, () if in_history else ("--max-count=1",))
+        plan = AuditPlan((target,), exclude, () if in_history else ("--max-count=1",))
         plan = with_policy(repository, settings, options, plan)
         plan = replace(plan, tags_only=bool(target.tag) and not in_history)
         if plan.policy is None and not plan.in_history:
@@ -141,10 +142,10 @@ def _explain(options: argparse.Namespace) -> int:
 
 
 def _audited(
-    stack: ExitStack, settings: wiring.Settings, repository: GitRepository, plan: Plan, options: argparse.Namespace
+    stack: ExitStack, settings: wiring.Settings, repository: GitRepository, plan: AuditPlan, options: argparse.Namespace
 ) -> Iterator[Record]:
-    wishes = auditing.Wishes(options.trusted_root, options.offline)
-    prepared = auditing.prepare(stack, settings, repository, wishes, warn=auditing.warn_on_stderr)
+    audit_options = auditing.AuditOptions(options.trusted_root, options.offline)
+    prepared = auditing.prepare(stack, settings, repository, audit_options, warn=auditing.warn_on_stderr)
     tell(auditing.said_by_repository(settings, options, plan, prepared))
     return counted(audit_history(repository, plan, prepared.resources), auditing.stderr_terminal())
 
@@ -152,12 +153,12 @@ def _audited(
 def _told(record: Record, ref: str) -> str:
     signer = described(record.identity, record.san_type) or "nobody"
     lines = [
-        f"{record.kind} {record.oid} on {printable(ref)}: {record.verdict}",
+        f"{record.kind} {record.oid} on {escaped(ref)}: {record.verdict}",
         f"  why        {sentence(record)} [{record.reason}]",
         f"  rule       {record.rule or 'no rule was reached'}",
-        f"  signer     {printable(signer)} {printable(record.issuer)}".rstrip(),
+        f"  signer     {escaped(signer)} {escaped(record.issuer)}".rstrip(),
         f"  known as   {record.principal or 'nobody in the policy'}",
-        f"  committer  {printable(record.committer)}; author {printable(record.author)}",
+        f"  committer  {escaped(record.committer)}; author {escaped(record.author)}",
         f"  time       {record.time or 'none proven'} {record.time_source}".rstrip(),
         f"  steps      {' '.join(record.steps) or 'none passed'}",
     ]
@@ -179,6 +180,6 @@ def _test(options: argparse.Namespace) -> int:
         failed += not as_expected
         words = f"{decision.verdict} [{decision.reason}] {decision.message}; rule {decision.rule or 'none'}"
         expected = "" if as_expected else f"; expected {case.expect} {case.reason} {case.rule}".rstrip()
-        print(printable(f"{'ok' if as_expected else 'FAILED'}  {case.name}: {words}{expected}"))
+        print(escaped(f"{'ok' if as_expected else 'FAILED'}  {case.name}: {words}{expected}"))
     print(f"{len(cases) - failed} of {len(cases)} cases as expected")
     return 1 if failed else 0

@@ -5,7 +5,7 @@ import sys
 from contextlib import ExitStack
 
 from gitsign_py.audit.engine import audit_history
-from gitsign_py.audit.plan import Plan, resolve_targets
+from gitsign_py.audit.plan import AuditPlan, resolve_targets
 from gitsign_py.audit.record import Record
 from gitsign_py.cli import auditing, wiring
 from gitsign_py.cli.ownconfig import tell, trust_said_by_repository
@@ -27,10 +27,10 @@ def run_init(options: argparse.Namespace) -> int:
         repository = stack.enter_context(wiring.repository(settings))
         witness = _Witness(repository)
         targets, exclude = resolve_targets(repository, tuple(options.revisions))
-        wishes = auditing.Wishes(options.trusted_root, options.offline)
-        prepared = auditing.prepare(stack, settings, repository, wishes, warn=auditing.warn_on_stderr)
+        audit_options = auditing.AuditOptions(options.trusted_root, options.offline)
+        prepared = auditing.prepare(stack, settings, repository, audit_options, warn=auditing.warn_on_stderr)
         tell(trust_said_by_repository(settings, prepared.trust_digest, option=options.trusted_root))
-        records = audit_history(repository, Plan(targets, exclude), prepared.resources)
+        records = audit_history(repository, AuditPlan(targets, exclude), prepared.resources)
         for record in counted(records, auditing.stderr_terminal()):
             history.add(record)
             witness.look(record)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from gitsign_py.cli import wiring
 from gitsign_py.cli.services import named_by_repository
-from gitsign_py.cli.text import printable
 from gitsign_py.clients.instances import Instance, find_instance, write_files
+from gitsign_py.core.printing import printable
 from gitsign_py.errors import ConfigError, GitsignError, UsageError
 from gitsign_py.host.git import setup as gitsetup
 from gitsign_py.host.git.config import GitConfig, read_git_config

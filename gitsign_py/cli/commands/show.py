@@ -11,7 +11,8 @@ from gitsign_py.cli.identityoptions import add_identity_options, expected_identi
 from gitsign_py.cli.judgement import Judgement, judge, verifier
 from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repository
 from gitsign_py.cli.signatureview import Values, statement
-from gitsign_py.cli.text import exit_status, printable
+from gitsign_py.cli.text import exit_status
+from gitsign_py.core.printing import printable
 from gitsign_py.errors import UsageError
 from gitsign_py.host.git.objects import GitRepository, Revision
 from gitsign_py.host.git.storedobject import split_stored

@@ -11,7 +11,8 @@ from gitsign_py.cli import wiring
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
 from gitsign_py.cli.judgement import Judgement, judge, verifier
 from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repository
-from gitsign_py.cli.text import exit_status, line_of, printable
+from gitsign_py.cli.text import exit_status, line_of
+from gitsign_py.core.printing import printable
 from gitsign_py.errors import UsageError
 from gitsign_py.verification.steps import Step
 from gitsign_py.verification.verdict import verdict_of

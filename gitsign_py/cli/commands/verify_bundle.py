@@ -15,10 +15,11 @@ from gitsign_py.cli import wiring
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
 from gitsign_py.cli.judgement import log_object, refusal_object, sources_object, step_object, time_object
 from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repository
-from gitsign_py.cli.text import exit_status, line_of, printable
+from gitsign_py.cli.text import exit_status, line_of
 from gitsign_py.clients.trustroot import embedded, read_bounded
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.pki.keys import PublicKey, load_pem
+from gitsign_py.core.printing import printable
 from gitsign_py.core.sigstore.bundle import MAX_BUNDLE_BYTES
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import ConfigError, FormatError, GitsignError, UsageError

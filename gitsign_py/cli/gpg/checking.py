@@ -9,9 +9,10 @@ from collections.abc import Mapping
 
 from gitsign_py.cli import wiring
 from gitsign_py.cli.judgement import verifier
-from gitsign_py.cli.text import exit_status, line_of, printable
+from gitsign_py.cli.text import exit_status, line_of
 from gitsign_py.core.git import gpgstatus
 from gitsign_py.core.git.gitobject import split_object
+from gitsign_py.core.printing import printable
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import FormatError, GitsignError, UncheckedError, VerificationError
 from gitsign_py.signing.flow import object_name

@@ -10,14 +10,13 @@ import sys
 
 from gitsign_py.agent import client
 from gitsign_py.cli.gpg.arguments import GpgCommand, parse_gpg_arguments
-from gitsign_py.cli.text import printable
 from gitsign_py.errors import FormatError, UsageError
+from gitsign_py.sizes import MAX_OBJECT_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MAX_PAYLOAD = 32 << 20
 MAX_SIGNATURE_FILE = 2 << 20
 _HANDED_OVER = "GITSIGN_PY_HANDED_OVER"
 _BYTES = getattr(os, "O_BINARY", 0)  # Windows would change line ends, and stop at Ctrl-Z
@@ -41,7 +40,7 @@ def _sign(command: GpgCommand) -> int:
     if "detach-sign" not in command.options:
         raise UsageError("sign-attached", "only detached signatures are made", hint="add --detach-sign, as git does")
     status = command.descriptor("status-fd")
-    payload = _read_file(command.operands[0] if command.operands else "-", MAX_PAYLOAD)
+    payload = _read_file(command.operands[0] if command.operands else "-", MAX_OBJECT_BYTES)
     from gitsign_py.host.foreground import OwnForeground
 
     foreground = OwnForeground()
@@ -130,7 +129,7 @@ def _verify(command: GpgCommand, arguments: list[str]) -> int:
         raise
     if b"-----BEGIN PGP " in signature[:200]:
         return hand_over(arguments, command)
-    payload = _read_file(command.operands[1], MAX_PAYLOAD)
+    payload = _read_file(command.operands[1], MAX_OBJECT_BYTES)
     path = client.socket_path(os.environ)
     reply: Mapping[str, bytes] | None = None
     if os.path.exists(path):
@@ -154,6 +153,8 @@ def hand_over(arguments: list[str], command: GpgCommand) -> int:
     program = _real_gpg()
     if program is not None and _HANDED_OVER not in os.environ:
         if command.unknown:
+            from gitsign_py.core.printing import printable
+
             line = f"{command.unknown} is an option of GnuPG alone, so {program} is asked to sign"
             _write(2, f"gitsign-py: {printable(line)}\n".encode("utf-8", "replace"))
         return _become(program, arguments)

@@ -12,7 +12,7 @@ from gitsign_py.agent.conversation import DeclinedError
 from gitsign_py.audit.cache import Basis, FactsCache
 from gitsign_py.audit.engine import audit_history
 from gitsign_py.audit.judges import BEFORE_INTRODUCTION, PolicyInHistory
-from gitsign_py.audit.plan import Plan, Target
+from gitsign_py.audit.plan import AuditPlan, Target
 from gitsign_py.audit.scan import Scanned
 from gitsign_py.cli import auditing, wiring
 from gitsign_py.core.frozen import replace
@@ -91,7 +91,9 @@ def _kept_in(verdicts: FactsCache | None) -> Callable[[str], bool]:
     return lambda oid: verdicts is not None and verdicts.get(oid) == _ACCEPTED
 
 
-def _judge_one(repository: GitRepository, plan: Plan, graph: GitGraph, item: Scanned, facts: SignatureFacts) -> _Found:
+def _judge_one(
+    repository: GitRepository, plan: AuditPlan, graph: GitGraph, item: Scanned, facts: SignatureFacts
+) -> _Found:
     """Judge a commit whose parents were accepted, or a tag."""
     history = PolicyHistory(
         repository,
@@ -107,14 +109,16 @@ def _judge_one(repository: GitRepository, plan: Plan, graph: GitGraph, item: Sca
     return decision, [item.oid] if decision.accepted and item.kind == "commit" else []
 
 
-def _basis(settings: wiring.Settings, plan: Plan, ref: str, trust_digest: str) -> Basis:
+def _basis(settings: wiring.Settings, plan: AuditPlan, ref: str, trust_digest: str) -> Basis:
     """Everything that an acceptance depends on, besides the commit and with it all that is before it."""
     closing = plan.policy.digest if plan.policy else ""
     history = (plan.introduction, closing, ref)
     return Basis("acceptances", trust_digest, require_timestamp=wiring.require_timestamp(settings), history=history)
 
 
-def _look_back(repository: GitRepository, plan: Plan, commits: Sequence[str], verdicts: FactsCache | None) -> set[str]:
+def _look_back(
+    repository: GitRepository, plan: AuditPlan, commits: Sequence[str], verdicts: FactsCache | None
+) -> set[str]:
     """The accepted commits nearest before ``commits``, these included; none when they are too far away."""
     accepted: set[str] = set()
     seen = set(commits)
@@ -132,13 +136,13 @@ def _look_back(repository: GitRepository, plan: Plan, commits: Sequence[str], ve
     return accepted
 
 
-def _walk(settings: wiring.Settings, repository: GitRepository, plan: Plan, wanted: str, *, jobs: int) -> _Found:
+def _walk(settings: wiring.Settings, repository: GitRepository, plan: AuditPlan, wanted: str, *, jobs: int) -> _Found:
     """Judge by the engine."""
     decision: Decision | None = None
     accepted: list[str] = []
     with ExitStack() as stack:  # the cache of signatures is closed before verdicts are written to the same file
-        wishes = auditing.Wishes(jobs=jobs)
-        prepared = auditing.prepare(stack, settings, repository, wishes, warn=auditing.warn_on_stderr)
+        audit_options = auditing.AuditOptions(jobs=jobs)
+        prepared = auditing.prepare(stack, settings, repository, audit_options, warn=auditing.warn_on_stderr)
         terminal = stack.enter_context(open_terminal(settings.environment, log_path=None, now=wiring.now))
         records = stack.enter_context(closing(audit_history(repository, plan, prepared.resources)))
         for record in counted(records, terminal.canvas, "commits of the history judged"):

@@ -13,7 +13,7 @@ from gitsign_py.cli import wiring
 from gitsign_py.cli.clock import clock_told
 from gitsign_py.cli.services import confirm_services
 from gitsign_py.cli.text import line_of
-from gitsign_py.cli.tokens import Person, TokenDesk, needs_person, wants_agent
+from gitsign_py.cli.tokens import Person, TokenFinder, needs_person, wants_agent
 from gitsign_py.core.git import gpgstatus
 from gitsign_py.core.git.gittext import committer_of
 from gitsign_py.errors import (
@@ -82,8 +82,8 @@ def sign(settings: wiring.Settings, payload: bytes, terminal: Terminal, *, token
     root = wiring.trusted_root(settings)
     with wiring.session(settings) as http, clock_told(http):
         confirm_services(settings, chosen, terminal)  # before Fulcio is asked whose it is
-        desk = TokenDesk(settings, chosen, http, Person(terminal, *committer_of(payload)), flag=token)
-        services = wiring.signing_services(http, chosen, root, desk)
+        finder = TokenFinder(settings, chosen, http, Person(terminal, *committer_of(payload)), flag=token)
+        services = wiring.signing_services(http, chosen, root, finder)
         return sign_payload(payload, services=services, options=wiring.signing_options(settings, chosen, root))
 
 

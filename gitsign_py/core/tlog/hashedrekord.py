@@ -13,7 +13,8 @@ from gitsign_py.core.frozen import frozen
 from gitsign_py.core.pki.keydetails import key_details as find_key_details
 from gitsign_py.errors import FormatError, VerificationError
 
-MAX_BODY_BYTES = 1 << 20
+MAX_BODY_BYTES = 32 << 20  # of an entry of any kind: one over an envelope may hold it
+MAX_HASHEDREKORD_BYTES = 1 << 20
 KIND = "hashedrekord"
 VerifierKind = Literal["certificate", "public-key"]
 _ALGORITHMS = {32: ("sha256", "SHA2_256"), 48: ("sha384", "SHA2_384"), 64: ("sha512", "SHA2_512")}
@@ -81,7 +82,7 @@ def _algorithm(digest: bytes) -> tuple[str, str]:
 
 def body_kind(body: bytes) -> tuple[str, str]:
     """Kind and version that a body of any kind states. Raises FormatError ``log-body-malformed`` or ``json-...``."""
-    value = load_json(body, max_bytes=32 << 20)
+    value = load_json(body, max_bytes=MAX_BODY_BYTES)
     kind, version = (value.get("kind"), value.get("apiVersion")) if isinstance(value, dict) else (None, None)
     if not isinstance(kind, str) or not isinstance(version, str):
         raise _malformed("it states no kind and apiVersion")
@@ -94,7 +95,7 @@ def parse_hashedrekord(body: bytes) -> HashedRekord:
     Raises FormatError ``log-body-malformed`` (or those of JSON, base64, hex and PEM); VerificationError
     ``entry-kind-unsupported`` or ``entry-version-unsupported``.
     """
-    top = _members(load_json(body, max_bytes=MAX_BODY_BYTES), "apiVersion", "kind", "spec")
+    top = _members(load_json(body, max_bytes=MAX_HASHEDREKORD_BYTES), "apiVersion", "kind", "spec")
     kind, version = _text(top["kind"]), _text(top["apiVersion"])
     check_supported(kind, version, {(KIND, "0.0.1"), (KIND, "0.0.2")})
     return _parse_v001(top["spec"]) if version == "0.0.1" else _parse_v002(top["spec"])

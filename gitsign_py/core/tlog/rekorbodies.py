@@ -15,9 +15,9 @@ from gitsign_py.core.encoding import b64_decode, b64_encode, hex_decode, load_js
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.pki.keydetails import key_details
 from gitsign_py.core.protojson import Message
+from gitsign_py.core.tlog.hashedrekord import MAX_BODY_BYTES
 from gitsign_py.errors import FormatError
 
-MAX_BODY_BYTES = 32 << 20
 _HASH_SIZES = {"sha256": 32, "sha384": 48, "sha512": 64}
 _PROTO_HASHES = {"SHA2_256": "sha256", "SHA2_384": "sha384", "SHA2_512": "sha512"}
 _VERIFIERS = {"CERTIFICATE": "certificate", "PUBLIC KEY": "public-key"}

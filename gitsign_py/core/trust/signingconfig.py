@@ -30,7 +30,7 @@ _SELECTORS: dict[Any, Selector] = {"ALL": "ALL", 1: "ALL", "ANY": "ANY", 2: "ANY
 
 
 @frozen
-class Service:
+class ConfiguredService:
     """One service: ``url``, the major version of its API, when it may be used, who runs it."""
 
     url: str
@@ -51,10 +51,10 @@ class ServiceConfiguration:
 class SigningConfig:
     """All services by kind. ``digest`` is the SHA-256 (hex) of the JSON that was read, empty when built."""
 
-    ca_urls: tuple[Service, ...] = ()
-    oidc_urls: tuple[Service, ...] = ()
-    rekor_urls: tuple[Service, ...] = ()
-    tsa_urls: tuple[Service, ...] = ()
+    ca_urls: tuple[ConfiguredService, ...] = ()
+    oidc_urls: tuple[ConfiguredService, ...] = ()
+    rekor_urls: tuple[ConfiguredService, ...] = ()
+    tsa_urls: tuple[ConfiguredService, ...] = ()
     rekor_config: ServiceConfiguration = ServiceConfiguration()
     tsa_config: ServiceConfiguration = ServiceConfiguration()
     media_type: str = MEDIA_TYPE
@@ -90,14 +90,14 @@ def read_signing_config(value: Any, digest: str) -> SigningConfig:
     )
 
 
-def _services(top: Message, name: str) -> tuple[Service, ...]:
+def _services(top: Message, name: str) -> tuple[ConfiguredService, ...]:
     fields = ("url", "majorApiVersion", "validFor", "operator")
     items = top.items(name, most=MAX_SERVICES)
     return tuple(_service(Message(item, fields, top.path(f"{name}[{at}]"))) for at, item in enumerate(items))
 
 
-def _service(message: Message) -> Service:
-    service = Service(
+def _service(message: Message) -> ConfiguredService:
+    service = ConfiguredService(
         url=message.text("url"),
         major_api_version=message.int64("majorApiVersion"),
         valid_for=read_validity(message),
@@ -134,7 +134,7 @@ def format_signing_config(config: SigningConfig) -> bytes:
     return json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
-def _service_object(service: Service) -> dict[str, Any]:
+def _service_object(service: ConfiguredService) -> dict[str, Any]:
     value: dict[str, Any] = {"url": service.url, "majorApiVersion": service.major_api_version}
     value["validFor"] = write_validity(service.valid_for)
     return value | ({"operator": service.operator} if service.operator else {})
@@ -149,12 +149,12 @@ _ANY = ServiceConfiguration("ANY")
 
 
 def select_services(
-    services: Sequence[Service],
+    services: Sequence[ConfiguredService],
     configuration: ServiceConfiguration = _ANY,
     *,
     versions: Collection[int],
     at: datetime,
-) -> tuple[Service, ...]:
+) -> tuple[ConfiguredService, ...]:
     """Choose the services to use at the time ``at`` (aware), best first.
 
     Of each operator one service counts: the highest version among ``versions`` (those that the caller speaks), then
@@ -163,7 +163,7 @@ def select_services(
     """
     usable = [one for one in services if one.major_api_version in versions and one.valid_for.covers(at)]
     usable.sort(key=lambda one: (one.major_api_version, one.valid_for.start or _EARLIEST), reverse=True)
-    best: dict[str, Service] = {}
+    best: dict[str, ConfiguredService] = {}
     for service in usable:
         best.setdefault(service.operator or service.url, service)
     wanted = {"ANY": 1, "ALL": len(best), "EXACT": configuration.count}[configuration.selector]

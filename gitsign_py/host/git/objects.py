@@ -9,9 +9,9 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self, cast
+from typing import cast
 
+from gitsign_py.core.closeable import Closeable
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.git.gitobject import HashAlgorithm, is_object_id, prove_object_id
 from gitsign_py.errors import GitsignError, UncheckedError, UsageError
@@ -28,12 +28,11 @@ from gitsign_py.host.git.program import (
     with_settings,
 )
 from gitsign_py.ports import ObjectKind, RawObject
+from gitsign_py.sizes import MAX_OBJECT_BYTES
 
 _TAG_PLACES = ("refs/", "refs/tags/", "refs/remotes/")
 _PLACES = ("refs/{}", "refs/tags/{}", "refs/heads/{}", "refs/remotes/{}", "refs/remotes/{}/HEAD")
 """Where git looks for a ref by its short name, in this order."""
-MAX_OBJECT_BYTES = 32 << 20
-"""32 MiB: the largest object that is read. Commits and tags have kilobytes; a policy file is a small blob."""
 
 
 @frozen
@@ -45,7 +44,7 @@ class Revision:
     kind: ObjectKind
 
 
-class GitRepository:
+class GitRepository(Closeable):
     """The repository that git finds from ``directory`` (default: the working directory); port ``ObjectSource``.
 
     ``environment`` is the process environment, GIT_DIR and others included. git starts when something is asked;
@@ -66,14 +65,6 @@ class GitRepository:
         self._facts: tuple[str, ...] = ()
         self._cuts: Cuts | None = None
         self._grafts: Path | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End the git process behind this object."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from gitsign_py.errors import ConfigError, FormatError, UncheckedError
-from gitsign_py.host.git import shown
+from gitsign_py.host.git import revlist
 from gitsign_py.host.git.program import QUIET, complaint, first_words, git_environment, too_slow
 
 _SILENCE = 600.0
@@ -86,9 +86,9 @@ def walk_shown(
     They may not be the stored ones: who takes them compares their hash with the id. Not for walks that git puts in
     order first, since it would keep the bytes of all their commits.
     """
-    with _listing(git, revisions, [*shown.OPTIONS, *options], errors) as listing:
+    with _listing(git, revisions, [*revlist.OPTIONS, *options], errors) as listing:
         assert listing.stdout is not None  # noqa: S101 - for the type checker: it was asked for
-        yield from shown.read_shown(_reader(listing.stdout))
+        yield from revlist.read_commits(_reader(listing.stdout))
         if listing.wait():
             raise _trouble(errors, listing.returncode)
 

@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from gitsign_py.core.encoding import b64_encode, pem_encode
 from gitsign_py.core.pki.certificate import parse_certificate
 from gitsign_py.core.trust.root import CertificateAuthority, Validity
-from gitsign_py.core.trust.signingconfig import Service as Endpoint
+from gitsign_py.core.trust.signingconfig import ConfiguredService as Endpoint
 from gitsign_py.localstack.context import Context
 from gitsign_py.localstack.ctlog.log import CtLog
 from gitsign_py.localstack.fulcio import certificates, idtoken

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from gitsign_py.core.encoding import load_json
 from gitsign_py.core.trust.root import Validity
-from gitsign_py.core.trust.signingconfig import Service as Endpoint
+from gitsign_py.core.trust.signingconfig import ConfiguredService as Endpoint
 from gitsign_py.errors import FormatError
 from gitsign_py.localstack.context import Context
 from gitsign_py.localstack.keyring import ServerKey

@@ -14,7 +14,7 @@ import rfc8785
 from gitsign_py.core.encoding import b64_encode
 from gitsign_py.core.tlog import checkpoint, merkle
 from gitsign_py.core.trust.root import Validity
-from gitsign_py.core.trust.signingconfig import Service as Endpoint
+from gitsign_py.core.trust.signingconfig import ConfiguredService as Endpoint
 from gitsign_py.localstack import forks
 from gitsign_py.localstack.context import Context
 from gitsign_py.localstack.ctlog.log import log_instance

@@ -14,7 +14,7 @@ from typing import Any
 from gitsign_py.core.encoding import b64_encode, opaque
 from gitsign_py.core.tlog import checkpoint, note
 from gitsign_py.core.trust.root import TransparencyLogInstance, Validity
-from gitsign_py.core.trust.signingconfig import Service as Endpoint
+from gitsign_py.core.trust.signingconfig import ConfiguredService as Endpoint
 from gitsign_py.localstack import forks
 from gitsign_py.localstack.context import Context
 from gitsign_py.localstack.fulcio.ca import grpc_errors

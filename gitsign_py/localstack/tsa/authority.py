@@ -14,7 +14,7 @@ from gitsign_py.core.encoding import pem_encode
 from gitsign_py.core.pki.certificate import parse_certificate
 from gitsign_py.core.pki.timestampbuild import TimestampRequest, parse_request
 from gitsign_py.core.trust.root import CertificateAuthority, Validity
-from gitsign_py.core.trust.signingconfig import Service as Endpoint
+from gitsign_py.core.trust.signingconfig import ConfiguredService as Endpoint
 from gitsign_py.errors import FormatError
 from gitsign_py.localstack.context import Context
 from gitsign_py.localstack.fulcio.certificates import ORGANIZATION, ca_certificate, ca_name, serial_number

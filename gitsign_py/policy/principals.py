@@ -17,17 +17,17 @@ CLAIMS = frozenset(oids.FULCIO_CLAIMS.values()) | frozenset(oids.FULCIO_GITHUB_C
 
 
 @frozen
-class Roster:
+class Principals:
     """Principals by name, and what each group name stands for (already expanded)."""
 
-    principals: Mapping[str, Principal]
+    by_name: Mapping[str, Principal]
     groups: Mapping[str, frozenset[str]]
 
     def expand(self, table: Table, key: str, *, required: bool) -> frozenset[str]:
         """Read an array of names and give the principals that they stand for."""
         found: set[str] = set()
         for name in table.texts(key, required=required):
-            if name in self.principals:
+            if name in self.by_name:
                 found.add(name)
             elif name in self.groups:
                 found |= self.groups[name]
@@ -36,7 +36,7 @@ class Roster:
         return frozenset(found)
 
 
-def read_roster(root: Table, keys: Mapping[str, Key]) -> Roster:
+def read_principals(root: Table, keys: Mapping[str, Key]) -> Principals:
     """Read ``[people.*]``, ``[workflows.*]`` and ``[groups]``."""
     principals: dict[str, Principal] = {}
     for name, table in root.named("people"):
@@ -45,7 +45,7 @@ def read_roster(root: Table, keys: Mapping[str, Key]) -> Roster:
         if name in principals:
             table.problems.add(table.path, "is the name of a person as well")
         principals[name] = _workflow(name, table)
-    return Roster(MappingProxyType(principals), _groups(root.table("groups"), principals))
+    return Principals(MappingProxyType(principals), _groups(root.table("groups"), principals))
 
 
 def _person(name: str, table: Table, keys: Mapping[str, Key]) -> Principal:

@@ -29,7 +29,7 @@ _PATIENCE_SECONDS = 1.0
 _DEEP = 2  # questions a process: one that it answers, and one that waits in its pipe, or it would stand idle in between
 
 
-class Crew(Generic[Q, A]):
+class WorkerPool(Generic[Q, A]):
     """At most ``count`` processes that answer by ``answer`` (to be pickled, where there is no fork)."""
 
     def __init__(self, count: int, answer: Callable[[Q], A]) -> None:

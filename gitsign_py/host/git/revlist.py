@@ -11,11 +11,11 @@ from gitsign_py.errors import UncheckedError
 
 OPTIONS = ("--header", "--encoding=none")
 """For ``git rev-list``: header and message, without conversion."""
-MAX_SHOWN_BYTES = 8 << 20
+MAX_COMMIT_BYTES = 8 << 20
 _READ = 1 << 16  # what a pipe holds
 
 
-def read_shown(read: Callable[[int], bytes]) -> Iterator[tuple[str, str, bytes]]:
+def read_commits(read: Callable[[int], bytes]) -> Iterator[tuple[str, str, bytes]]:
     """Yield id, ``commit`` and restored bytes of each ``ID LF HEADER LF LF MESSAGE NUL``.
 
     ``read`` gives at most so many bytes, none at the end. Of a commit that is shown with more than 8 MiB the
@@ -25,7 +25,7 @@ def read_shown(read: Callable[[int], bytes]) -> Iterator[tuple[str, str, bytes]]
     size = 0
     while more := read(_READ):
         texts = more.split(b"\0")
-        if size < MAX_SHOWN_BYTES:
+        if size < MAX_COMMIT_BYTES:
             parts.append(texts[0])
             size += len(texts[0])
         if len(texts) == 1:

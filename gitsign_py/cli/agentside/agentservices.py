@@ -10,9 +10,9 @@ from pathlib import Path
 
 from gitsign_py import __version__
 from gitsign_py.agent.conversation import DeclinedError, Fields
-from gitsign_py.agent.handlers import Context, Workshop
+from gitsign_py.agent.handlers import AgentServices, ClientContext
 from gitsign_py.agent.hardening import Hardening
-from gitsign_py.agent.holder import Holder, Plan
+from gitsign_py.agent.holder import Holder, SigningPlan
 from gitsign_py.agent.ledger import Ledger
 from gitsign_py.cli import wiring
 from gitsign_py.cli.agentside.settings import settings_for
@@ -20,10 +20,10 @@ from gitsign_py.cli.clock import clock_told
 from gitsign_py.cli.gpg.checking import check
 from gitsign_py.cli.gpg.signing import summary
 from gitsign_py.cli.services import are_confirmed
-from gitsign_py.cli.tokens import Person, TokenDesk, needs_person
-from gitsign_py.clients.ambient import NAMES, detect
+from gitsign_py.cli.tokens import Person, TokenFinder, token_request
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.signin import remembered_token
+from gitsign_py.clients.tokensources import first_source
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.sigstore.token import IdentityToken
 from gitsign_py.core.trust.root import TrustedRoot
@@ -38,16 +38,16 @@ _TUF_FILES = ("mirror.json", "metadata/timestamp.json")
 _VARIABLES = ("GITSIGN_TRUST_BUNDLE", "TUF_ROOT", "TUF_MIRROR", "HOME")
 
 
-def workshop(hardening: Hardening, *, stop: Callable[[], None], started: datetime) -> Workshop:
+def agent_services(hardening: Hardening, *, stop: Callable[[], None], started: datetime) -> AgentServices:
     """Put the agent together; ``stop`` ends its server."""
     kept = _Kept()
     ledger = Ledger(wiring.now)
 
-    def verify(context: Context, payload: bytes, signature: bytes) -> Fields:
+    def verify(context: ClientContext, payload: bytes, signature: bytes) -> Fields:
         settings = settings_for(context)
         return dict(check(settings, payload, signature, root=kept.trusted_root(settings)))
 
-    return Workshop(
+    return AgentServices(
         holder=Holder(wiring.now, ledger),
         ledger=ledger,
         plan=lambda context, token: _plan(kept, context, token),
@@ -60,8 +60,8 @@ def workshop(hardening: Hardening, *, stop: Callable[[], None], started: datetim
     )
 
 
-class Mute:
-    """Nobody: the agent has no terminal (host.consent.Dialogue)."""
+class SilentDialogue:
+    """The dialogue of a program without a terminal, such as the agent (host.consent.Dialogue)."""
 
     interactive = False
 
@@ -125,7 +125,7 @@ def _version(path: Path | None) -> tuple[str, int, int] | None:
     return (str(path), facts.st_mtime_ns, facts.st_size)
 
 
-def _plan(kept: _Kept, context: Context, token: str | None) -> Plan:
+def _plan(kept: _Kept, context: ClientContext, token: str | None) -> SigningPlan:
     settings = settings_for(context)
     config, chosen = settings.config, wiring.endpoints(settings)
     if not are_confirmed(settings, chosen):
@@ -133,7 +133,7 @@ def _plan(kept: _Kept, context: Context, token: str | None) -> Plan:
     root, http = kept.trusted_root(settings), kept.session(settings)
     given = _given(settings, token)
     names = (chosen.fulcio, chosen.rekor, chosen.issuer, config.client_id, config.connector_id, config.token_provider)
-    return Plan(
+    return SigningPlan(
         slot=hashlib.sha256("\0".join((*names, root.digest)).encode()).hexdigest(),
         label=f"{chosen.fulcio}, issuer {chosen.issuer}",
         fulcio=chosen.fulcio,
@@ -164,11 +164,12 @@ def _silent(
     A platform's token is fetched where the platform's variables are, and the keyring is asked where the person's
     session is: by the client. What the agent found out about a keyring nobody would read.
     """
-    if settings.config.token_provider in NAMES or (not settings.config.token_provider and detect(settings.environment)):
+    source = first_source(token_request(settings, chosen, email))
+    if source.handed:
         return None
-    if not needs_person(settings, chosen):
-        return TokenDesk(settings, chosen, http, Person(Mute(), email=email)).find()
+    if not source.person:
+        return TokenFinder(settings, chosen, http, Person(SilentDialogue(), email=email)).find()
     if not forwarded:
         return None
-    tools = replace(wiring.sign_in_tools(settings, http, Mute()), warned=None)
+    tools = replace(wiring.sign_in_tools(settings, http, SilentDialogue()), warned=None)
     return remembered_token(wiring.sign_in_settings(settings, chosen), tools)
