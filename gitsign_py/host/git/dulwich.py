@@ -18,11 +18,13 @@ from gitsign_py.core.git.gitobject import is_object_id, prove_object_id
 from gitsign_py.errors import UncheckedError
 from gitsign_py.host.git.objects import MAX_OBJECT_BYTES
 from gitsign_py.host.git.storedbytes import Stored
+from gitsign_py.host.plainfile import check_plain, read_plain
 from gitsign_py.ports import ObjectKind, RawObject
 
 # Object type numbers of the pack format (gitformat-pack): OBJ_COMMIT to OBJ_TAG.
 _KINDS: dict[int, ObjectKind] = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 _MAX_ALTERNATES = 5  # one behind the other, as git follows them (gitrepository-layout(5))
+_MAX_LIST = 1 << 20
 _MAX_DELTAS = 4096  # one on the other; git makes 4,095 at most (git-pack-objects(1), --depth)
 
 
@@ -31,6 +33,8 @@ class DulwichObjects:
 
     def __init__(self, folder: Path) -> None:
         self._stores = [_Store(path, loose_object_size_limit=MAX_OBJECT_BYTES) for path in _folders(folder)]
+        for store in self._stores:
+            _check_packs(Path(store.pack_dir))
 
     def close(self) -> None:
         """Close the files of the packs."""
@@ -87,11 +91,21 @@ class _Store(DiskObjectStore):
         return []
 
     def get_raw(self, name: Any) -> tuple[int, bytes]:
-        """As dulwich's. Raises UncheckedError ``object-too-large``."""
+        """As dulwich's. Raises UncheckedError ``object-too-large``; OSError for a pipe in a file's place."""
+        check_plain(self._get_shafile_path(name))
         for pack in self.packs:
             if name in pack:
                 _check_sizes(pack, name.decode("ascii"))
         return super().get_raw(name)
+
+
+def _check_packs(folder: Path) -> None:
+    """Before dulwich opens packs, their indexes and lists: it would wait for a writer to a pipe."""
+    try:
+        for path in folder.glob("*"):
+            check_plain(str(path))
+    except OSError as error:
+        raise UncheckedError("object-unreadable", f"the packs cannot be read: {error}") from error
 
 
 def _check_sizes(pack: Pack, oid: str) -> None:
@@ -156,7 +170,7 @@ def _folders(objects: Path, depth: int = _MAX_ALTERNATES) -> Iterator[Path]:
         seen.add(real)
         yield folder
         try:
-            lines = (folder / "info/alternates").read_bytes().split(b"\n") if left else []
+            lines = read_plain(folder / "info/alternates", _MAX_LIST).split(b"\n") if left else []
         except OSError:
             continue
         todo += [(folder / os.fsdecode(line), left - 1) for line in lines if line and not line.startswith(b"#")]

@@ -4,24 +4,28 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from dulwich.objects import ObjectID
 from dulwich.refs import DiskRefsContainer, Ref, SymrefLoop
 
 from gitsign_py.core.git.gitobject import is_object_id
 from gitsign_py.errors import UncheckedError
 from gitsign_py.host.git.storedbytes import Stored
+from gitsign_py.host.plainfile import check_plain
 
 
 class DulwichRefs:
     """The refs of the repository with the folders ``common`` and ``own`` (of the worktree)."""
 
     def __init__(self, common: Path, own: Path) -> None:
-        self._refs = DiskRefsContainer(common, own)
+        self._refs = _Files(common, own)
         self._own = own
 
     def names(self, *patterns: str) -> tuple[str, ...]:
         """All refs, in order: those named by ``patterns`` or in the folders that they name (none: all)."""
         try:
             found = {name for name in self._refs.allkeys() if name.startswith(b"refs/")}
+        except UncheckedError:
+            raise
         except Exception as error:  # a packed-refs file that is none, in one of several classes
             raise UncheckedError("git-failed", f"the refs cannot be read: {type(error).__name__}: {error}") from error
         texts = [os.fsdecode(name) for name in sorted(found)]
@@ -47,6 +51,25 @@ class DulwichRefs:
     def is_file(self, name: str) -> bool:
         """Tell whether a file beside the refs has that name: git takes it for a ref (gitrevisions(7))."""
         return "/" not in name and (self._own / name).is_file()
+
+
+class _Files(DiskRefsContainer):
+    """As dulwich's. Both raise UncheckedError ``git-failed`` for a pipe or a device in the place of a file."""
+
+    def read_loose_ref(self, name: Ref) -> bytes | None:
+        _check(self.refpath(name))
+        return super().read_loose_ref(name)
+
+    def get_packed_refs(self) -> dict[Ref, ObjectID]:
+        _check(os.path.join(self.path, b"packed-refs"))  # noqa: PTH118 - names are bytes here
+        return super().get_packed_refs()
+
+
+def _check(path: bytes) -> None:
+    try:
+        check_plain(os.fsdecode(path))
+    except OSError as error:
+        raise UncheckedError("git-failed", f"the refs cannot be read: {error}") from error
 
 
 def _is_below(name: str, pattern: str) -> bool:

@@ -16,6 +16,7 @@ from gitsign_py.errors import ConfigError, UsageError
 from gitsign_py.host.git.config import GitConfig, GitValue, canonical, is_isolated, to_bool
 from gitsign_py.host.git.direct import only_git
 from gitsign_py.host.git.place import find_place
+from gitsign_py.host.plainfile import read_plain
 
 _MAX_BYTES = 4 << 20
 
@@ -29,7 +30,7 @@ def read_plain_config(environment: Mapping[str, str], directory: Path) -> GitCon
     isolated = is_isolated(environment)
     for scope, path in _files(environment, directory):
         is_own = scope in ("local", "worktree")
-        for key, text in _settings(path, may_include=is_own and isolated):
+        for key, text in _settings(path, is_own=is_own, may_include=is_own and isolated):
             entries.setdefault(key, []).append(GitValue(text, scope, f"file:{path}"))
         if scope == "local" and not _has_worktree_file(entries):
             break
@@ -64,10 +65,9 @@ def _files(environment: Mapping[str, str], directory: Path) -> Iterator[tuple[st
     yield "worktree", place.own / "config.worktree"
 
 
-def _settings(path: Path, *, may_include: bool) -> Iterator[tuple[str, str | None]]:
+def _settings(path: Path, *, is_own: bool, may_include: bool) -> Iterator[tuple[str, str | None]]:
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
+        data = read_plain(path, _MAX_BYTES) if is_own else _read(path)
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
@@ -84,6 +84,12 @@ def _settings(path: Path, *, may_include: bool) -> Iterator[tuple[str, str | Non
             raise only_git(f"{path} includes other files, which git alone follows")
         for key, value in parsed.items(section):
             yield canonical(f"{name}.{os.fsdecode(key)}"), os.fsdecode(value)
+
+
+def _read(path: Path) -> bytes:
+    """What a person names may be a device: GIT_CONFIG_GLOBAL=/dev/null is usual."""
+    with path.open("rb") as file:
+        return file.read(_MAX_BYTES + 1)
 
 
 def _of_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
