@@ -10,9 +10,7 @@ from tests.support.gitrepo import environment
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run_program(
-    folder: Path, *arguments: str, git: bool, seconds: float = 300, **more: str
-) -> "subprocess.CompletedProcess[bytes]":
+def run_program(folder: Path, *arguments: str, git: bool, **more: str) -> "subprocess.CompletedProcess[bytes]":
     """Run our program in ``folder``, with git on PATH or without one; never a traceback."""
     done = subprocess.run(
         [sys.executable, "-m", "gitsign_py", *arguments],
@@ -20,7 +18,7 @@ def run_program(
         env=variables(git=git, **more),
         capture_output=True,
         check=False,
-        timeout=seconds,
+        timeout=100,
     )
     assert b"Traceback" not in done.stderr, done.stderr
     assert b"internal error" not in done.stderr, done.stderr
