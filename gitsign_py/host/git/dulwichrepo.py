@@ -92,9 +92,7 @@ class DulwichRepository(GitRepository):
             raise UsageError(
                 "revision-unknown", f"there is no revision {word!r} in this repository", facts={"revision": word}
             )
-        found = signable(word, lines[0], stored.kind)
-        ref = self.tag_ref(word, found.oid) if found.kind == "tag" else ""
-        yield Revision(word, found.oid, found.kind, ref)
+        yield signable(word, lines[0], stored.kind)
 
     def _range(self, lines: Sequence[str]) -> Iterator[Revision]:
         for oid in self.direct.history.list_ids(lines, (), whole=True):
