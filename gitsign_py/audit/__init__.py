@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gitsign_py.audit.record import Record
     from gitsign_py.audit.rollup import Rollup
     from gitsign_py.host.git.objects import GitRepository
+    from gitsign_py.host.repository import open_repository
 else:
     __getattr__ = exported(
         __name__,
@@ -26,6 +27,7 @@ else:
             "VerifySettings": "audit.jobs",
             "Target": "audit.plan",
             "audit_history": "audit.engine",
+            "open_repository": "host.repository",
             "read_refs": "audit.plan",
             "resolve_targets": "audit.plan",
         },
@@ -40,6 +42,7 @@ __all__ = [
     "Target",
     "VerifySettings",
     "audit_history",
+    "open_repository",
     "read_refs",
     "resolve_targets",
 ]

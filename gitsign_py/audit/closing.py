@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import UncheckedError
-from gitsign_py.host.git.graph import GitGraph
+from gitsign_py.host.git.graph import graph_of
+from gitsign_py.host.git.naming import commit_at, list_refs, remotes, setting, symbolic_ref
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.policy.history import closing_policy
 from gitsign_py.policy.model import Policy
@@ -50,7 +51,7 @@ def find_closing(repository: GitRepository, introduction: str, place: Place = HE
     """
     names = [place.configured] if place.configured else list(dict.fromkeys(_defaults(repository, place)))
     for name in dict.fromkeys(prefix + name for prefix in (place.namespace, "") for name in names):
-        if tip := _commit_of(repository, name):
+        if tip := commit_at(repository, name):
             return _closing_at(repository, introduction, name, tip)
     if place.is_server and not place.configured and not _has_branches(repository):
         return _closing_at(repository, introduction, "the introduction", introduction)
@@ -64,7 +65,7 @@ def find_closing(repository: GitRepository, introduction: str, place: Place = HE
 
 
 def _closing_at(repository: GitRepository, introduction: str, ref: str, tip: str) -> Closing:
-    graph = GitGraph(repository, repository.environment, repository.directory)
+    graph = graph_of(repository)
     policy = closing_policy(repository, tip)
     if policy is None and tip != introduction and graph.is_ancestor(tip, introduction):
         policy = closing_policy(repository, introduction)
@@ -81,17 +82,17 @@ def _closing_at(repository: GitRepository, introduction: str, ref: str, tip: str
 def _defaults(repository: GitRepository, place: Place) -> Iterator[str]:
     """What HEAD of a server names, or that of the remote; where there is no remote, the branch of the usual name."""
     if place.is_server or repository.is_bare:
-        yield from _names(_symbolic(repository, f"{place.namespace}HEAD"), place.namespace)
-        yield from _names(_symbolic(repository, "HEAD"), "")
+        yield from _names(symbolic_ref(repository, f"{place.namespace}HEAD"), place.namespace)
+        yield from _names(symbolic_ref(repository, "HEAD"), "")
         return
     remote = place.remote or _remote(repository)
     if not remote:
         return
     folder = f"refs/remotes/{remote}/"
-    if not _text(repository, ["for-each-ref", "--count=1", folder]):  # nothing came from there yet
+    if not list_refs(repository, folder):  # nothing came from there yet
         folder = "refs/heads/"
     # A remote's HEAD is not always fetched: git remote add, and checkouts in CI.
-    head = _symbolic(repository, f"{folder}HEAD") if folder != "refs/heads/" else ""
+    head = symbolic_ref(repository, f"{folder}HEAD") if folder != "refs/heads/" else ""
     yield from _names(head, "") if head else (folder + name for name in _usual_names(repository))
 
 
@@ -102,31 +103,16 @@ def _names(ref: str, prefix: str) -> Iterator[str]:
 
 def _remote(repository: GitRepository) -> str:
     """The remote that the clone is of; a dot where there is none, nothing where several may be meant."""
-    names = _text(repository, ["remote"]).split("\n")
+    names = remotes(repository) or [""]
     if "origin" in names or len(names) == 1:
         return "origin" if "origin" in names else names[0] or "."
     return ""
 
 
 def _usual_names(repository: GitRepository) -> Iterator[str]:
-    configured = _text(repository, ["config", "--get", "init.defaultBranch"])
+    configured = setting(repository, "init.defaultBranch")
     yield from filter(None, (configured, *_USUAL))
 
 
-def _symbolic(repository: GitRepository, name: str) -> str:
-    return _text(repository, ["symbolic-ref", "-q", name])
-
-
-def _commit_of(repository: GitRepository, name: str) -> str:
-    """Of the ref of this very name: rev-parse takes refs/tags/refs/heads/main for refs/heads/main that is not there."""
-    lines = _text(repository, ["for-each-ref", "--format=%(refname) %(objectname) %(*objectname)", name]).split("\n")
-    return next((oid.split()[-1] for ref, _, oid in (line.partition(" ") for line in lines) if ref == name), "")
-
-
 def _has_branches(repository: GitRepository) -> bool:
-    return bool(_text(repository, ["for-each-ref", "--count=1", "refs/heads/", "refs/namespaces/"]))
-
-
-def _text(repository: GitRepository, arguments: list[str]) -> str:
-    """What git says in one go; nothing where it says no."""
-    return repository.run(arguments, accept=(0, 1, 128)).decode("utf-8", "surrogateescape").strip("\n")
+    return bool(list_refs(repository, "refs/heads/", "refs/namespaces/"))

@@ -30,7 +30,7 @@ from gitsign_py.audit.recording import Batch, UnsignedRun, record_of, signature_
 from gitsign_py.audit.scan import Scanned
 from gitsign_py.core.frozen import replace
 from gitsign_py.errors import UncheckedError
-from gitsign_py.host.git.graph import GitGraph
+from gitsign_py.host.git.graph import graph_of
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.git.walk import list_ids, read_all
 from gitsign_py.policy.facts import UNSIGNED, CommitFacts, Decision, SignatureFacts
@@ -151,7 +151,7 @@ class _Audit:
         self._errors = errors
         self._git = git_of(repository)  # a walk by it ends where the history is cut off
         self._whole = git_of(repository, whole=True)  # by this it fails there
-        self._graph = GitGraph(repository, repository.environment, repository.directory)
+        self._graph = graph_of(repository)
         self._objects = RecentObjects(repository)
         self._judge = self._choose_judge(lost)
         self._membership: Membership = membership_of(self._git, plan, errors)

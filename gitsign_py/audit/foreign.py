@@ -62,8 +62,8 @@ class GitVerdict(NamedTuple):
 
 def verify_foreign(git: Git, items: Sequence[Scanned]) -> dict[str, SignatureFacts]:
     """Verify signed commits and tags of these forms, by id. Raises UncheckedError when git cannot be run to the end."""
-    missing = {form for form, program in PROGRAMS.items() if not _is_there(git, program)}
-    found = {item.oid: _no_program(item) for item in items if item.form in missing}
+    missing = {form for form, program in PROGRAMS.items() if git.direct is not None or not _is_there(git, program)}
+    found = {item.oid: _no_program(git, item) for item in items if item.form in missing}
     by_key: dict[str, list[Scanned]] = defaultdict(list)
     for item in items:
         if item.form not in missing:
@@ -90,8 +90,9 @@ def _is_there(git: Git, program: str) -> bool:
     return find_program(program, path=git.environment.get("PATH")) is not None
 
 
-def _no_program(item: Scanned) -> SignatureFacts:
-    message = f"{item.form}: the program {PROGRAMS[item.form]} is not installed"
+def _no_program(git: Git, item: Scanned) -> SignatureFacts:
+    program = PROGRAMS[item.form] if git.direct is None else "git"  # which asks the others
+    message = f"{item.form}: the program {program} is not installed"
     return SignatureFacts("unchecked", _form(item), reason="program-missing", message=message)
 
 

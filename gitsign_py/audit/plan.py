@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.errors import PolicyError, UncheckedError, UsageError
+from gitsign_py.host.git.naming import commit_of, full_name, ids_of, list_refs, symbolic_ref
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.git.storedobject import has_two_hashes
 from gitsign_py.host.git.walk import Git
@@ -63,33 +64,21 @@ class AuditPlan:
 
 def read_refs(repository: GitRepository, patterns: tuple[str, ...] = ()) -> tuple[Target, ...]:
     """All refs below ``patterns`` (none: all) as targets; annotated tags with their commit, other objects left out."""
-    wanted = "%(objecttype) %(objectname) %(*objecttype) %(*objectname) %(refname)"
-    out = repository.run(["for-each-ref", f"--format={wanted}", *patterns])
     targets = []
-    for line in out.decode("utf-8", "surrogateescape").split("\n"):
-        kind, _, rest = line.partition(" ")
-        oid, _, rest = rest.partition(" ")
-        peeled_kind, _, rest = rest.partition(" ")
-        peeled, _, ref = rest.partition(" ")
-        if kind == "commit":
-            targets.append(Target(ref, oid))
-        elif kind == "tag":
-            if peeled_kind == "tag":  # for-each-ref looks behind one tag, not behind a tag of a tag
-                peeled, peeled_kind = _commit_behind(repository, oid), "commit"
-            targets.append(Target(ref, peeled if peeled_kind == "commit" else "", oid))
+    for line in list_refs(repository, *patterns):
+        if line.kind == "commit":
+            targets.append(Target(line.name, line.oid))
+        elif line.kind == "tag":
+            peeled, kind = line.peeled, line.peeled_kind
+            if kind == "tag":  # a list of refs looks behind one tag, not behind a tag of a tag
+                peeled, kind = commit_of(repository, line.oid), "commit"
+            targets.append(Target(line.name, peeled if kind == "commit" else "", line.oid))
     return tuple(targets)
-
-
-def _commit_behind(repository: GitRepository, oid: str) -> str:
-    """The commit that an object is or leads to; empty when there is none."""
-    asked = ["rev-parse", "-q", "--verify", "--end-of-options", f"{oid}^{{commit}}"]
-    return repository.run(asked, accept=(0, 1, 128)).decode("ascii", "replace").strip()
 
 
 def current_ref(repository: GitRepository) -> str:
     """The full name of the branch that HEAD is on, or ``HEAD``."""
-    out = repository.run(["symbolic-ref", "-q", "HEAD"], accept=(0, 1))
-    return out.decode("utf-8", "surrogateescape").strip() or "HEAD"
+    return symbolic_ref(repository, "HEAD") or "HEAD"
 
 
 def resolve_targets(repository: GitRepository, words: tuple[str, ...]) -> tuple[tuple[Target, ...], tuple[str, ...]]:
@@ -115,7 +104,7 @@ def _parse(repository: GitRepository, word: str) -> list[str]:
         raise _unknown(word)
     repository.check_unambiguous(word)
     try:
-        found = repository.run(["rev-parse", "--revs-only", "--end-of-options", word]).decode("ascii").split()
+        found = ids_of(repository, word)
     except UncheckedError as error:
         if error.reason != "git-failed":
             raise
@@ -129,13 +118,11 @@ def _parse(repository: GitRepository, word: str) -> list[str]:
 def _target(repository: GitRepository, word: str, oid: str) -> Target:
     """A word's end: the ref that it names (in a range, its right side), else the branch that HEAD is on."""
     end = word.rpartition("..")[2].lstrip(".") or "HEAD"
-    out = repository.run(["rev-parse", "--symbolic-full-name", "--end-of-options", end], accept=(0, 128))
-    names = [name for name in out.decode("utf-8", "surrogateescape").split("\n") if name.startswith("refs/")]
-    commit = _commit_behind(repository, oid)
+    commit = commit_of(repository, oid)
     if not commit and repository.read(oid).kind != "tag":
         raise UsageError("revision-kind", f"{word} is not a commit or a tag")
     named = repository.tag_ref(end, oid) if commit != oid else ""
-    ref = named or (names[0] if names else current_ref(repository))
+    ref = named or full_name(repository, end) or current_ref(repository)
     return Target(ref, commit, oid if commit != oid else "")
 
 
@@ -185,5 +172,7 @@ def git_of(repository: GitRepository, *, whole: bool = False) -> Git:
 
     A walk ends where the history is cut off; with ``whole`` it fails there instead.
     """
+    if repository.direct is not None:
+        return Git(repository.environment, repository.directory, direct=repository.direct.history, whole=whole)
     grafts = "" if whole else repository.grafts
     return Git(repository.environment, repository.directory, grafts, has_two_hashes(repository))

@@ -19,6 +19,7 @@ from gitsign_py.cli import ownconfig, wiring
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.errors import ConfigError, UsageError
+from gitsign_py.host.git.naming import list_refs
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.paths import cache_directory
 
@@ -151,8 +152,7 @@ def notices(repository: GitRepository) -> tuple[str, ...]:
         found.append("a list of shallow commits is there (.git/shallow): it is not followed, and hides nothing")
     if repository.is_partial:
         found.append("partial clone: objects may be missing; nothing is fetched, and what needs them is unchecked")
-    replaced = repository.run(["for-each-ref", "--count=1", "--format=%(refname)", "refs/replace/"]).strip()
-    if replaced:
+    if list_refs(repository, "refs/replace/"):
         found.append("replace refs are there (refs/replace/): they are not followed, the stored commits are judged")
     grafts = repository.common_directory / "info" / "grafts"
     if grafts.is_file() and grafts.stat().st_size:

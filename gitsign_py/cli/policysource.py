@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from gitsign_py.errors import ConfigError, GitsignError, PolicyError
+from gitsign_py.host.git.naming import object_at
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.plainfile import read_plain
 from gitsign_py.policy.document import MAX_POLICY_BYTES
@@ -48,8 +49,7 @@ def _from_revision(repository: GitRepository, name: str) -> bytes:
         raise _unreadable(name, f"there is no {missing}")
     try:
         repository.check_unambiguous(name)  # who may push a tag could bring an older policy back in force
-        out = repository.run(["rev-parse", "-q", "--verify", "--end-of-options", name], accept=(0, 1, 128))
-        oid = out.decode("ascii", "replace").strip()
+        oid = object_at(repository, name)
         found = repository.read(oid) if oid else None
     except GitsignError as error:
         raise _unreadable(name, f"{error.message}; {error.hint}" if error.hint else error.message) from error

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.errors import FormatError, UncheckedError
 from gitsign_py.host.config import Config, load_config
-from gitsign_py.host.git.config import ISOLATED, GitConfig, read_git_config
+from gitsign_py.host.git.config import ISOLATED, GitConfig
+from gitsign_py.host.repository import read_config
 
 if TYPE_CHECKING:
     from gitsign_py.clients.session import HttpSession
@@ -67,7 +68,7 @@ def load_settings(
     variables = dict(os.environ if environment is None else environment)
     if isolated:
         variables[ISOLATED] = "true"
-    return combined(variables, read_git_config(variables, directory), directory)
+    return combined(variables, read_config(variables, directory), directory)
 
 
 def combined(environment: Mapping[str, str], gitconfig: GitConfig, directory: Path | None = None) -> Settings:
@@ -86,10 +87,10 @@ def combined(environment: Mapping[str, str], gitconfig: GitConfig, directory: Pa
 
 
 def repository(settings: Settings) -> "GitRepository":
-    """Open the repository that git finds."""
-    from gitsign_py.host.git.objects import GitRepository
+    """Open the repository that git finds; where there is no git program, dulwich reads it."""
+    from gitsign_py.host.repository import open_repository
 
-    return GitRepository(settings.directory, environment=settings.environment)
+    return open_repository(settings.directory, environment=settings.environment)
 
 
 def loaded_trust(settings: Settings, *, file: str | None = None, offline: bool = False) -> "LoadedTrust":

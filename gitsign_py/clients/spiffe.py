@@ -1,14 +1,16 @@
 """A JWT-SVID from the SPIFFE Workload API: one gRPC call over a Unix socket, spelled out.
 
 The call is FetchJWTSVID of SpiffeWorkloadAPI (spiffe.io, workload.proto): JWTSVIDRequest {1 repeated audience} in,
-JWTSVIDResponse {1 repeated JWTSVID {1 spiffe_id, 2 svid}} out. One small unary call needs of HTTP/2 (RFC 9113) the
-preface, four frame types and header literals; a gRPC library for it would be larger than this package.
+JWTSVIDResponse {1 repeated JWTSVID {1 spiffe_id, 2 svid, 3 hint}} out. One small unary call needs of HTTP/2 (RFC 9113)
+the preface, four frame types and header literals; a gRPC library for it would be larger than this package.
 """
 
 import socket
 import time
+from collections.abc import Mapping
 
-from gitsign_py.errors import ConfigError, ServiceError
+from gitsign_py.core.protobuf import FieldKind, bytes_field, read_fields
+from gitsign_py.errors import ConfigError, FormatError, ServiceError
 
 SOCKET_VARIABLE = "SPIFFE_ENDPOINT_SOCKET"
 DEFAULT_SOCKET = "/tmp/spire-agent/public/api.sock"  # noqa: S108  SPIRE's own default
@@ -19,6 +21,8 @@ _DATA, _HEADERS, _RESET, _SETTINGS, _PING, _GOAWAY = 0, 1, 3, 4, 6, 7  # RFC 911
 _END_STREAM, _ACK, _END_HEADERS, _PADDED = 0x1, 0x1, 0x4, 0x8
 _LARGEST_FRAME = 16_384  # RFC 9113 §4.2, the default that we do not raise
 _LARGEST_ANSWER = 256 * 1024
+_RESPONSE: Mapping[int, FieldKind] = {1: "repeated"}
+_SVID: Mapping[int, FieldKind] = {1: "bytes", 2: "bytes", 3: "bytes"}
 
 
 def fetch_jwt_svid(endpoint: str, audience: str, *, timeout: float = TIMEOUT_SECONDS) -> str:
@@ -71,8 +75,7 @@ def _request(audience: str) -> bytes:
             (b"workload.spiffe.io", b"true"),  # SPIFFE Workload Endpoint §6.1, against forged requests
         )
     )
-    text = audience.encode()
-    message = b"\x0a" + _varint(len(text)) + text
+    message = bytes_field(1, audience.encode())
     body = b"\x00" + len(message).to_bytes(4, "big") + message  # gRPC: not compressed, length:32
     return frame(_HEADERS, _END_HEADERS, 1, headers) + frame(_DATA, _END_STREAM, 1, body)
 
@@ -80,15 +83,6 @@ def _request(audience: str) -> bytes:
 def _literal(name: bytes, value: bytes) -> bytes:
     """RFC 7541 §6.2.2: a literal that is not indexed, with a new name, no Huffman; all below 127 bytes."""
     return b"\x00" + bytes([len(name)]) + name + bytes([len(value)]) + value
-
-
-def _varint(number: int) -> bytes:
-    groups = []
-    while True:
-        number, low = number >> 7, number & 0x7F
-        groups.append(low | (0x80 if number else 0))
-        if not number:
-            return bytes(groups)
 
 
 def _answer(connection: socket.socket, end: float) -> bytes:
@@ -128,37 +122,13 @@ def _first_svid(body: bytes) -> str:
     if body[0] != 0 or length != len(body) - 5:
         raise _refused("its answer is not one plain gRPC message")
     try:
-        svid = _field(_field(body[5:], 1), 2)
-        return svid.decode("ascii")
-    except (ValueError, IndexError) as error:
+        found = read_fields(body[5:], _RESPONSE, "JWTSVIDResponse").repeated(1)
+        svid = read_fields(found[0], _SVID, "JWTSVID").data(2).decode("ascii") if found else ""
+    except (FormatError, UnicodeDecodeError) as error:
         raise _refused("its answer holds no JWT-SVID") from error
-
-
-def _field(message: bytes, wanted: int) -> bytes:
-    """Return the first length-delimited field with that number (protobuf encoding); ValueError, IndexError without."""
-    at = 0
-    while at < len(message):
-        key, at = _read_varint(message, at)
-        if key & 7 != 2:
-            raise ValueError("unexpected wire type")
-        length, at = _read_varint(message, at)
-        if at + length > len(message):
-            raise ValueError("field ends after its message")
-        if key >> 3 == wanted:
-            return message[at : at + length]
-        at += length
-    raise ValueError("no such field")
-
-
-def _read_varint(message: bytes, at: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 35, 7):
-        byte = message[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if not byte & 0x80:
-            return value, at
-    raise ValueError("number too long")
+    if not svid:
+        raise _refused("its answer holds no JWT-SVID")
+    return svid
 
 
 def _unreachable(path: str, why: str) -> ServiceError:

@@ -1,4 +1,4 @@
-"""The protobuf wire format (protobuf.dev/programming-guides/encoding), as far as log entries need it, by hand.
+"""The protobuf wire format (protobuf.dev/programming-guides/encoding), as far as log entries and SPIFFE need it.
 
 Reading is strict: known fields only, each with its wire type, in ascending order, singular ones once, varints in
 their shortest form. That is what Go's encoder writes; anything else would give one message several spellings.

@@ -21,3 +21,13 @@ def read_plain(path: Path, most: int) -> bytes:
         if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # of a folder the system has words of its own
             raise OSError(errno.EINVAL, "Not a regular file", str(path))
         return file.read(most + 1)
+
+
+def check_plain(path: str) -> None:
+    """For those who open files themselves. Raises OSError for what is there and is neither a file nor a folder."""
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 - on the way of each object
+    except OSError:  # nothing to wait for
+        return
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise OSError(errno.EINVAL, "Not a regular file", path)

@@ -58,7 +58,7 @@ class Odd:
         self.history.order.append(oid)
         return oid
 
-    def run(self, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
+    def run(self, *arguments: str, **more: str) -> "subprocess.CompletedProcess[bytes]":
         done = subprocess.run(
             [sys.executable, "-m", "gitsign_py", *arguments],
             cwd=self.repo.path,
@@ -68,6 +68,7 @@ class Odd:
                 GITSIGN_TRUSTED_ROOT=str(self.folder / "root.json"),
                 PYTHONPATH=str(ROOT_OF_TESTS),
                 LC_ALL="C.UTF-8",
+                **more,
             ),
             capture_output=True,
             check=False,
@@ -170,6 +171,16 @@ def test_verdicts(odd: Odd) -> None:
             jsonschema.validate(record, json.loads((SCHEMAS / "audit-record.json").read_text()))
         jsonschema.validate(summary, json.loads((SCHEMAS / "audit-summary.json").read_text()))
         assert sum(branch["commits"] for branch in summary["branches"].values()) == summary["total"]
+
+
+def test_the_same_records_where_there_is_no_git(odd: Odd) -> None:
+    for mode in odd.modes:
+        options = ("audit", "--offline", "--no-cache", "--all", "--tags", "--format", "ndjson", *mode)
+        by_git, by_dulwich = odd.run(*options), odd.run(*options, PATH="/nonexistent")
+        found, expected = ([json.loads(line) for line in done.stdout.splitlines()] for done in (by_dulwich, by_git))
+        assert found[:-1] == expected[:-1], by_dulwich.stderr
+        assert {**found[-1], "time": ""} == {**expected[-1], "time": ""}
+        assert by_dulwich.returncode == by_git.returncode
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -16,7 +16,8 @@ from gitsign_py.audit.reading import BATCH, read_commits
 from gitsign_py.audit.scan import Scanned, scan
 from gitsign_py.errors import FormatError, UncheckedError
 from gitsign_py.host.git import revlist, walk
-from gitsign_py.host.git.walk import Git, Rereader, Stored
+from gitsign_py.host.git.storedbytes import Stored
+from gitsign_py.host.git.walk import Git, Rereader
 from tests.support.gitrepo import ScratchRepo, environment
 
 PERSON = b"A U Thor <author@example.com> 1700000000 +0000"

@@ -51,6 +51,9 @@ def test_a_long_audience_is_sent_whole(tmp_path: Path) -> None:
         (frame(DATA, 1, 1, grpc(b"\x08\x01")), "holds no JWT-SVID"),
         (frame(DATA, 1, 1, grpc(b"\xff" * 8)), "holds no JWT-SVID"),
         (frame(DATA, 1, 1, grpc(svid(b"\xff\xfe"))), "holds no JWT-SVID"),
+        (frame(DATA, 1, 1, grpc(b"\x0a\x02\x12\x00")), "holds no JWT-SVID"),
+        (frame(DATA, 1, 1, grpc(b"\x0a\x06\x12\x01a\x12\x01b")), "holds no JWT-SVID"),  # the token twice
+        (frame(DATA, 1, 1, grpc(b"\x0a\x84\x00\x12\x02ab")), "holds no JWT-SVID"),  # a length of two spellings
     ],
 )
 def test_answers_without_a_token_are_refused(tmp_path: Path, answer: bytes, words: str) -> None:

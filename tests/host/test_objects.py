@@ -3,13 +3,14 @@
 import shutil
 import stat
 import zlib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from gitsign_py.core.git.gitobject import split_commit
 from gitsign_py.errors import GitsignError
-from gitsign_py.host.git.dulwich import DulwichObjects, open_repository
+from gitsign_py.host.git.dulwich import DulwichObjects
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.sizes import MAX_OBJECT_BYTES
 from tests.support.gitrepo import ScratchRepo
@@ -50,8 +51,8 @@ def test_odd_bytes_arrive_unchanged_from_git_and_from_dulwich(case: str, sample:
     oid = sample.scratch.store("commit", data)
     assert repo.read(oid).data == data
     assert ids(repo, oid) == [oid]
-    with open_repository(sample.scratch.path) as opened:
-        assert DulwichObjects(opened).read(oid) == repo.read(oid)
+    with closing(DulwichObjects(sample.scratch.path / ".git" / "objects")) as opened:
+        assert opened.read(oid) == repo.read(oid)
 
 
 def test_packed_objects_arrive_unchanged_from_git_and_from_dulwich(tmp_path: Path) -> None:
@@ -59,11 +60,11 @@ def test_packed_objects_arrive_unchanged_from_git_and_from_dulwich(tmp_path: Pat
     for data in odd_commits(sample).values():
         sample.scratch.git("update-ref", f"refs/odd/{len(data)}", sample.scratch.store("commit", data))
     sample.scratch.git("repack", "-adq")
-    with at(tmp_path) as repository, open_repository(tmp_path) as opened:
+    with at(tmp_path) as repository, closing(DulwichObjects(tmp_path / ".git" / "objects")) as opened:
         for line in sample.scratch.git("rev-list", "--all", "--objects").splitlines():
             oid = line.split()[0]
-            assert DulwichObjects(opened).read(oid) == repository.read(oid)
-        assert DulwichObjects(opened).read(sample.tag) == repository.read(sample.tag)
+            assert opened.read(oid) == repository.read(oid)
+        assert opened.read(sample.tag) == repository.read(sample.tag)
 
 
 def loose(path: Path, oid: str) -> Path:
@@ -75,8 +76,8 @@ def test_an_object_stored_under_anothers_name_is_refused(tmp_path: Path) -> None
     target = loose(tmp_path, sample.second)
     target.chmod(stat.S_IRUSR | stat.S_IWUSR)
     shutil.copyfile(loose(tmp_path, sample.first), target)
-    with at(tmp_path) as repository, open_repository(tmp_path) as opened:
-        for source in (repository, DulwichObjects(opened)):
+    with at(tmp_path) as repository, closing(DulwichObjects(tmp_path / ".git" / "objects")) as opened:
+        for source in (repository, opened):
             with pytest.raises(GitsignError) as caught:
                 source.read(sample.second)
             assert caught.value.reason == "object-id-mismatch"
@@ -94,15 +95,15 @@ def test_a_damaged_object_is_one_clear_error_and_reading_goes_on(tmp_path: Path)
         assert "\n" not in caught.value.message
         assert repository.read(sample.first).kind == "commit"
     target.write_bytes(b"noise")
-    with open_repository(tmp_path) as opened, pytest.raises(GitsignError) as caught:
-        DulwichObjects(opened).read(sample.second)
+    with closing(DulwichObjects(tmp_path / ".git" / "objects")) as opened, pytest.raises(GitsignError) as caught:
+        opened.read(sample.second)
     assert caught.value.reason == "object-unreadable"
 
 
 @pytest.mark.parametrize("oid", ["f" * 40, "HEAD", "", "x" * 100, "\ud800", "4B825DC642CB6EB9A060E54BF8D69288FBEE4904"])
 def test_only_full_ids_of_stored_objects_are_read(oid: str, sample: Sample, repo: GitRepository) -> None:
-    with open_repository(sample.scratch.path) as opened:
-        for source in (repo, DulwichObjects(opened)):
+    with closing(DulwichObjects(sample.scratch.path / ".git" / "objects")) as opened:
+        for source in (repo, opened):
             with pytest.raises(GitsignError) as caught:
                 source.read(oid)
             assert caught.value.reason == "object-missing"

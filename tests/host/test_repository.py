@@ -1,13 +1,15 @@
 """Every shape of repository as the real git has it, and places where there is none."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from gitsign_py.core.git.gitobject import object_id
 from gitsign_py.errors import GitsignError
-from gitsign_py.host.git.dulwich import DulwichObjects, open_repository
+from gitsign_py.host.git.dulwich import DulwichObjects
 from gitsign_py.host.git.objects import GitRepository
+from gitsign_py.host.repository import open_repository
 from tests.support.samplerepo import Sample, at, ids, reason
 
 pytestmark = pytest.mark.usefixtures("pipes")
@@ -37,8 +39,8 @@ def test_works_in_a_subdirectory_a_bare_repository_and_a_clone_with_alternates(s
             assert repository.read(sample.first).data == sample.scratch.raw("commit", sample.first)
             assert (repository.is_bare, repository.is_shallow) == (bare, False)
     assert not any((tmp_path / "shared" / ".git" / "objects").glob("??/*"))
-    with open_repository(tmp_path / "shared") as opened:
-        assert DulwichObjects(opened).read(sample.first).data == sample.scratch.raw("commit", sample.first)
+    with closing(DulwichObjects(tmp_path / "shared" / ".git" / "objects")) as opened:
+        assert opened.read(sample.first).data == sample.scratch.raw("commit", sample.first)
 
 
 def test_git_dir_in_the_environment_wins(sample: Sample, tmp_path: Path) -> None:
@@ -82,7 +84,7 @@ def test_outside_a_repository_the_error_says_so(tmp_path: Path) -> None:
         outside.read("f" * 40)
     assert caught.value.reason == "repository-missing"
     with pytest.raises(GitsignError, match="no git repository at"):
-        open_repository(Path("/"))
+        open_repository(Path("/"), environment={"PATH": ""}).resolve(["HEAD"])
 
 
 def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -102,6 +102,15 @@ def test_the_pure_rooms_touch_nothing(path: Path) -> None:
     assert "utcnow" not in text
 
 
+LOCAL_ALONE = {"rfc8785", "starlette", "uvicorn", "jwt", "securesystemslib"}
+"""Libraries of the extra [local], which a package that only signs and verifies goes without."""
+
+
+@pytest.mark.parametrize("path", [p for p in modules() if room_of(p) != "localstack"], ids=str)
+def test_the_libraries_of_the_local_stack_are_imported_there_alone(path: Path) -> None:
+    assert not {name.split(".")[0] for name in imported(path)} & LOCAL_ALONE
+
+
 def test_every_module_is_in_a_room() -> None:
     known = {*ROOMS, "cli", "__init__", "__main__"}
     assert {room_of(path) for path in modules()} <= known

@@ -16,7 +16,6 @@ ALONE = {
     "cli.pusher": "its importer has no room",
     "clients.tilepaths": "a section of C2SP tlog-tiles",
     "core.trust.clientconfig": "a message of protobuf-specs",
-    "host.git.pairs": "an algorithm, tested by itself",
     "host.git.revlist": "the bytes behind a format of git's",
     "host.timelimit": "chooses what each system loads",
     "host.windows": "loaded on Windows alone",

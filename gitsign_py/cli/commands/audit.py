@@ -23,6 +23,8 @@ from gitsign_py.cli.text import write_utf8
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.printing import escaped
 from gitsign_py.errors import ConfigError, PolicyError, UsageError
+from gitsign_py.host.git.direct import only_git
+from gitsign_py.host.git.naming import object_at
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.privatefile import put_in_place
 from gitsign_py.host.progress import counted
@@ -176,6 +178,8 @@ def make_plan(repository: GitRepository, settings: wiring.Settings, options: arg
 
 def _since(repository: GitRepository, text: str) -> str:
     """The limit as git understands it. Git takes what it does not understand for now, and then nothing is judged."""
+    if repository.direct is not None:
+        raise only_git(f"the date {text!r} is git's to read")
     limit = repository.run(["rev-parse", f"--since={text}"]).decode("ascii").strip()
     age = limit.removeprefix("--max-age=")
     if not age.isdigit() or abs(int(age) - wiring.now().timestamp()) < _NOW_SECONDS:
@@ -270,8 +274,7 @@ def _full(repository: GitRepository, introduction: str) -> str:
 
 def _hint(repository: GitRepository) -> None:
     """A policy that lies there and is not used would be the wrong kind of silence."""
-    out = repository.run(["rev-parse", "-q", "--verify", f"HEAD:{POLICY_PATH}"], accept=(0, 1, 128))
-    if out.strip():
+    if object_at(repository, f"HEAD:{POLICY_PATH}"):
         auditing.warn_on_stderr(
             f"this audit ignores the policy in {POLICY_PATH}: "
             f"to apply it, add --in-history, or --policy HEAD:{POLICY_PATH}"

@@ -11,12 +11,30 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gitsign_py.errors import UncheckedError
+from gitsign_py.host.git.direct import DirectHistory
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.git.ownplace import OwnPlace
 from gitsign_py.host.git.pairs import bases_from
 from gitsign_py.host.git.program import not_fetched, run_git
 from gitsign_py.host.git.walk import Git, list_ids
 from gitsign_py.policy.changes import Pair
+
+
+class DirectGraph:
+    """Answers where there is no git program: everything but merges, which only git makes as git makes them."""
+
+    def __init__(self, history: DirectHistory) -> None:
+        self.merge_bases = history.merge_bases
+        self.bases_of_pairs = history.bases_of_pairs
+        self.is_ancestor = history.is_ancestor
+
+    def merge_tree(self, ours: str, theirs: str) -> str:
+        """Raises UncheckedError ``git-needed``."""
+        raise UncheckedError(
+            "git-needed",
+            f"the merge of {ours} and {theirs} has to be made again, and there is no git program on PATH",
+            hint="install git, or put it on PATH",
+        )
 
 
 class GitGraph:
@@ -95,3 +113,10 @@ class GitGraph:
             objects = here / (self._environment.get("GIT_OBJECT_DIRECTORY") or common / "objects")
             self._own = OwnPlace(self._environment, objects, self._repository.algorithm)
         return self._own
+
+
+def graph_of(repository: GitRepository) -> GitGraph | DirectGraph:
+    """The merge graph of a repository."""
+    if repository.direct is not None:
+        return DirectGraph(repository.direct.history)
+    return GitGraph(repository, repository.environment, repository.directory)

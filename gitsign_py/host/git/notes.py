@@ -4,11 +4,14 @@ A note is a line ``gitsign-log-entry: BASE64`` for each entry (protobuf, with it
 entries in them are verified like any other. Other lines of a note are left as they are.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from gitsign_py.core.encoding import b64_decode, b64_encode
+from gitsign_py.core.git.gitobject import is_object_id
 from gitsign_py.errors import FormatError, GitsignError
+from gitsign_py.host.git.naming import commit_of, object_at
 from gitsign_py.host.git.objects import GitRepository
+from gitsign_py.policy.trees import each_entry, read_tree_data
 
 REF = "refs/notes/gitsign"
 _PREFIX = b"gitsign-log-entry: "
@@ -24,6 +27,8 @@ class EntryNotes:
 
     def _list(self) -> dict[str, str]:
         """Note blob by annotated object; no notes at all is git's exit status 128 or an empty answer."""
+        if self._repository.direct is not None:
+            return dict(_listed(self._repository))
         out = self._repository.run(["notes", f"--ref={REF}", "list"], accept=(0, 1, 128))
         pairs = (line.split() for line in out.decode("ascii", "replace").split("\n") if line)
         return {pair[1]: pair[0] for pair in pairs if len(pair) == 2}
@@ -60,6 +65,21 @@ class EntryNotes:
         have = set(_entries(old))
         lines = [_PREFIX + b64_encode(entry).encode() + b"\n" for entry in entries if entry not in have]
         return old + (b"\n" if old and not old.endswith(b"\n") else b"") + b"".join(lines)
+
+
+def _listed(repository: GitRepository) -> Iterator[tuple[str, str]]:
+    """Annotated object and note blob: the names of the folders and of the file in them are the id (git-notes(1))."""
+    if not commit_of(repository, REF):
+        return
+    todo = [("", object_at(repository, f"{REF}:"))]
+    while todo:
+        prefix, tree = todo.pop()
+        for name, entry in each_entry(read_tree_data(repository, tree), 20):
+            oid = prefix + name.decode("ascii", "replace")
+            if entry.is_tree and len(oid) < 40:
+                todo.append((oid, entry.oid))
+            elif entry.is_file and is_object_id(oid):
+                yield oid, entry.oid
 
 
 def _entries(note: bytes) -> tuple[bytes, ...]:

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from gitsign_py.core.closeable import Closeable
 from gitsign_py.core.frozen import frozen
@@ -29,6 +29,9 @@ from gitsign_py.host.git.program import (
 )
 from gitsign_py.ports import ObjectKind, RawObject
 from gitsign_py.sizes import MAX_OBJECT_BYTES
+
+if TYPE_CHECKING:
+    from gitsign_py.host.git.directnames import Direct
 
 _TAG_PLACES = ("refs/", "refs/tags/", "refs/remotes/")
 _PLACES = ("refs/{}", "refs/tags/{}", "refs/heads/{}", "refs/remotes/{}", "refs/remotes/{}/HEAD")
@@ -110,6 +113,11 @@ class GitRepository(Closeable):
         if self.is_partial:
             return not_fetched(f"the object {oid}")
         return UncheckedError("object-missing", f"the object {oid} is not in the repository", facts={"object": oid})
+
+    @property
+    def direct(self) -> "Direct | None":
+        """What reads the repository where there is no git program (``host.git.dulwichrepo``); here git does."""
+        return None
 
     def warnings(self) -> tuple[str, ...]:
         """What git warned of since the last call, for instance that a name is both a branch and a tag."""
@@ -322,7 +330,7 @@ class GitRepository(Closeable):
             raise UsageError("revision-ambiguous", f"the short id {word} fits several objects", hint="give more of it")
         if isinstance(answer, str):
             return None
-        return _signable(word, answer[1], answer[0])
+        return signable(word, answer[1], answer[0])
 
     def _require(self, word: str, oid: str) -> Revision:
         found = self._look_up(oid)
@@ -363,7 +371,8 @@ def _ref_names(word: str) -> list[str]:
     return [name for name in names if name and name != "@" and not re.fullmatch(r"[A-Z_]*HEAD", name)]
 
 
-def _signable(word: str, oid: str, kind: str) -> Revision:
+def signable(word: str, oid: str, kind: str) -> Revision:
+    """The revision of that word. Raises UsageError ``revision-kind``."""
     if kind not in ("commit", "tag"):
         raise UsageError(
             "revision-kind",

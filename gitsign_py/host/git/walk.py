@@ -17,7 +17,9 @@ from typing import IO, NamedTuple
 
 from gitsign_py.errors import ConfigError, FormatError, UncheckedError
 from gitsign_py.host.git import revlist
+from gitsign_py.host.git.direct import DirectHistory
 from gitsign_py.host.git.program import QUIET, complaint, first_words, git_environment, too_slow
+from gitsign_py.host.git.storedbytes import MAX_COMMIT_BYTES, Stored
 
 _SILENCE = 600.0
 """Seconds without a byte: git puts the commits of the largest histories in order in less."""
@@ -26,16 +28,6 @@ _READ = 1 << 16  # what a pipe holds (pipe(7)): more would be allocated for noth
 _WINDOWS = ("-c", "core.packedGitWindowSize=8m", "-c", "core.packedGitLimit=16m")
 _KINDS = {b"commit": "commit", b"tag": "tag"}
 _AT_ONCE = 60  # questions that fit the smallest pipe, 4 KiB: git is not reading while it waits for us to read
-MAX_COMMIT_BYTES = 8 << 20  # some seven copies of one are made on the way to a verdict
-# An object that alone fills the memory must not: it is passed over, and reported as malformed.
-
-
-class Stored(NamedTuple):
-    """An object as stored. ``data`` is None for one that is not there; ``kind`` says ``missing`` then."""
-
-    oid: str
-    kind: str
-    data: bytes | None
 
 
 class Git(NamedTuple):
@@ -43,12 +35,15 @@ class Git(NamedTuple):
 
     ``grafts`` is a file that leaves out parents which are not here; without it a walk to one of them fails.
     ``two_hashes`` says that the repository names each object by two hash algorithms (``host.storedobject``).
+    ``direct`` reads where there is no git program; with ``whole`` a walk of it fails where the history is cut off.
     """
 
     environment: Mapping[str, str]
     directory: Path | None
     grafts: str = ""
     two_hashes: bool = False
+    direct: DirectHistory | None = None
+    whole: bool = False
 
     def start(self, arguments: Sequence[str], stdin: "int | IO[bytes]", errors: IO[bytes]) -> "subprocess.Popen[bytes]":
         """Start git with a pipe on stdout; raises ConfigError ``git-missing``."""
@@ -74,6 +69,9 @@ def walk(
     before the end, ``history-incomplete`` when it stops at a commit that is not here: a walk that broke off must never
     look like one that is done.
     """
+    if git.direct is not None:
+        yield from git.direct.read_all(git.direct.list_ids(revisions, options, whole=git.whole))
+        return
     with _listing(git, revisions, options, errors) as listing:
         yield from _contents(git, listing, errors)
 
@@ -86,6 +84,9 @@ def walk_shown(
     They may not be the stored ones: who takes them compares their hash with the id. Not for walks that git puts in
     order first, since it would keep the bytes of all their commits.
     """
+    if git.direct is not None:
+        yield from walk(git, revisions, options, errors)  # type: ignore[misc] # no commit that is listed is missing
+        return
     with _listing(git, revisions, [*revlist.OPTIONS, *options], errors) as listing:
         assert listing.stdout is not None  # noqa: S101 - for the type checker: it was asked for
         yield from revlist.read_commits(_reader(listing.stdout))
@@ -95,6 +96,9 @@ def walk_shown(
 
 def list_ids(git: Git, revisions: Sequence[str], options: Sequence[str], errors: IO[bytes]) -> Iterator[str]:
     """Yield only the ids that ``git rev-list OPTIONS`` names. Raises what ``walk`` does."""
+    if git.direct is not None:
+        yield from git.direct.list_ids(revisions, options, whole=git.whole)
+        return
     with _listing(git, revisions, options, errors) as listing:
         assert listing.stdout is not None  # noqa: S101 - for the type checker: it was asked for
         read, begun = _reader(listing.stdout), b""
@@ -107,6 +111,9 @@ def list_ids(git: Git, revisions: Sequence[str], options: Sequence[str], errors:
 
 def read_all(git: Git, oids: Sequence[str], errors: IO[bytes]) -> Iterator[Stored]:
     """Yield the objects of these ids in their order."""
+    if git.direct is not None:
+        yield from git.direct.read_all(oids)
+        return
     with _stdin_of("".join(f"{oid}\n" for oid in oids)) as names:
         yield from _drain(git.start(["cat-file", "--batch", "--buffer"], names, errors), errors)
 
@@ -124,6 +131,9 @@ class Rereader:
 
     def read(self, oids: Sequence[str]) -> Iterator[Stored]:
         """Yield the objects of these ids in their order. Raises what ``walk`` does."""
+        if self._git.direct is not None:
+            yield from self._git.direct.read_all(oids)
+            return
         for at in range(0, len(oids), _AT_ONCE):
             asked = oids[at : at + _AT_ONCE]
             self._ask("".join(f"{oid}\n" for oid in asked))
