@@ -11,6 +11,10 @@ Work = Callable[[Allow], int]
 LastWords = Callable[[float], str]
 
 
+class BudgetSpentError(Exception):
+    """Work that asked and found its budget spent: ``within_budget`` says the last words, so that they stand once."""
+
+
 class Budget:
     """So many seconds, counted from ``began`` (time.monotonic)."""
 

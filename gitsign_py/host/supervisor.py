@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from gitsign_py.core.frozen import slotted
-from gitsign_py.host.budget import GRACE_SECONDS, Budget, LastWords, Work
+from gitsign_py.host.budget import GRACE_SECONDS, Allow, Budget, BudgetSpentError, LastWords, Work
 from gitsign_py.host.ticking import ticking
 
 TYPE_CHECKING = False
@@ -26,6 +26,7 @@ _PIECE = 1 << 16
 _SECONDS = struct.Struct("d")
 _ORPHAN_SECONDS = 0.5
 _REAP_SECONDS = 0.3
+_SPENT = 124  # as timeout(1) ends; no work of ours has this status
 
 
 class _OutOfTimeError(Exception):
@@ -86,6 +87,8 @@ class _Watch:
                 os.read(self.ended, _PIECE)
                 if (status := self._reaped()) is not None:
                     self._pass_on_rest()
+                    if status == _SPENT:
+                        raise _OutOfTimeError
                     return status
 
     @property
@@ -175,11 +178,19 @@ def _work(work: Work, began: float, parent: int, said: tuple[int, int], allowed:
             return Budget(seconds, began)
 
         with ticking(lambda: _end_with(parent), _ORPHAN_SECONDS, _ORPHAN_SECONDS):
-            status = work(allow)
+            status = _status_of(work, allow)
         sys.stdout.flush()
         sys.stderr.flush()
     finally:
         os._exit(status)
+
+
+def _status_of(work: Work, allow: Allow) -> int:
+    """The work's status; the parent alone says that the time is over, for it may find so at the same moment."""
+    try:
+        return work(allow)
+    except BudgetSpentError:
+        return _SPENT
 
 
 def _end_with(parent: int) -> None:

@@ -9,7 +9,7 @@ import sys
 import time
 from contextlib import ExitStack
 
-from gitsign_py.host.budget import GRACE_SECONDS, Budget, LastWords, Work
+from gitsign_py.host.budget import GRACE_SECONDS, Budget, BudgetSpentError, LastWords, Work
 from gitsign_py.host.ticking import ticking
 
 # On macOS the system's libraries (the ones that know the proxies among them) may crash a child that executes nothing.
@@ -20,7 +20,7 @@ def within_budget(seconds: float, work: Work, last_words: LastWords, status: int
     """Do the work, at most so many seconds or those that it allows itself, and give its exit status.
 
     One second later it is ended, whatever it is doing, with every process that it started; ``last_words`` and LF go to
-    stderr then, and ``status`` is given. A negative status is the number of the signal that killed the work.
+    stderr then, and ``status`` is given; the same when the work raises BudgetSpentError. A negative status is the number of the signal that killed the work.
     """
     if sys.platform != "win32" and _FORKS:
         from gitsign_py.host.supervisor import supervised  # noqa: PLC0415 - each system loads its own
@@ -44,7 +44,12 @@ def _in_this_process(work: Work, last_words: LastWords, status: int) -> int:
         return Budget(seconds, began)
 
     with ExitStack() as timer:
-        return work(allow)
+        try:
+            return work(allow)
+        except BudgetSpentError:
+            timer.close()  # its words are the same, and stand once
+        sys.stderr.write(f"{last_words(allowed[0])}\n")
+        return status
 
 
 def _kill_workers() -> None:

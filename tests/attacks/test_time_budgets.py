@@ -172,6 +172,23 @@ def test_whatever_hangs_is_over(hang: str, allows: bool) -> None:
     assert took < 20
 
 
+@pytest.mark.parametrize("late", ["", "time.sleep(600)"], ids=["at once", "held up"])
+def test_a_budget_found_spent_is_said_once(late: str) -> None:
+    """The work finds its time over, and so does who waits for it: one line, whoever was first."""
+    done, took = run_work(
+        f"""
+    from gitsign_py.host.budget import BudgetSpentError
+    try:
+        time.sleep(0.6)
+        raise BudgetSpentError
+    finally:
+        {late or "pass"}""".lstrip()
+    )
+    assert done.returncode == 7
+    assert done.stderr == b"over after 0.5 s\n"
+    assert took < 20
+
+
 def test_who_does_not_read_cannot_hold_it() -> None:
     """The pusher's git may stop reading; what is to be said to it fills the pipe then."""
     script = _WORK.format(hang="sys.stderr.write('x' * 10_000_000)", allows=True, seconds=LONG)

@@ -9,7 +9,7 @@ SMALL = 60
 ALONE = {
     "audit.remoterefs": "its importer has no room",
     "audit.reports.formats": "the one list of output formats, where one is added",
-    "audit.reports.junit": "a format",
+    "audit.workers": "the worker processes, apart from what they are given",
     "cli.agentside.units": "the quoting rules of systemd and launchd",
     "cli.commands.version": "a command",
     "cli.overview": "loaded for --help alone",

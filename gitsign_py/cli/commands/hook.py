@@ -42,7 +42,7 @@ from gitsign_py.core.frozen import replace
 from gitsign_py.core.git.gitobject import split_commit
 from gitsign_py.core.printing import printable
 from gitsign_py.errors import ConfigError, GitsignError, UncheckedError
-from gitsign_py.host.budget import Allow, Budget
+from gitsign_py.host.budget import Allow, Budget, BudgetSpentError
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.git.program import with_settings
 from gitsign_py.host.timelimit import within_budget
@@ -84,6 +84,8 @@ def run(arguments: list[str]) -> int:
 def _answer(allow: Allow, options: argparse.Namespace, name: str, rest: list[str], data: bytes) -> int:
     try:
         return _judge(allow, _settings(options), name, rest, data)
+    except BudgetSpentError:
+        raise  # whoever set the budget says so
     except GitsignError as error:
         return _refuse(line_of(error))
     except (OSError, MemoryError) as error:
@@ -311,7 +313,7 @@ def _audited(hook_run: _HookRun, plan: AuditPlan) -> Iterator[Record]:
     with closing(audit_history(hook_run.repository, plan, prepared.resources)) as records:
         for count, record in enumerate(records, 1):
             if hook_run.budget.is_spent:
-                raise _out_of_time(hook_run.settings.config.hook_timeout)
+                raise BudgetSpentError
             if time.monotonic() - shown > _PROGRESS_SECONDS:
                 shown = time.monotonic()
                 print(f"gitsign-py: {count} commits judged", file=sys.stderr, flush=True)

@@ -7,6 +7,8 @@ from gitsign_py.errors import FormatError
 
 _SSH = re.compile(rb"-----BEGIN SSH SIGNATURE-----\n([A-Za-z0-9+/=\n]+)-----END SSH SIGNATURE-----\n?\Z")
 _KEY_TYPE = re.compile(rb"[a-z0-9@.-]+\Z")  # RFC 4251 §6, as far as OpenSSH's names go: no space, no line end
+_EMPTY_LINE = re.compile(rb"(?:\A|\n)[ \t\r\f\v]*\n")
+_LAST_LINE = re.compile(rb"\n[ \t\r\f\v]*(?:=|-----END )")
 _SIGNATURE_PACKET = 2
 _ISSUER_FINGERPRINT = 33  # RFC 9580 §5.2.3.35
 _LENGTH_OF_HASHED = {4: 2, 6: 4}  # RFC 9580 §5.2.3: octets of the count, by the version of the signature
@@ -40,10 +42,12 @@ def openpgp_fingerprint(armored: bytes) -> str:
 
 def _dearmored(armored: bytes) -> bytes:
     """The first block of OpenPGP's own armor: headers, an empty line, base64, a checksum perhaps (RFC 9580 §6.2)."""
-    lines = [line.strip() for line in armored.split(b"\n")]
-    start = lines.index(b"") + 1 if b"" in lines else len(lines)
-    ends = (at for at in range(start, len(lines)) if lines[at].startswith((b"=", b"-----END ")))
-    return b64_decode(b"".join(lines[start : next(ends, start)]))
+    start = _EMPTY_LINE.search(armored)
+    end = _LAST_LINE.search(armored, start.end() - 1) if start else None
+    body = armored[start.end() : end.start() + 1] if start and end else b""
+    if body.translate(None, b"\n").isalnum():
+        return b64_decode(body.replace(b"\n", b""))
+    return b64_decode(b"".join(line.strip() for line in body.split(b"\n")))
 
 
 def _packet(reader: ByteReader) -> ByteReader:
