@@ -20,7 +20,8 @@ def within_budget(seconds: float, work: Work, last_words: LastWords, status: int
     """Do the work, at most so many seconds or those that it allows itself, and give its exit status.
 
     One second later it is ended, whatever it is doing, with every process that it started; ``last_words`` and LF go to
-    stderr then, and ``status`` is given; the same when the work raises BudgetSpentError. A negative status is the number of the signal that killed the work.
+    stderr then, and ``status`` is given. The same happens when the work raises BudgetSpentError. A negative status is
+    the number of the signal that killed the work.
     """
     if sys.platform != "win32" and _FORKS:
         from gitsign_py.host.supervisor import supervised  # noqa: PLC0415 - each system loads its own
