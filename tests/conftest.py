@@ -1,5 +1,8 @@
 """Fixtures for all tests."""
 
+import gc
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +14,11 @@ from tests.support.tiers import TIERS, Guard, tier_of
 from tests.support.workbench import Workbench
 
 _GUARD = Guard()
+# An installed program has its byte code. Without, each process that a test starts compiles the package anew, which
+# costs more than what it does; and so does each test worker with the tests.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+gc.disable()  # until all tests are found: what is made until then stays
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -19,6 +27,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function):
             item.add_marker(tier_of(item))
+
+
+def pytest_collection_finish() -> None:
+    """Take the tests themselves out of what the garbage collector looks through again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -44,7 +44,7 @@ from tests.support.pushserver import POLICY
     [
         (lambda text: text.count("a"), True),
         (sorted, True),
-        (lambda text: sum(len(text[at:]) for at in range(0, len(text), 8)), False),
+        (lambda text: sum(len(text[at:]) for at in range(len(text))), False),
         (lambda text: re.match("(?:a|a)*b", text), False),
         (lambda text: re.findall("a+b", text), False),
         (lambda text: re.findall("a++b|a", text), False),
@@ -53,7 +53,7 @@ from tests.support.pushserver import POLICY
 )
 def test_the_check_tells_them_apart(function: Callable[[str], object], is_linear: bool) -> None:
     try:
-        check_linear("x", function, lambda count: "a" * count, most=1 << 18)
+        check_linear("x", function, lambda count: "a" * count, most=1 << 16, longest=1.0)
     except SuperLinearError:
         assert not is_linear
     else:

@@ -9,55 +9,88 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from gitsign_py.errors import GitsignError
 
+FIRST = 256
 GROWTH = 4
 ALLOWED = 8.0
 UNSEEN = 0.002
 """Seconds that count as nothing: a square that takes no longer is found at the next size."""
-TOO_LONG = 8.0
+LONGEST = 8.0
+PAUSES = (0.0, 0.0, 0.0, 0.1, 0.3, 1.0)
+"""Seconds before each further try of what cost too much."""
 
 
 class SuperLinearError(AssertionError):
     """Cost that grows faster than the input."""
 
 
-def check_linear(name: str, function: Callable[[Any], object], make: Callable[[int], Any], *, most: int) -> None:
-    """Call ``function`` with ``make(count)`` for counts of 16, 64, 256 and so on, up to ``most``."""
-    count, before = 16, 0.0
+def check_linear(
+    name: str, function: Callable[[Any], object], make: Callable[[int], Any], *, most: int, longest: float = LONGEST
+) -> None:
+    """Call ``function`` with ``make(count)`` for counts of 256, 1024 and so on up to ``most``."""
+    handler = signal.signal(signal.SIGVTALRM, _give_up)
+    try:
+        _check_growth(Measured(name, function, make, longest), most)
+    finally:
+        signal.signal(signal.SIGVTALRM, handler)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A function, and what makes its argument from a count."""
+
+    name: str
+    function: Callable[[Any], object]
+    make: Callable[[int], Any]
+    longest: float
+
+    def seconds(self, count: int) -> float:
+        """Processor time of one call, refusals included; a call without end ends as a failure."""
+        argument = self.make(count)
+        gc.disable()
+        signal.setitimer(signal.ITIMER_VIRTUAL, self.longest)
+        try:
+            began = time.process_time()
+            with suppress(GitsignError):
+                self.function(argument)
+            return time.process_time() - began
+        except TimeoutError:
+            raise SuperLinearError(f"{self.name}: no end within {self.longest:g} s at {count}") from None
+        finally:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+            gc.enable()
+
+
+def _check_growth(measured: Measured, most: int) -> None:
+    count, before = FIRST, 0.0
     while count <= most:
-        took = seconds(name, function, make(count))
-        if before > UNSEEN and took > ALLOWED * before:
-            before = min(before, *(seconds(name, function, make(count // GROWTH)) for _ in range(4)))
-            took = min(took, *(seconds(name, function, make(count)) for _ in range(3)))
-            if took > ALLOWED * max(before, UNSEEN):
-                raise SuperLinearError(f"{name}: {before:.4f} s at {count // GROWTH}, {took:.4f} s at {count}")
-        # From nothing to much in one step: twice what is allowed from the bound of what counts as nothing.
-        elif took > 2 * ALLOWED * UNSEEN and before <= UNSEEN:
-            took = min(took, *(seconds(name, function, make(count)) for _ in range(3)))
-            if took > 2 * ALLOWED * UNSEEN:
-                raise SuperLinearError(f"{name}: nothing at {count // GROWTH}, {took:.4f} s at {count}")
+        took = measured.seconds(count)
+        if took > _allowed(before):
+            took = _measured_again(measured, count, before, took)
         before, count = took, count * GROWTH
 
 
-def seconds(name: str, function: Callable[[Any], object], argument: Any) -> float:
-    """Processor time of one call, refusals included; a call without end ends as a failure."""
-    gc.disable()
-    before = signal.signal(signal.SIGALRM, _give_up)
-    signal.setitimer(signal.ITIMER_REAL, TOO_LONG)
-    try:
-        began = time.process_time()
-        with suppress(GitsignError):
-            function(argument)
-        return time.process_time() - began
-    except TimeoutError:
-        raise SuperLinearError(f"{name}: no end within {TOO_LONG:g} s at {len(argument)}") from None
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-        gc.enable()
+def _allowed(before: float) -> float:
+    """From nothing to much in one step is twice what is allowed from the bound of what counts as nothing."""
+    return ALLOWED * before if before >= UNSEEN else 2 * ALLOWED * UNSEEN
+
+
+def _measured_again(measured: Measured, count: int, before: float, took: float) -> float:
+    """The least of further calls, which a busy machine does not stretch; gives up where it stays too much."""
+    for pause in PAUSES:
+        time.sleep(pause)
+        if before > UNSEEN:
+            before = max(UNSEEN, min(before, measured.seconds(count // GROWTH)))
+        took = min(took, measured.seconds(count))
+        if took <= _allowed(before):
+            return took
+    raise SuperLinearError(
+        f"{measured.name}: {before:.4f} s at {count // GROWTH}, {took:.4f} s at {count}, again and again"
+    )
 
 
 def _give_up(_number: int, _frame: object) -> None:

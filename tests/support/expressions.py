@@ -42,7 +42,12 @@ def expressions() -> tuple[Expression, ...]:
 
 
 def _of_file(path: Path) -> Iterator[Expression]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    source = path.read_text(encoding="utf-8")
+    if not re.search(
+        r"\bre\.", source
+    ):  # most files; their trees would take seconds of each collection
+        return
+    tree = ast.parse(source)
     used: dict[str, set[str]] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.attr in _METHODS:
