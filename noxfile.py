@@ -1,13 +1,12 @@
-"""What contributors and CI run: ``nox -s quick`` while you work, ``nox -s tests lint docs`` before a review.
+"""What contributors and CI run: ``nox -s quick`` while you work, ``nox -s tests lint types docs`` before a review.
 
 Each session has an environment of its own below .nox, which is kept (``nox -R`` uses it again without installing).
 """
 
 import nox
 
-nox.options.sessions = ["quick", "lint"]
+nox.options.sessions = ["quick", "lint", "types"]
 nox.options.reuse_existing_virtualenvs = True
-_LINTERS = ("ruff>=0.8", "mypy>=1.13", "types-requests", "nox")
 
 
 @nox.session
@@ -15,6 +14,13 @@ def quick(session: nox.Session) -> None:
     """The tests that start no process (the tier unit, tests/support/tiers.py)."""
     session.install("-e", ".[test]")
     session.run("pytest", "-q", "-m", "unit", *session.posargs)
+
+
+@nox.session
+def pythons(session: nox.Session) -> None:
+    """The tiers unit and process; ``--force-python 3.14`` says on which Python."""
+    session.install("-e", ".[test]")
+    session.run("pytest", "-q", "-m", "unit or process", "-p", "no:cacheprovider", *session.posargs)
 
 
 @nox.session
@@ -26,11 +32,19 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Format, lint and types."""
-    session.install("-e", ".[test]", *_LINTERS)
+    """Lint and format, which takes seconds."""
+    session.install("ruff>=0.17")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Strict types, on Linux and as macOS and Windows see the package."""
+    session.install("-e", ".[test]", "mypy>=1.13", "types-requests", "nox")
     session.run("mypy")
+    for platform in ("darwin", "win32"):
+        session.run("mypy", "--platform", platform, "gitsign_py")
 
 
 @nox.session

@@ -18,7 +18,8 @@ _GUARD = Guard()
 # costs more than what it does; and so does each test worker with the tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
-gc.disable()  # until all tests are found: what is made until then stays
+_THRESHOLDS = gc.get_threshold()
+gc.set_threshold(100_000, 10, 100)  # until all tests are found: most of what is made until then stays
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -33,7 +34,7 @@ def pytest_collection_finish() -> None:
     """Take the tests themselves out of what the garbage collector looks through again and again."""
     gc.collect()
     gc.freeze()
-    gc.enable()
+    gc.set_threshold(*_THRESHOLDS)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -36,6 +36,9 @@ from tests.support.doubling import SuperLinearError, check_linear
 from tests.support.expressions import PACKAGE, expressions, shapes, suspicions
 from tests.support.pushserver import POLICY
 
+# Very many calls of what other tests measure.
+pytestmark = pytest.mark.no_cover
+
 # --- the check itself ------------------------------------------------------------------------------------------------
 
 

@@ -24,6 +24,7 @@ from gitsign_py.errors import GitsignError
 from tests.support.forgedworld import CA_USAGE, DIGITAL_SIGNATURE, LOGGED, T0, constraints, extension, purposes
 from tests.support.pathworld import NEW, OLD, authority_id, ca, leaf, subject_id
 
+pytestmark = pytest.mark.no_cover  # very many calls of what other tests measure
 CHAINS = 2400
 UNKNOWN = "1.3.6.1.4.1.55738.666.1"
 _NAMES = der.sequence(der.context(0, der.sequence(der.encode(0x81, b"example.com"))))  # allows the leaf's address

@@ -8,6 +8,8 @@ import os
 import random
 from pathlib import Path
 
+import pytest
+
 from gitsign_py.errors import GitsignError
 from gitsign_py.policy.history import PolicyHistory
 from gitsign_py.policy.model import Policy as ProgramPolicy
@@ -16,6 +18,7 @@ from tests.reference.plain import Policy, Reference
 from tests.reference.randomly import World
 from tests.support.court import Court, cut_off, lose
 
+pytestmark = pytest.mark.no_cover  # very many calls of what other tests measure
 CASES = int(os.environ.get("GITSIGN_TEST_REFERENCE_CASES", "500"))
 FIRST = int(os.environ.get("GITSIGN_TEST_REFERENCE_FIRST", "0"))
 REF = "refs/heads/x"

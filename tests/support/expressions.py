@@ -43,9 +43,7 @@ def expressions() -> tuple[Expression, ...]:
 
 def _of_file(path: Path) -> Iterator[Expression]:
     source = path.read_text(encoding="utf-8")
-    if not re.search(
-        r"\bre\.", source
-    ):  # most files; their trees would take seconds of each collection
+    if not re.search(r"\bre\.", source):  # most files; their trees would take seconds of each collection
         return
     tree = ast.parse(source)
     used: dict[str, set[str]] = {}

@@ -18,6 +18,7 @@ from gitsign_py.verification import Expected, ExpectedIdentity, verify_signature
 from tests.support.forge import forge
 from tests.support.forgedworld import EMAIL, ISSUER, World
 
+pytestmark = pytest.mark.no_cover  # very many calls of what other tests measure
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 WHO = ExpectedIdentity(Expected(EMAIL), Expected(ISSUER))
 VALUES = 3
