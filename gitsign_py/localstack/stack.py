@@ -23,7 +23,7 @@ from gitsign_py.localstack import assembly, clientfiles, http, integrity
 from gitsign_py.localstack.clockguard import ClockGuard
 from gitsign_py.localstack.context import Context, Hook, system_clock
 from gitsign_py.localstack.directory import INFO, prepare_directory
-from gitsign_py.localstack.keyring import Keyring
+from gitsign_py.localstack.keyring import Keyring, PrivateKey, new_key
 from gitsign_py.localstack.process import Lock, StackInfo
 from gitsign_py.localstack.service import Request, Response, Route, Service, json_response, plain_errors
 from gitsign_py.localstack.state import State
@@ -56,12 +56,13 @@ class Stack:
         further: tuple[Service, ...] = (),
         rekor2_key: str = "ed25519",
         clock_is_right: bool = False,
+        make_key: Callable[[str], PrivateKey] = new_key,
     ) -> None:
         """Take the lock, bind 127.0.0.1 (``port`` 0: any free one), open state and keys, write the client files.
 
         ``further`` services are those of whoever starts the stack, such as the fault control;
         ``rekor2_key`` is the kind of key that Rekor v2 gets when it has none yet (ed25519 or ecdsa-p256);
-        ``clock_is_right`` lets it start with a clock that is behind what it was before.
+        ``clock_is_right`` lets it start with a clock that is behind what it was before; ``make_key`` makes server keys.
 
         Raises ConfigError ``stack-already-running``, ``stack-port-busy`` or ``stack-directory-...``.
         """
@@ -80,7 +81,7 @@ class Stack:
                 _log.error("damaged log, it signs nothing: %s; see: gitsign-py stack fsck", fault)
             hook = hook or Hook()
             self._guard = ClockGuard(clock, state, believed=clock_is_right)
-            self.context = Context(self.url, state, Keyring(state), self._guard.now, random, hook)
+            self.context = Context(self.url, state, Keyring(state, make_key), self._guard.now, random, hook)
             self.context.keyring.sweep()
             self.services = (*assembly.services(self.context, rekor2_key), self._own_service(), *further)
             self._files: dict[str, str] = {}
