@@ -19,8 +19,9 @@ import uvicorn
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.errors import ConfigError
 from gitsign_py.host.endings import ended_by
-from gitsign_py.localstack import assembly, clientfiles, http, integrity
+from gitsign_py.localstack import assembly, clientfiles, connections, http, integrity
 from gitsign_py.localstack.clockguard import ClockGuard
+from gitsign_py.localstack.connections import Limits
 from gitsign_py.localstack.context import Context, Hook, system_clock
 from gitsign_py.localstack.directory import INFO, prepare_directory
 from gitsign_py.localstack.keyring import Keyring, PrivateKey, new_key
@@ -30,6 +31,7 @@ from gitsign_py.localstack.state import State
 
 DEFAULT_PORT = 18400
 _log = logging.getLogger("gitsign_py.localstack")
+_LIMITS = Limits()
 _SHUTDOWN_SECONDS = 3
 _BACKLOG = 128
 
@@ -57,6 +59,7 @@ class Stack:
         rekor2_key: str = "ed25519",
         clock_is_right: bool = False,
         make_key: Callable[[str], PrivateKey] = new_key,
+        limits: Limits = _LIMITS,
     ) -> None:
         """Take the lock, bind 127.0.0.1 (``port`` 0: any free one), open state and keys, write the client files.
 
@@ -91,15 +94,17 @@ class Stack:
         except BaseException:
             self._closing.close()
             raise
+        connections.keep_the_log_short()
         self._server = _Server(
             uvicorn.Config(
                 app,
-                http="h11",
+                http=connections.protocol(limits),
                 loop="asyncio",
                 lifespan="off",
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                timeout_keep_alive=limits.idle_seconds,
                 timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
             )
         )
