@@ -17,12 +17,12 @@ from pathlib import Path
 
 from timing import measure, table
 
-from gitsign_py.cli.commands.stack import environment as stack_environment
 from gitsign_py.clients.fulcio import FulcioClient
 from gitsign_py.clients.oidc_static import StackTokenSource
 from gitsign_py.clients.rekor import RekorClient
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.core.trust.root import parse_trusted_root
+from gitsign_py.localstack.clientenv import environment as stack_environment
 from gitsign_py.localstack.process import StackInfo, start_detached, stop
 from gitsign_py.signing.credential import CredentialRequest
 from gitsign_py.signing.flow import SigningOptions, SigningServices, sign_payload

@@ -1,22 +1,22 @@
-"""Start a private Sigstore in this process, ask it for its state, then break its log on purpose."""
+"""Start a private Sigstore in this process, ask it for a token, then break its log on purpose."""
 
 from contextlib import closing
 from http.client import HTTPConnection
-from pathlib import Path
+from urllib.parse import urlsplit
 
-from gitsign_py.localstack import Faults, Stack
+from gitsign_py.localstack import local_sigstore
 
 
-def status(port: int, path: str) -> int:
-    """Tell how the stack answers."""
-    with closing(HTTPConnection("127.0.0.1", port)) as connection:
+def status(url: str, path: str) -> int:
+    """Tell how it answers."""
+    with closing(HTTPConnection(urlsplit(url).netloc)) as connection:
         connection.request("GET", path)
         return connection.getresponse().status
 
 
-faults = Faults()
-with Stack(Path("stack"), port=0, hook=faults) as stack:
-    print("trusted root:", stack.info.trusted_root.name)
-    print("healthy:", status(stack.port, "/healthz"))
-    faults.set(["rekor:5xx"])
-    print("with the fault:", status(stack.port, "/api/v1/log"))
+with local_sigstore() as sigstore:
+    print("trusted root:", sigstore.trusted_root.name)
+    print("a token has", len(sigstore.token("alice@example.com").split(".")), "parts")
+    with sigstore.fault("rekor:5xx"):
+        print("with the fault:", status(sigstore.url, "/api/v1/log"))
+    print("without:", status(sigstore.url, "/api/v1/log"))

@@ -6,12 +6,16 @@ itself, which is why they may lie in files at all.
 """
 
 import hashlib
+import inspect
 import sqlite3
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
@@ -29,6 +33,22 @@ _MAKERS: dict[str, Callable[[], PrivateKey]] = {
     "rsa-2048": lambda: rsa.generate_private_key(65537, 2048),
 }
 FOLDER = "keys"
+
+
+def _has_rfc6979() -> bool:
+    try:
+        ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
+    except UnsupportedAlgorithm:  # OpenSSL before 3.2
+        return False
+    return True
+
+
+RFC6979 = _has_rfc6979()
+"""Whether ECDSA signatures follow from key and message alone, so that a stack with a seed gives the same ones twice."""
+CERTIFICATE_RFC6979 = RFC6979 and "ecdsa_deterministic" in inspect.signature(x509.CertificateBuilder.sign).parameters
+_Version = tuple[int, int, str | None]
+"""Keys made, keys closed, the last one's file: a registry never shows the same ones with other keys."""
+_LOOK = "SELECT coalesce(max(number), 0), count(ends), (SELECT file FROM keys ORDER BY number DESC LIMIT 1) FROM keys"
 _COLUMNS = "number, role, kind, file, certificate, starts, ends, tree_id"
 
 
@@ -64,7 +84,7 @@ class ServerKey:
         if isinstance(self.private, rsa.RSAPrivateKey):
             return self.private.sign(data, padding.PKCS1v15(), hashes.SHA256())
         digest = hashes.SHA384() if self.kind == "ecdsa-p384" else hashes.SHA256()
-        return self.private.sign(data, ec.ECDSA(digest))
+        return self.private.sign(data, ec.ECDSA(digest, deterministic_signing=RFC6979))
 
     @property
     def pem(self) -> bytes:
@@ -74,6 +94,11 @@ class ServerKey:
 
 def _public_pem(public: PublicKeyTypes) -> bytes:
     return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def new_key(kind: str) -> PrivateKey:
+    """A fresh key of ``kind``: ecdsa-p256, ecdsa-p384, ed25519 or rsa-2048."""
+    return _MAKERS[kind]()
 
 
 def file_name(role: str, public: PublicKeyTypes) -> str:
@@ -95,10 +120,16 @@ def _whole_second(time: datetime) -> datetime:
 class Keyring:
     """The registry. Rows are in SQLite, so that another process (``stack rotate``) can add to them."""
 
-    def __init__(self, state: State) -> None:
-        self._state = state
+    def __init__(self, state: State, make_key: Callable[[str], PrivateKey] = new_key) -> None:
+        self._state, self._make_key = state, make_key
         self._publish: Callable[[], object] | None = None
         self._published: tuple[int, int] = (0, 0)
+        self._publishing = threading.RLock()
+        self._known: dict[str, tuple[_Version, tuple[ServerKey, ...]]] = {}
+
+    def over(self, state: State) -> "Keyring":
+        """The same registry over a connection of its own."""
+        return Keyring(state, self._make_key)
 
     def publish(self, write: Callable[[], object]) -> None:
         """Say now what clients must know of the keys, and again before a key that another process made is used.
@@ -107,17 +138,25 @@ class Keyring:
         """
         self._publish = write
         with self._state.reading() as db:
-            self._publish_news(db)
+            self._look(db)
 
-    def _publish_news(self, db: sqlite3.Connection) -> None:
-        now = db.execute("SELECT coalesce(max(number), 0), count(ends) FROM keys").fetchone()
-        if self._publish and now != self._published:
-            before, self._published = self._published, now  # set first: what is written reads keys as well
-            try:
+    def _look(self, db: sqlite3.Connection) -> _Version:
+        """Which registry this view shows; clients are told of it first when another process changed it."""
+        number, ended, file = db.execute(_LOOK).fetchone()
+        if self._publish and (number, ended) > self._published:  # a view of before never takes the newer files away
+            with self._publishing:
+                if (number, ended) > self._published:
+                    self._tell((number, ended))
+        return number, ended, file
+
+    def _tell(self, now: tuple[int, int]) -> None:
+        before, self._published = self._published, now  # set first: what is written reads keys as well
+        try:
+            if self._publish:
                 self._publish()
-            except BaseException:
-                self._published = before
-                raise
+        except BaseException:
+            self._published = before
+            raise
 
     def sweep(self) -> None:
         """Delete key files that no row names: of a start or rotation that ended before its commit."""
@@ -130,9 +169,14 @@ class Keyring:
     def all(self, role: str) -> tuple[ServerKey, ...]:
         """Every key of ``role``, oldest first."""
         with self._state.reading() as db:
-            self._publish_news(db)
+            version = self._look(db)
+            known = self._known.get(role)
+            if known and known[0] == version:
+                return known[1]
             rows = db.execute(f"SELECT {_COLUMNS} FROM keys WHERE role = ? ORDER BY number", (role,)).fetchall()  # noqa: S608
-        return tuple(self._load(row) for row in rows)
+        keys = tuple(self._load(row) for row in rows)
+        self._known[role] = version, keys
+        return keys
 
     def current(self, role: str) -> ServerKey:
         """The key of ``role`` that has no end. Raises ConfigError ``stack-key-missing``."""
@@ -161,7 +205,7 @@ class Keyring:
 
         The file is on disk before the row that names it can be; a power cut leaves no row without its key.
         """
-        private = _MAKERS[kind]()
+        private = self._make_key(kind)
         name = file_name(role, private.public_key())
         pem = private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

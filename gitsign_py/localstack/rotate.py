@@ -70,7 +70,9 @@ def rotate(directory: Path, url: str, what: str, kind: str = "") -> ServerKey:
 
 def rotate_in(context: Context, what: str, kind: str = "") -> ServerKey:
     """As ``rotate``, over an open context."""
-    rotation = ROTATIONS[what]
+    rotation = ROTATIONS.get(what)
+    if rotation is None:
+        raise UsageError("rotate-unknown", f"{what} has no key to rotate", hint=f"one of: {', '.join(ROTATIONS)}")
     chosen = kind or rotation.kinds[0]
     if chosen not in rotation.kinds:
         raise UsageError(

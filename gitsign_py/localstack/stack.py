@@ -19,17 +19,19 @@ import uvicorn
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.errors import ConfigError
 from gitsign_py.host.endings import ended_by
-from gitsign_py.localstack import assembly, clientfiles, http, integrity
+from gitsign_py.localstack import assembly, clientfiles, connections, http, integrity
 from gitsign_py.localstack.clockguard import ClockGuard
+from gitsign_py.localstack.connections import Limits
 from gitsign_py.localstack.context import Context, Hook, system_clock
 from gitsign_py.localstack.directory import INFO, prepare_directory
-from gitsign_py.localstack.keyring import Keyring
+from gitsign_py.localstack.keyring import Keyring, PrivateKey, new_key
 from gitsign_py.localstack.process import Lock, StackInfo
 from gitsign_py.localstack.service import Request, Response, Route, Service, json_response, plain_errors
 from gitsign_py.localstack.state import State
 
 DEFAULT_PORT = 18400
 _log = logging.getLogger("gitsign_py.localstack")
+_LIMITS = Limits()
 _SHUTDOWN_SECONDS = 3
 _BACKLOG = 128
 
@@ -56,12 +58,14 @@ class Stack:
         further: tuple[Service, ...] = (),
         rekor2_key: str = "ed25519",
         clock_is_right: bool = False,
+        make_key: Callable[[str], PrivateKey] = new_key,
+        limits: Limits = _LIMITS,
     ) -> None:
         """Take the lock, bind 127.0.0.1 (``port`` 0: any free one), open state and keys, write the client files.
 
         ``further`` services are those of whoever starts the stack, such as the fault control;
         ``rekor2_key`` is the kind of key that Rekor v2 gets when it has none yet (ed25519 or ecdsa-p256);
-        ``clock_is_right`` lets it start with a clock that is behind what it was before.
+        ``clock_is_right`` lets it start with a clock that is behind what it was before; ``make_key`` makes server keys.
 
         Raises ConfigError ``stack-already-running``, ``stack-port-busy`` or ``stack-directory-...``.
         """
@@ -80,7 +84,7 @@ class Stack:
                 _log.error("damaged log, it signs nothing: %s; see: gitsign-py stack fsck", fault)
             hook = hook or Hook()
             self._guard = ClockGuard(clock, state, believed=clock_is_right)
-            self.context = Context(self.url, state, Keyring(state), self._guard.now, random, hook)
+            self.context = Context(self.url, state, Keyring(state, make_key), self._guard.now, random, hook)
             self.context.keyring.sweep()
             self.services = (*assembly.services(self.context, rekor2_key), self._own_service(), *further)
             self._files: dict[str, str] = {}
@@ -90,15 +94,17 @@ class Stack:
         except BaseException:
             self._closing.close()
             raise
+        connections.keep_the_log_short()
         self._server = _Server(
             uvicorn.Config(
                 app,
-                http="h11",
+                http=connections.protocol(limits),
                 loop="asyncio",
                 lifespan="off",
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                timeout_keep_alive=limits.idle_seconds,
                 timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
             )
         )

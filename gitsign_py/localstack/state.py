@@ -11,6 +11,7 @@ from gitsign_py.errors import ConfigError
 from gitsign_py.host.privatefile import sync_directory, write_whole
 from gitsign_py.localstack import schema
 from gitsign_py.localstack.directory import DATABASE, prepare_directory
+from gitsign_py.localstack.readers import Readers
 from gitsign_py.localstack.transactions import Transactions
 
 _BUSY_MILLISECONDS = 10_000
@@ -23,7 +24,7 @@ class State:
         """Open or create. Raises ConfigError ``stack-directory-...`` when the directory is somebody else's."""
         self.directory = prepare_directory(directory)
         self._db = _connect(self.directory / DATABASE)
-        self._transactions = Transactions(self._db)
+        self._transactions = Transactions(self._db, Readers(lambda: _connect_to_read(self.directory / DATABASE)))
         self.damaged: Mapping[int, str] = MappingProxyType({})
         """Trees that are not what they signed, and why; they refuse to grow and to give a root (``integrity``)."""
         weakref.finalize(self, self._db.close)  # for those that have no end to close it at
@@ -33,7 +34,7 @@ class State:
         return self._transactions.writing()
 
     def reading(self) -> AbstractContextManager[sqlite3.Connection]:
-        """A consistent view: all reads inside see the same rows."""
+        """A consistent view: all reads inside see the same rows. It waits for no write, and stops none."""
         return self._transactions.reading()
 
     def write_file(self, name: str, data: bytes, mode: int = 0o600) -> Path:
@@ -68,4 +69,11 @@ def _connect(path: Path) -> sqlite3.Connection:
         path.chmod(0o600)
         sync_directory(path.parent)
         undo.pop_all()
+    return db
+
+
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    db.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
+    db.execute("PRAGMA query_only = ON")
     return db

@@ -1,14 +1,17 @@
-"""Transactions of one SQLite connection that many threads share; several writers reach the disk by one COMMIT.
+"""Transactions of one SQLite connection that all writers share; several of them reach the disk by one COMMIT.
 
 A COMMIT is a sync of the disk (sqlite.org/pragma.html, synchronous = FULL), and that is most of what a small write
 takes. A writer that others wait behind leaves its rows in the open transaction, and the last of them commits for all.
-None goes on before that, so an answer never goes out ahead of the disk; and no reader sees rows that are not there yet.
+None goes on before that, so an answer never goes out ahead of the disk. Reads have connections of their own
+(``readers``), except those within a write, which see its rows.
 """
 
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from gitsign_py.localstack.readers import Readers
 
 _MOST = 64  # a stream of writers must not keep the first one waiting for ever
 _LOOK_SECONDS = 1.0
@@ -26,8 +29,8 @@ class _Group:
 class Transactions:
     """One turn at a time. Nested calls of a thread belong to its outermost one."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
+    def __init__(self, db: sqlite3.Connection, readers: Readers) -> None:
+        self._db, self._readers = db, readers
         self._lock = threading.Lock()
         self._owner = 0
         self._count = threading.Lock()
@@ -48,26 +51,20 @@ class Transactions:
             finally:
                 self._leave(group)
         self._wait(group)
+        self._readers.look_again()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """A consistent view of what is on disk; a nested write is committed at its end."""
+        """A consistent view of what is on disk; within a write, of its own rows too."""
         if self._owner == threading.get_ident():
             yield self._db
-            return
-        with self._turn():
-            if self._group:
-                self._commit(self._group)
-            self._db.execute("BEGIN")
-            try:
-                yield self._db
-            except BaseException:
-                self._roll_back()
-                raise
-            self._db.execute("COMMIT")
+        else:
+            with self._readers.reading() as db:
+                yield db
 
     def close(self) -> None:
-        """Close the connection after what is under way."""
+        """Close the connections after what is under way."""
+        self._readers.close()
         with self._turn():
             if self._group:
                 self._commit(self._group)

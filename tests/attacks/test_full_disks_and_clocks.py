@@ -44,7 +44,7 @@ def fill_the_disk(stack: Stack) -> None:
     """SQLite takes a database that may not grow for a full disk (sqlite.org/pragma.html, max_page_count)."""
     with stack.context.state.transaction() as db:
         db.execute("CREATE TABLE filling (data BLOB)")
-    with stack.context.state.reading() as db:
+    with stack.context.state.transaction() as db:
         pages = db.execute("PRAGMA page_count").fetchone()[0]
         db.execute(f"PRAGMA max_page_count = {pages}")
 
@@ -62,7 +62,7 @@ def test_a_full_disk_is_503_with_the_reason_and_reads_go_on(opened: Stack) -> No
 
 
 def test_a_database_that_cannot_be_written_is_not_healthy(opened: Stack) -> None:
-    with opened.context.state.reading() as db:
+    with opened.context.state.transaction() as db:
         db.execute("PRAGMA query_only = ON")
     answer = ask(opened, "/healthz")
     assert (answer.status, "readonly" in json.loads(answer.body)["message"]) == (503, True)

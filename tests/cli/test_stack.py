@@ -185,3 +185,26 @@ def test_missing_server_packages_are_named(tmp_path: Path) -> None:
     )
     assert result.returncode == 2
     assert "gitsign-py[local]" in result.stderr
+
+
+def test_run_gives_a_command_its_stack_its_status_and_its_signals(tmp_path: Path) -> None:
+    run = [sys.executable, "-m", "gitsign_py", "stack", "run", "--actions", "acme/app", "--"]
+    script = 'trap "echo told; exit 7" TERM; echo "$GITSIGN_FULCIO_URL $GITHUB_ACTIONS"; while :; do sleep 0.1; done'
+    with subprocess.Popen([*run, "sh", "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        url, actions = child.stdout.readline().split()
+        child.send_signal(signal.SIGTERM)
+        rest = child.stdout.read()
+    assert (url.startswith("http://127.0.0.1:"), actions, rest, child.returncode) == (True, "true", "told\n", 7)
+    killed = subprocess.run([*run, "sh", "-c", "kill -KILL $$"], cwd=ROOT, capture_output=True, check=False)
+    missing = subprocess.run([*run, "no-such-program"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (killed.returncode, missing.returncode) == (128 + signal.SIGKILL, 2)
+    assert "command-not-found" in missing.stderr
+
+
+def test_env_for_files_and_for_jobs(detached: Path) -> None:
+    lines = stack_command(detached, "env", "--format", "dotenv", "--actions", "acme/app").stdout.splitlines()
+    found = dict(line.split("=", 1) for line in lines)
+    assert found["ACTIONS_ID_TOKEN_REQUEST_URL"].startswith(found["GITSIGN_OIDC_ISSUER"])
+    asking = jwt.decode(found["ACTIONS_ID_TOKEN_REQUEST_TOKEN"], options={"verify_signature": False})
+    assert asking["repository"] == "acme/app"

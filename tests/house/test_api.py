@@ -137,7 +137,12 @@ def test_the_example_of_policy(tmp_path: Path) -> None:
 
 
 def test_the_example_of_localstack(tmp_path: Path) -> None:
-    assert run("localstack", tmp_path) == ["trusted root: trusted_root.json", "healthy: 200", "with the fault: 503"]
+    assert run("localstack", tmp_path) == [
+        "trusted root: trusted_root.json",
+        "a token has 3 parts",
+        "with the fault: 503",
+        "without: 200",
+    ]
 
 
 def test_the_example_of_audit(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from gitsign_py.core.sigstore.token import parse_unverified
 from gitsign_py.localstack.context import Context, system_clock
 from gitsign_py.localstack.idp import login
 from gitsign_py.localstack.idp.deviceflow import DeviceFlow
-from gitsign_py.localstack.idp.issuer import Issuer, TokenOrder, pkce_challenge
+from gitsign_py.localstack.idp.issuer import REFRESH_AUDIENCE, Issuer, TokenOrder, pkce_challenge
 from gitsign_py.localstack.idp.login import Login, redirect_allowed
 from gitsign_py.localstack.keyring import Keyring
 from gitsign_py.localstack.service import Refusal, Request, Response
@@ -202,7 +202,7 @@ def test_what_is_no_refresh_token_is_refused(desk: Desk, make: Callable[[Desk], 
 
 def test_a_refresh_token_is_no_identity_token(desk: Desk) -> None:
     claims = parse_unverified(refresh_token(desk))
-    assert claims.audience == (login.REFRESH_AUDIENCE,)
+    assert claims.audience == (REFRESH_AUDIENCE,)
     assert claims.email is None
 
 

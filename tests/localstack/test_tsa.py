@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,11 +15,15 @@ from cryptography import x509
 
 from gitsign_py.core.pki.timestampbuild import TimestampRequest, build_request, granted_token, parse_response
 from gitsign_py.core.sigstore.timestamp import verify_timestamp
+from gitsign_py.core.trust.root import parse_trusted_root
+from gitsign_py.localstack.service import Request
+from gitsign_py.localstack.stack import Stack
 from gitsign_py.localstack.tsa.authority import PATH, QUERY, REPLY
 from gitsign_py.localstack.tsa.tsatoken import POLICY
 from tests.support.faultystack import FaultyStack
 from tests.support.localstackkit import trusted_root
-from tests.support.stack import RunningStack, StackAnswer
+from tests.support.openedstack import answer_to
+from tests.support.stack import ROOT, RunningStack, StackAnswer
 
 MESSAGE = b"what is stamped"
 
@@ -96,6 +101,20 @@ def test_what_cannot_be_stamped_is_answered_with_a_failure(
     response = parse_response(stamp(stack, request_der, 200))
     assert (response.status, response.token) == (2, None)
     assert failure in response.words
+
+
+def test_many_timestamps_at_the_same_time_are_all_good(tmp_path: Path) -> None:
+    """The first ones of a process met in asn1crypto's tables, which it fills without a lock."""
+    stack = Stack(tmp_path / "s", 0)
+    request = Request("POST", PATH, headers={"content-type": QUERY}, body=query(nonce=1))
+    with ThreadPoolExecutor(16) as threads:
+        answers = list(threads.map(lambda _: answer_to(stack, request), range(64)))
+    authorities = parse_trusted_root(stack.info.trusted_root.read_bytes()).timestamp_authorities
+    stack.close()
+    for answer in answers:
+        verify_timestamp(granted_token(answer.body), message=MESSAGE, authorities=authorities, nonce=1)
+    sources = (ROOT / "gitsign_py" / "localstack").rglob("*.py")
+    assert not [path for path in sources if "import asn1crypto" in (text := path.read_text()) or "from asn1" in text]
 
 
 def test_a_weak_hash_is_not_stamped(stack: RunningStack, tmp_path: Path) -> None:

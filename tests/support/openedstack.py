@@ -11,12 +11,16 @@ from tests.support.rekor2kit import ENTRIES, proposal
 def ask(stack: Stack, path: str, value: object = None) -> Response:
     """The answer to GET, or to POST with ``value`` as JSON, with errors as the service writes them."""
     method = "GET" if value is None else "POST"
+    return answer_to(stack, Request(method, path, body=b"" if value is None else json.dumps(value).encode()))
+
+
+def answer_to(stack: Stack, request: Request) -> Response:
+    """The answer to a request for a path without variable parts."""
     for service in stack.services:
         for route in service.routes:
-            if (route.method, route.path) == (method, path):
-                body = b"" if value is None else json.dumps(value).encode()
-                return _handle(service, route, Request(method, path, body=body), stack.context.hook)
-    raise AssertionError(path)
+            if (route.method, route.path) == (request.method, request.path):
+                return _handle(service, route, request, stack.context.hook)
+    raise AssertionError(request.path)
 
 
 def log_an_entry(stack: Stack, number: int) -> Response:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from gitsign_py.cli.commands.stack import environment
+from gitsign_py.localstack.clientenv import environment
 from gitsign_py.localstack.process import StackInfo, read_info
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,10 +15,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from gitsign_py.cli.commands.stack import environment as stack_environment
 from gitsign_py.errors import ConfigError, GitsignError
 from gitsign_py.host.ownprogram import installed_program
 from gitsign_py.host.programs import find_program
+from gitsign_py.localstack.clientenv import environment as stack_environment
 from gitsign_py.localstack.process import StackInfo, start_detached, stop
 
 EMAIL = "alice@example.com"

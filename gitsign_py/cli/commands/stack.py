@@ -3,14 +3,23 @@
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from gitsign_py.cli.commands import stackcare
-from gitsign_py.cli.commands.stackcommand import Action, command, directory_of, installed, need_info
+from gitsign_py.cli.commands import stackcare, stackrun
+from gitsign_py.cli.commands.stackcommand import (
+    Action,
+    add_actions,
+    add_seed,
+    command,
+    directory_of,
+    installed,
+    need_info,
+)
 from gitsign_py.errors import ServiceError, UsageError
-from gitsign_py.localstack import process
+from gitsign_py.localstack import clientenv, process
 from gitsign_py.localstack.process import StackInfo
 
 DEFAULT_PORT = 18400
@@ -22,6 +31,8 @@ examples:
   gitsign-py stack token --email alice@example.com
   gitsign-py stack token --email alice@example.com --ttl -60       a token that expired a minute ago
   gitsign-py stack token --email alice@example.com --claim email_verified:=false
+  gitsign-py stack run -- pytest -q           a stack as long as the command runs, in its environment
+  gitsign-py stack run --actions acme/app -- cosign sign-blob ...  as a job of GitHub Actions signs
   gitsign-py stack rotate rekor               a new key for the log; the old one's window is closed
   gitsign-py stack up --fault rekor:slow=5 --fault no-sct          a stack that misbehaves, for tests
   gitsign-py stack backup /var/backups/sigstore.tar.gz             while it runs
@@ -62,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_up, _add_down, _add_status, _add_env, _add_token, *stackcare.COMMANDS):
+    for add in (_add_up, _add_down, _add_status, _add_env, _add_token, *stackrun.COMMANDS, *stackcare.COMMANDS):
         add(commands)
     return parser
 
@@ -89,6 +100,7 @@ def _add_up(commands: Any) -> None:
     parser.add_argument(
         "--clock-is-right", action="store_true", help="start although the clock is behind what this stack saw before"
     )
+    add_seed(parser)
     parser.epilog = _FAULTS
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
 
@@ -103,7 +115,14 @@ def _add_status(commands: Any) -> None:
 
 
 def _add_env(commands: Any) -> None:
-    command(commands, "env", _env, "print the exports that clients need")
+    parser = command(commands, "env", _env, "print the exports that clients need")
+    parser.add_argument(
+        "--format",
+        choices=tuple(_FORMATS),
+        default="shell",
+        help="shell (default), or or dotenv, for $GITHUB_ENV",
+    )
+    add_actions(parser)
 
 
 def _add_token(commands: Any) -> None:
@@ -129,12 +148,13 @@ def _up(options: argparse.Namespace) -> int:
         return _up_detached(directory, options)
     with installed():
         # The servers load starlette, uvicorn and PyJWT (160 ms and an extra of the package): for `up` alone.
-        from gitsign_py.localstack import faults  # noqa: PLC0415
+        from gitsign_py.localstack import faults, repeatable  # noqa: PLC0415
         from gitsign_py.localstack.stack import Stack  # noqa: PLC0415
     if options.verbose:
         _log_to_stderr()
     hook = faults.Faults(options.fault)
     control = (faults.service(hook),) if options.fault_control else ()
+    repeat = repeatable.settings(directory, options.seed, options.time)
     stack = Stack(
         directory,
         DEFAULT_PORT if options.port is None else options.port,
@@ -142,6 +162,9 @@ def _up(options: argparse.Namespace) -> int:
         further=control,
         rekor2_key=options.rekor2_key,
         clock_is_right=options.clock_is_right,
+        clock=repeat.clock,
+        random=repeat.random,
+        make_key=repeat.make_key,
     )
     print(_running_line(stack.info), flush=True)
     stack.serve()
@@ -165,6 +188,8 @@ def _up_detached(directory: Path, options: argparse.Namespace) -> int:
     arguments += ["--rekor2-key", options.rekor2_key]
     arguments += [f"--fault={fault}" for fault in options.fault]
     arguments += ["--clock-is-right"] if options.clock_is_right else []
+    arguments += [f"--seed={options.seed}"] if options.seed else []
+    arguments += [f"--time={options.time}"] if options.time else []
     arguments += ["--fault-control"] if options.fault_control else []
     print(_running_line(process.start_detached(directory, arguments)))
     return 0
@@ -198,51 +223,55 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _env(options: argparse.Namespace) -> int:
-    for name, value in environment(need_info(directory_of(options), live=False)).items():
-        quoted = value.replace("'", "'\\''")
-        print(f"export {name}='{quoted}'")
+    info = need_info(directory_of(options), live=bool(options.actions))
+    variables = clientenv.environment(info)
+    if options.actions:
+        variables |= clientenv.actions_environment(info.url, _request_token(info, options.actions))
+    for name, value in variables.items():
+        print(_FORMATS[options.format](name, value))
     return 0
 
 
-def environment(info: StackInfo) -> dict[str, str]:
-    """What clients read from the environment: ours, gitsign's, cosign's and sigstore's names."""
-    urls = {f"{prefix}_{name}": info.url for prefix in ("GITSIGN", "SIGSTORE") for name in _URL_NAMES}
-    files = {name: info.files[file] for name, file in _FILE_NAMES.items() if file in info.files}
-    # A cache of its own: of another stack at this address a client's usual cache would remember another root.
-    tuf = {"TUF_MIRROR": f"{info.url}/tuf", "TUF_ROOT": str(info.directory / "tuf-clients")}
-    return urls | files | tuf
+def _request_token(info: StackInfo, repository: str) -> str:
+    """What lets a job of GitHub Actions in this repository ask for its tokens."""
+    with installed():
+        from gitsign_py.localstack.idp.actions import REQUEST_SECONDS, workflow_claims  # noqa: PLC0415 - as in _up
+        from gitsign_py.localstack.idp.issuer import REQUEST_AUDIENCE  # noqa: PLC0415
+    claims = workflow_claims(repository)
+    order = {"subject": claims["sub"], "audience": REQUEST_AUDIENCE, "ttl": str(REQUEST_SECONDS)}
+    return _ask_for_token(info, order | {"claims": json.dumps(claims)})
 
 
-_URL_NAMES = ("FULCIO_URL", "REKOR_URL", "OIDC_ISSUER")
-_FILE_NAMES = {
-    "GITSIGN_TRUSTED_ROOT": "trusted_root.json",
-    # The whole chain: a git signature carries the leaf alone, so others need the intermediate from here too.
-    "GITSIGN_FULCIO_ROOT": "fulcio-chain.pem",
-    "SIGSTORE_ROOT_FILE": "fulcio-chain.pem",
-    "SIGSTORE_REKOR_PUBLIC_KEY": "rekor.pub",
-    "SIGSTORE_CT_LOG_PUBLIC_KEY_FILE": "ctlog.pub",
-    "SIGSTORE_TSA_CERTIFICATE_FILE": "tsa-chain.pem",
-    "TUF_ROOT_JSON": "root.json",
-}
+def _shell(name: str, value: str) -> str:
+    quoted = value.replace("'", "'\\''")
+    return f"export {name}='{quoted}'"
+
+
+def _dotenv(name: str, value: str) -> str:
+    return f"{name}={value}"
+
+
+_FORMATS = {"shell": _shell, "dotenv": _dotenv}
 
 
 def _token(options: argparse.Namespace) -> int:
     if not options.email and not options.subject:
         raise UsageError("token-for-nobody", "say whom the token names", hint="give --email or --subject")
-    info = need_info(directory_of(options), live=True)
     form = {
-        "grant_type": "client_credentials",
-        "client_id": "sigstore",
         "login_hint": options.email,
         "subject": options.subject,
         "audience": options.audience,
         "ttl": str(options.ttl),
         "claims": json.dumps(dict(_claim(text) for text in options.claim)),
     }
-    body = urlencode({name: value for name, value in form.items() if value}).encode()
-    status, answer = process.exchange(info, "POST", "/token", body=body, media_type=_FORM)
-    print(_token_of(status, answer))
+    print(_ask_for_token(need_info(directory_of(options), live=True), form))
     return 0
+
+
+def _ask_for_token(info: StackInfo, order: Mapping[str, str]) -> str:
+    form = {"grant_type": "client_credentials", "client_id": "sigstore", **order}
+    body = urlencode({name: value for name, value in form.items() if value}).encode()
+    return _token_of(*process.exchange(info, "POST", "/token", body=body, media_type=_FORM))
 
 
 def _token_of(status: int, answer: bytes) -> str:

@@ -24,6 +24,29 @@ def command(commands: Any, name: str, action: Action, text: str) -> argparse.Arg
     return parser
 
 
+def add_actions(parser: argparse.ArgumentParser) -> None:
+    """Add ``--actions``."""
+    parser.add_argument(
+        "--actions",
+        default="",
+        metavar="OWNER/NAME",
+        help="also the variables by which a job of GitHub Actions in this repository asks for its tokens",
+    )
+
+
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    """Add ``--seed`` and ``--time``."""
+    parser.add_argument(
+        "--seed",
+        default="",
+        metavar="TEXT",
+        help="keys, serial numbers and times that are the same each time, for golden files; in a new directory",
+    )
+    parser.add_argument(
+        "--time", default="", metavar="T", help="with --seed: the time of every answer (2026-01-01T00:00:00Z)"
+    )
+
+
 def directory_of(options: argparse.Namespace) -> Path:
     """The directory that ``--dir`` names, or the one in the user's data."""
     given: Path | None = options.dir

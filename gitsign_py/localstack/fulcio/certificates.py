@@ -4,6 +4,7 @@ Our core reads certificates with its own DER code; here somebody else's encoder 
 """
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -12,7 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gitsign_py.core.pki import der, oids
 from gitsign_py.localstack.fulcio.claims import Identity
-from gitsign_py.localstack.keyring import PrivateKey, ServerKey
+from gitsign_py.localstack.keyring import CERTIFICATE_RFC6979, PrivateKey, ServerKey
 
 ORGANIZATION = "gitsign-py local stack"
 LEAF_LIFETIME = timedelta(minutes=10)
@@ -56,7 +57,7 @@ def ca_certificate(
         # As the public Fulcio's: the intermediate may issue for code signing alone; the root says nothing.
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]), critical=False)
         builder = builder.add_extension(_authority(issuer), critical=False)
-    return _sign(builder, signer.private if signer else private)
+    return sign_certificate(builder, signer.private if signer else private)
 
 
 def leaf_builder(
@@ -87,14 +88,14 @@ def leaf_builder(
 
 def precertificate(builder: x509.CertificateBuilder, issuer: ServerKey) -> bytes:
     """The leaf with the critical poison extension, DER (RFC 6962 §3.1); it goes to the CT log and nowhere else."""
-    return _sign(builder.add_extension(x509.PrecertPoison(), critical=True), issuer.private)
+    return sign_certificate(builder.add_extension(x509.PrecertPoison(), critical=True), issuer.private)
 
 
 def leaf(builder: x509.CertificateBuilder, sct_list: bytes, issuer: ServerKey) -> bytes:
     """The leaf, DER, with the SCT list where the poison was; ``sct_list`` empty leaves it out (RFC 6962 §3.3)."""
     if sct_list:
         builder = _claim(builder, oids.SCT_LIST, der.octet_string(sct_list))
-    return _sign(builder, issuer.private)
+    return sign_certificate(builder, issuer.private)
 
 
 def _claim(builder: x509.CertificateBuilder, oid: str, value: bytes) -> x509.CertificateBuilder:
@@ -127,6 +128,10 @@ def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
     )
 
 
-def _sign(builder: x509.CertificateBuilder, private: PrivateKey) -> bytes:
+def sign_certificate(builder: x509.CertificateBuilder, private: PrivateKey) -> bytes:
+    """Sign a certificate, DER."""
     digest = None if isinstance(private, ed25519.Ed25519PrivateKey) else hashes.SHA384()
-    return builder.sign(private, digest).public_bytes(serialization.Encoding.DER)
+    repeatable: Any = {}
+    if CERTIFICATE_RFC6979 and isinstance(private, ec.EllipticCurvePrivateKey):
+        repeatable["ecdsa_deterministic"] = True
+    return builder.sign(private, digest, **repeatable).public_bytes(serialization.Encoding.DER)

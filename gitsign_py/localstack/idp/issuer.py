@@ -37,6 +37,8 @@ TOKEN_SECONDS = 60
 """Lifetime of a token when nobody asks for another: as short as the public issuer's."""
 MAX_TOKEN_SECONDS = 10 * 365 * 86_400
 CODE_LIFETIME = timedelta(minutes=5)
+REFRESH_AUDIENCE, REQUEST_AUDIENCE = "urn:gitsign-py:refresh", "urn:gitsign-py:actions"
+"""Of tokens that this issuer gives to get them back: for the next token, for those of a CI job."""
 FORM = "application/x-www-form-urlencoded"
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
@@ -125,6 +127,22 @@ class Issuer:
         if order.email:
             claims |= {"email": order.email, "email_verified": True}
         return claims | dict(order.claims)
+
+    def own_claims(self, token: str, audience: str) -> dict[str, Any] | None:
+        """The claims of a token that this issuer made for ``audience``, None when it is none or expired."""
+        now = self.context.now(NAME).timestamp()
+        # The time is checked below, against the clock of the service and not the machine's.
+        options: Any = {"verify_exp": False, "verify_iat": False, "verify_nbf": False, "require": ["exp"]}
+        for key in self.keys:
+            public = key.private.public_key()
+            try:
+                claims: dict[str, Any] = jwt.decode(
+                    token, public, algorithms=[ALGORITHM], audience=audience, options=options
+                )
+            except jwt.InvalidTokenError:
+                continue
+            return claims if isinstance(claims["exp"], int) and claims["exp"] > now else None
+        return None
 
     def authorize(self, *, client_id: str, redirect_uri: str, challenge: str, order: TokenOrder) -> str:
         """Keep an authorization for one exchange and give its code. ``challenge`` is PKCE's, method S256."""

@@ -14,12 +14,14 @@ from urllib.parse import urlencode, urlsplit
 
 import jwt
 
+from gitsign_py.localstack.idp.actions import actions_route
 from gitsign_py.localstack.idp.deviceflow import DeviceFlow
 from gitsign_py.localstack.idp.issuer import (
     ALGORITHM,
     CLIENT_ID,
     FORM,
     NAME,
+    REFRESH_AUDIENCE,
     ROLE,
     Form,
     Issuer,
@@ -34,7 +36,6 @@ from gitsign_py.localstack.idp.loginpages import login_page, message_page
 from gitsign_py.localstack.service import Request, Response, Route
 
 OUT_OF_BAND = "urn:ietf:wg:oauth:2.0:oob"
-REFRESH_AUDIENCE = "urn:gitsign-py:refresh"
 REFRESH_LIFETIME = timedelta(days=30)
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}\Z")  # RFC 7636 §4.2: BASE64URL of a SHA-256
 _FIELDS = (
@@ -143,21 +144,10 @@ class Login:
         return TokenOrder(email=email, subject=email_subject(email), refresh_token=self._mint_refresh(email))
 
     def _read_refresh(self, token: str) -> dict[str, Any]:
-        now = self._issuer.context.now(NAME).timestamp()
-        for key in self._issuer.keys:
-            try:
-                claims: dict[str, Any] = jwt.decode(
-                    token,
-                    key.private.public_key(),
-                    algorithms=[ALGORITHM],
-                    audience=REFRESH_AUDIENCE,
-                    options={"verify_exp": False, "verify_iat": False, "require": ["jti", "sub", "exp"]},
-                )
-            except jwt.InvalidTokenError:
-                continue
-            if claims["exp"] > now:
-                return claims
-        raise oauth_error("invalid_grant", "the refresh token is not one of ours, or expired")
+        claims = self._issuer.own_claims(token, REFRESH_AUDIENCE)
+        if claims is None or not {"jti", "sub"} <= claims.keys():
+            raise oauth_error("invalid_grant", "the refresh token is not one of ours, or expired")
+        return claims
 
 
 def redirect_allowed(target: str) -> bool:
@@ -181,7 +171,7 @@ def _asked(fields: Mapping[str, str]) -> dict[str, str]:
 
 
 def login_routes(issuer: Issuer) -> tuple[Route, ...]:
-    """The routes of the login page and of the device flow; registers their grants with ``issuer``."""
+    """The routes beside ``/token``: login page, device flow, tokens for CI jobs; registers grants with ``issuer``."""
     login = Login(issuer)
     device = DeviceFlow(issuer, login.order)
     return (
@@ -190,4 +180,5 @@ def login_routes(issuer: Issuer) -> tuple[Route, ...]:
         Route("POST", "/device/code", device.start, accepts=(FORM,)),
         Route("GET", "/device", device.page),
         Route("POST", "/device", device.submit, accepts=(FORM,)),
+        actions_route(issuer),
     )

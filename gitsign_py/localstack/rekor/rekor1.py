@@ -24,7 +24,7 @@ from gitsign_py.localstack.rekor import rekorkinds
 from gitsign_py.localstack.rekor.rekorparams import PATTERN, as_index, as_text, query_number, read_items, read_object
 from gitsign_py.localstack.rekor.rekorproposal import Proposed
 from gitsign_py.localstack.rekor.rekorsearch import search, store_terms
-from gitsign_py.localstack.service import Refusal, Request, Response, Route, Service, TrustPart, json_response
+from gitsign_py.localstack.service import JSON, Refusal, Request, Response, Route, Service, TrustPart, json_response
 
 NAME = "rekor1"
 ROLE = "rekor1"
@@ -161,9 +161,9 @@ class Rekor:
     def search(self, request: Request) -> Response:
         """``POST /api/v1/index/retrieve``: UUIDs by hash, e-mail and public key, joined by ``operator``."""
         with self.context.state.reading():
-            trees = {shard.tree.tree_id: shard for shard in self.shards()}  # of a fork, one history alone
-            rows = search(self.context.state, read_object(request))
-            return json_response([trees[leaf.tree_id].uuid(leaf) for leaf in rows if leaf.tree_id in trees])
+            # By the trees as they are shown: of a fork, one history alone.
+            prefixes = {shard.tree.tree_id: f"{shard.key.tree_id:016x}" for shard in self.shards()}
+            return Response(200, search(self.context.state, read_object(request), prefixes), JSON)
 
     def log_info(self, _: Request) -> Response:
         """``GET /api/v1/log``: root, size and checkpoint of the open shard; the closed ones beside it."""

@@ -1,6 +1,6 @@
 """The time-stamp authority (RFC 3161): ``POST /api/v1/timestamp`` and its chain.
 
-Requests are read by the core; tokens are encoded by asn1crypto, so that our reader meets an encoder that is not ours.
+Requests are read, and tokens written, by the core.
 Certificates are put in when the request asks for them (certReq) and left out when not; genTime has whole seconds and
 an accuracy of one. A token comes with HTTP status 201, as from Sigstore's own authority. What cannot be stamped is
 answered with a PKIFailure of status "rejection" and HTTP status 200, as RFC 3161 §3.4 has it; a wrong media type, and
@@ -20,6 +20,7 @@ from gitsign_py.localstack.context import Context
 from gitsign_py.localstack.fulcio.certificates import ORGANIZATION, ca_certificate, ca_name, serial_number
 from gitsign_py.localstack.keyring import PrivateKey, ServerKey
 from gitsign_py.localstack.service import JSON, Refusal, Request, Response, Route, Service, TrustPart, plain_errors
+from gitsign_py.localstack.tsa import tsatoken
 from gitsign_py.localstack.tsa.tsajson import parse_json_request
 from gitsign_py.localstack.tsa.tsatoken import POLICY, Unit, granted, refused, unit_certificate
 
@@ -29,10 +30,10 @@ PATH = "/api/v1/timestamp"
 QUERY, REPLY = "application/timestamp-query", "application/timestamp-reply"
 MAX_QUERY = 16 * 1024
 _FAILURES = {
-    "timestamp-hash-not-allowed": "bad_alg",
-    "timestamp-extension-critical-unknown": "unaccepted_extensions",
-    "timestamp-malformed": "bad_request",
-    "timestamp-policy": "unaccepted_policy",
+    "timestamp-hash-not-allowed": tsatoken.BAD_ALGORITHM,
+    "timestamp-extension-critical-unknown": tsatoken.UNACCEPTED_EXTENSION,
+    "timestamp-malformed": tsatoken.BAD_REQUEST,
+    "timestamp-policy": tsatoken.UNACCEPTED_POLICY,
 }
 
 
@@ -80,7 +81,7 @@ class TimestampAuthority:
         except FormatError as error:
             if in_json:
                 raise Refusal(400, error.message) from error
-            failure = _FAILURES.get(error.reason, "bad_data_format")
+            failure = _FAILURES.get(error.reason, tsatoken.BAD_DATA_FORMAT)
             return Response(200, refused(failure, error.message), REPLY)
         serial = serial_number(self.context.random(20))
         return Response(201, granted(self.unit(), query, self.context.now(NAME), serial), REPLY)

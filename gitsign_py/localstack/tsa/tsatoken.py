@@ -1,26 +1,32 @@
-"""What the local time-stamp authority makes: its certificate (cryptography) and its answers (asn1crypto).
+"""What the local time-stamp authority makes: its certificate (cryptography), and its answers by the core's DER writer.
 
-Encoders that are not ours, on purpose: the core's reader meets tokens that the core did not write.
+Tests read the answers by asn1crypto, OpenSSL and rfc3161-client, and give the core's reader tokens of asn1crypto's.
 """
 
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from asn1crypto import algos, cms, core, tsp
-from asn1crypto import x509 as asn1_x509
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from gitsign_py.core.pki import oids
+from gitsign_py.core.pki import der, oids
+from gitsign_py.core.pki.certificate import Certificate, parse_certificate
 from gitsign_py.core.pki.timestampbuild import TimestampRequest
+from gitsign_py.localstack.fulcio.certificates import sign_certificate
 from gitsign_py.localstack.keyring import PrivateKey, ServerKey
 
 POLICY = f"{oids.SIGSTORE}.2"  # the policy of Sigstore's own authority
 ACCURACY_SECONDS = 1
-_SIGNING_HASHES = {"ecdsa-p256": "sha256", "ecdsa-p384": "sha384"}  # as ServerKey.sign chooses them
+BAD_ALGORITHM, BAD_REQUEST, BAD_DATA_FORMAT, UNACCEPTED_POLICY, UNACCEPTED_EXTENSION = 0, 2, 5, 15, 16
+"""Bits of PKIFailureInfo (RFC 3161 §2.4.2)."""
+_GRANTED, _REJECTION = 0, 2
+_DIGESTS = {name: der.sequence(der.oid(dotted)) for dotted, name in oids.DIGESTS.items()}
+"""AlgorithmIdentifiers without parameters (RFC 5754 §2)."""
+_SIGNING = {  # hash and signature algorithm, as ServerKey.sign chooses them
+    "ecdsa-p256": ("sha256", der.sequence(der.oid(oids.ECDSA_SHA256))),
+    "ecdsa-p384": ("sha384", der.sequence(der.oid(oids.ECDSA_SHA384))),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,84 +61,77 @@ def unit_certificate(private: PrivateKey, name: x509.Name, serial: int, starts: 
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(private.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_key_id), critical=False)
     )
-    return builder.sign(root.private, hashes.SHA384()).public_bytes(serialization.Encoding.DER)
+    return sign_certificate(builder, root.private)
 
 
 def granted(unit: Unit, query: TimestampRequest, time: datetime, serial: int) -> bytes:
     """DER TimeStampResp of status granted; ``time`` is cut to whole seconds, the accuracy says so."""
-    leaf = asn1_x509.Certificate.load(unit.chain[0])
-    info = _tst_info(query, time.replace(microsecond=0), serial, leaf)
-    signed: dict[str, Any] = {
-        "version": "v3",
-        "digest_algorithms": [algos.DigestAlgorithm({"algorithm": _SIGNING_HASHES[unit.key.kind]})],
-        "encap_content_info": {"content_type": "tst_info", "content": core.ParsableOctetString(info)},
-        "signer_infos": [_signer(unit.key, info, leaf, time)],
-    }
-    if query.certificates:
-        certificates = [asn1_x509.Certificate.load(certificate) for certificate in unit.chain]
-        signed["certificates"] = [cms.CertificateChoices("certificate", certificate) for certificate in certificates]
-    token = cms.ContentInfo({"content_type": "signed_data", "content": cms.SignedData(signed)})
-    return bytes(tsp.TimeStampResp({"status": {"status": "granted"}, "time_stamp_token": token}).dump())
-
-
-def refused(failure: str, text: str) -> bytes:
-    """DER TimeStampResp of status rejection: ``failure`` as asn1crypto names PKIFailureInfo's bits, ``text`` why."""
-    status = {"status": "rejection", "status_string": [core.UTF8String(text)], "fail_info": {failure}}
-    # A response without its token, which asn1crypto's own class does not know to be optional (RFC 3161 §2.4.2).
-    response = core.SequenceOf(spec=tsp.PKIStatusInfo)
-    response.append(tsp.PKIStatusInfo(status))
-    return bytes(response.dump())
-
-
-def _tst_info(query: TimestampRequest, time: datetime, serial: int, leaf: asn1_x509.Certificate) -> bytes:
-    fields: dict[str, Any] = {
-        "version": "v1",
-        "policy": query.policy or POLICY,
-        "message_imprint": {"hash_algorithm": {"algorithm": query.hash_name}, "hashed_message": query.imprint},
-        "serial_number": serial,
-        "gen_time": time,
-        "accuracy": {"seconds": ACCURACY_SECONDS},
-        "tsa": asn1_x509.GeneralName("directory_name", leaf.subject),
-    }
-    if query.nonce is not None:
-        fields["nonce"] = query.nonce
-    return bytes(tsp.TSTInfo(fields).dump())
-
-
-def _signer(key: ServerKey, info: bytes, leaf: asn1_x509.Certificate, time: datetime) -> cms.SignerInfo:
-    hash_name = _SIGNING_HASHES[key.kind]
-    attributes = cms.CMSAttributes(
-        [
-            _attribute("content_type", cms.ContentType("tst_info")),
-            _attribute("signing_time", cms.Time({"utc_time": core.UTCTime(time)})),
-            _attribute("message_digest", core.OctetString(hashlib.new(hash_name, info).digest())),
-            _attribute("signing_certificate_v2", _essid(leaf)),
-        ]
+    leaf = parse_certificate(unit.chain[0])
+    info = _tst_info(query, time, serial, leaf)
+    certificates = [der.context(0, b"".join(sorted(unit.chain)))] if query.certificates else []
+    hash_name, _ = _SIGNING[unit.key.kind]
+    signed = der.sequence(
+        der.integer(3),  # the content is not plain data (RFC 5652 §5.1)
+        der.set_of([_DIGESTS[hash_name]]),
+        der.sequence(der.oid(oids.TST_INFO), der.context(0, der.octet_string(info))),
+        *certificates,
+        der.set_of([_signer(unit.key, info, leaf, time)]),
     )
-    issuer_and_serial = {"issuer": leaf.issuer, "serial_number": leaf.serial_number}
-    return cms.SignerInfo(
-        {
-            "version": "v1",
-            "sid": cms.SignerIdentifier("issuer_and_serial_number", issuer_and_serial),
-            "digest_algorithm": {"algorithm": hash_name},
-            "signed_attrs": attributes,
-            "signature_algorithm": {"algorithm": f"{hash_name}_ecdsa"},
-            "signature": key.sign(attributes.dump()),
-        }
+    token = der.sequence(der.oid(oids.SIGNED_DATA), der.context(0, signed))
+    return der.sequence(der.sequence(der.integer(_GRANTED)), token)
+
+
+def refused(failure: int, text: str) -> bytes:
+    """DER TimeStampResp of status rejection: ``failure`` is a bit of PKIFailureInfo, ``text`` says why."""
+    octets = bytearray(failure // 8 + 1)
+    octets[-1] = 0x80 >> failure % 8  # a named bit list ends with its last one (X.690 §11.2.2)
+    bits = der.encode(der.BIT_STRING, bytes([7 - failure % 8]) + bytes(octets))
+    return der.sequence(der.sequence(der.integer(_REJECTION), der.sequence(der.utf8_string(text)), bits))
+
+
+def _tst_info(query: TimestampRequest, time: datetime, serial: int, leaf: Certificate) -> bytes:
+    """TSTInfo (RFC 3161 §2.4.2); ``ordering`` is at its default."""
+    return der.sequence(
+        der.integer(1),
+        der.oid(query.policy or POLICY),
+        der.sequence(_DIGESTS[query.hash_name], der.octet_string(query.imprint)),
+        der.integer(serial),
+        der.generalized_time(time),
+        der.sequence(der.integer(ACCURACY_SECONDS)),
+        *([] if query.nonce is None else [der.integer(query.nonce)]),
+        der.context(0, _directory_name(leaf.subject)),
     )
 
 
-def _attribute(kind: str, value: object) -> cms.CMSAttribute:
-    return cms.CMSAttribute({"type": kind, "values": [value]})
+def _signer(key: ServerKey, info: bytes, leaf: Certificate, time: datetime) -> bytes:
+    """SignerInfo by issuer and serial number (RFC 5652 §5.3)."""
+    hash_name, algorithm = _SIGNING[key.kind]
+    attributes = [
+        _attribute(oids.CONTENT_TYPE, der.oid(oids.TST_INFO)),
+        _attribute(oids.SIGNING_TIME, der.utc_time(time)),
+        _attribute(oids.MESSAGE_DIGEST, der.octet_string(hashlib.new(hash_name, info).digest())),
+        _attribute(oids.SIGNING_CERTIFICATE_V2, _essid(leaf)),
+    ]
+    return der.sequence(
+        der.integer(1),
+        der.sequence(leaf.issuer, der.integer(leaf.serial)),
+        _DIGESTS[hash_name],
+        der.context(0, b"".join(sorted(attributes))),
+        algorithm,
+        der.octet_string(key.sign(der.set_of(attributes))),
+    )
 
 
-def _essid(leaf: asn1_x509.Certificate) -> tsp.SigningCertificateV2:
-    """ESSCertIDv2 with SHA-256 and the issuer's name and serial (RFC 5816 §2.2.1)."""
-    entry = {
-        "cert_hash": hashlib.sha256(leaf.dump()).digest(),
-        "issuer_serial": {
-            "issuer": [asn1_x509.GeneralName("directory_name", leaf.issuer)],
-            "serial_number": leaf.serial_number,
-        },
-    }
-    return tsp.SigningCertificateV2({"certs": [entry]})
+def _attribute(kind: str, value: bytes) -> bytes:
+    return der.sequence(der.oid(kind), der.set_of([value]))
+
+
+def _essid(leaf: Certificate) -> bytes:
+    """SigningCertificateV2: ESSCertIDv2 by SHA-256, its default, with issuer and serial number (RFC 5816 §2.2.1)."""
+    issuer_serial = der.sequence(der.sequence(_directory_name(leaf.issuer)), der.integer(leaf.serial))
+    return der.sequence(der.sequence(der.sequence(der.octet_string(hashlib.sha256(leaf.raw).digest()), issuer_serial)))
+
+
+def _directory_name(name: bytes) -> bytes:
+    """GeneralName of a DER Name (RFC 5280 §4.2.1.6)."""
+    return der.context(4, name)

@@ -1,0 +1,162 @@
+"""Connections that cannot hold the server: each request is whole in time, and there are only so many connections.
+
+Clients that send half a request, read no answer or never ask take a place each. The one that has waited longest gives
+its place to a new one when all are taken, so that however many there are, others are served. Neither they nor
+malformed requests may fill the log.
+"""
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+_RESERVED_FILES = 128  # of the process's descriptors: database, key files, what libraries open
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """``request_seconds`` for headers and body together, and for each pause in which the client reads no answer.
+
+    ``idle_seconds`` between two requests of a connection.
+    """
+
+    connections: int = 512
+    request_seconds: float = 20.0
+    idle_seconds: int = 10
+
+
+def open_files_allow(wanted: int) -> int:
+    """As many connections as ``wanted``, or as the descriptors of this process allow."""
+    if sys.platform == "win32":
+        return wanted
+    import resource  # noqa: PLC0415 - POSIX alone
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return wanted if soft == resource.RLIM_INFINITY else max(16, min(wanted, soft - _RESERVED_FILES))
+
+
+class _Places:
+    """Who is connected, and who keeps the server waiting, longest first."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._here: set[H11Protocol] = set()
+        self._waiting: dict[H11Protocol, None] = {}
+
+    def enter(self, one: H11Protocol) -> None:
+        self._here.add(one)
+        if len(self._here) > self._most:
+            put_out = next(iter(self._waiting), one)
+            self.leave(put_out)
+            put_out.transport.abort()
+
+    def leave(self, one: H11Protocol) -> None:
+        self._here.discard(one)
+        self._waiting.pop(one, None)
+
+    def wait(self, one: H11Protocol) -> None:
+        if one in self._here:
+            self._waiting.setdefault(one)
+
+    def serve(self, one: H11Protocol) -> None:
+        self._waiting.pop(one, None)
+
+
+class Bounded(H11Protocol):
+    """uvicorn's connection, watched while it waits for its client."""
+
+    limits: Limits
+    places: _Places
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in its base
+        """A place is taken, and the request must come."""
+        super().connection_made(transport)
+        self.places.enter(self)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The place is free."""
+        self._served()
+        self.places.leave(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Once the request is whole, and while answers are read, the client has nothing to do."""
+        super().data_received(data)
+        asked = self.cycle is not None and not self.cycle.more_body and not self.cycle.response_complete
+        if asked and not self.flow.write_paused:
+            self._served()
+        elif not self.transport.is_closing():
+            self._watch()
+
+    def on_response_complete(self) -> None:
+        """The client may ask again, or give its place away."""
+        super().on_response_complete()
+        self.places.wait(self)  # idle: uvicorn closes it in time
+
+    def pause_writing(self) -> None:
+        """The client must read."""
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        """It did."""
+        super().resume_writing()
+        self._served()
+
+    def _watch(self) -> None:
+        """The client must do something now."""
+        self.places.wait(self)
+        if self._timer is None:
+            self._timer = self.loop.call_later(self.limits.request_seconds, self.transport.abort)
+
+    def _served(self) -> None:
+        """It is the server's turn."""
+        self.places.serve(self)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def protocol(limits: Limits) -> type[Bounded]:
+    """The protocol class of one server, for uvicorn."""
+    return type("Served", (Bounded,), {"limits": limits, "places": _Places(open_files_allow(limits.connections))})
+
+
+class Rarely(logging.Filter):
+    """Lets the same message through a few times in a minute, and says then how often it was not."""
+
+    def __init__(self, most: int = 5, seconds: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._most, self._seconds, self._clock = most, seconds, clock
+        self._seen: dict[str, tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether ``record`` is written."""
+        now = self._clock()
+        began, count = self._seen.get(str(record.msg), (now, 0))
+        if now - began > self._seconds:
+            self._note(record, count - self._most)
+            began, count = now, 0
+        self._seen[str(record.msg)] = began, count + 1
+        if len(self._seen) > 256:
+            self._seen.clear()
+        return count < self._most
+
+    def _note(self, record: logging.LogRecord, kept_back: int) -> None:
+        if kept_back > 0:
+            record.msg = f"{record.msg} (and {kept_back} times more before)"
+
+
+def keep_the_log_short() -> None:
+    """Let clients write no more than a few lines of each kind in a minute, through uvicorn or asyncio."""
+    for name in ("uvicorn.error", "asyncio"):
+        logger: Any = logging.getLogger(name)
+        if not any(isinstance(one, Rarely) for one in logger.filters):
+            logger.addFilter(Rarely())

@@ -1,0 +1,73 @@
+"""The pytest plugin for other projects' tests: fixtures over a local Sigstore, and ``pytest --sigstore-stack``.
+
+pytest loads it in every project beside which this package is installed, so it imports nothing of a server, or of the
+package's own, before a test asks for one. Under xdist each worker has a Sigstore of its own.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gitsign_py.localstack.embedded import LocalSigstore
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--sigstore-stack`` and ``--sigstore-seed``."""
+    group = parser.getgroup("sigstore", "a local Sigstore (gitsign-py)")
+    group.addoption(
+        "--sigstore-stack",
+        action="store_true",
+        help="run the tests in the environment of a local Sigstore (gitsign-py, gitsign, cosign and sigstore find it)",
+    )
+    group.addoption(
+        "--sigstore-seed",
+        default="",
+        metavar="TEXT",
+        help="make the keys, serial numbers and times of local Sigstores from this text, the same each time",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """With ``--sigstore-stack`` every test has its environment."""
+    if config.getoption("sigstore_stack"):
+        config.pluginmanager.register(_exported(), "sigstore-stack-exported")
+
+
+def _exported() -> ModuleType:
+    """A plugin of one fixture, which other projects' tests do not have at all."""
+
+    @pytest.fixture(scope="session", autouse=True)
+    def sigstore_exported(sigstore_stack: "LocalSigstore") -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in sigstore_stack.environment().items():
+                patch.setenv(name, value)
+            yield
+
+    plugin = ModuleType("sigstore_stack_exported")  # of an instance, pytest wants fixtures to be its methods
+    vars(plugin)["sigstore_exported"] = sigstore_exported
+    return plugin
+
+
+@pytest.fixture(scope="session")
+def sigstore_stack(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> "Iterator[LocalSigstore]":
+    """A local Sigstore for the whole session: url, environment(), token(email), trusted_root, rotate(), fault()."""
+    yield from _started(tmp_path_factory.mktemp("sigstore"), pytestconfig)
+
+
+@pytest.fixture
+def fresh_sigstore_stack(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> "Iterator[LocalSigstore]":
+    """A local Sigstore for one test, with keys and logs that nobody has used."""
+    yield from _started(tmp_path_factory.mktemp("sigstore"), pytestconfig)
+
+
+def _started(directory: Path, config: pytest.Config) -> "Iterator[LocalSigstore]":
+    from gitsign_py.localstack.embedded import local_sigstore  # noqa: PLC0415 - the servers, for tests that want them
+
+    with local_sigstore(directory / "stack", seed=config.getoption("sigstore_seed")) as running:
+        yield running
