@@ -1,1 +1,3 @@
-"""Watches transparency logs over time: reads them whole, compares what they show now with what they showed before."""
+"""Follows transparency logs: reads them, and compares what they show now with what they showed before. Internal: its
+interface is the command line (docs/cli).
+"""
