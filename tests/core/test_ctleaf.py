@@ -54,6 +54,7 @@ def test_a_certificate_that_the_leaf_is_not_over_is_refused() -> None:
         (X509, b""),
         (PRECERT, CHAIN),
     ],
+    ids=["empty", "short", "long", "version", "type", "entry type", "extra long", "no extra", "no certificate"],
 )
 def test_anything_else_is_refused(leaf: bytes, extra: bytes) -> None:
     with pytest.raises(FormatError) as caught:
@@ -61,7 +62,9 @@ def test_anything_else_is_refused(leaf: bytes, extra: bytes) -> None:
     assert caught.value.reason == "ct-entry-malformed"
 
 
-@pytest.mark.parametrize("data", [b"", TILE[:-1], X509[2:] + opaque(b"\1" * 63, 2)])
+@pytest.mark.parametrize(
+    "data", [b"", TILE[:-1], X509[2:] + opaque(b"\1" * 63, 2)], ids=["empty", "short", "fingerprints"]
+)
 def test_a_tile_that_is_short_is_refused(data: bytes) -> None:
     with pytest.raises(FormatError) as caught:
         split_data_tile(data, 2)

@@ -58,6 +58,7 @@ def test_what_is_signed_is_the_struct_of_rfc_6962() -> None:
         (TreeHead(5, b"short", 1), signature(), "tree-head-malformed"),
         (TreeHead(0, HEAD.root, 1), signature(), "tree-head-malformed"),
     ],
+    ids=["size", "root", "time", "short", "long", "hash", "algorithm", "short root", "empty"],
 )
 def test_another_head_or_signature_is_refused(head: TreeHead, signed: bytes, reason: str) -> None:
     with pytest.raises(GitsignError) as caught:
@@ -79,6 +80,7 @@ def test_an_empty_tree_has_the_root_of_an_empty_tree() -> None:
         (checkpoint().replace(ORIGIN.encode(), b"ct.example.com/2027", 1), "checkpoint-signature-missing"),
         (b"x" * 70_000, "tree-head-malformed"),
     ],
+    ids=["hint", "extension", "size", "origin", "large"],
 )
 def test_another_checkpoint_is_refused(envelope: bytes, reason: str) -> None:
     with pytest.raises(GitsignError) as caught:
