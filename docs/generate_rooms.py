@@ -31,6 +31,7 @@ ROOMS = (
     "localstack/tuf",
     "audit",
     "audit/reports",
+    "monitor",
     "agent",
     "cli",
     "cli/gpg",

@@ -12,13 +12,14 @@ from gitsign_py.clients.answer import Answer
 from gitsign_py.clients.session import HttpSession, json_body
 from gitsign_py.clients.urls import check_url, join_url
 from gitsign_py.core.encoding import b64_encode, decimal_decode, hex_decode, pem_decode, pem_encode
-from gitsign_py.core.frozen import frozen
+from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.core.tlog.logentry import LogEntry, entry_from_rekor_v1, hashedrekord_v001_body, leaf_hash_of
 from gitsign_py.errors import FormatError, ServiceError
 
 SERVICE = "Rekor"
 BATCH = 10  # entries that one retrieve may ask for; the server's own limit
 MAX_FOUND = 100
+MAX_SHARDS = 64
 _ENTRIES = "/api/v1/log/entries"
 _JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 _UUID = re.compile(r"(?:[0-9a-f]{16})?[0-9a-f]{64}\Z")  # tree id (newer servers), leaf hash
@@ -26,12 +27,16 @@ _UUID = re.compile(r"(?:[0-9a-f]{16})?[0-9a-f]{64}\Z")  # tree id (newer servers
 
 @frozen
 class LogInfo:
-    """The state that a log claims: ``checkpoint`` is the signed note, ``size`` counts the active tree alone."""
+    """The state that a log claims: ``checkpoint`` is the signed note, ``size`` counts this tree alone.
+
+    ``inactive`` are the trees that it filled before, oldest first.
+    """
 
     tree_id: str
     size: int
     root_hash: bytes
     checkpoint: bytes
+    inactive: "tuple[LogInfo, ...]" = ()
 
 
 class RekorClient:
@@ -131,12 +136,8 @@ class RekorClient:
         answer = self._get("/api/v1/log")
         value = answer.json()
         try:
-            return LogInfo(
-                tree_id=str(decimal_decode(value["treeID"], maximum=2**64 - 1)),
-                size=_count(value["treeSize"]),
-                root_hash=hex_decode(value["rootHash"], length=32),
-                checkpoint=value["signedTreeHead"].encode(),
-            )
+            closed = value["inactiveShards"] if value.get("inactiveShards") is not None else []
+            return replace(_tree(value), inactive=tuple(_tree(item) for item in closed[:MAX_SHARDS]))
         except (KeyError, TypeError, AttributeError, FormatError) as error:
             raise answer.invalid("it does not describe a log") from error
 
@@ -168,6 +169,15 @@ class RekorClient:
         return self._session.exchange(
             SERVICE, "POST", join_url(self._url, path), body=json_body(request), headers=_JSON
         )
+
+
+def _tree(value: Any) -> LogInfo:
+    return LogInfo(
+        tree_id=str(decimal_decode(value["treeID"], maximum=2**64 - 1)),
+        size=_count(value["treeSize"]),
+        root_hash=hex_decode(value["rootHash"], length=32),
+        checkpoint=value["signedTreeHead"].encode(),
+    )
 
 
 def _single(answer: Answer) -> LogEntry:

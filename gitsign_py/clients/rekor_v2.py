@@ -7,13 +7,12 @@ compared with what was sent; checkpoint signatures and proofs are checked by who
 import re
 import time
 from collections.abc import Callable
-from functools import cache
 
 from gitsign_py.clients.answer import Answer
 from gitsign_py.clients.session import HttpSession, json_body
-from gitsign_py.clients.tilepaths import TILE_LEVELS, TILE_WIDTH, bundle_path, tile_path, tile_width
+from gitsign_py.clients.tiles import TileClient
 from gitsign_py.clients.urls import check_url, join_url
-from gitsign_py.core.encoding import ByteReader, b64_encode, decimal_decode
+from gitsign_py.core.encoding import b64_encode, decimal_decode
 from gitsign_py.core.pki.certificate import parse_certificate
 from gitsign_py.core.tlog import merkle
 from gitsign_py.core.tlog.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
@@ -24,6 +23,7 @@ from gitsign_py.core.tlog.logentry import (
     hashedrekord_v002_body,
 )
 from gitsign_py.core.tlog.note import HINT_BYTES, parse_note
+from gitsign_py.core.tlog.tiles import TILE_WIDTH, hash_at_of, split_bundle, tile_width
 from gitsign_py.core.trust.root import TransparencyLogInstance
 from gitsign_py.errors import FormatError, ServiceError, VerificationError
 
@@ -53,6 +53,7 @@ class RekorV2Client:
         check_url(SERVICE, url)
         self._session = session
         self._url = url
+        self._tiles = TileClient(session, SERVICE, join_url(url, _API))
         self._logs = logs
         self._sleep = sleep
 
@@ -103,32 +104,26 @@ class RekorV2Client:
 
     def checkpoint(self) -> bytes:
         """Fetch the present checkpoint, a signed note, unverified."""
-        return self._get("checkpoint").body
+        return self._tiles.checkpoint().body
 
     def tile(self, level: int, number: int, width: int = TILE_WIDTH) -> tuple[bytes, ...]:
         """Fetch ``width`` hashes of tile ``number`` in row ``level`` (32 bytes each)."""
-        answer = self._partial(tile_path(level, number, width), tile_path(level, number), width)
-        whole = len(answer.body) // 32
-        if len(answer.body) % 32 or whole < width or whole > TILE_WIDTH:
-            raise answer.invalid(f"a tile of {width} hashes was asked for, {len(answer.body)} bytes came")
-        return tuple(answer.body[at : at + 32] for at in range(0, width * 32, 32))
+        return self._tiles.tile(level, number, width)
 
     def entries(self, number: int, width: int = TILE_WIDTH) -> tuple[bytes, ...]:
         """Fetch the first ``width`` entries of bundle ``number``: canonicalized bodies."""
-        answer = self._partial(bundle_path(number, width), bundle_path(number), width)
-        reader = ByteReader(answer.body)
+        answer = self._tiles.bundle(number, width)
         try:
-            found = tuple(reader.opaque(2) for _ in range(width))
+            return split_bundle(answer.body, width)
         except FormatError as error:
             raise answer.invalid(f"a bundle of {width} entries was asked for: {error.message}") from error
-        return found
 
     def entry(self, index: int) -> LogEntry | None:
         """Read an entry with its proof, computed from the tiles of the present checkpoint; None past its end.
 
         Raises ServiceError ``service-answer-invalid`` when tiles, entry and checkpoint do not fit together.
         """
-        answer = self._get("checkpoint")
+        answer = self._tiles.checkpoint()
         checkpoint, log_id = self._open(answer)
         if index >= checkpoint.size:
             return None
@@ -151,20 +146,7 @@ class RekorV2Client:
         )
 
     def _prove(self, index: int, size: int) -> tuple[bytes, ...]:
-        @cache
-        def tile(level: int, number: int) -> tuple[bytes, ...]:
-            return self.tile(level, number, tile_width(level, number, size))
-
-        def hash_at(level: int, place: int) -> bytes:
-            """Hash of a complete subtree, from the row of tiles at or below its level."""
-            row, height = divmod(level, TILE_LEVELS)
-            number, first = divmod(place << height, TILE_WIDTH)
-            hashes = tile(row, number)[first : first + (1 << height)]
-            while len(hashes) > 1:
-                hashes = tuple(merkle.node_hash(*pair) for pair in zip(hashes[::2], hashes[1::2], strict=True))
-            return hashes[0]
-
-        return tuple(merkle.prove_inclusion(index, size, hash_at))
+        return merkle.prove_inclusion(index, size, hash_at_of(self.tile, size))
 
     def _open(self, answer: Answer) -> tuple[Checkpoint, bytes]:
         """Size and root of a checkpoint and its log's id: verified with the key of the trust root's log that signed it.
@@ -182,15 +164,6 @@ class RekorV2Client:
             return parse_checkpoint(claimed.text), b""
         except (FormatError, VerificationError) as error:
             raise answer.invalid(error.message) from error
-
-    def _partial(self, path: str, full: str, width: int) -> Answer:
-        """A partial tile may go once the full one is there (C2SP tlog-tiles, "Partial Tiles")."""
-        answer = self._get(path, missing=width != TILE_WIDTH)
-        return self._get(full) if answer.status == 404 else answer
-
-    def _get(self, path: str, *, missing: bool = False) -> Answer:
-        expected = (200, 404) if missing else (200,)
-        return self._session.exchange(SERVICE, "GET", join_url(self._url, f"{_API}/{path}"), expected=expected)
 
 
 def _key_details(certificate: bytes) -> str:

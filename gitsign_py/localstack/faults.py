@@ -25,6 +25,7 @@ NAME = "faults"
 SERVICES = ("idp", "fulcio", "ctlog", "rekor1", "rekor2", "tsa", "tuf")
 _ALIASES = {"rekor": "rekor1", "ca": "fulcio", "issuer": "idp"}
 _LOGS, _CA = ("rekor1", "rekor2"), ("fulcio",)
+_TREES = (*_LOGS, "ctlog")
 _NUMBER = re.compile(r"-?[0-9]{1,9}(?:\.[0-9]{1,3})?\Z")
 _COUNT = re.compile(r"[1-9][0-9]{0,5}\Z")
 _EXTRA_HASH = bytes(32)
@@ -47,10 +48,14 @@ KINDS = {
     "garbage": Kind("answer meaningless bytes, VALUE times", SERVICES, "count"),
     "clock-skew": Kind("have a clock that is VALUE seconds ahead (negative: behind)", SERVICES, "seconds", "3600"),
     "wrong-proof": Kind("give inclusion proofs with one bit turned", _LOGS),
-    "wrong-root": Kind("sign checkpoints over another root", _LOGS),
+    "wrong-root": Kind("sign checkpoints over another root", _TREES),
     "others-entry": Kind("answer a submission with the entry of the one before it", _LOGS),
     "duplicate-entries": Kind("log the same entry again and again, each time under a new index", _LOGS),
-    "fork": Kind("show another history than before, signed by the same key", _LOGS),
+    "stale-checkpoint": Kind("sign a tree that is VALUE entries smaller than it is", _TREES, "count", "1"),
+    "rewrite": Kind("serve the newest entry with other content than its tree holds", _TREES),
+    "drop-entry": Kind("leave the newest entry out of what is served", _TREES),
+    "backdate": Kind("date new entries VALUE seconds too early", ("rekor1", "ctlog"), "seconds", "172800"),
+    "fork": Kind("show another history than before, signed by the same key", _TREES),
     "no-sct": Kind("issue certificates without a CT log's promise", _CA),
     "wrong-sct": Kind("issue certificates with the promise for another certificate", _CA),
     "detached-sct": Kind("give the CT log's promise beside the certificate", _CA),

@@ -1,4 +1,5 @@
-"""Lies that a log signs: another root (the fault ``wrong-root``), another history (the fault ``fork``).
+"""Lies of a log: another root or history (``wrong-root``, ``fork``), a smaller tree (``stale-checkpoint``), entries
+that its tree does not hold (``rewrite``, ``drop-entry``), an earlier time (``backdate``).
 
 ``fork`` gives a log a second tree, other from its first leaf on. Both trees are signed by the same key under the same
 origin, which is what makes it an attack: each is sound by itself, and only a consistency proof, or an entry that is in
@@ -6,16 +7,53 @@ one of them alone, shows that there are two.
 """
 
 import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 
+from gitsign_py.core.tlog import merkle
 from gitsign_py.localstack.context import Context
-from gitsign_py.localstack.merklestore import Tree
+from gitsign_py.localstack.merklestore import Leaf, Tree
 
+_DIGEST = re.compile(rb'"(?:value|digest)":"')
+_LAST_OF_TIME = 9  # MerkleTreeLeaf: version, type, 8 bytes of time (RFC 6962 §3.4)
 _OTHER = 1 << 61  # tree ids are 64-bit numbers below 2^63
 
 
 def stated_root(context: Context, service: str, root: bytes) -> bytes:
     """The root that ``service`` signs: the true one, or another while the fault ``wrong-root`` is on."""
     return root if context.hook.setting(f"{service}:wrong-root") is None else hashlib.sha256(root).digest()
+
+
+def stated_size(context: Context, service: str, size: int) -> int:
+    """The size that ``service`` signs: the true one, or a smaller one while the fault ``stale-checkpoint`` is on."""
+    behind = context.hook.setting(f"{service}:stale-checkpoint")
+    return size if behind is None else max(0, size - int(behind))
+
+
+def stated_time(context: Context, service: str) -> datetime:
+    """The time that ``service`` gives to a new entry, earlier while the fault ``backdate`` is on."""
+    early = context.hook.setting(f"{service}:backdate")
+    return context.now(service) - timedelta(seconds=float(early or 0))
+
+
+def served(context: Context, service: str, leaves: Sequence[Leaf], size: int) -> tuple[Leaf, ...]:
+    """What ``service`` gives of these leaves: the faults ``drop-entry`` and ``rewrite`` are about the newest one."""
+    if context.hook.setting(f"{service}:drop-entry") is not None:
+        return tuple(leaf for leaf in leaves if leaf.position != size - 1)
+    if context.hook.setting(f"{service}:rewrite") is not None:
+        return tuple(_rewritten(leaf) if leaf.position == size - 1 else leaf for leaf in leaves)
+    return tuple(leaves)
+
+
+def _rewritten(leaf: Leaf) -> Leaf:
+    """Another digest in a body of Rekor, another millisecond in a leaf of a CT log."""
+    match = _DIGEST.search(leaf.data)
+    at = match.end() if match else _LAST_OF_TIME
+    other = (b"b" if leaf.data[at : at + 1] == b"a" else b"a") if match else bytes([leaf.data[at] ^ 1])
+    data = leaf.data[:at] + other + leaf.data[at + 1 :]
+    return replace(leaf, data=data, leaf_hash=merkle.leaf_hash(data))
 
 
 def tree_of(context: Context, service: str, tree_id: int) -> Tree:

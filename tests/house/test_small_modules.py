@@ -14,7 +14,6 @@ ALONE = {
     "cli.commands.version": "a command",
     "cli.overview": "loaded for --help alone",
     "cli.pusher": "its importer has no room",
-    "clients.tilepaths": "a section of C2SP tlog-tiles",
     "core.trust.clientconfig": "a message of protobuf-specs",
     "host.git.revlist": "the bytes behind a format of git's",
     "host.timelimit": "chooses what each system loads",

@@ -5,6 +5,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify-tag": ("verify", "the same for tags alone"),
     "show": ("show", "print the parts of a signature"),
     "audit": ("audit", "judge a whole history by a policy"),
+    "log": ("log", "look into a transparency log, search it and prove from it"),
+    "monitor": ("monitor", "follow transparency logs and report what is new or wrong"),
     "policy": ("policy", "propose, check, explain and test a policy"),
     "hook": ("hook", "run as a git hook"),
     "hooks": ("hooks", "install, remove and list the hooks of a repository"),

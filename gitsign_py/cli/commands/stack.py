@@ -51,6 +51,9 @@ faults, as [SERVICE:]NAME[=VALUE]; services: idp, fulcio (ca), ctlog, rekor1 (re
   others-entry         a submission gets the entry of the one before it
   duplicate-entries    the same entry is logged again and again
   fork                 another history than before, signed by the same key
+  stale-checkpoint[=N] a tree that is N entries smaller than it is (1)
+  rewrite, drop-entry  the newest entry with other content, or left out
+  backdate=S           new entries dated S seconds too early (172800)
   no-sct, wrong-sct    certificates without a CT log's promise, or with that for another certificate
   detached-sct         the promise beside the certificate
   expired-certificate  certificates that expired an hour ago

@@ -11,6 +11,7 @@ from gitsign_py.cli import wiring
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
 from gitsign_py.cli.judgement import Judgement, judge, verifier
 from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repository
+from gitsign_py.cli.proofs import only_one, read_proof, with_entry, with_proof
 from gitsign_py.cli.text import exit_status, line_of
 from gitsign_py.core.printing import printable
 from gitsign_py.errors import UsageError
@@ -44,12 +45,13 @@ def run(arguments: list[str]) -> int:
     root = wiring.trusted_root(settings, file=options.trusted_root, offline=options.offline)
     sources = trust_said_by_repository(settings, root.digest, option=options.trusted_root)
     tell(sources)
+    proof = read_proof(options.proof, root) if options.proof else None
     with wiring.repository(settings) as repository:
         chosen = verifier(
             settings,
             repository,
             root=root,
-            offline=options.offline,
+            offline=options.offline or proof is not None,
             require_sct=not options.insecure_ignore_sct,
         )
         revisions = repository.resolve(options.revisions or ["HEAD"])
@@ -57,7 +59,12 @@ def run(arguments: list[str]) -> int:
             _refuse_commits(revisions)
         for warning in repository.warnings():
             print(f"gitsign-py: {printable(warning)}", file=sys.stderr)
-        judgements = [judge(revision, repository, chosen, expected, sources) for revision in revisions]
+        if proof is None:
+            judgements = [judge(revision, repository, chosen, expected, sources) for revision in revisions]
+        else:
+            revision = only_one(revisions)
+            proven = judge(revision, repository, with_entry(chosen, proof), expected, sources)
+            judgements = [with_proof(proven, repository, proof, root)]
     if not judgements:
         raise UsageError("range-empty", "the range holds no commits, so nothing was verified")
     if options.json:
@@ -82,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
     add_isolated(parser)
     parser.add_argument("--offline", action="store_true", help="never touch the network")
+    parser.add_argument("--proof", metavar="FILE", help="a proof by log prove: the log is not asked")
     parser.add_argument("--json", action="store_true", help="print JSON (docs/schemas/verify.json)")
     parser.add_argument("-q", "--quiet", action="store_true", help="one line for each revision")
     parser.add_argument("--tags-only", action="store_true", help=argparse.SUPPRESS)

@@ -178,17 +178,33 @@ def verify_consistency(size1: int, size2: int, proof: Sequence[bytes], root1: by
         if size1 == size2:
             _same_root(root2, root1, size1)
         return
-    # The path of the old tree's last complete part in the new tree; a power of two is such a part by itself.
-    skip = (size1 & -size1).bit_length() - 1
-    inner, border = _path_shape(size1 - 1, size2)
-    inner -= skip
-    whole = size1 == 1 << skip
-    _check_proof("consistency", proof, inner + border + (0 if whole else 1))
-    seed, path = (root1, proof) if whole else (proof[0], proof[1:])
-    position = size1 - 1 >> skip
+    check_consistency_length(size1, size2, proof)
+    seed, path = (root1, proof) if size1 & (size1 - 1) == 0 else (proof[0], proof[1:])
+    position, inner = consistency_path(size1, size2)
     lefts = [part for level, part in enumerate(path[:inner]) if position >> level & 1]
     _same_root(_fold_left(_fold_left(seed, lefts), path[inner:]), root1, size1)
-    _same_root(_fold_left(_fold_inner(seed, path[:inner], position), path[inner:]), root2, size2)
+    _same_root(fold_path(seed, path, position, inner), root2, size2)
+
+
+def check_consistency_length(size1: int, size2: int, proof: Sequence[bytes]) -> None:
+    """Refuse a consistency proof of another length than 0 < size1 < size2 have (RFC 9162 §2.1.4.2)."""
+    inner, border = _path_shape(size1 - 1, size2)
+    skip = (size1 & -size1).bit_length() - 1
+    _check_proof("consistency", proof, inner - skip + border + (0 if size1 == 1 << skip else 1))
+
+
+def consistency_path(size1: int, size2: int) -> tuple[int, int]:
+    """Position of the old tree's last complete part on its level, and how far its path runs below the right edge.
+
+    A power of two is such a part by itself; then a proof does not hold it.
+    """
+    skip = (size1 & -size1).bit_length() - 1
+    return size1 - 1 >> skip, _path_shape(size1 - 1, size2)[0] - skip
+
+
+def fold_path(seed: bytes, path: Sequence[bytes], position: int, inner: int) -> bytes:
+    """The root that a path leads to, ``inner`` of it below the right edge."""
+    return _fold_left(_fold_inner(seed, path[:inner], position), path[inner:])
 
 
 def _path_shape(index: int, size: int) -> tuple[int, int]:

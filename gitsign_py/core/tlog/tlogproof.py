@@ -127,7 +127,7 @@ def _verify_in(
     proof = entry.inclusion_proof
     if proof is None:
         raise VerificationError("inclusion-proof-missing", "log entry has no inclusion proof")
-    opened = _open_checkpoint(proof, log, witnesses)
+    opened = _open_proof(proof, log, witnesses)
     _check_agreement(entry, proof, opened.checkpoint)
     body = _included_body(proof, bodies, opened.checkpoint)
     return VerifiedEntry(log, body, opened.checkpoint, proof.log_index, promised, opened.witnesses)
@@ -162,20 +162,47 @@ def _hash_name(log: TransparencyLogInstance) -> str:
     return "sha256" if details is None else details.hash_name
 
 
-def _open_checkpoint(
+def _open_proof(
     proof: InclusionProof, log: TransparencyLogInstance, witnesses: Sequence[note.NoteVerifier]
 ) -> OpenedCheckpoint:
     if not proof.checkpoint:
         raise VerificationError("checkpoint-missing", "log entry's inclusion proof has no checkpoint")
+    return open_log_checkpoint(proof.checkpoint, log, witnesses=witnesses)
+
+
+def open_log_checkpoint(
+    envelope: bytes, log: TransparencyLogInstance, *, witnesses: Sequence[note.NoteVerifier] = ()
+) -> OpenedCheckpoint:
+    """Verify a checkpoint with the key of a log of the trust root, and that its origin is that log's.
+
+    Raises as ``open_checkpoint`` does.
+    """
     opened = open_checkpoint(
-        proof.checkpoint,
+        envelope,
         log.public_key,
-        key_hints=_key_hints(proof.checkpoint, log),
+        key_hints=_key_hints(envelope, log),
         hash_name=_hash_name(log),
         witnesses=witnesses,
     )
     _check_origin(opened.checkpoint, log)
     return opened
+
+
+def log_of_checkpoint(envelope: bytes, logs: Sequence[TransparencyLogInstance]) -> TransparencyLogInstance:
+    """The log of the trust root that signed a checkpoint, by key hint; which key that is still has to be verified.
+
+    Raises FormatError ``note-malformed``, VerificationError ``log-unknown``.
+    """
+    hints = {line.key_hint for line in note.parse_note(envelope).signatures}
+    for log in logs:
+        if hints & set(_key_hints(envelope, log)):
+            return log
+    raise VerificationError(
+        "log-unknown",
+        "checkpoint is signed by no log that the trust root lists",
+        hint="the trust root may be out of date (gitsign-py initialize), or of another instance",
+        facts={"got": ", ".join(sorted(hint.hex() for hint in hints)[:8])},
+    )
 
 
 def _key_hints(envelope: bytes, log: TransparencyLogInstance) -> list[bytes]:

@@ -18,6 +18,7 @@ from gitsign_py.core.encoding import ByteReader, b64_decode, b64_encode, opaque
 from gitsign_py.core.pki.certificate import Certificate, parse_certificate
 from gitsign_py.core.tlog import sct
 from gitsign_py.core.trust.root import TransparencyLogInstance
+from gitsign_py.localstack import forks
 from gitsign_py.localstack.context import Context
 from gitsign_py.localstack.keyring import ServerKey
 from gitsign_py.localstack.merklestore import Leaf, Tree
@@ -66,7 +67,7 @@ class CtLog:
 
     def _open(self) -> tuple[ServerKey, Tree]:
         key = self.context.keyring.current(ROLE)
-        return key, Tree(self.context.state, key.tree_id)
+        return key, forks.tree_of(self.context, NAME, key.tree_id)
 
     # -- writing --------------------------------------------------------------------------------------------------
 
@@ -86,7 +87,7 @@ class CtLog:
             known = tree.find(identity)
             if known is not None:
                 return _stored_sct(known)
-            now_ms = int(self.context.now(NAME).timestamp() * 1000)
+            now_ms = int(forks.stated_time(self.context, NAME).timestamp() * 1000)
             extensions = bytes([_LEAF_INDEX]) + opaque(tree.size().to_bytes(5, "big"), 2)
             signed = sct.signed_data(now_ms, submission.entry_type, submission.signed_entry, extensions)
             stamp = sct.build_sct(key.key_id, now_ms, extensions, key.sign(signed))
@@ -140,8 +141,8 @@ class CtLog:
         """``GET get-sth`` (RFC 6962 §4.3): signed anew at each call."""
         with self.context.state.reading():
             key, tree = self._open()
-            size = tree.size()
-            root = tree.root(size)
+            size = forks.stated_size(self.context, NAME, tree.size())
+            root = forks.stated_root(self.context, NAME, tree.root(size))
         now_ms = int(self.context.now(NAME).timestamp() * 1000)
         head = bytes([0, _TREE_HEAD]) + now_ms.to_bytes(8, "big") + size.to_bytes(8, "big") + root
         value = {"tree_size": size, "timestamp": now_ms, "sha256_root_hash": b64_encode(root)}
@@ -176,6 +177,7 @@ class CtLog:
         if start > end or start >= tree.size():
             raise Refusal(400, f"start={start} and end={end} are not a range of this log's entries")
         leaves = tree.leaves(start, min(end + 1, start + MAX_ENTRIES))
+        leaves = forks.served(self.context, NAME, leaves, tree.size())
         return json_response({"entries": [_entry_json(leaf) for leaf in leaves]})
 
     def trust(self) -> TrustPart:

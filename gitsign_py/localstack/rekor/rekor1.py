@@ -5,6 +5,7 @@ the entry's own tree. Status codes and bodies are the real server's, except that
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -115,7 +116,7 @@ class Rekor:
         return json_response({uuid: value}, 201, {"ETag": uuid, "Location": f"/api/v1/log/entries/{uuid}"})
 
     def _append(self, shard: Shard, proposed: Proposed, *, again: bool) -> Leaf:
-        seconds = int(self.context.now(NAME).timestamp())
+        seconds = int(forks.stated_time(self.context, NAME).timestamp())
         # A signed entry timestamp signs these four members as canonical JSON (RFC 8785).
         promise = rfc8785.dumps(_promised(shard, proposed.body, seconds, shard.offset + shard.tree.size()))
         leaf = shard.tree.append(
@@ -153,7 +154,11 @@ class Rekor:
             ]
             found += [self._at(as_index(index)) for index in read_items(body, "logIndexes")]
             found += [self._find_proposed(entry) for entry in read_items(body, "entries")]
-            return json_response([self._named(*each) for each in found if each is not None])
+            return json_response([self._named(*each) for each in self._served(found)])
+
+    def _served(self, found: list[tuple[Shard, Leaf] | None]) -> Iterator[tuple[Shard, Leaf]]:
+        for shard, leaf in (each for each in found if each is not None):
+            yield from ((shard, one) for one in forks.served(self.context, NAME, (leaf,), shard.tree.size()))
 
     def _find_proposed(self, entry: object) -> tuple[Shard, Leaf] | None:
         return self._find(merkle.leaf_hash(rekorkinds.propose(entry).body).hex(), "entries in body")
@@ -272,7 +277,7 @@ def _promised(shard: Shard, body: bytes, seconds: int, log_index: int) -> dict[s
 
 
 def _shard_json(shard: Shard) -> dict[str, Any]:
-    size = shard.tree.size()
+    size = forks.stated_size(shard.context, NAME, shard.tree.size())
     return {
         "rootHash": shard.tree.root(size).hex(),
         "signedTreeHead": shard.checkpoint(size).decode(),

@@ -118,7 +118,8 @@ class RekorTiles:
         """``GET /api/v2/checkpoint``."""
         with self.context.state.reading():
             shard = self._shard(request)
-            return Response(200, shard.checkpoint(shard.tree.size()), "text/plain; charset=utf-8", _NO_CACHE)
+            size = forks.stated_size(self.context, NAME, shard.tree.size())
+            return Response(200, shard.checkpoint(size), "text/plain; charset=utf-8", _NO_CACHE)
 
     def tile(self, request: Request) -> Response:
         """``GET /api/v2/tile/LEVEL/PLACE``: hashes of complete subtrees, 256 or the width that the path says."""
@@ -137,9 +138,11 @@ class RekorTiles:
         """``GET /api/v2/tile/entries/PLACE``: a bundle of entries, each after its length in two bytes."""
         number, width = _place(request)
         start = number * TILE_WIDTH
-        leaves = self._shard(request).tree.leaves(start, start + width)
+        tree = self._shard(request).tree
+        leaves = tree.leaves(start, start + width)
         if len(leaves) < width:
             raise Refusal(404, "no such bundle")
+        leaves = forks.served(self.context, NAME, leaves, tree.size())
         return Response(200, b"".join(opaque(leaf.data, 2) for leaf in leaves), OCTETS, _FOREVER)
 
     def trust(self) -> TrustPart:

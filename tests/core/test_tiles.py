@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitsign_py.clients.tilepaths import bundle_path, tile_path, tile_width
+from gitsign_py.core.tlog.tiles import bundle_path, tile_path, tile_width
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,138 @@
+"""``gitsign-py log``: look into a transparency log, by the trust root's keys alone."""
+
+import argparse
+import json
+from collections.abc import Callable
+from typing import Any
+
+from gitsign_py.cli import wiring
+from gitsign_py.cli.commands.logproofs import run_consistency, run_prove
+from gitsign_py.cli.commands.logsearch import run_search
+from gitsign_py.cli.commands.verify import step_line
+from gitsign_py.cli.judgement import step_object
+from gitsign_py.cli.logs import HELP, LogPlace, add_trust, place_of, source_of
+from gitsign_py.cli.logviews import entry_lines, entry_object, head_object
+from gitsign_py.cli.text import exit_status, line_of
+from gitsign_py.core.printing import printable
+from gitsign_py.core.trust.root import TrustedRoot
+from gitsign_py.errors import GitsignError, UsageError
+from gitsign_py.monitor.decode import CERTIFICATE, decode
+from gitsign_py.monitor.entrychecks import check_entry
+from gitsign_py.monitor.lookup import EntryName, entry_name, get
+from gitsign_py.verification.steps import Report
+
+_EPILOG = """\
+examples:
+  gitsign-py log info                          size, root and who cosigned
+  gitsign-py log info --log ct
+  gitsign-py log get 25579
+  gitsign-py log search --email alice@example.com
+  gitsign-py log consistency 1000 2000
+  gitsign-py log prove HEAD                    writes HEAD's proof into a file
+
+exit status: 0 done, 1 what the log says is wrong, 2 usage,
+             3 could not be checked, or the log has no such entry
+"""
+_MARKS = {"passed": "ok", "failed": "FAILED", "unchecked": "not checked", "skipped": "left out"}
+
+
+def run(arguments: list[str]) -> int:
+    """Run ``gitsign-py log``."""
+    options = _parser().parse_args(arguments)
+    action: Callable[[argparse.Namespace], int] = options.action
+    return action(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gitsign-py log",
+        description="Look into a transparency log: Rekor v1 and v2, CT logs. The keys are the trust root's.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="info | get | search | consistency | prove")
+    info = commands.add_parser("info", help="show the log's size, root and checkpoint, and who cosigned")
+    info.set_defaults(action=_info)
+    one = commands.add_parser("get", help="show an entry, with its certificate and every check on it")
+    one.add_argument("entry", metavar="INDEX|UUID|URL", help="the entry; a UUID where the log is a Rekor v1")
+    one.set_defaults(action=_get)
+    search = commands.add_parser("search", help="find entries by commit, digest, name or key")
+    what = search.add_mutually_exclusive_group(required=True)
+    what.add_argument("--commit", metavar="REV", help="a commit or tag: the entries over it")
+    what.add_argument("--hash", metavar="[ALGORITHM:]HEX", help="the digest of what was signed")
+    what.add_argument("--email", metavar="ADDRESS", help="the e-mail address in the certificate")
+    what.add_argument("--uri", metavar="URI", help="the URI in the certificate")
+    what.add_argument("--key", metavar="FILE|SHA256", help="a key or certificate in PEM, or the digest of its SPKI")
+    search.add_argument(
+        "--range", metavar="FIRST-END", help="look through these entries (else the log's index, or its end)"
+    )
+    search.set_defaults(action=run_search)
+    consistency = commands.add_parser("consistency", help="check that one tree is the beginning of another")
+    consistency.add_argument("old", metavar="SIZE|FILE", help="a number of entries, or a file with a signed checkpoint")
+    consistency.add_argument("new", metavar="SIZE|FILE", nargs="?", help="(what the log shows now)")
+    consistency.set_defaults(action=run_consistency)
+    prove = commands.add_parser("prove", help="write a proof of a commit's entry, for verify --proof")
+    prove.add_argument("revision", metavar="COMMIT", help="a signed commit or tag")
+    prove.add_argument("-o", "--output", metavar="FILE", help="where to, - for stdout (its id, .tlog-proof)")
+    prove.set_defaults(action=run_prove)
+    for command in (info, one, search, consistency, prove):
+        command.add_argument("--log", metavar="KIND[=URL]", help=HELP)
+        add_trust(command)
+    return parser
+
+
+def _info(options: argparse.Namespace) -> int:
+    settings = wiring.load_settings()
+    root = wiring.trusted_root(settings, file=options.trusted_root)
+    place = place_of(options.log, settings, root)
+    with wiring.session(settings) as session:
+        heads = source_of(place, session, root).heads()
+    if options.json:
+        print(
+            json.dumps({"kind": place.kind, "url": place.url, "trees": [head_object(head) for head in heads]}, indent=2)
+        )
+        return 0
+    for head in heads:
+        value = head_object(head)
+        print(printable(f"{place.kind} {place.url}: {value['tree']}"))
+        for name in ("size", "root", "log_id", "key", "operator", "time"):
+            if value[name]:
+                print(printable(f"  {name:<10} {value[name]}"))
+        print(printable(f"  cosigned   {', '.join(one['name'] for one in value['witnesses']) or 'by nobody'}"))
+    return 0
+
+
+def _get(options: argparse.Namespace) -> int:
+    settings = wiring.load_settings()
+    root = wiring.trusted_root(settings, file=options.trusted_root)
+    name = entry_name(options.entry)
+    place = _place(name, options.log, settings, root)
+    with wiring.session(settings) as session:
+        found = get(source_of(place, session, root), root, index=name.index, leaf_hash=name.uuid)
+    seen = decode(found.entry)
+    report = Report()
+    refusal: GitsignError | None = None
+    if seen.kind != CERTIFICATE:
+        refusal = check_entry(report, found.as_log_entry(), seen, root, now=wiring.now())
+    value = entry_object(found.head, found.entry, seen)
+    if options.json:
+        value |= {"steps": [step_object(step) for step in report.steps], "verdict": _verdict(refusal)}
+        print(json.dumps(value, indent=2))
+    else:
+        print("\n".join(printable(line) for line in entry_lines(value)))
+        print(f"  proof       ok: the tree of {found.head.size} entries holds it")
+        for step in report.steps:
+            print(f"  {step.number}  {_MARKS[step.outcome]:<11} {printable(step_line(step))}")
+        if refusal is not None:
+            print(f"not verified: {line_of(refusal)}")
+    return 0 if refusal is None else exit_status(refusal)
+
+
+def _verdict(refusal: GitsignError | None) -> dict[str, Any] | None:
+    return None if refusal is None else {"reason": refusal.reason, "message": refusal.message}
+
+
+def _place(name: EntryName, text: str | None, settings: wiring.Settings, root: TrustedRoot) -> LogPlace:
+    if name.url and text is not None:
+        raise UsageError("log-named-twice", "the URL names a log, and so does --log")
+    return LogPlace("rekor1", name.url) if name.url else place_of(text, settings, root)

@@ -1,0 +1,208 @@
+"""``gitsign-py monitor``: follow transparency logs from where the last run ended, and say what is new or wrong."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from gitsign_py.cli import wiring
+from gitsign_py.cli.logs import HELP, add_trust, places, source_of
+from gitsign_py.cli.text import line_of
+from gitsign_py.clients.trustroot import read_bounded
+from gitsign_py.core.printing import printable
+from gitsign_py.errors import UsageError
+from gitsign_py.host.paths import state_place
+from gitsign_py.monitor.findings import Finding
+from gitsign_py.monitor.follow import Followed, Options, follow
+from gitsign_py.monitor.outputs import Journal, notify, prometheus, sarif, write_text
+from gitsign_py.monitor.state import Store
+from gitsign_py.monitor.watch import Watch, checked, parse_watch_list, watching
+
+STATE = "monitor.sqlite"
+_EPILOG = """\
+examples:
+  gitsign-py monitor                     first run: keep the heads; then: check
+  gitsign-py monitor --from 0 --identity alice@example.com
+  gitsign-py monitor --watch watch.toml --fail-on-match --json
+  gitsign-py monitor --follow --exec 'mail -s log root@localhost'
+  gitsign-py monitor findings            everything that was ever found
+  gitsign-py monitor unit                a systemd unit that stays
+
+exit status: 0 all is well, 1 a log is inconsistent, 2 a hit
+             (--fail-on-match) or usage, 3 a log could not be checked
+"""
+_UNIT = """\
+[Unit]
+Description=Follow transparency logs (gitsign-py monitor)
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+ExecStart={program} monitor --follow{arguments}
+Restart=always
+RestartSec=30
+StateDirectory=gitsign-py
+DynamicUser=yes
+NoNewPrivileges=yes
+ProtectSystem=strict
+Environment=XDG_STATE_HOME=%S
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def run(arguments: list[str]) -> int:
+    """Run ``gitsign-py monitor``."""
+    options = _parser().parse_args(arguments)
+    if options.action == "unit":
+        rest = "".join(f" {one}" for one in arguments if one not in ("unit", "--follow"))
+        print(_UNIT.format(program=Path(sys.argv[0]).resolve(), arguments=rest), end="")
+        return 0
+    path = options.state or state_place() / STATE
+    with Store(path.absolute()) as store:
+        if options.action == "findings":
+            _print([one for _, one in store.findings()], as_json=options.json)
+            return 0
+        monitor = _Monitor(options, store)
+        status = monitor.once()
+        while options.follow:
+            sys.stdout.flush()
+            time.sleep(options.interval)
+            status = monitor.once()
+    return status
+
+
+class _Monitor:
+    """The logs, the watch list and the outputs of one command."""
+
+    def __init__(self, options: argparse.Namespace, store: Store) -> None:
+        self._options, self._store = options, store
+        self._settings = wiring.load_settings()
+        self._root = wiring.trusted_root(self._settings, file=options.trusted_root)
+        self._places = places(options.log, self._settings, self._root)
+        self._watches = _watches(options)
+
+    def once(self) -> int:
+        """Bring every log up to date and tell what was found; gives the exit status."""
+        with wiring.session(self._settings) as session:
+            now = int(time.time())
+            asked = Options(
+                watching(self._watches, now=now), lambda: int(time.time()), self._options.start, self._options.stopped
+            )
+            seen = [follow(source_of(place, session, self._root), self._store, asked) for place in self._places]
+        new = self._store.untold()
+        self._tell(new, seen)
+        self._store.told(number for number, _ in new)
+        return self._status([one for _, one in new], seen)
+
+    def _status(self, new: Sequence[Finding], seen: Sequence[Followed]) -> int:
+        if any(one.alarms for one in seen) or any(one.severity == "alarm" for one in new):
+            return 1
+        if self._options.fail_on_match and new:
+            return 2
+        return 3 if any(one.failures for one in seen) else 0
+
+    def _tell(self, new: Sequence[tuple[int, Finding]], seen: Sequence[Followed]) -> None:
+        """All outputs, before the findings count as told: one that fails is made again by the next run."""
+        findings = [one for _, one in new]
+        if self._options.ndjson:
+            Journal(self._options.ndjson).append(new)
+        for finding in findings if self._options.exec else ():
+            notify(self._options.exec, finding)
+        every = [one for _, one in self._store.findings()] if self._options.prometheus or self._options.sarif else []
+        if self._options.sarif:
+            write_text(self._options.sarif, sarif(every))
+        if self._options.prometheus:
+            failed = sum(1 for one in seen if one.failures)
+            text = prometheus(self._store.trees(), every, at=int(time.time()), unchecked=failed)
+            write_text(self._options.prometheus, text)
+        _print(findings, as_json=self._options.json)
+        self._report(findings, seen)
+
+    def _report(self, new: Sequence[Finding], seen: Sequence[Followed]) -> None:
+        ids = {one.id for one in new}
+        for followed in seen:
+            for error in followed.failures:
+                print(f"gitsign-py: {followed.url} could not be checked: {line_of(error)}", file=sys.stderr)
+            for alarm in followed.alarms:
+                if alarm.id not in ids:  # told by an earlier run, and still so
+                    print(f"gitsign-py: still so: {alarm.line()}", file=sys.stderr)
+        if not self._options.quiet and not self._options.json:
+            for kept in self._store.trees():
+                print(printable(f"{kept.kind} {kept.tree}: {kept.size} entries, {kept.read} read"))
+
+
+def _print(findings: Sequence[Finding], *, as_json: bool) -> None:
+    for one in findings:
+        print(json.dumps(one.to_json(), sort_keys=True) if as_json else one.line())
+
+
+def _watches(options: argparse.Namespace) -> tuple[Watch, ...]:
+    found = parse_watch_list(read_bounded(options.watch, "--watch"), options.watch) if options.watch else ()
+    by_flags = Watch(
+        "flags",
+        identity=options.identity or "",
+        identity_pattern=options.identity_regexp or "",
+        issuer=options.issuer or "",
+        fingerprint=options.fingerprint or "",
+        key=options.key or "",
+    )
+    return found if by_flags == Watch("flags") else (*found, checked(by_flags, "flags"))
+
+
+def _seconds(text: str) -> int:
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    number, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1)
+    if not (number.isascii() and number.isdigit() and len(number) < 9):
+        raise UsageError("duration-invalid", f"{text[:40]} is no duration", hint="write it as 90, 30s, 10m, 24h or 7d")
+    return int(number) * unit
+
+
+def _start(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise UsageError("log-range-invalid", f"{text[:40]} is no index of an entry")
+    return int(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gitsign-py monitor",
+        description="Follow transparency logs from where the last run ended (docs/monitor.md).",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "action", nargs="?", choices=("run", "findings", "unit"), default="run", help="check the logs now (run)"
+    )
+    parser.add_argument("--log", action="append", default=[], metavar="KIND[=URL]", help=HELP)
+    parser.add_argument("--state", type=Path, metavar="FILE", help="where to remember (in the user's state)")
+    parser.add_argument("--from", dest="start", type=_start, metavar="N", help="begin a new log here (its end)")
+    parser.add_argument(
+        "--stopped-after",
+        dest="stopped",
+        type=_seconds,
+        default=0,
+        metavar="TIME",
+        help="an alarm when a log does not grow for so long: 30s, 10m, 24h, 7d",
+    )
+    watch = parser.add_argument_group("what to look for")
+    watch.add_argument("--watch", metavar="FILE", help="a watch list in TOML")
+    watch.add_argument("--identity", metavar="NAME", help="an e-mail address or URI in certificates")
+    watch.add_argument("--identity-regexp", metavar="REGEXP", help="a pattern that matches all of it")
+    watch.add_argument("--issuer", metavar="URL", help="the issuer that vouches for it")
+    watch.add_argument("--fingerprint", metavar="SHA256", help="a certificate by the digest of its DER")
+    watch.add_argument("--key", metavar="SHA256", help="a key by the digest of its SubjectPublicKeyInfo")
+    output = parser.add_argument_group("how to say it")
+    output.add_argument("--ndjson", type=Path, metavar="FILE", help="append each new finding to this file, once")
+    output.add_argument("--prometheus", type=Path, metavar="FILE", help="write metrics for a textfile collector")
+    output.add_argument("--sarif", type=Path, metavar="FILE", help="write every finding as SARIF 2.1.0")
+    output.add_argument("--exec", metavar="COMMAND", help="run this for each new finding, with its JSON on stdin")
+    output.add_argument("--fail-on-match", action="store_true", help="exit status 2 when there is a new hit")
+    output.add_argument("-q", "--quiet", action="store_true", help="print findings alone")
+    parser.add_argument("--follow", action="store_true", help="stay, and check again and again")
+    parser.add_argument("--interval", type=_seconds, default=60, metavar="TIME", help="pause between checks (60s)")
+    add_trust(parser)
+    return parser

@@ -1,0 +1,87 @@
+"""What the monitor has to say: one record for each alarm and hit, under an id that is the same whenever it is found."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.core.frozen import field, frozen
+from gitsign_py.core.printing import printable
+
+Severity = Literal["alarm", "hit"]
+Fact = str | int | bool | None
+
+KINDS: dict[str, tuple[Severity, str]] = {
+    "log-forked": ("alarm", "the log shows a history that is not the one it showed before"),
+    "log-shrank": ("alarm", "the log shows a smaller tree that is no part of the one it showed before"),
+    "checkpoint-stale": ("alarm", "the log shows an older tree than it showed before"),
+    "log-root-wrong": ("alarm", "the log signed a root that its entries and proofs do not lead to"),
+    "log-proof-wrong": ("alarm", "the log's consistency proof fits neither tree"),
+    "log-tree-gone": ("alarm", "the log no longer shows a tree that it signed"),
+    "log-signature-bad": ("alarm", "the log's head is not signed by the key that the trust root lists"),
+    "log-stopped": ("alarm", "the log has not grown for longer than was allowed"),
+    "entry-rewritten": ("alarm", "the log serves an entry that its own tree does not hold"),
+    "entry-reordered": ("alarm", "the log serves an entry at another place than its tree has it"),
+    "entry-withheld": ("alarm", "the log signed an entry that it does not give"),
+    "entry-backdated": ("alarm", "the log dates an entry before it was there"),
+    "entry-unexplained": ("alarm", "an entry by one of ours is over no commit of the repositories"),
+    "entry-not-logged": ("alarm", "a commit's log entry is not in the log"),
+    "certificate-unused": ("hit", "a certificate for one of ours has no entry in the signature log"),
+    "watch-hit": ("hit", "an entry matches the watch list"),
+}
+"""Every kind, whether it means that something is inconsistent, and what it says."""
+
+
+@frozen
+class Finding:
+    """``subject`` is what it is about and never changes; ``time`` POSIX seconds when it was found."""
+
+    kind: str
+    tree: str
+    subject: str
+    message: str
+    time: int
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """32 hex digits of a digest over kind, tree and subject."""
+        text = "\0".join((self.kind, self.tree, self.subject))
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+    @property
+    def severity(self) -> Severity:
+        """``alarm`` for an inconsistency, ``hit`` for what was looked for."""
+        return KINDS[self.kind][0]
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that NDJSON, ``--exec`` and the state have."""
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "severity": self.severity,
+            "tree": self.tree,
+            "subject": self.subject,
+            "message": self.message,
+            "time": self.time,
+            "facts": dict(self.facts),
+        }
+
+    def line(self) -> str:
+        """One line for people."""
+        when = format_rfc3339_of(self.time)
+        return printable(f"{when} {self.severity.upper()} {self.kind} {self.tree}: {self.message} [{self.id}]")
+
+
+def format_rfc3339_of(seconds: int) -> str:
+    """POSIX seconds as RFC 3339; a number that no calendar has stays a number."""
+    try:
+        return format_rfc3339(datetime.fromtimestamp(seconds, UTC))
+    except (ValueError, OverflowError, OSError):
+        return str(seconds)
+
+
+def read_finding(value: Mapping[str, Any]) -> Finding:
+    """Read what ``to_json`` gave."""
+    return Finding(*(value[name] for name in ("kind", "tree", "subject", "message", "time", "facts")))

@@ -1,0 +1,153 @@
+"""The watch list: whom and what to look for in a log. A TOML file, or flags of the command.
+
+Each ``[[watch]]`` has a name and one or more conditions; all of its conditions must hold. Patterns are RE2's and must
+match the whole value, as everywhere in this program.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gitsign_py.core.frozen import field, frozen
+from gitsign_py.core.regexp import RegexpError, check_regexp, matches_whole
+from gitsign_py.core.tlog import merkle
+from gitsign_py.errors import ConfigError
+from gitsign_py.monitor.decode import SeenEntry, SeenSigner, decode
+from gitsign_py.monitor.findings import Fact, Finding
+from gitsign_py.monitor.follow import Inspect
+from gitsign_py.monitor.heads import Head
+from gitsign_py.monitor.sources import Batch, RawEntry
+
+MAX_WATCHES = 1000
+MAX_BYTES = 1 << 20
+_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
+_TEXTS = ("name", "identity", "identity_pattern", "issuer", "issuer_pattern", "fingerprint", "key", "digest")
+
+
+@frozen
+class Watch:
+    """What one watch asks for; empty members ask for nothing. ``digest`` is algorithm:hex of what is signed."""
+
+    name: str
+    identity: str = ""
+    identity_pattern: str = ""
+    issuer: str = ""
+    issuer_pattern: str = ""
+    fingerprint: str = ""
+    key: str = ""
+    digest: str = ""
+    claims: Mapping[str, str] = field(default_factory=dict)
+
+    def matches(self, entry: SeenEntry, signer: SeenSigner) -> bool:
+        """Whether all conditions hold for a signer of an entry."""
+        exact = (
+            (self.fingerprint, signer.fingerprint),
+            (self.key, signer.key),
+            (self.identity, signer.identity),
+            (self.issuer, signer.issuer),
+            (self.digest, entry.digest),
+        )
+        patterns = ((self.identity_pattern, signer.identity), (self.issuer_pattern, signer.issuer))
+        return (
+            all(not wanted or wanted == got for wanted, got in exact)
+            and all(not pattern or (got != "" and matches_whole(pattern, got)) for pattern, got in patterns)
+            and all(signer.claims.get(name) == value for name, value in self.claims.items())
+        )
+
+
+def hits(watches: tuple[Watch, ...], entry: SeenEntry) -> tuple[tuple[Watch, SeenSigner], ...]:
+    """The watches that an entry matches, each once, with the signer that it matches."""
+    found: list[tuple[Watch, SeenSigner]] = []
+    for watch in watches:
+        signer = next((one for one in entry.signers if watch.matches(entry, one)), None)
+        if signer is not None:
+            found.append((watch, signer))
+    return tuple(found)
+
+
+def parse_watch_list(data: bytes, source: str) -> tuple[Watch, ...]:
+    """Read a watch list. Raises ConfigError ``watch-list-invalid`` that names the watch and the key."""
+    try:
+        top = tomllib.loads(data.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise _invalid(source, str(error)) from error
+    items = top.get("watch")
+    if set(top) != {"watch"} or not isinstance(items, list) or not 1 <= len(items) <= MAX_WATCHES:
+        raise _invalid(source, f"it must hold from 1 to {MAX_WATCHES} tables [[watch]] and nothing else")
+    found = tuple(_watch(item, f"{source}, watch {number}") for number, item in enumerate(items, 1))
+    names = [watch.name for watch in found]
+    if len(set(names)) != len(names):
+        raise _invalid(source, "two watches have the same name")
+    return found
+
+
+def _watch(value: Any, where: str) -> Watch:
+    if not isinstance(value, dict):
+        raise _invalid(where, "it is not a table")
+    claims = value.get("claims", {})
+    if unknown := sorted(set(value) - {*_TEXTS, "claims"}):
+        raise _invalid(where, f"{unknown[0][:40]} is not a key; known are {', '.join(_TEXTS)}, claims")
+    texts = {name: value[name] for name in _TEXTS if name in value}
+    if not all(isinstance(text, str) and text for text in texts.values()) or "name" not in texts:
+        raise _invalid(where, "it needs a name, and every key a text that is not empty")
+    if not isinstance(claims, dict) or not all(isinstance(text, str) for text in claims.values()):
+        raise _invalid(where, "claims must be a table of texts")
+    return checked(Watch(**texts, claims=claims), where)
+
+
+def checked(watch: Watch, where: str) -> Watch:
+    """Refuse a watch that matches everything, or whose values can match nothing. Raises ``watch-list-invalid``."""
+    texts = [getattr(watch, name) for name in _TEXTS if name != "name"]
+    if not any(texts) and not watch.claims:
+        raise _invalid(where, "it has no condition, so it would match everything")
+    for name in ("fingerprint", "key"):
+        text = getattr(watch, name)
+        if text and not _DIGEST.match(text):
+            raise _invalid(where, f"{name} must be 64 hex digits in lower case: a SHA-256")
+    for pattern in (watch.identity_pattern, watch.issuer_pattern):
+        try:
+            check_regexp(pattern)
+        except RegexpError as error:
+            raise _invalid(where, f"pattern {pattern[:100]} is {error}") from error
+    return watch
+
+
+def _invalid(where: str, why: str) -> ConfigError:
+    return ConfigError("watch-list-invalid", f"watch list {where}: {why}", hint="docs/monitor.md has an example")
+
+
+def watching(watches: tuple[Watch, ...], *, now: int) -> Inspect:
+    """Look at entries for a watch list; with an empty one nothing is decoded."""
+
+    def inspect(head: Head, batch: Batch) -> Sequence[Finding]:
+        if not watches:
+            return ()
+        found: list[Finding] = []
+        for entry in batch:
+            seen = decode(entry)
+            found += [hit(head, entry, seen, one, signer, now=now) for one, signer in hits(watches, seen)]
+        return found
+
+    return inspect
+
+
+def hit(head: Head, entry: RawEntry, seen: SeenEntry, watch: Watch, signer: SeenSigner, *, now: int) -> Finding:
+    """One watch met in one entry."""
+    leaf = merkle.leaf_hash(entry.leaf).hex()
+    who = signer.identity or signer.key
+    words = f"{watch.name}: {seen.kind} at index {entry.log_index} by {who}"
+    facts: dict[str, Fact] = {
+        "watch": watch.name,
+        "index": entry.index,
+        "log_index": entry.log_index,
+        "leaf_hash": leaf,
+        "kind": seen.kind,
+        "digest": seen.digest,
+        "identity": signer.identity,
+        "issuer": signer.issuer,
+        "fingerprint": signer.fingerprint,
+        "key": signer.key,
+        "stated": entry.time,
+    }
+    return Finding("watch-hit", head.tree, f"{watch.name}:{entry.index}:{leaf}", words, now, facts)
