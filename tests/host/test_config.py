@@ -138,7 +138,7 @@ BAD = {
     "policy": ["~no-such-user-here/x"],
     "policy_mode": ["loose"],
     "introduction": ["main", "A" * 40, "a" * 39],
-    "protected_ref": ["main", "refs/heads/a b", "refs/heads/x~1", "refs/"],
+    "protected_ref": ["main", "refs/heads/a b", "refs/heads/x~1", "refs/", "refs/heads/x@{1}", "refs/heads/x^{}", "HEAD"],
     "hook_timeout": ["0", "-1", "3601", "soon"],
     "pusher": ["remote_user", "A B", "=X"],
     "isolated": ["2x"],
