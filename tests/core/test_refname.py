@@ -9,10 +9,35 @@ GOOD = (
     *("refs/heads/x.lock.y", "refs/heads/{1}", "refs/heads/ä", "refs/heads/\udcff", "refs/stash", "refs/heads/-x"),
 )
 BAD = (
-    *("", "main", "heads/main", "HEAD", "@", "refs", "refs/", "refs/heads/", "refs//x", "/refs/heads/x", "refs/heads//x"),
+    *(
+        "",
+        "main",
+        "heads/main",
+        "HEAD",
+        "@",
+        "refs",
+        "refs/",
+        "refs/heads/",
+        "refs//x",
+        "/refs/heads/x",
+        "refs/heads//x",
+    ),
     *("refs/heads/main@{1}", "refs/heads/main@{0}", "refs/heads/main@{upstream}", "refs/heads/main@{2 days ago}"),
-    *("refs/heads/main^", "refs/heads/main^{}", "refs/heads/main^{commit}", "refs/heads/main~1", "refs/heads/main:path"),
-    *("refs/heads/main..x", "refs/heads/.x", "refs/.heads/x", "refs/heads/x.lock", "refs/heads/x.lock/y", "refs/heads/x."),
+    *(
+        "refs/heads/main^",
+        "refs/heads/main^{}",
+        "refs/heads/main^{commit}",
+        "refs/heads/main~1",
+        "refs/heads/main:path",
+    ),
+    *(
+        "refs/heads/main..x",
+        "refs/heads/.x",
+        "refs/.heads/x",
+        "refs/heads/x.lock",
+        "refs/heads/x.lock/y",
+        "refs/heads/x.",
+    ),
     *("refs/heads/*", "refs/heads/?", "refs/heads/[x]", "refs/heads/a b", "refs/heads/a\\b", "refs/heads/a\x7f"),
     *("refs/heads/a\n", "refs/heads/a\0", "--all", "refs/heads/main\nrefs/heads/x"),
 )
