@@ -132,7 +132,7 @@ def test_the_agent_ends(front: Front, tmp_path: Path) -> None:
     hardening = Hardening(no_core_dump=False, not_dumpable=False, memory_locked=False)
     services = agent_services(hardening, stop=lambda: None, started=datetime.now(UTC))
     request: dict[str, Any] = {**client.context(dict(os.environ), str(front.path)), "payload": front.made.payload}
-    with serving(path, **handlers(services)):
+    with serving(path, verify=handlers(services)["verify"]):
         answer = client.try_verify(str(path), {**request, "signature": front.made.signature})
     assert answer is not None
     assert answer["status"] == b"ok"

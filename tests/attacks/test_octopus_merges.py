@@ -4,6 +4,7 @@ Parents (c2, c1, c0): c1 gave a right or a file, c2 took it away. The base of al
 the only side that changed anything, and whoever merged got the old value without the right to make it.
 """
 
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
@@ -13,6 +14,7 @@ import pytest
 
 from gitsign_py.policy.model import POLICY_PATH
 from tests.support.court import Court, new_history
+from tests.support.gitrepo import ScratchRepo
 from tests.support.governed import HOOKS, Governed
 from tests.support.history import ISSUER, History
 
@@ -159,6 +161,10 @@ class Fronts:
     def refspecs(self, oids: Sequence[str]) -> list[str]:
         return [f"{oid}:refs/heads/{oid[:9]}" for oid in oids]
 
+    def run(self, repo: ScratchRepo, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
+        folder = self.governed.folder
+        return repo.run(*arguments, HOME=str(folder), XDG_CACHE_HOME=str(folder / "cache" / repo.path.name))
+
     def named(self, said: str) -> dict[str, str]:
         """Reasons by id, out of what a pusher reads."""
         found, oid = {}, ""
@@ -199,21 +205,19 @@ def test_pre_push_refuses_each_of_them(fronts: Fronts) -> None:
     clone = governed.clone(governed.repository("pushed.git", {MAIN: fronts.tip}, "--bare"), name="pushing")
     governed.history.write(clone.path / ".git", {})
     governed.install(clone.path / ".git", "pre-push")
-    home = {"HOME": str(governed.folder), "XDG_CACHE_HOME": str(governed.folder / "pushing-cache")}
-    done = clone.run("push", "-q", "origin", *fronts.refspecs(list(fronts.bad)), **home)
+    done = fronts.run(clone, "push", "-q", "origin", *fronts.refspecs(list(fronts.bad)))
     assert (done.returncode != 0, fronts.named(done.stderr.decode())) == (True, fronts.bad)
-    assert clone.run("push", "-q", "origin", *fronts.refspecs(fronts.good), **home).returncode == 0
+    assert fronts.run(clone, "push", "-q", "origin", *fronts.refspecs(fronts.good)).returncode == 0
 
 
 def test_gits_own_commands_trust_none_of_them(fronts: Fronts) -> None:
     """One process of git for all: ``verify-commit``, ``log --show-signature`` and what ``%G?`` says."""
     governed, order = fronts.governed, [*fronts.bad, *fronts.good]
     repo = governed.repository("asking", {MAIN: fronts.tip})
-    home = {"HOME": str(governed.folder), "XDG_CACHE_HOME": str(governed.folder / "asking-cache")}
-    status = repo.run("verify-commit", "--raw", *order, **home).stderr.decode()
+    status = fronts.run(repo, "verify-commit", "--raw", *order).stderr.decode()
     trust = [line.split()[1] for line in status.splitlines() if line.startswith("[GNUPG:] TRUST_")]
     assert trust == ["TRUST_NEVER"] * len(fronts.bad) + ["TRUST_FULLY"] * len(fronts.good)
-    shown = repo.run("log", "--no-walk=unsorted", "--show-signature", "--format=%H %G?", *order, **home).stdout.decode()
+    shown = fronts.run(repo, "log", "--no-walk=unsorted", "--show-signature", "--format=%H %G?", *order).stdout.decode()
     said = dict(line.split() for line in shown.splitlines() if line[:40] in order)
     assert {oid for oid in order if said[oid] == "G"} == set(fronts.good)
     assert all(f"[{reason}]" in shown for reason in REFUSED.values())

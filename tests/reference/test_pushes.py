@@ -102,12 +102,12 @@ class WithoutGit(DulwichRepository):
         found = super().direct
         return found._replace(history=Walks(self._source.stored, lambda: self.cuts))
 
-    def run(self, arguments: Sequence[str], *, stdin: bytes = b"", **rest: Any) -> bytes:
+    def run(self, arguments: Sequence[str], **rest: Any) -> bytes:
         match arguments[0]:
             case "for-each-ref" | "symbolic-ref" | "config":  # symbolic refs, and another store of refs: there is none
                 return b""
             case "rev-list" if arguments[1] == "--full-history":
-                words = stdin.decode().split()
+                words = rest["stdin"].decode().split()
                 behind = self._behind(word for word in words if not word.startswith("^"))
                 known = self._behind(word[1:] for word in words if word.startswith("^"))
                 return "\n".join(oid for oid in sorted(behind - known) if self._brings(oid)).encode()

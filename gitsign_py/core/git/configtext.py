@@ -17,7 +17,7 @@ _ESCAPED = {"t": "\t", "b": "\b", "n": "\n", "\\": "\\", '"': '"'}
 
 
 def parse_config(data: bytes) -> Iterator[tuple[str, str | None]]:
-    """Yield keys (section and name in lower case, the part between them as it is) and values, None for one without ``=``.
+    """Yield keys (section and name in lower case, the part between them as it is) and values; None where no ``=`` is.
 
     Raises FormatError ``config-syntax``.
     """
@@ -67,7 +67,7 @@ class _Text:
 
 def _section(text: _Text) -> str:
     """``[section]``, ``[section.part]`` or ``[section "part"]``; the bracket is taken already."""
-    name = []
+    name: list[str] = []
     while (char := text.next()) != "]":
         if char in _BLANK:
             return f"{''.join(name)}.{_part(text, char)}"
@@ -111,7 +111,10 @@ def _setting(text: _Text, begun: str) -> tuple[str, str | None]:
 
 
 def _value(text: _Text) -> str:
-    """As parse_value: blanks around it go, a comment ends it, quotes may stand anywhere, a backslash joins lines."""
+    """As parse_value: blanks around it go, a comment ends it, quotes may stand anywhere, a backslash joins lines.
+
+    Of a tab inside git makes a blank before its version 2.45.
+    """
     value: list[str] = []
     kept = 0  # characters without the blanks after them
     quoted = False

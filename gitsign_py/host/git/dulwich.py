@@ -25,7 +25,7 @@ from gitsign_py.sizes import MAX_OBJECT_BYTES
 
 # Object type numbers of the pack format (gitformat-pack): OBJ_COMMIT to OBJ_TAG.
 _KINDS: dict[int, ObjectKind] = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
-_NUMBERS = {kind: number for number, kind in _KINDS.items()}
+_NUMBERS: dict[str, int] = {kind: number for number, kind in _KINDS.items()}
 _HEADER = re.compile(rb"(commit|tree|blob|tag) (0|[1-9][0-9]{0,18})\0")
 _MAX_HEADER = 32  # bytes that may stand before the object
 _MAX_ALTERNATES = 5  # one behind the other, as git follows them (gitrepository-layout(5))

@@ -3,7 +3,6 @@
 An include may bring the very setting that a verdict rests on, so files with one are refused and not half read.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
