@@ -242,10 +242,10 @@ class _Audit:
         left_out = (*exclude, *((plan.introduction,) if plan.introduction else ()))
         # Order matters to the history's own policy alone; putting a whole history in order costs git half a second.
         options = [*(("--topo-order", "--reverse") if plan.in_history else ()), *plan.options]
-        # What is missing after the introduction may be what brought another policy, or took one away; and who asks for
-        # a range asks for all of it.
-        is_range = bool(plan.exclude) and not plan.assume_judged
-        git = self._whole if plan.in_history or is_range else self._git
+        # What is missing after the introduction may be what brought another policy, or took one away; who asks for a
+        # range asks for all of it; and what is pushed vouches for all that lies before it, missing now and there later.
+        is_part = bool(plan.exclude) or plan.assume_judged
+        git = self._whole if plan.in_history or is_part else self._git
         return read_commits(git, [*plan.commits, *(f"^{oid}" for oid in left_out)], options, self._errors)
 
     def tags(self) -> Iterator[Sequence[Record]]:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from gitsign_py.audit.plan import AuditPlan, Target, ref_classes
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.errors import FormatError, PolicyError, UncheckedError, UsageError
-from gitsign_py.host.git.graph import GitGraph
+from gitsign_py.host.git.graph import graph_of
+from gitsign_py.host.git.naming import commit_of
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.policy.history import policy_at
 from gitsign_py.policy.model import POLICY_FOLDER, Policy
@@ -118,8 +119,7 @@ def _target(repository: GitRepository, update: RefUpdate) -> Target:
         return Target(update.ref, update.new)
     if found.kind != "tag":
         raise PolicyError("ref-kind", f"{update.ref} would name a {found.kind}, which nobody can have signed")
-    peeled = repository.run(["rev-parse", "-q", "--verify", f"{update.new}^{{commit}}"], accept=(0, 1, 128))
-    return Target(update.ref, peeled.decode("ascii").strip(), update.new)
+    return Target(update.ref, commit_of(repository, update.new), update.new)
 
 
 def plans(repository: GitRepository, plan: AuditPlan, existing: Sequence[Target]) -> tuple[AuditPlan, ...]:
@@ -139,8 +139,7 @@ def plans(repository: GitRepository, plan: AuditPlan, existing: Sequence[Target]
         if not all(target.tag or target.ref in names for target in plan.targets):  # what has moved needs no more
             policies = policies_since(repository, plan.introduction, _commits(existing), _commits(plan.targets))
             plan = replace(plan, policies=policies)
-        graph = GitGraph(repository, repository.environment, repository.directory)
-        return (_plan_in_history(plan, existing, branches, graph),)
+        return (_plan_in_history(plan, existing, branches, graph_of(repository)),)
     groups = ref_classes(plan, existing)
     made = []
     for rules, targets in ref_classes(plan, plan.targets).items():

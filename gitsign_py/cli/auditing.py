@@ -18,6 +18,7 @@ from gitsign_py.audit.reports.base import Heading
 from gitsign_py.cli import ownconfig, wiring
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.frozen import frozen, replace
+from gitsign_py.core.git.refname import is_full_ref_name
 from gitsign_py.errors import ConfigError, UsageError
 from gitsign_py.host.git.naming import list_refs
 from gitsign_py.host.git.objects import GitRepository
@@ -187,7 +188,7 @@ def given(text: str) -> str:
 
 def full_ref(text: str) -> str:
     """The value of ``--ref``. Raises UsageError ``ref-name``."""
-    if not text.startswith("refs/"):
+    if not is_full_ref_name(text):
         raise UsageError("ref-name", f"{text!r} is not a full ref name such as refs/heads/main")
     return text
 

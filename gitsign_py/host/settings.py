@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gitsign_py.core.frozen import frozen
+from gitsign_py.core.git.refname import is_full_ref_name
 from gitsign_py.host.git.config import ISOLATED, to_bool, to_int, to_path, to_seconds
 
 Value = str | int | float | bool | Path | tuple[str, ...] | None
@@ -30,7 +31,6 @@ _URL = re.compile(r"https?://(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,
 _LONGEST_TIMEOUT = 600.0
 _LONGEST_HOOK = 3600.0
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,63}\Z")
-_REF = re.compile(r"refs/[^\x00-\x20\x7f~^:?*\[\\]+\Z")  # git-check-ref-format(1)
 _COMMIT_ID = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
 
 
@@ -152,7 +152,7 @@ def _commit_id(text: str, _home: str) -> str:
 
 
 def _full_ref(text: str, _home: str) -> str:
-    if text and not _REF.match(text):
+    if text and not is_full_ref_name(text):
         raise ValueError("a full ref name, such as refs/heads/main or refs/remotes/origin/main")
     return text
 

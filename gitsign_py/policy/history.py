@@ -22,7 +22,7 @@ from gitsign_py.core.frozen import field, frozen, slotted
 from gitsign_py.errors import FormatError, PolicyError, UncheckedError
 from gitsign_py.policy.evaluation import evaluate_one
 from gitsign_py.policy.facts import CommitFacts, Decision, Pusher, SignatureFacts
-from gitsign_py.policy.merges import late_author
+from gitsign_py.policy.merges import late_author, late_pusher
 from gitsign_py.policy.model import POLICY_FOLDER, POLICY_PATH, Policy
 from gitsign_py.policy.names import looks_like
 from gitsign_py.policy.parse import parse_policy
@@ -56,7 +56,6 @@ class PolicyHistory:
     unclosed: UncheckedError | None = None
     was_accepted: Callable[[str], bool] | None = None
     _inside: set[bytes] = field(default_factory=set)
-    _unrooted: set[str] = field(default_factory=set)
     _refused: set[str] = field(default_factory=set)
     _held_back: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _parsed: dict[str, Policy | PolicyError] = field(default_factory=dict)
@@ -133,8 +132,6 @@ class PolicyHistory:
         rooted = bool(commit.parents) and all(map(self._is_inside, commit.parents))
         if rooted:
             self._inside.add(bytes.fromhex(commit.oid))
-        else:
-            self._unrooted.add(commit.oid)
         return rooted
 
     def _is_inside(self, oid: str) -> bool:
@@ -167,13 +164,14 @@ class PolicyHistory:
     ) -> Decision:
         around = _InHistory(self.source, self.graph, self.is_accepted, self.pusher, self)
         decision = Decision("unauthorised", "policy-missing", "no parent has a policy")
-        for folder in folders:
-            policy = self._policy(folder)
+        policies = [self._policy(folder) for folder in folders]
+        for policy in policies:
             decision = evaluate_one(policy, commit, signature, self._distinct(policy, refs), around)
             if not decision.accepted:
                 return decision
         if self.closing is not None and decision.verdict == "forge-merge":
-            return late_author(Case(self.closing, commit, signature, refs[0], around)) or decision
+            case = Case(self.closing, commit, signature, refs[0], around)
+            return late_author(case) or late_pusher(case, policies) or decision
         return self._check_closing(decision, signature)
 
     def _distinct(self, policy: Policy, refs: tuple[str, ...]) -> tuple[str, ...]:
@@ -249,10 +247,12 @@ class PolicyHistory:
         return bool(bases) and all(self._effective_base(base) == folders for base in bases)
 
     def _effective_base(self, commit: str) -> tuple[str, ...]:
-        rooted = commit == self.introduction or (commit not in self._unrooted and commit not in self.older)
-        if rooted and self._is_unknown(commit):  # what a refused one did to its policy never was in force
+        """What a merge base has: it hangs on the introduction as its two sides do, but for what was left out."""
+        if commit in self.older:
+            return ()
+        if self._is_unknown(commit):  # what a refused one did to its policy never was in force
             raise UncheckedError("policy-unread", f"whether {commit} was accepted is not known, nor its policy")
-        return self._effective(commit) if rooted else ()
+        return self._effective(commit)
 
     def _is_unknown(self, commit: str) -> bool:
         if self.was_accepted is None or self._is_inside(commit):

@@ -12,7 +12,7 @@ from itertools import chain
 
 from gitsign_py.policy.changes import Changed
 from gitsign_py.policy.facts import Decision, Verdict
-from gitsign_py.policy.model import POLICY_FOLDER, Forge, Principal
+from gitsign_py.policy.model import POLICY_FOLDER, Forge, Policy, Principal
 from gitsign_py.policy.rules import Case, decisions, rules_of
 from gitsign_py.policy.signers import check_window, find_signers
 
@@ -76,6 +76,21 @@ def late_author(case: Case) -> Decision | None:
     if late is None or next(iter(case.around.changed(case.commit, rules_of(case))), None) is None:
         return None
     return None if case.around.is_reproducible(case.commit) else late
+
+
+def late_pusher(case: Case, policies: Iterable[Policy]) -> Decision | None:
+    """Refuse an unsigned merge pushed by somebody who has left by now, where one of ``policies`` asks who pushes.
+
+    ``case`` has the newest policy.
+    """
+    pusher = case.around.pushed_by()
+    if case.signature.status == "good" or pusher is None or pusher.signature is None or pusher.judged:
+        return None
+    forges = (forge for policy in policies for forge in policy.forges if forge.author_pushes)
+    if not any(forge.committer == case.commit.committer_email for forge in forges):
+        return None
+    late = (check_window(signer, pusher.signature) for signer in find_signers(case.policy, pusher.signature))
+    return next(filter(None, late), None)
 
 
 def _why_not(case: Case) -> _Problem:

@@ -28,7 +28,7 @@ from tests.support import tsafactory
 from tests.support.bundles import ARTIFACT, AT, BundleMaker, Identity, as_version, b64
 from tests.support.forge import forge
 from tests.support.forgedworld import LOGGED, WINDOW, Authority, World, extension, key, make_ca
-from tests.support.pathworld import NEW, OLD, ca
+from tests.support.pathworld import HOSTILE, NEW, OLD, ca, claimants, pair
 from tests.support.timestampcheck import MESSAGE
 
 MOST_SIGNATURES = 120
@@ -64,30 +64,6 @@ def _counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     started = time.process_time()
     yield seen
     assert time.process_time() - started < SECONDS
-
-
-def twins(count: int) -> list[Authority]:
-    """CAs with one name and one key, each certified by itself."""
-    return [ca(60, "loop", serial=5000 + at) for at in range(count)]
-
-
-def pair(count: int) -> list[Authority]:
-    """Two names that issue each other."""
-    ends = (61, "one"), (62, "two")
-    return [ca(*ends[at % 2], ends[1 - at % 2], serial=5000 + at) for at in range(count)]
-
-
-def strangers(count: int) -> list[Authority]:
-    """CAs with one name and a key each, each certified by the next."""
-    return [ca(100 + at, "loop", (101 + at, "loop"), identifiers=()) for at in range(count)]
-
-
-def claimants(count: int) -> list[Authority]:
-    """CAs that all claim to be by the trust root's intermediate."""
-    return [ca(100 + at, "loop", (99, "intermediate"), identifiers=()) for at in range(count)]
-
-
-HOSTILE = [twins, pair, strangers, claimants]
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.errors import UncheckedError
-from gitsign_py.policy.facts import Decision, SignatureFacts
+from gitsign_py.policy.facts import Decision, Pusher, SignatureFacts
 from gitsign_py.policy.history import PolicyHistory, policy_at
 from gitsign_py.policy.model import POLICY_PATH
 from tests.support.gitrepo import ScratchRepo
 from tests.support.governed import HOOKS, MAIN, Governed, policy
-from tests.support.history import START, History
+from tests.support.history import START, History, signed_by
 
 LATE = ("unauthorised", "signed-too-late")
 LEFT = policy("alice", "bob until=2024-01-02")
@@ -139,18 +139,23 @@ KEY = SignatureFacts("good", "openpgp", key="F" * 40)
 def of_forge(*people: str) -> str:
     """A policy with a forge that signs merges."""
     key = f'[keys.forge]\nfingerprint = "{"F" * 40}"\n[forges.forge]\ncommitter = "{FORGE}"\nkeys = ["forge"]\n'
-    return policy(*people) + key
+    return policy(*people) + key + "reproducible = true\nauthor-pushes = true\n"
 
 
-def merged(own: dict[str, str], unclosed: UncheckedError | None = None) -> Decision:
+def merged(
+    own: dict[str, str],
+    unclosed: UncheckedError | None = None,
+    signed: SignatureFacts | None = KEY,
+    pusher: Pusher | None = None,
+) -> Decision:
     """A merge with content of its own on an old branch, whose author bob has left on the protected one."""
     history = History()
     introduction = history.commit(signed="alice", files={POLICY_PATH: of_forge("alice", "bob"), "a": "1"})
     now = history.commit(introduction, signed="alice", files={POLICY_PATH: of_forge("alice", "bob until=2024-01-02")})
     sides = [history.commit(introduction, signed="alice", files={name: "2"}) for name in ("b", "c")]
-    merge = history.merge(*sides, by=FORGE, author="bob", signed=KEY, files=own)
+    merge = history.merge(*sides, by=FORGE, author="bob", signed=signed, files=own)
     closing = None if unclosed else policy_at(history, now)
-    judging = PolicyHistory(history, history, introduction, closing=closing, unclosed=unclosed)
+    judging = PolicyHistory(history, history, introduction, closing=closing, unclosed=unclosed, pusher=pusher)
     said = [judging.judge(history.commit_facts(oid), history.facts[oid], (MAIN,)) for oid in (*sides, merge)]
     assert unclosed or all(one.accepted for one in said[:2])
     return said[-1]
@@ -166,3 +171,13 @@ def test_what_a_forge_signs_where_nobody_says_who_has_left() -> None:
     missing = UncheckedError("protected-ref-missing", "no protected branch")
     for own in ({}, {"a": "of its own"}):
         assert merged(own, missing).reason == "protected-ref-missing"
+
+
+@pytest.mark.parametrize(("days", "reason"), [(0, "forge-reproduced"), (30, "signed-too-late")])
+def test_who_has_left_pushes_a_merge_that_nobody_signed(days: int, reason: str) -> None:
+    """The signed push proves who pushes, and when: the windows of the protected branch hold for it as well."""
+    push = Pusher(signature=signed_by("bob", START + timedelta(days=days)))
+    assert merged({}, signed=None, pusher=push).reason == reason
+    # Who pushed is not asked about what was judged before, nor where the forge signed.
+    assert merged({}, signed=None, pusher=Pusher(judged=True)).reason == "forge-reproduced"
+    assert merged({}, pusher=push).reason == "forge-key"

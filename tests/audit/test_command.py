@@ -86,7 +86,7 @@ def test_cached_run_loads_no_pool(every: Audited, folder: Path) -> None:
         (("--jobs", "0"), "not a number"),
         (("--format", "pdf"), "invalid choice"),
         *(((option, ""), "must not be empty") for option in ("--policy", "--introduction", "--since", "--output")),
-        (("--ref", "main"), "[ref-name]"),
+        *((("--ref", name), "[ref-name]") for name in ("main", "refs/heads/main@{1}", "refs/heads/main^{}")),
         (("--no-policy", "--policy", "policy.toml"), "[audit-policy]"),
     ],
 )

@@ -17,9 +17,10 @@ from gitsign_py.audit.jobs import VerifySettings
 from gitsign_py.audit.plan import AuditPlan, Target
 from gitsign_py.audit.record import Record
 from gitsign_py.host.git.objects import GitRepository
+from gitsign_py.host.repository import open_repository
 from gitsign_py.policy.parse import parse_policy
-from tests.support.gitrepo import environment
 from tests.support.history import History
+from tests.support.nogit import variables
 
 ARMOR = b"-----BEGIN SIGNED MESSAGE-----\nAAAA\n-----END SIGNED MESSAGE-----\n"
 _CONFIG = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
@@ -57,16 +58,23 @@ class Court:
         """Keep what the history's signatures leave."""
         self.cache.put([(oid, dump_facts(facts)) for oid, facts in history.facts.items() if facts.status == "good"])
 
-    @contextmanager
-    def opened(self, path: Path, **more: str) -> Iterator[tuple[GitRepository, Resources]]:
-        with GitRepository(path, environment=environment(**more)) as repository:
-            yield repository, Resources(VerifySettings(None, datetime.now(UTC)), 1, self.cache)
+    @property
+    def resources(self) -> Resources:
+        """What a run may use: nothing but what signatures have left."""
+        return Resources(VerifySettings(None, datetime.now(UTC)), 1, self.cache)
 
-    def audit(self, path: Path, refs: Mapping[str, str], *, policy: str = "", **changes: object) -> dict[str, Record]:
-        """Audit what ``refs`` name, and give the records by id."""
+    @contextmanager
+    def opened(self, path: Path, *, git: bool = True, **more: str) -> Iterator[tuple[GitRepository, Resources]]:
+        with open_repository(path, environment=variables(git=git, **more)) as repository:
+            yield repository, self.resources
+
+    def audit(
+        self, path: Path, refs: Mapping[str, str], *, policy: str = "", git: bool = True, **changes: object
+    ) -> dict[str, Record]:
+        """Audit what ``refs`` name, and give the records by id; without ``git`` no process is started."""
         parsed = parse_policy(policy.encode(), "policy") if policy else None
         plan = AuditPlan(tuple(Target(ref, oid) for ref, oid in refs.items()), policy=parsed, **changes)  # type: ignore[arg-type]
-        with self.opened(path) as (repository, resources):
+        with self.opened(path, git=git) as (repository, resources):
             return {record.oid: record for record in audit_history(repository, plan, resources)}
 
 

@@ -95,3 +95,35 @@ def leaf(
     parts += [authority_id(signer)] if identifiers is None else list(identifiers)
     parts += [*issuer_claims(), *extra]
     return certify(key(signer), name(above), name(subject), spki(key(20)), parts, serial, *window)
+
+
+# --- what makes a careless search go on for ever ---------------------------------------------------------------------
+
+
+def twins(count: int) -> list[Authority]:
+    """CAs with one name and one key, each certified by itself."""
+    return [ca(60, "loop", serial=5000 + at) for at in range(count)]
+
+
+def pair(count: int) -> list[Authority]:
+    """Two names that issue each other."""
+    ends = (61, "one"), (62, "two")
+    return [ca(*ends[at % 2], ends[1 - at % 2], serial=5000 + at) for at in range(count)]
+
+
+def strangers(count: int) -> list[Authority]:
+    """CAs with one name and a key each, each certified by the next."""
+    return [ca(100 + at, "loop", (101 + at, "loop"), identifiers=()) for at in range(count)]
+
+
+def claimants(count: int) -> list[Authority]:
+    """CAs that all claim to be by the trust root's intermediate."""
+    return [ca(100 + at, "loop", (99, "intermediate"), identifiers=()) for at in range(count)]
+
+
+def line(count: int) -> list[Authority]:
+    """CAs each certified by the next, and the last one by nobody."""
+    return [ca(100 + at, f"middle {at}", (101 + at, f"middle {at + 1}")) for at in range(count)]
+
+
+HOSTILE = [twins, pair, strangers, claimants]

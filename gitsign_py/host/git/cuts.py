@@ -13,7 +13,7 @@ from gitsign_py.host.git.program import cut_off
 from gitsign_py.host.plainfile import read_plain
 
 _ID = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
-_HEAD = re.compile(rb"tree [0-9a-f]+\n((?:parent [0-9a-f]+\n)*)")
+_HEAD = re.compile(rb"tree [0-9a-fA-F]+\n((?:parent [0-9a-fA-F]+\n)*)")
 _MAX_LIST = 64 << 20
 """64 MiB: a million and a half of commits in a list of shallow ones."""
 
@@ -50,7 +50,7 @@ def find_cuts(listed: Iterable[str], read: Callable[[str], bytes | None]) -> Cut
         if data is None:
             gone.add(oid)
             continue
-        parents[oid] = _parents(data)
+        parents[oid] = parents_of(data)
         todo += parents[oid]
     return {oid: tuple(one for one in named if one not in gone) for oid, named in parents.items() if gone & {*named}}
 
@@ -71,10 +71,10 @@ def missing_alternate(objects: Path, depth: int = 5) -> str:
     return ""
 
 
-def _parents(data: bytes) -> tuple[str, ...]:
-    """As git reads them: the lines after the tree, up to the first that is no parent (commit.c)."""
+def parents_of(data: bytes) -> tuple[str, ...]:
+    """As git reads them: the lines after the tree, up to the first that is no parent; capitals are read too (hex.c)."""
     head = _HEAD.match(data)
-    return tuple(head[1].decode().replace("parent ", "").split()) if head else ()
+    return tuple(head[1].decode().replace("parent ", "").lower().split()) if head else ()
 
 
 def write_grafts(cuts: Cuts) -> Path:

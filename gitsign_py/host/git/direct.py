@@ -10,13 +10,13 @@ from heapq import heappop, heappush
 from typing import NamedTuple
 
 from gitsign_py.errors import ConfigError, FormatError, UncheckedError
-from gitsign_py.host.git.cuts import Cuts
+from gitsign_py.host.git.cuts import Cuts, parents_of
 from gitsign_py.host.git.pairs import bases_from
 from gitsign_py.host.git.program import cut_off
 from gitsign_py.host.git.storedbytes import MAX_COMMIT_BYTES, Stored
 from gitsign_py.policy.changes import Pair
 
-_HEAD = re.compile(rb"tree [0-9a-f]+\n((?:parent [0-9a-f]+\n)*)(?:author [^\n]*\n)?(?:committer [^\n]*> ([0-9]+))?")
+_TIME = re.compile(rb"tree [^\n]*\n(?:parent [^\n]*\n)*(?:author [^\n]*\n)?committer [^\n]*> ([0-9]{1,20})")
 _TAGGED = re.compile(rb"object ([0-9a-f]+)\n")
 _MAX_TAGS = 1000  # tags of tags that are followed
 _ORDERED = "--topo-order"
@@ -213,9 +213,8 @@ class DirectHistory:
                 raise cut_off(f"{oid} is missing")
             if stored.kind != "commit":
                 raise UncheckedError("git-failed", f"{oid} is a {stored.kind} where a commit should be")
-            head = _HEAD.match(stored.data)
-            parents = tuple(head[1].decode().replace("parent ", "").split()) if head else ()
-            known = self._commits[oid] = _Commit(parents, int(head[2] or 0) if head else 0)
+            time = _TIME.match(stored.data)
+            known = self._commits[oid] = _Commit(parents_of(stored.data), int(time[1]) if time else 0)
         return known
 
     def _peeled(self, oid: str) -> str:

@@ -5,6 +5,8 @@ Its repositories are not used: they read the configuration with what it includes
 """
 
 import os
+import re
+import zlib
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +25,9 @@ from gitsign_py.sizes import MAX_OBJECT_BYTES
 
 # Object type numbers of the pack format (gitformat-pack): OBJ_COMMIT to OBJ_TAG.
 _KINDS: dict[int, ObjectKind] = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
+_NUMBERS: dict[str, int] = {kind: number for number, kind in _KINDS.items()}
+_HEADER = re.compile(rb"(commit|tree|blob|tag) (0|[1-9][0-9]{0,18})\0")
+_MAX_HEADER = 32  # bytes that may stand before the object
 _MAX_ALTERNATES = 5  # one behind the other, as git follows them (gitrepository-layout(5))
 _MAX_LIST = 1 << 20
 _MAX_DELTAS = 4096  # one on the other; git makes 4,095 at most (git-pack-objects(1), --depth)
@@ -91,12 +96,31 @@ class _Store(DiskObjectStore):
         return []
 
     def get_raw(self, name: Any) -> tuple[int, bytes]:
-        """As dulwich's. Raises UncheckedError ``object-too-large``; OSError for a pipe in a file's place."""
-        check_plain(self._get_shafile_path(name))
+        """Type number and bytes, out of a pack where there is one, as git looks. dulwich would parse loose commits.
+
+        Raises KeyError; UncheckedError ``object-too-large``; OSError for a pipe in a file's place, ValueError.
+        """
         for pack in self.packs:
             if name in pack:
                 _check_sizes(pack, name.decode("ascii"))
-        return super().get_raw(name)
+                return pack.get_raw(name)
+        try:
+            return _loose(read_plain(Path(os.fsdecode(self._get_shafile_path(name))), MAX_OBJECT_BYTES), name.decode())
+        except FileNotFoundError:
+            raise KeyError(name) from None
+
+
+def _loose(packed: bytes, oid: str) -> tuple[int, bytes]:
+    """Type number and bytes of a loose object (gitformat-loose(5)), with nothing after it."""
+    stream = zlib.decompressobj()
+    data = stream.decompress(packed, MAX_OBJECT_BYTES + _MAX_HEADER)
+    head = _HEADER.match(data)
+    if head is None:
+        raise ValueError("header of a loose object")
+    _check_size(max(int(head[2]), len(data) - head.end()), oid)
+    if not stream.eof or stream.unused_data or len(data) != head.end() + int(head[2]):
+        raise ValueError("length of a loose object")
+    return _NUMBERS[head[1].decode("ascii")], data[head.end() :]
 
 
 def _check_packs(folder: Path) -> None:

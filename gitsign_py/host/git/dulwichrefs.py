@@ -37,8 +37,8 @@ class DulwichRefs:
             _, oid = self._refs.follow(Ref(os.fsencode(name)))
         except (SymrefLoop, ValueError, OSError):
             return ""
-        text = (oid or b"").decode("ascii", "replace").split(" ")[0]
-        return text if is_object_id(text) else ""
+        text = (oid or b"").decode("ascii", "replace").split(" ")[0].lower()
+        return text if is_object_id(text) and text.strip("0") else ""
 
     def target_of(self, name: str) -> str:
         """The ref that a symbolic one names in the end; empty for another, and where there is none."""
@@ -81,6 +81,7 @@ def each_behind(oid: str, read: Callable[[str], Stored]) -> Iterator[Stored]:
     for _ in range(1000):
         stored = read(oid)
         yield stored
-        if stored.kind != "tag" or stored.data is None or not stored.data.startswith(b"object "):
+        line = stored.data.partition(b"\n")[0] if stored.kind == "tag" and stored.data else b""
+        if not line.startswith(b"object "):
             return
-        oid = stored.data[7 : stored.data.index(b"\n")].decode("ascii", "replace")
+        oid = line[7:].decode("ascii", "replace")

@@ -18,7 +18,7 @@ from gitsign_py.host.git.dulwich import DulwichObjects
 from gitsign_py.host.git.dulwichrefs import DulwichRefs, each_behind
 from gitsign_py.host.git.objects import GitRepository, Revision, signable
 from gitsign_py.host.git.place import Place, find_place
-from gitsign_py.host.git.plainconfig import read_plain_config
+from gitsign_py.host.git.plainconfig import read_plain_config, said_by_repository
 
 # gitrepository-layout(5) and git-config(1): what may stand in extensions.* and changes nothing that is read here.
 _STEPS = re.compile(r"[\^~]")
@@ -109,7 +109,7 @@ class DulwichRepository(GitRepository):
     @property
     def top(self) -> Path:
         """The worktree's top, or a repository without one."""
-        return self._place.top or self._place.own
+        return self._place.own if self.is_bare else self._place.top or self._place.own
 
     @property
     def is_partial(self) -> bool:
@@ -123,8 +123,9 @@ class DulwichRepository(GitRepository):
         return ""
 
     def _describe(self) -> tuple[str, ...]:
-        place = self._place
-        return "sha1", str(place.own), str(place.common), "false" if place.top else "true"
+        place, bare = self._place, said_by_repository(self._config.entries, "core.bare")
+        is_bare = place.top is None if bare is None else bare
+        return "sha1", str(place.own), str(place.common), "true" if is_bare else "false"
 
     def _ask(self, name: str) -> tuple[str, str, bytes | None] | str:
         stored = self._source.stored(name)
@@ -136,6 +137,8 @@ def _check_format(config: GitConfig) -> None:
     version = config.get("core.repositoryformatversion", "0")
     if version not in ("0", "1"):
         raise only_git(f"the repository has the format version {version[:20]!r}")
+    if any(value.of_repository for value in config.entries.get("core.worktree", ())):
+        raise only_git("core.worktree puts the working tree elsewhere, which git alone follows")
     for key, values in config.entries.items():
         if not key.startswith("extensions.") or not any(value.of_repository for value in values):
             continue

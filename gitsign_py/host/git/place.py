@@ -42,7 +42,7 @@ def find_place(environment: Mapping[str, str], directory: Path) -> Place:
         own = directory / given
         if not _is_git_directory(own):
             raise _missing(directory)
-        return _place(own, None if own.name != ".git" else own.parent)
+        return _place(own, directory)  # git(1), --git-dir: the working directory is the worktree's top then
     start = Path(os.path.realpath(directory))
     for folder in (start, *start.parents):
         if found := _found_in(folder):

@@ -1,18 +1,15 @@
-"""git's settings without a git program: the files that git reads, parsed by dulwich, and nothing that they include.
+"""git's settings without a git program: the files that git reads, as git reads them, and nothing that they include.
 
 An include may bring the very setting that a verdict rests on, so files with one are refused and not half read.
 """
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
 
-from dulwich.config import ConfigFile
-
-from gitsign_py.errors import ConfigError, UsageError
+from gitsign_py.core.git.configtext import parse_config
+from gitsign_py.errors import ConfigError, FormatError, UsageError
 from gitsign_py.host.git.config import GitConfig, GitValue, canonical, is_isolated, to_bool
 from gitsign_py.host.git.direct import only_git
 from gitsign_py.host.git.place import find_place
@@ -40,10 +37,18 @@ def read_plain_config(environment: Mapping[str, str], directory: Path) -> GitCon
 
 
 def _has_worktree_file(entries: Mapping[str, list[GitValue]]) -> bool:
-    values = entries.get("extensions.worktreeconfig", [])
+    return said_by_repository(entries, "extensions.worktreeconfig") or False
+
+
+def said_by_repository(entries: Mapping[str, Sequence[GitValue]], key: str) -> bool | None:
+    """The truth value that the repository's own files give; a key without ``=`` is true. None where they say nothing.
+
+    What git finds a repository by (git's setup.c) counts nowhere else.
+    """
+    own = [value.text for value in entries.get(key, ()) if value.of_repository]
     with suppress(ValueError):
-        return bool(values) and to_bool(values[-1].text or "")
-    return False
+        return (own[-1] is None or to_bool(own[-1])) if own else None
+    raise only_git(f"{key} = {str(own[-1])[:40]!r} is no truth value")
 
 
 def _files(environment: Mapping[str, str], directory: Path) -> Iterator[tuple[str, Path]]:
@@ -75,15 +80,12 @@ def _settings(path: Path, *, is_own: bool, may_include: bool) -> Iterator[tuple[
     if len(data) > _MAX_BYTES:
         raise _unreadable(path, f"it has more than {_MAX_BYTES} bytes")
     try:
-        parsed = ConfigFile.from_file(BytesIO(data), expand_includes=False)
-    except ValueError as error:
-        raise _unreadable(path, str(error)) from error
-    for section in parsed.sections():
-        name = ".".join(os.fsdecode(part) for part in section)
-        if section[0].lower() in (b"include", b"includeif") and not may_include:
-            raise only_git(f"{path} includes other files, which git alone follows")
-        for key, value in parsed.items(section):
-            yield canonical(f"{name}.{os.fsdecode(key)}"), os.fsdecode(value)
+        for key, value in parse_config(data):
+            if key.startswith(("include.", "includeif.")) and not may_include:
+                raise only_git(f"{path} includes other files, which git alone follows")
+            yield key, value
+    except FormatError as error:
+        raise _unreadable(path, error.message) from error
 
 
 def _read(path: Path) -> bytes:
