@@ -33,7 +33,8 @@ from gitsign_py.policy.model import POLICY_PATH
 
 _NOW_SECONDS = 5.0
 _DESCRIPTION = """Judge every commit of a history, and with --tags every annotated tag: verified, unauthorised,
-identity-mismatch, bad, unsigned, unchecked, exempt, forge-merge or malformed, each with the reason."""
+identity-mismatch, bad, unsigned, unchecked, exempt, forge-merge, forge-squash, forge-rebase or malformed, each with the
+reason."""
 _EPILOG = """examples:
   gitsign-py audit                                      the current branch; every good signature counts
   gitsign-py audit --policy policy.toml origin/main     by a policy from outside
