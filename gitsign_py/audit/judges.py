@@ -9,7 +9,7 @@ from gitsign_py.core.git.tagname import fits_ref, mismatch
 from gitsign_py.errors import FormatError, GitsignError, UncheckedError
 from gitsign_py.policy.evaluation import evaluate_one, is_plainly_unsigned
 from gitsign_py.policy.facts import UNSIGNED, CommitFacts, Decision, Pusher, SignatureFacts
-from gitsign_py.policy.heads import Heads, HeadSource
+from gitsign_py.policy.heads import Heads, HeadSource, unread_head
 from gitsign_py.policy.history import PolicyHistory
 from gitsign_py.policy.model import Policy
 from gitsign_py.policy.signers import refused
@@ -22,7 +22,7 @@ _ANYBODY = Decision("verified", "verified", "signature is good; no policy says w
 INTRODUCTION = Decision("exempt", "introduction", "pinned by its id", "introduction")
 BEFORE_INTRODUCTION = Decision("exempt", "before-introduction", "older than the introduction", "introduction")
 _NOBODY = Decision("unsigned", UNSIGNED.reason, UNSIGNED.message)
-_MAX_DEPTH = 64
+_MAX_DEPTH = 32
 _MAX_REMEMBERED = 10_000
 
 
@@ -68,7 +68,11 @@ class _Apart:
 
     def judge(self, oids: Sequence[str]) -> Iterator[tuple[Decision, SignatureFacts]]:
         """Judge each."""
-        return map(self.beside, oids)
+        for oid in oids:
+            try:
+                yield self.beside(oid)
+            except GitsignError as error:
+                yield unread_head(error)
 
     def needs_parents(self, oid: str) -> bool:  # noqa: ARG002
         """Nothing before a commit counts."""
@@ -104,7 +108,7 @@ class FixedPolicy:
         self._around = InRepository(source, graph, self._is_accepted, pusher, known)
         self._refs: tuple[str, ...] = ()
         self._depth = 0
-        self._remembered: dict[tuple[str, tuple[str, ...]], tuple[Decision, SignatureFacts]] = {}
+        self._remembered: dict[tuple[str, tuple[str, ...]], tuple[Decision, SignatureFacts] | GitsignError] = {}
 
     def judge(self, item: Scanned, facts: SignatureFacts, refs: Collection[str]) -> Decision:
         """Judge by the rules for each of the refs; the first refusal counts."""
@@ -129,15 +133,22 @@ class FixedPolicy:
     def _beside(self, oid: str) -> tuple[Decision, SignatureFacts]:
         """Judge a commit apart from the walk, on the refs of the one that rests on it."""
         key = (oid, self._refs)
-        if key not in self._remembered:
+        found = self._remembered.get(key)
+        if found is None:
             if self._depth >= _MAX_DEPTH:
                 raise UncheckedError("merge-too-deep", f"forge merges of forge merges, more than {_MAX_DEPTH} deep")
+            self._remember(key, UncheckedError("merge-too-deep", f"{oid} was made by a forge out of itself"))
             self._depth += 1
             try:
-                self._remember(key, self._judged_beside(oid))
+                found = self._judged_beside(oid)
+            except GitsignError as error:
+                found = error
             finally:
                 self._depth -= 1
-        return self._remembered[key]
+            self._remember(key, found)
+        if isinstance(found, GitsignError):
+            raise found
+        return found
 
     def _judged_beside(self, oid: str) -> tuple[Decision, SignatureFacts]:
         commit, facts = self._facts_of(oid)
@@ -153,7 +164,9 @@ class FixedPolicy:
         """Tell whether a commit is the introduction, or lies before it: accepted as it is, like in the walk."""
         return bool(self._introduction) and oid in self._graph.merge_bases((oid, self._introduction))
 
-    def _remember(self, key: tuple[str, tuple[str, ...]], found: tuple[Decision, SignatureFacts]) -> None:
+    def _remember(
+        self, key: tuple[str, tuple[str, ...]], found: tuple[Decision, SignatureFacts] | GitsignError
+    ) -> None:
         if len(self._remembered) >= _MAX_REMEMBERED:
             self._remembered.clear()
         self._remembered[key] = found

@@ -47,6 +47,7 @@ class PullHeads:
         self._numbered: dict[int, tuple[str, ...]] | None = None
         self._trees: dict[str, list[str]] | None = None
         self._words: dict[bytes, list[str]] | None = None
+        self._trouble: GitsignError | None = None
 
     def squashed(self, commit: CommitFacts, message: bytes) -> Sequence[str]:
         """What a note says, then the numbers in the message, then heads that have the very tree."""
@@ -58,6 +59,8 @@ class PullHeads:
     def picked(self, commit: CommitFacts, author: bytes, message: bytes) -> Sequence[str]:
         """What a note says, then all that have the same words."""
         found = (*self._noted(commit), *self._by_words(commit).get(_key(author, message), ()))
+        if not found and self._trouble is not None:
+            raise self._trouble
         return tuple(dict.fromkeys(found))
 
     def _noted(self, commit: CommitFacts) -> Iterator[str]:
@@ -99,8 +102,11 @@ class PullHeads:
             with tempfile.TemporaryFile() as errors:
                 revisions = [*tips, *(f"^{parent}" for parent in commit.parents)]
                 options = [f"--max-count={MAX_COMMITS}"]
-                for oid, _, data in walk(git_of(self._repository), revisions, options, errors) if tips else ():
-                    self._note_words(oid, data)
+                try:
+                    for oid, _, data in walk(git_of(self._repository), revisions, options, errors) if tips else ():
+                        self._note_words(oid, data)
+                except GitsignError as error:  # of one head; what was found of the others counts
+                    self._trouble = error
         return self._words
 
     def _note_words(self, oid: str, data: bytes | None) -> None:

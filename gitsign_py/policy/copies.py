@@ -14,6 +14,7 @@ from gitsign_py.policy.rules import Case, decisions
 from gitsign_py.policy.signers import find_signers
 
 _Problem = tuple[str, str]  # reason and message
+_UNAUTHORISED: Verdict = "unauthorised"
 _MISSING: _Problem = (
     "forge-head-missing",
     "no head of a pull request that is here gives this very tree when it is merged into the parent again",
@@ -57,16 +58,16 @@ def _claim(case: Case, forge: Forge) -> str:
 
 def _judge(case: Case, forge: Forge) -> Decision:
     rule = f"forges.{forge.name}"
-    problem = _MISSING
+    (reason, message), kind = _MISSING, _UNAUTHORISED
     for copy in case.around.copies(case.commit, squash=forge.squash, rebase=forge.rebase):
         verdict = case.around.judge_copy(case.commit, copy)
-        person, problem = _behind(case, copy, verdict)
+        person, (reason, message) = _behind(case, copy, verdict)
         if person is not None:
-            problem = _person_problem(case, forge, copy, verdict, person)
-            if not problem[0]:
+            reason, message = _person_problem(case, forge, copy, verdict, person)
+            if not reason:
                 return _accepted(rule, copy, person)
-    reason, message = problem
-    kind: Verdict = "unchecked" if reason == "pusher-unknown" else "unauthorised"
+        unread = verdict.decision is not None and verdict.decision.verdict == "unchecked"
+        kind = "unchecked" if unread or reason == "pusher-unknown" else _UNAUTHORISED
     return Decision(kind, reason, message, rule)
 
 
@@ -79,7 +80,8 @@ def _accepted(rule: str, copy: Copy, person: Principal) -> Decision:
 def _behind(case: Case, copy: Copy, verdict: HeadVerdict) -> tuple[Principal | None, _Problem]:
     """Who stands behind a copy: of a squash its author, who signed a part of the head; of a rebase who signed it."""
     if verdict.refused:
-        told = f"the policy does not accept {verdict.refused[:12]} of the head {copy.head[:12]}: {verdict.why}"
+        why = verdict.decision.message if verdict.decision else "nothing is known of it"
+        told = f"the policy does not accept {verdict.refused[:12]} of the head {copy.head[:12]}: {why}"
         return None, ("head-not-accepted", told)
     if copy.kind == "rebase" and len(verdict.signers) == 1:
         [name] = verdict.signers

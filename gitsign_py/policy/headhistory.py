@@ -7,9 +7,9 @@ judged apart from the walk, on the refs of what a forge made of them, and nothin
 from collections.abc import Callable, Iterator, Sequence
 
 from gitsign_py.core.frozen import field, frozen, slotted
-from gitsign_py.errors import UncheckedError
+from gitsign_py.errors import GitsignError, UncheckedError
 from gitsign_py.policy.facts import CommitFacts, Decision, SignatureFacts
-from gitsign_py.policy.heads import Heads, HeadSource
+from gitsign_py.policy.heads import Heads, HeadSource, unread_head
 from gitsign_py.policy.history import PolicyHistory
 
 FactsOf = Callable[[str], tuple[CommitFacts, SignatureFacts]]
@@ -64,10 +64,16 @@ class HeadHistory:
         """Judge each once, parents first."""
         for oid in oids:
             if oid not in self.beside.judged:
-                commit, facts = self.facts_of(oid)
                 self.beside.begun.add(oid)
-                self.beside.judged[oid] = self.beside.judge(commit, facts, self.refs), facts
+                self.beside.judged[oid] = self._judged(oid)
             yield self.beside.judged[oid]
+
+    def _judged(self, oid: str) -> tuple[Decision, SignatureFacts]:
+        try:
+            commit, facts = self.facts_of(oid)
+            return self.beside.judge(commit, facts, self.refs), facts
+        except GitsignError as error:
+            return unread_head(error)
 
     def needs_parents(self, oid: str) -> bool:
         """A commit follows the policies in its parents."""

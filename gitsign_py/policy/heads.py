@@ -10,9 +10,9 @@ from typing import Literal, Protocol
 
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.git.gitobject import SignedObject, split_commit
-from gitsign_py.errors import FormatError
+from gitsign_py.errors import FormatError, GitsignError
 from gitsign_py.policy.ancestry import Ancestry, Compared
-from gitsign_py.policy.facts import CommitFacts, Decision, SignatureFacts
+from gitsign_py.policy.facts import UNSIGNED, CommitFacts, Decision, SignatureFacts, Verdict
 from gitsign_py.policy.treemerge import NotTrivialError, merged_tree
 from gitsign_py.policy.trees import Entry, find_path
 from gitsign_py.ports import ObjectSource
@@ -37,13 +37,19 @@ class Copy:
 class HeadVerdict:
     """What the policy says of the commits behind a copy: the first that it refuses, or whom it knows as their signers.
 
-    ``times`` are the sources that prove a time for each of them.
+    ``decision`` is that about the refused one. ``times`` are the sources that prove a time for each of them.
     """
 
     refused: str = ""
-    why: str = ""
+    decision: Decision | None = None
     signers: frozenset[str] = frozenset()
     times: frozenset[str] = frozenset()
+
+
+def unread_head(error: GitsignError) -> tuple[Decision, SignatureFacts]:
+    """What a judge of heads says of a commit that cannot be read, or whose verdict rests on one."""
+    verdict: Verdict = "malformed" if isinstance(error, FormatError) else "unchecked"
+    return Decision(verdict, error.reason, error.message), UNSIGNED
 
 
 class HeadSource(Protocol):
@@ -62,7 +68,7 @@ class HeadJudge(Protocol):
     """Judges commits of heads by the policy, on the refs of the commit that was made of them."""
 
     def judge(self, oids: Sequence[str]) -> Iterator[tuple[Decision, SignatureFacts]]:
-        """Judge commits, parents first. Raises UncheckedError, FormatError."""
+        """Judge commits, parents first; raises nothing (see ``unread_head``)."""
         ...
 
     def needs_parents(self, oid: str) -> bool:
@@ -91,15 +97,31 @@ class Heads:
 
     def copies(self, commit: CommitFacts, *, squash: bool, rebase: bool) -> Iterator[Copy]:
         """Heads of which ``commit`` is a copy, as its tree says. Raises UncheckedError where git cannot merge."""
+        trouble: GitsignError | None = None
+        for kind in [*(("squash",) if squash else ()), *(("rebase",) if rebase else ())]:
+            # Another may fit than one that cannot be read: anybody can write a note that names a broken one.
+            try:
+                for head in self._candidates(commit, kind):
+                    fits, error = self._looked_at(commit, kind, head)
+                    trouble = trouble or error
+                    if fits:
+                        yield Copy(kind, head)
+            except GitsignError as error:
+                trouble = trouble or error
+        if trouble is not None:
+            raise trouble
+
+    def _candidates(self, commit: CommitFacts, kind: CopyKind) -> Sequence[str]:
         own = self._read(commit.oid)
-        if squash:
-            for head in self._known.squashed(commit, own.message)[:MAX_CANDIDATES]:
-                if self._is_squash(commit, head):
-                    yield Copy("squash", head)
-        if rebase:
-            for oid in self._known.picked(commit, own.author, own.message)[:MAX_CANDIDATES]:
-                if self._is_pick(commit, own, oid):
-                    yield Copy("rebase", oid)
+        if kind == "squash":
+            return self._known.squashed(commit, own.message)[:MAX_CANDIDATES]
+        return self._known.picked(commit, own.author, own.message)[:MAX_CANDIDATES]
+
+    def _looked_at(self, commit: CommitFacts, kind: CopyKind, head: str) -> tuple[bool, GitsignError | None]:
+        try:
+            return (self._is_squash if kind == "squash" else self._is_pick)(commit, head), None
+        except GitsignError as error:
+            return False, error
 
     def judged(self, commit: CommitFacts, copy: Copy) -> HeadVerdict:
         """What the policy says of the head: of a squash all its commits count, of a rebase the very one."""
@@ -111,7 +133,7 @@ class Heads:
             found = found[-1:]
         for oid, (decision, _) in found:
             if not decision.accepted:
-                return HeadVerdict(oid, decision.message)
+                return HeadVerdict(oid, decision)
         signers = frozenset(decision.principal for _, (decision, _) in found) - {""}
         proven = [{source for source, _ in facts.times} for _, (_, facts) in found]
         return HeadVerdict(signers=signers, times=frozenset[str](set.intersection(*proven)))  # type: ignore[arg-type]
@@ -139,9 +161,9 @@ class Heads:
                 pass
         return bool(compared.bases) and self._git.merge_tree(parent, head) == commit.tree
 
-    def _is_pick(self, commit: CommitFacts, own: SignedObject, oid: str) -> bool:
+    def _is_pick(self, commit: CommitFacts, oid: str) -> bool:
         """The same words by the same author, and what the commit changed applied to another parent gives the tree."""
-        picked = self._read(oid)
+        own, picked = self._read(commit.oid), self._read(oid)
         if oid == commit.oid or len(picked.parents) != 1:
             return False
         if (picked.author, picked.message) != (own.author, own.message):
@@ -150,9 +172,11 @@ class Heads:
         if base == picked.tree:
             return False
         try:
-            return merged_tree(self._source, base, ours, picked.tree) == commit.tree
+            fits = merged_tree(self._source, base, ours, picked.tree) == commit.tree
         except NotTrivialError:
-            return self._git.merge_trees(base, ours, picked.tree) == commit.tree
+            fits = self._git.merge_trees(base, ours, picked.tree) == commit.tree
+        # What is in already was taken back since, and nobody signed that it comes again.
+        return fits and oid in self._compare(commit, oid).between
 
     def _compare(self, commit: CommitFacts, head: str) -> Compared:
         return self._ancestry.compare(commit.parents[0], head)

@@ -7,7 +7,7 @@ from gitsign_py.core.frozen import frozen
 from gitsign_py.core.git.gitobject import split_commit
 from gitsign_py.errors import FormatError, UncheckedError
 from gitsign_py.policy.changes import Changed, Pair, Trees, changed_paths, first_changed
-from gitsign_py.policy.facts import CommitFacts, Pusher
+from gitsign_py.policy.facts import CommitFacts, Decision, Pusher
 from gitsign_py.policy.heads import Copy, Heads, HeadVerdict
 from gitsign_py.policy.model import TIME_SOURCES
 from gitsign_py.policy.names import looks_like
@@ -119,7 +119,7 @@ class Stated:
     def judge_copy(self, commit: CommitFacts, copy: Copy) -> HeadVerdict:  # noqa: ARG002
         """As stated."""
         if not self.parents_accepted:
-            return HeadVerdict(copy.head, "it is stated so")
+            return HeadVerdict(copy.head, Decision("unauthorised", "stated", "it is stated so"))
         return HeadVerdict(signers=frozenset(self.head_signers), times=frozenset(TIME_SOURCES))
 
     def keeps(self, commit: CommitFacts, copy: Copy, path: str) -> bool:  # noqa: ARG002

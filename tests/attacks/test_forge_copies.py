@@ -289,7 +289,7 @@ def a_squash_of_itself(pulls: Pulls) -> str:
     return squash
 
 
-@refused("merge-too-deep")
+@refused("head-not-accepted")
 def a_squash_of_a_squash_of_itself(pulls: Pulls) -> str:
     tip = pulls.history.commit(pulls.root, by=FORGE, author="bob", files={"src/a": "410"}, message="(#411)")
     other = pulls.history.commit(pulls.root, by=FORGE, author="bob", files={"src/a": "410"}, message="(#410)")

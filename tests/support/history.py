@@ -233,6 +233,10 @@ class History:
                 merged[path] = self.objects[value].data.decode()
         return self.tree(merged)
 
+    def snapshot(self, tree: str) -> dict[str, str]:
+        """The files of a tree."""
+        return {path: self.objects[oid].data.decode() for path, oid in self._blobs(tree)}
+
     def _blobs(self, tree: str, prefix: str = "") -> Iterator[tuple[str, str]]:
         for name, entry in parse_tree(self.read(tree).data, len(tree) // 2).items():
             path = prefix + name.decode()
