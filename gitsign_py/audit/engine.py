@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing
 from itertools import groupby
 from typing import IO, TYPE_CHECKING, NamedTuple
 
+from gitsign_py.audit.ahead import HeadsAhead
 from gitsign_py.audit.cache import FactsCache
 from gitsign_py.audit.closing import Closing, find_closing
 from gitsign_py.audit.codec import load_facts, load_kept
@@ -24,6 +25,7 @@ from gitsign_py.audit.judges import (
 )
 from gitsign_py.audit.membership import Membership, membership_of
 from gitsign_py.audit.plan import AuditPlan, Target, check_introduction, git_of, judged_part
+from gitsign_py.audit.pullheads import PullHeads
 from gitsign_py.audit.reading import BATCH, read_commits, read_one
 from gitsign_py.audit.record import Record
 from gitsign_py.audit.recording import Batch, UnsignedRun, record_of, signature_of, unread
@@ -34,6 +36,7 @@ from gitsign_py.host.git.graph import graph_of
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.git.walk import list_ids, read_all
 from gitsign_py.policy.facts import UNSIGNED, CommitFacts, Decision, SignatureFacts
+from gitsign_py.policy.headhistory import HeadJudges
 from gitsign_py.policy.history import PolicyHistory
 from gitsign_py.policy.recent import RecentObjects
 
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 
 _TOGETHER = 16  # records of signatures that are given at once: some judgements take long (merges), and somebody waits
 _AHEAD_BYTES = 4 << 20
+_MAX_APART = 16_384
 _CACHED = ("good", "bad")
 _TIME_DEPENDENT = ("log-time-in-future",)
 FetchEntries = Callable[[Sequence[Job]], dict[str, tuple[bytes, ...]]]
@@ -83,9 +87,13 @@ class Resources:
 
 
 class _Begun(NamedTuple):
-    """A batch on its way: what was read, facts known already, jobs that were sent, other formats, the answer."""
+    """A batch on its way: what was read, facts known already, jobs that were sent, other formats, the answer.
+
+    ``apart`` are commits of heads that may be asked for when the batch is judged.
+    """
 
     items: list[Scanned]
+    apart: list[Scanned]
     facts: dict[str, SignatureFacts]
     jobs: list[Job]
     foreign: list[Scanned]
@@ -153,6 +161,9 @@ class _Audit:
         self._whole = git_of(repository, whole=True)  # by this it fails there
         self._graph = graph_of(repository)
         self._objects = RecentObjects(repository)
+        self._heads = PullHeads(repository, self._objects)
+        self._verified_apart: dict[str, tuple[CommitFacts, SignatureFacts]] = {}
+        self._ahead = HeadsAhead(self._heads, self._objects, [plan.policy])
         self._judge = self._choose_judge(lost)
         self._membership: Membership = membership_of(self._git, plan, errors)
 
@@ -173,13 +184,18 @@ class _Audit:
                 vouched=vouched,
                 unclosed=closing.missing,
                 was_accepted=self._plan.was_accepted,
+                heads=HeadJudges(self._heads, self._facts_of),
             )
-            history.start()  # there must be one
+            first = history.start()  # there must be one
+            self._ahead = HeadsAhead(self._heads, self._objects, [first, closing.policy])
             return PolicyInHistory(history)
         if policy is None:
             return AnySigner()
         begin, pusher = self._plan.introduction, self._plan.pusher
-        return FixedPolicy(policy, self._objects, self._graph, self._facts_of, begin, pusher=pusher, lost=lost)
+        heads = self._heads if any(forge.copies for forge in policy.forges) else None
+        return FixedPolicy(
+            policy, self._objects, self._graph, self._facts_of, begin, pusher=pusher, lost=lost, heads=heads
+        )
 
     def _closing(self, introduction: str) -> Closing:
         if self._plan.policy is not None:
@@ -228,7 +244,7 @@ class _Audit:
         pending: deque[_Begun] = deque()
         depth = 2 * (self._resources.jobs or os.cpu_count() or 1)
         for items in self._walked():
-            pending.append(self._begin(items, [item for item in items if item.form]))
+            pending.append(self._begin(items, self._read_apart(items)))
             while len(pending) > depth or sum(begun.size for begun in pending) > _AHEAD_BYTES:
                 yield from self._finish(pending.popleft())
         while pending:
@@ -261,13 +277,19 @@ class _Audit:
             item = read_one(*stored[target.tag], two_hashes=self._git.two_hashes)
             # Where a tag of a tag leads in the end is what policies are asked about.
             items.append(item.leading_to("" if item.malformed[0] else target.commit))
-        facts = self._gather(self._begin(items, [item for item in items if item.form]))
+        facts = self._gather(self._begin(items))
         pairs = zip(targets, items, strict=True)
         return [self._judged(item, facts, target.ref)._replace(kind="tag") for target, item in pairs]
 
     # -- verification -------------------------------------------------------------------------------------------
 
-    def _begin(self, items: list[Scanned], signed: list[Scanned]) -> _Begun:
+    def _read_apart(self, items: list[Scanned]) -> list[Scanned]:
+        oids = [oid for oid in self._ahead.behind(items) if oid not in self._verified_apart]
+        found = (self._objects.read(oid) for oid in oids)
+        return [read_one(one.oid, one.kind, one.data, two_hashes=self._git.two_hashes) for one in found]
+
+    def _begin(self, items: list[Scanned], apart: Sequence[Scanned] = ()) -> _Begun:
+        signed = [item for item in (*items, *apart) if item.form]
         facts: dict[str, SignatureFacts] = {}
         jobs: list[Job] = []
         foreign = [item for item in signed if item.form in PROGRAMS]
@@ -280,14 +302,19 @@ class _Audit:
                 facts[item.oid] = known
             else:
                 jobs.append(Job(item.oid, item.split.payload, item.split.signature or b""))
-        return _Begun(items, facts, jobs, foreign, self._resources.workers().submit(jobs) if jobs else None)
+        return _Begun(
+            items, list(apart), facts, jobs, foreign, self._resources.workers().submit(jobs) if jobs else None
+        )
 
     def _finish(self, begun: _Begun) -> Iterator[Batch]:
         items = begun.items
-        if not any(item.form or item.malformed[0] for item in items):
+        if not begun.apart and not any(item.form or item.malformed[0] for item in items):
             yield from self._unsigned(items)
             return
         facts = self._gather(begun)
+        if len(self._verified_apart) > _MAX_APART:
+            self._verified_apart.clear()
+        self._verified_apart.update({one.oid: (commit_facts(one), signature_of(one, facts)) for one in begun.apart})
         for at in range(0, len(items), _TOGETHER):
             yield list(self._each(items[at : at + _TOGETHER], facts))
 
@@ -371,9 +398,11 @@ class _Audit:
 
     def _facts_of(self, oid: str) -> tuple[CommitFacts, SignatureFacts]:
         """Read and verify one commit apart from the walk, for what rests on it."""
+        if found := self._verified_apart.get(oid):
+            return found
         stored = self._repository.read(oid)
         item = read_one(oid, stored.kind, stored.data, two_hashes=self._git.two_hashes)
-        facts = self._gather(self._begin([item], [item] if item.form else []))
+        facts = self._gather(self._begin([item]))
         return commit_facts(item), signature_of(item, facts)
 
     def _judged(self, item: Scanned, facts: dict[str, SignatureFacts], ref: str) -> Record:

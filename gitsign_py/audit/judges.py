@@ -1,13 +1,15 @@
 """Who decides: nobody (every good signature counts), one policy for all commits, or the policy in the history."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Protocol
 
 from gitsign_py.audit.scan import Scanned
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.git.tagname import fits_ref, mismatch
 from gitsign_py.errors import FormatError, GitsignError, UncheckedError
 from gitsign_py.policy.evaluation import evaluate_one, is_plainly_unsigned
 from gitsign_py.policy.facts import UNSIGNED, CommitFacts, Decision, Pusher, SignatureFacts
+from gitsign_py.policy.heads import Heads, HeadSource, unread_head
 from gitsign_py.policy.history import PolicyHistory
 from gitsign_py.policy.model import Policy
 from gitsign_py.policy.signers import refused
@@ -20,7 +22,7 @@ _ANYBODY = Decision("verified", "verified", "signature is good; no policy says w
 INTRODUCTION = Decision("exempt", "introduction", "pinned by its id", "introduction")
 BEFORE_INTRODUCTION = Decision("exempt", "before-introduction", "older than the introduction", "introduction")
 _NOBODY = Decision("unsigned", UNSIGNED.reason, UNSIGNED.message)
-_MAX_DEPTH = 64
+_MAX_DEPTH = 32
 _MAX_REMEMBERED = 10_000
 
 
@@ -58,11 +60,31 @@ class AnySigner:
         """Nothing rests on it."""
 
 
+@frozen
+class _Apart:
+    """Port ``HeadJudge`` where one policy judges each commit by itself."""
+
+    beside: Callable[[str], tuple[Decision, SignatureFacts]]
+
+    def judge(self, oids: Sequence[str]) -> Iterator[tuple[Decision, SignatureFacts]]:
+        """Judge each."""
+        for oid in oids:
+            try:
+                yield self.beside(oid)
+            except GitsignError as error:
+                yield unread_head(error)
+
+    def needs_parents(self, oid: str) -> bool:  # noqa: ARG002
+        """Nothing before a commit counts."""
+        return False
+
+
 class FixedPolicy:
     """One policy judges everything after an introduction, if there is one.
 
-    ``facts_of`` serves forge merges, which rest on what they merge. ``lost`` says why there is an introduction and it
-    is not here: nobody can tell then whether a commit that the policy refuses is older, and accepted as it is.
+    ``facts_of`` serves forge merges, which rest on what they merge, and ``heads`` what forges copy. ``lost`` says why
+    there is an introduction and it is not here: nobody can tell then whether a commit that the policy refuses is older,
+    and accepted as it is.
     """
 
     def __init__(
@@ -75,16 +97,18 @@ class FixedPolicy:
         *,
         pusher: Pusher | None = None,
         lost: UncheckedError | None = None,
+        heads: HeadSource | None = None,
     ) -> None:
         self._lost = lost
         self._policy = policy
         self._graph = graph
         self._introduction = introduction
         self._facts_of = facts_of
-        self._around = InRepository(source, graph, self._is_accepted, pusher)
+        known = None if heads is None else Heads(source, graph, heads, _Apart(self._beside))
+        self._around = InRepository(source, graph, self._is_accepted, pusher, known)
         self._refs: tuple[str, ...] = ()
         self._depth = 0
-        self._remembered: dict[tuple[str, tuple[str, ...]], bool] = {}
+        self._remembered: dict[tuple[str, tuple[str, ...]], tuple[Decision, SignatureFacts] | GitsignError] = {}
 
     def judge(self, item: Scanned, facts: SignatureFacts, refs: Collection[str]) -> Decision:
         """Judge by the rules for each of the refs; the first refusal counts."""
@@ -104,27 +128,48 @@ class FixedPolicy:
         return evaluate_one(self._policy, commit, facts, self._refs, self._around)
 
     def _is_accepted(self, oid: str) -> bool:
+        return self._beside(oid)[0].accepted
+
+    def _beside(self, oid: str) -> tuple[Decision, SignatureFacts]:
+        """Judge a commit apart from the walk, on the refs of the one that rests on it."""
         key = (oid, self._refs)
-        if key not in self._remembered and self._is_older(oid):
-            self._remember(key, accepted=True)
-        if key not in self._remembered:
+        found = self._remembered.get(key)
+        if found is None:
             if self._depth >= _MAX_DEPTH:
                 raise UncheckedError("merge-too-deep", f"forge merges of forge merges, more than {_MAX_DEPTH} deep")
+            self._remember(key, UncheckedError("merge-too-deep", f"{oid} was made by a forge out of itself"))
             self._depth += 1
             try:
-                self._remember(key, accepted=self._on_all(*self._facts_of(oid)).accepted)
+                found = self._judged_beside(oid)
+            except GitsignError as error:
+                found = error
             finally:
                 self._depth -= 1
-        return self._remembered[key]
+            self._remember(key, found)
+        if isinstance(found, GitsignError):
+            raise found
+        return found
+
+    def _judged_beside(self, oid: str) -> tuple[Decision, SignatureFacts]:
+        commit, facts = self._facts_of(oid)
+        try:
+            decision = self._on_all(commit, facts)
+        except GitsignError:
+            if not self._is_older(oid):
+                raise
+            return BEFORE_INTRODUCTION, facts
+        return (decision if decision.accepted or not self._is_older(oid) else BEFORE_INTRODUCTION), facts
 
     def _is_older(self, oid: str) -> bool:
         """Tell whether a commit is the introduction, or lies before it: accepted as it is, like in the walk."""
         return bool(self._introduction) and oid in self._graph.merge_bases((oid, self._introduction))
 
-    def _remember(self, key: tuple[str, tuple[str, ...]], *, accepted: bool) -> None:
+    def _remember(
+        self, key: tuple[str, tuple[str, ...]], found: tuple[Decision, SignatureFacts] | GitsignError
+    ) -> None:
         if len(self._remembered) >= _MAX_REMEMBERED:
             self._remembered.clear()
-        self._remembered[key] = accepted
+        self._remembered[key] = found
 
     def pass_over(self, item: Scanned) -> None:
         """Nothing rests on it."""

@@ -9,6 +9,7 @@ from gitsign_py.errors import PolicyError
 from gitsign_py.policy.document import DocumentError, read_document
 from gitsign_py.policy.evaluation import evaluate
 from gitsign_py.policy.facts import VERDICTS, CommitFacts, Decision, SignatureFacts, SignatureForm, SignatureStatus
+from gitsign_py.policy.heads import Copy, CopyKind
 from gitsign_py.policy.model import TIME_SOURCES, Policy, TimeSource
 from gitsign_py.policy.reader import Problems, Table
 from gitsign_py.policy.subjects import KEYS
@@ -66,7 +67,7 @@ def _case(table: Table) -> TestCase:
             table.text("commit", default=_NO_OID),
             table.text("author", default=committer),
             committer,
-            ("1" * 40, "2" * 40) if table.flag("merge", default=False) else (),
+            _parents(table),
         ),
         signature=_signature(table),
         around=Stated(
@@ -74,12 +75,26 @@ def _case(table: Table) -> TestCase:
             table.flag("reproducible", default=False),
             table.flag("merged-accepted", default=True),
             table.text("pusher", default=""),
+            _copied(table),
+            table.texts("head-signers"),
         ),
     )
     if "expect" not in table.values:
         table.wrong("expect", "is missing")
     table.finish()
     return case
+
+
+def _parents(table: Table) -> tuple[str, ...]:
+    """Of a merge two, of a forge's copy one; how many another commit has does not matter."""
+    if table.flag("merge", default=False):
+        return ("1" * 40, "2" * 40)
+    return ("1" * 40,) if "copy" in table.values else ()
+
+
+def _copied(table: Table) -> Copy | None:
+    kind = table.choice("copy", ("squash", "rebase"), default="squash")
+    return Copy(cast(CopyKind, kind), "3" * 40) if "copy" in table.values else None
 
 
 def _signature(table: Table) -> SignatureFacts:

@@ -2,13 +2,15 @@
 
 1. Is it exempt by its id? 2. Was its signature good? 3. Who is that? 4. Is the time proven as asked, and inside the
 signer's window? 5. Does the committer (or author) line name the signer? 6. Does a rule let the signer do this here?
-Only then is it ``verified``. Forge merges are in ``merges.py``; policies that lie in the history in ``history.py``.
+Only then is it ``verified``. Forge merges are in ``merges.py``, squashes and rebases in ``copies.py``; policies that
+lie in the history in ``history.py``.
 """
 
 from collections.abc import Iterable
 
 from gitsign_py.core.git.tagname import fits_ref, mismatch
 from gitsign_py.core.pki.namekind import described
+from gitsign_py.policy.copies import judge_forge_copy, may_be_copy
 from gitsign_py.policy.facts import CommitFacts, Decision, SignatureFacts
 from gitsign_py.policy.merges import PARENTS, judge_forge_merge
 from gitsign_py.policy.model import POLICY_FOLDER, Policy, Principal, Rule
@@ -32,8 +34,8 @@ def evaluate(
     case = Case(policy, commit, signature, ref, around)
     if commit.oid in policy.exemptions:
         return Decision("exempt", "exempt", policy.exemptions[commit.oid], rule="exemptions")
-    if merge := judge_forge_merge(case):
-        return merge
+    if made_by_forge := judge_forge_merge(case) or judge_forge_copy(case):
+        return made_by_forge
     if signature.status == "good":
         return _judge_signer(case)
     return Decision(signature.status, signature.reason, signature.message)
@@ -44,7 +46,8 @@ def is_plainly_unsigned(policy: Policy, oid: str, parents: int) -> bool:
 
     So who scans many of them need not put together what ``evaluate`` asks for.
     """
-    return oid not in policy.exemptions and not (policy.forges and parents == PARENTS)
+    by_forge = (policy.forges and parents == PARENTS) or may_be_copy(policy, parents)
+    return oid not in policy.exemptions and not by_forge
 
 
 def evaluate_one(

@@ -23,6 +23,8 @@ Verdict = Literal[
     "unchecked",
     "exempt",
     "forge-merge",
+    "forge-squash",
+    "forge-rebase",
     "malformed",
 ]
 """What a policy says of one commit or tag; ``Decision.accepted`` tells which verdicts let it stay."""
@@ -30,6 +32,8 @@ VERDICTS: tuple[Verdict, ...] = (
     "verified",
     "exempt",
     "forge-merge",
+    "forge-squash",
+    "forge-rebase",
     "unauthorised",
     "identity-mismatch",
     "bad",
@@ -38,7 +42,7 @@ VERDICTS: tuple[Verdict, ...] = (
     "unchecked",
 )
 """All verdicts, in the order of the reports."""
-ACCEPTED: frozenset[Verdict] = frozenset({"verified", "exempt", "forge-merge"})
+ACCEPTED: frozenset[Verdict] = frozenset({"verified", "exempt", "forge-merge", "forge-squash", "forge-rebase"})
 
 
 @frozen
@@ -108,13 +112,17 @@ class CommitFacts:
 
 @frozen
 class Decision:
-    """A verdict: ``reason`` is a stable code, ``message`` one line, ``rule`` what decided, ``principal`` who signed."""
+    """A verdict: ``reason`` is a stable code, ``message`` one line, ``rule`` what decided, ``principal`` who signed.
+
+    ``evidence`` is the id of the commit that a forge's squash or rebase was made of.
+    """
 
     verdict: Verdict
     reason: str
     message: str
     rule: str = ""
     principal: str = ""
+    evidence: str = ""
 
     @property
     def accepted(self) -> bool:

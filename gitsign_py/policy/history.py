@@ -22,6 +22,7 @@ from gitsign_py.core.frozen import field, frozen, slotted
 from gitsign_py.errors import FormatError, PolicyError, UncheckedError
 from gitsign_py.policy.evaluation import evaluate_one
 from gitsign_py.policy.facts import CommitFacts, Decision, Pusher, SignatureFacts
+from gitsign_py.policy.heads import Heads
 from gitsign_py.policy.merges import late_author, late_pusher
 from gitsign_py.policy.model import POLICY_FOLDER, POLICY_PATH, Policy
 from gitsign_py.policy.names import looks_like
@@ -43,7 +44,8 @@ class PolicyHistory:
     policy: whoever has left by it signs nothing new on an old branch either. ``vouched`` are commits after the
     introduction that were judged before. ``unclosed`` says that there should be a newest policy and is none: then no
     signature is accepted. ``was_accepted`` tells whether a commit that was left out was accepted before; without it all
-    of them were. Memory: some 90 bytes for each commit after the introduction.
+    of them were. ``heads`` makes what judges heads of pull requests on some refs (``headhistory.py``). Memory: some 90
+    bytes for each commit after the introduction.
     """
 
     source: ObjectSource
@@ -55,11 +57,13 @@ class PolicyHistory:
     vouched: frozenset[str] = frozenset()
     unclosed: UncheckedError | None = None
     was_accepted: Callable[[str], bool] | None = None
+    heads: "Callable[[PolicyHistory, tuple[str, ...]], Heads] | None" = None
     _inside: set[bytes] = field(default_factory=set)
     _refused: set[str] = field(default_factory=set)
     _held_back: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _parsed: dict[str, Policy | PolicyError] = field(default_factory=dict)
     _groups: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = field(default_factory=dict)
+    _heads: dict[tuple[str, ...], Heads] = field(default_factory=dict)
 
     def start(self) -> Policy:
         """The introduction's own policy. Raises PolicyError when it has none, or none that is valid."""
@@ -123,27 +127,28 @@ class PolicyHistory:
         bases = self.graph.merge_bases((commit, self.introduction))
         if commit in bases:
             return (self.start(),)
-        if self.introduction not in bases or not self._is_inside(commit):
+        if self.introduction not in bases or not self.is_inside(commit):
             return ()
-        return tuple(self._policy(folder) for folder in self._effective(commit))
+        return tuple(self._policy(folder) for folder in self.effective(commit))
 
     def _find_root(self, commit: CommitFacts) -> bool:
         """All parents lead to the introduction; a new root leads nowhere. What is found holds for what comes after."""
-        rooted = bool(commit.parents) and all(map(self._is_inside, commit.parents))
+        rooted = bool(commit.parents) and all(map(self.is_inside, commit.parents))
         if rooted:
             self._inside.add(bytes.fromhex(commit.oid))
         return rooted
 
-    def _is_inside(self, oid: str) -> bool:
+    def is_inside(self, oid: str) -> bool:
+        """Tell whether a commit that was judged, or is vouched for, comes after the introduction in all its parents."""
         if oid == self.introduction:
             return True
         return oid not in self.older and (oid in self.vouched or bytes.fromhex(oid) in self._inside)
 
     def _inherited(self, commit: CommitFacts) -> tuple[str, ...]:
-        folders = (folder for parent in commit.parents for folder in self._effective(parent))
+        folders = (folder for parent in commit.parents for folder in self.effective(parent))
         return tuple(dict.fromkeys(folders))
 
-    def _effective(self, commit: str) -> tuple[str, ...]:
+    def effective(self, commit: str) -> tuple[str, ...]:
         """Tree ids of the ``.gitsign`` folders in force after a commit: its own, or what a refused one inherited.
 
         Both after one that could not be checked. Raises UncheckedError where not even that can be read.
@@ -162,7 +167,7 @@ class PolicyHistory:
     def _judge_by(
         self, folders: Iterable[str], commit: CommitFacts, signature: SignatureFacts, refs: tuple[str, ...]
     ) -> Decision:
-        around = _InHistory(self.source, self.graph, self.is_accepted, self.pusher, self)
+        around = _InHistory(self.source, self.graph, self.is_accepted, self.pusher, self._heads_on(refs), self)
         decision = Decision("unauthorised", "policy-missing", "no parent has a policy")
         policies = [self._policy(folder) for folder in folders]
         for policy in policies:
@@ -173,6 +178,13 @@ class PolicyHistory:
             case = Case(self.closing, commit, signature, refs[0], around)
             return late_author(case) or late_pusher(case, policies) or decision
         return self._check_closing(decision, signature)
+
+    def _heads_on(self, refs: tuple[str, ...]) -> Heads | None:
+        if self.heads is None:
+            return None
+        if refs not in self._heads:
+            self._heads[refs] = self.heads(self, refs)
+        return self._heads[refs]
 
     def _distinct(self, policy: Policy, refs: tuple[str, ...]) -> tuple[str, ...]:
         """One ref for each group with the same rules: a push may bring thousands of refs."""
@@ -193,7 +205,7 @@ class PolicyHistory:
         return decision
 
     def _or_unclosed(self, decision: Decision) -> Decision:
-        if self.unclosed is None or decision.verdict not in ("verified", "forge-merge"):
+        if self.unclosed is None or not decision.accepted or decision.verdict == "exempt":
             return decision
         return Decision("unchecked", self.unclosed.reason, self.unclosed.message)
 
@@ -231,7 +243,7 @@ class PolicyHistory:
         parent has it, and each other parent has it too or the value of all merge bases of these two.
         """
         parents = tuple(dict.fromkeys(commit.parents))
-        own, held = (self._folder(commit.oid),), [self._effective(parent) for parent in parents]
+        own, held = (self._folder(commit.oid),), [self.effective(parent) for parent in parents]
         holders = [number for number, folders in enumerate(held) if folders == own]
         others = [number for number, folders in enumerate(held) if folders != own]
         if not others or not holders:
@@ -250,12 +262,13 @@ class PolicyHistory:
         """What a merge base has: it hangs on the introduction as its two sides do, but for what was left out."""
         if commit in self.older:
             return ()
-        if self._is_unknown(commit):  # what a refused one did to its policy never was in force
+        if self.is_unknown(commit):  # what a refused one did to its policy never was in force
             raise UncheckedError("policy-unread", f"whether {commit} was accepted is not known, nor its policy")
-        return self._effective(commit)
+        return self.effective(commit)
 
-    def _is_unknown(self, commit: str) -> bool:
-        if self.was_accepted is None or self._is_inside(commit):
+    def is_unknown(self, commit: str) -> bool:
+        """Tell whether nothing is known of a commit that was left out because it was judged before."""
+        if self.was_accepted is None or self.is_inside(commit):
             return False
         return not self.was_accepted(commit)
 

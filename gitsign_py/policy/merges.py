@@ -17,7 +17,7 @@ from gitsign_py.policy.rules import Case, decisions, rules_of
 from gitsign_py.policy.signers import check_window, find_signers
 
 PARENTS = 2  # that a forge's merge has
-_UNPROVEN = ("unsigned", "unchecked")  # a bad or malformed signature is never explained away
+UNPROVEN = ("unsigned", "unchecked")  # a bad or malformed signature is never explained away
 _Problem = tuple[str, str]  # reason and message
 _NONE: _Problem = ("", "")
 
@@ -42,11 +42,11 @@ def _judge(case: Case, forge: Forge) -> Decision | None:
         if reason:
             return Decision("unauthorised", reason, message, rule)
         return Decision("forge-merge", "forge-key", f"merge signed with a key of {forge.name}", rule)
-    if case.signature.status not in _UNPROVEN or not forge.reproducible:
+    if case.signature.status not in UNPROVEN or not forge.reproducible:
         return None
     reason, message = _why_not(case)
     if not reason:
-        reason, message = _pusher_problem(case, forge)
+        reason, message = pusher_problem(case, forge)
     if reason:
         verdict: Verdict = "unchecked" if reason == "pusher-unknown" else "unauthorised"
         return Decision(verdict, reason, message, rule)
@@ -61,17 +61,17 @@ def _own_problem(case: Case) -> _Problem:
     first = next(changed, None)
     if first is None or case.around.is_reproducible(case.commit):
         return _NONE
-    author = _author(case)
+    author = author_of(case)
     if author is None:
-        return _unknown_author(case)
+        return unknown_author(case)
     if late := check_window(author, case.signature):
         return late.reason, late.message
-    return _first_problem(case, author, chain((first,), changed), signed=True)
+    return first_problem(case, author, chain((first,), changed), times=_proven(case))
 
 
 def late_author(case: Case) -> Decision | None:
     """Refuse content that a forge's key signed for somebody who has left by now: ``case`` has the newest policy."""
-    author = _author(case)
+    author = author_of(case)
     late = check_window(author, case.signature) if author is not None and case.signature.status == "good" else None
     if late is None or next(iter(case.around.changed(case.commit, rules_of(case))), None) is None:
         return None
@@ -110,43 +110,50 @@ def _policy_problem(case: Case) -> str:
     return touched and f"a forge's merge may not change {touched} by itself"
 
 
-def _author(case: Case) -> Principal | None:
+def author_of(case: Case) -> Principal | None:
+    """Whom the policy knows by the address in the author line."""
     email = case.commit.author_email
     return next((one for one in case.policy.principals.values() if email in one.emails), None)
 
 
-def _unknown_author(case: Case) -> _Problem:
-    return "merge-author-unknown", f"merge's author {case.commit.author_email or 'nobody'} is not named in the policy"
+def unknown_author(case: Case) -> _Problem:
+    """Say that the policy knows nobody by the author line."""
+    return "merge-author-unknown", f"author {case.commit.author_email or 'nobody'} is not named in the policy"
 
 
 def _author_problem(case: Case) -> _Problem:
-    author = _author(case)
+    author = author_of(case)
     if author is None:
-        return _unknown_author(case)
-    return _first_problem(case, author, decisions(case.around.brought, case), signed=False)
+        return unknown_author(case)
+    return first_problem(case, author, decisions(case.around.brought, case))
 
 
-def _first_problem(case: Case, author: Principal, brought: Iterable[Changed], *, signed: bool) -> _Problem:
-    return next(filter(any, (_path_problem(case, author, one, signed=signed) for one in brought)), _NONE)
+def first_problem(
+    case: Case, author: Principal, brought: Iterable[Changed], *, times: frozenset[str] | None = None
+) -> _Problem:
+    """Why the author may not bring what a merge brings. With ``times``, rules find those that they ask for in them."""
+    return next(filter(any, (_path_problem(case, author, one, times) for one in brought)), _NONE)
 
 
-def _path_problem(case: Case, author: Principal, brought: Changed, *, signed: bool) -> _Problem:
-    """Why the author may not bring a path; under a ``signed`` merge a rule finds the times that it asks for."""
+def _path_problem(case: Case, author: Principal, brought: Changed, times: frozenset[str] | None) -> _Problem:
     path, deciding = brought
     if not deciding.is_covered or any(author.name not in rule.allow for rule in deciding.rules):
         return "merge-author-refused", f"{author.name} may not bring {path or 'a merge'} to {case.ref}"
-    wanted = frozenset[str]().union(*(rule.times for rule in deciding.rules))
-    missing = wanted - {source for source, _ in case.signature.times}
-    if signed and missing:
+    missing = frozenset[str]().union(*(rule.times for rule in deciding.rules)) - (times or frozenset())
+    if times is not None and missing:
         return "time-missing", f"rule asks for a time proven by {' and '.join(sorted(missing))} for {path}"
     return _NONE
 
 
-def _pusher_problem(case: Case, forge: Forge) -> _Problem:
+def _proven(case: Case) -> frozenset[str]:
+    return frozenset(source for source, _ in case.signature.times)
+
+
+def pusher_problem(case: Case, forge: Forge) -> _Problem:
     """Nobody signed who the author is; where the policy wants it, the push says so."""
     if not forge.author_pushes:
         return _NONE
-    author, pusher = _author(case), case.around.pushed_by()
+    author, pusher = author_of(case), case.around.pushed_by()
     if author is None or pusher is None:
         return "pusher-unknown", "nobody says who pushed this merge, and the policy wants it to be its author"
     if pusher.judged:

@@ -80,7 +80,8 @@ class Rule:
 class Forge:
     """A forge that makes merges itself: known by its committer e-mail, believed by reproduction or by key.
 
-    ``author_pushes``: who pushes a merge that nobody signed must be the person whom it names as its author.
+    ``author_pushes``: who pushes a merge that nobody signed must be the person whom it names as its author. ``squash``
+    and ``rebase``: commits that the forge makes of a pull request's count too (``copies.py``).
     """
 
     name: str
@@ -88,6 +89,13 @@ class Forge:
     reproducible: bool
     keys: tuple[str, ...]
     author_pushes: bool = False
+    squash: bool = False
+    rebase: bool = False
+
+    @property
+    def copies(self) -> bool:
+        """Tell whether commits with one parent may be the forge's."""
+        return self.squash or self.rebase
 
 
 @frozen

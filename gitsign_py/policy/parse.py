@@ -156,7 +156,8 @@ def _forges(root: Table) -> tuple[Forge, ...]:
     for name, table in root.named("forges"):
         reproducible = table.flag("reproducible", default=False)
         author_pushes = table.flag("author-pushes", default=False)
-        forge = Forge(name, table.text("committer"), reproducible, table.texts("keys"), author_pushes)
+        copies = {kind: table.flag(kind, default=False) for kind in ("squash", "rebase")}
+        forge = Forge(name, table.text("committer"), reproducible, table.texts("keys"), author_pushes, **copies)
         if author_pushes and not reproducible:
             table.wrong("author-pushes", "is asked of merges that nobody signed: reproducible must be true")
         if not forge.reproducible and not forge.keys:

@@ -7,7 +7,9 @@ from gitsign_py.core.frozen import frozen
 from gitsign_py.core.git.gitobject import split_commit
 from gitsign_py.errors import FormatError, UncheckedError
 from gitsign_py.policy.changes import Changed, Pair, Trees, changed_paths, first_changed
-from gitsign_py.policy.facts import CommitFacts, Pusher
+from gitsign_py.policy.facts import CommitFacts, Decision, Pusher
+from gitsign_py.policy.heads import Copy, Heads, HeadVerdict
+from gitsign_py.policy.model import TIME_SOURCES
 from gitsign_py.policy.names import looks_like
 from gitsign_py.policy.paths import PathRules
 from gitsign_py.ports import ObjectSource
@@ -31,6 +33,10 @@ class MergeGraph(Protocol):
 
     def merge_tree(self, ours: str, theirs: str) -> str:
         """The tree that ``git merge-tree --write-tree`` makes of two commits; empty when the merge conflicts."""
+        ...
+
+    def merge_trees(self, base: str, ours: str, theirs: str) -> str:
+        """The same of two trees that part at the tree ``base``."""
         ...
 
 
@@ -57,6 +63,18 @@ class Surroundings(Protocol):
         """Tell whether the commit ``oid``, a parent of the one that is judged, is accepted itself."""
         ...
 
+    def copies(self, commit: CommitFacts, *, squash: bool, rebase: bool) -> Iterable[Copy]:
+        """Heads of pull requests that are here and of which the commit is an exact copy."""
+        ...
+
+    def judge_copy(self, commit: CommitFacts, copy: Copy) -> HeadVerdict:
+        """What the policy says of the commits behind a copy."""
+        ...
+
+    def keeps(self, commit: CommitFacts, copy: Copy, path: str) -> bool:
+        """Tell whether a copy has at a path what its head has there."""
+        ...
+
     def pushed_by(self) -> Pusher | None:
         """Who is pushing what is judged; None where nobody knows, as in an audit of what is there already."""
         ...
@@ -70,6 +88,8 @@ class Stated:
     reproducible: bool = False
     parents_accepted: bool = False
     pusher: str = ""
+    copied: Copy | None = None
+    head_signers: tuple[str, ...] = ()
 
     def changed(self, commit: CommitFacts, rules: PathRules) -> Iterable[Changed]:  # noqa: ARG002 - stated for one
         """The stated paths, as files."""
@@ -91,6 +111,21 @@ class Stated:
         """As stated."""
         return self.parents_accepted
 
+    def copies(self, commit: CommitFacts, *, squash: bool, rebase: bool) -> Iterable[Copy]:  # noqa: ARG002
+        """As stated."""
+        copied = self.copied
+        return (copied,) if copied and (squash if copied.kind == "squash" else rebase) else ()
+
+    def judge_copy(self, commit: CommitFacts, copy: Copy) -> HeadVerdict:  # noqa: ARG002
+        """As stated."""
+        if not self.parents_accepted:
+            return HeadVerdict(copy.head, Decision("unauthorised", "stated", "it is stated so"))
+        return HeadVerdict(signers=frozenset(self.head_signers), times=frozenset(TIME_SOURCES))
+
+    def keeps(self, commit: CommitFacts, copy: Copy, path: str) -> bool:  # noqa: ARG002
+        """A stated copy has nothing of its own."""
+        return True
+
     def pushed_by(self) -> Pusher | None:
         """The stated name."""
         return Pusher(self.pusher) if self.pusher else None
@@ -101,12 +136,16 @@ NOTHING_CHANGED = Stated()
 
 @frozen
 class InRepository:
-    """Surroundings read from objects. ``accepts`` judges a parent by its id; ``pusher`` is known in a push alone."""
+    """Surroundings read from objects. ``accepts`` judges a parent by its id; ``pusher`` is known in a push alone.
+
+    Without ``heads`` no head of a pull request is looked for.
+    """
 
     source: ObjectSource
     graph: MergeGraph
     accepts: Callable[[str], bool]
     pusher: Pusher | None
+    heads: Heads | None
 
     def changed(self, commit: CommitFacts, rules: PathRules) -> Iterable[Changed]:
         """What the commit changes; a tag changes nothing."""
@@ -130,6 +169,18 @@ class InRepository:
     def is_accepted(self, oid: str) -> bool:
         """Ask whoever judges."""
         return self.accepts(oid)
+
+    def copies(self, commit: CommitFacts, *, squash: bool, rebase: bool) -> Iterable[Copy]:
+        """Make each merge again."""
+        return self.heads.copies(commit, squash=squash, rebase=rebase) if self.heads else ()
+
+    def judge_copy(self, commit: CommitFacts, copy: Copy) -> HeadVerdict:
+        """Judge the commits of the head."""
+        return self.heads.judged(commit, copy) if self.heads else HeadVerdict(copy.head)
+
+    def keeps(self, commit: CommitFacts, copy: Copy, path: str) -> bool:
+        """Compare what stands in both trees."""
+        return self.heads is not None and self.heads.has_same(commit, copy, path)
 
     def pushed_by(self) -> Pusher | None:
         """As it was given."""

@@ -7,6 +7,7 @@ from tests.house.test_imports import PACKAGE, imported, modules
 
 SMALL = 60
 ALONE = {
+    "audit.ahead": "its importer has no room",
     "audit.remoterefs": "its importer has no room",
     "audit.reports.formats": "the one list of output formats, where one is added",
     "audit.workers": "the worker processes, apart from what they are given",

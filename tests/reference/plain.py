@@ -8,23 +8,29 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from itertools import takewhile
 from typing import TypeVar
 
 ISSUER = "https://accounts.example.com"
 POLICY_PATH = ".gitsign/policy.toml"
 SECRETS = "secrets/"
 MAIN = "refs/heads/main"
+FORGE = "noreply@forge.example"
 V = TypeVar("V")
 
 
 @dataclass(frozen=True)
 class Policy:
-    """Who signs, until when; who administers; who may sign what lies in secrets, and who may sign on main."""
+    """Who signs, until when; who administers; who may sign what lies in secrets, and who may sign on main.
+
+    ``copies`` are the ways in which the forge may copy a head: squash, rebase.
+    """
 
     people: tuple[tuple[str, datetime | None], ...]
     administrators: tuple[str, ...]
     keepers: tuple[str, ...]
     mergers: tuple[str, ...]
+    copies: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -33,6 +39,9 @@ class Policy:
         for name, until in self.people:
             lines += [f"[people.{name}]", f'identities = [{{ subject = "{name}@example.com", issuer = "{ISSUER}" }}]']
             lines += [f"until = {until:%Y-%m-%dT%H:%M:%SZ}"] if until else []
+        if self.copies:
+            lines += ["[forges.forge]", f'committer = "{FORGE}"', "reproducible = true"]
+            lines += [f"{kind} = true" for kind in self.copies]
         for name, where, allow in (
             ("secrets", 'paths = ["/secrets/**"]', self.keepers),
             ("main", f'refs = ["{MAIN}"]', self.mergers),
@@ -44,7 +53,10 @@ class Policy:
 
 @dataclass(frozen=True)
 class Commit:
-    """What counts of a commit. ``signer`` is empty where no good signature is; ``policy`` None where none is valid."""
+    """What counts of a commit. ``signer`` is empty where no good signature is; ``policy`` None where none is valid.
+
+    ``words`` are author line and message. ``heads`` are the pull requests that the message names.
+    """
 
     oid: str
     parents: tuple[str, ...]
@@ -53,6 +65,10 @@ class Commit:
     signer: str
     committer: str
     at: datetime
+    author: str = ""
+    is_signed: bool = True
+    words: str = ""
+    heads: tuple[str, ...] = ()
 
 
 @dataclass
@@ -103,7 +119,10 @@ class Reference:
         policies = frozenset[Policy]().union(*(self.in_force(parent) for parent in commit.parents))
         if commit.policy is None or not policies:
             return False
-        return all(self._allows(policy, commit) for policy in policies) and self._is_open(commit)
+        return all(self._lets_stay(policy, commit) for policy in policies) and self._is_open(commit)
+
+    def _lets_stay(self, policy: Policy, commit: Commit) -> bool:
+        return self._allows(policy, commit) or self._behind(policy, commit) is not None
 
     def _is_open(self, commit: Commit) -> bool:
         """The newest policy ends what its people may sign, wherever they sign."""
@@ -119,9 +138,83 @@ class Reference:
             return False
         if self._changes_policy(commit) and commit.signer not in policy.administrators:
             return False
+        return self._may_bring(policy, commit.signer, commit)
+
+    def _may_bring(self, policy: Policy, person: str, commit: Commit) -> bool:
+        """The rules let the person change what the commit changes."""
         secret, other = self._changed(commit)
-        rest = policy.mergers if self.ref == MAIN else tuple(people)
-        return (not secret or commit.signer in policy.keepers) and ((secret and not other) or commit.signer in rest)
+        rest = policy.mergers if self.ref == MAIN else tuple(dict(policy.people))
+        return (not secret or person in policy.keepers) and ((secret and not other) or person in rest)
+
+    # -- what a forge copies --------------------------------------------------------------------------------------
+
+    def _behind(self, policy: Policy, commit: Commit) -> str | None:
+        """Who stands behind a squash or rebase of an accepted head that adds nothing; None where there is no such."""
+        people = dict(policy.people)
+        may_be = not commit.is_signed and len(commit.parents) == 1 and commit.committer in (FORGE, *people)
+        for kind in policy.copies if may_be else ():
+            for oid in self._copied(kind, commit):
+                person = self._person(kind, commit, oid, people)
+                keeps = self._has_policy_of(oid, commit) and person in policy.administrators
+                if person and (keeps or not self._changes_policy(commit)) and self._may_bring(policy, person, commit):
+                    return person
+        return None
+
+    def _has_policy_of(self, oid: str, commit: Commit) -> bool:
+        return commit.files.get(POLICY_PATH) == self.commits[oid].files.get(POLICY_PATH)
+
+    def _copied(self, kind: str, commit: Commit) -> Iterable[str]:
+        """Heads that give the commit's files when they are merged into its parent; commits that do when applied."""
+        [parent] = commit.parents
+        if kind == "squash":
+            for head in commit.heads:
+                [*bases] = self.bases(parent, head)
+                new = self.ancestors(head) - self.ancestors(parent)
+                if (
+                    len(bases) == 1
+                    and new
+                    and commit.oid not in new
+                    and commit.files == self._merged(bases[0], parent, head)
+                ):
+                    yield head
+            return
+        for oid, other in takewhile(lambda item: item[0] != commit.oid, self.commits.items()):  # in the order of making
+            if oid not in self.ancestors(commit.oid) and len(other.parents) == 1 and other.words == commit.words:
+                [base] = other.parents
+                if other.files != self.commits[base].files and commit.files == self._merged(base, parent, oid):
+                    yield oid
+
+    def _merged(self, base: str, ours: str, theirs: str) -> Mapping[str, str] | None:
+        """Path by path; None where both sides changed one."""
+        was, left, right = (self.commits[oid].files for oid in (base, ours, theirs))
+        merged = {}
+        for path in {*was, *left, *right}:
+            values = {left.get(path), right.get(path)}
+            if len(values) > 1:
+                values -= {was.get(path)}
+            if len(values) > 1:
+                return None
+            [value] = values
+            if value is not None:
+                merged[path] = value
+        return merged
+
+    def _person(self, kind: str, commit: Commit, oid: str, people: Mapping[str, object]) -> str | None:
+        """Who signed the commit that was applied again; of a squash its author, who signed some of the head."""
+        behind = {oid} if kind == "rebase" else self.ancestors(oid) - self.ancestors(commit.parents[0])
+        if not all(map(self.accepts, behind)):
+            return None
+        signers = {self.commits[one].signer or self._copier(one) for one in behind} - {""}
+        author = commit.author if commit.author in people else None
+        if kind == "rebase" and len(signers) == 1:
+            return next((name for name in signers if name in people), author)
+        return author if kind == "rebase" or author in signers else None
+
+    def _copier(self, oid: str) -> str:
+        """Who stands behind a copy that was accepted, by the last of the policies in force."""
+        commit = self.commits[oid]
+        policies = frozenset[Policy]().union(*(self.in_force(parent) for parent in commit.parents))
+        return next(filter(None, (self._behind(policy, commit) for policy in policies)), "") or ""
 
     def _changes_policy(self, commit: Commit) -> bool:
         def held(oid: str) -> object:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.errors import GitsignError
+from gitsign_py.policy.headhistory import HeadJudges
 from gitsign_py.policy.history import PolicyHistory
 from gitsign_py.policy.model import Policy as ProgramPolicy
 from gitsign_py.policy.parse import parse_policy
@@ -31,6 +32,10 @@ def world(case: int, size: int = 14) -> World:
     return World(random.Random(case)).grow(size)
 
 
+def world_with_copies(case: int, size: int = 16) -> World:
+    return World(random.Random(case), copies=True).grow(size)
+
+
 def closing(made: World) -> Policy | None:
     """The policy at any commit, in a third of the cases."""
     return made.commits[made.random.choice(made.history.order)].policy if made.random.random() < 0.3 else None
@@ -46,6 +51,8 @@ def accepted_in_memory(made: World, ref: str, closed: Policy | None, lost: set[s
     for oid in lost:
         history.objects.pop(oid)
     judging = PolicyHistory(history, history, made.introduction, closing=parsed(closed))
+    if made.copies:
+        judging.heads = HeadJudges(made, lambda oid: (history.commit_facts(oid), history.facts[oid]))
     older = Reference(made.commits, made.introduction).before - {made.introduction}
     for oid in history.order:
         if oid in lost or oid in older:
@@ -70,6 +77,20 @@ def test_of_whole_histories_the_same_is_accepted() -> None:
         assert accepted - {made.introduction} == expected, case
         count += len(expected)
     assert count > CASES
+
+
+def test_of_histories_with_squashes_and_rebases_the_same_is_accepted() -> None:
+    """Of what a forge made of heads, as it should or with something of its own."""
+    count = 0
+    for case in range(FIRST, FIRST + CASES // 4):
+        made = world_with_copies(case)
+        closed, ref = closing(made), made.random.choice((REF, "refs/heads/main"))
+        reference = Reference(made.commits, made.introduction, ref, closed)
+        accepted = accepted_in_memory(made, ref, closed, set())
+        expected = {oid for oid in made.commits if oid not in reference.before and reference.accepts(oid)}
+        assert accepted - {made.introduction} == expected, case
+        count += sum(not made.commits[oid].is_signed for oid in expected)
+    assert count > CASES // 40
 
 
 def test_what_is_missing_makes_nothing_acceptable() -> None:

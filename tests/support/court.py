@@ -4,10 +4,11 @@ What each signature leaves is put into the facts that an audit keeps, where the 
 elsewhere, and here hundreds of histories are judged in seconds.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import starmap
 from pathlib import Path
 
 from gitsign_py.audit.cache import Basis, FactsCache
@@ -56,7 +57,9 @@ class Court:
 
     def know(self, history: History) -> None:
         """Keep what the history's signatures leave."""
-        self.cache.put([(oid, dump_facts(facts)) for oid, facts in history.facts.items() if facts.status == "good"])
+        self.cache.put(
+            [(oid, dump_facts(facts)) for oid, facts in history.facts.items() if facts.status in ("good", "bad")]
+        )
 
     @property
     def resources(self) -> Resources:
@@ -69,11 +72,18 @@ class Court:
             yield repository, self.resources
 
     def audit(
-        self, path: Path, refs: Mapping[str, str], *, policy: str = "", git: bool = True, **changes: object
+        self,
+        path: Path,
+        refs: Mapping[str, str] | Sequence[Target],
+        *,
+        policy: str = "",
+        git: bool = True,
+        **changes: object,
     ) -> dict[str, Record]:
         """Audit what ``refs`` name, and give the records by id; without ``git`` no process is started."""
         parsed = parse_policy(policy.encode(), "policy") if policy else None
-        plan = AuditPlan(tuple(Target(ref, oid) for ref, oid in refs.items()), policy=parsed, **changes)  # type: ignore[arg-type]
+        targets = tuple(starmap(Target, refs.items())) if isinstance(refs, Mapping) else tuple(refs)
+        plan = AuditPlan(targets, policy=parsed, **changes)  # type: ignore[arg-type]
         with self.opened(path, git=git) as (repository, resources):
             return {record.oid: record for record in audit_history(repository, plan, resources)}
 

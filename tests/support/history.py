@@ -6,7 +6,7 @@ puts them into a real repository. Signatures come from whoever is asked: ``Signe
 
 import hashlib
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
@@ -17,6 +17,7 @@ from gitsign_py.core.git.gitobject import split_commit
 from gitsign_py.core.git.gittext import split_person
 from gitsign_py.errors import UncheckedError
 from gitsign_py.policy.facts import CommitFacts, SignatureFacts
+from gitsign_py.policy.trees import parse_tree
 from gitsign_py.ports import ObjectKind, RawObject
 
 ISSUER = "https://accounts.example.com"
@@ -71,11 +72,13 @@ class History:
         at: datetime | None = None,
         proven: datetime | None = None,
         message: str = "change",
+        author_line: str = "",
     ) -> str:
         """Make a commit and give its id.
 
         ``signed`` names the signer (None: unsigned), ``at`` is what the commit says about its time, ``proven`` what
-        its signature proves (the same unless given). ``files`` change the first parent's snapshot; None deletes.
+        its signature proves (the same unless given). ``author_line`` is a whole one. ``files`` change the first
+        parent's snapshot; None deletes.
         """
         self.clock += timedelta(minutes=1)
         moment = at or self.clock
@@ -86,7 +89,8 @@ class History:
             else:
                 snapshot[path] = text
         lines = [f"tree {self.tree(snapshot)}", *(f"parent {parent}" for parent in parents)]
-        lines += [f"author {_person(author or by, moment)}", f"committer {_person(by, moment)}", "", message, ""]
+        lines += [f"author {author_line or _person(author or by, moment)}", f"committer {_person(by, moment)}"]
+        lines += ["", message, ""]
         payload = "\n".join(lines).encode()
         data = self._sign(payload, signed, proven or moment)
         oid = self.add("commit", data)
@@ -94,6 +98,12 @@ class History:
         self.order.append(oid)
         self.facts[oid] = self._facts(signed, proven or moment)
         return oid
+
+    def copy(self, oid: str, parent: str, *, by: str, files: Mapping[str, str | None]) -> str:
+        """Make a commit with the author line and message of another one, as a rebase does."""
+        made = split_commit(self.objects[oid].data)
+        message = made.message.decode().removesuffix("\n")
+        return self.commit(parent, by=by, author_line=made.author.decode(), message=message, files=files)
 
     def merge(self, ours: str, theirs: str, *, files: Mapping[str, str | None] | None = None, **rest: object) -> str:
         """Merge as git would where the sides do not conflict, then change ``files``."""
@@ -209,6 +219,31 @@ class History:
         """The port MergeGraph: the merged tree."""
         merged = self.merged_files(ours, theirs)
         return "" if merged is None else self.tree(merged)
+
+    def merge_trees(self, base: str, ours: str, theirs: str) -> str:
+        """The port MergeGraph: the merged tree of two trees that part at a third."""
+        was, left, right = (dict(self._blobs(tree)) for tree in (base, ours, theirs))
+        merged = {}
+        for path in {*was, *left, *right}:
+            before, mine, other = was.get(path), left.get(path), right.get(path)
+            if mine != other and before not in (mine, other):
+                return ""
+            value = other if mine == before else mine
+            if value is not None:
+                merged[path] = self.objects[value].data.decode()
+        return self.tree(merged)
+
+    def snapshot(self, tree: str) -> dict[str, str]:
+        """The files of a tree."""
+        return {path: self.objects[oid].data.decode() for path, oid in self._blobs(tree)}
+
+    def _blobs(self, tree: str, prefix: str = "") -> Iterator[tuple[str, str]]:
+        for name, entry in parse_tree(self.read(tree).data, len(tree) // 2).items():
+            path = prefix + name.decode()
+            if entry.is_tree:
+                yield from self._blobs(entry.oid, f"{path}/")
+            else:
+                yield path, entry.oid
 
     def write(self, repository: Path, refs: Mapping[str, str]) -> None:
         """Write every object loose into the git directory ``repository`` and point ``refs`` at commits or tags."""

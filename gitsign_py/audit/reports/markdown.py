@@ -7,10 +7,11 @@ from gitsign_py.audit.record import Record
 from gitsign_py.audit.reports.base import Heading, ReportFormat, sentence
 from gitsign_py.audit.rollup import Rollup
 from gitsign_py.core.printing import escaped
+from gitsign_py.policy.facts import ACCEPTED
 
 MAX_LISTED = 100
 _BACKTICKS = re.compile("`+")
-_MARKS = {"verified": "✅", "exempt": "☑️", "forge-merge": "☑️", "unchecked": "❔"}
+_MARKS: dict[str, str] = {**dict.fromkeys(ACCEPTED, "☑️"), "verified": "✅", "unchecked": "❔"}
 
 
 class MarkdownReport(ReportFormat):

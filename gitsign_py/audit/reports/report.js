@@ -4,7 +4,7 @@ const body = document.getElementById("body");
 const verdict = document.getElementById("verdict");
 const search = document.getElementById("search");
 const more = document.getElementById("more");
-const accepted = new Set(["verified", "exempt", "forge-merge"]);
+const accepted = new Set(["verified", "exempt", "forge-merge", "forge-squash", "forge-rebase"]);
 const page = 200;
 const cells = [[0], [1], [2], [3, 4], [5, 6], [8, 7]];  // what stands in a cell, and small below it
 let column = -1, descending = false, limit = page, found = rows;

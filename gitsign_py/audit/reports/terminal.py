@@ -11,10 +11,11 @@ from gitsign_py.audit.record import Record
 from gitsign_py.audit.reports.base import Heading, ReportFormat, sentence, summary_lines
 from gitsign_py.audit.rollup import Rollup
 from gitsign_py.core.printing import escaped
+from gitsign_py.policy.facts import ACCEPTED
 
 MAX_LISTED = 60
 _MAX_SUBJECT = 60  # columns
-_STYLES = {"verified": "green", "exempt": "green", "forge-merge": "green", "unchecked": "yellow"}
+_STYLES = {**dict.fromkeys(ACCEPTED, "green"), "unchecked": "yellow"}
 
 
 class TerminalReport(ReportFormat):

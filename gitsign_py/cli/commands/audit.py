@@ -24,6 +24,7 @@ from gitsign_py.core.frozen import replace
 from gitsign_py.core.printing import escaped
 from gitsign_py.errors import ConfigError, PolicyError, UsageError
 from gitsign_py.host.git.direct import only_git
+from gitsign_py.host.git.mergenotes import MergeNotes
 from gitsign_py.host.git.naming import object_at
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.privatefile import put_in_place
@@ -33,7 +34,8 @@ from gitsign_py.policy.model import POLICY_PATH
 
 _NOW_SECONDS = 5.0
 _DESCRIPTION = """Judge every commit of a history, and with --tags every annotated tag: verified, unauthorised,
-identity-mismatch, bad, unsigned, unchecked, exempt, forge-merge or malformed, each with the reason."""
+identity-mismatch, bad, unsigned, unchecked, exempt, forge-merge, forge-squash, forge-rebase or malformed, each with the
+reason."""
 _EPILOG = """examples:
   gitsign-py audit                                      the current branch; every good signature counts
   gitsign-py audit --policy policy.toml origin/main     by a policy from outside
@@ -68,6 +70,7 @@ def run(arguments: list[str]) -> int:
         out = stack.enter_context(_output(options.output))
         report = _report(options, out, stack)
         rollup = Rollup()
+        heads: dict[str, str] = {}
         try:
             batches = audit_batches(repository, plan, prepared.resources)
             shown = counted(batches, None if out.isatty() else auditing.stderr_terminal(), each=len)
@@ -79,8 +82,11 @@ def run(arguments: list[str]) -> int:
             for records in found:
                 rollup.add(records)
                 report.records(records)
+                heads |= {one.oid: one.evidence for one in records if one.evidence} if options.write_notes else {}
         except PolicyError as error:
             raise as_config_error(error) from error
+        if heads:
+            MergeNotes(repository).add(heads)
         report.end(rollup)
     if out is not sys.stdout:
         print(escaped(f"{summary_lines(rollup)[0]}; the report is in {options.output}"), file=sys.stderr)
@@ -146,7 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     add_isolated(checks)
     checks.add_argument("--offline", action="store_true", help="never touch the network")
     checks.add_argument("--insecure-ignore-sct", action="store_true", help="do not ask for a CT log's promise")
-    checks.add_argument("--write-notes", action="store_true", help="keep log entries in refs/notes/gitsign")
+    checks.add_argument("--write-notes", action="store_true", help="keep log entries, and merged heads, in git notes")
     checks.add_argument("--no-cache", dest="cache", action="store_false", help="verify everything anew, keep nothing")
     checks.add_argument("--jobs", type=_jobs, default=0, metavar="N", help="number of processes (default: all cores)")
     report = parser.add_argument_group("report")

@@ -66,7 +66,7 @@ def _by_fixed_policy(
 ) -> Decision:
     policy = configured_policy(repository, settings.config.policy)
     graph = GitGraph(repository, repository.environment, repository.directory)
-    around = InRepository(repository, graph, _nobody, None)
+    around = InRepository(repository, graph, _nobody, None, None)
     decision = evaluate(policy, commit_facts(item), facts_of(verified), ref, around)
     older_than = policy.introduction if item.kind == "commit" else ""
     if not decision.accepted and older_than and graph.is_ancestor(item.oid, older_than):

@@ -36,6 +36,10 @@ class DirectGraph:
             hint="install git, or put it on PATH",
         )
 
+    def merge_trees(self, base: str, ours: str, theirs: str) -> str:  # noqa: ARG002
+        """Raises UncheckedError ``git-needed``."""
+        return self.merge_tree(ours, theirs)
+
 
 class GitGraph:
     """Answers from the repository that git finds from ``directory`` with ``environment``."""
@@ -73,6 +77,11 @@ class GitGraph:
         lines = out.decode("ascii", "replace").split("\n")
         # Exit status 1 is a conflict, and then the first line is followed by what is in conflict.
         return lines[0] if lines[1:] == [""] else ""
+
+    def merge_trees(self, base: str, ours: str, theirs: str) -> str:
+        """The same of trees, by commits of our own: older gits take no merge base from outside (git 2.40)."""
+        root = self._place().commit(base)
+        return self.merge_tree(self._place().commit(ours, root), self._place().commit(theirs, root))
 
     def is_ancestor(self, older: str, newer: str) -> bool:
         """Tell whether ``newer`` comes after ``older``, or is it. Raises UncheckedError ``history-incomplete``."""

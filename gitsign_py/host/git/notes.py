@@ -23,15 +23,7 @@ class EntryNotes:
 
     def __init__(self, repository: GitRepository) -> None:
         self._repository = repository
-        self._notes = self._list()
-
-    def _list(self) -> dict[str, str]:
-        """Note blob by annotated object; no notes at all is git's exit status 128 or an empty answer."""
-        if self._repository.direct is not None:
-            return dict(_listed(self._repository))
-        out = self._repository.run(["notes", f"--ref={REF}", "list"], accept=(0, 1, 128))
-        pairs = (line.split() for line in out.decode("ascii", "replace").split("\n") if line)
-        return {pair[1]: pair[0] for pair in pairs if len(pair) == 2}
+        self._notes = list_notes(repository, REF)
 
     def get(self, oid: str) -> tuple[bytes, ...]:
         """The entries in an object's note; lines that are no entry, and notes that are no file, are passed over."""
@@ -47,14 +39,14 @@ class EntryNotes:
         if not changed:
             return 0
         stream = bytearray(b"feature done\n")
-        stream += f"commit {REF}\n".encode() + self._committer() + _data(b"Add log entries\n")
+        stream += f"commit {REF}\n".encode() + self._committer() + data_of(b"Add log entries\n")
         tip = self._repository.run(["rev-parse", "-q", "--verify", REF], accept=(0, 1)).strip()
         if tip:
             stream += b"from " + tip + b"\n"
         for oid, found in changed.items():
-            stream += b"N inline " + oid.encode() + b"\n" + _data(self._note(oid, found))
+            stream += b"N inline " + oid.encode() + b"\n" + data_of(self._note(oid, found))
         self._repository.write(["fast-import", "--quiet"], stdin=bytes(stream + b"done\n"))
-        self._notes = self._list()
+        self._notes = list_notes(self._repository, REF)
         return len(changed)
 
     def _committer(self) -> bytes:
@@ -67,11 +59,20 @@ class EntryNotes:
         return old + (b"\n" if old and not old.endswith(b"\n") else b"") + b"".join(lines)
 
 
-def _listed(repository: GitRepository) -> Iterator[tuple[str, str]]:
+def list_notes(repository: GitRepository, ref: str) -> dict[str, str]:
+    """Note blob by annotated object; no notes at all is git's exit status 128 or an empty answer."""
+    if repository.direct is not None:
+        return dict(_listed(repository, ref))
+    out = repository.run(["notes", f"--ref={ref}", "list"], accept=(0, 1, 128))
+    pairs = (line.split() for line in out.decode("ascii", "replace").split("\n") if line)
+    return {pair[1]: pair[0] for pair in pairs if len(pair) == 2}
+
+
+def _listed(repository: GitRepository, ref: str) -> Iterator[tuple[str, str]]:
     """Annotated object and note blob: the names of the folders and of the file in them are the id (git-notes(1))."""
-    if not commit_of(repository, REF):
+    if not commit_of(repository, ref):
         return
-    todo = [("", object_at(repository, f"{REF}:"))]
+    todo = [("", object_at(repository, f"{ref}:"))]
     while todo:
         prefix, tree = todo.pop()
         for name, entry in each_entry(read_tree_data(repository, tree), 20):
@@ -95,6 +96,6 @@ def _entries(note: bytes) -> tuple[bytes, ...]:
     return tuple(found)
 
 
-def _data(content: bytes) -> bytes:
+def data_of(content: bytes) -> bytes:
     """git-fast-import(1), ``data``: an exact byte count."""
     return b"data %d\n" % len(content) + content + b"\n"

@@ -9,10 +9,11 @@ import os
 import shutil
 import tempfile
 import weakref
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from gitsign_py.core.git.gitobject import HashAlgorithm
+from gitsign_py.core.git.gitobject import HashAlgorithm, object_id
 from gitsign_py.host.git.program import NOWHERE
 
 _KEPT = ("GIT_EXEC_PATH", "GIT_TRACE")  # where git itself lies, and what a person asked it to tell
@@ -43,6 +44,18 @@ class OwnPlace:
         (self.path / "HEAD").write_text("ref: refs/heads/none\n", encoding="ascii")
         (self.path / "config").write_text(_config(algorithm), encoding="ascii")
         self.environment = _environment(environment, self.path, objects)
+        self._algorithm = algorithm
+
+    def commit(self, tree: str, *parents: str) -> str:
+        """Write a commit of a tree here, and give its id."""
+        lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents)]
+        lines += [f"{name} nobody <> 0 +0000" for name in ("author", "committer")]
+        data = "\n".join([*lines, "", ""]).encode("ascii")
+        oid = object_id("commit", data, self._algorithm)
+        file = self.path / "objects" / oid[:2] / oid[2:]
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(zlib.compress(b"commit %d\0" % len(data) + data))
+        return oid
 
 
 def _remove(path: Path, owner: int) -> None:
