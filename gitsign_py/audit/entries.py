@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from gitsign_py.core.closeable import Closeable
 from gitsign_py.core.tlog.logentry import LogEntry, encode_entry
-from gitsign_py.errors import ConfigError, GitsignError, ServiceError
+from gitsign_py.errors import UNREACHABLE, ConfigError, GitsignError, ServiceError
 
 _Answer = TypeVar("_Answer")
 PARALLEL = 4
@@ -102,9 +102,10 @@ def fetch(
     """Find the entries of ``wanted`` and give each object's to ``keep``; returns the errors by object id.
 
     Searches run in parallel; what they find is retrieved ten at a time. A log that fails is asked again after a pause
-    that doubles; when it fails for good, nothing more is asked of it.
+    that doubles, one that cannot be reached is not; when it fails for good, nothing more is asked of it.
     """
     failures: dict[str, GitsignError] = {}
+    source = _UntilItFails(source)
     with ThreadPoolExecutor(PARALLEL) as pool:
         for at in range(0, len(wanted), RETRIEVE):
             group = wanted[at : at + RETRIEVE]
@@ -117,6 +118,30 @@ def fetch(
             for oid, entries in found.items():
                 keep(oid, entries)
     return failures
+
+
+class _UntilItFails:
+    """A log that cannot be reached is asked once: without a network each question waits for its time-out."""
+
+    def __init__(self, source: EntrySource) -> None:
+        self._source = source
+        self._failure: ServiceError | None = None
+
+    def search(self, *, digest: bytes | None = None, certificate: bytes | None = None) -> tuple[str, ...]:
+        return self._asked(lambda: self._source.search(digest=digest, certificate=certificate))
+
+    def retrieve(self, *, uuids: Sequence[str] = ()) -> tuple[LogEntry, ...]:
+        return self._asked(lambda: self._source.retrieve(uuids=uuids))
+
+    def _asked(self, ask: Callable[[], _Answer]) -> _Answer:
+        if self._failure is not None:
+            raise self._failure
+        try:
+            return ask()
+        except ServiceError as error:
+            if error.reason in UNREACHABLE:
+                self._failure = error
+            raise
 
 
 def _retrieve(
@@ -143,6 +168,8 @@ def _patiently(ask: Callable[[], _Answer], pause: Callable[[float], None]) -> _A
     for attempt in range(ATTEMPTS - 1):
         try:
             return ask()
-        except ServiceError:
+        except ServiceError as error:
+            if error.reason in UNREACHABLE:
+                raise
             pause(FIRST_PAUSE * 2**attempt)
     return ask()

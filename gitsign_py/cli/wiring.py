@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitsign_py.core.frozen import frozen, replace
-from gitsign_py.errors import FormatError, UncheckedError
+from gitsign_py.errors import UNREACHABLE, FormatError, ServiceError, UncheckedError
 from gitsign_py.host.config import Config, load_config
 from gitsign_py.host.git.config import ISOLATED, GitConfig
 from gitsign_py.host.repository import read_config
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gitsign_py.host.consent import ConsentBook, Dialogue, Named
     from gitsign_py.host.git.objects import GitRepository, Revision
     from gitsign_py.host.logins import LoginBook
+    from gitsign_py.host.network import Network
     from gitsign_py.ports import CertificateAuthority, TimestampAuthority, TokenSource, TransparencyLog
     from gitsign_py.signing.flow import SigningOptions, SigningServices
     from gitsign_py.verification.signature import FindEntries
@@ -131,22 +132,41 @@ def named_log(settings: Settings) -> "Named":
     return Named(source.name, str(settings.config.log_path), source.place)
 
 
+def network(settings: Settings) -> "Network":
+    """Say how to connect: authorities of TLS, proxies."""
+    from gitsign_py.host.network import Network
+
+    return Network(settings.environment, settings.gitconfig)
+
+
 def session(settings: Settings) -> "HttpSession":
     """Make the HTTP session with the person's time-out."""
     from gitsign_py.clients.session import HttpSession, Limits
 
-    return HttpSession(Limits(total=settings.config.timeout, connect=min(5.0, settings.config.timeout)))
+    limits = Limits(total=settings.config.timeout, connect=min(5.0, settings.config.timeout))
+    return HttpSession(limits, network=network(settings))
 
 
 def entry_finder(settings: Settings) -> "FindEntries":
-    """Make a function that asks Rekor v1 for entries; nothing is loaded or sent before it is called."""
+    """Make a function that asks Rekor v1 for entries; nothing is loaded or sent before it is called.
+
+    A log that cannot be reached is asked once: a range of commits without a network is not a row of time-outs.
+    """
+    failures: list[ServiceError] = []
 
     def find(digest: bytes, certificate: "Certificate") -> "Sequence[LogEntry]":
         from gitsign_py.clients.rekor import RekorClient
 
-        with session(settings) as http:
-            log = RekorClient(http, settings.config.rekor_url)
-            return log.find(digest=digest, certificate=certificate.raw) or log.find(digest=digest)
+        if failures:
+            raise failures[0]
+        try:
+            with session(settings) as http:
+                log = RekorClient(http, settings.config.rekor_url)
+                return log.find(digest=digest, certificate=certificate.raw) or log.find(digest=digest)
+        except ServiceError as error:
+            if error.reason in UNREACHABLE:
+                failures.append(error)
+            raise
 
     return find
 

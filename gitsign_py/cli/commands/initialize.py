@@ -38,7 +38,13 @@ def run(arguments: list[str]) -> int:
         return _forget(options, tuf_place(settings.environment).expanduser())
     mirror, root = _start(options, settings.config)
     directory = tuf_directory(settings.environment)
-    targets = tuf.initialize(mirror, root, directory, check=lambda fetched: parse_trusted_root(fetched.trusted_root))
+    targets = tuf.initialize(
+        mirror,
+        root,
+        directory,
+        check=lambda fetched: parse_trusted_root(fetched.trusted_root),
+        network=wiring.network(settings),
+    )
     note_kept(directory)
     trusted_root = parse_trusted_root(targets.trusted_root)
     if options.json:
