@@ -207,6 +207,15 @@ def _was_written(directory: Path) -> bool:
         return False
 
 
+def load_version(directory: Path) -> int:
+    """Tell the version of the copy's timestamp metadata, 0 where there is none. It is read, not verified."""
+    try:
+        version = _signed(directory / "metadata" / "timestamp.json")["version"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+    return version if isinstance(version, int) else 0
+
+
 def is_initialized(directory: Path) -> bool:
     """Tell whether ``initialize`` was ever done in ``directory``."""
     return (directory / "mirror.json").is_file()

@@ -49,6 +49,7 @@ def run(arguments: list[str]) -> int:
             settings,
             repository,
             root=root,
+            file=options.trusted_root,
             offline=options.offline,
             require_sct=not options.insecure_ignore_sct,
         )
