@@ -15,6 +15,15 @@ from tests.support.stack import ROOT, RunningStack, running_stack
 from tests.support.waiting import wait_until
 from tests.support.workbench import Workbench
 
+_POLICY = """\
+version = 1
+administrators = ["alice"]
+[people.alice]
+identities = [{{ subject = "alice@example.com", issuer = "{issuer}" }}]
+[[rules]]
+name = "all"
+allow = ["alice"]
+"""
 RENEWED = "the trust root was renewed"
 Done = subprocess.CompletedProcess[bytes]
 
@@ -58,6 +67,8 @@ def test_every_kind_of_key_changes_while_commits_audits_and_hooks_go_on(user: Wo
     server, other = user.init("--bare", path=user.folder / "server.git"), user.init(path=user.folder / "other")
     user.commit("first")
     assert user.tool("hooks", "install", "--server", cwd=server).returncode == 0
+    (user.folder / "policy.toml").write_text(_POLICY.format(issuer=user.stack.url))
+    user.git("config", "gitsign.policy", str(user.folder / "policy.toml"), cwd=server)
     signer = other_machine(user)
     again = ["git", "commit", "-q", "--allow-empty", "-S", "-m"]
     ways: dict[str, Callable[[], Done]] = {
