@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -40,10 +41,14 @@ class EntrySource(Protocol):
 
 
 class Wanted(NamedTuple):
-    """An object whose entry is to be found: its id and the DER of the certificate that signed it."""
+    """An object whose entry is to be found: its id and the DER of the certificate that signed it.
+
+    ``others`` are further names under which it may have been logged.
+    """
 
     oid: str
     certificate: bytes
+    others: tuple[str, ...] = ()
 
 
 class EntryStore(Closeable):
@@ -154,9 +159,11 @@ def _retrieve(
 
 
 def _search(source: EntrySource, one: Wanted, pause: Callable[[float], None]) -> tuple[str, ...]:
-    digest = hashlib.sha256(one.oid.encode()).digest()
-    found = _patiently(lambda: source.search(digest=digest, certificate=one.certificate), pause)
-    return found[:MAX_ENTRIES]
+    for name in (one.oid, *one.others):
+        digest = hashlib.sha256(name.encode()).digest()
+        if found := _patiently(partial(source.search, digest=digest, certificate=one.certificate), pause):
+            return found[:MAX_ENTRIES]
+    return ()
 
 
 def _chosen(uuids: Sequence[str], by_leaf: Mapping[str, LogEntry]) -> tuple[bytes, ...]:

@@ -16,7 +16,7 @@ from gitsign_py.errors import UNREACHABLE, ConfigError, GitsignError
 from gitsign_py.host.git.notes import REF, EntryNotes
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.paths import data_directory
-from gitsign_py.verification.signature import open_signature
+from gitsign_py.verification.signature import logged_names, open_signature
 
 
 class EntryFinder:
@@ -119,6 +119,7 @@ class _PerThread(Closeable):
 def _wanted(job: Job) -> Wanted | None:
     try:
         signature = job.signature
-        return Wanted(job.oid, open_signature(signature).certificate.raw)
+        others = logged_names(job.payload, signature, job.oid)[1:]
+        return Wanted(job.oid, open_signature(signature).certificate.raw, others)
     except GitsignError:
         return None

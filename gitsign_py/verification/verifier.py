@@ -18,6 +18,7 @@ from gitsign_py.verification.signature import (
     check_cms,
     check_expected,
     check_logged,
+    logged_names,
     open_signature,
     proven_times,
 )
@@ -66,13 +67,13 @@ class Verifier:
         """
         steps = report if report is not None else Report()
 
-        required = self.requirements
+        required, names = self.requirements, logged_names(payload, signature, object_id)
 
         def once(root: TrustedRoot) -> VerifiedSignature:
             opened = open_signature(signature, steps)
             signer = check_signer(steps, opened.certificate, opened.signed.certificates, root, require_sct=required.sct)
             signing_time = check_cms(steps, opened, payload)
-            logged = check_logged(steps, opened, root, self.find, object_id=object_id, now=self.now)
+            logged = check_logged(steps, opened, root, self.find, names=names, now=self.now)
             times = proven_times(steps, opened, logged, root, require_timestamp=required.timestamp)
             check_validity(steps, signer, times, logged.log)
             check_expected(steps, signer, expected)
