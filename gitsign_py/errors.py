@@ -8,6 +8,7 @@ only ``cli`` turns them into exit statuses.
 from types import MappingProxyType
 
 __all__ = [
+    "UNREACHABLE",
     "ConfigError",
     "FormatError",
     "GitsignError",
@@ -129,6 +130,10 @@ class PolicyError(GitsignError):
 
 class ServiceError(GitsignError):
     """A server did not answer, or answered something that cannot be used."""
+
+
+UNREACHABLE = frozenset({"service-unreachable", "service-untrusted", "service-timeout"})
+"""Reasons of a ServiceError that the next question to the same server would meet as well."""
 
 
 class ConfigError(GitsignError):

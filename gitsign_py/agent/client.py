@@ -33,7 +33,7 @@ _PREFIXES = ("GIT_", "GITSIGN_", "SIGSTORE_", "TUF_", "XDG_", "LC_")
 PLACES = (  # where trust roots and consents are kept; the last three on Windows
     "HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA",
 )  # fmt: skip
-NETWORK = (  # what requests goes by; the names of proxies in both cases
+NETWORK = (  # what host.network goes by, GIT_SSL_CAINFO aside; the names of proxies in both cases
     "http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
     "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR",
 )  # fmt: skip

@@ -31,7 +31,7 @@ from gitsign_py.audit.record import Record
 from gitsign_py.audit.recording import Batch, UnsignedRun, record_of, signature_of, unread
 from gitsign_py.audit.scan import Scanned
 from gitsign_py.core.frozen import replace
-from gitsign_py.errors import UncheckedError
+from gitsign_py.errors import GitsignError, UncheckedError
 from gitsign_py.host.git.graph import graph_of
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.git.walk import list_ids, read_all
@@ -39,9 +39,11 @@ from gitsign_py.policy.facts import UNSIGNED, CommitFacts, Decision, SignatureFa
 from gitsign_py.policy.headhistory import HeadJudges
 from gitsign_py.policy.history import PolicyHistory
 from gitsign_py.policy.recent import RecentObjects
+from gitsign_py.verification.verdict import lacks_authority
 
 if TYPE_CHECKING:
     from gitsign_py.audit.workers import PendingFacts, Workers
+    from gitsign_py.verification.renewal import Renew
 
 _TOGETHER = 16  # records of signatures that are given at once: some judgements take long (merges), and somebody waits
 _AHEAD_BYTES = 4 << 20
@@ -56,7 +58,10 @@ A job that comes with entries had these from here, and they did not hold.
 
 
 class Resources:
-    """What a run may use. Without ``fetch`` only embedded entries count, without ``cache`` nothing is kept."""
+    """What a run may use. Without ``fetch`` only embedded entries count, without ``cache`` nothing is kept.
+
+    ``renew`` may give a newer trust root where the run's lacks an authority.
+    """
 
     def __init__(
         self,
@@ -64,11 +69,13 @@ class Resources:
         jobs: int = 0,
         cache: FactsCache | None = None,
         fetch: FetchEntries | None = None,
+        renew: "Renew | None" = None,
     ) -> None:
         self.settings = settings
         self.jobs = jobs
         self.cache = cache
         self.fetch = fetch
+        self.renew = renew
         self._workers: Workers | None = None
 
     def workers(self) -> "Workers":
@@ -78,6 +85,15 @@ class Resources:
 
             self._workers = Workers(self.settings, self.jobs or os.cpu_count() or 1)
         return self._workers
+
+    def renewed(self, error: GitsignError) -> bool:
+        """Go on with a newer trust root, if there is one. Facts by it are not kept: the cache is of the older one."""
+        newer = self.renew(error) if self.renew is not None else None
+        if newer is None or self.settings.trusted_root is None or newer.digest == self.settings.trusted_root.digest:
+            return False
+        self.close()
+        self.settings, self.cache = replace(self.settings, trusted_root=newer), None
+        return True
 
     def close(self) -> None:
         """End the processes."""
@@ -148,6 +164,15 @@ def _with_introduction(repository: GitRepository, plan: AuditPlan) -> tuple[Audi
     return plan, None
 
 
+def _lacking(text: str) -> GitsignError | None:
+    """The error of facts that lack an authority of the trust root."""
+    if '"unchecked"' not in text:
+        return None
+    facts = load_facts(text)
+    error = UncheckedError(facts.reason, facts.message)
+    return error if facts.status == "unchecked" and lacks_authority(error) else None
+
+
 class _Audit:
     """One run."""
 
@@ -156,6 +181,7 @@ class _Audit:
         plan, lost = _with_introduction(repository, judged_part(plan))
         self._plan = plan
         self._resources = resources
+        self._first_root = resources.settings.trusted_root
         self._errors = errors
         self._git = git_of(repository)  # a walk by it ends where the history is cut off
         self._whole = git_of(repository, whole=True)  # by this it fails there
@@ -345,6 +371,7 @@ class _Audit:
         facts = begun.facts
         if begun.answer is not None:
             texts = dict(zip((job.oid for job in begun.jobs), begun.answer.wait(), strict=True))
+            texts |= self._by_newer_root(begun.jobs, texts)
             texts |= self._with_fetched_entries(begun.jobs, texts)
             fresh = {oid: load_facts(text) for oid, text in texts.items()}
             facts.update(fresh)
@@ -352,6 +379,16 @@ class _Audit:
         if begun.foreign:
             facts.update(self._foreign(begun))
         return facts
+
+    def _by_newer_root(self, jobs: Sequence[Job], texts: dict[str, str]) -> dict[str, str]:
+        """Verify once more what lacked an authority, by a newer trust root if there is one."""
+        if self._resources.renew is None:
+            return {}
+        lacking = [(job, error) for job in jobs if (error := _lacking(texts[job.oid])) is not None]
+        trusted_root = self._resources.settings.trusted_root
+        if not lacking or not (self._resources.renewed(lacking[0][1]) or trusted_root is not self._first_root):
+            return {}
+        return self._verified([job for job, _ in lacking])
 
     def _with_fetched_entries(self, jobs: Sequence[Job], texts: dict[str, str]) -> dict[str, str]:
         """Verify online-mode objects once more, with the entries that a store or the log has for them."""

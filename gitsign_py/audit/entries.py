@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
 from gitsign_py.core.closeable import Closeable
 from gitsign_py.core.tlog.logentry import LogEntry, encode_entry
-from gitsign_py.errors import ConfigError, GitsignError, ServiceError
+from gitsign_py.errors import UNREACHABLE, ConfigError, GitsignError, ServiceError
 
 _Answer = TypeVar("_Answer")
 PARALLEL = 4
@@ -40,10 +41,14 @@ class EntrySource(Protocol):
 
 
 class Wanted(NamedTuple):
-    """An object whose entry is to be found: its id and the DER of the certificate that signed it."""
+    """An object whose entry is to be found: its id and the DER of the certificate that signed it.
+
+    ``others`` are further names under which it may have been logged.
+    """
 
     oid: str
     certificate: bytes
+    others: tuple[str, ...] = ()
 
 
 class EntryStore(Closeable):
@@ -102,9 +107,10 @@ def fetch(
     """Find the entries of ``wanted`` and give each object's to ``keep``; returns the errors by object id.
 
     Searches run in parallel; what they find is retrieved ten at a time. A log that fails is asked again after a pause
-    that doubles; when it fails for good, nothing more is asked of it.
+    that doubles, one that cannot be reached is not; when it fails for good, nothing more is asked of it.
     """
     failures: dict[str, GitsignError] = {}
+    source = _UntilItFails(source)
     with ThreadPoolExecutor(PARALLEL) as pool:
         for at in range(0, len(wanted), RETRIEVE):
             group = wanted[at : at + RETRIEVE]
@@ -119,6 +125,30 @@ def fetch(
     return failures
 
 
+class _UntilItFails:
+    """A log that cannot be reached is asked once: without a network each question waits for its time-out."""
+
+    def __init__(self, source: EntrySource) -> None:
+        self._source = source
+        self._failure: ServiceError | None = None
+
+    def search(self, *, digest: bytes | None = None, certificate: bytes | None = None) -> tuple[str, ...]:
+        return self._asked(lambda: self._source.search(digest=digest, certificate=certificate))
+
+    def retrieve(self, *, uuids: Sequence[str] = ()) -> tuple[LogEntry, ...]:
+        return self._asked(lambda: self._source.retrieve(uuids=uuids))
+
+    def _asked(self, ask: Callable[[], _Answer]) -> _Answer:
+        if self._failure is not None:
+            raise self._failure
+        try:
+            return ask()
+        except ServiceError as error:
+            if error.reason in UNREACHABLE:
+                self._failure = error
+            raise
+
+
 def _retrieve(
     source: EntrySource, group: Sequence[Wanted], uuids: Sequence[tuple[str, ...]], pause: Callable[[float], None]
 ) -> dict[str, tuple[bytes, ...]]:
@@ -129,9 +159,11 @@ def _retrieve(
 
 
 def _search(source: EntrySource, one: Wanted, pause: Callable[[float], None]) -> tuple[str, ...]:
-    digest = hashlib.sha256(one.oid.encode()).digest()
-    found = _patiently(lambda: source.search(digest=digest, certificate=one.certificate), pause)
-    return found[:MAX_ENTRIES]
+    for name in (one.oid, *one.others):
+        digest = hashlib.sha256(name.encode()).digest()
+        if found := _patiently(partial(source.search, digest=digest, certificate=one.certificate), pause):
+            return found[:MAX_ENTRIES]
+    return ()
 
 
 def _chosen(uuids: Sequence[str], by_leaf: Mapping[str, LogEntry]) -> tuple[bytes, ...]:
@@ -143,6 +175,8 @@ def _patiently(ask: Callable[[], _Answer], pause: Callable[[float], None]) -> _A
     for attempt in range(ATTEMPTS - 1):
         try:
             return ask()
-        except ServiceError:
+        except ServiceError as error:
+            if error.reason in UNREACHABLE:
+                raise
             pause(FIRST_PAUSE * 2**attempt)
     return ask()

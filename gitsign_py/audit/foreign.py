@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gitsign_py.audit.scan import Scanned
-from gitsign_py.core.git.foreignsig import openpgp_fingerprint, ssh_public_key
+from gitsign_py.core.git.foreignsig import openpgp_fingerprint, openpgp_key_id, ssh_public_key
 from gitsign_py.errors import UncheckedError
 from gitsign_py.host.git.config import REPOSITORY_SCOPES, is_isolated
 from gitsign_py.host.git.ownplace import OwnPlace
@@ -202,7 +202,7 @@ def _facts(item: Scanned, answer: GitVerdict) -> SignatureFacts:
         fingerprint, primary = fingerprint.upper(), primary.upper()
     key, subkey = (primary, fingerprint) if primary not in ("", fingerprint) else (fingerprint, "")
     if reason == "key-missing" and item.form == "openpgp":
-        named = openpgp_fingerprint(_signature(item))
+        named = openpgp_fingerprint(_signature(item)) or openpgp_key_id(_signature(item))
         message = f"the signing key{' ' + named if named else ''} is not in the keyring: import it with gpg --import"
     said = f"{item.form}: {message}" if message else ""
     return SignatureFacts(status, _form(item), key=key, subkey=subkey, reason=reason, message=said)

@@ -12,11 +12,11 @@ from gitsign_py.clients.rekor import RekorClient
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.core.closeable import Closeable
 from gitsign_py.core.tlog.entrytypes import LogEntry
-from gitsign_py.errors import ConfigError, GitsignError
+from gitsign_py.errors import UNREACHABLE, ConfigError, GitsignError
 from gitsign_py.host.git.notes import REF, EntryNotes
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.paths import data_directory
-from gitsign_py.verification.signature import open_signature
+from gitsign_py.verification.signature import logged_names, open_signature
 
 
 class EntryFinder:
@@ -36,6 +36,7 @@ class EntryFinder:
         self._notes = EntryNotes(repository)
         self._store = _store(warn)
         self._found: dict[str, tuple[bytes, ...]] = {}
+        self._given_up = False
 
     def __enter__(self) -> Self:
         return self
@@ -57,7 +58,7 @@ class EntryFinder:
         """
         known = {job.oid: () if job.entries else self._notes.get(job.oid) + self._store.get(job.oid) for job in jobs}
         missing = [job for job in jobs if not known[job.oid]]
-        if missing and not self._offline:
+        if missing and not (self._offline or self._given_up):
             known |= self._ask(missing)
         found = {oid: entries for oid, entries in known.items() if entries}
         if self._write_notes:
@@ -69,7 +70,9 @@ class EntryFinder:
         with _PerThread(self._settings) as source:
             failures = fetch(source, wanted, self._store.put)
         for error in list(failures.values())[:1]:
-            self._warn(f"{len(failures)} log entries could not be fetched: {error.message}")
+            self._given_up = error.reason in UNREACHABLE
+            rest = "; the log is not asked again in this run" if self._given_up else ""
+            self._warn(f"{len(failures)} log entries could not be fetched: {error.message}{rest}")
         return {job.oid: self._store.get(job.oid) for job in jobs}
 
 
@@ -116,6 +119,7 @@ class _PerThread(Closeable):
 def _wanted(job: Job) -> Wanted | None:
     try:
         signature = job.signature
-        return Wanted(job.oid, open_signature(signature).certificate.raw)
+        others = logged_names(job.payload, signature, job.oid)[1:]
+        return Wanted(job.oid, open_signature(signature).certificate.raw, others)
     except GitsignError:
         return None

@@ -64,7 +64,10 @@ def prepare(
     use_cache = audit_options.cache and not audit_options.write_notes
     cache = facts_cache(stack, Basis.of_signatures(verify), warn) if use_cache else None
     fetch = _fetch(stack, settings, repository, audit_options, warn)
-    resources = Resources(verify, audit_options.jobs, cache, fetch)
+    renew = wiring.renewal(
+        settings, trust.root, file=audit_options.trusted_root, offline=audit_options.offline, say=warn
+    )
+    resources = Resources(verify, audit_options.jobs, cache, fetch, renew)
     stack.callback(resources.close)
     return AuditSetup(resources, trust.source, trust.root.digest)
 

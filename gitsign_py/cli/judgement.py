@@ -36,13 +36,17 @@ def verifier(
 ) -> Verifier:
     """Make the verifier of this process: trust root ``root``, else that of ``file``, else that of the settings.
 
+    One that comes from a TUF repository is renewed where it lacks an authority.
+
     Log entries come from git notes of ``objects``, then from the log. Raises what loading a trust root raises.
     """
+    root = root if root is not None else wiring.trusted_root(settings, file=file, offline=offline)
     return Verifier(
-        root if root is not None else wiring.trusted_root(settings, file=file, offline=offline),
+        root,
         wiring.now(),
         Requirements(require_sct, wiring.require_timestamp(settings)),
         Sources(None if offline else wiring.entry_finder(settings), wiring.noted_entries(objects)),
+        wiring.renewal(settings, root, file=file, offline=offline),
     )
 
 

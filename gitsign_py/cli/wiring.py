@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitsign_py.core.frozen import frozen, replace
-from gitsign_py.errors import FormatError, UncheckedError
+from gitsign_py.errors import UNREACHABLE, FormatError, ServiceError, UncheckedError
 from gitsign_py.host.config import Config, load_config
 from gitsign_py.host.git.config import ISOLATED, GitConfig
 from gitsign_py.host.repository import read_config
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from gitsign_py.host.consent import ConsentBook, Dialogue, Named
     from gitsign_py.host.git.objects import GitRepository, Revision
     from gitsign_py.host.logins import LoginBook
+    from gitsign_py.host.network import Network
     from gitsign_py.ports import CertificateAuthority, TimestampAuthority, TokenSource, TransparencyLog
     from gitsign_py.signing.flow import SigningOptions, SigningServices
+    from gitsign_py.verification.renewal import Renew
     from gitsign_py.verification.signature import FindEntries
 
 __all__ = ["Revision", "Settings", "load_settings"]
@@ -98,9 +100,60 @@ def loaded_trust(settings: Settings, *, file: str | None = None, offline: bool =
     from gitsign_py.clients.trustroot import load_trusted_root
 
     try:
-        return load_trusted_root(settings.config, settings.environment, option_file=file, offline=offline)
+        return load_trusted_root(
+            settings.config, settings.environment, option_file=file, offline=offline, network=network(settings)
+        )
     except FormatError as error:
         raise UncheckedError.beside(error) from error
+
+
+def renewal(
+    settings: Settings,
+    root: "TrustedRoot",
+    *,
+    file: str | None = None,
+    offline: bool = False,
+    say: "Callable[[str], None] | None" = None,
+) -> "Renew | None":
+    """Make the renewal of this run's trust root, None where it may not be renewed. An old copy is renewed afterwards.
+
+    ``say`` tells the person; without it a line goes to stderr.
+    """
+    from gitsign_py.clients.renewal import TrustRenewal, may_renew
+
+    directory = may_renew(settings.config, settings.environment, file=file, offline=offline)
+    if directory is None:
+        return None
+    renew_if_old(settings, directory, afterwards=True)
+    return TrustRenewal(root, directory, network(settings), lambda: loaded_trust(settings), say or _say)
+
+
+def _say(text: str) -> None:
+    with suppress(OSError):
+        os.write(2, f"gitsign-py: {text}\n".encode("utf-8", "replace"))
+
+
+def renew_if_old(settings: Settings, directory: Path, *, afterwards: bool) -> None:
+    """Start a process that renews an old copy, at once or when this one has answered; nobody waits for it."""
+    from gitsign_py.clients.renewal import begin_if_old
+
+    if not begin_if_old(directory):
+        return
+    import atexit
+    import sys
+
+    from gitsign_py.host.background import let_go, start_in_background
+
+    command = [sys.executable, "-P", "-m", "gitsign_py", "initialize", "--refresh"]
+
+    def start() -> None:
+        with suppress(OSError):
+            let_go(start_in_background(command, environment=settings.environment, directory="/"))
+
+    if afterwards:
+        atexit.register(start)
+    else:
+        start()
 
 
 def trusted_root(settings: Settings, *, file: str | None = None, offline: bool = False) -> "TrustedRoot":
@@ -131,22 +184,41 @@ def named_log(settings: Settings) -> "Named":
     return Named(source.name, str(settings.config.log_path), source.place)
 
 
+def network(settings: Settings) -> "Network":
+    """Say how to connect: authorities of TLS, proxies."""
+    from gitsign_py.host.network import Network
+
+    return Network(settings.environment, settings.gitconfig)
+
+
 def session(settings: Settings) -> "HttpSession":
     """Make the HTTP session with the person's time-out."""
     from gitsign_py.clients.session import HttpSession, Limits
 
-    return HttpSession(Limits(total=settings.config.timeout, connect=min(5.0, settings.config.timeout)))
+    limits = Limits(total=settings.config.timeout, connect=min(5.0, settings.config.timeout))
+    return HttpSession(limits, network=network(settings))
 
 
 def entry_finder(settings: Settings) -> "FindEntries":
-    """Make a function that asks Rekor v1 for entries; nothing is loaded or sent before it is called."""
+    """Make a function that asks Rekor v1 for entries; nothing is loaded or sent before it is called.
+
+    A log that cannot be reached is asked once: a range of commits without a network is not a row of time-outs.
+    """
+    failures: list[ServiceError] = []
 
     def find(digest: bytes, certificate: "Certificate") -> "Sequence[LogEntry]":
         from gitsign_py.clients.rekor import RekorClient
 
-        with session(settings) as http:
-            log = RekorClient(http, settings.config.rekor_url)
-            return log.find(digest=digest, certificate=certificate.raw) or log.find(digest=digest)
+        if failures:
+            raise failures[0]
+        try:
+            with session(settings) as http:
+                log = RekorClient(http, settings.config.rekor_url)
+                return log.find(digest=digest, certificate=certificate.raw) or log.find(digest=digest)
+        except ServiceError as error:
+            if error.reason in UNREACHABLE:
+                failures.append(error)
+            raise
 
     return find
 
@@ -262,11 +334,23 @@ def _from_signing_config(config: Config, plain: Endpoints, chosen: "SigningConfi
     )
 
 
-def check_instance(http: "HttpSession", chosen: Endpoints, root: "TrustedRoot") -> None:
+def check_instance(http: "HttpSession", chosen: Endpoints, root: "TrustedRoot", renew: "Renew | None" = None) -> None:
     """Refuse services of another instance than the trust root's, before anything is sent to them.
 
-    Raises ConfigError ``instance-mismatch``, ServiceError.
+    A service that is new is known to a newer trust root. Raises ConfigError ``instance-mismatch``, ServiceError.
     """
+    from gitsign_py.errors import ConfigError
+
+    try:
+        _check_instance(http, chosen, root)
+    except ConfigError as error:
+        newer = renew(error) if renew is not None else None
+        if newer is None:
+            raise
+        _check_instance(http, chosen, newer)
+
+
+def _check_instance(http: "HttpSession", chosen: Endpoints, root: "TrustedRoot") -> None:
     from gitsign_py.clients.belonging import check_default_log, check_fulcio
 
     check_fulcio(http, chosen.fulcio, root, named=chosen.fulcio_named)
@@ -302,14 +386,18 @@ def timestamp_authority(http: "HttpSession", chosen: Endpoints) -> "TimestampAut
 
 
 def signing_services(
-    http: "HttpSession", chosen: Endpoints, root: "TrustedRoot", tokens: "TokenSource"
+    http: "HttpSession",
+    chosen: Endpoints,
+    root: "TrustedRoot",
+    tokens: "TokenSource",
+    renew: "Renew | None" = None,
 ) -> "SigningServices":
     """Put the ports of the signing flow together, of one instance: see check_instance."""
     import secrets
 
     from gitsign_py.signing.flow import SigningServices
 
-    check_instance(http, chosen, root)
+    check_instance(http, chosen, root, renew)
     return SigningServices(
         tokens=tokens,
         authority=certificate_authority(http, chosen),
@@ -320,12 +408,14 @@ def signing_services(
     )
 
 
-def signing_options(settings: Settings, chosen: Endpoints, root: "TrustedRoot") -> "SigningOptions":
+def signing_options(
+    settings: Settings, chosen: Endpoints, root: "TrustedRoot", renew: "Renew | None" = None
+) -> "SigningOptions":
     """Say how to sign. The committer is compared by consent, which knows more than equal or not."""
     from gitsign_py.signing.credential import CredentialRequest
     from gitsign_py.signing.flow import SigningOptions
 
-    request = CredentialRequest(trusted_root=root, audience=settings.config.client_id)
+    request = CredentialRequest(trusted_root=root, audience=settings.config.client_id, renew=renew)
     return SigningOptions(
         request=request,
         mode=settings.config.rekor_mode,

@@ -1,23 +1,22 @@
-"""Tokens that the platform gives: CI systems and clouds by the ``id`` package, files and SPIFFE by our own code.
+"""The table of platforms that give a job its identity token: how each one shows, and how it is asked.
 
-``id`` knows GitHub Actions, Google Cloud (with impersonation), Buildkite, GitLab and CircleCI, in that order, and asks
-the environment of this process. Filesystem and SPIFFE are here. A provider that gitsign.tokenProvider names must be
-there; without a name, what the environment shows is taken, and None means that this is no such platform.
+CI systems and clouds are in ``platformtokens``, SPIFFE in ``spiffe``, the token file is here. A provider that
+gitsign.tokenProvider names must be there; without a name, what the environment shows is taken, the first of the table,
+and None means that this is no such platform.
 """
 
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gitsign_py.clients.answer import one_line
 from gitsign_py.clients.spiffe import DEFAULT_SOCKET, SOCKET_VARIABLE, fetch_jwt_svid
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.sigstore.token import MAX_TOKEN_BYTES, IdentityToken, parse_unverified
 from gitsign_py.errors import ConfigError, FormatError, ServiceError
-from gitsign_py.host.deadline import within
 
-SECONDS = 30.0
-"""How long a platform may take: ``id`` gives servers 30 s for each of four tries, and programs no end."""
+if TYPE_CHECKING:
+    from gitsign_py.clients.session import HttpSession
 
 DEFAULT_TOKEN_FILE = "/var/run/sigstore/cosign/oidc-token"  # noqa: S105  the Go client's path, a projected volume
 _GOOGLE_PRODUCT = Path("/sys/class/dmi/id/product_name")
@@ -34,7 +33,7 @@ class Platform:
     name: str
     shows_as: str
     present: Callable[[Environment], bool]
-    fetch: Callable[[Environment, str], str]
+    fetch: "Callable[[HttpSession, Environment, str], str]"
     hint: str = ""
 
 
@@ -51,43 +50,7 @@ def _on_google(environment: Environment) -> bool:
         return False
 
 
-def _by_id(environment: Environment, audience: str) -> str:
-    """Let ``id`` find the token. It reads os.environ, so an environment that differs would be answered wrongly."""
-    import id as ambient_id  # noqa: PLC0415 - 60 ms, where a platform is asked
-
-    if any(os.environ.get(name) != environment.get(name) for name in _HINTS):
-        raise _failed("its variables are not those of this process")
-    try:
-        token = within(SECONDS, lambda: ambient_id.detect_credential(audience))
-    except (ambient_id.IdentityError, TimeoutError) as error:
-        raise _failed(_words(error), _AUDIENCE_HINT if "audience" in str(error) else "") from error
-    except ValueError as error:  # json's errors pass through id as they come
-        raise _failed("what it answered cannot be read") from error
-    except Exception as error:  # and urllib3's
-        raise _failed(f"{type(error).__name__}: {error}") from error
-    if token is None:
-        raise _failed("no token was given")
-    return token
-
-
-_AUDIENCE_HINT = "ask the platform for a token with that audience, or set gitsign.clientID to the token's audience"
-
-
-def _words(error: BaseException) -> str:
-    """What ``id`` says, and what the system says below: ``id`` calls every failure to connect a time-out."""
-    words, below = str(error).strip().rstrip(":"), error.__context__
-    while below is not None:
-        if isinstance(below, OSError) and below.strerror:
-            return f"{words} ({below.strerror.lower()})"
-        below = below.__cause__ or below.__context__
-    return words
-
-
-def _failed(words: str, hint: str = "") -> ServiceError:
-    return ServiceError("ambient-failed", f"the platform gave no identity token: {one_line(words)}", hint=hint)
-
-
-def _filesystem(environment: Environment, _audience: str) -> str:
+def _filesystem(_http: "HttpSession", environment: Environment, _audience: str) -> str:
     path = Path(environment.get("SIGSTORE_ID_TOKEN_FILE") or DEFAULT_TOKEN_FILE)
     try:
         with path.open("rb") as file:
@@ -105,7 +68,7 @@ def _has_token_file(environment: Environment) -> bool:
     return os.path.isfile(environment.get("SIGSTORE_ID_TOKEN_FILE") or DEFAULT_TOKEN_FILE)  # noqa: PTH113 - never raises
 
 
-def _spiffe(environment: Environment, audience: str) -> str:
+def _spiffe(_http: "HttpSession", environment: Environment, audience: str) -> str:
     return fetch_jwt_svid(environment.get(SOCKET_VARIABLE) or DEFAULT_SOCKET, audience)
 
 
@@ -118,18 +81,30 @@ _HINTS = {
 }
 
 
-def _marked(name: str, marker: str) -> Platform:
-    return Platform(name, marker, _variable(marker), _by_id, _HINTS[marker])
+def _by(function: str) -> "Callable[[HttpSession, Environment, str], str]":
+    """A function of platformtokens, which is loaded where a platform is asked."""
+
+    def fetch(http: "HttpSession", environment: Environment, audience: str) -> str:
+        from gitsign_py.clients import platformtokens  # noqa: PLC0415 - 60 ms with requests
+
+        found: str = getattr(platformtokens, function)(http, environment, audience)
+        return found
+
+    return fetch
+
+
+def _marked(name: str, marker: str, function: str) -> Platform:
+    return Platform(name, marker, _variable(marker), _by(function), _HINTS[marker])
 
 
 _GOOGLE_HINT = "the machine needs a service account; its metadata server gives the token"
 PLATFORMS: tuple[Platform, ...] = (
-    _marked("github-actions", "GITHUB_ACTIONS"),
-    _marked("google-impersonation", "GOOGLE_SERVICE_ACCOUNT_NAME"),
-    Platform("google-workload-identity", "a Google machine", _on_google, _by_id, _GOOGLE_HINT),
-    _marked("buildkite-agent", "BUILDKITE"),
-    _marked("gitlab", "GITLAB_CI"),
-    _marked("circleci", "CIRCLECI"),
+    _marked("github-actions", "GITHUB_ACTIONS", "github_token"),
+    _marked("google-impersonation", "GOOGLE_SERVICE_ACCOUNT_NAME", "google_other_token"),
+    Platform("google-workload-identity", "a Google machine", _on_google, _by("google_own_token"), _GOOGLE_HINT),
+    _marked("buildkite-agent", "BUILDKITE", "buildkite_token"),
+    _marked("gitlab", "GITLAB_CI", "gitlab_token"),
+    _marked("circleci", "CIRCLECI", "circleci_token"),
     Platform("spiffe", SOCKET_VARIABLE, _variable(SOCKET_VARIABLE), _spiffe),
     Platform("filesystem", "a token file", _has_token_file, _filesystem),
 )
@@ -141,17 +116,17 @@ def detect(environment: Environment) -> Platform | None:
     return next((platform for platform in PLATFORMS if platform.present(environment)), None)
 
 
-def ambient_token(name: str, environment: Environment, *, audience: str) -> IdentityToken:
+def ambient_token(name: str, environment: Environment, *, audience: str, http: "HttpSession") -> IdentityToken:
     """Fetch a token from the platform called ``name``.
 
-    Raises ConfigError ``ambient-not-here`` (it is not this platform, or another one hides it), ``token-...``;
+    Raises ConfigError ``ambient-not-here`` (it is not this platform), ``token-...``;
     ServiceError ``ambient-failed``, ``spiffe-...``.
     """
     platform = next(one for one in PLATFORMS if one.name == name)
     if name not in ("spiffe", "filesystem"):  # these two are asked at their default places
         _require_here(platform, environment)
     try:
-        raw = platform.fetch(environment, audience)
+        raw = platform.fetch(http, environment, audience)
     except ServiceError as error:
         hint = error.hint or platform.hint
         raise ServiceError(error.reason, error.message, hint=hint, facts=error.facts) from error
@@ -168,14 +143,5 @@ def _require_here(platform: Platform, environment: Environment) -> None:
             "ambient-not-here",
             f"gitsign.tokenProvider is {platform.name}, but this is not there: no {platform.shows_as}",
             hint="unset gitsign.tokenProvider, or run this on that platform",
-            facts={"provider": platform.name},
-        )
-    first = next(one for one in PLATFORMS if one.present(environment))
-    google = {"google-impersonation", "google-workload-identity"}
-    if first is not platform and {first.name, platform.name} != google and first.fetch is _by_id:
-        raise ConfigError(
-            "ambient-not-here",
-            f"gitsign.tokenProvider is {platform.name}, but {first.shows_as} comes before it",
-            hint=f"set gitsign.tokenProvider to {first.name}, or unset {first.shows_as}",
             facts={"provider": platform.name},
         )

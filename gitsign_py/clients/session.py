@@ -1,11 +1,13 @@
 """One HTTP exchange that ends: in time, within a size, with an answer or with one ServiceError that says why not.
 
-``requests`` does the protocol, TLS and the environment's proxies. What it does not do is here: a budget for the whole
-exchange (its timeouts are per read, so a server that drips bytes, or a name server that is silent, can hold it for
-hours), a cap on the body, a single retry where a retry can help, and error messages a person can act on.
+``requests`` does the protocol; ``host.network`` says by which authorities and which proxy. What neither does is here: a
+budget for the whole exchange (the timeouts of requests are per read, so a server that drips bytes, or a name server
+that is silent, can hold it for hours), a cap on the body, a single retry where a retry can help, and error messages a
+person can act on.
 """
 
 import json
+import os
 import queue
 import random
 import threading
@@ -13,17 +15,20 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from http.cookiejar import DefaultCookiePolicy
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
 
 from gitsign_py import __version__
 from gitsign_py.clients.answer import REDIRECTS, Answer, one_line, status_error
 from gitsign_py.clients.urls import check_url
 from gitsign_py.core.closeable import Closeable
 from gitsign_py.core.frozen import field, frozen, replace
-from gitsign_py.errors import ConfigError, ServiceError
+from gitsign_py.errors import ConfigError, GitsignError, ServiceError
+from gitsign_py.host.network import Network
 
 USER_AGENT = f"gitsign-py/{__version__}"
 _CLOCK_SECONDS = 60.0  # later this machine's clock may have been set
@@ -62,20 +67,23 @@ class _Request:
 class HttpSession(Closeable):
     """Keeps warm connections for one run of the program; close it, or use it as a context manager.
 
-    ``jitter`` gives a number in [0, 1); ``sleep`` waits that many seconds.
+    ``network`` says how to connect (without it the variables of this process do); ``jitter`` gives a number in [0, 1);
+    ``sleep`` waits that many seconds.
     """
 
     def __init__(
         self,
         limits: Limits | None = None,
         *,
+        network: Network | None = None,
         jitter: Callable[[], float] = random.random,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._limits = limits or Limits()
+        self._network = network or Network(os.environ)
         self._jitter = jitter
         self._sleep = sleep
-        self._session = _new_session()
+        self._session = _new_session(self._network)
         self._measured: tuple[float, timedelta] | None = None
 
     def close(self) -> None:
@@ -107,7 +115,7 @@ class HttpSession(Closeable):
         A failed connection and the statuses 429, 500, 502, 503 and 504 are tried once more. Raises ServiceError
         ``service-unreachable``, ``service-untrusted`` (TLS), ``service-timeout``, ``service-status``,
         ``service-answer-too-large`` or ``service-answer-invalid``; ConfigError ``service-url-invalid`` or
-        ``service-request-invalid`` (the environment's proxy settings).
+        ``service-request-invalid`` (the proxy settings), ``tls-authorities-unreadable``.
         """
         check_url(service, url)
         budget = self._limits.total if total is None else total
@@ -161,11 +169,11 @@ class HttpSession(Closeable):
         a daemon, works on connections that are given up with it, and ends by itself at its next read.
         """
         outcome: queue.SimpleQueue[Answer | Exception] = queue.SimpleQueue()
-        session = self._session
+        session, network = self._session, self._network
 
         def work() -> None:
             try:
-                outcome.put(_send(session, request, self._limits.connect, deadline, budget))
+                outcome.put(_send(session, network, request, (self._limits.connect, deadline, budget)))
             except Exception as error:  # noqa: BLE001 - carried to the caller's thread and raised there
                 outcome.put(error)
 
@@ -173,7 +181,7 @@ class HttpSession(Closeable):
         try:
             result = outcome.get(timeout=max(deadline - time.monotonic(), 0.001))
         except queue.Empty:
-            self._session = _new_session()
+            self._session = _new_session(self._network)
             raise _timeout(request, budget) from None
         if isinstance(result, Exception):
             raise result
@@ -182,14 +190,42 @@ class HttpSession(Closeable):
         return result
 
 
-def _new_session() -> requests.Session:
+class _Adapter(HTTPAdapter):
+    """Lets TLS verify by the one context of this program; requests would load the authorities of its own package."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        super().__init__()
+
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, verify: Any, cert: Any = None
+    ) -> tuple[Any, Any]:
+        host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
+        if host["scheme"] == "https":
+            pool = {"cert_reqs": "CERT_REQUIRED", "ssl_context": self._network.context}
+        return host, pool
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Leave the connection as it is: its context verifies."""
+
+    def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
+        if proxy.lower().startswith("https:"):
+            proxy_kwargs["proxy_ssl_context"] = self._network.context
+        return super().proxy_manager_for(proxy, **proxy_kwargs)
+
+
+def _new_session(network: Network) -> requests.Session:
     session = requests.Session()
+    session.trust_env = False  # proxies and authorities come from the network, credentials from nowhere else
+    session.mount("https://", _Adapter(network))
+    session.mount("http://", _Adapter(network))
     session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     return session
 
 
-def _send(session: requests.Session, request: _Request, connect: float, deadline: float, budget: float) -> Answer:
+def _send(session: requests.Session, network: Network, request: _Request, times: tuple[float, float, float]) -> Answer:
+    connect, deadline, budget = times
     left = max(deadline - time.monotonic(), 0.001)
     try:
         response = session.request(
@@ -200,13 +236,15 @@ def _send(session: requests.Session, request: _Request, connect: float, deadline
             timeout=(min(connect, left), left),
             allow_redirects=False,
             stream=True,
-            auth=_leave_headers_alone,
+            proxies=_proxies(network, request),
         )
         with response:
             body = _read(request, response.raw, deadline, budget)
             headers = {name.lower(): value for name, value in response.headers.items()}
     except requests.exceptions.SSLError as error:
-        raise _untrusted(request, error) from error
+        raise _untrusted(request, network, error) from error
+    except GitsignError:
+        raise
     except ValueError as error:  # requests' InvalidURL, InvalidProxyURL, InvalidHeader and their kin
         raise _unaskable(request, error) from error
     except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
@@ -216,9 +254,9 @@ def _send(session: requests.Session, request: _Request, connect: float, deadline
     return Answer(request.service, request.method, request.url, response.status_code, headers, body)
 
 
-def _leave_headers_alone(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Given as ``auth``, since requests would else replace our Authorization header from ~/.netrc."""
-    return request
+def _proxies(network: Network, request: _Request) -> dict[str, str]:
+    proxy = network.proxy(request.url)
+    return {urlsplit(request.url).scheme: proxy} if proxy else {}
 
 
 def _read(request: _Request, raw: urllib3.HTTPResponse, deadline: float, budget: float) -> bytes:
@@ -285,19 +323,24 @@ def _cause(error: BaseException) -> str:
     words = str(error)
     while seen is not None:
         if isinstance(seen, OSError) and seen.strerror:
-            words = seen.strerror
+            words = getattr(seen, "verify_message", "") or seen.strerror
         elif isinstance(seen, urllib3.exceptions.ProtocolError):
             words = "the connection broke off"
         seen = seen.__cause__ or seen.__context__
-    return one_line(words)[0:1].lower() + one_line(words)[1:]
+    words = one_line(words).rstrip(".")
+    return words[:1].lower() + words[1:] if words[1:2].islower() else words
 
 
-def _untrusted(request: _Request, error: Exception) -> ServiceError:
+def _untrusted(request: _Request, network: Network, error: Exception) -> ServiceError:
+    trust = network.trust
     return ServiceError(
         "service-untrusted",
-        f"{request.service} at {request.url} is not trusted: TLS failed ({_cause(error)})",
-        hint="check the URL and this machine's clock; a private CA's file goes into REQUESTS_CA_BUNDLE",
-        facts={"service": request.service, "url": request.url},
+        f"{request.service} at {request.url} is not trusted: TLS failed ({_cause(error)}); "
+        f"the authorities that count are those of {trust}",
+        hint="behind a proxy that reads TLS, or for a private CA: let SSL_CERT_FILE (or REQUESTS_CA_BUNDLE) name a "
+        "PEM file with its certificate (gitsign-py doctor says which setting counts); else check the URL and this "
+        "machine's clock",
+        facts={"service": request.service, "url": request.url, "authorities": trust.name or "system"},
     )
 
 

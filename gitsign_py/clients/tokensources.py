@@ -80,8 +80,8 @@ def platform_of(request: TokenRequest) -> str:
     return found.name if found else ""
 
 
-def _platform(request: TokenRequest, _session: "HttpSession", _prepare: PrepareSignIn) -> IdentityToken:
-    return ambient_token(platform_of(request), request.environment, audience=request.client_id)
+def _platform(request: TokenRequest, session: "HttpSession", _prepare: PrepareSignIn) -> IdentityToken:
+    return ambient_token(platform_of(request), request.environment, audience=request.client_id, http=session)
 
 
 def _remembered(_request: TokenRequest, _session: "HttpSession", prepare: PrepareSignIn) -> IdentityToken | None:

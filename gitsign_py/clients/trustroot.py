@@ -32,6 +32,7 @@ from gitsign_py.host.tufplace import was_kept
 
 if TYPE_CHECKING:
     from gitsign_py.core.trust.signingconfig import SigningConfig
+    from gitsign_py.host.network import Network
 
 _DATA = Path(gitsign_py.data.__file__).parent
 INSTANCES = ("public-good", "staging")
@@ -68,12 +69,13 @@ def load_trusted_root(
     option_file: str | None = None,
     offline: bool = False,
     instance: str = "public-good",
+    network: "Network | None" = None,
 ) -> LoadedTrust:
     """Find the trust root that counts. First of: ``option_file``, trustedRoot, trustBundle, TUF cache, embedded.
 
     PEM settings replace their part of what the configuration gave, and only that part; an ``option_file`` stands
     alone. ``offline`` forbids to refresh an expired TUF cache. ``instance`` picks the embedded data (public-good or
-    staging); another one than public-good passes over everything but ``option_file``.
+    staging); another one than public-good passes over everything but ``option_file``. ``network`` is for that refresh.
     Raises ConfigError ``trust-root-file``, FormatError for what is malformed, UncheckedError ``trust-root-...``.
     """
     if option_file is not None:
@@ -81,7 +83,7 @@ def load_trusted_root(
     if instance != "public-good":
         return embedded(instance)
     explicit = config.trusted_root is not None or bool(environment.get("GITSIGN_TRUST_BUNDLE"))
-    return _with_parts(_whole(config, environment, offline=offline), config, explicit=explicit)
+    return _with_parts(_whole(config, environment, offline=offline, network=network), config, explicit=explicit)
 
 
 def is_private(config: Config, environment: Mapping[str, str]) -> bool:
@@ -90,13 +92,13 @@ def is_private(config: Config, environment: Mapping[str, str]) -> bool:
     return given or _initialized(environment)
 
 
-def _whole(config: Config, environment: Mapping[str, str], *, offline: bool) -> LoadedTrust:
+def _whole(config: Config, environment: Mapping[str, str], *, offline: bool, network: "Network | None") -> LoadedTrust:
     if config.trusted_root is not None:
         return _from_file(str(config.trusted_root), _name(config, "trusted_root"))
     if bundle := environment.get("GITSIGN_TRUST_BUNDLE"):
         return _from_bundle(bundle)
     if _initialized(environment):
-        return _from_tuf(_tuf_copy(environment), offline=offline)
+        return _from_tuf(_tuf_copy(environment), offline=offline or config.refresh == "never", network=network)
     return embedded()
 
 
@@ -153,7 +155,7 @@ def _parse(data: bytes, source: str) -> LoadedTrust:
         raise FormatError(error.reason, f"{source}: {error.message}", hint=error.hint, facts=error.facts) from error
 
 
-def _from_tuf(directory: Path, *, offline: bool) -> LoadedTrust:
+def _from_tuf(directory: Path, *, offline: bool, network: "Network | None") -> LoadedTrust:
     from gitsign_py.clients import tuf  # noqa: PLC0415 - 170 ms, and only those who ran initialize need it
 
     try:
@@ -161,7 +163,8 @@ def _from_tuf(directory: Path, *, offline: bool) -> LoadedTrust:
     except UncheckedError as error:
         if offline or error.reason != "trust-root-expired":
             raise
-        targets = tuf.refresh(directory, check=lambda fetched: parse_trusted_root(fetched.trusted_root))
+        check = lambda fetched: parse_trusted_root(fetched.trusted_root)  # noqa: E731
+        targets = tuf.refresh(directory, check=check, network=network)
     return LoadedTrust(
         parse_trusted_root(targets.trusted_root),
         f"TUF {targets.mirror}",
@@ -233,6 +236,13 @@ def _pem(config: Config, field: str, path: Path, parse: Callable[[bytes], T]) ->
 def _name(config: Config, field: str) -> str:
     """The key or variable that a field's value comes from."""
     return config.source(field).name or field
+
+
+def tuf_copy(config: Config, environment: Mapping[str, str]) -> Path | None:
+    """The directory of the TUF copy that counts; None where a file, the bundle variable or the embedded root does."""
+    if config.trusted_root is not None or environment.get("GITSIGN_TRUST_BUNDLE") or not _initialized(environment):
+        return None
+    return _tuf_copy(environment)
 
 
 def _initialized(environment: Mapping[str, str]) -> bool:

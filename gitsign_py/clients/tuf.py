@@ -24,19 +24,19 @@ from tuf.api.exceptions import (
     DownloadHTTPError,
     ExpiredMetadataError,
     RepositoryError,
-    SlowRetrievalError,
 )
 from tuf.ngclient.config import UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 from tuf.ngclient.updater import Updater
-from tuf.ngclient.urllib3_fetcher import Urllib3Fetcher
-from urllib3.exceptions import MaxRetryError, NewConnectionError
 
+from gitsign_py.clients.session import HttpSession, Limits
 from gitsign_py.clients.urls import check_url
+from gitsign_py.core.closeable import Closeable
 from gitsign_py.core.encoding import parse_rfc3339
 from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import ConfigError, GitsignError, ServiceError, UncheckedError
 from gitsign_py.host.filelock import hold
+from gitsign_py.host.network import Network
 from gitsign_py.host.tufplace import STATE
 
 PUBLIC_GOOD_MIRROR = "https://tuf-repo-cdn.sigstore.dev"
@@ -44,11 +44,14 @@ STAGING_MIRROR = "https://tuf-repo-cdn.sigstage.dev"
 TRUSTED_ROOT = "trusted_root.json"
 SIGNING_CONFIG = "signing_config.v0.2.json"
 MAX_TARGET_BYTES = 4 << 20
-GAP_SECONDS = 10  # between two packets
-TOTAL_SECONDS = 60  # for everything that one call fetches
+TOTAL_SECONDS = 60.0  # for everything that one call fetches
+_SERVICE = "TUF mirror"
+_MAX_METADATA_BYTES = 8 << 20  # more than ngclient asks of any file
 _RENAME_SECONDS = 5.0
 _FOLDERS = ("metadata", "targets")
 _DRAFT, _OLD, _LOCK = ".draft", ".old", ".lock"
+_OK = 200
+_NOT_THERE = (403, 404)  # how a mirror says that there is no next root
 _NOT_CACHED = "not in the cache"
 T = TypeVar("T")
 _REFRESH = "run gitsign-py initialize to fetch the trust root again"
@@ -74,7 +77,12 @@ def _anything(_targets: TufTargets) -> None:
 
 
 def initialize(
-    mirror: str, root: bytes, directory: Path, *, check: Callable[[TufTargets], object] = _anything
+    mirror: str,
+    root: bytes,
+    directory: Path,
+    *,
+    check: Callable[[TufTargets], object] = _anything,
+    network: Network | None = None,
 ) -> TufTargets:
     """Start to trust the repository at ``mirror`` from ``root`` (its root.json) and fetch its targets.
 
@@ -85,29 +93,40 @@ def initialize(
     """
     check_url("the TUF mirror", mirror)
     with _translated(mirror):
-        return _renew(mirror, root, directory, check)
+        return _renew(mirror, root, directory, check, _BoundedFetcher(network, TOTAL_SECONDS))
 
 
-def refresh(directory: Path, *, check: Callable[[TufTargets], object] = _anything) -> TufTargets:
-    """Fetch what is newer than the copy in ``directory``; errors as in ``initialize``."""
+def refresh(
+    directory: Path,
+    *,
+    check: Callable[[TufTargets], object] = _anything,
+    network: Network | None = None,
+    seconds: float | None = None,
+) -> TufTargets:
+    """Fetch what is newer than the copy in ``directory``, in ``seconds`` at most (without: a minute).
+
+    Raises as ``initialize`` does.
+    """
     mirror, root = _patiently(directory, lambda: _known(directory))
     with _translated(mirror):
-        return _renew(mirror, root, directory, check)
+        return _renew(mirror, root, directory, check, _BoundedFetcher(network, seconds or TOTAL_SECONDS))
 
 
-def _renew(mirror: str, root: bytes, directory: Path, check: Callable[[TufTargets], object]) -> TufTargets:
+def _renew(
+    mirror: str, root: bytes, directory: Path, check: Callable[[TufTargets], object], fetcher: "_BoundedFetcher"
+) -> TufTargets:
     directory.mkdir(parents=True, exist_ok=True)
-    lock = hold(directory / _LOCK, TOTAL_SECONDS)
+    lock = hold(directory / _LOCK, fetcher.seconds)
     if lock is None:
         raise ConfigError("trust-root-cache", f"another gitsign-py fetches into {directory}", hint="try again")
-    with closing(lock), _emptied(directory / _DRAFT) as draft, _emptied(directory / _OLD) as old:
+    with closing(lock), fetcher, _emptied(directory / _DRAFT) as draft, _emptied(directory / _OLD) as old:
         goes_on = _goes_on(mirror, root, directory)
         for name in _FOLDERS:
             if goes_on:
                 shutil.copytree(directory / name, draft / name)
             else:
                 (draft / name).mkdir()
-        targets = _read(mirror, root, draft, _BoundedFetcher())
+        targets = _read(mirror, root, draft, fetcher)
         check(targets)
         (draft / "bootstrap.json").write_bytes(root)
         (draft / "mirror.json").write_text(json.dumps({"mirror": mirror}) + "\n", encoding="utf-8")
@@ -186,6 +205,15 @@ def _was_written(directory: Path) -> bool:
         return (directory / _LOCK).exists()
     except OSError:
         return False
+
+
+def load_version(directory: Path) -> int:
+    """Tell the version of the copy's timestamp metadata, 0 where there is none. It is read, not verified."""
+    try:
+        version = _signed(directory / "metadata" / "timestamp.json")["version"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+    return version if isinstance(version, int) else 0
 
 
 def is_initialized(directory: Path) -> bool:
@@ -267,21 +295,26 @@ def _target(updater: Updater, name: str) -> bytes | None:
     return data
 
 
-class _BoundedFetcher(Urllib3Fetcher):
-    """Fetches over HTTP with a limit on the gaps and one on the whole; sizes are bounded by the caller."""
+class _BoundedFetcher(FetcherInterface, Closeable):
+    """Fetches over this program's own HTTP: its authorities and proxies, a limit on sizes, and one on the whole."""
 
-    def __init__(self) -> None:
-        super().__init__(socket_timeout=GAP_SECONDS, app_user_agent="gitsign-py")
-        self._deadline = time.monotonic() + TOTAL_SECONDS
+    def __init__(self, network: Network | None, seconds: float) -> None:
+        self.seconds = seconds
+        self._http = HttpSession(Limits(max_bytes=_MAX_METADATA_BYTES), network=network)
+        self._deadline = time.monotonic() + seconds
+
+    def close(self) -> None:
+        """Drop the connections."""
+        self._http.close()
 
     def _fetch(self, url: str) -> Iterator[bytes]:
-        return self._in_time(super()._fetch(url))
-
-    def _in_time(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        for chunk in chunks:
-            if time.monotonic() > self._deadline:
-                raise SlowRetrievalError(f"took longer than {TOTAL_SECONDS} seconds")
-            yield chunk
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise DownloadError(f"took longer than {self.seconds:g} seconds")
+        answer = self._http.exchange(_SERVICE, "GET", url, expected=(_OK, *_NOT_THERE), total=left)
+        if answer.status != _OK:
+            raise DownloadHTTPError(f"{url} answers {answer.status}", answer.status)
+        return iter([answer.body])
 
 
 class _CacheFetcher(FetcherInterface):
@@ -308,6 +341,8 @@ def _translated(mirror: str) -> Iterator[None]:
     """Turn python-tuf's exceptions into ours, with the reason."""
     try:
         yield
+    except ServiceError as error:
+        raise _unreachable(mirror, error) from error
     except GitsignError:
         raise
     except ExpiredMetadataError as error:
@@ -322,8 +357,8 @@ def _translated(mirror: str) -> Iterator[None]:
         raise UncheckedError("trust-root-tampered", f"TUF metadata of {mirror} does not verify: {error}") from error
     except DownloadHTTPError as error:
         raise _download_failed(mirror, error) from error
-    except DownloadError as error:
-        raise ServiceError("trust-root-unreachable", f"TUF mirror {mirror} does not answer: {_why(error)}") from error
+    except DownloadError as error:  # ngclient wraps what its fetcher raises
+        raise _unreachable(mirror, error.__cause__ or error) from error
     except OSError as error:
         raise ConfigError("trust-root-cache", f"TUF cache cannot be used: {error}") from error
 
@@ -334,13 +369,11 @@ def _download_failed(mirror: str, error: DownloadHTTPError) -> GitsignError:
     return ServiceError("trust-root-unreachable", f"TUF mirror {mirror} answers {error.status_code}")
 
 
-def _why(error: DownloadError) -> str:
-    """Say why nothing came. urllib3 counts a connection that was refused among those that took too long."""
-    below: BaseException | None = error
-    while below is not None:
-        if isinstance(below, MaxRetryError) and isinstance(below.reason, NewConnectionError):
-            return str(below.reason).rpartition(": ")[2][:200]
-        below = below.__cause__ or below.__context__
-    if isinstance(error, SlowRetrievalError):
-        return "too slow"
-    return str(error.__cause__ or error).splitlines()[0][:200]
+def _unreachable(mirror: str, error: BaseException) -> ServiceError:
+    """Say why nothing came, in the words of the exchange; TLS that failed says what to do."""
+    if not isinstance(error, ServiceError):
+        return ServiceError("trust-root-unreachable", f"TUF mirror {mirror} does not answer: {error}")
+    if error.reason == "service-untrusted":
+        return error
+    why = error.message.removeprefix(f"{_SERVICE} at {error.facts.get('url')} ")
+    return ServiceError("trust-root-unreachable", f"TUF mirror {mirror} does not answer: {why}", hint=error.hint)

@@ -356,6 +356,14 @@ SETTINGS: tuple[Setting, ...] = (
         "trusted_root.json to verify with (default: by TUF)",
     ),
     Setting(
+        "refresh",
+        "gitsign.refresh",
+        ("GITSIGN_REFRESH",),
+        _one_of("auto", "never"),
+        "auto",
+        "auto: renew the trust root by TUF when it is old or lacks an authority; never: only initialize does",
+    ),
+    Setting(
         "signing_config",
         "gitsign.signingConfig",
         ("GITSIGN_SIGNING_CONFIG",),

@@ -41,7 +41,7 @@ class _Beside(PolicyHistory):
         return self._rooted[oid]
 
     def _comes_after_start(self, oid: str) -> bool:
-        return oid not in self._unrooted and self.introduction in self.graph.merge_bases((oid, self.introduction))
+        return self.introduction in self.graph.merge_bases((oid, self.introduction))
 
     def effective(self, commit: str) -> tuple[str, ...]:
         """As judged here, or in the walk."""

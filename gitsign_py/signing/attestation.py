@@ -19,6 +19,7 @@ from gitsign_py.errors import ServiceError, VerificationError
 from gitsign_py.signing.credential import Credential, check_usable, obtain_credential
 from gitsign_py.signing.flow import SigningOptions, SigningServices
 from gitsign_py.verification.bundle import Artifact, VerifiedBundle, verify_bundle
+from gitsign_py.verification.renewal import checked
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 
@@ -98,7 +99,11 @@ def _timestamps(signature: bytes, services: SigningServices) -> tuple[bytes, ...
 def _verified(bundle: bytes, artifact: Artifact, services: SigningServices, options: SigningOptions) -> VerifiedBundle:
     now = services.clock.now()
     try:
-        return verify_bundle(bundle, artifact=artifact, trusted_root=options.trusted_root, now=now)
+        return checked(
+            options.trusted_root,
+            options.request.renew,
+            lambda root: verify_bundle(bundle, artifact=artifact, trusted_root=root, now=now),
+        )
     except VerificationError as error:
         raise ServiceError(
             "attestation-unverifiable",

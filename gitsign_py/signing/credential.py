@@ -26,6 +26,7 @@ from gitsign_py.core.sigstore.token import (
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import FormatError, PolicyError, ServiceError, VerificationError
 from gitsign_py.ports import CertificateAuthority, IssuedCertificate, Sign, TokenSource
+from gitsign_py.verification.renewal import Renew, checked
 from gitsign_py.verification.signer import check_signer
 from gitsign_py.verification.steps import Report
 
@@ -52,7 +53,7 @@ class CredentialRequest:
 
     ``audience`` is the client id that tokens are for; ``issuer`` the one that the token must be of, when one is set;
     ``committer`` the names and addresses of which the identity must be one (gitsign.matchCommitter), empty for any.
-    ``require_sct`` is off for a private CA without a CT log.
+    ``require_sct`` is off for a private CA without a CT log. ``renew`` may give a newer trust root.
     """
 
     trusted_root: TrustedRoot
@@ -60,6 +61,7 @@ class CredentialRequest:
     issuer: str | None = None
     committer: tuple[str, ...] = ()
     require_sct: bool = True
+    renew: Renew | None = None
 
 
 def new_key() -> tuple[bytes, Sign]:
@@ -122,7 +124,11 @@ def _checked(
                 "its certificate timestamp (SCT) came beside it, and a Git signature has no place for that",
                 hint="let the CA embed SCTs (Fulcio does when it has a CT log and a CA key of its own)",
             )
-        signer = check_signer(Report(), certificate, untrusted, request.trusted_root, require_sct=request.require_sct)
+        signer = checked(
+            request.trusted_root,
+            request.renew,
+            lambda root: check_signer(Report(), certificate, untrusted, root, require_sct=request.require_sct),
+        )
     return certificate, signer.identity
 
 

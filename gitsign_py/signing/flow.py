@@ -31,6 +31,7 @@ from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import ConfigError, FormatError, ServiceError, UsageError, VerificationError
 from gitsign_py.ports import CertificateAuthority, Clock, TimestampAuthority, TokenSource, TransparencyLog
 from gitsign_py.signing.credential import Credential, CredentialRequest, check_usable, obtain_credential
+from gitsign_py.verification.renewal import checked
 from gitsign_py.verification.result import VerifiedSignature
 from gitsign_py.verification.signature import Sources
 from gitsign_py.verification.verifier import Requirements, Verifier
@@ -214,10 +215,15 @@ def _timestamped(signature: bytes, services: SigningServices, options: SigningOp
     nonce = int.from_bytes(services.random(8), "big") >> 1
     request = TimestampRequest("sha256", hashlib.sha256(signature).digest(), nonce=nonce)
     response = services.timestamps.timestamp(build_request(request))
-    authorities = options.trusted_root.timestamp_authorities
     with _refused("timestamp-unusable", "the timestamp cannot be used"):
         token = granted_token(response)
-        verify_timestamp(token, message=signature, authorities=authorities, nonce=nonce)
+        checked(
+            options.trusted_root,
+            options.request.renew,
+            lambda root: verify_timestamp(
+                token, message=signature, authorities=root.timestamp_authorities, nonce=nonce
+            ),
+        )
     return (timestamp_attribute(token),)
 
 
@@ -252,7 +258,7 @@ def _verified(made: _Made, services: SigningServices, options: SigningOptions) -
     required = Requirements(sct=options.request.require_sct)
     find = Sources(lambda _digest, _certificate: made.entries)
     with _refused("signature-unverifiable", "the new signature does not verify and is not used"):
-        verifier = Verifier(options.trusted_root, now, required, find)
+        verifier = Verifier(options.trusted_root, now, required, find, options.request.renew)
         verified = verifier.verify(made.payload, armored, object_id=made.object_id)
     return SigningResult(armored, made.der, verified, made.object_id, _warnings(verified, now))
 

@@ -24,6 +24,7 @@ from gitsign_py.verification.identity import ExpectedIdentity, check_claims, che
 from gitsign_py.verification.result import LoggedEntry, ProvenTime
 from gitsign_py.verification.signer import Signer, check_signer, check_validity
 from gitsign_py.verification.steps import TITLES, Report, Step
+from gitsign_py.verification.verdict import lacks_authority
 
 BUNDLE_TITLES: Mapping[str, str] = {
     **TITLES,
@@ -123,7 +124,7 @@ def verify_bundle(
     statement = _check_content(steps, bundle, artifact, signing_key)
     signed = _signed(bundle, artifact, leaf, signing_key)
     proven = check_entries(steps, bundle.entries, signed, trusted_root, now=now)
-    stamps = _timestamps(steps, bundle, trusted_root)
+    stamps = _timestamps(steps, bundle, trusted_root, proven=any(entry.times for entry in proven))
     times = tuple(time for entry in proven for time in entry.times) + stamps
     _check_time(steps, signer, times, lambda: check_windows(proven, stamps, now=now))
     _check_expected(steps, signer, expected)
@@ -256,21 +257,36 @@ def _signed(bundle: Bundle, artifact: Artifact, leaf: Certificate | None, key: P
     )
 
 
-def _timestamps(steps: Report, bundle: Bundle, trusted_root: TrustedRoot) -> tuple[ProvenTime, ...]:
-    """Step 5.1: every timestamp must be by an authority of the trust root over this signature."""
+def _timestamps(steps: Report, bundle: Bundle, trusted_root: TrustedRoot, *, proven: bool) -> tuple[ProvenTime, ...]:
+    """Step 5.1: every timestamp by an authority of the trust root must be over this signature, and one such must be.
+
+    Where a log has ``proven`` the time, or another authority has, one by an authority that is unknown is named and says
+    nothing. Raises VerificationError.
+    """
     if not bundle.timestamps:
         steps.skip("5.1", "bundle has no timestamp")
         return ()
-    times = []
+    times: list[ProvenTime] = []
+    unknown: list[VerificationError] = []
     with steps.step("5.1") as facts:
         for response in bundle.timestamps:
-            stamp = verify_timestamp(
-                granted_token(response),
-                message=bundle.signature,
-                authorities=trusted_root.timestamp_authorities,
-            )
+            try:
+                stamp = verify_timestamp(
+                    granted_token(response),
+                    message=bundle.signature,
+                    authorities=trusted_root.timestamp_authorities,
+                )
+            except VerificationError as error:
+                if not lacks_authority(error):
+                    raise
+                unknown.append(error)
+                continue
             times.append(ProvenTime(stamp.time, "timestamp", stamp.authority.uri, stamp.accuracy))
-        facts["times"] = ", ".join(format_rfc3339(proven.time) for proven in times)
+        if unknown and not (times or proven):
+            raise unknown[0]
+        facts["times"] = ", ".join(format_rfc3339(one.time) for one in times)
+        if unknown:
+            facts["left_out"] = f"{len(unknown)} by an authority that the trust root lacks: {unknown[0].message}"
     return tuple(times)
 
 

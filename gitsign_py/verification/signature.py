@@ -11,6 +11,7 @@ from datetime import datetime
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.git import armor
+from gitsign_py.core.git.gitobject import id_with_header
 from gitsign_py.core.pki import cms, der, oids
 from gitsign_py.core.pki.certificate import Certificate
 from gitsign_py.core.tlog.logentry import LogEntry, decode_entry
@@ -22,6 +23,7 @@ from gitsign_py.verification.result import ProvenTime
 from gitsign_py.verification.signer import Signer
 from gitsign_py.verification.steps import Report
 
+_SHA256_DIGITS = 64
 FindEntries = Callable[[bytes, Certificate], Sequence[LogEntry]]
 """Asks a log for the entries over a SHA-256 digest by a certificate's key. Raises ServiceError, FormatError."""
 KeptEntries = Callable[[str], Sequence[LogEntry]]
@@ -108,25 +110,42 @@ def check_cms(steps: Report, opened: Opened, payload: bytes) -> datetime | None:
     return signing_time
 
 
+def logged_names(payload: bytes, armored: bytes, object_id: str | None) -> tuple[str, ...]:
+    """The names under which a log may have an online-mode object: its id; for a tag what gitsign 0.16 took for it."""
+    if object_id is None or not payload.startswith(b"object "):
+        return () if object_id is None else (object_id,)
+    try:
+        return object_id, id_with_header(payload, armored, "sha256" if len(object_id) == _SHA256_DIGITS else "sha1")
+    except FormatError:
+        return (object_id,)
+
+
 def check_logged(
-    steps: Report, opened: Opened, trusted_root: TrustedRoot, sources: Sources, *, object_id: str | None, now: datetime
+    steps: Report,
+    opened: Opened,
+    trusted_root: TrustedRoot,
+    sources: Sources,
+    *,
+    names: Sequence[str],
+    now: datetime,
 ) -> Logged:
     """Steps 4.1 to 4.3: the entry that the signature carries, else one that was kept, else one that the log has.
 
-    Raises VerificationError, and UncheckedError for an entry that is not embedded and that no source proves.
+    ``names`` are those of the object (``logged_names``), its id first. Raises VerificationError, and UncheckedError for
+    an entry that is not embedded and that no source proves.
     """
     if opened.entry is not None:
         return check_embedded_entry(steps, opened.entry, opened.signer, opened.certificate, trusted_root, now=now)
-    kept = () if sources.kept is None or object_id is None else sources.kept(object_id)
+    kept = () if sources.kept is None or not names else sources.kept(names[0])
     if not kept:
-        return _ask_log(steps, opened.certificate, trusted_root, sources.find, object_id=object_id, now=now)
+        return _ask_log(steps, opened.certificate, trusted_root, sources.find, names=names, now=now)
     attempt = Report()
     try:
-        logged = _check_found(attempt, kept, opened.certificate, trusted_root, object_id=str(object_id), now=now)
+        logged = _check_kept(attempt, kept, opened.certificate, trusted_root, names=names, now=now)
     except UncheckedError:
         # Anybody can write a note: one that does not hold is as good as none.
         if sources.find is not None:
-            return _ask_log(steps, opened.certificate, trusted_root, sources.find, object_id=object_id, now=now)
+            return _ask_log(steps, opened.certificate, trusted_root, sources.find, names=names, now=now)
         steps.steps += attempt.steps
         raise
     steps.steps += attempt.steps
@@ -139,23 +158,28 @@ def _ask_log(
     trusted_root: TrustedRoot,
     find: FindEntries | None,
     *,
-    object_id: str | None,
+    names: Sequence[str],
     now: datetime,
 ) -> Logged:
     """Online mode: the log holds a second signature by the same key, over the object id as hex text."""
     with steps.step("4.1") as facts:
-        if find is None or object_id is None:
+        if find is None or not names:
             raise UncheckedError(
                 "log-entry-not-embedded",
                 "log entry not embedded, log unreachable: the signature was made in online mode",
                 hint="verify without --offline, with the log's URL set (gitsign.rekor)",
             )
-        facts["object_id"] = object_id
-        entries = _asked(find, hashlib.sha256(object_id.encode()).digest(), certificate)
+        facts["object_id"] = names[0]
+        name, entries = names[0], _asked(find, hashlib.sha256(names[0].encode()).digest(), certificate)
+        for other in names[1:]:
+            if not entries:
+                name, entries = other, _asked(find, hashlib.sha256(other.encode()).digest(), certificate)
         facts["found"] = len(entries)
         if not entries:
             raise UncheckedError("log-entry-not-found", "log has no entry for this commit by this certificate")
-    return check_found_entries(steps, entries, object_id.encode(), certificate, trusted_root, now=now)
+        if name != names[0]:
+            facts["logged_as"] = f"{name}, the id with the signature in the header (gitsign 0.16.0 and 0.16.1)"
+    return check_found_entries(steps, entries, name.encode(), certificate, trusted_root, now=now)
 
 
 def _asked(find: FindEntries, digest: bytes, certificate: Certificate) -> Sequence[LogEntry]:
@@ -171,18 +195,23 @@ def _asked(find: FindEntries, digest: bytes, certificate: Certificate) -> Sequen
         ) from error
 
 
-def _check_found(
+def _check_kept(
     steps: Report,
     entries: Sequence[LogEntry],
     certificate: Certificate,
     trusted_root: TrustedRoot,
     *,
-    object_id: str,
+    names: Sequence[str],
     now: datetime,
 ) -> Logged:
+    """By the first of the names that an entry is over; without one, what is wrong with those for the object's id."""
     with steps.step("4.1") as facts:
-        facts["object_id"], facts["kept"] = object_id, len(entries)
-    return check_found_entries(steps, entries, object_id.encode(), certificate, trusted_root, now=now)
+        facts["object_id"], facts["kept"] = names[0], len(entries)
+        digests = {hashlib.sha256(other.encode()).hexdigest().encode(): other for other in names[1:]}
+        found = next((name for one in entries for digest, name in digests.items() if digest in one.body), names[0])
+        if found != names[0]:
+            facts["logged_as"] = f"{found}, the id with the signature in the header (gitsign 0.16.0 and 0.16.1)"
+    return check_found_entries(steps, entries, found.encode(), certificate, trusted_root, now=now)
 
 
 def proven_times(

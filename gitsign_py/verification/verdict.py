@@ -49,6 +49,13 @@ LACKING: Mapping[str, str] = MappingProxyType(
 )
 """By reason code what the verifier lacks. Each other refusal of a signature shows that it is bad."""
 
+_AUTHORITIES = frozenset(reason for reason, what in LACKING.items() if what == _ROOT and not reason.startswith("trust"))
+
+
+def lacks_authority(error: GitsignError) -> bool:
+    """Tell whether a check failed for want of a CA, log or timestamp authority, which a newer trust root may have."""
+    return error.reason in _AUTHORITIES or error.facts.get("cause") in _AUTHORITIES
+
 
 def verdict_of(error: GitsignError | None) -> Verdict:
     """Give the verdict that an error stands for; None is the error of a signature that passed every step.

@@ -10,6 +10,7 @@ from datetime import datetime
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.verification.identity import ExpectedIdentity
+from gitsign_py.verification.renewal import Renew, checked
 from gitsign_py.verification.result import VerifiedSignature
 from gitsign_py.verification.signature import (
     FindEntries,
@@ -17,6 +18,7 @@ from gitsign_py.verification.signature import (
     check_cms,
     check_expected,
     check_logged,
+    logged_names,
     open_signature,
     proven_times,
 )
@@ -37,13 +39,14 @@ class Verifier:
     """Verifies signatures against one trust root.
 
     ``now`` is an aware datetime, for log times in the future alone. ``find`` serves online-mode signatures, whose log
-    entry is not in the object.
+    entry is not in the object. ``renew`` may give a newer trust root where this one lacks an authority.
     """
 
     trusted_root: TrustedRoot
     now: datetime
     requirements: Requirements = Requirements()
     find: Sources = Sources()
+    renew: Renew | None = None
 
     def verify(
         self,
@@ -63,27 +66,32 @@ class Verifier:
         checked (verdict.py has the table).
         """
         steps = report if report is not None else Report()
-        root, required = self.trusted_root, self.requirements
-        opened = open_signature(signature, steps)
-        signer = check_signer(steps, opened.certificate, opened.signed.certificates, root, require_sct=required.sct)
-        signing_time = check_cms(steps, opened, payload)
-        logged = check_logged(steps, opened, root, self.find, object_id=object_id, now=self.now)
-        times = proven_times(steps, opened, logged, root, require_timestamp=required.timestamp)
-        check_validity(steps, signer, times, logged.log)
-        check_expected(steps, signer, expected)
-        return VerifiedSignature(
-            identity=signer.identity.value,
-            san_type=signer.identity.san_type,
-            issuer=signer.identity.issuer,
-            claims=signer.identity.claims,
-            certificate=opened.certificate,
-            log=logged.entry,
-            times=times,
-            signing_time=signing_time,
-            identity_checked=expected is not None,
-            trusted_root_digest=root.digest,
-            steps=tuple(steps.steps),
-        )
+
+        required, names = self.requirements, logged_names(payload, signature, object_id)
+
+        def once(root: TrustedRoot) -> VerifiedSignature:
+            opened = open_signature(signature, steps)
+            signer = check_signer(steps, opened.certificate, opened.signed.certificates, root, require_sct=required.sct)
+            signing_time = check_cms(steps, opened, payload)
+            logged = check_logged(steps, opened, root, self.find, names=names, now=self.now)
+            times = proven_times(steps, opened, logged, root, require_timestamp=required.timestamp)
+            check_validity(steps, signer, times, logged.log)
+            check_expected(steps, signer, expected)
+            return VerifiedSignature(
+                identity=signer.identity.value,
+                san_type=signer.identity.san_type,
+                issuer=signer.identity.issuer,
+                claims=signer.identity.claims,
+                certificate=opened.certificate,
+                log=logged.entry,
+                times=times,
+                signing_time=signing_time,
+                identity_checked=expected is not None,
+                trusted_root_digest=root.digest,
+                steps=tuple(steps.steps),
+            )
+
+        return checked(self.trusted_root, self.renew, once, steps)
 
 
 def verify_signature(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.audit.entries import ATTEMPTS, RETRIEVE, EntryStore, Wanted, fetch
+from gitsign_py.audit.entries import ATTEMPTS, PARALLEL, RETRIEVE, EntryStore, Wanted, fetch
 from gitsign_py.audit.jobs import Job
 from gitsign_py.core.tlog.logentry import LogEntry, encode_entry
 from gitsign_py.errors import ConfigError, ServiceError
@@ -135,3 +135,22 @@ def test_note_of_another_commit_proves_nothing(make: Make, tmp_path: Path) -> No
 
     records = audited.audit("main", resources=audited.resources(fetch=swapped))
     assert {(record.verdict, record.reason) for record in records.values()} == {("unchecked", "log-entry-unproven")}
+
+
+@pytest.mark.parametrize("reason", ["service-unreachable", "service-untrusted", "service-timeout"])
+def test_a_log_that_cannot_be_reached_is_asked_once(reason: str) -> None:
+    """An audit of hundreds of online-mode signatures without a network was minutes of time-outs."""
+    asked: list[bytes | None] = []
+
+    class Unreachable:
+        def search(self, *, digest: bytes | None = None, certificate: bytes | None = None) -> tuple[str, ...]:
+            asked.append(digest)
+            raise ServiceError(reason, "no way")
+
+        def retrieve(self, *, uuids: Sequence[str] = ()) -> tuple[LogEntry, ...]:
+            raise AssertionError(uuids)
+
+    wanted = [Wanted(f"{number:040x}", b"") for number in range(100)]
+    failures = fetch(Unreachable(), wanted, lambda _oid, _entries: None, pause=lambda _seconds: pytest.fail("it waits"))
+    assert len(failures) == len(wanted)
+    assert len(asked) <= PARALLEL

@@ -15,7 +15,19 @@ from tests.support.faultystack import FaultyStack
 from tests.support.workbench import EMAIL, Workbench, program
 
 NAMES = ["git", "settings", "signing", "program", "gnupg", "committer", "terminal", "browser", "log", "keyring"]
-SERVICES = ["directories", "agent", "trust-root", "keys", "issuer", "fulcio", "rekor", "log-key", "clock", "signature"]
+SERVICES = [
+    "directories",
+    "agent",
+    "trust-root",
+    "keys",
+    "network",
+    "issuer",
+    "fulcio",
+    "rekor",
+    "log-key",
+    "clock",
+    "signature",
+]
 
 
 def examine(bench: Workbench, *arguments: str, status: int = 0, **env: Any) -> dict[str, dict[str, Any]]:

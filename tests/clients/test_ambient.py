@@ -2,15 +2,17 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from id._internal.oidc import ambient as google_clients
 
-from gitsign_py.clients import ambient
-from gitsign_py.clients.ambient import NAMES, ambient_token, detect
+from gitsign_py.clients import ambient, platformtokens
+from gitsign_py.clients.ambient import NAMES, detect
+from gitsign_py.clients.session import HttpSession
+from gitsign_py.core.sigstore.token import IdentityToken
 from gitsign_py.errors import ConfigError, ServiceError
+from gitsign_py.host.network import Network
 from tests.support import tokens
 from tests.support.badserver import reply, serving
 from tests.support.googlecloud import METADATA, google_servers
@@ -28,6 +30,11 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in MARKERS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(ambient, "_GOOGLE_PRODUCT", tmp_path / "product_name")
+
+
+def ambient_token(name: str, environment: Mapping[str, str], *, audience: str) -> IdentityToken:
+    with HttpSession(network=Network(environment)) as http:
+        return ambient.ambient_token(name, environment, audience=audience, http=http)
 
 
 def token() -> str:
@@ -100,7 +107,7 @@ def test_platforms_with_a_program(
 
 
 def test_a_program_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(ambient, "SECONDS", 0.3)
+    monkeypatch.setattr(platformtokens, "SECONDS", 0.3)
     (tmp_path / "buildkite-agent").write_text("#!/bin/sh\nexec sleep 20\n")
     (tmp_path / "buildkite-agent").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
@@ -113,13 +120,11 @@ def test_a_program_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 @pytest.fixture
 def google(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Let ``id`` find Google's servers at a URL of ours."""
+    """Let the program find Google's servers at a URL of ours."""
 
     def at(url: str) -> None:
-        monkeypatch.setattr(google_clients, "_GCP_IDENTITY_REQUEST_URL", f"{url}{METADATA}/identity")
-        monkeypatch.setattr(google_clients, "_GCP_TOKEN_REQUEST_URL", f"{url}{METADATA}/token")
-        monkeypatch.setattr(google_clients, "_GCP_GENERATEIDTOKEN_REQUEST_URL", f"{url}/iam/{{}}:generateIdToken")
-        monkeypatch.setattr(google_clients, "_GCP_PRODUCT_NAME_FILE", str(ambient._GOOGLE_PRODUCT))
+        monkeypatch.setattr(platformtokens, "METADATA", f"{url}{METADATA}")
+        monkeypatch.setattr(platformtokens, "IAM_CREDENTIALS", f"{url}/iam")
 
     return at
 
@@ -223,14 +228,30 @@ def test_a_named_platform_must_be_there(name: str) -> None:
     assert name in caught.value.message
 
 
-def test_a_named_platform_must_not_be_hidden_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    monkeypatch.setenv("GITLAB_CI", "true")
-    with pytest.raises(ConfigError) as caught:
-        ambient_token("gitlab", os.environ, audience="sigstore")
-    assert "GITHUB_ACTIONS comes before it" in caught.value.message
+def test_a_named_platform_is_asked_beside_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = token()
+    environment = {"GITHUB_ACTIONS": "true", "GITLAB_CI": "true", "SIGSTORE_ID_TOKEN": raw}
+    assert ambient_token("gitlab", environment, audience="sigstore").raw == raw
 
 
-def test_variables_that_are_not_this_processs_are_not_believed() -> None:
-    with pytest.raises(ServiceError, match="not those of this process"):
-        ambient_token("gitlab", {"GITLAB_CI": "true", "SIGSTORE_ID_TOKEN": token()}, audience="sigstore")
+def test_a_platform_is_asked_by_the_network_of_the_job() -> None:
+    """A company's proxy stands between the job and its platform."""
+    raw = token()
+    with serving(reply(200, {"value": raw})) as proxy:
+        environment = {
+            "GITHUB_ACTIONS": "true",
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "t",
+            "ACTIONS_ID_TOKEN_REQUEST_URL": "http://github.invalid/token",
+            "http_proxy": proxy.url.removeprefix("http://"),
+        }
+        assert ambient_token("github-actions", environment, audience="sigstore").raw == raw
+    assert proxy.requests[0].path == "http://github.invalid/token?audience=sigstore"
+
+
+def test_google_s_metadata_server_is_asked_past_the_proxy(google: Callable[[str], None]) -> None:
+    ambient._GOOGLE_PRODUCT.write_text("Google\n")
+    raw = token()
+    with serving(google_servers(raw)) as server, serving(reply(502)) as proxy:
+        google(server.url)
+        found = ambient_token("google-workload-identity", {"http_proxy": proxy.url}, audience="sigstore")
+    assert (found.raw, proxy.requests) == (raw, [])

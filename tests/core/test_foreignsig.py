@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitsign_py.core.git.foreignsig import openpgp_fingerprint, ssh_public_key
+from gitsign_py.core.git.foreignsig import openpgp_fingerprint, openpgp_key_id, ssh_public_key
 
 PRINT = bytes(range(20))
 ISSUER = b"\x21\x04" + PRINT  # type 33, version 4
@@ -98,3 +98,19 @@ def test_time_grows_with_the_length_alone(line: bytes) -> None:
         openpgp_fingerprint(start + line * (4_000_000 // len(line)))
         ssh_public_key(start + line * (4_000_000 // len(line)))
     assert time.process_time() - began < 5
+
+
+def test_a_signature_without_a_fingerprint_is_named_by_its_key_id() -> None:
+    """As GitHub signs merges: the creation time and the issuer's key id are all of the hashed part."""
+    packet = b"\x8b" + body(subpacket(b"\x02time"), subpacket(b"\x10" + bytes.fromhex("4aee18f83afdeb23")))
+    assert (openpgp_fingerprint(armor(packet)), openpgp_key_id(armor(packet))) == ("", "4AEE18F83AFDEB23")
+
+
+@pytest.mark.parametrize("data", [b"\x10short", b"\x10", b"\x90"])
+def test_half_a_key_id_is_none(data: bytes) -> None:
+    assert openpgp_key_id(armor(b"\x8b" + body(subpacket(data)))) == ""
+
+
+def test_the_unhashed_part_names_nobody() -> None:
+    hidden = b"\x8b" + body(subpacket(b"\x02time"))[:-4] + b"\x00\x0a" + subpacket(b"\x10" + bytes(8))
+    assert openpgp_key_id(armor(hidden)) == ""

@@ -165,7 +165,7 @@ def test_text_that_is_no_root_is_refused() -> None:
     assert refused(b" " * (4 << 20) + b"{}") == "json-too-large"
 
 
-@pytest.mark.parametrize("details", ["ML_DSA_65", "PKIX_ED25519_PH", "PKIX_RSA_PSS_2048_SHA256", 15, None, True])
+@pytest.mark.parametrize("details", ["ML_DSA_65", "PKIX_ED25519_PH", "PKIX_RSA_PSS_2048_SHA256", 15, True])
 def test_keys_that_cannot_be_used_are_left_out_and_named(details: object) -> None:
     root = parse_trusted_root(changed(key_field("keyDetails", details)))
     assert root.tlogs == BUILT.tlogs[1:]
@@ -248,3 +248,16 @@ def test_a_changed_byte_ends_in_a_root_or_a_refusal(data: st.DataObject) -> None
     except FormatError:
         return
     assert parse_trusted_root(format_trusted_root(root)).tlogs == root.tlogs
+
+
+@pytest.mark.parametrize("value", [None, "", "HASH_ALGORITHM_UNSPECIFIED"])
+def test_a_log_that_states_no_hash_is_refused_by_name(value: object) -> None:
+    """One that was dropped in silence would leave its signatures unchecked, and nobody would know why."""
+    with pytest.raises(FormatError, match=r"tlogs\[0\], the log https?://\S+, has no hashAlgorithm"):
+        parse_trusted_root(changed(log_field("hashAlgorithm", value)))
+
+
+@pytest.mark.parametrize("value", [None, "PUBLIC_KEY_DETAILS_UNSPECIFIED"])
+def test_a_log_that_states_no_key_details_is_refused_by_name(value: object) -> None:
+    with pytest.raises(FormatError, match="has no keyDetails"):
+        parse_trusted_root(changed(key_field("keyDetails", value)))

@@ -123,3 +123,20 @@ def test_trust_root_tlog_missing_validity_start() -> None:
         with pytest.raises(FormatError) as caught:
             parse_trusted_root(json.dumps(value).encode())
         assert caught.value.reason == "time-range-missing"
+
+
+def test_a_timestamp_by_an_unknown_authority_beside_the_log_s_time_is_named(maker: BundleMaker) -> None:
+    """It says nothing about the signature; one by an authority that is known still has to hold."""
+    bundle = maker.message()
+    signature = unb64(bundle["messageSignature"]["signature"])
+    token = tsafactory.make_token(tsafactory.make_authority(), signature, time=AT)
+    stamp = {"signedTimestamp": b64(tsafactory.make_response(token))}
+    bundle[MATERIAL]["timestampVerificationData"] = {"rfc3161Timestamps": [stamp]}
+    verified = verify(maker, bundle)
+    facts = next(step.facts for step in verified.steps if step.number == "5.1")
+    assert str(facts["left_out"]).startswith("1 by an authority that the trust root lacks")
+    assert [one.source for one in verified.times] == ["log"]
+    bundle[MATERIAL]["timestampVerificationData"]["rfc3161Timestamps"].append(
+        {"signedTimestamp": b64(maker.stamp(b"another signature"))}
+    )
+    refused(maker, bundle, "5.1", "timestamp-imprint-mismatch")

@@ -21,6 +21,7 @@ from gitsign_py.cli.gpg.checking import check
 from gitsign_py.cli.gpg.signing import summary
 from gitsign_py.cli.services import are_confirmed
 from gitsign_py.cli.tokens import Person, TokenFinder, token_request
+from gitsign_py.clients.renewal import may_renew
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.signin import remembered_token
 from gitsign_py.clients.tokensources import first_source
@@ -100,6 +101,8 @@ class _Kept:
         if held is not None and now - held[0] < _TRUST_SECONDS:
             return held[1]
         root = wiring.trusted_root(settings)
+        if (directory := may_renew(settings.config, settings.environment, file=None, offline=False)) is not None:
+            wiring.renew_if_old(settings, directory, afterwards=False)  # before a request is asked to do so at its end
         with self._lock:
             self._roots = {name: one for name, one in self._roots.items() if now - one[0] < _TRUST_SECONDS}
             self._roots[key] = (now, root)
@@ -131,6 +134,7 @@ def _plan(kept: _Kept, context: ClientContext, token: str | None) -> SigningPlan
     if not are_confirmed(settings, chosen):
         raise DeclinedError  # the client has a terminal to ask at
     root, http = kept.trusted_root(settings), kept.session(settings)
+    renew = wiring.renewal(settings, root)
     given = _given(settings, token)
     names = (chosen.fulcio, chosen.rekor, chosen.issuer, config.client_id, config.connector_id, config.token_provider)
     return SigningPlan(
@@ -138,8 +142,10 @@ def _plan(kept: _Kept, context: ClientContext, token: str | None) -> SigningPlan
         label=f"{chosen.fulcio}, issuer {chosen.issuer}",
         fulcio=chosen.fulcio,
         issuer=chosen.issuer,
-        services=wiring.signing_services(http, chosen, root, given or GivenToken(IdentityToken(""), "the agent")),
-        options=wiring.signing_options(settings, chosen, root),
+        services=wiring.signing_services(
+            http, chosen, root, given or GivenToken(IdentityToken(""), "the agent"), renew
+        ),
+        options=wiring.signing_options(settings, chosen, root, renew),
         match_committer=config.match_committer,
         consent=wiring.consent_book(),
         silent=lambda email: _silent(settings, chosen, http, email, forwarded=context.forwarded),

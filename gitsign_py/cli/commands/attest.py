@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from gitsign_py.cli.text import exit_status, line_of
 from gitsign_py.cli.tokens import Person, TokenFinder
 from gitsign_py.core.encoding import load_json
 from gitsign_py.core.printing import printable
+from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import FormatError, GitsignError, UncheckedError, UsageError, VerificationError
 from gitsign_py.host.git import attestationrefs
 from gitsign_py.host.git.attestationrefs import SUFFIX, Stored
@@ -26,6 +28,7 @@ from gitsign_py.host.terminal import open_terminal
 from gitsign_py.signing.attestation import Attestation, attest, git_artifact, statement_about
 from gitsign_py.verification.bundle import Artifact, VerifiedBundle, verify_bundle
 from gitsign_py.verification.identity import ExpectedIdentity
+from gitsign_py.verification.renewal import checked
 
 _DESCRIPTION = """\
 Sign a file with a JSON object as the predicate of an in-toto statement about a commit (or its tree), log the signature,
@@ -158,7 +161,11 @@ def _by_agent(
     if reply is None:
         return None
     root = wiring.trusted_root(settings)
-    verified = verify_bundle(reply["bundle"], artifact=artifact, trusted_root=root, now=wiring.now())
+    verified = checked(
+        root,
+        wiring.renewal(settings, root),
+        lambda one: verify_bundle(reply["bundle"], artifact=artifact, trusted_root=one, now=wiring.now()),
+    )
     return Attestation(reply["envelope"], reply["bundle"], verified)
 
 
@@ -174,8 +181,10 @@ def _by_ourselves(
     ):
         confirm_services(settings, chosen, terminal)
         finder = TokenFinder(settings, chosen, http, Person(terminal, *committer_here(settings)))
-        services = wiring.signing_services(http, chosen, root, finder)
-        return attest(statement, artifact, services=services, options=wiring.signing_options(settings, chosen, root))
+        renew = wiring.renewal(settings, root, file=options.trusted_root)
+        services = wiring.signing_services(http, chosen, root, finder, renew)
+        signing = wiring.signing_options(settings, chosen, root, renew)
+        return attest(statement, artifact, services=services, options=signing)
 
 
 def predicate_type(given: str) -> str:
@@ -212,13 +221,14 @@ def _verify(
         raise VerificationError("attestation-missing", f"there is no attestation of {options.objtype} {oid}")
     root = wiring.trusted_root(settings, file=options.trusted_root)
     tell(trust_said_by_repository(settings, root.digest, option=options.trusted_root))
+    renew = wiring.renewal(settings, root, file=options.trusted_root)
     rows: list[dict[str, Any]] = []
     statuses: set[int] = set()
     for one in found:
         try:
             bundle = _bundle(one)
             artifact = git_artifact(_DIGESTS[options.objtype], oid)
-            verified = verify_bundle(bundle, artifact=artifact, trusted_root=root, now=wiring.now(), expected=expected)
+            verified = checked(root, renew, partial(_verified, bundle, artifact, expected))
         except GitsignError as error:
             statuses.add(exit_status(error))
             rows.append({"name": one.name, "verified": False, "reason": error.reason, "message": line_of(error)})
@@ -230,6 +240,12 @@ def _verify(
         for row in rows:
             print(printable(_line(row)))
     return next((status for status in (2, 1, 3) if status in statuses), 0)
+
+
+def _verified(
+    bundle: bytes, artifact: Artifact, expected: ExpectedIdentity | None, root: TrustedRoot
+) -> VerifiedBundle:
+    return verify_bundle(bundle, artifact=artifact, trusted_root=root, now=wiring.now(), expected=expected)
 
 
 def _bundle(one: Stored) -> bytes:

@@ -37,6 +37,17 @@ _INITIALIZE = "run gitsign-py initialize, or upgrade this package"
 _ANY_STATUS = range(100, 600)
 
 
+def check_network(settings: wiring.Settings, chosen: wiring.Endpoints) -> Finding:
+    """Which authorities count for TLS, can they be read, and which proxies are asked?"""
+    network = wiring.network(settings)
+    network.context  # noqa: B018 - reads the files; what it raises is the finding
+    urls = [one.url for one in services(chosen)]
+    proxies = sorted({proxy for url in urls if (proxy := network.proxy(url))})
+    through = f"through the proxy {', '.join(proxies)}" if proxies else "without a proxy"
+    facts = {"authorities": network.trust.name or "system", "proxies": ", ".join(proxies)}
+    return Finding("network", "ok", f"TLS trusts {network.trust}; {through}", facts=facts)
+
+
 def check_agent(settings: wiring.Settings) -> Finding:
     """Does the signing agent answer, where it should?"""
     path = client.socket_path(dict(settings.environment))
@@ -261,6 +272,7 @@ def service_findings(
         return
     yield found("trust-root", lambda: check_trust(settings, loaded, wiring.now()))
     yield found("keys", lambda: check_windows(loaded.root, wiring.now()))
+    yield found("network", lambda: check_network(settings, chosen))
     if offline:
         yield Finding("services", "skip", "not asked: --offline")
         return

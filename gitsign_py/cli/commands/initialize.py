@@ -9,11 +9,12 @@ from pathlib import Path
 
 from gitsign_py.cli import wiring
 from gitsign_py.clients import tuf
+from gitsign_py.clients.renewal import note_failure, refresh
 from gitsign_py.clients.trustroot import embedded_tuf_root, read_bounded
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.printing import printable
 from gitsign_py.core.trust.root import TrustedRoot, parse_trusted_root
-from gitsign_py.errors import UsageError
+from gitsign_py.errors import GitsignError, UsageError
 from gitsign_py.host.config import Config
 from gitsign_py.host.paths import tuf_directory, tuf_place
 from gitsign_py.host.tufplace import note_forgotten, note_kept
@@ -22,6 +23,7 @@ _EPILOG = """\
 examples:
   gitsign-py initialize
   gitsign-py initialize --mirror https://tuf.example.com --root root.json
+  gitsign-py initialize --refresh         (what is newer, for the copy that is kept)
   gitsign-py initialize --forget          (the trust root of this package counts again)
 
 A fetch that fails leaves the copy that was there.
@@ -34,11 +36,19 @@ def run(arguments: list[str]) -> int:
     """Run ``gitsign-py initialize``."""
     options = _parser().parse_args(arguments)
     settings = wiring.load_settings()
+    if options.refresh:
+        return _refresh(options, settings)
     if options.forget:
         return _forget(options, tuf_place(settings.environment).expanduser())
     mirror, root = _start(options, settings.config)
     directory = tuf_directory(settings.environment)
-    targets = tuf.initialize(mirror, root, directory, check=lambda fetched: parse_trusted_root(fetched.trusted_root))
+    targets = tuf.initialize(
+        mirror,
+        root,
+        directory,
+        check=lambda fetched: parse_trusted_root(fetched.trusted_root),
+        network=wiring.network(settings),
+    )
     note_kept(directory)
     trusted_root = parse_trusted_root(targets.trusted_root)
     if options.json:
@@ -48,6 +58,23 @@ def run(arguments: list[str]) -> int:
     print(printable(_summary(trusted_root)))
     for name in trusted_root.unsupported:
         print(printable(f"left out, since its algorithm is not supported: {name}"))
+    return 0
+
+
+def _refresh(options: argparse.Namespace, settings: wiring.Settings) -> int:
+    """Fetch what is newer for the copy that is kept; another process may do so at the same time."""
+    if options.staging or options.mirror or options.root or options.forget:
+        raise UsageError("option-conflict", "--refresh goes together with --json alone")
+    directory = tuf_directory(settings.environment)
+    before = tuf.load_version(directory)
+    try:
+        refresh(directory, wiring.network(settings))
+    except GitsignError as error:
+        note_failure(directory, error.message)
+        raise
+    after = tuf.load_version(directory)
+    text = f"the trust root in {directory} is of version {after}" + ("" if after != before else ", as before")
+    print(json.dumps({"directory": str(directory), "version": after}) if options.json else printable(text))
     return 0
 
 
@@ -71,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--mirror", metavar="URL", help="the TUF repository (Sigstore's public good one)")
     parser.add_argument("--root", metavar="FILE", help="its root.json, the first thing to trust (the embedded one)")
     parser.add_argument("--staging", action="store_true", help="Sigstore's staging instance")
+    parser.add_argument("--refresh", action="store_true", help="fetch what is newer for the copy that is kept")
     parser.add_argument("--forget", action="store_true", help="remove the copy that is kept, for good")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser

@@ -97,7 +97,7 @@ def _judged(
     root = wiring.trusted_root(settings, file=options.trusted_root, offline=options.offline)
     sources = trust_said_by_repository(settings, root.digest, option=options.trusted_root)
     tell(sources)
-    chosen = verifier(settings, repository, root=root, offline=options.offline)
+    chosen = verifier(settings, repository, root=root, file=options.trusted_root, offline=options.offline)
     return judge(revision, repository, chosen, expected, sources)
 
 

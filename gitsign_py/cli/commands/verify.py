@@ -51,6 +51,7 @@ def run(arguments: list[str]) -> int:
             settings,
             repository,
             root=root,
+            file=options.trusted_root,
             offline=options.offline or proof is not None,
             require_sct=not options.insecure_ignore_sct,
         )

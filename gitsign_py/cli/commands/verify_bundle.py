@@ -32,6 +32,7 @@ from gitsign_py.verification.bundle import (
     verify_bundle,
 )
 from gitsign_py.verification.identity import ExpectedIdentity
+from gitsign_py.verification.renewal import Renew, checked
 from gitsign_py.verification.steps import Report, Step
 from gitsign_py.verification.verdict import verdict_of
 
@@ -58,17 +59,22 @@ def run(arguments: list[str]) -> int:
     report = Report()
     sources: tuple[str, ...] = ()
     try:
-        root, sources = _trusted_root(options)
+        root, sources, renew = _trusted_root(options)
         tell(sources)
-        verified = verify_bundle(
-            bundle,
-            artifact=artifact,
-            trusted_root=root,
-            now=wiring.now(),
-            expected=expected,
-            key=key,
-            require_sct=not options.insecure_ignore_sct,
-            report=report,
+        verified = checked(
+            root,
+            renew,
+            lambda one: verify_bundle(
+                bundle,
+                artifact=artifact,
+                trusted_root=one,
+                now=wiring.now(),
+                expected=expected,
+                key=key,
+                require_sct=not options.insecure_ignore_sct,
+                report=report,
+            ),
+            report,
         )
     except (ConfigError, UsageError):
         raise
@@ -101,13 +107,17 @@ def _read_key(path: str) -> PublicKey:
         raise ConfigError("key-file", f"--key {path}: {error.message}") from error
 
 
-def _trusted_root(options: argparse.Namespace) -> tuple[TrustedRoot, tuple[str, ...]]:
-    """The root, and what the repository's own configuration said of it, which is not even read with ``--staging``."""
+def _trusted_root(options: argparse.Namespace) -> tuple[TrustedRoot, tuple[str, ...], Renew | None]:
+    """The root, what the repository's own configuration said of it, and what may renew it.
+
+    With ``--staging`` that configuration is not even read.
+    """
     if options.trusted_root is None and options.staging:
-        return embedded("staging").root, ()
+        return embedded("staging").root, (), None
     settings = wiring.load_settings(isolated=options.isolated)
     root = wiring.trusted_root(settings, file=options.trusted_root, offline=options.offline)
-    return root, trust_said_by_repository(settings, root.digest, option=options.trusted_root)
+    renew = wiring.renewal(settings, root, file=options.trusted_root, offline=options.offline)
+    return root, trust_said_by_repository(settings, root.digest, option=options.trusted_root), renew
 
 
 def read_artifact(name: str) -> Artifact:

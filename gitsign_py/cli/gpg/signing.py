@@ -83,8 +83,10 @@ def sign(settings: wiring.Settings, payload: bytes, terminal: Terminal, *, token
     with wiring.session(settings) as http, clock_told(http):
         confirm_services(settings, chosen, terminal)  # before Fulcio is asked whose it is
         finder = TokenFinder(settings, chosen, http, Person(terminal, *committer_of(payload)), flag=token)
-        services = wiring.signing_services(http, chosen, root, finder)
-        return sign_payload(payload, services=services, options=wiring.signing_options(settings, chosen, root))
+        renew = wiring.renewal(settings, root, say=lambda text: terminal.show(f"gitsign-py: {text}"))
+        services = wiring.signing_services(http, chosen, root, finder, renew)
+        options = wiring.signing_options(settings, chosen, root, renew)
+        return sign_payload(payload, services=services, options=options)
 
 
 def _tell_declined(settings: wiring.Settings, declined: Fields, terminal: Terminal) -> None:

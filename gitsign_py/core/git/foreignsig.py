@@ -10,7 +10,8 @@ _KEY_TYPE = re.compile(rb"[a-z0-9@.-]+\Z")  # RFC 4251 §6, as far as OpenSSH's 
 _EMPTY_LINE = re.compile(rb"(?:\A|\n)[ \t\r\f\v]*\n")
 _LAST_LINE = re.compile(rb"\n[ \t\r\f\v]*(?:=|-----END )")
 _SIGNATURE_PACKET = 2
-_ISSUER_FINGERPRINT = 33  # RFC 9580 §5.2.3.35
+_ISSUER_KEY_ID, _ISSUER_FINGERPRINT = 16, 33  # RFC 9580 §5.2.3.12 and §5.2.3.35
+_KEY_ID_BYTES = 8
 _LENGTH_OF_HASHED = {4: 2, 6: 4}  # RFC 9580 §5.2.3: octets of the count, by the version of the signature
 _FINGERPRINT_BYTES = {4: 20, 6: 32}
 
@@ -34,8 +35,20 @@ def openpgp_fingerprint(armored: bytes) -> str:
 
     It is that of the very key, often a subkey. Signatures older than GnuPG 2.1.16 name 64 bits of it at most.
     """
+    return _named(armored, _ISSUER_FINGERPRINT)
+
+
+def openpgp_key_id(armored: bytes) -> str:
+    """The 64 bits of a fingerprint (upper-case hex) that a signature names in its hashed part; empty without them.
+
+    GitHub's own key for merges is named so. Two keys may share them: they serve to find a key, not to trust it.
+    """
+    return _named(armored, _ISSUER_KEY_ID)
+
+
+def _named(armored: bytes, kind: int) -> str:
     try:
-        return _issuer(_subpackets(_packet(ByteReader(_dearmored(armored)))))
+        return _issuer(_subpackets(_packet(ByteReader(_dearmored(armored)))), kind)
     except FormatError:
         return ""
 
@@ -77,10 +90,10 @@ def _subpackets(body: ByteReader) -> ByteReader:
     return ByteReader(body.opaque(_LENGTH_OF_HASHED.get(version, 0)))
 
 
-def _issuer(reader: ByteReader) -> str:
+def _issuer(reader: ByteReader, kind: int) -> str:
     while reader.remaining:
         subpacket = ByteReader(reader.take(_length(reader)))
-        if subpacket.uint(1) & 0x7F == _ISSUER_FINGERPRINT:  # the upper bit: critical
-            version = subpacket.uint(1)
-            return subpacket.take(_FINGERPRINT_BYTES.get(version, 0)).hex().upper()
+        if subpacket.uint(1) & 0x7F == kind:  # the upper bit: critical
+            size = _KEY_ID_BYTES if kind == _ISSUER_KEY_ID else _FINGERPRINT_BYTES.get(subpacket.uint(1), 0)
+            return subpacket.take(size).hex().upper()
     return ""

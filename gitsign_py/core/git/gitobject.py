@@ -206,6 +206,18 @@ def join_tag(payload: bytes, armored: bytes, algorithm: HashAlgorithm | None = N
     return data
 
 
+def id_with_header(payload: bytes, armored: bytes, algorithm: HashAlgorithm) -> str:
+    """Name a tag as gitsign 0.16.0 and 0.16.1 did in online mode: with its signature in the header, as a commit's.
+
+    No such object exists; the name is what these versions logged. Raises FormatError for a payload that is no tag.
+    """
+    _check_armored(armored)
+    split_tag(payload, algorithm)
+    header_bytes, body = _cut_header(payload)
+    header = b"gpgsig " + b"\n ".join(armored[:-1].split(b"\n")) + b"\n"
+    return object_id("tag", header_bytes + header + body, algorithm)
+
+
 def object_id(kind: str, data: bytes, algorithm: HashAlgorithm = "sha1") -> str:
     """Name an object: lower-case hex of the hash over ``kind SP size NUL data`` (git's object-file.c)."""
     digest = hashlib.sha1(usedforsecurity=False) if algorithm == "sha1" else hashlib.sha256()

@@ -10,6 +10,7 @@ a stranger's certificates cost one comparison with each CA, however they name or
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
+from hashlib import sha256
 
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.frozen import frozen
@@ -21,7 +22,7 @@ from gitsign_py.core.pki.certificate import (
     key_identifiers,
     key_usage,
 )
-from gitsign_py.errors import InvalidSignatureError, VerificationError
+from gitsign_py.errors import FormatError, InvalidSignatureError, VerificationError
 
 MAX_PATH = 8
 _MOST_EXPLAINED = 32  # signatures that are looked at to say why there is no path; what hostile input costs at most
@@ -158,7 +159,7 @@ def _nearest(
                     refused.append((child, error))
         waiting = [one for one in waiting if all(one is not known for known, _ in refused)]
     for one in _claimed_line(leaf, waiting):
-        if any(_claims(one, issuer) for issuer in chain):
+        if any(_claims(one, issuer) for issuer in chain) and not _stands_alone(one):
             return VerificationError(
                 "certificate-signature-invalid",
                 "certificate's signature is not its issuer's",
@@ -167,9 +168,18 @@ def _nearest(
     return VerificationError(
         "certificate-untrusted",
         "certificate is by a CA that this trust root lacks",
-        facts={"certificate": leaf.fingerprint},
+        facts={"certificate": leaf.fingerprint, "authority": _named_issuer(leaf)},
         hint="use the trust root of the instance that signed (--trusted-root FILE, gitsign-py initialize)",
     )
+
+
+def _named_issuer(leaf: Certificate) -> str:
+    """Tell CAs apart by what their leaves say of them: the name, and the id of the key."""
+    try:
+        key_id = key_identifiers(leaf)[1] or b""
+    except FormatError:
+        key_id = b""
+    return sha256(leaf.issuer + key_id).hexdigest()
 
 
 def _claimed_line(leaf: Certificate, waiting: Sequence[Certificate]) -> list[Certificate]:
@@ -178,6 +188,11 @@ def _claimed_line(leaf: Certificate, waiting: Sequence[Certificate]) -> list[Cer
     for child in line:  # grows while it runs
         line += [one for one in waiting if _claims(child, one) and one not in line]
     return line
+
+
+def _stands_alone(certificate: Certificate) -> bool:
+    """Whether it is signed by itself: a CA's new root bears the old one's name, and need not say by which key it is."""
+    return certificate.issuer == certificate.subject and _signed_by(certificate, certificate)
 
 
 def _issued(child: Certificate, issuer: Certificate) -> bool:

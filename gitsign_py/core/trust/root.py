@@ -43,6 +43,7 @@ _LISTS = ("tlogs", "certificateAuthorities", "ctlogs", "timestampAuthorities")
 _LOG = ("baseUrl", "hashAlgorithm", "publicKey", "logId", "checkpointKeyId", "operator")
 _AUTHORITY = ("subject", "uri", "certChain", "validFor", "operator")
 _SHA256 = ("SHA2_256", 1)
+_UNSPECIFIED = (None, "", 0, "HASH_ALGORITHM_UNSPECIFIED", "PUBLIC_KEY_DETAILS_UNSPECIFIED")
 T = TypeVar("T")
 
 
@@ -140,6 +141,10 @@ def _read_log(message: Message) -> TransparencyLogInstance:
     key, log_id = message.message("publicKey", ("rawBytes", "keyDetails", "validFor")), _log_id(message, "logId")
     if key is None or not log_id:
         raise _malformed(f"{message.where} needs publicKey and logId")
+    for name, given in (("hashAlgorithm", message.value("hashAlgorithm")), ("keyDetails", key.value("keyDetails"))):
+        if given in _UNSPECIFIED:  # one that is named and not supported is left out; this one may be any
+            where = message.value("baseUrl") or "without a URL"
+            raise _malformed(f"{message.where}, the log {where}, has no {name}")
     details = key_details(key.value("keyDetails"))
     if details is None or details.scheme == "pss" or message.value("hashAlgorithm") not in _SHA256:
         raise _Unsupported  # no log signs with RSA-PSS

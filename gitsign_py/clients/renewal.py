@@ -1,0 +1,166 @@
+"""Renews the trust root of a TUF repository: at once where it lacks an authority, in the background when it is old.
+
+A run looks once, for five seconds at most. What brought nothing is remembered beside the copy, so that a history of
+signatures by a CA that nobody knows is not a row of look-ups: the same authority is asked for again after ten minutes,
+a mirror that does not answer after one. ``gitsign.refresh never`` and ``--offline`` switch all of it off.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitsign_py.clients.trustroot import LoadedTrust, tuf_copy
+from gitsign_py.core.trust.root import TrustedRoot, parse_trusted_root
+from gitsign_py.errors import GitsignError
+from gitsign_py.host.config import Config
+
+if TYPE_CHECKING:
+    from gitsign_py.host.network import Network
+
+SECONDS = 5.0
+"""How long a signature or a verification waits for a newer trust root."""
+OLD = timedelta(days=1)
+_SAME_SECONDS = 600.0
+_SILENT_SECONDS = 60.0
+_HOUR_SECONDS = 3600.0
+_MOST_KEYS = 64
+_FILE = "renewal.json"
+
+
+class TrustRenewal:
+    """The renewal of one run. Call it with the error of a check; it gives a newer trust root, or None.
+
+    ``load`` reads the trust root as the settings have it; ``say`` tells the person what was renewed, or why not.
+    """
+
+    def __init__(
+        self,
+        root: TrustedRoot,
+        directory: Path,
+        network: "Network",
+        load: Callable[[], LoadedTrust],
+        say: Callable[[str], None],
+    ) -> None:
+        self._root = root
+        self._directory = directory
+        self._network = network
+        self._load = load
+        self._say = say
+        self._newer: TrustedRoot | None = None
+        self._asked = False
+
+    def __call__(self, error: GitsignError) -> TrustedRoot | None:
+        """Look once for a newer trust root; later calls of the run get what was found."""
+        if self._newer is None and not self._asked:
+            self._newer = self._look(_key(error))
+        return self._newer
+
+    def _look(self, key: str) -> TrustedRoot | None:
+        newer = self._fresh()  # another process may have fetched it
+        if newer is not None or not may_ask(self._directory, key):
+            return newer
+        self._asked = True
+        try:
+            refresh(self._directory, self._network, seconds=SECONDS)
+        except GitsignError as error:
+            _note(self._directory, silent=error.message)
+            self._say(f"the trust root could not be renewed: {error.message} [{error.reason}]")
+            return None
+        newer = self._fresh()
+        if newer is None:
+            _note(self._directory, key=key)
+        else:
+            self._say("the trust root was renewed, since it lacked an authority")
+        return newer
+
+    def _fresh(self) -> TrustedRoot | None:
+        newer = self._load().root
+        return None if newer.digest == self._root.digest else newer
+
+
+def refresh(directory: Path, network: "Network", *, seconds: float | None = None) -> None:
+    """Fetch what is newer than the copy in ``directory``. Raises as ``clients.tuf.refresh`` does."""
+    from gitsign_py.clients import tuf  # noqa: PLC0415 - 170 ms
+
+    tuf.refresh(
+        directory, check=lambda fetched: parse_trusted_root(fetched.trusted_root), network=network, seconds=seconds
+    )
+    with suppress(OSError):
+        (directory / _FILE).unlink(missing_ok=True)
+
+
+def may_renew(config: Config, environment: Mapping[str, str], *, file: str | None, offline: bool) -> Path | None:
+    """Give the directory of the copy that may be renewed; None for a file that the person named, or when forbidden."""
+    if file is not None or offline or config.refresh == "never":
+        return None
+    return tuf_copy(config, environment)
+
+
+def may_ask(directory: Path, key: str = "") -> bool:
+    """Tell whether it is time to ask the mirror, for the authority ``key``."""
+    kept, now = _noted(directory), time.time()
+    if now - _number(kept.get("silent")) < _SILENT_SECONDS:
+        return False
+    asked = kept.get("asked")
+    return not (isinstance(asked, dict) and now - _number(asked.get(key)) < _SAME_SECONDS)
+
+
+def begin_if_old(directory: Path) -> bool:
+    """Tell whether to renew now: the last fetch was more than a day ago, and in the last hour nobody has tried."""
+    try:
+        fetched = (directory / "mirror.json").stat().st_mtime
+    except OSError:
+        return False
+    now, kept = time.time(), _noted(directory)
+    last = max(_number(kept.get(name)) for name in ("silent", "begun"))
+    if now - fetched <= OLD.total_seconds() or now - last < _HOUR_SECONDS:
+        return False
+    return _write(directory, {**kept, "begun": now})
+
+
+def note_failure(directory: Path, message: str) -> None:
+    """Remember that the mirror did not answer."""
+    _note(directory, silent=message)
+
+
+def _key(error: GitsignError) -> str:
+    """Name the authority that was lacking, as far as the error does."""
+    facts = error.facts
+    named = facts.get("authority") or facts.get("log_id") or ""
+    return f"{facts.get('cause') or error.reason} {named}"
+
+
+def _noted(directory: Path) -> dict[str, object]:
+    try:
+        value = json.loads((directory / _FILE).read_bytes()[:65536])
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _note(directory: Path, *, key: str = "", silent: str = "") -> None:
+    """Keep what was asked in vain, the latest first; a directory that cannot be written is asked again."""
+    kept, now = _noted(directory), time.time()
+    asked = kept.get("asked")
+    keys = {
+        name: at for name, at in (asked if isinstance(asked, dict) else {}).items() if now - _number(at) < _HOUR_SECONDS
+    }
+    if key:
+        keys = dict([(key, now), *list(keys.items())[: _MOST_KEYS - 1]])
+    _write(directory, {**kept, "asked": keys, **({"silent": now, "why": silent} if silent else {})})
+
+
+def _write(directory: Path, value: Mapping[str, object]) -> bool:
+    try:
+        (directory / _FILE).write_text(json.dumps(value), encoding="utf-8")
+    except OSError:
+        return False
+    return True
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

@@ -1,0 +1,278 @@
+"""How this program reaches others: which TLS authorities count, and which proxy is asked. Every connection goes by it.
+
+One order for the authorities, the first that is set counts: SSL_CERT_FILE and SSL_CERT_DIR (as Go and OpenSSL read
+them), REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, GIT_SSL_CAINFO and GIT_SSL_CAPATH, git's http.sslCAInfo and http.sslCAPath,
+the system's store. A variable of the first three counts instead of the system's store. git's own count beside it: they
+are set for a company's git server, and the public services must still be found. One that names the system's store says
+nothing, so the next is looked at: tools set all of these variables to it. Nothing switches verification off, and what a
+repository's own configuration says about it is passed over.
+"""
+
+import ipaddress
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from gitsign_py.core.frozen import frozen
+from gitsign_py.errors import ConfigError
+from gitsign_py.host.git.config import GitConfig, to_path
+
+if TYPE_CHECKING:
+    import ssl
+
+_MAX_FILES = 2000  # of a directory; Debian's own has some 300
+_LINUX_STORES = (  # where systems keep their authorities in one file, for a Python that was built elsewhere
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Arch, Alpine
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL
+    "/etc/ssl/ca-bundle.pem",  # openSUSE
+    "/etc/ssl/cert.pem",  # Alpine, the BSDs
+)
+_LINUX_DIRECTORIES = ("/etc/ssl/certs", "/etc/pki/tls/certs")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+@frozen
+class TlsTrust:
+    """Which authorities count for TLS: files and directories of PEM certificates, and the setting that names them.
+
+    Without a ``name`` it is the system's store; ``beside`` says that they count beside it.
+    """
+
+    name: str = ""
+    files: tuple[str, ...] = ()
+    directories: tuple[str, ...] = ()
+    beside: bool = False
+
+    def __str__(self) -> str:
+        if not self.name:
+            return "the system's store"
+        named = ", ".join((*self.files, *self.directories))
+        return f"{self.name} ({named}{', beside the system store' if self.beside else ''})"
+
+
+def tls_trust(environment: Mapping[str, str], gitconfig: GitConfig | None = None) -> TlsTrust:
+    """Choose by the order above; no certificate is read. Raises ConfigError ``tls-authorities-unreadable``."""
+    get = environment.get
+    directories = [one for one in (get("SSL_CERT_DIR") or "").split(os.pathsep) if one]
+    own = gitconfig.without_repository() if gitconfig is not None else GitConfig()
+    home = environment.get("HOME", "")
+    chosen = (
+        _chosen({"SSL_CERT_FILE": [get("SSL_CERT_FILE") or ""], "SSL_CERT_DIR": directories}),
+        _chosen({"REQUESTS_CA_BUNDLE": [get("REQUESTS_CA_BUNDLE") or ""]}),
+        _chosen({"CURL_CA_BUNDLE": [get("CURL_CA_BUNDLE") or ""]}),
+        _chosen(
+            dict([_of_git("GIT_SSL_CAINFO", "http.sslCAInfo", get("GIT_SSL_CAINFO"), own, home)])
+            | dict([_of_git("GIT_SSL_CAPATH", "http.sslCAPath", get("GIT_SSL_CAPATH"), own, home)]),
+            beside=True,
+        ),
+    )
+    return next((one for one in chosen if one is not None), TlsTrust())
+
+
+def _chosen(named: Mapping[str, Sequence[str]], *, beside: bool = False) -> TlsTrust | None:
+    """What these settings name, None where that is nothing or the system's own store."""
+    counted = {name: [path for path in paths if path and not _is_system(path)] for name, paths in named.items()}
+    counted = {name: paths for name, paths in counted.items() if paths}
+    if not counted:
+        return None
+    paths = [path for found in counted.values() for path in found]
+    directories = tuple(path for path in paths if os.path.isdir(path))  # noqa: PTH112 - never raises
+    return TlsTrust(" and ".join(counted), tuple(p for p in paths if p not in directories), directories, beside)
+
+
+def _is_system(path: str) -> bool:
+    """Whether it is where this system keeps its authorities, by any of its names."""
+    places = {os.path.realpath(place) for place in (*_LINUX_STORES, *_LINUX_DIRECTORIES)}
+    return sys.platform not in ("darwin", "win32") and os.path.realpath(path) in places
+
+
+def _of_git(variable: str, key: str, value: str | None, own: GitConfig, home: str) -> tuple[str, list[str]]:
+    """The variable or the setting, as git's http.c has it: the variable wins."""
+    if value:
+        return variable, [value]
+    text = own.get(key)
+    try:
+        return key, [str(to_path(text, home))] if text else []
+    except ValueError as error:
+        raise _unreadable(key, text, f"expected {error}") from error
+
+
+def tls_context(trust: TlsTrust) -> "ssl.SSLContext":
+    """Make the context that verifies servers by ``trust``. Raises ConfigError ``tls-authorities-unreadable``."""
+    context = _system_context() if trust.beside or not trust.name else _empty_context()
+    for path in trust.files:
+        _load(context, trust.name, path)
+    for directory in trust.directories:
+        loaded = [_tried(context, path) for path in _listed(trust.name, directory)]
+        if not any(loaded):
+            raise _unreadable(trust.name, directory, "no file in it holds a certificate")
+    return context
+
+
+def _empty_context() -> "ssl.SSLContext":
+    import ssl  # noqa: PLC0415 - 15 ms, and loopback services need no TLS
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies, names of hosts too
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _system_context() -> "ssl.SSLContext":
+    """The system's own store: by its own interface on macOS and Windows, which OpenSSL does not read, or not whole."""
+    if sys.platform in ("darwin", "win32"):
+        import ssl  # noqa: PLC0415 - as above
+
+        try:
+            import truststore  # noqa: PLC0415 - on these systems alone
+
+            native: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            return native
+        except ImportError:  # an installation without it: what OpenSSL finds
+            pass
+    context = _empty_context()
+    if sys.platform in ("darwin", "win32"):
+        context.load_default_certs()
+        return context
+    hashed = next((path for path in _LINUX_DIRECTORIES if _is_hashed(path)), None)
+    if hashed is not None:  # a certificate is read when it is asked for: the whole store costs 20 ms and more
+        context.load_verify_locations(capath=hashed)
+    elif not any(_tried(context, path) for path in (*_LINUX_STORES, _certifi()) if path):
+        context.load_default_certs()
+    return context
+
+
+def _is_hashed(directory: str) -> bool:
+    """Whether OpenSSL can look certificates up in it by the hash of their subject (c_rehash)."""
+    try:
+        with os.scandir(directory) as entries:
+            return any(entry.name.endswith(".0") for entry in entries)
+    except OSError:
+        return False
+
+
+def _certifi() -> str:
+    """The bundle that came with requests, for a machine that has no store at all (a slim container)."""
+    try:
+        import certifi  # noqa: PLC0415 - as above
+    except ImportError:
+        return ""
+    return certifi.where()
+
+
+def _listed(name: str, directory: str) -> list[str]:
+    try:
+        entries = sorted(Path(directory).iterdir())[:_MAX_FILES]
+    except (OSError, ValueError) as error:
+        raise _unreadable(name, directory, getattr(error, "strerror", None) or str(error)) from error
+    return list({os.path.realpath(path): str(path) for path in entries if path.is_file()}.values())
+
+
+def _tried(context: "ssl.SSLContext", path: str) -> bool:
+    try:
+        context.load_verify_locations(cafile=path)
+    except (OSError, ValueError):  # SSLError is an OSError: no certificate in it
+        return False
+    return True
+
+
+def _load(context: "ssl.SSLContext", name: str, path: str) -> None:
+    import ssl  # noqa: PLC0415 - as above
+
+    if not os.path.isfile(path):  # noqa: PTH113 - never raises; a pipe would be waited for
+        raise _unreadable(name, path, "there is no such file")
+    try:
+        context.load_verify_locations(cafile=path)
+    except ssl.SSLError as error:
+        raise _unreadable(name, path, "no PEM certificate in it") from error
+    except (OSError, ValueError) as error:
+        raise _unreadable(name, path, getattr(error, "strerror", None) or str(error)) from error
+
+
+def _unreadable(name: str, path: str, why: str) -> ConfigError:
+    return ConfigError(
+        "tls-authorities-unreadable",
+        f"{name} names {path[:200]} for the authorities of TLS, which cannot be used: {why.lower()}",
+        hint=f"correct {name}, or unset it; gitsign-py doctor says which setting counts",
+        facts={"setting": name, "path": path[:200]},
+    )
+
+
+class Network:
+    """How one call of the program connects: by its environment and git's settings, never by the process's own."""
+
+    def __init__(self, environment: Mapping[str, str], gitconfig: GitConfig | None = None) -> None:
+        self._environment = environment
+        self._gitconfig = gitconfig
+
+    @cached_property
+    def trust(self) -> TlsTrust:
+        """Which authorities count."""
+        return tls_trust(self._environment, self._gitconfig)
+
+    @cached_property
+    def context(self) -> "ssl.SSLContext":
+        """The context for every TLS connection, made when the first one is."""
+        return tls_context(self.trust)
+
+    def proxy(self, url: str) -> str:
+        """The URL of the proxy for ``url``, empty where none is asked."""
+        return proxy_for(url, self._environment, self._gitconfig)
+
+
+def proxy_for(url: str, environment: Mapping[str, str], gitconfig: GitConfig | None = None) -> str:
+    """Choose the proxy as git and curl do: http.proxy, SCHEME_proxy, all_proxy, unless no_proxy lists the host.
+
+    Without a scheme it is an http proxy. The lower-case variable wins, as in curl; without any, macOS and Windows are
+    asked for their own settings. http.proxy of a repository's own configuration does not count.
+    """
+    parts = urlsplit(url)
+    listed = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
+    if _is_listed(parts.hostname or "", parts.port, listed):
+        return ""
+    own = gitconfig.without_repository().last("http.proxy") if gitconfig is not None else None
+    if own is not None:
+        return _with_scheme(own.text or "")
+    names = (f"{parts.scheme}_proxy", f"{parts.scheme}_proxy".upper(), "all_proxy", "ALL_PROXY")
+    found = next((value for name in names if (value := environment.get(name))), "")
+    return _with_scheme(found or _system_proxy(parts.scheme, parts.hostname or ""))
+
+
+def _with_scheme(proxy: str) -> str:
+    return proxy if not proxy or _SCHEME.match(proxy) else f"http://{proxy}"
+
+
+def _system_proxy(scheme: str, host: str) -> str:
+    if sys.platform not in ("darwin", "win32"):
+        return ""
+    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - on these systems alone
+
+    return "" if proxy_bypass(host) else getproxies().get(scheme, "")
+
+
+def _is_listed(host: str, port: int | None, listed: str) -> bool:
+    """As curl's CURLOPT_NOPROXY: ``*``, a domain with all below it, an address or a network of addresses."""
+    entries = [entry for entry in re.split(r"[\s,]+", listed.lower()) if entry]
+    return "*" in entries or any(_matches(host.lower(), port, entry) for entry in entries)
+
+
+def _matches(host: str, port: int | None, entry: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        name, colon, wanted = entry.partition(":")
+        name = name.strip(".")
+        if colon and wanted != str(port):
+            return False
+        return bool(name) and (host.rstrip(".") == name or host.rstrip(".").endswith(f".{name}"))
+    bare, colon, wanted = entry.partition(":") if entry.count(":") == 1 else (entry, "", "")
+    if colon and wanted != str(port):
+        return False
+    try:
+        return address in ipaddress.ip_network(bare.strip("[]"), strict=False)
+    except ValueError:
+        return False

@@ -1,0 +1,150 @@
+"""A trust root renews itself: an instance changes every kind of key while commits, audits and hooks go on."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gitsign_py.clients import tuf
+from tests.support.stack import ROOT, RunningStack, running_stack
+from tests.support.waiting import wait_until
+from tests.support.workbench import Workbench
+
+_POLICY = """\
+version = 1
+administrators = ["alice"]
+[people.alice]
+identities = [{{ subject = "alice@example.com", issuer = "{issuer}" }}]
+[[rules]]
+name = "all"
+allow = ["alice"]
+"""
+RENEWED = "the trust root was renewed"
+Done = subprocess.CompletedProcess[bytes]
+
+
+@pytest.fixture(scope="module")
+def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """A stack whose keys these tests change."""
+    with running_stack(tmp_path_factory.mktemp("renewal") / "stack") as running:
+        yield running
+
+
+@pytest.fixture
+def user(tmp_path: Path, own_stack: RunningStack) -> Workbench:
+    """Somebody who ran ``initialize`` for the stack's TUF repository, and set nothing else."""
+    bench = Workbench(tmp_path, own_stack)
+    for name in own_stack.environment():
+        bench.env.pop(name, None)
+    bench.init()
+    initialize(bench)
+    return bench
+
+
+def initialize(bench: Workbench, **env: Any) -> None:
+    root, mirror = bench.stack.info.files["root.json"], f"{bench.stack.url}/tuf"
+    done = bench.tool("initialize", "--mirror", mirror, "--root", str(root), **env)
+    assert done.returncode == 0, done.stderr
+
+
+def rotate(stack: RunningStack, what: str) -> None:
+    line = [sys.executable, "-m", "gitsign_py", "stack", "rotate", what, "--dir", str(stack.directory)]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def copy_of(bench: Workbench) -> Path:
+    return bench.folder / "home" / ".local" / "share" / "gitsign-py" / "tuf"
+
+
+def test_every_kind_of_key_changes_while_commits_audits_and_hooks_go_on(user: Workbench) -> None:
+    """Each change is met by another way in: a commit, git's own verification, an audit, a hook, ``verify``."""
+    server, other = user.init("--bare", path=user.folder / "server.git"), user.init(path=user.folder / "other")
+    user.commit("first")
+    assert user.tool("hooks", "install", "--server", cwd=server).returncode == 0
+    (user.folder / "policy.toml").write_text(_POLICY.format(issuer=user.stack.url))
+    user.git("config", "gitsign.policy", str(user.folder / "policy.toml"), cwd=server)
+    signer = other_machine(user)
+    again = ["git", "commit", "-q", "--allow-empty", "-S", "-m"]
+    ways: dict[str, Callable[[], Done]] = {
+        "ctlog": lambda: user.run([*again, "by myself"], cwd=other),
+        "ca": lambda: user.run(["git", "verify-commit", "-v", "HEAD"]),
+        "rekor2": lambda: user.tool("audit", "HEAD"),
+        "tsa": lambda: user.tool("verify", *user.who, "HEAD"),
+    }
+    for what, way in ways.items():
+        rotate(user.stack, what)
+        for status, renewed in (told(user, lambda: user.run([*again, "x"], **signer)), told(user, way)):
+            assert (status, renewed) == (0, 1), what
+        assert told(user, way) == (0, 0), what
+    rotate(user.stack, "ctlog")
+    user.commit("pushed", **signer)
+    pushed = user.run(["git", "push", str(server), "main"])
+    assert (pushed.returncode, pushed.stderr.decode().count(RENEWED)) == (0, 1), pushed.stderr
+
+
+def told(user: Workbench, way: Callable[[], Done]) -> tuple[int, int]:
+    """The exit status, and how often it was said that the trust root is a new one: on stderr, or in the log file."""
+    log = user.folder / "log"
+    log.unlink(missing_ok=True)
+    user.env["GITSIGN_LOG"] = str(log)
+    done = way()
+    said = done.stderr.decode() + done.stdout.decode() + (log.read_text() if log.exists() else "")
+    assert done.returncode == 0, said
+    return done.returncode, said.count(RENEWED)
+
+
+@pytest.mark.parametrize("how", ["offline", "never"])
+def test_offline_and_never_mean_it(user: Workbench, how: str) -> None:
+    rotate(user.stack, "ctlog")
+    user.commit("by a new log", **other_machine(user))
+    before = tuf.load_cached(copy_of(user))
+    option = ["--offline"] if how == "offline" else []
+    user.env["GITSIGN_REFRESH"] = "never" if how == "never" else ""
+    done = user.tool("verify", *option, *user.who, "HEAD")
+    assert done.returncode == 3
+    assert b"sct-log-unknown" in done.stdout + done.stderr
+    assert tuf.load_cached(copy_of(user)) == before
+
+
+def test_a_copy_of_yesterday_is_renewed_after_the_answer(user: Workbench) -> None:
+    user.commit()
+    rotate(user.stack, "tsa")
+    copy = copy_of(user)
+    before, day = tuf.load_version(copy), 86400
+    os.utime(copy / "mirror.json", (time.time() - 2 * day, time.time() - 2 * day))
+    assert user.verify("HEAD").returncode == 0
+    wait_until(lambda: tuf.load_version(copy) > before)
+
+
+def test_a_signature_by_a_ca_that_nobody_knows_is_looked_up_once(user: Workbench) -> None:
+    stranger = user.store("commit", (Path(__file__).parents[1] / "vectors" / "v1" / "object").read_bytes())
+    kept = copy_of(user) / "mirror.json"
+    fetched = [kept.stat().st_mtime_ns]
+    for _ in range(2):
+        done = user.verify(stranger)
+        assert (done.returncode, RENEWED in done.stderr.decode()) == (3, False)
+        fetched.append(kept.stat().st_mtime_ns)
+    assert len(set(fetched)) == 2, "the first asks, the second does not"
+
+
+def test_a_mirror_that_is_gone_is_said_and_not_waited_for_again(user: Workbench) -> None:
+    stranger = user.store("commit", (Path(__file__).parents[1] / "vectors" / "v1" / "object").read_bytes())
+    state = copy_of(user) / "mirror.json"
+    state.write_text('{"mirror": "http://127.0.0.1:9/tuf"}')
+    said = [user.verify(stranger).stderr.decode() for _ in range(2)]
+    assert "the trust root could not be renewed: TUF mirror http://127.0.0.1:9/tuf does not answer" in said[0]
+    assert "renewed" not in said[1]
+
+
+def other_machine(user: Workbench) -> dict[str, Any]:
+    """Another place for the copy, which is renewed by itself."""
+    place = user.folder / "other-machine"
+    place.mkdir(mode=0o700)
+    initialize(user, XDG_DATA_HOME=str(place))
+    return {"XDG_DATA_HOME": str(place)}
