@@ -50,6 +50,7 @@ NAMES = {
     "protectedRef": (),
     "introduction": (),
     "hookTimeout": (),
+    "refresh": ("GITSIGN_REFRESH",),
     "pusher": (),
     "trustedRoot": ("GITSIGN_TRUSTED_ROOT",),
     "signingConfig": ("GITSIGN_SIGNING_CONFIG",),
@@ -97,6 +98,7 @@ OTHER = {
     "introduction": ("a" * 40, "a" * 40),
     "protected_ref": ("refs/remotes/origin/main", "refs/remotes/origin/main"),
     "hook_timeout": ("3600", 3600.0),
+    "refresh": ("never", "never"),
     "pusher": ("REMOTE_USER", "REMOTE_USER"),
     "trusted_root": ("/r", Path("/r")),
     "signing_config": ("/sc", Path("/sc")),
@@ -148,6 +150,7 @@ BAD = {
         "HEAD",
     ],
     "hook_timeout": ["0", "-1", "3601", "soon"],
+    "refresh": ["on", "daily"],
     "pusher": ["remote_user", "A B", "=X"],
     "isolated": ["2x"],
 }
