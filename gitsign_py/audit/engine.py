@@ -177,7 +177,7 @@ class _Audit:
             history.start()  # there must be one
             return PolicyInHistory(history)
         if policy is None:
-            return AnySigner()
+            return AnySigner(self._plan.signers)
         begin, pusher = self._plan.introduction, self._plan.pusher
         return FixedPolicy(policy, self._objects, self._graph, self._facts_of, begin, pusher=pusher, lost=lost)
 

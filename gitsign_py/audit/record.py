@@ -12,6 +12,7 @@ class Record(NamedTuple):
     both are empty when nothing is proven. ``committed`` is what the commit says itself, seconds since 1970. ``steps``
     are the numbers of the verification steps that passed. ``san_type`` is the kind of name that ``identity`` is
     (``email``, ``uri``, ``other``), empty for a key. ``ref`` is the tag's own, or the first that has it.
+    ``claimed`` is the name or key that a signature gives which is not good: nothing proves it.
     """
 
     oid: str
@@ -34,6 +35,7 @@ class Record(NamedTuple):
     author: str = ""
     committer: str = ""
     committed: int | None = None
+    claimed: str = ""
 
     @property
     def accepted(self) -> bool:

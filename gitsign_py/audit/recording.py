@@ -53,7 +53,7 @@ class UnsignedRun:
         # Nothing is known of format, identity, issuer, san_type, time, time_source, log_index, and there are no steps.
         unsigned = "", "", "", "", "", "", None, self.decision.rule, self.decision.principal, ()
         same = map(repeat, (*told, *unsigned, "commit", self.ref))
-        return map(_new_record, zip(oids, *same, subjects, authors, committers, times))  # noqa: B905 - repeat has no end
+        return map(_new_record, zip(oids, *same, subjects, authors, committers, times, repeat("")))
 
     @property
     def first(self) -> Record:
@@ -89,4 +89,5 @@ def record_of(item: Scanned, facts: SignatureFacts, decision: Decision, ref: str
         item.author,
         item.committer,
         item.committed,
+        facts.claimed,
     )

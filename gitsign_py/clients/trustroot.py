@@ -48,6 +48,8 @@ class LoadedTrust:
     source: str
     signing_config: "SigningConfig | None" = None
     signing_config_json: bytes = b""
+    version: str = ""
+    """That of the metadata which brought it; a file has none."""
 
     @property
     def is_public_good(self) -> bool:
@@ -166,6 +168,7 @@ def _from_tuf(directory: Path, *, offline: bool) -> LoadedTrust:
         parse_trusted_root(targets.trusted_root),
         f"TUF {targets.mirror}",
         signing_config_json=targets.signing_config or b"",
+        version=f"TUF root {targets.root_version}, timestamp {targets.timestamp_version}",
     )
 
 

@@ -11,6 +11,7 @@ _EMPTY_LINE = re.compile(rb"(?:\A|\n)[ \t\r\f\v]*\n")
 _LAST_LINE = re.compile(rb"\n[ \t\r\f\v]*(?:=|-----END )")
 _SIGNATURE_PACKET = 2
 _ISSUER_FINGERPRINT = 33  # RFC 9580 §5.2.3.35
+_ISSUER_KEY_ID = 16  # RFC 9580 §5.2.3.12
 _LENGTH_OF_HASHED = {4: 2, 6: 4}  # RFC 9580 §5.2.3: octets of the count, by the version of the signature
 _FINGERPRINT_BYTES = {4: 20, 6: 32}
 
@@ -36,6 +37,17 @@ def openpgp_fingerprint(armored: bytes) -> str:
     """
     try:
         return _issuer(_subpackets(_packet(ByteReader(_dearmored(armored)))))
+    except FormatError:
+        return ""
+
+
+def openpgp_key_id(armored: bytes) -> str:
+    """The 64 bits of it that a signature names, hashed or not: enough to ask for the key, for no verdict."""
+    try:
+        body = _packet(ByteReader(_dearmored(armored)))
+        width = _begin(body)
+        parts = [ByteReader(body.opaque(width)) for _ in range(2)]  # the hashed subpackets, then the others
+        return next((found for part in parts if (found := _key_id(part))), "")
     except FormatError:
         return ""
 
@@ -72,9 +84,14 @@ def _length(reader: ByteReader) -> int:
 
 def _subpackets(body: ByteReader) -> ByteReader:
     """The hashed subpackets: version, type, two algorithms, then their count in octets (RFC 9580 §5.2.3)."""
+    return ByteReader(body.opaque(_begin(body)))
+
+
+def _begin(body: ByteReader) -> int:
+    """Pass over version, type and algorithms; gives the octets of the counts that follow."""
     version = body.uint(1)
     body.take(3)
-    return ByteReader(body.opaque(_LENGTH_OF_HASHED.get(version, 0)))
+    return _LENGTH_OF_HASHED.get(version, 0)
 
 
 def _issuer(reader: ByteReader) -> str:
@@ -83,4 +100,12 @@ def _issuer(reader: ByteReader) -> str:
         if subpacket.uint(1) & 0x7F == _ISSUER_FINGERPRINT:  # the upper bit: critical
             version = subpacket.uint(1)
             return subpacket.take(_FINGERPRINT_BYTES.get(version, 0)).hex().upper()
+    return ""
+
+
+def _key_id(reader: ByteReader) -> str:
+    while reader.remaining:
+        subpacket = ByteReader(reader.take(_length(reader)))
+        if subpacket.uint(1) & 0x7F == _ISSUER_KEY_ID:
+            return subpacket.take(8).hex().upper()
     return ""
