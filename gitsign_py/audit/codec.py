@@ -24,6 +24,7 @@ def dump_facts(facts: SignatureFacts) -> str:
         "p": " ".join(facts.steps),
         "r": facts.reason,
         "m": facts.message,
+        "w": facts.claimed,
     }
     return _encode({key: item for key, item in value.items() if item or item == 0})
 
@@ -50,4 +51,5 @@ def load_facts(text: str) -> SignatureFacts:
         value.get("r", ""),
         value.get("m", ""),
         san_type=value.get("a", ""),
+        claimed=value.get("w", ""),
     )

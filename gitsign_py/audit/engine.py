@@ -216,7 +216,7 @@ class _Audit:
             self._ahead = HeadsAhead(self._heads, self._objects, [first, closing.policy])
             return PolicyInHistory(history)
         if policy is None:
-            return AnySigner()
+            return AnySigner(self._plan.signers)
         begin, pusher = self._plan.introduction, self._plan.pusher
         heads = self._heads if any(forge.copies for forge in policy.forges) else None
         return FixedPolicy(

@@ -28,6 +28,7 @@ from gitsign_py.host.git.program import git_environment, run_git
 from gitsign_py.host.git.walk import Git
 from gitsign_py.host.programs import find_program
 from gitsign_py.policy.facts import SignatureFacts, SignatureForm, SignatureStatus
+from gitsign_py.policy.sshkey import ssh_fingerprint
 
 TIMEOUT = 600.0
 _LISTED = "listed"  # the one name in our allowed signers file
@@ -93,7 +94,8 @@ def _is_there(git: Git, program: str) -> bool:
 def _no_program(git: Git, item: Scanned) -> SignatureFacts:
     program = PROGRAMS[item.form] if git.direct is None else "git"  # which asks the others
     message = f"{item.form}: the program {program} is not installed"
-    return SignatureFacts("unchecked", _form(item), reason="program-missing", message=message)
+    claimed = _claimed(item)
+    return SignatureFacts("unchecked", _form(item), reason="program-missing", message=message, claimed=claimed)
 
 
 def _form(item: Scanned) -> SignatureForm:
@@ -202,7 +204,16 @@ def _facts(item: Scanned, answer: GitVerdict) -> SignatureFacts:
         fingerprint, primary = fingerprint.upper(), primary.upper()
     key, subkey = (primary, fingerprint) if primary not in ("", fingerprint) else (fingerprint, "")
     if reason == "key-missing" and item.form == "openpgp":
-        named = openpgp_fingerprint(_signature(item)) or openpgp_key_id(_signature(item))
+        named = _claimed(item)
         message = f"the signing key{' ' + named if named else ''} is not in the keyring: import it with gpg --import"
     said = f"{item.form}: {message}" if message else ""
-    return SignatureFacts(status, _form(item), key=key, subkey=subkey, reason=reason, message=said)
+    claimed = "" if status == "good" else _claimed(item)
+    return SignatureFacts(status, _form(item), key=key, subkey=subkey, reason=reason, message=said, claimed=claimed)
+
+
+def _claimed(item: Scanned) -> str:
+    """The key that the signature itself names."""
+    signature = _signature(item)
+    if item.form == "ssh":
+        return ssh_fingerprint(ssh_public_key(signature))
+    return openpgp_fingerprint(signature) or openpgp_key_id(signature)

@@ -1,8 +1,9 @@
-"""Who decides: nobody (every good signature counts), one policy for all commits, or the policy in the history."""
+"""Who decides: lists of signers or nobody (then a good signature is good), one policy, or the policy in the history."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Protocol
 
+from gitsign_py.audit.knownsigners import KnownSigners
 from gitsign_py.audit.scan import Scanned
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.git.tagname import fits_ref, mismatch
@@ -18,7 +19,6 @@ from gitsign_py.ports import ObjectSource
 
 FactsOf = Callable[[str], tuple[CommitFacts, SignatureFacts]]
 """Reads and verifies one commit by its id."""
-_ANYBODY = Decision("verified", "verified", "signature is good; no policy says who may sign")
 INTRODUCTION = Decision("exempt", "introduction", "pinned by its id", "introduction")
 BEFORE_INTRODUCTION = Decision("exempt", "before-introduction", "older than the introduction", "introduction")
 _NOBODY = Decision("unsigned", UNSIGNED.reason, UNSIGNED.message)
@@ -45,13 +45,16 @@ def commit_facts(item: Scanned) -> CommitFacts:
 
 
 class AnySigner:
-    """No policy: a good signature is verified, whoever made it."""
+    """No policy: a good signature is good, and verified where its signer is known to be allowed."""
+
+    def __init__(self, known: KnownSigners) -> None:
+        self._known = known
 
     def judge(self, item: Scanned, facts: SignatureFacts, refs: Collection[str]) -> Decision:
         """Take the signature's own status; a tag stands below its own name alone."""
         if facts.status == "good":
             odd = next((ref for ref in refs if not fits_ref(item.tag_name, ref)), "") if item.kind == "tag" else ""
-            return refused("tag-name-mismatch", mismatch(item.tag_name, odd)) if odd else _ANYBODY
+            return refused("tag-name-mismatch", mismatch(item.tag_name, odd)) if odd else self._known.decide(facts)
         if facts is UNSIGNED:
             return _NOBODY
         return Decision(facts.status, facts.reason, facts.message)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from gitsign_py.audit.knownsigners import KnownSigners
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.errors import PolicyError, UncheckedError, UsageError
 from gitsign_py.host.git.naming import commit_of, full_name, ids_of, list_refs, symbolic_ref
@@ -32,9 +33,10 @@ class Target:
 class AuditPlan:
     """A walk: ``exclude`` are ids whose history is left out, ``options`` are rev-list's.
 
-    ``policy`` None means that every good signature counts. With ``in_history`` the policy is the one in the commits,
-    from ``introduction`` on; ``policy`` is then the newest one, which closes the windows of people who left, out of
-    ``closing``. Without either the audit looks for the protected branch itself.
+    ``policy`` None means that a good signature is accepted as good; it is verified where ``signers`` list who made it.
+    With ``in_history`` the policy is the one in the commits, from ``introduction`` on; ``policy`` is then the newest
+    one, which closes the windows of people who left, out of ``closing``. Without either the audit looks for the
+    protected branch itself.
     ``assume_judged`` says that the history left out was judged when it came in (a server's own refs); ``known`` are
     those refs, where the policy is in the history: what a ref had before is not judged on it again. ``policies`` are
     all that can be in force there; when they are not known, each ref is taken to have rules of its own.
@@ -55,6 +57,7 @@ class AuditPlan:
     pusher: Pusher | None = None
     closing: "Closing | None" = None
     was_accepted: Callable[[str], bool] | None = None
+    signers: KnownSigners = KnownSigners()
 
     @property
     def commits(self) -> tuple[str, ...]:

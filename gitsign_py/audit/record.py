@@ -13,6 +13,7 @@ class Record(NamedTuple):
     are the numbers of the verification steps that passed. ``san_type`` is the kind of name that ``identity`` is
     (``email``, ``uri``, ``other``), empty for a key. ``ref`` is the tag's own, or the first that has it.
     ``evidence`` is the commit of which a forge made a squash or rebase.
+    ``claimed`` is the name or key that a signature gives which is not good: nothing proves it.
     """
 
     oid: str
@@ -36,6 +37,7 @@ class Record(NamedTuple):
     committer: str = ""
     committed: int | None = None
     evidence: str = ""
+    claimed: str = ""
 
     @property
     def accepted(self) -> bool:

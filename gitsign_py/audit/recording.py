@@ -90,4 +90,5 @@ def record_of(item: Scanned, facts: SignatureFacts, decision: Decision, ref: str
         item.committer,
         item.committed,
         decision.evidence,
+        facts.claimed,
     )

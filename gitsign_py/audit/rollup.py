@@ -10,6 +10,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from gitsign_py.audit.causes import Causes
 from gitsign_py.audit.record import Record
 from gitsign_py.audit.recording import Batch, UnsignedRun
 from gitsign_py.audit.scan import Scanned
@@ -22,6 +23,7 @@ _MAX_KINDS = 20_000  # authors beyond that are counted together
 _MAX_DAYS = 40_000
 _DAY = 86_400  # seconds
 _TAGS = "refs/tags/"
+_UNPROVEN = ("bad", "unchecked", "malformed")
 
 
 class Run(NamedTuple):
@@ -39,6 +41,8 @@ class Seen:
     commits: int = 0
     first: str = ""
     last: str = ""
+    name: str = ""
+    """The name that a policy gives them."""
 
     def add(self, time: str) -> None:
         """Count one."""
@@ -50,10 +54,42 @@ class Seen:
 
 @slotted
 class Month:
-    """Commits of a month by what they say themselves: all, and those with a good signature or an exemption."""
+    """Sums, of a month by what commits say themselves, or of a ref: all, and of them those of each figure.
+
+    Accepted ones may stay, exemptions included; of those that are exempt nothing was judged.
+    """
 
     commits: int = 0
     accepted: int = 0
+    verified: int = 0
+    exempt: int = 0
+    unchecked: int = 0
+
+    @property
+    def judged(self) -> int:
+        """Those about which something else than an exemption decided."""
+        return self.commits - self.exempt
+
+    def add(self, verdict: str, many: int) -> None:
+        """Count records of one verdict."""
+        self.commits += many
+        self.accepted += many * (verdict in ACCEPTED)
+        self.verified += many * (verdict == "verified")
+        self.exempt += many * (verdict == "exempt")
+        self.unchecked += many * (verdict == "unchecked")
+
+    def add_all(self, other: "Month") -> None:
+        """Add another's sums."""
+        self.commits += other.commits
+        self.accepted += other.accepted
+        self.verified += other.verified
+        self.exempt += other.exempt
+        self.unchecked += other.unchecked
+
+    def as_object(self) -> dict[str, int]:
+        """The sums as JSON."""
+        figures = {"verified": self.verified, "accepted": self.accepted, "judged": self.judged}
+        return {"commits": self.commits, **figures, "unchecked": self.unchecked}
 
 
 class _Kind(NamedTuple):
@@ -67,7 +103,9 @@ class _Kind(NamedTuple):
     issuer: str
 
 
-_shared_of: Callable[[Record], Any] = attrgetter("verdict", "reason", "format", "identity", "issuer", "kind", "ref")
+_shared_of: Callable[[Record], Any] = attrgetter(
+    "verdict", "reason", "format", "identity", "issuer", "kind", "ref", "claimed", "principal"
+)
 
 
 @slotted
@@ -78,8 +116,9 @@ class Rollup:
     branches: dict[str, Month] = field(default_factory=dict)
     tags: int = 0
     longest: Run = field(default_factory=lambda: Run(0, "", ""))
+    causes: Causes = field(default_factory=Causes)
     _kinds: dict[_Kind, int] = field(default_factory=dict)
-    _days: dict[int, list[int]] = field(default_factory=dict)
+    _days: dict[int, Month] = field(default_factory=dict)
     _run: int = 0
     _run_first: str = ""
     _run_last: str = ""
@@ -92,21 +131,24 @@ class Rollup:
         for _, alike in groupby(records, _shared_of):
             members = list(alike)
             self._add_alike(members[0], members)
-            if members[0].identity:
+            if members[0].identity and members[0].verdict not in _UNPROVEN:
                 seen = self.identities.setdefault((members[0].identity, members[0].issuer), Seen())
+                seen.name = seen.name or members[0].principal
                 for record in members:
                     seen.add(record.time)
 
     def _add_alike(self, first: Record, members: Sequence[Record | Scanned]) -> None:
         """Count members that have in common what ``first`` says, but for their authors and times."""
-        many, accepted = len(members), first.verdict in ACCEPTED
+        many = len(members)
         kind = _Kind(first.verdict, first.reason, first.format, "", first.identity, first.issuer)
         for author, count in Counter([member.author for member in members]).items():
             self._add_kind(kind._replace(author=author), count)
         days = [member.committed // _DAY for member in members if member.committed is not None]
         for day, count in Counter(days).items():
-            self._add_day(day, count, count * accepted)
-        _count(self.branches.setdefault(first.ref, Month()), many, many * accepted)
+            self._day(day).add(first.verdict, count)
+        self.branches.setdefault(first.ref, Month()).add(first.verdict, many)
+        if first.verdict not in ACCEPTED:
+            self.causes.add(first, members)
         if first.verdict == "unsigned" and first.kind == "commit":
             self._run_first = self._run_first if self._run else first.oid
             self._run += many
@@ -120,12 +162,9 @@ class Rollup:
             kind = kind._replace(author="(others)")
         self._kinds[kind] = self._kinds.get(kind, 0) + count
 
-    def _add_day(self, day: int, commits: int, accepted: int) -> None:
+    def _day(self, day: int) -> Month:
         found = self._days.get(day)
-        if found is None:
-            found = self._days.setdefault(day if len(self._days) < _MAX_DAYS else -1, [0, 0])
-        found[0] += commits
-        found[1] += accepted
+        return found or self._days.setdefault(day if len(self._days) < _MAX_DAYS else -1, Month())
 
     def _end_run(self) -> None:
         if self._run > self.longest.length:
@@ -155,8 +194,8 @@ class Rollup:
     def months(self) -> dict[str, Month]:
         """Commits by the month that they say themselves."""
         months: dict[str, Month] = {}
-        for day, (commits, accepted) in self._days.items():
-            _count(months.setdefault(_month(day), Month()), commits, accepted)
+        for day, found in self._days.items():
+            months.setdefault(_month(day), Month()).add_all(found)
         return months
 
     def by_ref(self) -> list[tuple[str, Month]]:
@@ -165,7 +204,7 @@ class Rollup:
         tags = sum(ref.startswith(_TAGS) for ref in self.branches)
         for ref, found in self.branches.items():
             name = f"{tags} tags" if tags > 1 and ref.startswith(_TAGS) else ref
-            _count(sums.setdefault(name, Month()), found.commits, found.accepted)
+            sums.setdefault(name, Month()).add_all(found)
         return sorted(sums.items(), key=lambda item: -item[1].commits)
 
     @property
@@ -179,13 +218,37 @@ class Rollup:
         return sum(count for kind, count in self._kinds.items() if kind.verdict in ACCEPTED)
 
     @property
+    def verified(self) -> int:
+        """Number of records with a good signature by somebody who may sign this: the first figure of every report."""
+        return self.verdicts["verified"]
+
+    @property
+    def exempt(self) -> int:
+        """Number of records that a policy lets pass as they are: by their id, or as older than the introduction."""
+        return self.verdicts["exempt"]
+
+    @property
+    def judged(self) -> int:
+        """Number of records about which something else than an exemption decided."""
+        return self.total - self.exempt
+
+    def percent(self, part: int) -> float:
+        """The share of all records, rounded down to a tenth: 100 means all of them. Of nothing it is nothing."""
+        return part * 1000 // self.total / 10 if self.total else 0.0
+
+    @property
     def coverage(self) -> float:
-        """Share of commits and tags that are accepted, in percent; nothing at all is fully covered."""
-        return 100.0 * self.accepted / self.total if self.total else 100.0
+        """Share of commits and tags that are verified, in percent."""
+        return self.percent(self.verified)
 
     @property
     def exit_status(self) -> int:
-        """0 all good, 1 something was refused, 3 nothing was refused but something could not be checked."""
+        """0 all good, 1 something was refused, 3 nothing was refused but something could not be checked.
+
+        2 where there was nothing at all: an audit of nothing is no success.
+        """
+        if not self.total:
+            return 2
         if self.total == self.accepted:
             return 0
         return 3 if self.total == self.accepted + self.verdicts["unchecked"] else 1
@@ -206,8 +269,11 @@ class Rollup:
         verdicts = self.verdicts
         return {
             "total": self.total,
+            "verified": self.verified,
             "accepted": self.accepted,
-            "coverage_percent": round(self.coverage, 2),
+            "judged": self.judged,
+            "coverage_percent": self.coverage,
+            "accepted_percent": self.percent(self.accepted),
             "tags": self.tags,
             "verdicts": {verdict: verdicts[verdict] for verdict in VERDICTS},
             "reasons": [
@@ -215,9 +281,11 @@ class Rollup:
                 for (verdict, reason), count in self._sum("verdict", "reason").most_common()
                 if verdict not in ACCEPTED
             ],
+            "causes": self.causes.as_objects(),
             "formats": {name or "none": count for name, count in self._sum("format").most_common()},
             "identities": [
-                {"identity": who, "issuer": issuer, "commits": seen.commits, "first": seen.first, "last": seen.last}
+                {"identity": who, "issuer": issuer, "name": seen.name, "commits": seen.commits}
+                | {"first": seen.first, "last": seen.last}
                 for (who, issuer), seen in sorted(self.identities.items(), key=lambda item: -item[1].commits)
             ],
             "issuers": dict(self._issuers().most_common()),
@@ -225,13 +293,8 @@ class Rollup:
                 {"author": author, "signer": signer, "commits": count}
                 for (author, signer), count in self._sum("author", "identity").most_common()
             ],
-            "months": {
-                month: {"commits": found.commits, "accepted": found.accepted} for month, found in self._sorted()
-            },
-            "branches": {
-                ref: {"commits": found.commits, "accepted": found.accepted}
-                for ref, found in sorted(self.branches.items())
-            },
+            "months": {month: found.as_object() for month, found in sorted(self.months.items())},
+            "branches": {ref: found.as_object() for ref, found in sorted(self.branches.items())},
             "longest_unsigned_run": self.longest_run()._asdict(),
             "new_identities": [{"identity": who, "issuer": issuer} for who, issuer in self.new_identities()],
         }
@@ -241,14 +304,6 @@ class Rollup:
         for (_, issuer), seen in self.identities.items():
             issuers[issuer] += seen.commits
         return issuers
-
-    def _sorted(self) -> list[tuple[str, Month]]:
-        return sorted(self.months.items())
-
-
-def _count(month: Month, commits: int, accepted: int) -> None:
-    month.commits += commits
-    month.accepted += accepted
 
 
 def _month(day: int) -> str:

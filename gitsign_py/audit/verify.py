@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from gitsign_py.audit.codec import dump_facts
 from gitsign_py.audit.jobs import Job, VerifySettings
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.pki.fulcio import CertificateIdentity, certificate_identity
+from gitsign_py.core.pki.fulcio import certificate_identity
 from gitsign_py.core.tlog.logentry import LogEntry, decode_entry
 from gitsign_py.errors import FormatError, GitsignError, UncheckedError
 from gitsign_py.policy.facts import SignatureFacts, SignatureStatus
@@ -62,22 +62,20 @@ def _readable(entries: tuple[bytes, ...]) -> Sequence[LogEntry]:
 def _refused(error: GitsignError, signature: bytes, report: Report) -> SignatureFacts:
     status: SignatureStatus = "bad" if verdict_of(error) == "bad" else "unchecked"
     step = getattr(error, "step", "")
-    claimed = _claimed(signature) if status == "unchecked" else None
     return SignatureFacts(
         status,
         "sigstore",
-        identity=claimed.value if claimed else "",
-        issuer=claimed.issuer if claimed else "",
-        san_type=claimed.san_type if claimed else "",
         steps=tuple(made.number for made in report.steps if made.outcome == "passed"),
         reason=error.reason,
         message=f"{error.message} (step {step})" if step else error.message,
+        claimed=_claimed(signature),
     )
 
 
-def _claimed(signature: bytes) -> CertificateIdentity | None:
-    """Whom the certificate names, for people who look at what could not be checked. No verdict rests on it."""
+def _claimed(signature: bytes) -> str:
+    """Whom the certificate names, for people who look at what is not good. No verdict rests on it."""
     try:
-        return certificate_identity(open_signature(signature).certificate)
+        named = certificate_identity(open_signature(signature).certificate)
     except GitsignError:
-        return None
+        return ""
+    return f"{named.value} ({named.issuer})"

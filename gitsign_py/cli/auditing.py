@@ -1,4 +1,4 @@
-"""What audit, policy and hooks set up alike: trust root, cache, log entries, and the heading of a report."""
+"""What audit, policy and hooks set up alike: trust root, cache, log entries."""
 
 import argparse
 import os
@@ -8,19 +8,15 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gitsign_py import __version__
 from gitsign_py.audit.cache import Basis, FactsCache, UnsafeCacheError
 from gitsign_py.audit.closing import HERE, Place, find_closing
 from gitsign_py.audit.engine import FetchEntries, Resources
 from gitsign_py.audit.jobs import Job, VerifySettings
 from gitsign_py.audit.plan import AuditPlan, check_introduction
-from gitsign_py.audit.reports.base import Heading
 from gitsign_py.cli import ownconfig, wiring
-from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.core.git.refname import is_full_ref_name
 from gitsign_py.errors import ConfigError, UsageError
-from gitsign_py.host.git.naming import list_refs
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.paths import cache_directory
 
@@ -47,6 +43,7 @@ class AuditSetup:
     resources: Resources
     trust_source: str
     trust_digest: str
+    trust_version: str = ""
 
 
 def prepare(
@@ -69,7 +66,7 @@ def prepare(
     )
     resources = Resources(verify, audit_options.jobs, cache, fetch, renew)
     stack.callback(resources.close)
-    return AuditSetup(resources, trust.source, trust.root.digest)
+    return AuditSetup(resources, trust.source, trust.root.digest, trust.version)
 
 
 def history_plan(settings: wiring.Settings, repository: GitRepository, place: Place = HERE) -> AuditPlan:
@@ -122,46 +119,6 @@ def _fetch(
         return opened[0].fetch(jobs)
 
     return fetch
-
-
-def heading(repository: GitRepository, plan: AuditPlan, prepared: AuditSetup, revisions: Sequence[str]) -> Heading:
-    """The heading of a report."""
-    policy = plan.policy
-    words = "none: every good signature counts" if policy is None else policy.source
-    if plan.in_history:
-        closed_by = plan.closing.ref if plan.closing and plan.closing.ref else "nobody"
-        words = f"in the history, from {plan.introduction[:12]} on; who has left says {closed_by}"
-    return Heading(
-        repository=str(repository.common_directory),
-        revisions=tuple(revisions),
-        policy=words,
-        policy_digest=policy.digest if policy is not None and not plan.in_history else "",
-        trust_root=prepared.trust_source,
-        trust_root_digest=prepared.trust_digest,
-        version=__version__,
-        time=format_rfc3339(prepared.resources.settings.now.replace(microsecond=0)),
-        notices=notices(repository),
-    )
-
-
-def notices(repository: GitRepository) -> tuple[str, ...]:
-    """What an audit does not see, or what tries to fool it, in sentences; empty for a whole and plain repository."""
-    found = []
-    if cuts := repository.cuts:
-        found.append(
-            "shallow clone: the history is cut off, and what lies beyond was not seen; "
-            f"{len(cuts)} commits have parents that are not here, among them {min(cuts)}"
-        )
-    elif repository.is_shallow:
-        found.append("a list of shallow commits is there (.git/shallow): it is not followed, and hides nothing")
-    if repository.is_partial:
-        found.append("partial clone: objects may be missing; nothing is fetched, and what needs them is unchecked")
-    if list_refs(repository, "refs/replace/"):
-        found.append("replace refs are there (refs/replace/): they are not followed, the stored commits are judged")
-    grafts = repository.common_directory / "info" / "grafts"
-    if grafts.is_file() and grafts.stat().st_size:
-        found.append("grafts are there (info/grafts): they are not followed, the stored parents are judged")
-    return tuple(found)
 
 
 def said_by_repository(

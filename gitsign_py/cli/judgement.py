@@ -4,6 +4,7 @@ The front that git calls has the payload and the signature already; ``verify`` h
 verifier, and both need to tell PGP and SSH signatures from ours.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from gitsign_py.cli import wiring
@@ -22,6 +23,8 @@ from gitsign_py.verification.steps import Report, Step
 from gitsign_py.verification.verdict import verdict_of
 from gitsign_py.verification.verifier import Requirements, Verifier
 
+Accept = Callable[[GitRepository, SignedObject, VerifiedSignature], VerifiedSignature]
+"""Takes a good signature, its signer checked, or raises GitsignError for a signer who may not sign this."""
 _WORDS = {"bad": "not-verified"}  # the verdict's name in JSON (docs/schemas/verify.json)
 
 
@@ -59,6 +62,7 @@ class Judgement:
     error: GitsignError | None
     steps: tuple[Step, ...]
     sources: tuple[str, ...] = ()
+    subject: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The object that docs/schemas/verify.json describes."""
@@ -146,19 +150,43 @@ def judge(
     verifier: Verifier,
     expected: ExpectedIdentity | None,
     sources: tuple[str, ...] = (),
+    *,
+    accept: Accept | None = None,
 ) -> Judgement:
     """Read and verify one commit or tag. What fails ends up in the judgement, not in an exception.
 
-    ``sources`` says what all this rests on and the repository's own configuration said, a line each.
+    ``sources`` says what all this rests on and the repository's own configuration said, a line each. ``accept`` is
+    asked about a good signature whose signer no ``expected`` names.
     """
     report = Report()
+    subject = ""
     try:
         signed = split_stored(repository, repository.read(revision.oid))
+        subject = _subject(signed)
         verified = verify_object(signed, revision.oid, verifier, expected, report)
         check_named(signed, revision, repository)
+        if accept is not None:
+            verified = accept(repository, signed, verified)
+            _note_accepted(report, verified)
     except GitsignError as error:
-        return Judgement(revision, None, error, tuple(report.steps), sources)
-    return Judgement(revision, verified, None, tuple(report.steps), sources)
+        return Judgement(revision, None, error, tuple(report.steps), sources, subject)
+    return Judgement(revision, verified, None, tuple(report.steps), sources, subject)
+
+
+def _note_accepted(report: Report, verified: VerifiedSignature) -> None:
+    """Step 6.1 was left to what says who may sign, and that has answered."""
+    facts = {"identity": verified.identity, "issuer": verified.issuer}
+    report.steps[:] = [
+        Step("6.1", "passed", facts) if (step.number, step.outcome) == ("6.1", "skipped") else step
+        for step in report.steps
+    ]
+
+
+def _subject(signed: SignedObject) -> str:
+    """The first line of the message, with the name before it where a tag has one."""
+    line = signed.message.lstrip(b"\n").split(b"\n", 1)[0].decode("utf-8", "replace").strip()
+    name = signed.name.decode("utf-8", "replace")
+    return f"tag {name}: {line}" if signed.kind == "tag" else line
 
 
 def check_named(signed: SignedObject, revision: Revision, repository: GitRepository) -> None:

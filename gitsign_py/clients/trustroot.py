@@ -49,6 +49,8 @@ class LoadedTrust:
     source: str
     signing_config: "SigningConfig | None" = None
     signing_config_json: bytes = b""
+    version: str = ""
+    """That of the metadata which brought it; a file has none."""
 
     @property
     def is_public_good(self) -> bool:
@@ -169,6 +171,7 @@ def _from_tuf(directory: Path, *, offline: bool, network: "Network | None") -> L
         parse_trusted_root(targets.trusted_root),
         f"TUF {targets.mirror}",
         signing_config_json=targets.signing_config or b"",
+        version=f"TUF root {targets.root_version}, timestamp {targets.timestamp_version}",
     )
 
 

@@ -16,6 +16,7 @@ SignatureStatus = Literal["good", "bad", "unsigned", "unchecked", "malformed"]
 SignatureForm = Literal["sigstore", "x509", "openpgp", "ssh", "unknown", ""]
 Verdict = Literal[
     "verified",
+    "good",
     "unauthorised",
     "identity-mismatch",
     "bad",
@@ -27,9 +28,13 @@ Verdict = Literal[
     "forge-rebase",
     "malformed",
 ]
-"""What a policy says of one commit or tag; ``Decision.accepted`` tells which verdicts let it stay."""
+"""What is said of one commit or tag; ``Decision.accepted`` tells which verdicts let it stay.
+
+``good`` is a good signature where nothing says who may sign: no policy gives it.
+"""
 VERDICTS: tuple[Verdict, ...] = (
     "verified",
+    "good",
     "exempt",
     "forge-merge",
     "forge-squash",
@@ -42,7 +47,7 @@ VERDICTS: tuple[Verdict, ...] = (
     "unchecked",
 )
 """All verdicts, in the order of the reports."""
-ACCEPTED: frozenset[Verdict] = frozenset({"verified", "exempt", "forge-merge", "forge-squash", "forge-rebase"})
+ACCEPTED: frozenset[Verdict] = frozenset({"verified", "good", "exempt", "forge-merge", "forge-squash", "forge-rebase"})
 
 
 @frozen
@@ -53,7 +58,7 @@ class SignatureFacts:
     of the primary key; ``subkey`` is the one that signed, where it is another) and SSH (``SHA256:...``). ``san_type``
     is the kind of name that ``identity`` is; without it no policy knows the identity. ``times`` are proven by ``log``
     or ``timestamp``; keys have none. ``steps`` are the numbers of the steps that passed, ``reason`` and ``message`` say
-    why the status is not good.
+    why the status is not good. ``claimed`` is the name or key that a signature gives which is not good: unproven.
     """
 
     status: SignatureStatus
@@ -69,6 +74,7 @@ class SignatureFacts:
     message: str = ""
     subkey: str = ""
     san_type: NameKind | Literal[""] = ""
+    claimed: str = ""
 
     @property
     def time(self) -> tuple[TimeSource, datetime] | None:

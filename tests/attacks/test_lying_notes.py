@@ -35,9 +35,9 @@ def test_the_log_is_asked_where_notes_lie(bench: Workbench) -> None:
 
     status, found = verdicts(bench, "--offline", **other)
     assert status == 3
-    assert [found[oid] for oid in oids] == ["verified", "unchecked", "unchecked", "verified"]
+    assert [found[oid] for oid in oids] == ["good", "unchecked", "unchecked", "good"]
     assert bench.verify("--offline", oids[3], **other).returncode == 0
-    assert verdicts(bench, **other) == (0, dict.fromkeys(oids, "verified"))
+    assert verdicts(bench, **other) == (0, dict.fromkeys(oids, "good"))
     assert bench.verify(*oids, **other).returncode == 0
     for oid in oids:
         bench.git("verify-commit", oid, **other)
@@ -50,4 +50,4 @@ def test_a_note_that_is_no_file_stops_nothing(bench: Workbench) -> None:
     notes = bench.run(["git", "mktree"], stdin=f"040000 tree {tree}\t{oid}\n160000 commit {'1' * 40}\tx\n".encode())
     commit = bench.git("commit-tree", "--no-gpg-sign", "-m", "notes", notes.stdout.decode().strip())
     bench.git("update-ref", REF, commit)
-    assert verdicts(bench) == (0, {oid: "verified"})
+    assert verdicts(bench) == (0, {oid: "good"})

@@ -84,10 +84,20 @@ def test_commits_and_tags_under_a_policy(mixed: Mixed) -> None:
     assert mixed.verdicts("--policy", str(mixed.folder / "policy.toml")) == expected
 
 
-def test_without_a_policy_every_good_key_counts(mixed: Mixed) -> None:
+def test_without_a_policy_a_good_key_is_good_and_no_more(mixed: Mixed) -> None:
+    """Anybody makes keys. The allowed signers file of git makes those verified that it lists."""
     found = mixed.verdicts()
-    for name in ("pgp-unlisted", "ssh-unlisted", "tag-pgp-unlisted", "tag-ssh-unlisted"):
-        assert found[name] == ("verified", "verified")
+    names = ("pgp-good", "pgp-unlisted", "ssh-good", "ssh-unlisted", "tag-pgp-unlisted", "tag-ssh-unlisted")
+    for name in names:
+        assert found[name] == ("good", "good")
+    (mixed.folder / "signers").write_text(f"sam@example.com {mixed.keys['sam']}\n")
+    mixed.repo.git("config", "gpg.ssh.allowedSignersFile", str(mixed.folder / "signers"))
+    try:
+        listed = mixed.verdicts()
+    finally:
+        mixed.repo.git("config", "--unset", "gpg.ssh.allowedSignersFile")
+    assert listed["ssh-good"] == listed["tag-ssh-good"] == ("verified", "verified")
+    assert listed["ssh-unlisted"] == listed["pgp-good"] == ("good", "good")
     assert found["pgp-bad"][0] == found["tag-ssh-bad"][0] == "bad"
 
 
@@ -126,7 +136,7 @@ def test_missing_programs_leave_things_unchecked(mixed: Mixed, tmp_path: Path) -
     for name in ("git", "sh"):
         (tmp_path / name).symlink_to(str(shutil.which(name)))
     found = mixed.verdicts(PATH=str(tmp_path))
-    assert found.pop("sigstore") == found.pop("tag-sigstore") == ("verified", "verified")
+    assert found.pop("sigstore") == found.pop("tag-sigstore") == ("good", "good")
     assert set(found.values()) == {("unchecked", "program-missing")}
 
 

@@ -1,12 +1,16 @@
 """Every format says the same, is valid by its schema, and is not fooled by what commits contain."""
 
+import base64
 import hashlib
 import io
 import json
 import random
+import re
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 from xml.etree import ElementTree
@@ -16,23 +20,43 @@ import jsonschema
 import pytest
 import xmlschema
 
+from gitsign_py.audit.causes import Cause
 from gitsign_py.audit.record import Record
 from gitsign_py.audit.recording import Batch, UnsignedRun
 from gitsign_py.audit.reports.base import Heading, ReportFormat
 from gitsign_py.audit.reports.html import HtmlReport
 from gitsign_py.audit.reports.junit import JunitReport
 from gitsign_py.audit.reports.markdown import MarkdownReport
-from gitsign_py.audit.reports.plain import MAX_LISTED, JsonReport, NdjsonReport, TextReport
+from gitsign_py.audit.reports.plain import JsonReport, NdjsonReport, TextReport
 from gitsign_py.audit.reports.sarif import SarifReport
 from gitsign_py.audit.reports.terminal import TerminalReport
 from gitsign_py.audit.rollup import Rollup
 from gitsign_py.audit.scan import Scanned
-from gitsign_py.policy.facts import VERDICTS, Decision, Verdict
+from gitsign_py.policy.facts import ACCEPTED, VERDICTS, Decision, Verdict
 from tests.support.schemas import PUBLISHED, SCHEMAS
 from tests.support.webdriver import AVAILABLE, chromium
 
 EVIL = "</script><script>alert(1)</script> ]]> & \x1b[31m \u202e `x` [l](u) | <!-- é"
-HEADING = Heading("/srv/r.git", ("HEAD",), "none", "", "file", "a" * 64, "0.1.0", "2024-05-01T10:00:00Z", ("shallow",))
+HEADING = Heading(
+    "/srv/r.git",
+    ("HEAD",),
+    "policy.toml",
+    "b" * 64,
+    "root.json",
+    "a" * 64,
+    "0.1.0",
+    "2024-05-01T10:00:00Z",
+    ("shallow",),
+    (("refs/heads/main", "c" * 40),),
+    "https://forge.example/r.git",
+    "d" * 40,
+    "TUF root 12",
+    "alice@laptop",
+)
+OFFICER = (
+    *("/srv/r.git", "policy.toml", "b" * 64, "root.json", "a" * 64, "0.1.0", "2024-05-01T10:00:00Z"),
+    *("refs/heads/main", "c" * 40, "https://forge.example/r.git", "d" * 40, "TUF root 12", "alice@laptop"),
+)
 
 
 def record(number: int, verdict: str = "verified", **more: object) -> Record:
@@ -79,7 +103,9 @@ def test_ndjson() -> None:
     for line in lines:
         jsonschema.validate(line, schema("audit-record.json"))
     jsonschema.validate(last, schema("audit-summary.json"))
-    assert len(lines) == rollup.total == 11
+    assert len(lines) == rollup.total == 12
+    assert (last["verified"], last["accepted"], last["judged"]) == (2, 5, 11)
+    assert (last["coverage_percent"], last["accepted_percent"]) == (16.6, 41.6)
     assert last["verdicts"]["unsigned"] == 2
     assert last["exit_status"] == 1
 
@@ -131,7 +157,9 @@ def test_sarif() -> None:
 def test_junit() -> None:
     text, _ = write(JunitReport, all_records())
     xmlschema.XMLSchema(str(SCHEMAS / "junit.xsd")).validate(io.StringIO(text))
-    assert 'tests="11" failures="6" errors="1"' in text
+    assert 'tests="12" failures="6" errors="1"' in text
+    assert '<property name="verified" value="2"/>' in text
+    assert '<property name="judged" value="11"/>' in text
 
 
 def test_markdown_has_no_markup_from_commits() -> None:
@@ -165,19 +193,23 @@ def test_markdown_has_no_markup_from_commits() -> None:
 def test_text_lists_what_is_refused() -> None:
     text, _ = write(TextReport, all_records())
     assert "\x1b" not in text
-    assert "note: shallow" in text
-    assert "11 judged" in text
-    assert "coverage 36.4 %" in text
+    assert "note        shallow\n" in text
+    assert "2 of 12 verified (16.6 %): signed by somebody who may" in text
+    assert "5 of 12 accepted (41.6 %): by the policy, exemptions included" in text
+    assert "11 of 12 judged (91.6 %): not exempt" in text
     long, _ = write(TextReport, (record(number, "unsigned") for number in range(600)))
-    assert "... and 100 more" in long
+    assert "    600 unsigned: no signature [unsigned]" in long
+    assert len(long.splitlines()) < 30, "one line for each cause, not for each commit"
     assert "longest unsigned run: 600 commits" in long
+    every, _ = write(partial(TextReport, verbose=True), (record(number, "unsigned") for number in range(600)))
+    assert every.count(" unsigned: it is unsigned") == 600
 
 
 def test_terminal_without_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     text, _ = write(TerminalReport, all_records())
     assert "\x1b[3" not in text
-    assert "11 judged" in text
+    assert "2 of 12 verified (16.6 %)" in text
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
@@ -205,7 +237,7 @@ def test_html_in_a_real_browser(tmp_path: Path) -> None:
     )
     dom, said = done.stdout.decode(), done.stderr.decode()
     assert "CONSOLE" not in said, said
-    assert "11 of 11 shown" in dom
+    assert "12 of 12 shown" in dom
     assert dom.count("<script") == 2
     assert "alert(1)&lt;/script&gt;" in dom
 
@@ -218,19 +250,24 @@ def test_html_is_readable_at_every_width(tmp_path: Path) -> None:
     path = tmp_path / "audit.html"
     path.write_text(write(HtmlReport, [*all_records(), *more])[0])
     with chromium(tmp_path) as browser:
-        for width in (360, 1280):
+        for width in (360, 390, 1280):
             size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
             browser.call("POST", "/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": size})
             browser.open(path.as_uri())
             assert browser.script("return document.documentElement.scrollWidth") <= width
-            lines = (
-                "return [...document.querySelectorAll('td:nth-child(2) bdi')].map((one) => one.getClientRects().length)"
-            )
+            all_verdicts = "[...document.querySelectorAll('.commits td:nth-child(2) bdi')]"
+            lines = f"return {all_verdicts}.map((one) => one.getClientRects().length)"
             assert set(browser.script(lines)) == {1}
             browser.click("button[data-column='1']")
             assert browser.text("tbody#body tr:first-child").split()[1] == "bad"
             browser.type("#search", "identity-mis")
             assert browser.text("#shown") == "4 of 4 shown"
+            browser.open(path.as_uri())
+            browser.script("document.querySelector(`a[data-cause='unsigned unsigned']`).focus()")
+            browser.script("document.activeElement.click()")  # what the key Enter does to a link
+            assert browser.text("#shown") == "2 of 2 shown"
+            browser.click("#every")
+            assert browser.text("#shown") == "15 of 15 shown"
 
 
 def test_html_leaves_out_accepted_rows_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,8 +280,8 @@ def test_html_leaves_out_accepted_rows_only(monkeypatch: pytest.MonkeyPatch) -> 
 def test_branches_are_listed_where_there_are_several() -> None:
     some = [record(n, "bad" if n == 1 else "verified", ref=f"refs/heads/<b>{n // 3}") for n in range(6)]
     html, text = write(HtmlReport, some)[0], write(TextReport, some)[0]
-    assert "<td><bdi>refs/heads/&lt;b&gt;0</bdi></td><td class=n>3</td><td class=n>2</td>" in html
-    assert "by ref: refs/heads/<b>0 2 of 3, refs/heads/<b>1 3 of 3\n" in text
+    assert "<td><bdi>refs/heads/&lt;b&gt;0</bdi></td><td class=n>3</td><td class=n>2</td><td class=n>2</td>" in html
+    assert "verified by ref: refs/heads/<b>0 2 of 3, refs/heads/<b>1 3 of 3\n" in text
     many = [record(n, ref=f"refs/heads/{n}") for n in range(60)]
     assert "10 more refs are not listed" in write(HtmlReport, many)[0]
     assert "and 50 more refs" in write(TextReport, many)[0]
@@ -266,6 +303,7 @@ def test_rollup_sums() -> None:
     assert value["identities"][0] == {
         "identity": "a@x",
         "issuer": "i",
+        "name": "",
         "commits": 10,
         "first": "2024-01-01T00:00:00Z",
         "last": "2024-03-01T00:00:00Z",
@@ -274,23 +312,97 @@ def test_rollup_sums() -> None:
     assert rollup.exit_status == 1
 
 
-def test_the_text_report_lists_as_many_however_records_come() -> None:
-    items = [Scanned(f"{n:040x}", "commit", subject=f"s{n}") for n in range(MAX_LISTED)]
-    kinds: tuple[tuple[Verdict, bool], ...] = (("unsigned", True), ("exempt", False))
-    for verdict, more in kinds:
+def test_the_text_report_says_the_same_however_records_come() -> None:
+    items = [Scanned(f"{n:040x}", "commit", subject=f"s{n}") for n in range(500)]
+    for verdict in ("unsigned", "exempt"):
         batch = UnsignedRun(items, Decision(verdict, verdict, "it is"), "refs/heads/main")
         texts = []
         ways: tuple[list[Batch], ...] = [batch, batch], [[record] for record in (*batch, *batch)]
         for batches in ways:
             out, rollup = io.StringIO(), Rollup()
-            report = TextReport(out)
+            report = TextReport(out, verbose=True)
             for records in batches:
                 report.records(records)
                 rollup.add(records)
             report.end(rollup)
             texts.append(out.getvalue())
         assert texts[0] == texts[1]
-        assert (f"... and {MAX_LISTED} more" in texts[0]) is more
+        assert texts[0].count("| s7\n") == 2
+
+
+FORMATS = (TextReport, TerminalReport, MarkdownReport, HtmlReport, JsonReport, NdjsonReport, SarifReport, JunitReport)
+
+
+@pytest.mark.parametrize("make", FORMATS)
+def test_every_format_says_what_an_officer_asks(make: Callable[[TextIO], ReportFormat]) -> None:
+    """Which commits, which remote, which policy and trust root, who, when, by which version, and what was not seen."""
+    text, _ = write(make, [record(1)])
+    flat = "".join(text.split())  # a terminal breaks long lines
+    for fact in (*OFFICER, "shallow"):
+        assert fact.replace(" ", "") in flat, fact
+
+
+@pytest.mark.parametrize("make", [TextReport, TerminalReport, MarkdownReport, HtmlReport])
+def test_an_introduction_that_exempts_more_than_it_judges_is_said_first(
+    make: Callable[[TextIO], ReportFormat],
+) -> None:
+    text, rollup = write(make, [*(record(n, "exempt") for n in range(9)), record(10)])
+    warning = text.index("9 of 10 are exempt")
+    assert warning < text.index("verified", text.index("1 judged") if "1 judged" in text[:warning] else warning)
+    assert rollup.coverage == 10.0
+    nothing, _ = write(make, [record(n, "exempt") for n in range(9)])
+    assert "nothing was judged: all 9 are exempt" in nothing
+    assert "100.0 %</b> verified" not in nothing
+    assert "9 of 9 verified" not in nothing
+
+
+def test_causes_name_keys_people_and_what_to_do() -> None:
+    missing = [
+        record(n, "unchecked", reason="key-missing", claimed="B5690EEEBB952194", committer="noreply@forge.example")
+        for n in range(1475)
+    ]
+    other = [record(2000, "unchecked", reason="key-missing", claimed="AAAA", committer="dave@example.com")]
+    forged = [record(3000, "bad", reason="content-digest-mismatch", claimed="eve@example.com (i)")]
+    text, rollup = write(TextReport, [*missing, *other, *forged])
+    assert "   1476 unchecked: the signing key is not in the keyring [key-missing]\n" in text
+    assert "        gpg --recv-keys B5690EEEBB952194   (1475)\n" in text
+    assert "committed by noreply@forge.example (1475), dave@example.com (1)\n" in text
+    assert "signed by eve@example.com (i) (1) (claimed, not proven)" in text
+    assert rollup.identities == {}, "a claim is no signature by anybody"
+    html, _ = write(HtmlReport, [*missing, *other, *forged])
+    assert html.index("Not accepted, by cause") < html.index("Coverage over time") < html.index('id="commits"')
+    assert 'data-cause="unchecked key-missing"' in html
+    assert "eve@example.com (i) (claimed, not proven)" in html
+
+
+def test_every_cause_has_something_to_do() -> None:
+    """A hint for each code that is documented, quoted for the shell that it is pasted into."""
+    for verdict in set(VERDICTS) - ACCEPTED:
+        for reason in ("key-missing", "no-such-code", "signer-unknown", "rule-refuses"):
+            cause = Cause(verdict, reason, "why", "1" * 40)
+            assert cause.todo
+            assert cause.words
+    named = Cause("unchecked", "key-missing", "", "1" * 40, what=Counter({"x; rm -rf /": 1}))
+    assert named.todo == "gpg --recv-keys 'x; rm -rf /'"
+
+
+def test_keys_stand_under_the_names_that_the_policy_gives() -> None:
+    some = [record(1, identity="SHA256:abc", principal="bob", format="ssh")]
+    for make in (TextReport, TerminalReport, HtmlReport):
+        text, _ = write(make, some)
+        assert "bob" in text.split("SHA256:abc")[0][-40:]
+
+
+def test_the_page_runs_its_own_script_alone() -> None:
+    """The policy of the page names one script and one style by their digests (CSP 3, hash sources)."""
+    text, _ = write(HtmlReport, all_records())
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text)
+    assert policy is not None
+    assert "unsafe" not in policy[1]
+    for pattern in (r"<style>(.*?)</style>", r"<script>(.*?)</script>"):
+        [body] = re.findall(pattern, text, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy[1]
 
 
 def test_sums_do_not_depend_on_how_records_come(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -328,7 +440,7 @@ def test_sums_do_not_depend_on_how_records_come(monkeypatch: pytest.MonkeyPatch)
 
 def test_exit_statuses() -> None:
     for verdicts, status in (
-        ((), 0),
+        ((), 2),
         (("verified", "exempt", "forge-merge"), 0),
         (("verified", "unchecked"), 3),
         (("unchecked", "bad"), 1),

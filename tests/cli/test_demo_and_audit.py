@@ -32,7 +32,7 @@ def test_online_history_is_fetched_kept_and_handed_on_in_notes(bench: Workbench)
     bench.configure("gitsign.rekorMode=online")
     oids = [bench.commit(f"number {n}") for n in range(12)]  # more than the log gives in one answer
     status, found = audited(bench)
-    assert (status, {found[oid]["verdict"] for oid in oids}) == (0, {"verified"})
+    assert (status, {found[oid]["verdict"] for oid in oids}) == (0, {"good"})
 
     other: dict[str, Any] = {"XDG_CACHE_HOME": str(bench.folder / "c"), "XDG_DATA_HOME": str(bench.folder / "d")}
     status, found = audited(bench, "--offline", **other)
@@ -45,7 +45,7 @@ def test_online_history_is_fetched_kept_and_handed_on_in_notes(bench: Workbench)
     bench.git("clone", "-q", str(bench.repo), str(clone))
     bench.git("fetch", "-q", "origin", "refs/notes/gitsign:refs/notes/gitsign", cwd=clone)
     status, found = audited(bench, "--offline", cwd=clone, **other)
-    assert (status, {found[oid]["verdict"] for oid in oids}) == (0, {"verified"})
+    assert (status, {found[oid]["verdict"] for oid in oids}) == (0, {"good"})
     done = bench.verify("--offline", oids[0], oids[-1], cwd=clone, **other)
     assert done.returncode == 0, done.stdout
     nowhere: dict[str, Any] = {"GITSIGN_REKOR_URL": "http://127.0.0.1:9"}
@@ -75,5 +75,5 @@ def test_an_unsigned_and_a_forged_commit_stand_out(bench: Workbench) -> None:
     forged = bench.store("commit", bench.raw("commit", good).replace(b"good", b"evil"))
     status, found = audited(bench, unsigned, forged)
     assert status == 1
-    assert [found[oid]["verdict"] for oid in (good, unsigned, forged)] == ["verified", "unsigned", "bad"]
+    assert [found[oid]["verdict"] for oid in (good, unsigned, forged)] == ["good", "unsigned", "bad"]
     assert found[forged]["reason"] == "content-digest-mismatch"

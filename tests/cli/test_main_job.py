@@ -31,7 +31,7 @@ def test_a_commit_and_a_tag_are_signed_and_verified_by_git_and_by_us(bench: Work
     header = b"gpgsig-sha256 " if object_format == "sha256" else b"gpgsig "
     assert b"\n" + header in bench.raw("commit", oid, cwd=repo)
     done = bench.verify("HEAD", "v1", "--offline", cwd=repo)
-    assert (done.returncode, done.stdout.count(b": verified: signed by alice@example.com")) == (0, 2)
+    assert (done.returncode, done.stdout.count(b" ok       alice@example.com ")) == (0, 2)
     assert b"Good signature by alice@example.com" in bench.try_git("log", "--show-signature", "-1", cwd=repo).stdout
 
 
@@ -149,7 +149,7 @@ def test_ranges_and_several_revisions(bench: Workbench) -> None:
     oids = [bench.commit(f"number {n}") for n in range(3)]
     done = bench.verify(f"{oids[0]}..HEAD", "-q")
     assert done.returncode == 0
-    assert [line.split()[1].rstrip(":") for line in done.stdout.decode().splitlines()] == [oids[2], oids[1]]
+    assert [line.split()[0] for line in done.stdout.decode().splitlines()] == [oids[2][:7], oids[1][:7]]
     assert bench.verify("HEAD..HEAD").returncode == 2
 
 
@@ -168,7 +168,7 @@ def test_reflog_selectors_name_what_git_says(bench: Workbench) -> None:
     bench.commit("signed again")
     done = bench.verify("HEAD@{1}")
     assert done.returncode == 1
-    assert b"unsigned" in done.stdout
+    assert b"REFUSED  no signature" in done.stdout
     assert bench.verify("main@{0}").returncode == 0
 
 
@@ -178,7 +178,7 @@ def test_a_branch_named_like_a_short_id_is_what_git_says(bench: Workbench) -> No
     bench.git("branch", first[:7])
     resolved = bench.git("rev-parse", first[:7])
     done = bench.verify("-q", first[:7])
-    assert resolved in done.stdout.decode()
+    assert done.stdout.decode().startswith(resolved[:7])
 
 
 def test_an_identity_has_to_be_named(bench: Workbench) -> None:
@@ -234,7 +234,7 @@ def test_several_commits_at_once_in_several_worktrees(bench: Workbench) -> None:
     assert len(set(oids)) >= 1
     done = bench.verify("-q", *(f"b{n}" for n in range(20)))
     assert done.returncode == 0, done.stdout
-    assert done.stdout.count(b"verified: signed by") == 20
+    assert done.stdout.count(b" ok  ") == 20
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")

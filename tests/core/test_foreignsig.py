@@ -111,6 +111,6 @@ def test_half_a_key_id_is_none(data: bytes) -> None:
     assert openpgp_key_id(armor(b"\x8b" + body(subpacket(data)))) == ""
 
 
-def test_the_unhashed_part_names_nobody() -> None:
+def test_the_unhashed_part_names_a_key_to_look_for_and_no_fingerprint() -> None:
     hidden = b"\x8b" + body(subpacket(b"\x02time"))[:-4] + b"\x00\x0a" + subpacket(b"\x10" + bytes(8))
-    assert openpgp_key_id(armor(hidden)) == ""
+    assert (openpgp_fingerprint(armor(hidden)), openpgp_key_id(armor(hidden))) == ("", "00" * 8)

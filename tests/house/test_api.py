@@ -155,4 +155,4 @@ def test_the_example_of_audit(tmp_path: Path) -> None:
     (repo.path / "policy.toml").write_text(POLICY)
     *records, last = run("audit", repo.path)
     assert [line.split()[1] for line in records] == ["unsigned", "verified"]
-    assert last == "50 % of 2 may stay"
+    assert last == "1 of 2 verified"

@@ -1,25 +1,42 @@
 """One self-contained HTML page: works offline, prints well, filters and sorts; a picture of coverage over time.
 
 Everything out of commits is escaped twice over: as JSON it holds no ``<``, and the script puts it on the page as text.
+The page runs the one script and the one style whose digests its own policy names (CSP 3, hash sources).
 """
 
+import hashlib
 import json
+from collections.abc import Callable
 from html import escape
 from importlib.resources import files
 from typing import TextIO
 
+from gitsign_py.audit.causes import Cause
 from gitsign_py.audit.record import Record
-from gitsign_py.audit.reports.base import Heading, ReportFormat, sentence
+from gitsign_py.audit.reports.base import UNPROVEN, Heading, ReportFormat, sentence, warning_lines
 from gitsign_py.audit.rollup import Month, Rollup
+from gitsign_py.core.encoding import b64_encode
 from gitsign_py.core.printing import escaped
 from gitsign_py.policy.facts import VERDICTS
 
 MAX_ROWS = 20_000
 _CHART_WIDTH, _CHART_HEIGHT, _MAX_BARS = 720, 140, 120
-_MAX_BRANCHES = 50
+_MAX_BRANCHES, _MAX_NAMED = 50, 3
+_PARTS: tuple[tuple[str, str, Callable[[Month], int]], ...] = (
+    ("verified", "verified", lambda month: month.verified),
+    ("accepted", "accepted otherwise", lambda month: month.accepted - month.verified),
+    ("unchecked", "not checked", lambda month: month.unchecked),
+    ("rest", "refused", lambda month: month.commits - month.accepted - month.unchecked),
+)
+"""What a bar is made of, from below: style, words, how many."""
 _COLUMNS = ("commit", "verdict", "why", "signer", "issuer", "time", "log index", "author", "subject")
 _CELLS = (("commit",), ("verdict",), ("why",), ("signer", "issuer"), ("time", "log index"), ("subject", "author"))
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+_POLICY = "default-src 'none'; img-src data:; style-src '{style}'; script-src '{script}'"
+_FIGURES = (
+    ("verified", "signed by somebody who may"),
+    ("accepted", "by the policy, exemptions included"),
+    ("judged", "not exempt"),
+)
 
 
 class HtmlReport(ReportFormat):
@@ -34,13 +51,14 @@ class HtmlReport(ReportFormat):
     def begin(self, heading: Heading) -> None:
         """The head of the page, and the start of the rows."""
         self._heading = heading
-        style = _asset("report.css")
+        style, script = _asset("report.css"), _asset("report.js")
+        policy = _POLICY.format(style=_digest(style), script=_digest(script))
         title = escape(escaped(f"Signatures of {heading.repository}"))
         self._out.write(
             f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
-            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+            f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
             f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<link rel="icon" href="data:,">\n'
-            f"<style>{style}</style></head>\n<body><h1>{title}</h1>\n"
+            f"<style>{style}</style></head>\n<body><main><h1>{title}</h1>\n"
             '<script type="application/json" id="rows">['
         )
 
@@ -54,12 +72,13 @@ class HtmlReport(ReportFormat):
             record.oid,
             record.verdict,
             sentence(record),
-            escaped(record.identity),
+            _signer(record),
             escaped(record.issuer),
             record.time,
             record.log_index,
             escaped(record.author),
             escaped(f"{name} {record.subject}".strip()),
+            record.reason,
         )
         # "<" cannot stand in a script element's data (HTML, "script data state")
         text = json.dumps(row, separators=(",", ":")).replace("<", "\\u003c")
@@ -71,34 +90,88 @@ class HtmlReport(ReportFormat):
         assert self._heading is not None  # noqa: S101 - begin comes first
         self._out.write("]</script>\n")
         self._out.write(_facts(self._heading, rollup))
+        self._out.write(_causes(rollup))
         self._out.write(_chart(sorted(rollup.months.items())))
         self._out.write(_signers(rollup))
         self._out.write(_branches(rollup))
         self._out.write(_table(rollup, self._left_out))
-        self._out.write(f"<script>{_asset('report.js')}</script></body></html>\n")
+        self._out.write(_about(self._heading))
+        self._out.write(f"</main><script>{_asset('report.js')}</script></body></html>\n")
 
 
 def _asset(name: str) -> str:
     return files("gitsign_py.audit.reports").joinpath(name).read_text("utf-8")
 
 
+def _digest(text: str) -> str:
+    return f"sha256-{b64_encode(hashlib.sha256(text.encode()).digest())}"
+
+
+def _signer(record: Record) -> str:
+    """The signer under the name that the policy gives them, or what is claimed and nothing proves."""
+    if record.identity:
+        return escaped(f"{record.principal}: {record.identity}" if record.principal else record.identity)
+    return escaped(f"{record.claimed} (claimed, not proven)") if record.claimed else ""
+
+
 def _facts(heading: Heading, rollup: Rollup) -> str:
-    good = "good" if rollup.exit_status == 0 else "poor"
+    """What must be known first, the three figures, and the verdicts."""
+    notices = "".join(
+        f'<p class="notice">{escape(escaped(line))}</p>' for line in (*warning_lines(rollup), *heading.notices)
+    )
     counts = "".join(
         f'<li class="{verdict}"><b>{rollup.verdicts[verdict]}</b> {verdict}</li>'
         for verdict in VERDICTS
         if rollup.verdicts[verdict]
     )
-    notices = "".join(f'<p class="notice">{escape(escaped(notice))}</p>' for notice in heading.notices)
-    revisions = escape(", ".join(map(escaped, heading.revisions)))
-    about = (
-        f"{revisions}; policy: {escape(escaped(heading.policy))}; "
-        f"trust root: {escape(escaped(heading.trust_root))}; {escape(heading.time)}; "
-        f"gitsign-py {escape(heading.version)}"
+    figures = "".join(_figure(rollup, name, words) for name, words in _FIGURES)
+    return f'{notices}\n<ul class="figures">{figures}</ul>\n<ul class="counts">{counts}</ul>\n'
+
+
+def _figure(rollup: Rollup, name: str, words: str) -> str:
+    count = {"verified": rollup.verified, "accepted": rollup.accepted, "judged": rollup.judged}[name]
+    kind = ("good" if count == rollup.total else "poor") if name == "verified" else ""
+    return (
+        f'<li class="coverage {kind}"><b>{rollup.percent(count):.1f} %</b> {name}<small>{count} of {rollup.total}, '
+        f"{words}</small></li>"
+    )
+
+
+def _about(heading: Heading) -> str:
+    """What was judged, by what, who asked, when: a table at the end, which a printed page has too."""
+    rows = "".join(
+        f'<tr><th scope="row">{escape(about) or "<small>also</small>"}</th>'
+        f"<td><bdi>{escape(escaped(text))}</bdi></td></tr>"
+        for about, text in heading.lines()
+    )
+    return f'<h2>What was audited</h2>\n<table class="sums about"><tbody>{rows}</tbody></table>\n'
+
+
+def _causes(rollup: Rollup) -> str:
+    """Why commits are not accepted: each row filters the list below, by a button that a keyboard reaches."""
+    if not rollup.causes:
+        return ""
+    rows = "".join(_cause(cause) for cause in rollup.causes.sorted())
+    head = "".join(
+        f'<th scope="col"{kind}>{name}</th>'
+        for name, kind in (("commits", " class=n"), ("verdict", ""), ("cause", ""), ("who and what", ""), ("to do", ""))
     )
     return (
-        f'<p class="about">{about}</p>{notices}\n<p class="coverage {good}"><b>{rollup.coverage:.1f} %</b> '
-        f'of {rollup.total} accepted</p>\n<ul class="counts">{counts}</ul>\n'
+        f'<h2>Not accepted, by cause</h2>\n<table class="causes"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table>\n"
+    )
+
+
+def _cause(cause: Cause) -> str:
+    who = ", ".join(f"{escaped(name) or 'nobody'} ({count})" for name, count in cause.who.most_common(_MAX_NAMED))
+    what = ", ".join(f"{escaped(name)} ({count})" for name, count in cause.what.most_common(_MAX_NAMED))
+    unproven = " (claimed, not proven)" if what and cause.verdict in UNPROVEN else ""
+    about = f"<bdi>{escape(who)}</bdi>" + (f"<small><bdi>{escape(what)}</bdi>{unproven}</small>" if what else "")
+    key = escape(f"{cause.verdict} {cause.reason}")
+    return (
+        f'<tr class="{cause.verdict}"><td class=n>{cause.commits}</td><td>{cause.verdict}</td>'
+        f'<td><a href="#commits" data-cause="{key}">{escape(escaped(cause.words))}</a>'
+        f"<small>{escape(cause.reason)}</small></td><td>{about}</td><td>{escape(escaped(cause.todo))}</td></tr>"
     )
 
 
@@ -111,36 +184,40 @@ def _chart(months: list[tuple[str, Month]]) -> str:
     width = _CHART_WIDTH / len(shown)
     bars = "".join(_bar(number, width, name, month, highest) for number, (name, month) in enumerate(shown))
     first, last = escape(shown[0][0]), escape(shown[-1][0])
-    legend = '<span class="accepted">accepted</span> <span class="rest">not accepted</span>'
+    legend = " ".join(f'<span class="{kind}">{words}</span>' for kind, words, _ in _PARTS)
     return (
         f'<h2>Coverage over time</h2>\n<figure><svg viewBox="0 0 {_CHART_WIDTH} {_CHART_HEIGHT}" role="img" '
-        f'preserveAspectRatio="none" aria-label="commits a month, accepted and not">{bars}</svg>'
+        'preserveAspectRatio="none" aria-label="commits a month: verified, accepted otherwise, not checked, refused">'
+        f"{bars}</svg>"
         f"<figcaption><span>{first}</span><span>commits a month, at most {highest}: {legend}</span>"
         f"<span>{last}</span></figcaption></figure>\n"
     )
 
 
 def _bar(number: int, width: float, name: str, month: Month, highest: int) -> str:
-    whole = _CHART_HEIGHT * month.commits / highest
-    good = _CHART_HEIGHT * month.accepted / highest
     left, wide = number * width, max(width - 1, 0.5)
-    title = f"<title>{escape(name)}: {month.accepted} of {month.commits} accepted</title>"
-    return (
-        f'<g>{title}<rect class="rest" x="{left:.2f}" y="{_CHART_HEIGHT - whole:.2f}" width="{wide:.2f}" '
-        f'height="{whole - good:.2f}"/><rect class="accepted" x="{left:.2f}" y="{_CHART_HEIGHT - good:.2f}" '
-        f'width="{wide:.2f}" height="{good:.2f}"/></g>'
-    )
+    counts = ", ".join(f"{count(month)} {words}" for _, words, count in _PARTS)
+    bottom, parts = float(_CHART_HEIGHT), ""
+    for kind, _, count in _PARTS:
+        height = _CHART_HEIGHT * count(month) / highest
+        bottom -= height
+        parts += f'<rect class="{kind}" x="{left:.2f}" y="{bottom:.2f}" width="{wide:.2f}" height="{height:.2f}"/>'
+    return f"<g><title>{escape(name)}: {counts}, of {month.commits}</title>{parts}</g>"
 
 
 def _signers(rollup: Rollup) -> str:
     if not rollup.identities:
         return ""
     rows = "".join(
-        f"<tr><td><bdi>{escape(escaped(who))}</bdi><small>{escape(escaped(issuer))}</small></td>"
+        f"<tr><td>{_named(seen.name)}<bdi>{escape(escaped(who))}</bdi><small>{escape(escaped(issuer))}</small></td>"
         f"<td class=n>{seen.commits}</td><td class=n>{seen.first[:10]}</td><td class=n>{seen.last[:10]}</td></tr>"
         for (who, issuer), seen in sorted(rollup.identities.items(), key=lambda item: -item[1].commits)
     )
-    return f"<h2>Who signed</h2>\n{_sums('signer', ('signed', 'first', 'last'), rows)}\n"
+    return f"<h2>Good signatures</h2>\n{_sums('signer', ('signed', 'first', 'last'), rows)}\n"
+
+
+def _named(name: str) -> str:
+    return f"<b>{escape(escaped(name))}</b> " if name else ""
 
 
 def _branches(rollup: Rollup) -> str:
@@ -150,16 +227,16 @@ def _branches(rollup: Rollup) -> str:
         return ""
     rows = "".join(
         f"<tr><td><bdi>{escape(escaped(name))}</bdi></td><td class=n>{sums.commits}</td>"
-        f"<td class=n>{sums.accepted}</td></tr>"
+        f"<td class=n>{sums.verified}</td><td class=n>{sums.accepted}</td></tr>"
         for name, sums in found[:_MAX_BRANCHES]
     )
     left_out = len(found) - _MAX_BRANCHES
     more = f"<p>{left_out} more refs are not listed</p>" if left_out > 0 else ""
-    return f"<h2>By ref</h2>\n{_sums('ref', ('counted', 'accepted'), rows)}{more}\n"
+    return f"<h2>By ref</h2>\n{_sums('ref', ('counted', 'verified', 'accepted'), rows)}{more}\n"
 
 
 def _sums(name: str, numbers: tuple[str, ...], rows: str) -> str:
-    head = f"<th>{name}</th>" + "".join(f"<th class=n>{number}</th>" for number in numbers)
+    head = f'<th scope="col">{name}</th>' + "".join(f'<th scope="col" class=n>{number}</th>' for number in numbers)
     return f'<table class="sums"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
 
 
@@ -167,12 +244,14 @@ def _table(rollup: Rollup, left_out: int) -> str:
     options = "".join(
         f'<option value="{verdict}">{verdict}</option>' for verdict in VERDICTS if rollup.verdicts[verdict]
     )
-    head = "".join(f'<th class="{names[0]}">{" ".join(map(_button, names))}</th>' for names in _CELLS)
+    head = "".join(f'<th scope="col" class="{names[0]}">{" ".join(map(_button, names))}</th>' for names in _CELLS)
     more = f"<p>{left_out} more accepted commits are not listed (--format ndjson has all).</p>" if left_out else ""
     return (
-        '<h2>Commits and tags</h2>\n<form class="filter"><label>verdict <select id="verdict"><option value="">all'
+        '<h2 id="commits" tabindex="-1">Commits and tags</h2>\n'
+        '<form class="filter"><label>verdict <select id="verdict"><option value="">all'
         f'</option>{options}</select></label> <label>search <input id="search" type="search"></label> '
-        '<output id="shown"></output></form>\n<table class="commits"><thead><tr>'
+        '<button type="button" id="every" hidden>all causes</button> '
+        '<output id="shown" aria-live="polite"></output></form>\n<table class="commits"><thead><tr>'
         f'{head}</tr></thead><tbody id="body"></tbody></table>\n'
         f'<p><button type="button" id="more">show more</button></p>{more}'
         f"<noscript><p>The list of commits needs a script; the sums above do not.</p></noscript>\n"

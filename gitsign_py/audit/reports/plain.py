@@ -4,59 +4,55 @@ import json
 from typing import TextIO
 
 from gitsign_py.audit.record import Record, as_object
-from gitsign_py.audit.recording import Batch, UnsignedRun
-from gitsign_py.audit.reports.base import Heading, ReportFormat, sentence, summary_lines
+from gitsign_py.audit.recording import Batch
+from gitsign_py.audit.reports.base import (
+    Heading,
+    ReportFormat,
+    cause_lines,
+    sentence,
+    signer_lines,
+    summary_lines,
+    warning_lines,
+)
 from gitsign_py.audit.rollup import Rollup
 from gitsign_py.core.printing import escaped
 
-MAX_LISTED = 500
-
 
 class TextReport(ReportFormat):
-    """One line for each commit that is not accepted (all of them with ``verbose``), then the sums."""
+    """The sums, then one line for each cause; with ``verbose`` first a line for each commit."""
 
     def __init__(self, out: TextIO, *, verbose: bool = False) -> None:
         self._out, self._verbose = out, verbose
-        self._listed = self._left_out = 0
 
     def begin(self, heading: Heading) -> None:
         """Say what is audited, and what could not be seen."""
-        print(f"audit of {escaped(heading.repository)}: {', '.join(map(escaped, heading.revisions))}", file=self._out)
-        print(f"policy: {escaped(heading.policy)}; trust root: {escaped(heading.trust_root)}", file=self._out)
-        for notice in heading.notices:
-            print(f"note: {escaped(notice)}", file=self._out)
+        for about, text in heading.lines():
+            print(f"{about:<11} {escaped(text)}", file=self._out)
+        print(file=self._out)
 
     def record(self, record: Record) -> None:
-        """One line, up to a number of lines that a person would still read."""
-        if record.accepted and not self._verbose:
+        """One line, for who asks for each commit."""
+        if not self._verbose:
             return
-        if self._listed >= MAX_LISTED and not self._verbose:
-            self._left_out += 1
-            return
-        self._listed += 1
         who = f" by {escaped(record.identity)}" if record.identity else ""
         name = f" {escaped(record.ref)}" if record.kind == "tag" else ""
         subject = escaped(record.subject)
         print(f"{record.oid[:16]}{name} {record.verdict}{who}: {sentence(record)} | {subject}", file=self._out)
 
     def records(self, records: Batch) -> None:
-        """Beyond that number most need not even be made."""
-        if (
-            isinstance(records, UnsignedRun)
-            and self._listed >= MAX_LISTED
-            and not (self._verbose or records.first.accepted)
-        ):
-            self._left_out += len(records)
-            return
-        super().records(records)
+        """Records that nobody reads one by one need not even be made."""
+        if self._verbose:
+            super().records(records)
 
     def end(self, rollup: Rollup) -> None:
         """The sums."""
-        if self._left_out:
-            print(f"... and {self._left_out} more (--verbose or --format ndjson lists all)", file=self._out)
-        for (who, issuer), seen in sorted(rollup.identities.items(), key=lambda item: -item[1].commits)[:20]:
-            print(f"  {seen.commits:>7} by {escaped(who)} ({escaped(issuer) or 'key'})", file=self._out)
-        for line in summary_lines(rollup):
+        for line in (*warning_lines(rollup), *summary_lines(rollup)):
+            print(line, file=self._out)
+        if rollup.causes:
+            print("\nnot accepted, by cause:", file=self._out)
+        for line in cause_lines(rollup):
+            print(line, file=self._out)
+        for line in signer_lines(rollup):
             print(line, file=self._out)
 
 

@@ -4,10 +4,11 @@ const body = document.getElementById("body");
 const verdict = document.getElementById("verdict");
 const search = document.getElementById("search");
 const more = document.getElementById("more");
-const accepted = new Set(["verified", "exempt", "forge-merge", "forge-squash", "forge-rebase"]);
+const every = document.getElementById("every");
+const accepted = new Set(["verified", "good", "exempt", "forge-merge", "forge-squash", "forge-rebase"]);
 const page = 200;
 const cells = [[0], [1], [2], [3, 4], [5, 6], [8, 7]];  // what stands in a cell, and small below it
-let column = -1, descending = false, limit = page, found = rows;
+let column = -1, descending = false, limit = page, found = rows, cause = "";
 
 function rowElement(row) {
   const element = document.createElement("tr");
@@ -40,6 +41,7 @@ function compare(left, right) {
 function choose() {
   const words = search.value.toLowerCase();
   found = rows.filter((row) => (!verdict.value || row[1] === verdict.value)
+    && (!cause || `${row[1]} ${row[9]}` === cause)
     && (!words || row.some((value) => String(value ?? "").toLowerCase().includes(words))));
   if (column >= 0) found = [...found].sort(compare);
   show();
@@ -49,6 +51,7 @@ function show() {
   body.replaceChildren(...found.slice(0, limit).map(rowElement));
   document.getElementById("shown").textContent = `${Math.min(limit, found.length)} of ${found.length} shown`;
   more.hidden = found.length <= limit;
+  every.hidden = !cause;
 }
 
 for (const button of document.querySelectorAll("th button")) {
@@ -56,11 +59,19 @@ for (const button of document.querySelectorAll("th button")) {
     const chosen = Number(button.dataset.column);
     descending = chosen === column && !descending;
     column = chosen;
-    document.querySelectorAll("th button").forEach((other) => other.removeAttribute("aria-sort"));
-    button.setAttribute("aria-sort", descending ? "descending" : "ascending");
+    for (const other of document.querySelectorAll("th button")) {
+      other.removeAttribute("data-order");
+      other.closest("th").removeAttribute("aria-sort");
+    }
+    button.dataset.order = descending ? "descending" : "ascending";
+    button.closest("th").setAttribute("aria-sort", button.dataset.order);
     choose();
   });
 }
+for (const link of document.querySelectorAll("a[data-cause]")) {
+  link.addEventListener("click", () => { cause = link.dataset.cause; limit = page; verdict.value = ""; choose(); });
+}
+every.addEventListener("click", () => { cause = ""; limit = page; choose(); verdict.focus(); });
 verdict.addEventListener("change", () => { limit = page; choose(); });
 search.addEventListener("input", () => { limit = page; choose(); });
 more.addEventListener("click", () => { limit += 10 * page; show(); });

@@ -32,7 +32,7 @@ class SarifReport(ReportFormat):
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._first = True
-        self._notices: tuple[str, ...] = ()
+        self._heading: Heading | None = None
 
     def begin(self, heading: Heading) -> None:
         """The tool with its rules, and the start of the results."""
@@ -46,7 +46,7 @@ class SarifReport(ReportFormat):
                 ],
             }
         }
-        self._notices = heading.notices
+        self._heading = heading
         start = {"$schema": SCHEMA, "version": "2.1.0"}
         self._out.write(json.dumps(start)[:-1] + ', "runs": [{"tool": ' + json.dumps(tool) + ', "results": [')
 
@@ -60,10 +60,13 @@ class SarifReport(ReportFormat):
     def end(self, rollup: Rollup) -> None:
         """Close, with what was not seen (section 3.20.21, toolExecutionNotifications) and the sums as properties."""
         run: dict[str, Any] = {"executionSuccessful": rollup.exit_status != 3, "exitCode": rollup.exit_status}
-        if self._notices:
-            told = ({"level": "warning", "message": {"text": escaped(notice)}} for notice in self._notices)
+        heading = self._heading
+        if heading and heading.notices:
+            told = ({"level": "warning", "message": {"text": escaped(notice)}} for notice in heading.notices)
             run["toolExecutionNotifications"] = list(told)
-        properties = {"total": rollup.total, "coverage_percent": round(rollup.coverage, 2)}
+        figures = {"verified": rollup.verified, "accepted": rollup.accepted, "judged": rollup.judged}
+        properties: dict[str, Any] = {"total": rollup.total, **figures, "coverage_percent": rollup.coverage}
+        properties |= {"heading": heading.as_object() if heading else {}}
         self._out.write(f'], "invocations": [{json.dumps(run)}], "properties": {json.dumps(properties)}}}]}}\n')
 
 
@@ -84,5 +87,10 @@ def _result(record: Record) -> dict[str, Any]:
             }
         ],
         "partialFingerprints": {"object/v1": record.oid},
-        "properties": {"reason": record.reason, "identity": record.identity, "issuer": record.issuer},
+        "properties": {
+            "reason": record.reason,
+            "identity": record.identity,
+            "issuer": record.issuer,
+            "claimed": record.claimed,
+        },
     }

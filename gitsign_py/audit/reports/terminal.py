@@ -1,4 +1,4 @@
-"""A table for people's eyes, with progress while it is made (rich). Only loaded when stdout is a terminal."""
+"""Figures, causes and signers in colours, with a bar meanwhile (rich). Only loaded when stdout is a terminal."""
 
 from typing import TextIO
 
@@ -8,14 +8,12 @@ from rich.table import Table
 from rich.text import Text
 
 from gitsign_py.audit.record import Record
-from gitsign_py.audit.reports.base import Heading, ReportFormat, sentence, summary_lines
+from gitsign_py.audit.recording import Batch
+from gitsign_py.audit.reports.base import Heading, ReportFormat, cause_lines, summary_lines, warning_lines
 from gitsign_py.audit.rollup import Rollup
 from gitsign_py.core.printing import escaped
-from gitsign_py.policy.facts import ACCEPTED
 
-MAX_LISTED = 60
-_MAX_SUBJECT = 60  # columns
-_STYLES = {**dict.fromkeys(ACCEPTED, "green"), "unchecked": "yellow"}
+_STYLES = {"unchecked": "yellow"}
 
 
 class TerminalReport(ReportFormat):
@@ -23,8 +21,6 @@ class TerminalReport(ReportFormat):
 
     def __init__(self, out: TextIO, *, total: int | None = None) -> None:
         self._console = Console(file=out)
-        self._rows: list[Record] = []
-        self._left_out = 0
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -38,50 +34,47 @@ class TerminalReport(ReportFormat):
 
     def begin(self, heading: Heading) -> None:
         """Say what is audited, and start the bar."""
-        where = f"{escaped(heading.repository)}: {', '.join(map(escaped, heading.revisions))}"
-        self._console.print(Text(f"audit of {where}"))
-        self._console.print(Text(escaped(f"policy: {heading.policy}; trust root: {heading.trust_root}")))
-        for notice in heading.notices:
-            self._console.print(Text(f"note: {escaped(notice)}", style="yellow"))
+        for about, text in heading.lines():
+            self._console.print(Text(f"{about:<11} {escaped(text)}", style="yellow" if about == "note" else ""))
         self._progress.start()
 
-    def record(self, record: Record) -> None:
-        """Move the bar; keep what will be listed."""
-        self._count += 1
-        if self._count % 64 == 0:
+    def record(self, _record: Record) -> None:
+        """Move the bar."""
+        self._moved(1)
+
+    def records(self, records: Batch) -> None:
+        """The same for several."""
+        self._moved(len(records))
+
+    def _moved(self, many: int) -> None:
+        before, self._count = self._count, self._count + many
+        if self._count // 64 != before // 64:
             self._progress.update(self._task, completed=self._count)
-        if record.accepted:
-            return
-        if len(self._rows) < MAX_LISTED:
-            self._rows.append(record)
-        else:
-            self._left_out += 1
 
     def close(self) -> None:
         """Take the bar away and give the cursor back, however the audit ends."""
         self._progress.stop()
 
     def end(self, rollup: Rollup) -> None:
-        """The tables."""
+        """The figures first, then the tables."""
         self.close()
-        if self._rows:
-            self._console.print(self._refused())
-        if self._left_out:
-            self._console.print(f"... and {self._left_out} more (--format ndjson lists all)")
+        for line in warning_lines(rollup):
+            self._console.print(Text(line, style="bold yellow"))
+        style = "bold green" if rollup.total == rollup.verified else "bold red" if rollup.exit_status == 1 else "yellow"
+        first, *others = summary_lines(rollup)
+        self._console.print(Text(first, style=style))
+        for line in others:
+            self._console.print(Text(line))
+        for line in cause_lines(rollup):
+            self._console.print(Text(line, style=_style(line)))
         if rollup.identities:
             self._console.print(_signers(rollup))
-        for line in summary_lines(rollup):
-            style = "bold green" if rollup.exit_status == 0 else "bold red"
-            self._console.print(Text(line, style=style))
 
-    def _refused(self) -> Table:
-        table = _table("not accepted", "commit", "verdict", "why", "subject")
-        for record in self._rows:
-            verdict = Text(record.verdict, style=_STYLES.get(record.verdict, "red"))
-            subject = Text(escaped(record.subject))
-            subject.truncate(_MAX_SUBJECT, overflow="ellipsis")
-            table.add_row(record.oid[:12], verdict, Text(sentence(record)), subject)
-        return table
+
+def _style(line: str) -> str:
+    """A cause by its verdict; what stands below it is plain."""
+    word = line.split()[1].rstrip(":") if not line.startswith(" " * 8) else ""
+    return "" if not word else _STYLES.get(word, "red")
 
 
 def _table(title: str, *names: str) -> Table:
@@ -93,7 +86,10 @@ def _table(title: str, *names: str) -> Table:
 
 
 def _signers(rollup: Rollup) -> Table:
-    table = _table("who signed", "signer", "issuer", "signed", "first", "last")
+    table = _table("good signatures", "signer", "issuer", "signed", "first", "last")
     for (who, issuer), seen in sorted(rollup.identities.items(), key=lambda item: -item[1].commits)[:20]:
-        table.add_row(Text(escaped(who)), Text(escaped(issuer)), str(seen.commits), seen.first[:10], seen.last[:10])
+        named = f"{escaped(seen.name)}: " if seen.name else ""
+        table.add_row(
+            Text(f"{named}{escaped(who)}"), Text(escaped(issuer)), str(seen.commits), seen.first[:10], seen.last[:10]
+        )
     return table

@@ -1,33 +1,31 @@
 """``gitsign-py audit``: judge a whole history, and report it."""
 
 import argparse
-import os
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from itertools import chain
-from pathlib import Path
 from typing import TextIO
 
 from gitsign_py.audit.engine import audit_batches
 from gitsign_py.audit.plan import AuditPlan, Target, current_ref, read_refs, resolve_targets
 from gitsign_py.audit.recording import Batch
-from gitsign_py.audit.reports.base import ReportFormat, summary_lines
+from gitsign_py.audit.reports.base import ReportFormat, figure_lines, warning_lines
 from gitsign_py.audit.reports.formats import FORMATS, open_report
 from gitsign_py.audit.rollup import Rollup
-from gitsign_py.cli import auditing, wiring
+from gitsign_py.cli import auditheading, auditing, wiring
+from gitsign_py.cli.knownsigners import known_signers
+from gitsign_py.cli.outputfile import output_file
 from gitsign_py.cli.ownconfig import add_isolated
 from gitsign_py.cli.policysource import as_config_error, configured_policy, load_policy
 from gitsign_py.cli.text import write_utf8
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.printing import escaped
-from gitsign_py.errors import ConfigError, PolicyError, UsageError
+from gitsign_py.errors import PolicyError, UsageError
 from gitsign_py.host.git.direct import only_git
 from gitsign_py.host.git.mergenotes import MergeNotes
 from gitsign_py.host.git.naming import object_at
 from gitsign_py.host.git.objects import GitRepository
-from gitsign_py.host.privatefile import put_in_place
 from gitsign_py.host.progress import counted
 from gitsign_py.policy.facts import Pusher
 from gitsign_py.policy.model import POLICY_PATH
@@ -64,10 +62,10 @@ def run(arguments: list[str]) -> int:
         )
         prepared = auditing.prepare(stack, settings, repository, audit_options, warn=auditing.warn_on_stderr)
         named = options.revisions or (["all refs"] if options.all else ["HEAD"])
-        heading = auditing.heading(repository, plan, prepared, named)
+        heading = auditheading.heading(repository, plan, prepared, named)
         said = auditing.said_by_repository(settings, options, plan, prepared)
         heading = replace(heading, notices=(*heading.notices, *said))
-        out = stack.enter_context(_output(options.output))
+        out = stack.enter_context(output_file(options.output))
         report = _report(options, out, stack)
         rollup = Rollup()
         heads: dict[str, str] = {}
@@ -89,7 +87,8 @@ def run(arguments: list[str]) -> int:
             MergeNotes(repository).add(heads)
         report.end(rollup)
     if out is not sys.stdout:
-        print(escaped(f"{summary_lines(rollup)[0]}; the report is in {options.output}"), file=sys.stderr)
+        for line in (*warning_lines(rollup), f"{figure_lines(rollup)[0]}; the report is in {options.output}"):
+            print(escaped(line), file=sys.stderr)
     return rollup.exit_status
 
 
@@ -232,6 +231,7 @@ def with_policy(
     configured = "" if options.no_policy else settings.config.policy
     if not (options.policy or configured):
         _hint(repository)
+        plan = replace(plan, signers=known_signers(repository, settings, warn=auditing.warn_on_stderr))
         return replace(plan, introduction=_full(repository, introduction) if options.introduction else "")
     try:
         if options.policy:
@@ -285,36 +285,6 @@ def _hint(repository: GitRepository) -> None:
             f"this audit ignores the policy in {POLICY_PATH}: "
             f"to apply it, add --in-history, or --policy HEAD:{POLICY_PATH}"
         )
-
-
-@contextmanager
-def _output(name: str | None) -> Iterator[TextIO]:
-    """Standard output, or a file that appears whole or not at all; a device or pipe is written to as it is."""
-    if name is None or name == "-":
-        yield sys.stdout
-        return
-    path = Path(name).resolve()  # a link stays a link
-    try:
-        if path.exists() and not path.is_file():  # a device or a pipe: nothing to put a file in the place of
-            with path.open("w", encoding="utf-8") as file:
-                yield file
-            return
-        number, fresh = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with open(number, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
-                yield file
-            Path(fresh).chmod(0o666 & ~_umask())
-            put_in_place(Path(fresh), path)
-        finally:
-            Path(fresh).unlink(missing_ok=True)
-    except OSError as error:
-        raise ConfigError("output-unwritable", f"the report cannot be written to {name}: {error.strerror}") from error
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
 
 
 def _report(options: argparse.Namespace, out: TextIO, stack: ExitStack) -> ReportFormat:

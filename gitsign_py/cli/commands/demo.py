@@ -58,12 +58,14 @@ class Demo:
         self._expect(self._git("log", "--show-signature", "-1"), EMAIL)
         self._git("verify-commit", "HEAD")
         self._git("verify-tag", "v1")
-        self._say("gitsign-py checks who it was: certificate, logs, time, identity and issuer.")
-        for revision in ("HEAD", "v1"):
-            self._expect(self._verify(revision, 0), "verified")
+        self._say("gitsign-py checks both, and that gitsign.allowedSigner lists who signed.")
+        self._expect(self._verify("HEAD", "v1"), "2 of 2 verified.")
+        self._say("Every step of the check: certificate, logs, time, identity and issuer.")
+        self._expect(self._verify("-v", "HEAD"), "identity and issuer")
         self._tampered()
         self._say("Somebody else is asked for, and that is refused as well.")
-        self._expect(self._verify("HEAD", 1, email="mallory@example.com"), "identity-mismatch")
+        mallory = ["--certificate-identity", "mallory@example.com", "--certificate-oidc-issuer", self._info.url]
+        self._expect(self._verify(*mallory, "HEAD", status=1), "identity-mismatch")
 
     def _configuration(self) -> dict[str, str]:
         program = _program(self._directory)
@@ -81,11 +83,10 @@ class Demo:
         commit = self._run(["git", "cat-file", "commit", "HEAD"], quiet=True)
         forged = commit.rpartition("hello")[0] + "hellO" + commit.rpartition("hello")[2]
         oid = self._run(["git", "hash-object", "-t", "commit", "-w", "--stdin"], stdin=forged, quiet=True).strip()
-        self._expect(self._verify(oid, 1), "content-digest-mismatch")
+        self._expect(self._verify(oid, "HEAD", status=1), "content-digest-mismatch")
 
-    def _verify(self, revision: str, status: int, *, email: str = EMAIL) -> str:
-        identity = ["--certificate-identity", email, "--certificate-oidc-issuer", self._info.url]
-        return self._run([_program(self._directory), "verify", *identity, revision], status=status)
+    def _verify(self, *arguments: str, status: int = 0) -> str:
+        return self._run([_program(self._directory), "verify", *arguments], status=status)
 
     def _git(self, *arguments: str) -> str:
         return self._run(["git", *arguments])

@@ -8,11 +8,11 @@ from typing import Any
 from gitsign_py.cli import wiring
 from gitsign_py.cli.commands.logproofs import run_consistency, run_prove
 from gitsign_py.cli.commands.logsearch import run_search
-from gitsign_py.cli.commands.verify import step_line
 from gitsign_py.cli.judgement import step_object
 from gitsign_py.cli.logs import HELP, LogPlace, add_trust, place_of, source_of
 from gitsign_py.cli.logviews import entry_lines, entry_object, head_object
 from gitsign_py.cli.text import exit_status, line_of
+from gitsign_py.cli.verifyview import step_line
 from gitsign_py.core.printing import printable
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import GitsignError, UsageError
@@ -122,7 +122,7 @@ def _get(options: argparse.Namespace) -> int:
         print("\n".join(printable(line) for line in entry_lines(value)))
         print(f"  proof       ok: the tree of {found.head.size} entries holds it")
         for step in report.steps:
-            print(f"  {step.number}  {_MARKS[step.outcome]:<11} {printable(step_line(step))}")
+            print(f"  {step.number}  {_MARKS[step.outcome]:<11} {step_line(step)}")
         if refusal is not None:
             print(f"not verified: {line_of(refusal)}")
     return 0 if refusal is None else exit_status(refusal)

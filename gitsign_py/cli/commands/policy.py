@@ -26,8 +26,8 @@ from gitsign_py.policy.model import POLICY_PATH
 from gitsign_py.policy.parse import parse_policy, read_policy
 
 _EPILOG = """examples:
-  mkdir -p .gitsign && gitsign-py policy init > .gitsign/policy.toml
-                                                    a first policy from the history
+  gitsign-py policy init --output .gitsign/policy.toml
+                                                    a first policy from the history; no file when that fails
   gitsign-py policy check                           is .gitsign/policy.toml valid? names line and key if not
   gitsign-py policy explain HEAD~3                  which rule decided, and why
   gitsign-py policy test                            run the cases in .gitsign/policy-tests.toml
@@ -52,6 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="init | check | explain | test")
     init = commands.add_parser("init", help="propose a policy from the history")
     init.add_argument("revisions", nargs="*", metavar="REV", help="whose history to look at (HEAD)")
+    init.add_argument(
+        "--output", type=auditing.given, metavar="FILE", help="write it there, whole or not at all; makes its folder"
+    )
     init.set_defaults(action=run_init)
     check = commands.add_parser("check", help="say whether a policy is valid, and everything that is wrong with it")
     check.add_argument("policy", nargs="?", metavar="FILE|REV:PATH", help=f"({POLICY_PATH})")

@@ -4,13 +4,16 @@ import argparse
 import sys
 from contextlib import ExitStack
 
+from gitsign_py.audit.causes import SHOWN, Cause, Causes
 from gitsign_py.audit.engine import audit_history
 from gitsign_py.audit.plan import AuditPlan, resolve_targets
 from gitsign_py.audit.record import Record
 from gitsign_py.cli import auditing, wiring
+from gitsign_py.cli.outputfile import output_file
 from gitsign_py.cli.ownconfig import tell, trust_said_by_repository
 from gitsign_py.cli.text import write_utf8
 from gitsign_py.core.git.foreignsig import openpgp_fingerprint, ssh_public_key
+from gitsign_py.core.printing import printable
 from gitsign_py.errors import FormatError, UsageError
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.git.storedobject import split_stored
@@ -22,11 +25,11 @@ from gitsign_py.policy.sshkey import ssh_fingerprint
 def run_init(options: argparse.Namespace) -> int:
     """Print the proposal. Raises UsageError ``policy-nobody`` when nobody's signature could be verified."""
     settings = wiring.load_settings(isolated=options.isolated)
-    history = _Runs()
     with ExitStack() as stack:
         repository = stack.enter_context(wiring.repository(settings))
         witness = _Witness(repository)
         targets, exclude = resolve_targets(repository, tuple(options.revisions))
+        history = _Runs(frozenset(target.commit for target in targets))
         audit_options = auditing.AuditOptions(options.trusted_root, options.offline)
         prepared = auditing.prepare(stack, settings, repository, audit_options, warn=auditing.warn_on_stderr)
         tell(trust_said_by_repository(settings, prepared.trust_digest, option=options.trusted_root))
@@ -36,13 +39,18 @@ def run_init(options: argparse.Namespace) -> int:
             witness.look(record)
     seen = tuple(witness.seen.values())
     if not any(one.is_verified for one in seen):
-        raise _nobody(seen)
-    write_utf8()  # TOML is
-    sys.stdout.write(propose(seen, introduction=history.introduction, notes=history.notes()))
+        raise _nobody(seen, history.unchecked())
+    notes = history.notes()
+    with output_file(options.output, make_folder=True) as out:
+        if out is sys.stdout:
+            write_utf8()  # TOML is
+        out.write(propose(seen, introduction=history.introduction, notes=notes))
+    for note in notes:
+        print(f"gitsign-py: {printable(note)}", file=sys.stderr)
     return 0
 
 
-def _nobody(seen: tuple[Observed, ...]) -> UsageError:
+def _nobody(seen: tuple[Observed, ...], unchecked: list[str]) -> UsageError:
     if not seen:
         return UsageError(
             "policy-nobody",
@@ -52,7 +60,7 @@ def _nobody(seen: tuple[Observed, ...]) -> UsageError:
     return UsageError(
         "policy-nobody",
         f"no signature here could be verified, so there is nobody to name ({describe_unchecked(seen[0])})",
-        hint="bring the keys into your keyring (gpg --import, gpg --recv-keys), then ask again",
+        hint="; ".join([*unchecked, "then ask again"]),
     )
 
 
@@ -65,10 +73,10 @@ class _Witness:
 
     def look(self, record: Record) -> None:
         """Count a record whose signature is good, or that names a key that could not be asked."""
-        if record.verdict == "verified" and record.format == "sigstore":
+        if record.verdict == "good" and record.format == "sigstore":
             one = self._one(Observed(record.identity, record.issuer, record.format, san_type=record.san_type))
-        elif record.verdict in ("verified", "unchecked") and record.format in ("openpgp", "ssh"):
-            one = self._one(self._key(record, is_verified=record.verdict == "verified"))
+        elif record.verdict in ("good", "unchecked") and record.format in ("openpgp", "ssh"):
+            one = self._one(self._key(record, is_verified=record.verdict == "good"))
         else:
             return
         one.add(record.time, record.committer)
@@ -100,29 +108,55 @@ class _Witness:
 
 
 class _Runs:
-    """What the history shows about unsigned commits, newest first."""
+    """What the history shows about commits without a good signature, newest first; ``tips`` are where it ends."""
 
-    def __init__(self) -> None:
-        self.introduction = ""
-        self._total = self._good = 0
-        self._refused: dict[str, int] = {}
+    def __init__(self, tips: frozenset[str]) -> None:
+        self._tips = tips
+        self._newest = ""
+        self._total = self._good = self._after = 0
+        self._causes = Causes()
 
     def add(self, record: Record) -> None:
-        """Count one; the newest commit that is not verified is where everything after is signed."""
+        """Count one; the newest commit without a good signature is where everything after is signed."""
         self._total += 1
-        if record.verdict == "verified":
+        if record.accepted:
             self._good += 1
+            self._after += not self._newest
             return
-        self.introduction = self.introduction or record.oid
-        self._refused[record.verdict] = self._refused.get(record.verdict, 0) + 1
+        self._newest = self._newest or record.oid
+        self._causes.add(record, [record])
+
+    @property
+    def introduction(self) -> str:
+        """The id after which every commit is signed; none where that is a tip: it would exempt everything."""
+        return "" if self._newest in self._tips else self._newest
 
     def notes(self) -> list[str]:
-        """Sentences for the head of the proposal."""
-        counts = ", ".join(f"{count} {verdict}" for verdict, count in self._refused.items())
-        notes = [f"{self._good} of {self._total} commits have a good signature" + (f"; {counts}" if counts else "")]
-        if self.introduction:
+        """Sentences for the head of the proposal, and for the person."""
+        notes = [f"{self._good} of {self._total} commits have a good signature"]
+        notes += [_told(cause) for cause in self._causes.sorted() if cause.verdict != "unchecked"]
+        notes += self.unchecked()
+        if self._newest and not self.introduction:
             notes.append(
-                "Candidate for the introduction: the newest commit without a good signature; all after it have one."
+                f"No introduction is proposed: the newest commit, {self._newest[:12]}, has no good signature, and "
+                "to pin it would exempt the whole history. Sign a commit (or bring the keys), then ask again."
+            )
+        elif self.introduction:
+            notes.append(
+                f"The introduction {self.introduction[:12]} is the newest commit without a good signature: it exempts "
+                f"{self._total - self._after} of {self._total} commits and judges {self._after}."
             )
             notes.append("Pin it for the in-history mode: git config gitsign.introduction <commit that adds this file>")
         return notes
+
+    def unchecked(self) -> list[str]:
+        """What could not be checked, by cause, and what to do about each."""
+        return [_told(cause) for cause in self._causes.sorted() if cause.verdict == "unchecked"]
+
+
+def _told(cause: Cause) -> str:
+    todo = cause.todo
+    if cause.reason == "key-missing" and len(cause.what) > 1:
+        todo = "gpg --recv-keys " + " ".join(name for name, _ in cause.what.most_common(SHOWN))
+    many = "1 commit" if cause.commits == 1 else f"{cause.commits} commits"
+    return f"{many} {cause.verdict}: {cause.words}: {todo}"

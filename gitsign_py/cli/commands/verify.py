@@ -1,10 +1,12 @@
-"""``gitsign-py verify [REV...]``: check commits and tags, name every step, and say who signed.
+"""``gitsign-py verify [REV...]``: check commits and tags, and say in a line each who signed and whether they may.
 
 Exit status over several revisions: 1 when one was refused, else 3 when one could not be checked, else 0.
 """
 
 import argparse
 import json
+import os
+import shutil
 import sys
 
 from gitsign_py.cli import wiring
@@ -12,38 +14,33 @@ from gitsign_py.cli.identityoptions import add_identity_options, expected_identi
 from gitsign_py.cli.judgement import Judgement, judge, verifier
 from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repository
 from gitsign_py.cli.proofs import only_one, read_proof, with_entry, with_proof
-from gitsign_py.cli.text import exit_status, line_of
+from gitsign_py.cli.signertrust import SignerTrust, signer_trust
+from gitsign_py.cli.text import exit_status
+from gitsign_py.cli.verifyview import View, lines_of
 from gitsign_py.core.printing import printable
 from gitsign_py.errors import UsageError
-from gitsign_py.verification.steps import Step
-from gitsign_py.verification.verdict import verdict_of
+from gitsign_py.host.terminal import wants_colour
 
 _EPILOG = """\
 examples:
+  gitsign-py verify main~3..          (who may sign: gitsign.policy, else gitsign.allowedSigner)
+  gitsign-py verify -v HEAD v1        (with every step of the check)
   gitsign-py verify --certificate-identity alice@example.com --certificate-oidc-issuer https://accounts.example.com HEAD
   gitsign-py verify --certificate-identity-regexp '.*@example[.]com' --certificate-oidc-issuer URL origin/main..HEAD v1
   gitsign-py verify --any-identity --json HEAD        (any signer: you judge the identity yourself)
 
 exit status: 0 verified, 1 not verified, 2 usage, 3 could not be checked
 """
-_MARKS = {"passed": "ok", "failed": "FAILED", "unchecked": "not checked", "skipped": "left out"}
 
 
 def run(arguments: list[str]) -> int:
     """Run ``gitsign-py verify`` (``verify-tag`` comes here with ``--tags-only``)."""
     options = _parser().parse_args(arguments)
     expected = expected_identity(options)
-    if expected is None and not options.any_identity:
-        raise UsageError(
-            "identity-missing",
-            "nobody was named: a good signature by anybody at all says little",
-            hint="give --certificate-identity and --certificate-oidc-issuer, or --any-identity to see who signed",
-        )
-    if expected is not None and options.any_identity:
-        raise UsageError("identity-twice", "--any-identity does not go together with an expected identity")
     settings = wiring.load_settings(isolated=options.isolated)
+    trust = signer_trust(settings, expected, any_identity=options.any_identity)
     root = wiring.trusted_root(settings, file=options.trusted_root, offline=options.offline)
-    sources = trust_said_by_repository(settings, root.digest, option=options.trusted_root)
+    sources = (*trust_said_by_repository(settings, root.digest, option=options.trusted_root), *trust.sources)
     tell(sources)
     proof = read_proof(options.proof, root) if options.proof else None
     with wiring.repository(settings) as repository:
@@ -61,18 +58,20 @@ def run(arguments: list[str]) -> int:
         for warning in repository.warnings():
             print(f"gitsign-py: {printable(warning)}", file=sys.stderr)
         if proof is None:
-            judgements = [judge(revision, repository, chosen, expected, sources) for revision in revisions]
+            judgements = [
+                judge(revision, repository, chosen, expected, sources, accept=trust.accept) for revision in revisions
+            ]
         else:
             revision = only_one(revisions)
-            proven = judge(revision, repository, with_entry(chosen, proof), expected, sources)
+            proven = judge(revision, repository, with_entry(chosen, proof), expected, sources, accept=trust.accept)
             judgements = [with_proof(proven, repository, proof, root)]
     if not judgements:
         raise UsageError("range-empty", "the range holds no commits, so nothing was verified")
     if options.json:
         print(json.dumps([judgement.to_json() for judgement in judgements], indent=2, ensure_ascii=False))
     else:
-        for judgement in judgements:
-            _print(judgement, verbose=not options.quiet)
+        for line in lines_of(judgements, _view(options, trust)):
+            print(line)
     return _status(judgements)
 
 
@@ -92,9 +91,23 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--offline", action="store_true", help="never touch the network")
     parser.add_argument("--proof", metavar="FILE", help="a proof by log prove: the log is not asked")
     parser.add_argument("--json", action="store_true", help="print JSON (docs/schemas/verify.json)")
-    parser.add_argument("-q", "--quiet", action="store_true", help="one line for each revision")
+    parser.add_argument("-v", "--verbose", action="store_true", help="show every step, of what verified too")
+    parser.add_argument("-q", "--quiet", action="store_true", help="the lines of the revisions alone")
     parser.add_argument("--tags-only", action="store_true", help=argparse.SUPPRESS)
     return parser
+
+
+def _view(options: argparse.Namespace, trust: SignerTrust) -> View:
+    """On a terminal in colours and cut to its width; a pipe gets all of every line."""
+    is_terminal = sys.stdout.isatty()
+    return View(
+        trust.words,
+        is_anybody=trust.is_anybody,
+        width=shutil.get_terminal_size().columns if is_terminal and not options.verbose else 0,
+        colour=wants_colour(os.environ, is_terminal=is_terminal),
+        verbose=options.verbose,
+        quiet=options.quiet,
+    )
 
 
 def _refuse_commits(revisions: "tuple[wiring.Revision, ...]") -> None:
@@ -106,33 +119,3 @@ def _refuse_commits(revisions: "tuple[wiring.Revision, ...]") -> None:
 def _status(judgements: list[Judgement]) -> int:
     statuses = {0 if judgement.error is None else exit_status(judgement.error) for judgement in judgements}
     return next((status for status in (2, 1, 3) if status in statuses), 0)
-
-
-def _print(judgement: Judgement, *, verbose: bool) -> None:
-    print(printable(headline(judgement)))
-    if verbose:
-        for step in judgement.steps:
-            print(f"  {step.number}  {_MARKS[step.outcome]:<11} {printable(step_line(step))}")
-
-
-def headline(judgement: Judgement) -> str:
-    """One line: the object, the verdict, who and when."""
-    name = f"{judgement.revision.kind} {judgement.revision.oid}"
-    if judgement.error is not None:
-        bad = verdict_of(judgement.error) == "bad"
-        return f"{name}: {'not verified' if bad else 'could not be checked'}: {line_of(judgement.error)}"
-    verified = judgement.verified
-    assert verified is not None  # noqa: S101 - one of the two is always there
-    note = "" if verified.identity_checked else " (identity accepted as it is: --any-identity)"
-    return (
-        f"{name}: verified: signed by {verified.named}, vouched for by {verified.issuer}, "
-        f"at {verified.time:%Y-%m-%dT%H:%M:%SZ}, log index {verified.log.log_index}{note}"
-    )
-
-
-def step_line(step: Step) -> str:
-    """The title of a step, and its facts or why it failed."""
-    if step.outcome in ("failed", "unchecked"):
-        return f"{step.title}: {step.message} [{step.reason}]"
-    facts = ", ".join(f"{name} {value}" for name, value in step.facts.items() if value not in (None, ""))
-    return f"{step.title}" + (f" ({facts or step.message})" if facts or step.message else "")

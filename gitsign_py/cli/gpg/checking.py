@@ -23,6 +23,11 @@ from gitsign_py.verification.steps import Report
 from gitsign_py.verification.verdict import verdict_of
 
 Fields = Mapping[str, bytes]
+_NOT_KNOWN = (
+    "WARNING: this signer is not known to be allowed: neither gitsign.allowedSigner nor gitsign.policy says who may "
+    "sign here; git config --add gitsign.allowedSigner 'IDENTITY ISSUER'"
+)
+"""gpg warns in this manner about a key of which nobody said whose it is."""
 
 
 def check_for_git(payload: bytes, signature: bytes) -> Fields:
@@ -96,7 +101,7 @@ def _trust(
         return decide(settings, verified, payload, signature, in_agent=in_agent)
     lines = settings.config.allowed_signers
     if not lines:
-        return "UNDEFINED", ""
+        return "UNDEFINED", _NOT_KNOWN
     signers = [parse_allowed_signer(line) for line in lines]
     if is_allowed(verified.identity, verified.issuer, verified.san_type, signers):
         return "FULLY", ""

@@ -32,21 +32,30 @@ def decide(
     if not payload.startswith((b"tree ", b"object ")):
         return "UNDEFINED", ""  # a push certificate: policies speak about commits and tags
     with wiring.repository(settings) as repository:
-        item, ref = _scanned(repository, payload, signature)
-        if settings.config.policy_mode == "history":
-            from gitsign_py.cli.gpg.history import judge_in_history  # noqa: PLC0415 - a walk needs the whole engine
-
-            source = "policy in the history"
-            facts, digest = facts_of(verified), verified.trusted_root_digest
-            decision = judge_in_history(
-                settings, repository, item, facts, ref=ref, trust_digest=digest, in_agent=in_agent
-            )
-        else:
-            source = settings.config.policy
-            decision = _by_fixed_policy(settings, repository, item, verified, ref)
+        decision = decision_of(settings, repository, verified, payload, signature, in_agent=in_agent)
     if decision.accepted:
         return "FULLY", ""
+    source = "policy in the history" if settings.config.policy_mode == "history" else settings.config.policy
     return "NEVER", f"{decision.message} ({source}) [{decision.reason}]"
+
+
+def decision_of(
+    settings: wiring.Settings,
+    repository: GitRepository,
+    verified: VerifiedSignature,
+    payload: bytes,
+    signature: bytes,
+    *,
+    in_agent: bool = False,
+) -> Decision:
+    """What the configured policy says of a commit or tag whose signature verified. Raises what ``decide`` does."""
+    item, ref = _scanned(repository, payload, signature)
+    if settings.config.policy_mode != "history":
+        return _by_fixed_policy(settings, repository, item, verified, ref)
+    from gitsign_py.cli.gpg.history import judge_in_history  # noqa: PLC0415 - a walk needs the whole engine
+
+    facts, digest = facts_of(verified), verified.trusted_root_digest
+    return judge_in_history(settings, repository, item, facts, ref=ref, trust_digest=digest, in_agent=in_agent)
 
 
 def _scanned(repository: GitRepository, payload: bytes, signature: bytes) -> tuple[Scanned, str]:

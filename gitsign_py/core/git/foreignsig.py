@@ -35,20 +35,23 @@ def openpgp_fingerprint(armored: bytes) -> str:
 
     It is that of the very key, often a subkey. Signatures older than GnuPG 2.1.16 name 64 bits of it at most.
     """
-    return _named(armored, _ISSUER_FINGERPRINT)
+    return _named(armored, _ISSUER_FINGERPRINT, parts=1)
 
 
 def openpgp_key_id(armored: bytes) -> str:
-    """The 64 bits of a fingerprint (upper-case hex) that a signature names in its hashed part; empty without them.
+    """The 64 bits of a fingerprint (upper-case hex) that a signature names, hashed or not; empty without them.
 
-    GitHub's own key for merges is named so. Two keys may share them: they serve to find a key, not to trust it.
+    GitHub's own key for merges is named so, and every key of an old GnuPG. They serve to find a key, not to trust it.
     """
-    return _named(armored, _ISSUER_KEY_ID)
+    return _named(armored, _ISSUER_KEY_ID, parts=2)
 
 
-def _named(armored: bytes, kind: int) -> str:
+def _named(armored: bytes, kind: int, *, parts: int) -> str:
+    """Look in the hashed subpackets, and with two ``parts`` in the others as well."""
     try:
-        return _issuer(_subpackets(_packet(ByteReader(_dearmored(armored)))), kind)
+        body = _packet(ByteReader(_dearmored(armored)))
+        width = _begin(body)
+        return next((found for _ in range(parts) if (found := _issuer(ByteReader(body.opaque(width)), kind))), "")
     except FormatError:
         return ""
 
@@ -83,11 +86,11 @@ def _length(reader: ByteReader) -> int:
     return reader.uint(4) if first == 255 else ((first - 192) << 8) + reader.uint(1) + 192
 
 
-def _subpackets(body: ByteReader) -> ByteReader:
-    """The hashed subpackets: version, type, two algorithms, then their count in octets (RFC 9580 §5.2.3)."""
+def _begin(body: ByteReader) -> int:
+    """Pass over version, type and two algorithms; gives the octets of the counts that follow (RFC 9580 §5.2.3)."""
     version = body.uint(1)
     body.take(3)
-    return ByteReader(body.opaque(_LENGTH_OF_HASHED.get(version, 0)))
+    return _LENGTH_OF_HASHED.get(version, 0)
 
 
 def _issuer(reader: ByteReader, kind: int) -> str:

@@ -1,0 +1,87 @@
+"""What a person can do about each cause of a refusal, in words that hold for all commits of the cause.
+
+docs/reasons.md explains every code; here are those that a history shows most often.
+"""
+
+import shlex
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Advice(NamedTuple):
+    """``words`` say what is wrong, ``todo`` what to do: ``{what}`` is a key or identity, ``{example}`` a commit."""
+
+    words: str
+    todo: str
+
+    def todo_for(self, what: str, example: str) -> str:
+        """The advice for the key or identity that is named most often, quoted for a shell."""
+        if "{what}" in self.todo and not what:
+            return f"gitsign-py show {example}"
+        return self.todo.format(what=shlex.quote(what), example=example)
+
+
+_EXPLAIN = "an administrator of the policy decides: gitsign-py policy explain {example}"
+_DISTRUST = "do not build on these: gitsign-py verify -v --any-identity {example} shows what fails"
+_FETCH = "git fetch --unshallow, or in a partial clone git fetch --refetch --no-filter"
+_LOG = "run again with a network, or git fetch origin refs/notes/gitsign:refs/notes/gitsign"
+_ROOT = "give the trust root that knows it: --trusted-root FILE, or gitsign-py initialize"
+
+_KNOWN: Mapping[str, Advice] = {
+    "unsigned": Advice(
+        "no signature",
+        "sign from now on (gitsign-py setup --sign-all); for what is old pin an introduction, or exempt it by id",
+    ),
+    "key-missing": Advice("the signing key is not in the keyring", "gpg --recv-keys {what}"),
+    "key-expired": Advice("the key has expired, and nothing proves when it signed", "gpg --refresh-keys {what}"),
+    "key-revoked": Advice("the key was revoked", _DISTRUST),
+    "program-missing": Advice(
+        "the program for this kind of signature is not installed", "install gpg and ssh-keygen, and run again"
+    ),
+    "signature-unread": Advice("git cannot read the signature", "git cat-file -p {example} shows it"),
+    "signature-other-hash": Advice(
+        "the signature is for the other hash algorithm", "git cat-file -p {example} shows it"
+    ),
+    "format-unknown": Advice("the signature is of an unknown format", "git cat-file -p {example} shows it"),
+    "signer-unknown": Advice(
+        "the policy does not name the signer",
+        "if {what} belongs here, an administrator adds it to the policy ([people], [keys])",
+    ),
+    "signer-not-allowed": Advice(
+        "the signer is not an allowed one",
+        "if {what} belongs here: git config --add gitsign.allowedSigner 'IDENTITY ISSUER'",
+    ),
+    "rule-refuses": Advice("a rule does not let the signer do this here", _EXPLAIN),
+    "rule-missing": Advice("no rule of the policy covers this", _EXPLAIN),
+    "policy-change": Advice("somebody who is no administrator changed the policy", _EXPLAIN),
+    "committer-mismatch": Advice(
+        "the committer is not the signer", "if it is their address, add it to the signer's emails in the policy"
+    ),
+    "author-mismatch": Advice(
+        "the author is not the signer", "if it is their address, add it to the signer's emails in the policy"
+    ),
+    "certificate-untrusted": Advice("the trust root does not have the signer's CA", _ROOT),
+    "log-unknown": Advice("the trust root does not have the log", _ROOT),
+    "sct-log-unknown": Advice("the trust root does not have the CT log", _ROOT),
+    "timestamp-authority-untrusted": Advice("the trust root does not have the timestamp authority", _ROOT),
+    "trust-root-missing": Advice("there is no trust root", _ROOT),
+    "log-entry-not-embedded": Advice("the log entry is not in the signature, and was not found", _LOG),
+    "log-unreachable": Advice("the log cannot be reached", _LOG),
+    "log-entry-not-found": Advice("the log has no entry for the signature", _LOG),
+    "object-missing": Advice("an object is not in this clone", _FETCH),
+    "history-incomplete": Advice("the history is not all here", _FETCH),
+    "introduction-missing": Advice("the introduction is not in this clone", _FETCH),
+    "content-digest-mismatch": Advice("the signed content was changed", _DISTRUST),
+}
+_BY_VERDICT: Mapping[str, Advice] = {
+    "unauthorised": Advice("", _EXPLAIN),
+    "identity-mismatch": Advice("", _EXPLAIN),
+    "bad": Advice("", _DISTRUST),
+    "malformed": Advice("", "git fsck names the object; an administrator may exempt {example} by its id"),
+    "unchecked": Advice("", "gitsign-py verify -v --any-identity {example} shows what is missing"),
+}
+
+
+def advice_of(verdict: str, reason: str) -> Advice:
+    """The advice for a reason, else that for the verdict, whose commits have words of their own."""
+    return _KNOWN.get(reason) or _BY_VERDICT.get(verdict, Advice("", "gitsign-py policy explain {example}"))

@@ -1,0 +1,91 @@
+"""Why commits are not accepted, by cause: how many, who made them, what they name, and what a person can do.
+
+Memory grows with the number of different causes and, up to a bound, of different people, never with that of commits.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from gitsign_py.audit.advice import advice_of
+from gitsign_py.audit.record import Record
+from gitsign_py.audit.scan import Scanned
+from gitsign_py.core.frozen import field, slotted
+
+_MAX_NAMES = 1_000
+_OTHERS = "(others)"
+SHOWN = 20
+"""So many people and keys of a cause are told one by one."""
+
+
+@slotted
+class Cause:
+    """One reason why commits are not accepted; ``example`` is the id of the first that came, ``message`` its words."""
+
+    verdict: str
+    reason: str
+    message: str
+    example: str
+    commits: int = 0
+    who: Counter[str] = field(default_factory=Counter)
+    what: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def words(self) -> str:
+        """The cause in plain words, the same for all of its commits."""
+        return advice_of(self.verdict, self.reason).words or self.message
+
+    @property
+    def todo(self) -> str:
+        """What a person can do: a command, where there is one."""
+        named = next((name for name, _ in self.what.most_common() if name != _OTHERS), "")
+        return advice_of(self.verdict, self.reason).todo_for(named, self.example[:12])
+
+    def as_object(self) -> dict[str, Any]:
+        """The cause as JSON."""
+        value = {"verdict": self.verdict, "reason": self.reason, "words": self.words, "todo": self.todo}
+        return value | {
+            "commits": self.commits,
+            "example": self.example,
+            "who": [{"name": name, "commits": count} for name, count in self.who.most_common(SHOWN)],
+            "what": [{"name": name, "commits": count} for name, count in self.what.most_common(SHOWN)],
+        }
+
+
+class Causes:
+    """Collects them."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], Cause] = {}
+
+    def add(self, first: Record, members: Sequence[Record | Scanned]) -> None:
+        """Count commits that are not accepted for the same reason as ``first``, the first of them."""
+        cause = self._found.get((first.verdict, first.reason))
+        if cause is None:
+            cause = Cause(first.verdict, first.reason, first.message, first.oid)
+            self._found[first.verdict, first.reason] = cause
+        cause.commits += len(members)
+        for name, count in Counter([member.committer for member in members]).items():
+            _count(cause.who, name, count)
+        if what := named_by(first):
+            _count(cause.what, what, len(members))
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def sorted(self) -> list[Cause]:
+        """All causes, the most frequent first."""
+        return sorted(self._found.values(), key=lambda cause: -cause.commits)
+
+    def as_objects(self) -> list[dict[str, Any]]:
+        """All of them as JSON."""
+        return [cause.as_object() for cause in self.sorted()]
+
+
+def named_by(record: Record) -> str:
+    """The key or identity that it is about: the signer's, or what a signature claims that is not good."""
+    return record.identity or record.claimed
+
+
+def _count(names: "Counter[str]", name: str, count: int) -> None:
+    names[name if name in names or len(names) < _MAX_NAMES else _OTHERS] += count

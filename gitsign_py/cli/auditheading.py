@@ -1,0 +1,87 @@
+"""What stands above every report: what was judged, by what, who asked and when, and what was not seen."""
+
+import getpass
+import os
+import re
+import socket
+from collections.abc import Sequence
+
+from gitsign_py import __version__
+from gitsign_py.audit.plan import AuditPlan
+from gitsign_py.audit.reports.base import Heading
+from gitsign_py.cli.auditing import AuditSetup
+from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.host.git.naming import commit_at, list_refs, remotes, setting
+from gitsign_py.host.git.objects import GitRepository
+
+_PASSWORD = re.compile(r"(?<=://)[^/@]*@")
+
+
+def heading(repository: GitRepository, plan: AuditPlan, prepared: AuditSetup, revisions: Sequence[str]) -> Heading:
+    """The heading of a report."""
+    policy = plan.policy
+    words, commit = "none: a good signature is good, and verified only by an allowed signer", ""
+    if policy is not None:
+        words, commit = policy.source, _commit_of(repository, policy.source)
+    if plan.in_history:
+        ref = plan.closing.ref if plan.closing and plan.closing.ref else ""
+        words = f"in the history, from {plan.introduction[:12]} on; who has left says {ref or 'nobody'}"
+        commit = commit_at(repository, ref) if ref.startswith("refs/") else ""
+    return Heading(
+        repository=str(repository.common_directory),
+        revisions=tuple(revisions),
+        policy=words,
+        policy_digest=policy.digest if policy is not None else "",
+        trust_root=prepared.trust_source,
+        trust_root_digest=prepared.trust_digest,
+        version=__version__,
+        time=format_rfc3339(prepared.resources.settings.now.replace(microsecond=0)),
+        notices=notices(repository),
+        refs=tuple(dict.fromkeys((target.ref, target.tag or target.commit) for target in plan.targets)),
+        remote=_remote(repository),
+        policy_commit=commit,
+        trust_root_version=prepared.trust_version,
+        run_by=_person(),
+    )
+
+
+def _commit_of(repository: GitRepository, source: str) -> str:
+    """The commit of ``REV:PATH``; a file has none."""
+    revision, colon, _ = source.partition(":")
+    return commit_at(repository, revision) if colon and not os.path.exists(source) else ""  # noqa: PTH110
+
+
+def _remote(repository: GitRepository) -> str:
+    """The URL of origin, or of the only remote, without a name or password in it."""
+    names = remotes(repository)
+    name = "origin" if "origin" in names else names[0] if len(names) == 1 else ""
+    return _PASSWORD.sub("", setting(repository, f"remote.{name}.url")) if name else ""
+
+
+def _person() -> str:
+    """The account and the machine: an officer asks for them."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container's number without a name, Windows without USERNAME
+        name = str(os.getuid()) if hasattr(os, "getuid") else "unknown"
+    return f"{name}@{socket.gethostname()}"
+
+
+def notices(repository: GitRepository) -> tuple[str, ...]:
+    """What an audit does not see, or what tries to fool it, in sentences; empty for a whole and plain repository."""
+    found = []
+    if cuts := repository.cuts:
+        found.append(
+            "shallow clone: the history is cut off, and what lies beyond was not seen; "
+            f"{len(cuts)} commits have parents that are not here, among them {min(cuts)}"
+        )
+    elif repository.is_shallow:
+        found.append("a list of shallow commits is there (.git/shallow): it is not followed, and hides nothing")
+    if repository.is_partial:
+        found.append("partial clone: objects may be missing; nothing is fetched, and what needs them is unchecked")
+    if list_refs(repository, "refs/replace/"):
+        found.append("replace refs are there (refs/replace/): they are not followed, the stored commits are judged")
+    grafts = repository.common_directory / "info" / "grafts"
+    if grafts.is_file() and grafts.stat().st_size:
+        found.append("grafts are there (info/grafts): they are not followed, the stored parents are judged")
+    return tuple(found)

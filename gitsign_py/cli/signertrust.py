@@ -1,0 +1,90 @@
+"""Who may sign, by whatever says so: the command line, else what git's own commands obey (a policy, allowed signers).
+
+The order is that of ``cli.gpg.checking``, so that ``verify`` and ``git verify-commit`` give one verdict.
+"""
+
+from gitsign_py.cli import wiring
+from gitsign_py.cli.judgement import Accept
+from gitsign_py.cli.ownconfig import said_by_repository
+from gitsign_py.core.frozen import frozen, replace
+from gitsign_py.core.git.gitobject import SignedObject
+from gitsign_py.errors import UncheckedError, UsageError, VerificationError
+from gitsign_py.host.git.objects import GitRepository
+from gitsign_py.policy.facts import Decision
+from gitsign_py.verification.allowed import AllowedSigner, is_allowed, parse_allowed_signer
+from gitsign_py.verification.identity import ExpectedIdentity
+from gitsign_py.verification.result import VerifiedSignature
+
+_NOBODY_NAMED = (
+    "name who may sign: git config --add gitsign.allowedSigner 'alice@example.com https://accounts.example.com', or a "
+    "policy (gitsign.policy); or for this run --certificate-identity with --certificate-oidc-issuer; --any-identity "
+    "shows who signed"
+)
+
+
+@frozen
+class SignerTrust:
+    """What says who may sign, in words for the person; ``sources`` are the lines about the repository's own word."""
+
+    words: str
+    accept: Accept | None = None
+    sources: tuple[str, ...] = ()
+    is_anybody: bool = False
+
+
+def signer_trust(
+    settings: wiring.Settings, expected: ExpectedIdentity | None, *, any_identity: bool = False
+) -> SignerTrust:
+    """Find what says who may sign. Raises UsageError ``identity-missing`` where nothing does, ``identity-twice``."""
+    if expected is not None and any_identity:
+        raise UsageError("identity-twice", "--any-identity does not go together with an expected identity")
+    if expected is not None:
+        return SignerTrust("--certificate-identity")
+    if any_identity:
+        return SignerTrust("--any-identity, which says nobody", is_anybody=True)
+    if settings.config.policy_mode == "history":
+        fields = ("policy_mode", "introduction")
+        return SignerTrust("the policy in the history", _by_policy(settings), said_by_repository(settings, fields))
+    if settings.config.policy:
+        return SignerTrust("gitsign.policy", _by_policy(settings), said_by_repository(settings, ("policy",)))
+    if settings.config.allowed_signers:
+        signers = tuple(map(parse_allowed_signer, settings.config.allowed_signers))
+        sources = said_by_repository(settings, ("allowed_signers",))
+        return SignerTrust("gitsign.allowedSigner", _by_list(signers), sources)
+    raise UsageError(
+        "identity-missing", "nothing says who may sign: a good signature by anybody says little", hint=_NOBODY_NAMED
+    )
+
+
+def _by_list(signers: tuple[AllowedSigner, ...]) -> Accept:
+    def accept(_repository: GitRepository, _signed: SignedObject, verified: VerifiedSignature) -> VerifiedSignature:
+        if is_allowed(verified.identity, verified.issuer, verified.san_type, signers):
+            return replace(verified, identity_checked=True)
+        # By another issuer the same name is another person, and a reader of the name alone would take it for a fault.
+        elsewhere = any(replace(one, issuer="*").matches(verified.identity, "", verified.san_type) for one in signers)
+        who = f"{verified.named} of {verified.issuer}" if elsewhere else verified.named
+        raise VerificationError(
+            "signer-not-allowed",
+            f"{who} is not an allowed signer",
+            hint="git config --get-all gitsign.allowedSigner lists who is",
+            facts={"identity": verified.identity, "issuer": verified.issuer},
+        )
+
+    return accept
+
+
+def _by_policy(settings: wiring.Settings) -> Accept:
+    from gitsign_py.cli.gpg.policy import decision_of  # noqa: PLC0415 - the audit's engine, for who has a policy
+
+    def accept(repository: GitRepository, signed: SignedObject, verified: VerifiedSignature) -> VerifiedSignature:
+        decision = decision_of(settings, repository, verified, signed.payload, signed.signature or b"")
+        if decision.accepted:
+            return replace(verified, identity_checked=True)
+        raise _refusal(decision)
+
+    return accept
+
+
+def _refusal(decision: Decision) -> VerificationError:
+    kind = UncheckedError if decision.verdict == "unchecked" else VerificationError
+    return kind(decision.reason, decision.message, facts={"rule": decision.rule, "signer": decision.principal})
