@@ -17,10 +17,12 @@ from gitsign_py.localstack.context import Context
 from gitsign_py.localstack.ctlog import log as ctlog
 from gitsign_py.localstack.fulcio import ca
 from gitsign_py.localstack.fulcio.certificates import LEAF_LIFETIME
+from gitsign_py.localstack.idp import issuer as idp
 from gitsign_py.localstack.keyring import Keyring, ServerKey
 from gitsign_py.localstack.rekor import rekor1, rekor2
 from gitsign_py.localstack.state import State
 from gitsign_py.localstack.tsa import authority as tsa
+from gitsign_py.localstack.tuf import tufrepo
 
 _SETTLE = timedelta(seconds=1)
 """What was signed in this very second stays inside the window, whose ends are whole seconds."""
@@ -50,6 +52,15 @@ ROTATIONS: Mapping[str, Rotation] = {
     "rekor": Rotation((rekor1.ROLE,), ("ecdsa-p256",), lambda parts, _now, _kind: parts.rekor1.new_shard()),
     "rekor2": Rotation(
         (rekor2.ROLE,), ("ed25519", "ecdsa-p256"), lambda parts, _now, kind: parts.rekor2.new_shard(kind)
+    ),
+    "idp": Rotation((idp.ROLE,), (idp.KEY_KIND,), lambda parts, _now, _kind: parts.issuer.new_key(), LEAF_LIFETIME),
+    "tsa-root": Rotation(
+        (tsa.ROOT_ROLE, tsa.ROLE),
+        ("ecdsa-p256", "ecdsa-p384"),
+        lambda parts, now, kind: (parts.tsa.new_root(now), parts.tsa.new_unit(now, kind))[1],
+    ),
+    "tuf-root": Rotation(
+        (tufrepo.ROOT_ROLE, tufrepo.ONLINE_ROLE), ("ecdsa-p256",), lambda parts, _now, _kind: parts.tuf.new_keys()
     ),
     "tsa": Rotation((tsa.ROLE,), ("ecdsa-p256", "ecdsa-p384"), lambda parts, now, kind: parts.tsa.new_unit(now, kind)),
 }

@@ -21,7 +21,10 @@ from gitsign_py.core.tlog.logentry import entry_from_protojson, entry_from_rekor
 from gitsign_py.core.tlog.tlogproof import verify_entry
 from gitsign_py.core.trust.root import TrustedRoot, parse_trusted_root
 from gitsign_py.errors import UsageError, VerificationError
+from gitsign_py.localstack.expiry import warnings
+from gitsign_py.localstack.idp.issuer import REQUEST_AUDIENCE, Issuer, TokenOrder
 from gitsign_py.localstack.rotate import ROTATIONS, rotate
+from gitsign_py.localstack.stack import Stack
 from tests.localstack.test_tsa import MESSAGE, query, stamp
 from tests.support.localstackkit import certify, trusted_root
 from tests.support.rekor2kit import ENTRIES as V2_ENTRIES
@@ -162,3 +165,68 @@ def test_timestamps_of_the_same_second_stay_inside_the_old_window(rotating: Runn
             verify_timestamp(token, message=MESSAGE, authorities=authorities).authority for token in (before, after)
         ]
         assert used == list(authorities[-2:])
+
+
+def test_every_log_stays_where_it_was(rotating: RunningStack) -> None:
+    """What follows a log by its URL goes on after a rotation: CT logs, shards of Rekor v1 and tiled logs."""
+    certify(rotating)
+    rotating.post(V2_ENTRIES, proposal(b"before"))
+    ct = rotating.get("/ctlog/1/ct/v1/get-sth").json()
+    assert ct["tree_size"] == 1
+    tiles = {path: rotating.get(f"/rekor2.local/{path}").body for path in ("tile/0/000.p/1", "tile/entries/000.p/1")}
+    treeid = rotating.get("/api/v1/log").json()["treeID"]
+    for what in ("ctlog", "rekor", "rekor2"):
+        rotate(rotating.directory, rotating.url, what)
+    certify(rotating, "bob@example.com")
+    assert [log.base_url for log in trusted_root(rotating).ctlogs] == [f"{rotating.url}/ctlog/{n}" for n in (1, 2)]
+    assert rotating.get("/ctlog/1/ct/v1/get-sth").json()["sha256_root_hash"] == ct["sha256_root_hash"]
+    old, new = (rotating.get(f"{place}/ct/v1/get-entries?start=0&end=0").json() for place in ("/ctlog/1", "/ctlog/2"))
+    assert (old != new, rotating.get("/ct/v1/get-entries?start=0&end=0").json() == new) == (True, True)
+    assert rotating.get("/ctlog/3/ct/v1/get-sth").status == rotating.get("/3.rekor2.local/checkpoint").status == 404
+    assert {path: rotating.get(f"/rekor2.local/{path}").body for path in tiles} == tiles
+    assert rotating.get("/rekor2.local/checkpoint").body.startswith(b"rekor2.local\n1\n")
+    assert rotating.get("/2.rekor2.local/checkpoint").body.startswith(b"2.rekor2.local\n0\n")
+    key = rotating.get(f"/api/v1/log/publicKey?treeID={treeid}").body
+    assert rotating.get("/api/v1/log").json()["inactiveShards"][0]["treeID"] == treeid
+    assert key == (rotating.directory / "rekor-1.pub").read_bytes() != (rotating.directory / "rekor-2.pub").read_bytes()
+    both = [(rotating.directory / f"rekor-{number}.pub").read_bytes() for number in (2, 1)]
+    assert (rotating.directory / "rekor.pub").read_bytes() == b"".join(both)
+
+
+def test_a_new_tsa_root_has_units_of_its_own(rotating: RunningStack) -> None:
+    before = granted_token(stamp(rotating, query()))
+    rotate(rotating.directory, rotating.url, "tsa-root")
+    after = granted_token(stamp(rotating, query()))
+    old, new = trusted_root(rotating).timestamp_authorities
+    assert old.chain[-1] != new.chain[-1]
+    for token, authority in ((before, old), (after, new)):
+        assert verify_timestamp(token, message=MESSAGE, authorities=(old, new)).authority == authority
+    assert (rotating.directory / "tsa-chain.pem").read_bytes() == (rotating.directory / "tsa-chain-2.pem").read_bytes()
+    assert rotating.get("/api/v1/timestamp/certchain").body == (rotating.directory / "tsa-chain-2.pem").read_bytes()
+
+
+def test_tokens_of_the_issuers_old_key_count_for_ten_minutes(tmp_path: Path) -> None:
+    now = [datetime(2030, 1, 1, tzinfo=UTC)]
+    stack = Stack(tmp_path / "s", 0, clock=lambda: now[0])
+    issuer = Issuer(stack.context)
+    old = issuer.mint(TokenOrder("alice@example.com", audience=REQUEST_AUDIENCE, seconds=86_400))
+    issuer.context.keyring.close(issuer.keys[0], now[0] + ROTATIONS["idp"].grace)
+    issuer.new_key()
+    new = issuer.mint(TokenOrder("alice@example.com", audience=REQUEST_AUDIENCE, seconds=86_400))
+    assert all(issuer.own_claims(token, REQUEST_AUDIENCE) for token in (old, new))
+    now[0] += timedelta(minutes=10)
+    assert (issuer.own_claims(old, REQUEST_AUDIENCE), len(issuer.keys)) == (None, 1)
+    assert issuer.own_claims(new, REQUEST_AUDIENCE)
+    stack.close()
+
+
+@pytest.mark.parametrize("days", [0, 6, 29, 364, 366])
+def test_what_expires_is_said_a_year_a_month_and_a_week_before(tmp_path: Path, days: int) -> None:
+    Stack(tmp_path / "s", 0).close()
+    ends = datetime.now(UTC) + timedelta(days=3650)
+    found = warnings(tmp_path / "s", ends - timedelta(days=days))
+    assert len(found) == (5 if days < 366 else 0)
+    for rotation in ("ca", "tsa", "tsa-root", "tuf-root") if found else ():
+        assert any(text.endswith(f"stack rotate {rotation}") for text in found)
+    assert all(("has expired" if days == 0 else "expires in") in text for text in found)
+    assert warnings(tmp_path / "none", ends) == ()

@@ -56,6 +56,22 @@ def test_a_rotated_key_is_published(tmp_path: Path) -> None:
     assert tuf.load_cached(tmp_path / "cache").trusted_root == after.trusted_root
 
 
+def test_a_new_root_key_is_followed_from_the_old_one(tmp_path: Path) -> None:
+    with running_stack(tmp_path / "stack") as stack:
+        first = read_root(stack)
+        before = fetch(stack, tmp_path / "cache")
+        for _ in range(2):
+            rotate(stack.directory, stack.url, "tuf-root")
+            after = tuf.refresh(tmp_path / "cache")
+        assert after.timestamp_version == before.timestamp_version + 2
+        assert tuf.initialize(f"{stack.url}/tuf", first, tmp_path / "late").trusted_root == after.trusted_root
+        assert stack.get("/tuf/3.root.json").body == stack.get("/tuf/3.root.json").body
+        assert stack.get("/tuf/4.root.json").status == 404
+        rotate(stack.directory, stack.url, "rekor")
+        assert read_root(stack) == stack.get("/tuf/3.root.json").body
+        assert fetch(stack, tmp_path / "new").trusted_root == (stack.directory / "trusted_root.json").read_bytes()
+
+
 def test_a_root_of_another_stack_is_not_believed(stack: RunningStack, faulty: FaultyStack, tmp_path: Path) -> None:
     with pytest.raises(UncheckedError) as caught:
         tuf.initialize(f"{faulty.url}/tuf", read_root(stack), tmp_path)

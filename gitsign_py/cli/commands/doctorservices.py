@@ -24,8 +24,9 @@ from gitsign_py.core.trust.root import CertificateAuthority, TransparencyLogInst
 from gitsign_py.errors import GitsignError
 from gitsign_py.host.checkup import Finding, failure, found
 from gitsign_py.host.git.program import run_git
-from gitsign_py.host.paths import tuf_directory
+from gitsign_py.host.paths import data_directory, tuf_directory
 from gitsign_py.host.terminal import Terminal
+from gitsign_py.localstack.expiry import warnings
 from gitsign_py.verification.signature import Sources
 from gitsign_py.verification.verifier import Verifier
 
@@ -265,6 +266,9 @@ def service_findings(
 ) -> Iterator[Finding]:
     """Make all checks of this module."""
     yield found("agent", lambda: check_agent(settings))
+    for warning in warnings(data_directory() / "stack", wiring.now()):
+        text, _, advice = warning.partition("; ")
+        yield Finding("local-stack", "warn", text, advice)
     try:
         loaded, chosen = wiring.loaded_trust(settings, offline=offline), wiring.endpoints(settings)
     except GitsignError as error:

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -19,7 +20,7 @@ from gitsign_py.cli.commands.stackcommand import (
     need_info,
 )
 from gitsign_py.errors import ServiceError, UsageError
-from gitsign_py.localstack import clientenv, process
+from gitsign_py.localstack import clientenv, expiry, process
 from gitsign_py.localstack.process import StackInfo
 
 DEFAULT_PORT = 18400
@@ -113,7 +114,9 @@ def _add_down(commands: Any) -> None:
 
 
 def _add_status(commands: Any) -> None:
-    parser = command(commands, "status", _status, "say whether the stack runs; exit status 3 when it does not")
+    parser = command(
+        commands, "status", _status, "say whether the stack runs, and what expires; exit status 3 when it does not"
+    )
     parser.add_argument("--json", action="store_true", help="for machines: the content of stack.json and its state")
 
 
@@ -215,13 +218,16 @@ def _status(options: argparse.Namespace) -> int:
     directory = directory_of(options)
     info = process.running(directory)
     alive = info is not None and process.answers(info)
+    expiring = expiry.warnings(directory, datetime.now(UTC))
     if options.json:
         value = info.to_json() if info else {"directory": str(directory)}
-        print(json.dumps({"running": alive} | value, indent=2))
+        print(json.dumps({"running": alive} | value | {"warnings": expiring}, indent=2))
     elif info is None:
         print(f"no local Sigstore runs in {directory}")
     else:
         print(_running_line(info) + ("" if alive else "; it does not answer"))
+    for warning in () if options.json else expiring:
+        print(f"warning: {warning}")
     return 0 if alive else 3
 
 

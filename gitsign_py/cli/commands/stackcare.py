@@ -11,7 +11,7 @@ from gitsign_py.localstack import process
 if TYPE_CHECKING:
     from gitsign_py.localstack.fsck import Findings
 
-_ROTATIONS = ("ca", "rekor", "rekor2", "ctlog", "tsa")
+_ROTATIONS = ("ca", "rekor", "rekor2", "ctlog", "tsa", "tsa-root", "tuf-root", "idp")
 
 
 def _add_rotate(commands: Any) -> None:

@@ -69,6 +69,16 @@ class CtLog:
         key = self.context.keyring.current(ROLE)
         return key, forks.tree_of(self.context, NAME, key.tree_id)
 
+    def _asked(self, request: Request) -> tuple[ServerKey, Tree]:
+        """The log that the path names by its number, or the open one."""
+        wanted = request.parts.get("log")
+        if wanted is None:
+            return self._open()
+        keys = {str(number): key for number, key in enumerate(self.context.keyring.all(ROLE), 1)}
+        if wanted not in keys:
+            raise Refusal(404, f"there is no log {wanted[:20]}")
+        return keys[wanted], forks.tree_of(self.context, NAME, keys[wanted].tree_id)
+
     # -- writing --------------------------------------------------------------------------------------------------
 
     def sct_list_for(self, precertificate_chain: tuple[bytes, ...]) -> bytes:
@@ -137,10 +147,10 @@ class CtLog:
         """``GET get-roots`` (RFC 6962 §4.7)."""
         return json_response({"certificates": [b64_encode(der) for der in self._roots()]})
 
-    def get_sth(self, _: Request) -> Response:
+    def get_sth(self, request: Request) -> Response:
         """``GET get-sth`` (RFC 6962 §4.3): signed anew at each call."""
         with self.context.state.reading():
-            key, tree = self._open()
+            key, tree = self._asked(request)
             size = forks.stated_size(self.context, NAME, tree.size())
             root = forks.stated_root(self.context, NAME, tree.root(size))
         now_ms = int(self.context.now(NAME).timestamp() * 1000)
@@ -152,7 +162,7 @@ class CtLog:
         """``GET get-sth-consistency?first&second`` (RFC 6962 §4.4)."""
         first, second = _number(request, "first"), _number(request, "second")
         with self.context.state.reading():
-            tree = self._open()[1]
+            tree = self._asked(request)[1]
             if not 0 < first <= second <= tree.size():
                 raise Refusal(400, f"first={first} and second={second} are not sizes of this log in order")
             return json_response({"consistency": [b64_encode(part) for part in tree.prove_consistency(first, second)]})
@@ -161,7 +171,7 @@ class CtLog:
         """``GET get-proof-by-hash?hash&tree_size`` (RFC 6962 §4.5)."""
         hashed, size = b64_decode(request.query.get("hash", "").replace(" ", "+")), _number(request, "tree_size")
         with self.context.state.reading():
-            tree = self._open()[1]
+            tree = self._asked(request)[1]
             leaf = tree.find_hash(hashed)
             if not 0 < size <= tree.size():
                 raise Refusal(400, f"tree_size={size} is not a size of this log")
@@ -173,7 +183,7 @@ class CtLog:
     def get_entries(self, request: Request) -> Response:
         """``GET get-entries?start&end`` (RFC 6962 §4.6): at most 256 at once, both ends inside."""
         start, end = _number(request, "start"), _number(request, "end")
-        tree = self._open()[1]
+        tree = self._asked(request)[1]
         if start > end or start >= tree.size():
             raise Refusal(400, f"start={start} and end={end} are not a range of this log's entries")
         leaves = tree.leaves(start, min(end + 1, start + MAX_ENTRIES))
@@ -181,10 +191,10 @@ class CtLog:
         return json_response({"entries": [_entry_json(leaf) for leaf in leaves]})
 
     def trust(self) -> TrustPart:
-        """Each log with its window, and the public keys as PEM, the open one first."""
+        """Each log with its window and the URL where it stays; the public keys as PEM."""
         keys = self.context.keyring.all(ROLE)
-        logs = tuple(log_instance(self.context.url, key) for key in keys)
-        return TrustPart(ctlogs=logs, files={"ctlog.pub": b"".join(key.pem for key in reversed(keys))})
+        logs = tuple(log_instance(f"{self.context.url}/ctlog/{number}", key) for number, key in enumerate(keys, 1))
+        return TrustPart(ctlogs=logs, files=pem_files("ctlog", [key.pem for key in keys]))
 
 
 def log_instance(url: str, key: ServerKey) -> TransparencyLogInstance:
@@ -201,18 +211,28 @@ def log_instance(url: str, key: ServerKey) -> TransparencyLogInstance:
     )
 
 
+def pem_files(name: str, pems: Sequence[bytes], kind: str = "pub") -> dict[str, bytes]:
+    """``name.kind`` with every key, the open one first, and ``name-N.kind`` with each, for clients that take one."""
+    numbered = {f"{name}-{number}.{kind}": pem for number, pem in enumerate(pems, 1)}
+    return {f"{name}.{kind}": b"".join(reversed(pems)), **numbered}
+
+
 def service(ctlog: CtLog) -> Service:
-    """The routes of the log, under /ct/v1."""
-    routes = (
+    """The routes of the open log, under /ct/v1; each log is read under /ctlog/NUMBER/ct/v1 as long as the stack is."""
+    routes = [
         Route("POST", "/ct/v1/add-pre-chain", ctlog.add_pre_chain, _JSON_TYPES),
         Route("POST", "/ct/v1/add-chain", ctlog.add_chain, _JSON_TYPES),
-        Route("GET", "/ct/v1/get-roots", ctlog.get_roots),
-        Route("GET", "/ct/v1/get-sth", ctlog.get_sth),
-        Route("GET", "/ct/v1/get-sth-consistency", ctlog.get_consistency),
-        Route("GET", "/ct/v1/get-proof-by-hash", ctlog.get_proof),
-        Route("GET", "/ct/v1/get-entries", ctlog.get_entries),
-    )
-    return Service(NAME, routes, ct_errors, ctlog.trust)
+    ]
+    reads = {
+        "get-roots": ctlog.get_roots,
+        "get-sth": ctlog.get_sth,
+        "get-sth-consistency": ctlog.get_consistency,
+        "get-proof-by-hash": ctlog.get_proof,
+        "get-entries": ctlog.get_entries,
+    }
+    for name, handler in reads.items():
+        routes += [Route("GET", f"{place}/ct/v1/{name}", handler) for place in ("", "/ctlog/{log}")]
+    return Service(NAME, tuple(routes), ct_errors, ctlog.trust)
 
 
 def _precert_submission(chain: tuple[bytes, ...]) -> Submission:

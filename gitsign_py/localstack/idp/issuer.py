@@ -106,8 +106,14 @@ class Issuer:
 
     @property
     def keys(self) -> tuple[ServerKey, ...]:
-        """Every key that signed tokens, oldest first."""
-        return tuple(key for key in self.context.keyring.all(ROLE) if key.kind == KEY_KIND)
+        """Every key whose tokens count, oldest first: one that was replaced counts until its window's end."""
+        now = self.context.now(NAME)
+        keys = (key for key in self.context.keyring.all(ROLE) if key.kind == KEY_KIND)
+        return tuple(key for key in keys if key.ends is None or key.ends > now)
+
+    def new_key(self) -> ServerKey:
+        """Make a key that signs tokens from now on; the caller closes the earlier one (``stack rotate``)."""
+        return self.context.keyring.add(ROLE, KEY_KIND, self.context.now(NAME))
 
     def mint(self, order: TokenOrder) -> str:
         """Sign a token: compact JWS, RS256, with ``kid``."""
@@ -220,7 +226,7 @@ class Issuer:
 
     def trust(self) -> TrustPart:
         """Its part of the signing configuration."""
-        starts = self.keys[0].starts
+        starts = self.context.keyring.all(ROLE)[0].starts
         return TrustPart(oidc_urls=(Endpoint(self.context.url, 1, Validity(starts, None), "local"),))
 
 

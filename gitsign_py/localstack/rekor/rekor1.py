@@ -18,7 +18,7 @@ from gitsign_py.core.trust.root import Validity
 from gitsign_py.core.trust.signingconfig import ConfiguredService as Endpoint
 from gitsign_py.localstack import forks
 from gitsign_py.localstack.context import Context
-from gitsign_py.localstack.ctlog.log import log_instance
+from gitsign_py.localstack.ctlog.log import log_instance, pem_files
 from gitsign_py.localstack.keyring import ServerKey
 from gitsign_py.localstack.merklestore import Leaf, Tree
 from gitsign_py.localstack.rekor import rekorkinds
@@ -242,13 +242,11 @@ class Rekor:
         return promised | {"verification": verification}
 
     def trust(self) -> TrustPart:
-        """Each shard's key with its window, the URL, and the public keys as PEM, the open one first."""
+        """Each shard's key with its window, the URL, and the public keys as PEM."""
         keys = self.context.keyring.all(ROLE)
         endpoint = Endpoint(self.context.url, 1, Validity(keys[0].starts, None), "local")
         logs = tuple(log_instance(self.context.url, key) for key in keys)
-        return TrustPart(
-            tlogs=logs, rekor_urls=(endpoint,), files={"rekor.pub": b"".join(key.pem for key in reversed(keys))}
-        )
+        return TrustPart(tlogs=logs, rekor_urls=(endpoint,), files=pem_files("rekor", [key.pem for key in keys]))
 
 
 def service(rekor: Rekor) -> Service:

@@ -1,9 +1,10 @@
 """The signature log as Rekor v2 serves it: one write method, and a tiled log to read (C2SP tlog-tiles).
 
-Each key has a tree of its own, a shard with an origin of its own; the open one takes entries and answers under
-/api/v2, each shard also under /rekor2/NUMBER/api/v2. Every submission is published at once, so that the answer needs
-not wait for the next checkpoint. The trusted root names a shard by ``http://ORIGIN``, since clients take a log's host
-name for the origin of its checkpoints; where it is reached is what the signing configuration says.
+Each key has a tree of its own, a shard with an origin of its own. The open one takes entries and answers under
+/api/v2, each shard also under /rekor2/NUMBER/api/v2 and, as a tiled log of its own, under /ORIGIN. Every submission is
+published at once, so that the answer needs not wait for the next checkpoint. The trusted root names a shard by
+``http://ORIGIN``, since clients take a log's host name for the origin of its checkpoints; where it is reached is what
+the signing configuration says.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ from gitsign_py.core.trust.root import TransparencyLogInstance, Validity
 from gitsign_py.core.trust.signingconfig import ConfiguredService as Endpoint
 from gitsign_py.localstack import forks
 from gitsign_py.localstack.context import Context
+from gitsign_py.localstack.ctlog.log import pem_files
 from gitsign_py.localstack.fulcio.ca import grpc_errors
 from gitsign_py.localstack.keyring import ServerKey
 from gitsign_py.localstack.merklestore import Leaf, Tree
@@ -90,9 +92,10 @@ class RekorTiles:
         wanted = request.parts.get("shard")
         if wanted is None:
             return shards[-1]
-        if not wanted.isascii() or not wanted.isdigit() or not 1 <= int(wanted[:9]) <= len(shards):
-            raise Refusal(404, "no such shard")
-        return shards[int(wanted) - 1]
+        for shard in shards:
+            if wanted in {str(shard.number), shard.origin}:
+                return shard
+        raise Refusal(404, "no such shard")
 
     # -- handlers -------------------------------------------------------------------------------------------------
 
@@ -146,13 +149,11 @@ class RekorTiles:
         return Response(200, b"".join(opaque(leaf.data, 2) for leaf in leaves), OCTETS, _FOREVER)
 
     def trust(self) -> TrustPart:
-        """Each shard's key with its window, the URL, and the public keys as PEM, the open one first."""
+        """Each shard's key with its window, the URL, and the public keys as PEM."""
         shards = self.shards()
         endpoint = Endpoint(self.context.url, 2, Validity(shards[0].key.starts, None), "local")
-        keys = b"".join(shard.key.pem for shard in reversed(shards))
-        return TrustPart(
-            tlogs=tuple(_log_instance(shard) for shard in shards), rekor_urls=(endpoint,), files={"rekor2.pub": keys}
-        )
+        files = pem_files("rekor2", [shard.key.pem for shard in shards])
+        return TrustPart(tlogs=tuple(_log_instance(shard) for shard in shards), rekor_urls=(endpoint,), files=files)
 
 
 def service(log: RekorTiles) -> Service:
@@ -166,6 +167,7 @@ def service(log: RekorTiles) -> Service:
     for path, handler in reads:
         routes.append(Route("GET", f"/api/v2/{path}", handler))
         routes.append(Route("GET", f"/rekor2/{{shard}}/api/v2/{path}", handler))
+        routes.append(Route("GET", f"/{{shard}}/{path}", handler))
     return Service(NAME, tuple(routes), grpc_errors, log.trust)
 
 

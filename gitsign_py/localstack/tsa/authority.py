@@ -17,6 +17,7 @@ from gitsign_py.core.trust.root import CertificateAuthority, Validity
 from gitsign_py.core.trust.signingconfig import ConfiguredService as Endpoint
 from gitsign_py.errors import FormatError
 from gitsign_py.localstack.context import Context
+from gitsign_py.localstack.ctlog.log import pem_files
 from gitsign_py.localstack.fulcio.certificates import ORGANIZATION, ca_certificate, ca_name, serial_number
 from gitsign_py.localstack.keyring import PrivateKey, ServerKey
 from gitsign_py.localstack.service import JSON, Refusal, Request, Response, Route, Service, TrustPart, plain_errors
@@ -45,9 +46,15 @@ class TimestampAuthority:
         self.context = context
         starts = context.now(NAME)
         if not context.keyring.all(ROOT_ROLE):
-            context.keyring.add(ROOT_ROLE, "ecdsa-p384", starts, certificate=lambda key: self._root(key, starts))
+            self.new_root(starts)
         if not context.keyring.all(ROLE):
             self.new_unit(starts, kind)
+
+    def new_root(self, starts: datetime) -> ServerKey:
+        """Make a root; units that are made from now on are under it."""
+        return self.context.keyring.add(
+            ROOT_ROLE, "ecdsa-p384", starts, certificate=lambda key: self._root(key, starts)
+        )
 
     def new_unit(self, starts: datetime, kind: str = "ecdsa-p256") -> ServerKey:
         """Make a signing unit under the root; it stamps from now on."""
@@ -55,9 +62,8 @@ class TimestampAuthority:
 
     def _root(self, private: PrivateKey, starts: datetime) -> bytes:
         serial = serial_number(self.context.random(20))
-        return ca_certificate(
-            private, ca_name("local TSA root"), serial, starts.replace(microsecond=0), signer=None, path_length=0
-        )
+        name = ca_name(f"local TSA root {serial:x}"[:32])
+        return ca_certificate(private, name, serial, starts.replace(microsecond=0), signer=None, path_length=0)
 
     def _leaf(self, private: PrivateKey, starts: datetime) -> bytes:
         serial = serial_number(self.context.random(20))
@@ -70,7 +76,12 @@ class TimestampAuthority:
         return self._with_chain(self.context.keyring.current(ROLE))
 
     def _with_chain(self, key: ServerKey) -> Unit:
-        return Unit(key, (key.certificate, self.context.keyring.current(ROOT_ROLE).certificate))
+        """The chain of a unit: to the root that it was made under."""
+        issuer = parse_certificate(key.certificate).issuer
+        for root in self.context.keyring.all(ROOT_ROLE):
+            if parse_certificate(root.certificate).subject == issuer:
+                return Unit(key, (key.certificate, root.certificate))
+        raise Refusal(503, "the timestamp unit's certificate has no root")
 
     def timestamp(self, request: Request) -> Response:
         """``POST /api/v1/timestamp``: a DER TimeStampReq or its words in JSON in, a DER TimeStampResp out."""
@@ -94,10 +105,7 @@ class TimestampAuthority:
 
     def chain(self, _: Request) -> Response:
         """``GET /api/v1/timestamp/certchain``: the chain of the present unit as PEM, leaf first."""
-        return Response(200, self._pem(), "application/pem-certificate-chain")
-
-    def _pem(self) -> bytes:
-        return b"".join(pem_encode(certificate, "CERTIFICATE") for certificate in self.unit().chain)
+        return Response(200, _pem(self.unit()), "application/pem-certificate-chain")
 
     def trust(self) -> TrustPart:
         """Every unit with its window, the URL, and the present chain as ``tsa-chain.pem``."""
@@ -115,7 +123,9 @@ class TimestampAuthority:
             for key in keys
         )
         endpoint = Endpoint(url, 1, Validity(keys[0].starts, None), "local")
-        return TrustPart(timestamp_authorities=authorities, tsa_urls=(endpoint,), files={"tsa-chain.pem": self._pem()})
+        chains = [_pem(self._with_chain(key)) for key in keys]
+        files = pem_files("tsa-chain", chains, "pem") | {"tsa-chain.pem": chains[-1]}  # clients take it for one chain
+        return TrustPart(timestamp_authorities=authorities, tsa_urls=(endpoint,), files=files)
 
 
 def service(authority: TimestampAuthority) -> Service:
@@ -125,3 +135,7 @@ def service(authority: TimestampAuthority) -> Service:
         Route("GET", f"{PATH}/certchain", authority.chain),
     )
     return Service(NAME, routes, plain_errors, authority.trust)
+
+
+def _pem(unit: Unit) -> bytes:
+    return b"".join(pem_encode(certificate, "CERTIFICATE") for certificate in unit.chain)
