@@ -8,8 +8,6 @@ NUL, at which git's own text ends.
 import string
 from collections.abc import Iterator
 
-from gitsign_py.errors import FormatError
-
 _BLANK = " \t\n\r"
 _LETTERS = frozenset(string.ascii_letters)
 _KEY = frozenset(string.ascii_letters + string.digits + "-")
@@ -19,7 +17,7 @@ _ESCAPED = {"t": "\t", "b": "\b", "n": "\n", "\\": "\\", '"': '"'}
 def parse_config(data: bytes) -> Iterator[tuple[str, str | None]]:
     """Yield keys (section and name in lower case, the part between them as it is) and values; None where no ``=`` is.
 
-    Raises FormatError ``config-syntax``.
+    Raises ValueError in words.
     """
     text = _Text(data.decode("utf-8", "surrogateescape"))
     section = ""
@@ -42,7 +40,7 @@ class _Text:
         self._text = text.replace("\r\n", "\n").removeprefix("\ufeff")
         self._at = 0
         if "\0" in text:
-            raise FormatError("config-syntax", "there is a NUL in it")
+            raise ValueError("there is a NUL in it")
 
     @property
     def ended(self) -> bool:
@@ -59,10 +57,10 @@ class _Text:
         end = self._text.find("\n", self._at)
         self._at = (len(self._text) if end < 0 else end) + 1
 
-    def wrong(self) -> FormatError:
+    def wrong(self) -> ValueError:
         """The error for what was read last."""
         line = self._text.count("\n", 0, max(self._at - 1, 0)) + 1
-        return FormatError("config-syntax", f"line {line} is no setting")
+        return ValueError(f"line {line} is no setting")
 
 
 def _section(text: _Text) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from gitsign_py.core.git.configtext import parse_config
-from gitsign_py.errors import ConfigError, FormatError, UsageError
+from gitsign_py.errors import ConfigError, UsageError
 from gitsign_py.host.git.config import GitConfig, GitValue, canonical, is_isolated, to_bool
 from gitsign_py.host.git.direct import only_git
 from gitsign_py.host.git.place import find_place
@@ -84,8 +84,8 @@ def _settings(path: Path, *, is_own: bool, may_include: bool) -> Iterator[tuple[
             if key.startswith(("include.", "includeif.")) and not may_include:
                 raise only_git(f"{path} includes other files, which git alone follows")
             yield key, value
-    except FormatError as error:
-        raise _unreadable(path, error.message) from error
+    except ValueError as error:
+        raise _unreadable(path, str(error)) from error
 
 
 def _read(path: Path) -> bytes:
