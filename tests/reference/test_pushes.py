@@ -7,11 +7,11 @@ the few questions that only git answers are answered here. In some git is asked,
 
 import argparse
 import io
+import math
 import os
 import random
 import shutil
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ from gitsign_py.policy.model import POLICY_PATH
 from tests.reference.plain import Reference, first_refused
 from tests.reference.randomly import World
 from tests.support.bulksigner import BulkSigner
-from tests.support.court import Court, new_history
+from tests.support.court import Court, cut_off, new_history
 from tests.support.gitrepo import ISOLATED
 from tests.support.history import History
 
@@ -131,7 +131,7 @@ def without_processes(court: Court, patch: pytest.MonkeyPatch) -> Iterator[Ask]:
         settings = hook._settings(argparse.Namespace(given=[], isolated=False))
         data = sys.stdin.buffer.read()
         try:
-            return hook._judge(lambda seconds: Budget(seconds, time.monotonic()), settings, arguments[0], [], data)
+            return hook._judge(lambda _: Budget(math.inf, 0), settings, arguments[0], [], data)
         except GitsignError as error:
             if error.reason == "git-needed":
                 pytest.fail(str(error))
@@ -145,10 +145,12 @@ def without_processes(court: Court, patch: pytest.MonkeyPatch) -> Iterator[Ask]:
 
 
 def go_on(world: World, server: Server) -> tuple[int, int]:
-    """Refs that nobody judges, and three pushes; how many were let in and refused."""
+    """Refs that nobody judges, lists of shallow commits, and three pushes; how many were let in and refused."""
     server.put({name: world.random.choice(world.history.order) for name in OTHERS if world.random.random() < 0.5})
     answers = []
     for _ in range(3):
+        if world.random.random() < 0.3:
+            cut_off(server.path, world.random.sample(world.history.order, world.random.randint(1, 3)))
         names = world.random.sample(JUDGED, world.random.choice((1, 1, 2)))
         answers.append(server.push({name: world.random.choice(world.history.order) for name in names}))
         for name in set(JUDGED) & set(server.refs):
