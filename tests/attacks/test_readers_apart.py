@@ -15,6 +15,8 @@ import pytest
 from gitsign_py.audit.engine import audit_history
 from gitsign_py.audit.plan import AuditPlan, read_refs
 from gitsign_py.errors import GitsignError
+from gitsign_py.host.git.direct import DirectHistory
+from gitsign_py.host.git.graph import graph_of
 from gitsign_py.host.repository import open_repository
 from tests.support.court import Court, new_history
 from tests.support.history import History
@@ -142,3 +144,26 @@ def test_a_working_tree_elsewhere_is_refused(copy: Copy) -> None:
     with opened as repository, pytest.raises(GitsignError) as caught:
         repository.resolve(["main"])
     assert caught.value.reason == "git-needed"
+
+
+def test_merges_with_many_bases_cost_what_they_are_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two octopus merges of the same commits: pair by pair their bases took the square."""
+    looked_at, parents = [0], DirectHistory._parents
+
+    def counting(history: DirectHistory, oid: str, *, whole: bool) -> tuple[str, ...]:
+        looked_at[0] += 1
+        return parents(history, oid, whole=whole)
+
+    monkeypatch.setattr(DirectHistory, "_parents", counting)
+    court, counts = Court(tmp_path), []
+    for size in (40, 80):
+        history = new_history()
+        first = history.commit(files={"a": "1"})
+        sides = [history.commit(first, files={"n": str(side)}) for side in range(size)]
+        ends = [history.commit(*sides, message=end) for end in ("one", "other", "third")]
+        with court.opened(court.repository(history), git=False) as (repository, _):
+            looked_at[0] = 0
+            found = graph_of(repository).bases_of_pairs(tuple(ends))
+            counts.append(looked_at[0])
+        assert {pair: set(bases) for pair, bases in found.items()} == {pair: set(sides) for pair in found}
+    assert counts[1] < 2.5 * counts[0]

@@ -18,6 +18,7 @@ from gitsign_py.policy.changes import Pair
 
 _TIME = re.compile(rb"tree [^\n]*\n(?:parent [^\n]*\n)*(?:author [^\n]*\n)?committer [^\n]*> ([0-9]{1,20})")
 _TAGGED = re.compile(rb"object ([0-9a-f]+)\n")
+_FEW = 8  # commits that are compared pair by pair; of more all that lies before is looked at, once
 _MAX_TAGS = 1000  # tags of tags that are followed
 _ORDERED = "--topo-order"
 _KNOWN = {"--first-parent", _ORDERED, "--reverse", "--parents"}
@@ -79,7 +80,7 @@ class DirectHistory:
         """All best common ancestors of ``commits``, the newest first. Raises UncheckedError ``history-incomplete``."""
         best = list(dict.fromkeys(commits[:1]))
         for commit in commits[1:]:
-            best = self._best(dict.fromkeys(base for one in best for base in self._common(one, commit)))
+            best = self._best(self._common(best, commit))
         self._check_whole(commits, best)
         return tuple(sorted(best, key=lambda oid: -self._commit(oid).time))
 
@@ -92,7 +93,7 @@ class DirectHistory:
 
     def is_ancestor(self, older: str, newer: str) -> bool:
         """Tell whether ``newer`` comes after ``older``, or is it. Raises UncheckedError ``history-incomplete``."""
-        if older in self._common(older, newer):
+        if older in self._common((older,), newer):
             return True
         self._check_whole((newer,), (older,))
         return False
@@ -103,12 +104,14 @@ class DirectHistory:
             for _ in self.list_ids([*commits, *(f"^{oid}" for oid in older)], (), whole=True):
                 pass
 
-    def _common(self, one: str, other: str) -> list[str]:
-        """Common ancestors among which all the best are. Each side is coloured; what both reach ends there.
+    def _common(self, several: Iterable[str], other: str) -> list[str]:
+        """Common ancestors of any of ``several`` and the other, among which all the best are.
+
+        Each side is coloured; what both reach ends there.
 
         It goes on until nothing is left but ancestors of what was found, whatever commits say about their time.
         """
-        colours = {one: 1}
+        colours = dict.fromkeys(several, 1)
         colours[other] = colours.get(other, 0) | 2
         found: dict[str, None] = {}
         queue, waiting = _Queue(self._time), set(colours)
@@ -138,7 +141,10 @@ class DirectHistory:
     def _best(self, found: Iterable[str]) -> list[str]:
         """Those that are no ancestor of another."""
         among = list(found)
-        return [one for one in among if not any(one != other and one in self._common(one, other) for other in among)]
+        if len(among) > _FEW:
+            older = self._all_before(parent for one in among for parent in self._parents(one, whole=False))
+            return [one for one in among if one not in older]
+        return [one for one in among if not any(one != other and one in self._common((one,), other) for other in among)]
 
     def _by_time(self, starts: Sequence[str], hidden: set[str], *, first_parent: bool, whole: bool) -> Iterator[str]:
         """The newest first, of equal times the one that was met first."""
