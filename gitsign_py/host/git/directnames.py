@@ -7,6 +7,7 @@ of them with a warning.
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import NamedTuple, Protocol
 
 from gitsign_py.core.git.gitobject import is_object_id
@@ -72,7 +73,7 @@ class DirectNames:
         for name in self._refs.names(*patterns):
             if oid := self._refs.oid_of(name):  # else a broken one: git passes over it too
                 kind = self._objects.read(oid).kind
-                behind = list(self._behind(oid))[1:2] if kind == "tag" else []
+                behind = list(islice(self._behind(oid), 1, 2)) if kind == "tag" else []
                 yield RefLine(name, kind, oid, *((behind[0].kind, behind[0].oid) if behind else ()))
 
     def symbolic_ref(self, name: str) -> str:

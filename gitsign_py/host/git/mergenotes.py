@@ -8,8 +8,7 @@ has the heads too, and they stay when the forge drops its refs.
 import re
 from collections.abc import Mapping
 
-from gitsign_py.errors import GitsignError
-from gitsign_py.host.git.notes import data_of, list_notes
+from gitsign_py.host.git.notes import Notes, data_of
 from gitsign_py.host.git.objects import GitRepository
 
 REF = "refs/notes/gitsign-merges"
@@ -20,19 +19,15 @@ _AT_ONCE = 64
 
 
 class MergeNotes:
-    """The notes of a repository, listed once."""
+    """The notes of a repository."""
 
     def __init__(self, repository: GitRepository) -> None:
         self._repository = repository
-        self._notes = list_notes(repository, REF)
+        self._notes = Notes(repository, REF)
 
     def heads(self, oid: str) -> tuple[str, ...]:
         """The heads that a commit's note names; none where there is no note, or one that is no text."""
-        blob = self._notes.get(oid)
-        try:
-            return () if blob is None else _heads(self._repository.read(blob).data)
-        except GitsignError:
-            return ()
+        return _heads(self._notes.get(oid))
 
     def add(self, heads: Mapping[str, str]) -> int:
         """Note the head of each commit; gives the number of notes that are new."""
@@ -50,7 +45,7 @@ class MergeNotes:
             notes = ((oid.encode(), self._note(oid, head)) for oid, head in part)
             stream += b"".join(b"N inline " + oid + b"\n" + data_of(note) for oid, note in notes)
         self._repository.write(["fast-import", "--quiet"], stdin=bytes(stream + b"done\n"))
-        self._notes = list_notes(self._repository, REF)
+        self._notes = Notes(self._repository, REF)
         return len(new)
 
     def _note(self, oid: str, head: str) -> bytes:

@@ -7,31 +7,77 @@ entries in them are verified like any other. Other lines of a note are left as t
 from collections.abc import Iterator, Mapping, Sequence
 
 from gitsign_py.core.encoding import b64_decode, b64_encode
-from gitsign_py.core.git.gitobject import is_object_id
 from gitsign_py.errors import FormatError, GitsignError
-from gitsign_py.host.git.naming import commit_of, object_at
+from gitsign_py.host.git.naming import object_at
 from gitsign_py.host.git.objects import GitRepository
-from gitsign_py.policy.trees import each_entry, read_tree_data
+from gitsign_py.policy.trees import Entry, parse_tree, read_tree_data
 
 REF = "refs/notes/gitsign"
 _PREFIX = b"gitsign-log-entry: "
 _MAX_NOTE = 1 << 20
+_MAX_TREES = 64 << 20  # bytes of the trees that are read; a million of notes has 40 MiB of them
+
+
+class Notes:
+    """The notes below a ref, found one by one: the trees may name more of them than anybody can list.
+
+    What cannot be read is no note: who can push to the ref decides what stands there.
+    """
+
+    def __init__(self, repository: GitRepository, ref: str) -> None:
+        self._repository = repository
+        self._trees: dict[str, Mapping[bytes, Entry]] = {}
+        self._left = _MAX_TREES
+        try:
+            self._root = object_at(repository, f"{ref}:")
+        except GitsignError:
+            self._root = ""
+
+    def get(self, oid: str) -> bytes:
+        """The note of an object, all of them together if folders divide the id in several ways, as git takes them."""
+        notes = (self._text(entry.oid) for entry in self._entries(oid) if entry.is_file)
+        return b"\n".join(filter(None, notes))
+
+    def _entries(self, oid: str) -> Iterator[Entry]:
+        """git-notes(1), NOTES MERGE and fan-out: folders have two digits, the file the rest of the id."""
+        tree, rest = self._root, oid.encode("ascii")
+        while tree and rest:
+            entries = self._listed(tree)
+            if rest in entries:
+                yield entries[rest]
+            folder = entries.get(rest[:2])
+            tree, rest = folder.oid if folder and folder.is_tree else "", rest[2:]
+
+    def _listed(self, tree: str) -> Mapping[bytes, Entry]:
+        found = self._trees.get(tree)
+        if found is None:
+            try:
+                data = read_tree_data(self._repository, tree)
+                self._left -= len(data)
+                found = parse_tree(data, len(tree) // 2) if self._left >= 0 else {}
+            except GitsignError:
+                found = {}
+            self._trees[tree] = found
+        return found
+
+    def _text(self, blob: str) -> bytes:
+        try:
+            data = self._repository.read(blob).data
+        except GitsignError:
+            return b""
+        return data if len(data) <= _MAX_NOTE else b""
 
 
 class EntryNotes:
-    """The notes of a repository, listed once."""
+    """The log entries in the notes of a repository."""
 
     def __init__(self, repository: GitRepository) -> None:
         self._repository = repository
-        self._notes = list_notes(repository, REF)
+        self._notes = Notes(repository, REF)
 
     def get(self, oid: str) -> tuple[bytes, ...]:
         """The entries in an object's note; lines that are no entry, and notes that are no file, are passed over."""
-        blob = self._notes.get(oid)
-        try:
-            return () if blob is None else _entries(self._repository.read(blob).data)
-        except GitsignError:
-            return ()
+        return _entries(self._notes.get(oid))
 
     def add(self, entries: Mapping[str, Sequence[bytes]]) -> int:
         """Add entries by object id, all in one commit on the notes ref; gives the number of notes that changed."""
@@ -46,46 +92,20 @@ class EntryNotes:
         for oid, found in changed.items():
             stream += b"N inline " + oid.encode() + b"\n" + data_of(self._note(oid, found))
         self._repository.write(["fast-import", "--quiet"], stdin=bytes(stream + b"done\n"))
-        self._notes = list_notes(self._repository, REF)
+        self._notes = Notes(self._repository, REF)
         return len(changed)
 
     def _committer(self) -> bytes:
         return b"committer " + self._repository.run(["var", "GIT_COMMITTER_IDENT"]).strip() + b"\n"
 
     def _note(self, oid: str, entries: Sequence[bytes]) -> bytes:
-        old = self._repository.read(self._notes[oid]).data if oid in self._notes else b""
+        old = self._notes.get(oid)
         have = set(_entries(old))
         lines = [_PREFIX + b64_encode(entry).encode() + b"\n" for entry in entries if entry not in have]
         return old + (b"\n" if old and not old.endswith(b"\n") else b"") + b"".join(lines)
 
 
-def list_notes(repository: GitRepository, ref: str) -> dict[str, str]:
-    """Note blob by annotated object; no notes at all is git's exit status 128 or an empty answer."""
-    if repository.direct is not None:
-        return dict(_listed(repository, ref))
-    out = repository.run(["notes", f"--ref={ref}", "list"], accept=(0, 1, 128))
-    pairs = (line.split() for line in out.decode("ascii", "replace").split("\n") if line)
-    return {pair[1]: pair[0] for pair in pairs if len(pair) == 2}
-
-
-def _listed(repository: GitRepository, ref: str) -> Iterator[tuple[str, str]]:
-    """Annotated object and note blob: the names of the folders and of the file in them are the id (git-notes(1))."""
-    if not commit_of(repository, ref):
-        return
-    todo = [("", object_at(repository, f"{ref}:"))]
-    while todo:
-        prefix, tree = todo.pop()
-        for name, entry in each_entry(read_tree_data(repository, tree), 20):
-            oid = prefix + name.decode("ascii", "replace")
-            if entry.is_tree and len(oid) < 40:
-                todo.append((oid, entry.oid))
-            elif entry.is_file and is_object_id(oid):
-                yield oid, entry.oid
-
-
 def _entries(note: bytes) -> tuple[bytes, ...]:
-    if len(note) > _MAX_NOTE:
-        return ()
     found = []
     for line in note.split(b"\n"):
         if line.startswith(_PREFIX):
