@@ -6,15 +6,16 @@ match the whole value, as everywhere in this program.
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from gitsign_py.core.frozen import field, frozen
+from gitsign_py.core.frozen import field, frozen, replace
 from gitsign_py.core.regexp import RegexpError, check_regexp, matches_whole
 from gitsign_py.core.tlog import merkle
+from gitsign_py.core.tlog.hashedrekord import KIND
 from gitsign_py.errors import ConfigError
-from gitsign_py.monitor.decode import SeenEntry, SeenSigner, decode
-from gitsign_py.monitor.findings import Fact, Finding
+from gitsign_py.monitor.decode import CERTIFICATE, SeenEntry, SeenSigner, decode
+from gitsign_py.monitor.findings import Fact, Finding, Inspected, Waiting
 from gitsign_py.monitor.follow import Inspect
 from gitsign_py.monitor.heads import Head
 from gitsign_py.monitor.sources import Batch, RawEntry
@@ -120,16 +121,39 @@ def _invalid(where: str, why: str) -> ConfigError:
 def watching(watches: tuple[Watch, ...], *, now: int) -> Inspect:
     """Look at entries for a watch list; with an empty one nothing is decoded."""
 
-    def inspect(head: Head, batch: Batch) -> Sequence[Finding]:
-        if not watches:
-            return ()
+    def inspect(head: Head, batch: Batch) -> Inspected:
         found: list[Finding] = []
-        for entry in batch:
+        waiting: list[Waiting] = []
+        explains: list[str] = []
+        for entry in batch if watches else ():
             seen = decode(entry)
-            found += [hit(head, entry, seen, one, signer, now=now) for one, signer in hits(watches, seen)]
-        return found
+            met = [hit(head, entry, seen, one, signer, now=now) for one, signer in hits(watches, seen)]
+            found += met
+            if met and seen.kind == CERTIFICATE:
+                waiting += [_unused(met[0], seen.signers[0])]
+            elif met and seen.kind == KIND:
+                waiting += [_unexplained(met[0], seen)]
+            if seen.kind != CERTIFICATE:
+                explains += [one.tbs.hex() for one in seen.signers if met and one.tbs]
+        return Inspected(tuple(found), tuple(waiting), tuple(explains))
 
     return inspect
+
+
+def _unexplained(met: Finding, seen: SeenEntry) -> Waiting:
+    """An entry by one of ours waits for the commit that it is over."""
+    words = (
+        f"entry {met.facts['log_index']} by {met.facts['identity'] or met.facts['key']} is over no commit that is here"
+    )
+    subject = f"{met.facts['index']}:{met.facts['leaf_hash']}"
+    return Waiting(replace(met, kind="entry-unexplained", subject=subject, message=words), seen.digest)
+
+
+def _unused(met: Finding, signer: SeenSigner) -> Waiting:
+    """A certificate for one of ours waits for an entry of the signature log by it."""
+    words = f"certificate {met.facts['log_index']} for {signer.identity} was used for no entry of the signature log"
+    subject = f"{met.facts['index']}:{met.facts['leaf_hash']}"
+    return Waiting(replace(met, kind="certificate-unused", subject=subject, message=words), signer.tbs.hex())
 
 
 def hit(head: Head, entry: RawEntry, seen: SeenEntry, watch: Watch, signer: SeenSigner, *, now: int) -> Finding:
