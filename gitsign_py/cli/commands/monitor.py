@@ -12,17 +12,20 @@ from gitsign_py.cli.logs import HELP, add_trust, places, source_of
 from gitsign_py.cli.text import line_of
 from gitsign_py.clients.trustroot import read_bounded
 from gitsign_py.core.printing import printable
-from gitsign_py.errors import UsageError
+from gitsign_py.errors import FormatError, ServiceError, UsageError, VerificationError
 from gitsign_py.host.paths import state_place
 from gitsign_py.monitor.explaining import check_repository
 from gitsign_py.monitor.findings import Finding
 from gitsign_py.monitor.follow import Followed, Options, follow
+from gitsign_py.monitor.heads import open_head
 from gitsign_py.monitor.outputs import Journal, notify, prometheus, sarif, write_text
+from gitsign_py.monitor.replica import Replica, folder_of
 from gitsign_py.monitor.sources import LogSource
 from gitsign_py.monitor.state import Store
 from gitsign_py.monitor.watch import Watch, checked, parse_watch_list, watching
 
 STATE = "monitor.sqlite"
+SIGNATURE_LOGS = ("rekor1", "rekor2")
 _EPILOG = """\
 examples:
   gitsign-py monitor                     first run: keep the heads; then: check
@@ -97,6 +100,8 @@ class _Monitor:
             sources = [source_of(place, session, self._root) for place in self._places]
             seen = [follow(source, self._store, asked) for source in sources]
             seen += self._joined(sources, seen, now)
+            mirrored = [self._mirrored(source) for source in sources if self._options.mirror]
+            seen += [one for one in mirrored if one.failures]
         new = self._store.untold()
         self._tell(new, seen)
         self._store.told(number for number, _ in new)
@@ -111,11 +116,22 @@ class _Monitor:
         failed = any(one.failures for one in (*seen, *found))
         kinds = {place.kind for place in self._places}
         wanted = ["entry-unexplained"] if self._options.repo else []
-        if kinds & {"ct", "static-ct"} and kinds & {"rekor1", "rekor2"}:
+        if kinds & {"ct", "static-ct"} and kinds & set(SIGNATURE_LOGS):
             wanted.append("certificate-unused")
         if not failed:  # what was not read may be what explains
             self._store.overdue(wanted, int(time.time()) - self._options.grace)
         return found
+
+    def _mirrored(self, source: LogSource) -> Followed:
+        """Copy what a signature log has, up to the heads that were proven. The CT logs' entries are not kept."""
+        mine = [one for one in self._store.trees() if (one.kind, one.url) == (source.kind, source.url)]
+        try:
+            for kept in mine if source.kind in SIGNATURE_LOGS else ():
+                head = open_head(kept.kind, kept.signed, self._root)
+                Replica(self._options.mirror / folder_of(kept.tree)).update(source, head)
+        except (ServiceError, VerificationError, FormatError) as error:
+            return Followed(source.url, failures=(error,))
+        return Followed(source.url)
 
     def _status(self, new: Sequence[Finding], seen: Sequence[Followed]) -> int:
         if any(one.alarms for one in seen) or any(one.severity == "alarm" for one in new):
@@ -198,6 +214,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--log", action="append", default=[], metavar="KIND[=URL]", help=HELP)
     parser.add_argument("--state", type=Path, metavar="FILE", help="where to remember (in the user's state)")
+    parser.add_argument("--mirror", type=Path, metavar="DIR", help="keep a replica of the signature logs here")
     parser.add_argument("--from", dest="start", type=_start, metavar="N", help="begin a new log here (its end)")
     parser.add_argument(
         "--stopped-after",
