@@ -17,13 +17,13 @@ from gitsign_py.audit.plan import AuditPlan, check_introduction
 from gitsign_py.cli import ownconfig, wiring
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.core.git.refname import is_full_ref_name
-from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import ConfigError, UsageError
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.paths import cache_directory
 
 if TYPE_CHECKING:
     from gitsign_py.cli.auditentries import EntryFinder
+    from gitsign_py.core.trust.root import TrustedRoot
 
 
 @frozen
@@ -106,7 +106,7 @@ def _fetch(
     settings: wiring.Settings,
     repository: GitRepository,
     audit_options: AuditOptions,
-    root: TrustedRoot,
+    root: "TrustedRoot",
     *,
     warn: Callable[[str], None],
 ) -> FetchEntries:
