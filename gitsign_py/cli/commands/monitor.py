@@ -101,7 +101,7 @@ class _Monitor:
             seen = [follow(source, self._store, asked) for source in sources]
             seen += self._joined(sources, seen, now)
             mirrored = [self._mirrored(source) for source in sources if self._options.mirror]
-            seen += [one for one in mirrored if one.failures]
+            seen += [one for one in mirrored if one.failures or one.alarms]
         new = self._store.untold()
         self._tell(new, seen)
         self._store.told(number for number, _ in new)
@@ -129,7 +129,12 @@ class _Monitor:
             for kept in mine if source.kind in SIGNATURE_LOGS else ():
                 head = open_head(kept.kind, kept.signed, self._root)
                 Replica(self._options.mirror / folder_of(kept.tree)).update(source, head)
-        except (ServiceError, VerificationError, FormatError) as error:
+        except VerificationError as error:
+            alarm = Finding("log-root-wrong", source.url, error.reason, error.message, int(time.time()), error.facts)
+            with self._store.transaction():
+                self._store.add((alarm,))
+            return Followed(source.url, (alarm,))
+        except (ServiceError, FormatError) as error:
             return Followed(source.url, failures=(error,))
         return Followed(source.url)
 
