@@ -1,22 +1,29 @@
 """Log entries for online-mode history: from git notes, from the local store, from the log; kept for the next run."""
 
+import hashlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from gitsign_py.audit.entries import EntryStore, Wanted, fetch
+from gitsign_py.audit.entries import MAX_ENTRIES, EntryStore, Wanted, fetch
 from gitsign_py.audit.jobs import Job
 from gitsign_py.cli import wiring
 from gitsign_py.clients.rekor import RekorClient
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.core.closeable import Closeable
-from gitsign_py.core.tlog.entrytypes import LogEntry
+from gitsign_py.core.tlog.logentry import LogEntry, encode_entry
+from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import UNREACHABLE, ConfigError, GitsignError
 from gitsign_py.host.git.notes import REF, EntryNotes
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.paths import data_directory
+from gitsign_py.monitor.replicasource import find_logged, open_replicas
 from gitsign_py.verification.signature import logged_names, open_signature
+
+ReplicaEntries = Callable[[bytes, bytes], Sequence[LogEntry]]
+"""Gives the entries of a replica over a SHA-256 digest; the certificate (DER) is not asked for."""
 
 
 class EntryFinder:
@@ -30,6 +37,7 @@ class EntryFinder:
         *,
         offline: bool,
         write_notes: bool,
+        replica: ReplicaEntries | None = None,
     ) -> None:
         self._settings, self._warn = settings, warn
         self._offline, self._write_notes = offline, write_notes
@@ -37,6 +45,7 @@ class EntryFinder:
         self._store = _store(warn)
         self._found: dict[str, tuple[bytes, ...]] = {}
         self._given_up = False
+        self._replica = replica
 
     def __enter__(self) -> Self:
         return self
@@ -57,6 +66,8 @@ class EntryFinder:
         A job that has entries was verified with what is kept, in vain: a note lies, and the log is asked.
         """
         known = {job.oid: () if job.entries else self._notes.get(job.oid) + self._store.get(job.oid) for job in jobs}
+        if self._replica is not None:
+            known |= {job.oid: self._in_replica(job, self._replica) for job in jobs if not known[job.oid]}
         missing = [job for job in jobs if not known[job.oid]]
         if missing and not (self._offline or self._given_up):
             known |= self._ask(missing)
@@ -64,6 +75,16 @@ class EntryFinder:
         if self._write_notes:
             self._found |= found
         return found
+
+    @staticmethod
+    def _in_replica(job: Job, find: ReplicaEntries) -> tuple[bytes, ...]:
+        wanted = _wanted(job)
+        if wanted is None:
+            return ()
+        found: list[LogEntry] = []
+        for name in (wanted.oid, *wanted.others):
+            found += find(hashlib.sha256(name.encode()).digest(), wanted.certificate)
+        return tuple(encode_entry(entry, with_body=True) for entry in found[:MAX_ENTRIES])
 
     def _ask(self, jobs: Sequence[Job]) -> Mapping[str, tuple[bytes, ...]]:
         wanted = [one for job in jobs if (one := _wanted(job)) is not None]
@@ -123,3 +144,9 @@ def _wanted(job: Job) -> Wanted | None:
         return Wanted(job.oid, open_signature(signature).certificate.raw, others)
     except GitsignError:
         return None
+
+
+def replica_entries(folder: Path, root: TrustedRoot) -> ReplicaEntries:
+    """Open the replicas in a folder. Raises ConfigError ``replica-unusable``."""
+    sources = open_replicas(folder, root)
+    return lambda digest, _: find_logged(sources, digest)

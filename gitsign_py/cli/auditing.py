@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitsign_py.audit.cache import Basis, FactsCache, UnsafeCacheError
@@ -22,6 +23,7 @@ from gitsign_py.host.paths import cache_directory
 
 if TYPE_CHECKING:
     from gitsign_py.cli.auditentries import EntryFinder
+    from gitsign_py.core.trust.root import TrustedRoot
 
 
 @frozen
@@ -34,6 +36,7 @@ class AuditOptions:
     jobs: int = 0
     require_sct: bool = True
     write_notes: bool = False
+    log_from: Path | None = None
 
 
 @frozen
@@ -60,7 +63,7 @@ def prepare(
     # Whose facts are remembered needs no entry any more, and notes are to be written for all of them.
     use_cache = audit_options.cache and not audit_options.write_notes
     cache = facts_cache(stack, Basis.of_signatures(verify), warn) if use_cache else None
-    fetch = _fetch(stack, settings, repository, audit_options, warn)
+    fetch = _fetch(stack, settings, repository, audit_options, trust.root, warn=warn)
     renew = wiring.renewal(
         settings, trust.root, file=audit_options.trusted_root, offline=audit_options.offline, say=warn
     )
@@ -103,6 +106,8 @@ def _fetch(
     settings: wiring.Settings,
     repository: GitRepository,
     audit_options: AuditOptions,
+    root: "TrustedRoot",
+    *,
     warn: Callable[[str], None],
 ) -> FetchEntries:
     """Entries of online-mode objects: notes, the local store, then the log. Opened when the first one is met."""
@@ -112,8 +117,16 @@ def _fetch(
         if not opened:
             from gitsign_py.cli import auditentries  # noqa: PLC0415 - requests, for online-mode history alone
 
+            replica = None
+            if audit_options.log_from is not None:
+                replica = auditentries.replica_entries(audit_options.log_from, root)
             finder = auditentries.EntryFinder(
-                settings, repository, warn, offline=audit_options.offline, write_notes=audit_options.write_notes
+                settings,
+                repository,
+                warn,
+                offline=audit_options.offline,
+                write_notes=audit_options.write_notes,
+                replica=replica,
             )
             opened.append(stack.enter_context(finder))
         return opened[0].fetch(jobs)

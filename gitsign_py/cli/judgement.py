@@ -5,6 +5,7 @@ verifier, and both need to tell PGP and SSH signatures from ours.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from gitsign_py.cli import wiring
@@ -36,19 +37,24 @@ def verifier(
     file: str | None = None,
     offline: bool = False,
     require_sct: bool = True,
+    replica: Path | None = None,
 ) -> Verifier:
     """Make the verifier of this process: trust root ``root``, else that of ``file``, else that of the settings.
 
     One that comes from a TUF repository is renewed where it lacks an authority.
 
-    Log entries come from git notes of ``objects``, then from the log. Raises what loading a trust root raises.
+    Log entries come from git notes of ``objects``, then from a ``replica``, then from the log. Raises what loading a
+    trust root raises.
     """
     root = root if root is not None else wiring.trusted_root(settings, file=file, offline=offline)
+    find = None if offline else wiring.entry_finder(settings)
+    if replica is not None:
+        find = wiring.replica_finder(replica, root, find)
     return Verifier(
         root,
         wiring.now(),
         Requirements(require_sct, wiring.require_timestamp(settings)),
-        Sources(None if offline else wiring.entry_finder(settings), wiring.noted_entries(objects)),
+        Sources(find, wiring.noted_entries(objects)),
         wiring.renewal(settings, root, file=file, offline=offline),
     )
 

@@ -1,8 +1,10 @@
 """Which log a command is about: ``--log KIND[=URL]``, else the log and the CT logs of the settings."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitsign_py.cli import wiring
@@ -69,6 +71,33 @@ def places(texts: Sequence[str], settings: wiring.Settings, root: TrustedRoot) -
         return tuple(dict.fromkeys(place_of(text, settings, root) for text in texts))
     urls = dict.fromkeys(log.base_url for log in open_now(root.ctlogs) if log.base_url)
     return (_signature_log(settings), *(LogPlace("ct", url) for url in urls))
+
+
+@contextmanager
+def opened(
+    options: argparse.Namespace, settings: wiring.Settings, root: TrustedRoot, *, url: str = ""
+) -> "Iterator[LogSource]":
+    """The log that a command is about: a replica (``--from``), the Rekor v1 at ``url``, or the one of ``--log``."""
+    if options.replica is not None:
+        yield replica_of(options.replica, options.log, root)
+        return
+    place = LogPlace("rekor1", url) if url else place_of(options.log, settings, root)
+    with wiring.session(settings) as session:
+        yield source_of(place, session, root)
+
+
+def replica_of(folder: Path, kind: str | None, root: TrustedRoot) -> "LogSource":
+    """The replica in a folder, of the kind that ``--log`` names where there are several. Raises ``log-not-named``."""
+    from gitsign_py.monitor.replicasource import open_replicas  # noqa: PLC0415 - for those who have one
+
+    found = [one for one in open_replicas(folder, root) if kind in (None, one.kind)]
+    if len(found) != 1:
+        raise UsageError(
+            "log-not-named",
+            f"{folder} holds {len(found)} replicas that may be meant",
+            hint="name one folder in it, or the kind with --log",
+        )
+    return found[0]
 
 
 def source_of(place: LogPlace, session: "HttpSession", root: TrustedRoot) -> "LogSource":

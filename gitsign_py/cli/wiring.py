@@ -199,6 +199,18 @@ def session(settings: Settings) -> "HttpSession":
     return HttpSession(limits, network=network(settings))
 
 
+def replica_finder(folder: Path, root: "TrustedRoot", otherwise: "FindEntries | None") -> "FindEntries":
+    """Make a function that looks for entries in replicas of logs, and asks ``otherwise`` for what they do not have."""
+
+    def find(digest: bytes, certificate: "Certificate") -> "Sequence[LogEntry]":
+        from gitsign_py.monitor.replicasource import find_logged, open_replicas
+
+        found = find_logged(open_replicas(folder, root), digest)
+        return found or (otherwise(digest, certificate) if otherwise is not None else ())
+
+    return find
+
+
 def entry_finder(settings: Settings) -> "FindEntries":
     """Make a function that asks Rekor v1 for entries; nothing is loaded or sent before it is called.
 

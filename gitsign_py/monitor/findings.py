@@ -74,6 +74,23 @@ class Finding:
         return printable(f"{when} {self.severity.upper()} {self.kind} {self.tree}: {self.message} [{self.id}]")
 
 
+@frozen
+class Waiting:
+    """A finding that may still be explained: under ``key``, a digest (algorithm:hex) or a TBS digest in hex."""
+
+    finding: Finding
+    key: str
+
+
+@frozen
+class Inspected:
+    """What a batch of entries gave: findings, those that wait for an explanation, and keys that explain others."""
+
+    findings: tuple[Finding, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
+    explains: tuple[str, ...] = ()
+
+
 def format_rfc3339_of(seconds: int) -> str:
     """POSIX seconds as RFC 3339; a number that no calendar has stays a number."""
     try:

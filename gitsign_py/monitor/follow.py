@@ -7,13 +7,13 @@ from gitsign_py.core.tlog import merkle
 from gitsign_py.core.tlog.compactrange import CompactRange, check_start
 from gitsign_py.errors import FormatError, GitsignError, ServiceError, VerificationError
 from gitsign_py.monitor.compare import Floor, Grown, backdated, head_finding, judge_growth, judge_whole
-from gitsign_py.monitor.findings import Fact, Finding
+from gitsign_py.monitor.findings import Fact, Finding, Inspected
 from gitsign_py.monitor.heads import Head
 from gitsign_py.monitor.sources import Batch, LogSource, RawEntry
 from gitsign_py.monitor.state import Kept, Store
 
 GROUP = 4096
-Inspect = Callable[[Head, Batch], Sequence[Finding]]
+Inspect = Callable[[Head, Batch], Inspected]
 
 
 @frozen
@@ -205,13 +205,15 @@ class _Follower:
         late = backdated(group, self._head, kept.kind, floor, now=now)
         self.alarms += late
         found = self._options.inspect(self._head, group)
-        self.alarms += [one for one in found if one.severity == "alarm"]
+        self.alarms += [one for one in found.findings if one.severity == "alarm"]
         part = part.appended(merkle.leaf_hash(entry.leaf) for entry in group)
         latest = max(kept.latest, *(entry.time for entry in group))
         kept = replace(kept, read=part.size, part=part, latest=latest)
         with self._store.transaction():
             self._store.keep(kept)
-            self._store.add([*late, *found])
+            self._store.add([*late, *found.findings])
+            self._store.wait(found.waiting, now)
+            self._store.explain(found.explains)
         self.count += len(group)
         return kept, part
 

@@ -14,6 +14,7 @@ from gitsign_py.errors import UncheckedError, UsageError, VerificationError
 from gitsign_py.monitor.ctsources import CtSource, StaticCtSource
 from gitsign_py.monitor.heads import Head, open_head
 from gitsign_py.monitor.rekorsources import Rekor1Source, Rekor2Source
+from gitsign_py.monitor.replicasource import ReplicaSource
 from gitsign_py.monitor.sources import LogSource, RawEntry
 
 _INDEX = re.compile(r"[0-9]{1,18}\Z")
@@ -60,6 +61,8 @@ def get(source: LogSource, root: TrustedRoot, *, index: int | None = None, leaf_
         if found is None:
             raise _absent(source, leaf_hash or str(index))
         return prove_rekor1(found, root)
+    if isinstance(source, ReplicaSource):
+        return _of_replica(source, index, leaf_hash)
     if index is None:
         raise UsageError(
             "log-cannot-look-up", f"{source.url} finds entries by index alone", hint="give the index of the entry"
@@ -69,6 +72,16 @@ def get(source: LogSource, root: TrustedRoot, *, index: int | None = None, leaf_
         raise _absent(source, str(index))
     entry = next(source.entries(head, index, index + 1))[0]
     return _proven(entry, head, _path(source, head, entry))
+
+
+def _of_replica(source: ReplicaSource, index: int | None, leaf_hash: str) -> ProvenEntry:
+    (head,) = source.heads()
+    leaf = bytes.fromhex(leaf_hash[-64:])
+    place = source.place_of(head, 0, leaf) if index is None else source.place_of_index(index)
+    if place is None or place >= head.size:
+        raise _absent(source, leaf_hash or str(index))
+    entry = next(source.entries(head, place, place + 1))[0]
+    return _proven(entry, head, source.inclusion(head, place), entry.promise)
 
 
 def prove_rekor1(found: LogEntry, root: TrustedRoot) -> ProvenEntry:

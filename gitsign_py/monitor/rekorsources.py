@@ -59,7 +59,14 @@ class Rekor1Source:
                     raise withheld(head, index - offset, "it is not in the answer")
             entries = (found[index] for index in indexes)
             yield tuple(
-                RawEntry(one.log_index - offset, one.body, one.integrated_time, one.log_index) for one in entries
+                RawEntry(
+                    one.log_index - offset,
+                    one.body,
+                    one.integrated_time,
+                    one.log_index,
+                    promise=one.signed_entry_timestamp,
+                )
+                for one in entries
             )
 
     def place_of(self, head: Head, index: int, leaf_hash: bytes) -> int | None:

@@ -14,7 +14,7 @@ class RawEntry:
     """An entry as the log served it. ``leaf`` is what its tree hashes; ``index`` counts in its tree.
 
     ``time`` is what the log states (POSIX seconds), 0 where it states none; ``log_index`` counts over all trees of a
-    Rekor v1; ``ct`` are the parts of a CT log's entry.
+    Rekor v1, whose SET is the ``promise``; ``ct`` are the parts of a CT log's entry.
     """
 
     index: int
@@ -22,6 +22,7 @@ class RawEntry:
     time: int = 0
     log_index: int = 0
     ct: CtEntry | None = None
+    promise: bytes = b""
 
 
 Batch = tuple[RawEntry, ...]

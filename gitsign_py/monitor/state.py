@@ -7,7 +7,7 @@ proven to extend it. What is written is on the disk (synchronous=FULL) before a 
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import cast
@@ -18,7 +18,7 @@ from gitsign_py.core.tlog.compactrange import CompactRange, decode_range
 from gitsign_py.errors import ConfigError
 from gitsign_py.host.filelock import FileLock, hold
 from gitsign_py.host.paths import private_directory
-from gitsign_py.monitor.findings import Finding, read_finding
+from gitsign_py.monitor.findings import Finding, Waiting, read_finding
 from gitsign_py.monitor.heads import Kind
 
 VERSION = 1
@@ -33,6 +33,11 @@ CREATE TABLE heads (
 CREATE TABLE findings (
   number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, value TEXT NOT NULL,
   told INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE waiting (
+  id TEXT PRIMARY KEY, key TEXT NOT NULL, since INTEGER NOT NULL, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE explained (key TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE replayed (repository TEXT NOT NULL, oid TEXT NOT NULL, checked INTEGER NOT NULL,
+  PRIMARY KEY (repository, oid)) WITHOUT ROWID;
 """
 
 
@@ -172,6 +177,41 @@ class Store(Closeable):
         """Write findings, inside a transaction; one that is known already is not written again."""
         rows = [(one.id, one.kind, json.dumps(one.to_json(), sort_keys=True)) for one in findings]
         self._database.executemany("INSERT OR IGNORE INTO findings (id, kind, value) VALUES (?, ?, ?)", rows)
+
+    def wait(self, waiting: Iterable[Waiting], at: int) -> None:
+        """Note what may still be explained, inside a transaction; what waits already keeps its time."""
+        rows = [(one.finding.id, one.key, at, json.dumps(one.finding.to_json(), sort_keys=True)) for one in waiting]
+        self._database.executemany("INSERT OR IGNORE INTO waiting VALUES (?, ?, ?, ?)", rows)
+
+    def explain(self, keys: Iterable[str]) -> None:
+        """Note keys that explain what waits, or will, inside a transaction."""
+        self._database.executemany("INSERT OR IGNORE INTO explained VALUES (?)", [(key,) for key in keys])
+
+    def overdue(self, kinds: Collection[str], before: int) -> tuple[Finding, ...]:
+        """Take the explained out of what waits, and give (and keep) as findings what has waited since ``before``."""
+        with self.transaction():
+            self._database.execute("DELETE FROM waiting WHERE key IN (SELECT key FROM explained)")
+            rows = self._database.execute(
+                "SELECT id, value FROM waiting WHERE since <= ? ORDER BY since, id", (before,)
+            )
+            late = [read_finding(json.loads(value)) for _, value in rows]
+            late = [one for one in late if one.kind in kinds]
+            self.add(late)
+            self._database.executemany("DELETE FROM waiting WHERE id = ?", [(one.id,) for one in late])
+        return tuple(late)
+
+    # -- repositories -----------------------------------------------------------------------------------------------
+
+    def replayed(self, repository: str, *, checked: bool) -> frozenset[str]:
+        """The commits and tags of a repository whose digests are known, or (``checked``) whose entries were checked."""
+        query = "SELECT oid FROM replayed WHERE repository = ? AND checked >= ?"
+        with self._usable():
+            return frozenset(oid for (oid,) in self._database.execute(query, (repository, int(checked))))
+
+    def note_replayed(self, repository: str, oid: str, digests: Iterable[str], *, checked: bool) -> None:
+        """Keep the digests of a commit or tag, inside a transaction."""
+        self.explain(digests)
+        self._database.execute("INSERT OR REPLACE INTO replayed VALUES (?, ?, ?)", (repository, oid, int(checked)))
 
     def untold(self) -> tuple[tuple[int, Finding], ...]:
         """Findings that nobody was told of yet, with their numbers, oldest first."""

@@ -111,8 +111,8 @@ def test_a_lie_is_found_by_its_name(log: Bench, fault: str, finding: str) -> Non
     if fault != "stale-checkpoint":
         log.grow(2)
     log.stack.break_it(f"{log.service}:{fault}")
-    if fault == "fork":
-        log.grow(2)
+    while fault == "fork" and log.source.heads()[-1].size <= kept.size + 2:
+        log.grow()  # the other history may have begun in an earlier test, and be shorter
     assert log.alarms() == {finding}
     assert log.alarms() == {finding}, "it stays found"
     assert [one.kind for _, one in log.store.findings() if one.severity == "alarm"] == [finding], "and is kept once"

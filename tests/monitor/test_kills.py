@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.monitor.findings import Finding
+from gitsign_py.monitor.findings import Finding, Inspected
 from gitsign_py.monitor.follow import Options, follow
 from gitsign_py.monitor.heads import Head
 from gitsign_py.monitor.outputs import Journal
@@ -23,10 +23,10 @@ STEP = 40
 FORK = multiprocessing.get_context("fork")
 
 
-def inspect(head: Head, batch: Batch) -> Sequence[Finding]:
+def inspect(head: Head, batch: Batch) -> Inspected:
     """Every seventh entry is a hit."""
     hits = (entry.index for entry in batch if entry.index % 7 == 0)
-    return [Finding("watch-hit", head.tree, str(index), f"entry {index}", index) for index in hits]
+    return Inspected(tuple(Finding("watch-hit", head.tree, str(index), f"entry {index}", index) for index in hits))
 
 
 def run(folder: Path, size: int, kill_at: int = 0) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from gitsign_py.core.encoding import pem_encode
 from gitsign_py.core.tlog import merkle
+from gitsign_py.core.tlog.hashedrekord import hashedrekord_v001_body, hashedrekord_v002_body
 from gitsign_py.errors import ConfigError, UsageError
 from gitsign_py.monitor.compare import Floor, Grown, backdated, head_finding, judge_growth, judge_whole
 from gitsign_py.monitor.decode import SeenEntry, SeenSigner, decode
@@ -16,7 +18,8 @@ from gitsign_py.monitor.lookup import EntryName, entry_name
 from gitsign_py.monitor.outputs import Journal, prometheus, sarif
 from gitsign_py.monitor.sources import RawEntry
 from gitsign_py.monitor.state import Kept
-from gitsign_py.monitor.watch import Watch, checked, hits, parse_watch_list
+from gitsign_py.monitor.watch import Watch, checked, hits, may_hold, parse_watch_list
+from tests.support.rekor2kit import CERTIFICATE
 from tests.support.schemas import PUBLISHED
 from tests.support.smalltree import LOG, hash_at, root
 
@@ -143,6 +146,21 @@ def test_a_watch_list_that_says_nothing_is_refused(text: str) -> None:
 def test_flags_are_checked_as_a_file_is() -> None:
     with pytest.raises(ConfigError):
         checked(Watch("flags", key="x"), "flags")
+
+
+PEM = pem_encode(CERTIFICATE, "CERTIFICATE")
+BODIES = [
+    hashedrekord_v001_body(b"\1" * 32, b"signature", PEM),
+    hashedrekord_v002_body(b"\1" * 32, b"signature", CERTIFICATE, "PKIX_ECDSA_P256_SHA_256"),
+]
+
+
+@pytest.mark.parametrize("body", BODIES, ids=["v1", "v2"])
+def test_what_a_certificate_holds_is_seen_without_reading_it(body: bytes) -> None:
+    inside = CERTIFICATE[-100:-60]
+    assert may_hold(RawEntry(0, body), (b"nowhere to be found", inside))
+    assert not may_hold(RawEntry(0, body), (b"nowhere to be found",))
+    assert may_hold(RawEntry(0, body + b"\\"), (b"nowhere to be found",)), "an escape may hide anything"
 
 
 # -- entries ----------------------------------------------------------------------------------------------------------

@@ -6,11 +6,12 @@ import pytest
 
 from gitsign_py.core.frozen import replace
 from gitsign_py.errors import ConfigError
+from gitsign_py.monitor.findings import Inspected
 from gitsign_py.monitor.follow import Options, follow
 from gitsign_py.monitor.state import Kept, Store
 from tests.support.memorylog import MemoryLog, whole_range
 
-OPTIONS = Options(lambda head, batch: (), lambda: 77, 0)
+OPTIONS = Options(lambda head, batch: Inspected(), lambda: 77, 0)
 KEPT = Kept("log", "rekor2", "https://log", b"signed", 5, b"r" * 32, 7, 5, whole_range(5), None, 3)
 
 

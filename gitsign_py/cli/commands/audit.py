@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import chain
+from pathlib import Path
 from typing import TextIO
 
 from gitsign_py.audit.engine import audit_batches
@@ -59,6 +60,7 @@ def run(arguments: list[str]) -> int:
             options.jobs,
             not options.insecure_ignore_sct,
             options.write_notes,
+            options.log_from,
         )
         prepared = auditing.prepare(stack, settings, repository, audit_options, warn=auditing.warn_on_stderr)
         named = options.revisions or (["all refs"] if options.all else ["HEAD"])
@@ -149,6 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     checks = parser.add_argument_group("verification")
     checks.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
     add_isolated(checks)
+    checks.add_argument("--log-from", type=Path, metavar="DIR", help="a replica of the log, asked before the log is")
     checks.add_argument("--offline", action="store_true", help="never touch the network")
     checks.add_argument("--insecure-ignore-sct", action="store_true", help="do not ask for a CT log's promise")
     checks.add_argument("--write-notes", action="store_true", help="keep log entries, and merged heads, in git notes")

@@ -3,22 +3,22 @@
 import argparse
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from gitsign_py.cli import wiring
 from gitsign_py.cli.commands.logproofs import run_consistency, run_prove
 from gitsign_py.cli.commands.logsearch import run_search
 from gitsign_py.cli.judgement import step_object
-from gitsign_py.cli.logs import HELP, LogPlace, add_trust, place_of, source_of
+from gitsign_py.cli.logs import HELP, add_trust, opened
 from gitsign_py.cli.logviews import entry_lines, entry_object, head_object
 from gitsign_py.cli.text import exit_status, line_of
 from gitsign_py.cli.verifyview import step_line
 from gitsign_py.core.printing import printable
-from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import GitsignError, UsageError
 from gitsign_py.monitor.decode import CERTIFICATE, decode
 from gitsign_py.monitor.entrychecks import check_entry
-from gitsign_py.monitor.lookup import EntryName, entry_name, get
+from gitsign_py.monitor.lookup import entry_name, get
 from gitsign_py.verification.steps import Report
 
 _EPILOG = """\
@@ -77,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     prove.set_defaults(action=run_prove)
     for command in (info, one, search, consistency, prove):
         command.add_argument("--log", metavar="KIND[=URL]", help=HELP)
+        command.add_argument("--from", dest="replica", type=Path, metavar="DIR", help="a replica, without the network")
         add_trust(command)
     return parser
 
@@ -84,17 +85,15 @@ def _parser() -> argparse.ArgumentParser:
 def _info(options: argparse.Namespace) -> int:
     settings = wiring.load_settings()
     root = wiring.trusted_root(settings, file=options.trusted_root)
-    place = place_of(options.log, settings, root)
-    with wiring.session(settings) as session:
-        heads = source_of(place, session, root).heads()
+    with opened(options, settings, root) as source:
+        heads, kind, url = source.heads(), source.kind, source.url
     if options.json:
-        print(
-            json.dumps({"kind": place.kind, "url": place.url, "trees": [head_object(head) for head in heads]}, indent=2)
-        )
+        trees = [head_object(head) for head in heads]
+        print(json.dumps({"kind": kind, "url": url, "trees": trees}, indent=2))
         return 0
     for head in heads:
         value = head_object(head)
-        print(printable(f"{place.kind} {place.url}: {value['tree']}"))
+        print(printable(f"{kind} {url}: {value['tree']}"))
         for name in ("size", "root", "log_id", "key", "operator", "time"):
             if value[name]:
                 print(printable(f"  {name:<10} {value[name]}"))
@@ -106,9 +105,10 @@ def _get(options: argparse.Namespace) -> int:
     settings = wiring.load_settings()
     root = wiring.trusted_root(settings, file=options.trusted_root)
     name = entry_name(options.entry)
-    place = _place(name, options.log, settings, root)
-    with wiring.session(settings) as session:
-        found = get(source_of(place, session, root), root, index=name.index, leaf_hash=name.uuid)
+    if name.url and options.log is not None:
+        raise UsageError("log-named-twice", "the URL names a log, and so does --log")
+    with opened(options, settings, root, url=name.url) as source:
+        found = get(source, root, index=name.index, leaf_hash=name.uuid)
     seen = decode(found.entry)
     report = Report()
     refusal: GitsignError | None = None
@@ -130,9 +130,3 @@ def _get(options: argparse.Namespace) -> int:
 
 def _verdict(refusal: GitsignError | None) -> dict[str, Any] | None:
     return None if refusal is None else {"reason": refusal.reason, "message": refusal.message}
-
-
-def _place(name: EntryName, text: str | None, settings: wiring.Settings, root: TrustedRoot) -> LogPlace:
-    if name.url and text is not None:
-        raise UsageError("log-named-twice", "the URL names a log, and so does --log")
-    return LogPlace("rekor1", name.url) if name.url else place_of(text, settings, root)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from gitsign_py.cli import wiring
-from gitsign_py.cli.logs import place_of, source_of
+from gitsign_py.cli.logs import opened
 from gitsign_py.clients.trustroot import read_bounded
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.git.gitobject import SignedObject
@@ -22,6 +22,7 @@ from gitsign_py.host.privatefile import write_whole
 from gitsign_py.monitor.heads import open_head
 from gitsign_py.monitor.lookup import ProvenEntry, get, root_of
 from gitsign_py.monitor.rekorsources import Rekor1Source
+from gitsign_py.monitor.replicasource import ReplicaSource, find_logged
 from gitsign_py.monitor.sources import LogSource
 from gitsign_py.verification.logged import candidate_bodies
 from gitsign_py.verification.signature import Opened, open_signature
@@ -31,9 +32,7 @@ def run_consistency(options: argparse.Namespace) -> int:
     """Run ``log consistency``. Raises VerificationError for trees that do not belong together."""
     settings = wiring.load_settings()
     root = wiring.trusted_root(settings, file=options.trusted_root)
-    place = place_of(options.log, settings, root)
-    with wiring.session(settings) as session:
-        source = source_of(place, session, root)
+    with opened(options, settings, root) as source:
         head = source.heads()[-1]
         new = (head.size, head.root) if options.new is None else _tree(options.new, source, root)
         old = _tree(options.old, source, root)
@@ -65,15 +64,14 @@ def run_prove(options: argparse.Namespace) -> int:
     """Run ``log prove``."""
     settings = wiring.load_settings()
     root = wiring.trusted_root(settings, file=options.trusted_root)
-    place = place_of(options.log, settings, root)
     with wiring.repository(settings) as repository:
         revisions = repository.resolve([options.revision])
         if len(revisions) != 1:
             raise UsageError("revision-several", f"{options.revision} names {len(revisions)} revisions, one is proven")
         oid = revisions[0].oid
         signed = split_stored(repository, repository.read(oid))
-    with wiring.session(settings) as session:
-        proven = _found(source_of(place, session, root), signed, oid, root)
+    with opened(options, settings, root) as source:
+        proven = _found(source, signed, oid, root)
     entry = proven.as_log_entry()
     extra = encode_entry(replace(entry, inclusion_proof=None), with_body=True)
     text = format_proof_file(ProofFile(proven.entry.index, proven.hashes, proven.head.signed, extra))
@@ -99,19 +97,32 @@ def _found(source: LogSource, signed: SignedObject, oid: str, root: TrustedRoot)
     """The entry of a signature, proven by the log as it is now."""
     if signed.signature is None:
         raise UsageError("log-nothing-signed", f"{signed.kind} {oid} has no signature, so no log has an entry for it")
-    opened = open_signature(signed.signature)
+    parsed = open_signature(signed.signature)
     if isinstance(source, Rekor1Source):
-        return get(source, root, leaf_hash=_leaf_hash(source, opened, oid))
-    if opened.entry is None:
+        return get(source, root, leaf_hash=_leaf_hash(source, parsed, oid))
+    if isinstance(source, ReplicaSource):
+        return get(source, root, leaf_hash=_leaf_in_replica(source, parsed, oid))
+    if parsed.entry is None:
         raise ServiceError(
             "log-cannot-search",
             "the signature does not carry its entry, and this log has no index to find it by",
             hint="prove it from the Rekor v1 that logged it (--log rekor1=URL)",
         )
-    found = get(source, root, index=opened.entry.log_index)
-    if found.entry.leaf not in _bodies(opened):
+    found = get(source, root, index=parsed.entry.log_index)
+    if found.entry.leaf not in _bodies(parsed):
         raise UncheckedError("log-entry-absent", f"the log at {source.url} has another entry in this commit's place")
     return found
+
+
+def _leaf_in_replica(source: ReplicaSource, opened: Opened, oid: str) -> str:
+    (head,) = source.heads()
+    leaves = [leaf_hash_of(body) for body in _bodies(opened)]
+    found = [leaf for leaf in leaves if source.place_of(head, 0, leaf) is not None]
+    digest = hashlib.sha256(oid.encode()).digest()
+    found += [leaf_hash_of(entry.body) for entry in find_logged((source,), digest)]
+    if not found:
+        raise UncheckedError("log-entry-not-found", "replica has no entry for this commit", step="4.1")
+    return found[0].hex()
 
 
 def _bodies(opened: Opened) -> tuple[bytes, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gitsign_py.cli import wiring
-from gitsign_py.cli.logs import place_of, source_of
+from gitsign_py.cli.logs import opened
 from gitsign_py.cli.logviews import Values, entry_object
 from gitsign_py.clients.trustroot import read_bounded
 from gitsign_py.core.encoding import pem_decode
@@ -22,6 +22,7 @@ from gitsign_py.host.git.storedobject import split_stored
 from gitsign_py.monitor.decode import SeenEntry, SeenSigner, decode
 from gitsign_py.monitor.lookup import prove_rekor1, scan
 from gitsign_py.monitor.rekorsources import Rekor1Source
+from gitsign_py.monitor.replicasource import ReplicaSource
 from gitsign_py.monitor.sources import LogSource
 from gitsign_py.verification.signature import open_signature
 
@@ -44,6 +45,14 @@ class Query:
         """Whether an entry is one."""
         return entry.digest in self.digests or any(self._names(one) for one in entry.signers)
 
+    def terms(self) -> tuple[str, ...]:
+        """The terms of a replica's index."""
+        return (
+            *self.digests,
+            *((self.identity,) if self.identity else ()),
+            *((f"key:{self.key}",) if self.key else ()),
+        )
+
     def _names(self, signer: SeenSigner) -> bool:
         return (self.identity != "" and signer.identity == self.identity) or (self.key != "" and signer.key == self.key)
 
@@ -54,10 +63,8 @@ def run_search(options: argparse.Namespace) -> int:
     root = wiring.trusted_root(settings, file=options.trusted_root)
     query = _query(options, settings)
     limits = _range(options.range)
-    place = place_of(options.log, settings, root)
     found = 0
-    with wiring.session(settings) as session:
-        source = source_of(place, session, root)
+    with opened(options, settings, root) as source:
         for value in _search(source, query, limits, root):
             found += 1
             print(json.dumps(value) if options.json else printable(_line(value)), flush=True)
@@ -69,6 +76,10 @@ def _search(
 ) -> Iterator[Values]:
     if isinstance(source, Rekor1Source) and limits is None and (query.email or query.digests):
         yield from _by_index(source, query, root)
+        return
+    if isinstance(source, ReplicaSource) and limits is None:
+        for term in query.terms():
+            yield from (entry_object(head, entry, decode(entry)) for head, entry in source.find(term))
         return
     first, stop = limits or (None, None)
     for head, entry in scan(source, first, stop):

@@ -12,15 +12,20 @@ from gitsign_py.cli.logs import HELP, add_trust, places, source_of
 from gitsign_py.cli.text import line_of
 from gitsign_py.clients.trustroot import read_bounded
 from gitsign_py.core.printing import printable
-from gitsign_py.errors import UsageError
+from gitsign_py.errors import FormatError, ServiceError, UsageError, VerificationError
 from gitsign_py.host.paths import state_place
+from gitsign_py.monitor.explaining import check_repository
 from gitsign_py.monitor.findings import Finding
 from gitsign_py.monitor.follow import Followed, Options, follow
+from gitsign_py.monitor.heads import open_head
 from gitsign_py.monitor.outputs import Journal, notify, prometheus, sarif, write_text
+from gitsign_py.monitor.replica import Replica, folder_of
+from gitsign_py.monitor.sources import LogSource
 from gitsign_py.monitor.state import Store
 from gitsign_py.monitor.watch import Watch, checked, parse_watch_list, watching
 
 STATE = "monitor.sqlite"
+SIGNATURE_LOGS = ("rekor1", "rekor2")
 _EPILOG = """\
 examples:
   gitsign-py monitor                     first run: keep the heads; then: check
@@ -92,11 +97,46 @@ class _Monitor:
             asked = Options(
                 watching(self._watches, now=now), lambda: int(time.time()), self._options.start, self._options.stopped
             )
-            seen = [follow(source_of(place, session, self._root), self._store, asked) for place in self._places]
+            sources = [source_of(place, session, self._root) for place in self._places]
+            seen = [follow(source, self._store, asked) for source in sources]
+            seen += self._joined(sources, seen, now)
+            mirrored = [self._mirrored(source) for source in sources if self._options.mirror]
+            seen += [one for one in mirrored if one.failures or one.alarms]
         new = self._store.untold()
         self._tell(new, seen)
         self._store.told(number for number, _ in new)
         return self._status([one for _, one in new], seen)
+
+    def _joined(self, sources: Sequence[LogSource], seen: Sequence[Followed], now: int) -> list[Followed]:
+        """Hold logs and repositories against each other."""
+        found = [
+            check_repository(directory, sources, self._store, self._root, self._settings.environment, now=now)
+            for directory in self._options.repo
+        ]
+        failed = any(one.failures for one in (*seen, *found))
+        kinds = {place.kind for place in self._places}
+        wanted = ["entry-unexplained"] if self._options.repo else []
+        if kinds & {"ct", "static-ct"} and kinds & set(SIGNATURE_LOGS):
+            wanted.append("certificate-unused")
+        if not failed:  # what was not read may be what explains
+            self._store.overdue(wanted, int(time.time()) - self._options.grace)
+        return found
+
+    def _mirrored(self, source: LogSource) -> Followed:
+        """Copy what a signature log has, up to the heads that were proven. The CT logs' entries are not kept."""
+        mine = [one for one in self._store.trees() if (one.kind, one.url) == (source.kind, source.url)]
+        try:
+            for kept in mine if source.kind in SIGNATURE_LOGS else ():
+                head = open_head(kept.kind, kept.signed, self._root)
+                Replica(self._options.mirror / folder_of(kept.tree)).update(source, head)
+        except VerificationError as error:
+            alarm = Finding("log-root-wrong", source.url, error.reason, error.message, int(time.time()), error.facts)
+            with self._store.transaction():
+                self._store.add((alarm,))
+            return Followed(source.url, (alarm,))
+        except (ServiceError, FormatError) as error:
+            return Followed(source.url, failures=(error,))
+        return Followed(source.url)
 
     def _status(self, new: Sequence[Finding], seen: Sequence[Followed]) -> int:
         if any(one.alarms for one in seen) or any(one.severity == "alarm" for one in new):
@@ -179,6 +219,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--log", action="append", default=[], metavar="KIND[=URL]", help=HELP)
     parser.add_argument("--state", type=Path, metavar="FILE", help="where to remember (in the user's state)")
+    parser.add_argument("--mirror", type=Path, metavar="DIR", help="keep a replica of the signature logs here")
     parser.add_argument("--from", dest="start", type=_start, metavar="N", help="begin a new log here (its end)")
     parser.add_argument(
         "--stopped-after",
@@ -195,6 +236,15 @@ def _parser() -> argparse.ArgumentParser:
     watch.add_argument("--issuer", metavar="URL", help="the issuer that vouches for it")
     watch.add_argument("--fingerprint", metavar="SHA256", help="a certificate by the digest of its DER")
     watch.add_argument("--key", metavar="SHA256", help="a key by the digest of its SubjectPublicKeyInfo")
+    watch.add_argument(
+        "--repo",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="DIR",
+        help="a repository: its commits explain entries",
+    )
+    watch.add_argument("--grace", type=_seconds, default=86400, metavar="TIME", help="time to push or use (24h)")
     output = parser.add_argument_group("how to say it")
     output.add_argument("--ndjson", type=Path, metavar="FILE", help="append each new finding to this file, once")
     output.add_argument("--prometheus", type=Path, metavar="FILE", help="write metrics for a textfile collector")

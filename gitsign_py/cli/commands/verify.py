@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import sys
+from pathlib import Path
 
 from gitsign_py.cli import wiring
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
@@ -51,6 +52,7 @@ def run(arguments: list[str]) -> int:
             file=options.trusted_root,
             offline=options.offline or proof is not None,
             require_sct=not options.insecure_ignore_sct,
+            replica=options.log_from,
         )
         revisions = repository.resolve(options.revisions or ["HEAD"])
         if options.tags_only:
@@ -89,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
     add_isolated(parser)
     parser.add_argument("--offline", action="store_true", help="never touch the network")
+    parser.add_argument("--log-from", type=Path, metavar="DIR", help="a replica of the log, asked before the log is")
     parser.add_argument("--proof", metavar="FILE", help="a proof by log prove: the log is not asked")
     parser.add_argument("--json", action="store_true", help="print JSON (docs/schemas/verify.json)")
     parser.add_argument("-v", "--verbose", action="store_true", help="show every step, of what verified too")

@@ -1,0 +1,83 @@
+"""A replica in the log's place: the same heads, proofs and entries, from a folder and without a network."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import cast
+
+from gitsign_py.core.tlog import merkle
+from gitsign_py.core.tlog.entrytypes import InclusionProof, LogEntry
+from gitsign_py.core.tlog.hashedrekord import body_kind
+from gitsign_py.core.tlog.tiles import TILE_WIDTH, hash_at_of, tile_width
+from gitsign_py.core.trust.root import TrustedRoot
+from gitsign_py.monitor.heads import Head, Kind, open_head
+from gitsign_py.monitor.rekorsources import bundles
+from gitsign_py.monitor.replica import Replica, replicas
+from gitsign_py.monitor.sources import Batch, RawEntry
+
+
+class ReplicaSource:
+    """One replica, its checkpoint verified with the trust root as the log's own would be."""
+
+    def __init__(self, replica: Replica, root: TrustedRoot) -> None:
+        self._replica, self._root = replica, root
+        facts = replica.facts()
+        self.kind: Kind = cast(Kind, facts["kind"])
+        self.url = str(replica.folder)
+
+    def heads(self) -> tuple[Head, ...]:
+        """See LogSource."""
+        return (open_head(self.kind, self._replica.checkpoint(), self._root),)
+
+    def consistency(self, head: Head, first: int, last: int) -> tuple[bytes, ...]:
+        """See LogSource."""
+        del head
+        return merkle.prove_consistency(first, last, hash_at_of(self._replica.tile, last))
+
+    def inclusion(self, head: Head, index: int) -> tuple[bytes, ...]:
+        """The path of an entry."""
+        return merkle.prove_inclusion(index, head.size, hash_at_of(self._replica.tile, head.size))
+
+    def entries(self, head: Head, start: int, stop: int) -> Iterator[Batch]:
+        """See LogSource."""
+        for number, first, last in bundles(start, stop):
+            bodies = self._replica.bundle(number, tile_width(0, number, head.size))
+            base = number * TILE_WIDTH
+            yield tuple(
+                RawEntry(place, bodies[place - base], time, log_index, promise=promise)
+                for place, log_index, time, promise in self._replica.kept(first, last)
+            )
+
+    def place_of(self, head: Head, index: int, leaf_hash: bytes) -> int | None:
+        """See LogSource."""
+        del head, index
+        return self._replica.place_of_leaf(leaf_hash)
+
+    def place_of_index(self, log_index: int) -> int | None:
+        """Where the entry of a log-wide index stands in the tree."""
+        return self._replica.place_of_index(log_index)
+
+    def find(self, term: str) -> Iterator[tuple[Head, RawEntry]]:
+        """The entries with a term of the index."""
+        (head,) = self.heads()
+        for place in self._replica.find(term):
+            if place < head.size:
+                yield head, next(self.entries(head, place, place + 1))[0]
+
+    def log_entry(self, head: Head, entry: RawEntry) -> LogEntry:
+        """An entry with its proof, as verification takes it."""
+        kind, version = body_kind(entry.leaf)
+        proof = InclusionProof(entry.index, head.root, head.size, self.inclusion(head, entry.index), head.signed)
+        log_id = head.log.log_id
+        return LogEntry(entry.log_index, log_id, kind, version, entry.time, entry.promise, proof, entry.leaf)
+
+
+def open_replicas(folder: Path, root: TrustedRoot) -> tuple[ReplicaSource, ...]:
+    """The replicas in a folder. Raises ConfigError ``replica-unusable``."""
+    return tuple(ReplicaSource(replica, root) for replica in replicas(folder))
+
+
+def find_logged(sources: Sequence[ReplicaSource], digest: bytes) -> tuple[LogEntry, ...]:
+    """The entries over a SHA-256 digest, proven by the replicas' checkpoints."""
+    return tuple(
+        source.log_entry(head, entry) for source in sources for head, entry in source.find(f"sha256:{digest.hex()}")
+    )
