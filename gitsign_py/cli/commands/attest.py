@@ -185,7 +185,7 @@ def _by_ourselves(
     ):
         confirm_services(settings, chosen, terminal)
         finder = TokenFinder(settings, chosen, http, Person(terminal, *committer_here(settings)))
-        renew = wiring.renewal(settings, root, file=options.trusted_root)
+        renew = wiring.renewal(settings, root, file=trusted_root)
         services = wiring.signing_services(http, chosen, root, finder, renew)
         signing = wiring.signing_options(settings, chosen, root, renew)
         return attest(statement, artifact, services=services, options=signing)
