@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from gitsign_py.audit.ahead import HeadsAhead
+from gitsign_py.audit.approvals import Approvals
 from gitsign_py.audit.cache import FactsCache
 from gitsign_py.audit.closing import Closing, find_closing
 from gitsign_py.audit.codec import load_facts, load_kept
@@ -197,6 +198,7 @@ class _Audit:
 
     def _choose_judge(self, lost: UncheckedError | None) -> Judge:
         policy = self._plan.policy
+        approvals = Approvals(self._repository, lambda: self._resources.settings)
         if self._plan.in_history:
             older, vouched = self._judged_before()
             closing = self._closing(self._plan.introduction)
@@ -211,6 +213,7 @@ class _Audit:
                 unclosed=closing.missing,
                 was_accepted=self._plan.was_accepted,
                 heads=HeadJudges(self._heads, self._facts_of),
+                approvals=approvals,
             )
             first = history.start()  # there must be one
             self._ahead = HeadsAhead(self._heads, self._objects, [first, closing.policy])
@@ -220,7 +223,15 @@ class _Audit:
         begin, pusher = self._plan.introduction, self._plan.pusher
         heads = self._heads if any(forge.copies for forge in policy.forges) else None
         return FixedPolicy(
-            policy, self._objects, self._graph, self._facts_of, begin, pusher=pusher, lost=lost, heads=heads
+            policy,
+            self._objects,
+            self._graph,
+            self._facts_of,
+            begin,
+            pusher=pusher,
+            lost=lost,
+            heads=heads,
+            approvals=approvals,
         )
 
     def _closing(self, introduction: str) -> Closing:

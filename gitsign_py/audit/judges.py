@@ -8,6 +8,7 @@ from gitsign_py.audit.scan import Scanned
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.git.tagname import fits_ref, mismatch
 from gitsign_py.errors import FormatError, GitsignError, UncheckedError
+from gitsign_py.policy.approvals import ApprovalSource
 from gitsign_py.policy.evaluation import evaluate_one, is_plainly_unsigned
 from gitsign_py.policy.facts import UNSIGNED, CommitFacts, Decision, Pusher, SignatureFacts
 from gitsign_py.policy.heads import Heads, HeadSource, unread_head
@@ -101,6 +102,7 @@ class FixedPolicy:
         pusher: Pusher | None = None,
         lost: UncheckedError | None = None,
         heads: HeadSource | None = None,
+        approvals: ApprovalSource | None = None,
     ) -> None:
         self._lost = lost
         self._policy = policy
@@ -108,7 +110,7 @@ class FixedPolicy:
         self._introduction = introduction
         self._facts_of = facts_of
         known = None if heads is None else Heads(source, graph, heads, _Apart(self._beside))
-        self._around = InRepository(source, graph, self._is_accepted, pusher, known)
+        self._around = InRepository(source, graph, self._is_accepted, pusher, known, approvals)
         self._refs: tuple[str, ...] = ()
         self._depth = 0
         self._remembered: dict[tuple[str, tuple[str, ...]], tuple[Decision, SignatureFacts] | GitsignError] = {}

@@ -166,8 +166,8 @@ def ref_classes(plan: AuditPlan, targets: Iterable[Target]) -> Mapping[RefClass,
 
 def _ref_class(plan: AuditPlan, ref: str) -> RefClass:
     if plan.in_history:
-        return tuple(policy.rules_for(ref) for policy in plan.policies) or (ref,)
-    return () if plan.policy is None else plan.policy.rules_for(ref)
+        return tuple(policy.class_of(ref) for policy in plan.policies) or (ref,)
+    return () if plan.policy is None else plan.policy.class_of(ref)
 
 
 def git_of(repository: GitRepository, *, whole: bool = False) -> Git:

@@ -53,7 +53,7 @@ class UnsignedRun:
         # Nothing is known of format, identity, issuer, san_type, time, time_source, log_index, and there are no steps.
         unsigned = "", "", "", "", "", "", None, self.decision.rule, self.decision.principal, ()
         same = map(repeat, (*told, *unsigned, "commit", self.ref))
-        return map(_new_record, zip(oids, *same, subjects, authors, committers, times, repeat("")))
+        return map(_new_record, zip(oids, *same, subjects, authors, committers, times, repeat(""), repeat("")))
 
     @property
     def first(self) -> Record:

@@ -78,6 +78,7 @@ def _case(table: Table) -> TestCase:
             table.text("pusher", default=""),
             _copied(table),
             table.texts("head-signers"),
+            table.texts("approved-by"),
         ),
     )
     if "expect" not in table.values:

@@ -6,7 +6,7 @@ from gitsign_py.policy.inclusion import Steps, glob_includes
 from gitsign_py.policy.model import Policy, Principal, Rule
 from gitsign_py.policy.reader import Problems
 
-_TABLES = {"person": "people", "workflow": "workflows", "forge": "forges"}
+_TABLES = {"person": "people", "workflow": "workflows", "robot": "robots", "forge": "forges"}
 
 
 def check_consistency(policy: Policy, problems: Problems) -> None:
@@ -76,6 +76,7 @@ def _check_rules(policy: Policy, problems: Problems) -> None:
             if _covers(earlier.refs, rule.refs, steps) and _covers(earlier.paths, rule.paths, steps):
                 problems.add(("rules", number), f"can never decide: {earlier.name} before it covers the same and more")
         _check_refs(policy, number, rule, problems, steps)
+        _check_approvers(policy, number, rule, problems)
         _check_match(policy, number, rule, problems)
 
 
@@ -90,6 +91,14 @@ def _check_refs(policy: Policy, number: int, rule: Rule, problems: Problems, ste
     hidden = [glob for glob in rule.refs if any(glob_includes(left, glob, steps) for left in policy.unjudged)]
     if hidden:
         problems.add(("rules", number, "refs"), f"{hidden[0]} is in unjudged as well: the rule would never be asked")
+
+
+def _check_approvers(policy: Policy, number: int, rule: Rule, problems: Problems) -> None:
+    """More approvals than there are people would refuse everything, for ever."""
+    people = sum(policy.principals[name].kind == "person" for name in rule.approvers)
+    wanted = max(rule.approvals, rule.robot_approvals)
+    if wanted > people:
+        problems.add(("rules", number), f"wants {wanted} approvals, and {people} people may give them")
 
 
 def _check_match(policy: Policy, number: int, rule: Rule, problems: Problems) -> None:

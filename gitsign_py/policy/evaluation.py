@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from gitsign_py.core.git.tagname import fits_ref, mismatch
 from gitsign_py.core.pki.namekind import described
+from gitsign_py.policy.approvals import check_approvals
 from gitsign_py.policy.copies import judge_forge_copy, may_be_copy
 from gitsign_py.policy.facts import CommitFacts, Decision, SignatureFacts
 from gitsign_py.policy.merges import PARENTS, judge_forge_merge
@@ -99,7 +100,7 @@ def _check_administrator(case: Case, signer: Principal) -> Decision | None:
 
 def _judge_rules(case: Case, signer: Principal) -> Decision:
     """The rules for each changed path (see ``paths.py``) must all let the signer pass; the first refusal counts."""
-    decided = ""
+    decided, wants_approvals = "", False
     for path, deciding in decisions(case.around.changed, case):
         for rule in deciding.rules:
             if refusal := _check_rule(case, rule, signer, _place(case.ref, path)):
@@ -107,7 +108,10 @@ def _judge_rules(case: Case, signer: Principal) -> Decision:
         if not deciding.is_covered:
             return refused("rule-missing", f"no rule covers {_place(case.ref, path)}", signer.name)
         decided = decided or deciding.rules[-1].name
-    return Decision("verified", "verified", f"signed by {signer.name}", decided, signer.name)
+        wants_approvals = wants_approvals or any(rule.wants_approvals for rule in deciding.rules)
+    found = case.around.approvers(case.policy, case.commit, case.ref) if wants_approvals else frozenset[str]()
+    words = f"signed by {signer.name}" + (f", approved by {', '.join(sorted(found))}" if found else "")
+    return Decision("verified", "verified", words, decided, signer.name)
 
 
 def _place(ref: str, path: str) -> str:
@@ -121,7 +125,15 @@ def _check_rule(case: Case, rule: Rule, signer: Principal, place: str) -> Decisi
     if missing:
         wanted = " and ".join(sorted(missing))
         return refused("time-missing", f"rule asks for a time proven by {wanted}", signer.name, rule.name)
-    return _check_lines(rule, case.commit, signer)
+    return _check_lines(rule, case.commit, signer) or _check_approvals(case, rule, signer)
+
+
+def _check_approvals(case: Case, rule: Rule, signer: Principal) -> Decision | None:
+    """Tags are statements about versions, and nothing is merged by them: they are not asked for approvals."""
+    if not rule.wants_approvals or case.commit.kind == "tag":
+        return None
+    found = case.around.approvers(case.policy, case.commit, case.ref)
+    return check_approvals(case.policy, case.commit, rule, signer, found)
 
 
 def _check_lines(rule: Rule, commit: CommitFacts, signer: Principal) -> Decision | None:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable
 
 from gitsign_py.core.frozen import field, frozen, slotted
 from gitsign_py.errors import FormatError, PolicyError, UncheckedError
+from gitsign_py.policy.approvals import ApprovalSource
 from gitsign_py.policy.evaluation import evaluate_one
 from gitsign_py.policy.facts import CommitFacts, Decision, Pusher, SignatureFacts
 from gitsign_py.policy.heads import Heads
@@ -58,6 +59,7 @@ class PolicyHistory:
     unclosed: UncheckedError | None = None
     was_accepted: Callable[[str], bool] | None = None
     heads: "Callable[[PolicyHistory, tuple[str, ...]], Heads] | None" = None
+    approvals: ApprovalSource | None = None
     _inside: set[bytes] = field(default_factory=set)
     _refused: set[str] = field(default_factory=set)
     _held_back: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -167,7 +169,9 @@ class PolicyHistory:
     def _judge_by(
         self, folders: Iterable[str], commit: CommitFacts, signature: SignatureFacts, refs: tuple[str, ...]
     ) -> Decision:
-        around = _InHistory(self.source, self.graph, self.is_accepted, self.pusher, self._heads_on(refs), self)
+        around = _InHistory(
+            self.source, self.graph, self.is_accepted, self.pusher, self._heads_on(refs), self.approvals, self
+        )
         decision = Decision("unauthorised", "policy-missing", "no parent has a policy")
         policies = [self._policy(folder) for folder in folders]
         for policy in policies:
@@ -192,7 +196,7 @@ class PolicyHistory:
             return refs
         found = self._groups.get((policy.digest, refs))
         if found is None:
-            by_rules = {policy.rules_for(ref): ref for ref in reversed(refs)}
+            by_rules = {policy.class_of(ref): ref for ref in reversed(refs)}
             found = self._groups[policy.digest, refs] = tuple(by_rules.values())
         return found
 

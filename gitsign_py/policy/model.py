@@ -14,7 +14,7 @@ Match = Literal["committer", "author", "both", "none"]
 TimeSource = Literal["log", "timestamp"]
 TIME_SOURCES: tuple[TimeSource, ...] = ("log", "timestamp")
 KeyFormat = Literal["openpgp", "ssh"]
-PrincipalKind = Literal["person", "workflow", "forge"]
+PrincipalKind = Literal["person", "workflow", "robot", "forge"]
 
 
 @frozen
@@ -62,7 +62,11 @@ class Principal:
 
 @frozen
 class Rule:
-    """For refs and paths that match, the principals in ``allow`` may sign. The first rule that matches decides."""
+    """For refs and paths that match, the principals in ``allow`` may sign. The first rule that matches decides.
+
+    So many of the people in ``approvers`` must have approved: ``approvals`` of every commit, ``robot_approvals`` of one
+    that a robot signed.
+    """
 
     name: str
     refs: tuple[str, ...]
@@ -70,6 +74,14 @@ class Rule:
     allow: frozenset[str]
     match: Match
     times: frozenset[TimeSource]
+    approvals: int = 0
+    robot_approvals: int = 0
+    approvers: frozenset[str] = frozenset()
+
+    @property
+    def wants_approvals(self) -> bool:
+        """Tell whether somebody besides the signer may be asked for."""
+        return bool(self.approvals or self.robot_approvals)
 
     def covers_ref(self, ref: str) -> bool:
         """Tell whether the rule speaks about this full ref name."""
@@ -120,3 +132,8 @@ class Policy:
     def rules_for(self, ref: str) -> tuple[int, ...]:
         """Numbers of the rules that speak about ``ref``, in order: refs with the same numbers are judged alike."""
         return tuple(number for number, rule in enumerate(self.rules) if rule.covers_ref(ref))
+
+    def class_of(self, ref: str) -> tuple[object, ...]:
+        """What refs that are judged alike have in common; one for which approvals are wanted is like no other."""
+        numbers = self.rules_for(ref)
+        return (numbers, ref) if any(self.rules[number].wants_approvals for number in numbers) else numbers

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import cast
 
-from gitsign_py.core.frozen import frozen
+from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.errors import PolicyError
 from gitsign_py.policy.consistency import check_consistency
 from gitsign_py.policy.document import DocumentError, read_document
@@ -146,7 +146,12 @@ def _rule(table: Table, principals: Principals, defaults: Defaults) -> Rule:
         allow=principals.expand(table, "allow", required=True),
         match=cast(Match, table.choice("match", _MATCHES, default=defaults.match)),
         times=_times(table) or defaults.times,
+        approvals=table.count("approvals"),
+        robot_approvals=table.count("robot-approvals"),
+        approvers=principals.expand(table, "approvers", required=False),
     )
+    if not rule.approvers:
+        rule = replace(rule, approvers=rule.allow)
     table.finish()
     return rule
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import cast
 
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.pki import oids
-from gitsign_py.policy.model import Identity, Key, Principal, Window
+from gitsign_py.policy.model import Identity, Key, Principal, PrincipalKind, Window
 from gitsign_py.policy.patterns import Matcher
 from gitsign_py.policy.reader import Table
 from gitsign_py.policy.subjects import KEYS, read_name, read_pattern
@@ -32,19 +33,20 @@ class Principals:
             elif name in self.groups:
                 found |= self.groups[name]
             else:
-                table.wrong(key, f"{name} is neither a person, a workflow nor a group")
+                table.wrong(key, f"{name} is neither a person, a workflow, a robot nor a group")
         return frozenset(found)
 
 
 def read_principals(root: Table, keys: Mapping[str, Key]) -> Principals:
-    """Read ``[people.*]``, ``[workflows.*]`` and ``[groups]``."""
+    """Read ``[people.*]``, ``[workflows.*]``, ``[robots.*]`` and ``[groups]``."""
     principals: dict[str, Principal] = {}
     for name, table in root.named("people"):
         principals[name] = _person(name, table, keys)
-    for name, table in root.named("workflows"):
-        if name in principals:
-            table.problems.add(table.path, "is the name of a person as well")
-        principals[name] = _workflow(name, table)
+    for kind, key in (("workflow", "workflows"), ("robot", "robots")):
+        for name, table in root.named(key):
+            if name in principals:
+                table.problems.add(table.path, f"is the name of a {principals[name].kind} as well")
+            principals[name] = _workload(name, table, cast(PrincipalKind, kind))
     return Principals(MappingProxyType(principals), _groups(root.table("groups"), principals))
 
 
@@ -63,9 +65,9 @@ def _person(name: str, table: Table, keys: Mapping[str, Key]) -> Principal:
     return person
 
 
-def _workflow(name: str, table: Table) -> Principal:
+def _workload(name: str, table: Table, kind: PrincipalKind) -> Principal:
     emails, window = frozenset(table.texts("emails")), _window(table)
-    return Principal(name, "workflow", (_identity(table),), (), emails, window)
+    return Principal(name, kind, (_identity(table),), (), emails, window)
 
 
 def _identity(table: Table) -> Identity:
@@ -132,7 +134,7 @@ def _check_members(
 ) -> None:
     for member in members[name]:
         if member not in principals and member not in members:
-            table.wrong(name, f"{member} is neither a person, a workflow nor a group")
+            table.wrong(name, f"{member} is neither a person, a workflow, a robot nor a group")
     if name in below:
         table.wrong(name, "contains itself")
 

@@ -92,6 +92,16 @@ class Table:
             return default
         return value
 
+    def count(self, key: str) -> int:
+        """A whole number from 1 to 99; 0 where there is none."""
+        value = self._take(key)
+        if value is None:
+            return 0
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 99:
+            self.wrong(key, "must be a whole number from 1 to 99")
+            return 0
+        return value
+
     def flag(self, key: str, *, default: bool) -> bool:
         """True or false."""
         value = self._take(key)

@@ -6,10 +6,11 @@ from typing import Protocol
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.git.gitobject import split_commit
 from gitsign_py.errors import FormatError, UncheckedError
+from gitsign_py.policy.approvals import ApprovalSource, approvers_of
 from gitsign_py.policy.changes import Changed, Pair, Trees, changed_paths, first_changed
 from gitsign_py.policy.facts import CommitFacts, Decision, Pusher
 from gitsign_py.policy.heads import Copy, Heads, HeadVerdict
-from gitsign_py.policy.model import TIME_SOURCES
+from gitsign_py.policy.model import TIME_SOURCES, Policy
 from gitsign_py.policy.names import looks_like
 from gitsign_py.policy.paths import PathRules
 from gitsign_py.ports import ObjectSource
@@ -75,6 +76,10 @@ class Surroundings(Protocol):
         """Tell whether a copy has at a path what its head has there."""
         ...
 
+    def approvers(self, policy: Policy, commit: CommitFacts, ref: str) -> frozenset[str]:
+        """The people of the policy who have approved the commit for the ref."""
+        ...
+
     def pushed_by(self) -> Pusher | None:
         """Who is pushing what is judged; None where nobody knows, as in an audit of what is there already."""
         ...
@@ -90,6 +95,7 @@ class Stated:
     pusher: str = ""
     copied: Copy | None = None
     head_signers: tuple[str, ...] = ()
+    approved_by: tuple[str, ...] = ()
 
     def changed(self, commit: CommitFacts, rules: PathRules) -> Iterable[Changed]:  # noqa: ARG002 - stated for one
         """The stated paths, as files."""
@@ -126,6 +132,11 @@ class Stated:
         """A stated copy has nothing of its own."""
         return True
 
+    def approvers(self, policy: Policy, commit: CommitFacts, ref: str) -> frozenset[str]:  # noqa: ARG002
+        """Those of the stated names who are people."""
+        people = (policy.principals.get(name) for name in self.approved_by)
+        return frozenset(person.name for person in people if person is not None and person.kind == "person")
+
     def pushed_by(self) -> Pusher | None:
         """The stated name."""
         return Pusher(self.pusher) if self.pusher else None
@@ -138,7 +149,7 @@ NOTHING_CHANGED = Stated()
 class InRepository:
     """Surroundings read from objects. ``accepts`` judges a parent by its id; ``pusher`` is known in a push alone.
 
-    Without ``heads`` no head of a pull request is looked for.
+    Without ``heads`` no head of a pull request is looked for, without ``approvals`` there are none.
     """
 
     source: ObjectSource
@@ -146,6 +157,7 @@ class InRepository:
     accepts: Callable[[str], bool]
     pusher: Pusher | None
     heads: Heads | None
+    approvals: ApprovalSource | None
 
     def changed(self, commit: CommitFacts, rules: PathRules) -> Iterable[Changed]:
         """What the commit changes; a tag changes nothing."""
@@ -181,6 +193,11 @@ class InRepository:
     def keeps(self, commit: CommitFacts, copy: Copy, path: str) -> bool:
         """Compare what stands in both trees."""
         return self.heads is not None and self.heads.has_same(commit, copy, path)
+
+    def approvers(self, policy: Policy, commit: CommitFacts, ref: str) -> frozenset[str]:
+        """Count what was signed and not taken back."""
+        found = self.approvals.approvals(commit) if self.approvals and commit.kind == "commit" else ()
+        return approvers_of(policy, ref, found)
 
     def pushed_by(self) -> Pusher | None:
         """As it was given."""

@@ -52,7 +52,7 @@ FILES = {"src/a": "1", "src/b": "1", "secrets/key": "1", "stamped/s": "1"}
 
 
 def judge(history: History, oid: str, signature: SignatureFacts = KEY, *, pusher: Pusher | None = None) -> Decision:
-    around = InRepository(history, history, lambda _oid: True, pusher, None)
+    around = InRepository(history, history, lambda _oid: True, pusher, None, None)
     policy = parse_policy(history.policy.encode(), "policy.toml")  # type: ignore[attr-defined]
     return evaluate(policy, history.commit_facts(oid), signature, MAIN, around)
 

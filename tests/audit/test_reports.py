@@ -103,9 +103,9 @@ def test_ndjson() -> None:
     for line in lines:
         jsonschema.validate(line, schema("audit-record.json"))
     jsonschema.validate(last, schema("audit-summary.json"))
-    assert len(lines) == rollup.total == 12
-    assert (last["verified"], last["accepted"], last["judged"]) == (2, 5, 11)
-    assert (last["coverage_percent"], last["accepted_percent"]) == (16.6, 41.6)
+    assert len(lines) == rollup.total == 14
+    assert (last["verified"], last["accepted"], last["judged"]) == (2, 7, 13)
+    assert (last["coverage_percent"], last["accepted_percent"]) == (14.2, 50.0)
     assert last["verdicts"]["unsigned"] == 2
     assert last["exit_status"] == 1
 
@@ -157,9 +157,9 @@ def test_sarif() -> None:
 def test_junit() -> None:
     text, _ = write(JunitReport, all_records())
     xmlschema.XMLSchema(str(SCHEMAS / "junit.xsd")).validate(io.StringIO(text))
-    assert 'tests="12" failures="6" errors="1"' in text
+    assert 'tests="14" failures="6" errors="1"' in text
     assert '<property name="verified" value="2"/>' in text
-    assert '<property name="judged" value="11"/>' in text
+    assert '<property name="judged" value="13"/>' in text
 
 
 def test_markdown_has_no_markup_from_commits() -> None:
@@ -194,9 +194,9 @@ def test_text_lists_what_is_refused() -> None:
     text, _ = write(TextReport, all_records())
     assert "\x1b" not in text
     assert "note        shallow\n" in text
-    assert "2 of 12 verified (16.6 %): signed by somebody who may" in text
-    assert "5 of 12 accepted (41.6 %): by the policy, exemptions included" in text
-    assert "11 of 12 judged (91.6 %): not exempt" in text
+    assert "2 of 14 verified (14.2 %): signed by somebody who may" in text
+    assert "7 of 14 accepted (50.0 %): by the policy, exemptions included" in text
+    assert "13 of 14 judged (92.8 %): not exempt" in text
     long, _ = write(TextReport, (record(number, "unsigned") for number in range(600)))
     assert "    600 unsigned: no signature [unsigned]" in long
     assert len(long.splitlines()) < 30, "one line for each cause, not for each commit"
@@ -209,7 +209,7 @@ def test_terminal_without_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     text, _ = write(TerminalReport, all_records())
     assert "\x1b[3" not in text
-    assert "2 of 12 verified (16.6 %)" in text
+    assert "2 of 14 verified (14.2 %)" in text
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
@@ -237,7 +237,7 @@ def test_html_in_a_real_browser(tmp_path: Path) -> None:
     )
     dom, said = done.stdout.decode(), done.stderr.decode()
     assert "CONSOLE" not in said, said
-    assert "12 of 12 shown" in dom
+    assert "14 of 14 shown" in dom
     assert dom.count("<script") == 2
     assert "alert(1)&lt;/script&gt;" in dom
 
@@ -267,7 +267,7 @@ def test_html_is_readable_at_every_width(tmp_path: Path) -> None:
             browser.script("document.activeElement.click()")  # what the key Enter does to a link
             assert browser.text("#shown") == "2 of 2 shown"
             browser.click("#every")
-            assert browser.text("#shown") == "15 of 15 shown"
+            assert browser.text("#shown") == "17 of 17 shown"
 
 
 def test_html_leaves_out_accepted_rows_only(monkeypatch: pytest.MonkeyPatch) -> None:

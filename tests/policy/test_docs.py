@@ -23,9 +23,8 @@ def test_example() -> None:
 
 def test_every_reason_of_the_code_is_on_the_page() -> None:
     root = Path(__file__).resolve().parents[2] / "gitsign_py" / "policy"
-    code = "".join(
-        (root / name).read_text() for name in ("evaluation.py", "signers.py", "merges.py", "copies.py", "history.py")
-    )
+    names = ("evaluation.py", "signers.py", "merges.py", "copies.py", "approvals.py", "history.py")
+    code = "".join((root / name).read_text() for name in names)
     reasons = set(re.findall(r'(?:refused\(|"unauthorised",\s*)"([a-z]+(?:-[a-z]+)+)"', code))
     assert len(reasons) > 10
     assert not {reason for reason in reasons if reason not in PAGE}

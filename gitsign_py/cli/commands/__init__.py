@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify-bundle": ("verify_bundle", "check a Sigstore bundle over a file"),
     "bundle": ("bundle", "turn a signature into a Sigstore bundle, and back"),
     "attest": ("attest", "attach a signed statement to a commit or tree"),
+    "approve": ("approve", "sign that a commit may come to a ref, or take that back"),
     "stack": ("stack", "run a private Sigstore on this machine"),
     "demo": ("demo", "see the whole job once, on an embedded Sigstore"),
     "completion": ("completion", "print shell completion for bash, zsh or fish"),

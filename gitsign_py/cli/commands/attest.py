@@ -132,7 +132,7 @@ def _attest(repository: GitRepository, settings: wiring.Settings, oid: str, opti
     if not options.force:
         attestationrefs.refuse_existing(repository, ref, oid, names)  # before anything is logged for ever
     artifact = git_artifact(digest_name, oid)
-    made = _by_agent(settings, statement, artifact, options) or _by_ourselves(settings, statement, artifact, options)
+    made = sign_statement(settings, statement, artifact, options.trusted_root)
     files = dict(zip(names, (data, made.envelope, made.bundle), strict=True))
     message = f"gitsign-py attest {name}"
     commit = attestationrefs.store(repository, ref, oid, files, message=message, replace=options.force)
@@ -145,15 +145,19 @@ def _attest(repository: GitRepository, settings: wiring.Settings, oid: str, opti
     return 0
 
 
-def _by_agent(
-    settings: wiring.Settings, statement: bytes, artifact: Artifact, options: argparse.Namespace
-) -> Attestation | None:
+def sign_statement(
+    settings: wiring.Settings, statement: bytes, artifact: Artifact, trusted_root: str | None
+) -> Attestation:
+    """Sign an in-toto statement by the agent, or here. Raises what ``attest`` does."""
+    made = None if trusted_root else _by_agent(settings, statement, artifact)
+    return made or _by_ourselves(settings, statement, artifact, trusted_root)
+
+
+def _by_agent(settings: wiring.Settings, statement: bytes, artifact: Artifact) -> Attestation | None:
     """Let the agent sign, as for commits: one sign-in for both. It signs by the settings, so not with --trusted-root.
 
     What it gives is verified here once more, by the trust root of this process.
     """
-    if options.trusted_root:
-        return None
     start_agent(settings)
     [(digest_name, digest)] = artifact.digests.items()
     fields = {"statement": statement, "digest": digest_name.encode(), "oid": digest.hex().encode()}
@@ -170,9 +174,9 @@ def _by_agent(
 
 
 def _by_ourselves(
-    settings: wiring.Settings, statement: bytes, artifact: Artifact, options: argparse.Namespace
+    settings: wiring.Settings, statement: bytes, artifact: Artifact, trusted_root: str | None
 ) -> Attestation:
-    chosen, root = wiring.endpoints(settings), wiring.trusted_root(settings, file=options.trusted_root)
+    chosen, root = wiring.endpoints(settings), wiring.trusted_root(settings, file=trusted_root)
     log_path = wiring.log_path(settings)
     with (
         open_terminal(os.environ, log_path=log_path, now=wiring.now) as terminal,
@@ -181,7 +185,7 @@ def _by_ourselves(
     ):
         confirm_services(settings, chosen, terminal)
         finder = TokenFinder(settings, chosen, http, Person(terminal, *committer_here(settings)))
-        renew = wiring.renewal(settings, root, file=options.trusted_root)
+        renew = wiring.renewal(settings, root, file=trusted_root)
         services = wiring.signing_services(http, chosen, root, finder, renew)
         signing = wiring.signing_options(settings, chosen, root, renew)
         return attest(statement, artifact, services=services, options=signing)

@@ -9,8 +9,11 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 
 from gitsign_py.agent.conversation import DeclinedError
+from gitsign_py.audit.approvals import REF as APPROVALS
+from gitsign_py.audit.approvals import Approvals
 from gitsign_py.audit.cache import Basis, FactsCache
 from gitsign_py.audit.engine import audit_history
+from gitsign_py.audit.jobs import VerifySettings
 from gitsign_py.audit.judges import BEFORE_INTRODUCTION, PolicyInHistory
 from gitsign_py.audit.plan import AuditPlan, Target
 from gitsign_py.audit.scan import Scanned
@@ -19,6 +22,7 @@ from gitsign_py.core.frozen import replace
 from gitsign_py.core.git.gitobject import split_commit
 from gitsign_py.errors import UncheckedError
 from gitsign_py.host.git.graph import GitGraph
+from gitsign_py.host.git.naming import commit_at
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.progress import counted
 from gitsign_py.host.terminal import open_terminal
@@ -53,18 +57,20 @@ def judge_in_history(
     if plan.closing is not None and plan.closing.missing is not None:
         raise plan.closing.missing
     graph = GitGraph(repository, repository.environment, repository.directory)
+    approvals = Approvals(repository, lambda: VerifySettings(wiring.trusted_root(settings), wiring.now()))
     commits = (item.oid,) if item.kind == "commit" else item.parents
     is_older = all(graph.is_ancestor(oid, plan.introduction) for oid in commits)
     if is_older and item.kind == "commit":
         return BEFORE_INTRODUCTION
     with ExitStack() as stack:
         basis = _basis(settings, plan, ref, trust_digest)
+        basis = replace(basis, history=(*basis.history, commit_at(repository, APPROVALS)))
         verdicts = auditing.facts_cache(stack, basis, auditing.warn_on_stderr)
         accepted = _look_back(repository, plan, item.parents, verdicts)
         plan = replace(plan, targets=(_target(item, ref),))
         kept = replace(plan, exclude=tuple(accepted), was_accepted=_kept_in(verdicts) if accepted else None)
         if is_older or accepted == set(item.parents):
-            decision, fresh = _judge_one(repository, kept, graph, item, facts)
+            decision, fresh = _judge_one(repository, kept, graph, item, facts, approvals=approvals)
         else:
             if in_agent and not accepted:
                 raise DeclinedError
@@ -92,7 +98,13 @@ def _kept_in(verdicts: FactsCache | None) -> Callable[[str], bool]:
 
 
 def _judge_one(
-    repository: GitRepository, plan: AuditPlan, graph: GitGraph, item: Scanned, facts: SignatureFacts
+    repository: GitRepository,
+    plan: AuditPlan,
+    graph: GitGraph,
+    item: Scanned,
+    facts: SignatureFacts,
+    *,
+    approvals: Approvals,
 ) -> _Found:
     """Judge a commit whose parents were accepted, or a tag."""
     history = PolicyHistory(
@@ -102,6 +114,7 @@ def _judge_one(
         closing=plan.policy,
         vouched=frozenset(plan.exclude),
         was_accepted=plan.was_accepted,
+        approvals=approvals,
     )
     decision = PolicyInHistory(history).judge(item, facts, (plan.targets[0].ref,))
     if decision.reason == _UNREAD and plan.was_accepted is not None:

@@ -4,6 +4,8 @@ git gives the bytes of a commit or tag and does not say which ref they are for: 
 HEAD is on, a tag for the ref of its name.
 """
 
+from gitsign_py.audit.approvals import Approvals
+from gitsign_py.audit.jobs import VerifySettings
 from gitsign_py.audit.judges import BEFORE_INTRODUCTION, commit_facts
 from gitsign_py.audit.plan import current_ref
 from gitsign_py.audit.scan import Scanned, scan
@@ -75,12 +77,17 @@ def _by_fixed_policy(
 ) -> Decision:
     policy = configured_policy(repository, settings.config.policy)
     graph = GitGraph(repository, repository.environment, repository.directory)
-    around = InRepository(repository, graph, _nobody, None, None)
+    around = InRepository(repository, graph, _nobody, None, None, approvals_in(settings, repository))
     decision = evaluate(policy, commit_facts(item), facts_of(verified), ref, around)
     older_than = policy.introduction if item.kind == "commit" else ""
     if not decision.accepted and older_than and graph.is_ancestor(item.oid, older_than):
         return BEFORE_INTRODUCTION
     return decision
+
+
+def approvals_in(settings: wiring.Settings, repository: GitRepository) -> Approvals:
+    """Approvals by this process's trust root, which is loaded when a rule asks for some."""
+    return Approvals(repository, lambda: VerifySettings(wiring.trusted_root(settings), wiring.now()))
 
 
 def _nobody(_oid: str) -> bool:

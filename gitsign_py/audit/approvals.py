@@ -1,0 +1,89 @@
+"""Approvals in refs/attestations/trees, verified: the bundles that ``gitsign-py approve`` signs.
+
+What is there is anybody's writing. A bundle counts when it verifies by the run's trust root, its statement is about the
+very tree, and its fields are those of the commit; nothing else is looked at.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from gitsign_py.audit.jobs import VerifySettings
+from gitsign_py.errors import GitsignError
+from gitsign_py.host.git.attestationrefs import SUFFIX
+from gitsign_py.host.git.naming import commit_at
+from gitsign_py.host.git.objects import GitRepository
+from gitsign_py.policy.approvals import PREDICATE, WITHDRAWAL, Approval, first_parent
+from gitsign_py.policy.facts import CommitFacts, SignatureFacts
+from gitsign_py.policy.surroundings import commit_tree
+from gitsign_py.policy.trees import each_entry, find_path, read_tree_data
+
+REF = "refs/attestations/trees"
+PREFIX = "approval-"
+MAX_LOOKED_AT = 128
+"""Bundles for one tree."""
+_MAX_BYTES = 1 << 20
+
+
+class Approvals:
+    """Port ``ApprovalSource`` for one repository. The ref is read once."""
+
+    def __init__(self, repository: GitRepository, settings: Callable[[], VerifySettings]) -> None:
+        self._repository, self._settings = repository, settings
+        self._tree: str | None = None
+        self._verified: dict[str, tuple[Approval, str, str] | None] = {}
+
+    def approvals(self, commit: CommitFacts) -> Sequence[Approval]:
+        """Those about the commit's change. Raises UncheckedError for objects that are not there."""
+        wanted = first_parent(commit), commit.tree
+        found = (self._read(oid, commit.tree) for oid in self._bundles(commit.tree))
+        return [one[0] for one in found if one is not None and one[1:] == wanted]
+
+    def _bundles(self, tree: str) -> Iterator[str]:
+        if self._tree is None:
+            tip = commit_at(self._repository, REF)
+            self._tree = commit_tree(self._repository, tip) if tip else ""
+        folder = find_path(self._repository, self._tree, tree)
+        if folder is None or not folder.is_tree:
+            return
+        entries = each_entry(read_tree_data(self._repository, folder.oid), len(tree) // 2)
+        for count, (name, entry) in enumerate(entries):
+            if count > 3 * MAX_LOOKED_AT:
+                return
+            if entry.is_file and name.startswith(PREFIX.encode()) and name.endswith(SUFFIX.encode()):
+                yield entry.oid
+
+    def _read(self, oid: str, tree: str) -> tuple[Approval, str, str] | None:
+        """The statement in a bundle, with what it is from and to; None for what proves nothing."""
+        if oid not in self._verified:
+            data = self._repository.read(oid).data
+            try:
+                self._verified[oid] = self._checked(data, tree) if len(data) <= _MAX_BYTES else None
+            except GitsignError:
+                self._verified[oid] = None
+        return self._verified[oid]
+
+    def _checked(self, data: bytes, tree: str) -> tuple[Approval, str, str] | None:
+        from gitsign_py.signing.attestation import git_artifact  # noqa: PLC0415 - for rules that want approvals alone
+        from gitsign_py.verification.bundle import verify_bundle  # noqa: PLC0415
+
+        settings = self._settings()
+        if settings.trusted_root is None:
+            return None
+        artifact = git_artifact("gitTree", tree)
+        found = verify_bundle(data, artifact=artifact, trusted_root=settings.trusted_root, now=settings.now)
+        statement = found.statement
+        if found.identity is None or found.san_type is None or statement is None or statement.predicate is None:
+            return None
+        fields = [statement.predicate.get(name) for name in ("targetRef", "fromID", "targetID")]
+        if statement.predicate_type not in (PREDICATE, WITHDRAWAL) or not all(isinstance(one, str) for one in fields):
+            return None
+        ref, old, new = map(str, fields)
+        facts = SignatureFacts(
+            "good",
+            "sigstore",
+            identity=found.identity,
+            san_type=found.san_type,  # type: ignore[arg-type]
+            issuer=found.issuer or "",
+            claims=found.claims,
+            times=tuple(("timestamp" if one.source == "timestamp" else "log", one.time) for one in found.times),
+        )
+        return Approval(ref, statement.predicate_type == WITHDRAWAL, facts), old, new

@@ -1,0 +1,91 @@
+"""``gitsign-py approve``: say, signed, that a commit may come to a ref, or take that back."""
+
+import argparse
+import hashlib
+import json
+import secrets
+
+from gitsign_py.audit.approvals import PREFIX, REF
+from gitsign_py.audit.plan import resolve_targets
+from gitsign_py.cli import auditing, wiring
+from gitsign_py.cli.commands.attest import sign_statement
+from gitsign_py.cli.ownconfig import add_isolated
+from gitsign_py.core.git.gitobject import split_commit
+from gitsign_py.core.printing import printable
+from gitsign_py.errors import UsageError
+from gitsign_py.host.git import attestationrefs
+from gitsign_py.host.git.attestationrefs import SUFFIX
+from gitsign_py.host.git.naming import symbolic_ref
+from gitsign_py.host.git.objects import GitRepository
+from gitsign_py.policy.approvals import PREDICATE, WITHDRAWAL
+from gitsign_py.signing.attestation import git_artifact, statement_about
+
+MAX_COMMITS = 64
+_EPILOG = """examples:
+  gitsign-py approve --ref refs/heads/main HEAD         one commit
+  gitsign-py approve --ref refs/heads/main main..topic  each commit of a range
+  gitsign-py approve --withdraw --ref refs/heads/main HEAD
+  git push origin 'refs/attestations/*:refs/attestations/*'
+
+exit status: 0 done, 2 usage, 3 a server failed
+"""
+
+
+def run(arguments: list[str]) -> int:
+    """Run ``gitsign-py approve``."""
+    options = _parser().parse_args(arguments)
+    settings = wiring.load_settings(isolated=options.isolated)
+    with wiring.repository(settings) as repository:
+        ref = options.ref or symbolic_ref(repository, "HEAD")
+        if not ref:
+            raise UsageError("ref-name", "HEAD is on no branch: say which ref the commit may come to", hint="--ref REF")
+        for oid in _commits(repository, options.revision):
+            _approve(repository, settings, oid, ref, options)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gitsign-py approve",
+        description="Sign that a commit may come to a ref (gittuf's reference authorization, an in-toto statement), "
+        "log it, and keep it under refs/attestations/trees. Rules with approvals count it (docs/policy.md).",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("revision", nargs="?", default="HEAD", metavar="REV", help="a commit or a range (HEAD)")
+    parser.add_argument("--ref", type=auditing.full_ref, metavar="REF", help="the ref (the current branch)")
+    parser.add_argument("--withdraw", action="store_true", help="take back what you said of it")
+    parser.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
+    parser.add_argument("--json", action="store_true", help="print JSON, a line for each commit")
+    add_isolated(parser)
+    return parser
+
+
+def _commits(repository: GitRepository, word: str) -> list[str]:
+    targets, exclude = resolve_targets(repository, (word,))
+    if not exclude:
+        return [target.commit for target in targets if target.commit]
+    asked = ["rev-list", "--reverse", f"--max-count={MAX_COMMITS + 1}", *(target.commit for target in targets)]
+    found = repository.run([*asked, *(f"^{oid}" for oid in exclude)]).decode("ascii").split()
+    if not 0 < len(found) <= MAX_COMMITS:
+        raise UsageError("range-empty", f"{word} has {len(found) or 'no'} commits, 1 to {MAX_COMMITS} can be approved")
+    return found
+
+
+def _approve(
+    repository: GitRepository, settings: wiring.Settings, oid: str, ref: str, options: argparse.Namespace
+) -> None:
+    commit = split_commit(repository.read(oid).data, two_hashes=True)
+    old = commit.parents[0] if commit.parents else "0" * len(oid)
+    predicate = {"targetRef": ref, "fromID": old, "targetID": commit.tree}
+    statement = statement_about("gitTree", commit.tree, WITHDRAWAL if options.withdraw else PREDICATE, predicate)
+    made = sign_statement(settings, statement, git_artifact("gitTree", commit.tree), options.trusted_root)
+    place = hashlib.sha256(f"{ref}\0{old}".encode()).hexdigest()[:16]
+    name = f"{PREFIX}{place}-{secrets.token_hex(4)}.json"
+    contents = (json.dumps(predicate).encode(), made.envelope, made.bundle)
+    files = dict(zip((name, f"{name}.sig", f"{name}{SUFFIX}"), contents, strict=True))
+    word = "withdraw" if options.withdraw else "approve"
+    attestationrefs.store(repository, REF, commit.tree, files, message=f"gitsign-py {word} {oid}")
+    facts = {"commit": oid, "ref": ref, "name": name, "identity": made.verified.identity, "withdrawn": options.withdraw}
+    told = f"{oid} on {ref}: {'withdrawn' if options.withdraw else 'approved'} by {made.verified.identity}"
+    print(json.dumps(facts) if options.json else printable(f"{told}; to share it: git push REMOTE {REF}"))

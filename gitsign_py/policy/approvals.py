@@ -1,0 +1,71 @@
+"""Approvals: what others than its author say of a commit, and whether that is as much as a rule wants.
+
+A statement is about one change of one ref: from a commit's first parent to the commit's tree. On another ref, another
+parent or another tree it says nothing. Each person of the policy counts once, by whichever identity they signed.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from gitsign_py.core.frozen import frozen
+from gitsign_py.policy.facts import CommitFacts, Decision, SignatureFacts
+from gitsign_py.policy.model import Policy, Principal, Rule
+from gitsign_py.policy.signers import check_window, find_signers, refused
+
+PREDICATE = "https://gittuf.dev/reference-authorization/v0.2"
+"""gittuf's: ``targetRef`` goes from ``fromID`` to the tree ``targetID``, which is the subject (``gitTree``)."""
+WITHDRAWAL = "https://gitsign-py.invalid/approval-withdrawal/v0.1"
+"""The same fields: the signer takes back what they said of this change until then."""
+
+
+@frozen
+class Approval:
+    """A statement about a commit whose signature is good: for ``ref``, made or taken back."""
+
+    ref: str
+    is_withdrawn: bool
+    signature: SignatureFacts
+
+
+class ApprovalSource(Protocol):
+    """Finds verified statements."""
+
+    def approvals(self, commit: CommitFacts) -> Sequence[Approval]:
+        """Statements about the change that this very commit makes; what does not verify is left out."""
+        ...
+
+
+def first_parent(commit: CommitFacts) -> str:
+    """What ``fromID`` is of a commit: zeros where it has no parent."""
+    return commit.parents[0] if commit.parents else "0" * len(commit.oid)
+
+
+def approvers_of(policy: Policy, ref: str, approvals: Iterable[Approval]) -> frozenset[str]:
+    """The people whose last word on the change is an approval."""
+    last: dict[str, Approval] = {}
+    for approval in sorted(approvals, key=_order):
+        signers = find_signers(policy, approval.signature)
+        if approval.ref == ref and len(signers) == 1 and not check_window(signers[0], approval.signature):
+            last[signers[0].name] = approval
+    people = (name for name, approval in last.items() if not approval.is_withdrawn)
+    return frozenset(name for name in people if policy.principals[name].kind == "person")
+
+
+def _order(approval: Approval) -> tuple[float, bool]:
+    """By the proven time; of one moment the withdrawal counts."""
+    proven = approval.signature.time
+    return (proven[1].timestamp() if proven else 0.0, approval.is_withdrawn)
+
+
+def check_approvals(
+    policy: Policy, commit: CommitFacts, rule: Rule, signer: Principal, approvers: frozenset[str]
+) -> Decision | None:
+    """Refuse what fewer people than the rule wants have approved; neither signer, author nor committer is another."""
+    wanted = max(rule.approvals, rule.robot_approvals if signer.kind == "robot" else 0)
+    own = {one.name for one in policy.principals.values() if {commit.author_email, commit.committer_email} & one.emails}
+    found = (approvers & rule.approvers) - own - {signer.name}
+    if len(found) >= wanted:
+        return None
+    told = ", ".join(sorted(found)) or "nobody"
+    message = f"rule {rule.name} wants {wanted} approvals by others than its author, approved by {told}"
+    return refused("approvals-missing", message, signer.name, rule.name)

@@ -1,0 +1,61 @@
+"""``gitsign-py approve``: signed, kept in refs/attestations, counted by audit, hook and git's own command."""
+
+import json
+
+from tests.support.workbench import Workbench
+
+MAIN = "refs/heads/main"
+
+
+def policy(bench: Workbench) -> str:
+    people = "".join(
+        f'[people.{name}]\nidentities = [{{ subject = "{name}@example.com", issuer = "{bench.stack.url}" }}]\n'
+        for name in ("alice", "bob", "carol")
+    )
+    rule = 'name = "all"\nallow = ["alice"]\napprovals = 2\napprovers = ["alice", "bob", "carol"]\n'
+    path = bench.folder / "policy.toml"
+    head = 'version = 1\nadministrators = ["alice"]\nunjudged = ["refs/attestations/**"]'
+    path.write_text(f"{head}\n{people}[[rules]]\n{rule}")
+    return str(path)
+
+
+def approve(bench: Workbench, who: str, *arguments: str) -> None:
+    token = bench.stack.token(f"{who}@example.com")
+    done = bench.tool("approve", *arguments, SIGSTORE_ID_TOKEN=token, GIT_COMMITTER_EMAIL=f"{who}@example.com")
+    assert done.returncode == 0, done.stderr
+
+
+def test_two_others_approve(bench: Workbench) -> None:
+    path = policy(bench)
+    (bench.repo / "a").write_text("1")
+    bench.git("add", "a")
+    bench.commit()
+    bench.configure(f"gitsign.policy={path}")
+
+    def judged() -> tuple[str, str]:
+        done = bench.tool("policy", "explain", "--json", "HEAD")
+        found = json.loads(done.stdout)
+        git = bench.try_git("verify-commit", "HEAD")
+        assert (git.returncode == 0) == (found["verdict"] == "verified"), git.stderr
+        return found["reason"], found["message"]
+
+    assert judged()[0] == "approvals-missing"
+    approve(bench, "alice")
+    approve(bench, "bob", "--ref", "refs/heads/other")
+    approve(bench, "bob")
+    assert judged() == ("approvals-missing", "rule all wants 2 approvals by others than its author, approved by bob")
+    approve(bench, "carol", "--json")
+    assert judged() == ("verified", "signed by alice, approved by alice, bob, carol")
+    server = bench.folder / "server.git"
+    bench.run(["git", "init", "-q", "--bare", str(server)])
+    bench.tool("hooks", "install", "--server", cwd=server)
+    assert "approvals-missing" in bench.try_git("push", str(server), f"HEAD:{MAIN}").stderr.decode()
+    bench.git("push", "-q", str(server), "refs/attestations/*:refs/attestations/*")
+    bench.git("push", "-q", str(server), f"HEAD:{MAIN}")
+    approve(bench, "carol", "--withdraw")
+    assert judged()[0] == "approvals-missing"
+    bench.git("commit", "-q", "--amend", "-S", "--allow-empty", "-m", "the same tree on the same parent")
+    approve(bench, "carol", "HEAD")
+    assert judged()[0] == "verified", "the change is approved, whatever the message"
+    bench.commit("the same tree on another parent")
+    assert judged() == ("approvals-missing", "rule all wants 2 approvals by others than its author, approved by nobody")
