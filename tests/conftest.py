@@ -2,12 +2,14 @@
 
 import gc
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support import warm
 from tests.support.faultystack import FaultyStack, faulty_stack
 from tests.support.stack import RunningStack, running_stack
 from tests.support.tiers import TIERS, Guard, tier_of
@@ -20,6 +22,8 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 _THRESHOLDS = gc.get_threshold()
 gc.set_threshold(100_000, 10, 100)  # until all tests are found: most of what is made until then stays
+
+subprocess.run = warm.run  # type: ignore[assignment]  # which calls our program without a new Python
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -50,6 +54,13 @@ def _unmeasured(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     """Keep coverage out of the processes of tests with that mark (pyproject.toml says why)."""
     if request.node.get_closest_marker("unmeasured"):
         monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _cold(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start Python for each call of the program in tests with that mark."""
+    if request.node.get_closest_marker("cold"):
+        monkeypatch.setattr(warm, "is_cold", True)
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,7 @@ whoever signs could choose by what he sent along.
 
 import itertools
 import json
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -34,7 +33,6 @@ from tests.support.timestampcheck import MESSAGE
 MOST_SIGNATURES = 120
 """So many signatures may be looked at for 32 certificates: it grows with their number and not with their orders."""
 MOST_STEPS = 10_000
-SECONDS = 2.0
 
 
 @pytest.fixture(name="maker", scope="module")
@@ -43,7 +41,7 @@ def _maker(tmp_path_factory: pytest.TempPathFactory) -> BundleMaker:
 
 
 @pytest.fixture(name="counted")
-def _counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def _counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Counts the signatures that are looked at, and ends what looks at too many."""
     verify, seen = PublicKey.verify, [0]
 
@@ -61,9 +59,7 @@ def _counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         return key_identifiers(certificate)
 
     monkeypatch.setattr(certpath, "key_identifiers", stepping)
-    started = time.process_time()
-    yield seen
-    assert time.process_time() - started < SECONDS
+    return seen
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)

@@ -7,6 +7,7 @@ Patterns are RE2's now, which has one way, and a policy that a pushed commit bri
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,22 +21,21 @@ from gitsign_py.policy.patterns import PatternError, anchored, glob_includes, gl
 from gitsign_py.verification.allowed import AllowedSigner
 from gitsign_py.verification.identity import Expected
 from tests.support.bulksigner import BulkSigner
+from tests.support.doubling import check_linear, plain_work
 from tests.support.gitrepo import environment
 from tests.support.history import ISSUER
 from tests.support.pushserver import POLICY, ROOT, make_server
 
-SECONDS = 2.0
-"""Of processor time; the same took hours, or for ever."""
+# Very many steps, of which coverage would make a multiple.
+pytestmark = pytest.mark.no_cover
 EVIL = ["(a+)+", "(a|a)*", "(a|aa)+", "([a-z]+)*", "(.*a){25}", "(a?){40}a{40}", "(?:a*)*(?:a*)*b?"]
 
 
 @pytest.mark.parametrize("pattern", EVIL)
 def test_patterns_in_linear_time(pattern: str) -> None:
-    began = time.process_time()
-    for letters in (40, 400, 4000, MAX_VALUE):
-        assert not anchored(f"^{pattern}!$").matches("a" * letters)
-        assert not Expected(f"{pattern}!", is_pattern=True).matches("a" * letters)
-    assert time.process_time() - began < SECONDS
+    for matches in (anchored(f"^{pattern}!$").matches, Expected(f"{pattern}!", is_pattern=True).matches):
+        assert not any(matches("a" * letters) for letters in (40, 400, 4000, MAX_VALUE))
+        check_linear(pattern, matches, lambda count: "a" * count, most=MAX_VALUE)
 
 
 @pytest.mark.parametrize(
@@ -114,34 +114,38 @@ def test_a_name_without_end_matches_nothing() -> None:
 
 
 GLOBS = [
-    ("/" + "*a" * 1000 + "*b", "/" + "a" * 200_000),
-    ("/" + "**/a/" * 800 + "b", "/" + "a/" * 100_000),
-    ("/" + "**/*a*a/" * 400 + "b", "/" + "aaaa/" * 40_000),
-    ("/" + "?*" * 1000 + "b", "/" + "a" * 200_000),
-    ("/**/" + "*/" * 200 + "b", "/" + "a/" * 20_000),
-    ("/" + "*a" * 1000 + "/**", "/" + "a" * 200_000),
+    ("/" + "*a" * 1000 + "*b", "a"),
+    ("/" + "**/a/" * 800 + "b", "a/"),
+    ("/" + "**/*a*a/" * 400 + "b", "aaaa/"),
+    ("/" + "?*" * 1000 + "b", "a"),
+    ("/**/" + "*/" * 200 + "b", "a/"),
+    ("/" + "*a" * 1000 + "/**", "a"),
 ]
 
 
-@pytest.mark.parametrize(("glob", "name"), GLOBS)
-def test_globs_in_linear_time(glob: str, name: str) -> None:
-    began = time.process_time()
-    assert not glob_matches(glob, name)
-    assert time.process_time() - began < SECONDS
+@pytest.mark.parametrize(("glob", "unit"), GLOBS)
+def test_globs_in_linear_time(glob: str, unit: str) -> None:
+    most = 200_000 // len(unit)
+    assert not glob_matches(glob, "/" + unit * most)
+    check_linear(glob, partial(glob_matches, glob), lambda count: "/" + unit * count, most=most)
 
 
 def test_allowed_signers_in_linear_time() -> None:
-    began = time.process_time()
     signer = AllowedSigner("*a" * 2000 + "*b@example.com", ISSUER)
     assert not signer.matches("a" * 300_000 + "@example.com", ISSUER, "email")
+    check_linear(
+        "signer",
+        lambda name: signer.matches(name, ISSUER, "email"),
+        lambda count: "a" * count + "@example.com",
+        most=300_000,
+    )
     assert AllowedSigner("*a*a*@example.com", ISSUER).matches("xaxa@example.com", ISSUER, "email")
     assert not AllowedSigner("*a*a*@example.com", ISSUER).matches("xa@example.com", ISSUER, "email")
     assert not AllowedSigner("ab*ba@x.y", ISSUER).matches("aba@x.y", ISSUER, "email"), "the two ends may not overlap"
-    assert time.process_time() - began < SECONDS
 
 
 def test_whether_a_glob_hides_another_is_bounded() -> None:
-    began = time.process_time()
+    """Steps are counted; a step looks at all tokens of the wide glob at most."""
     assert not glob_includes("/" + "*a" * 2000 + "*b", "/" + "a" * 4000)
     assert not glob_includes("/" + "**/*a/" * 600 + "b", "/" + "**/a/" * 800)
     assert glob_includes("/" + "*a" * 1900, "/" + "xa" * 1900)
@@ -149,7 +153,6 @@ def test_whether_a_glob_hides_another_is_bounded() -> None:
     for number in range(MAX_STEPS // 50):
         glob_includes(f"refs/heads/*a{number % 100}", "refs/heads/" + "a" * 60, steps)
     assert steps.left < 0
-    assert time.process_time() - began < 20
 
 
 PEOPLE = f'[people.alice]\nidentities = [{{ subject = "a@b.c", issuer = "{ISSUER}" }}]\n'
@@ -193,7 +196,7 @@ POLICIES = {
 def test_a_policy_is_read_in_bounded_time(policy: str) -> None:
     began = time.process_time()
     read_policy(policy.encode(), "policy.toml")
-    assert time.process_time() - began < 15, "without bounds: minutes, or for ever"
+    assert time.process_time() - began < 50 * plain_work(), "without bounds: minutes, or for ever"
 
 
 def test_the_policy_of_a_pushed_commit_is_not_read(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The login page of the local issuer: what it refuses, and what it says to whom."""
 
 import json
+import weakref
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -29,6 +30,7 @@ class Desk:
     def __init__(self, directory: Path) -> None:
         self.ahead = timedelta()
         self.state = State(directory)
+        weakref.finalize(self, self.state.close)
         context = Context("http://127.0.0.1:1", self.state, Keyring(self.state), self._now)
         self.issuer = Issuer(context)
         self.login = Login(self.issuer)

@@ -4,6 +4,7 @@ A certificate serves its person for as long as it is valid, as with the agent; `
 """
 
 import hashlib
+import weakref
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -41,6 +42,7 @@ class BulkSigner:
         self._now = START - timedelta(days=365)
         self._fresh, self._online = fresh, online
         state = State(prepare_directory(directory))
+        weakref.finalize(self, state.close)
         context = Context(ISSUER, state, Keyring(state), clock=lambda: self._now)
         self._ctlog = CtLog(context)
         self._fulcio = Fulcio(context, Issuer(context), self._ctlog)

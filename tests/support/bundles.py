@@ -5,6 +5,7 @@ What is made is a JSON object that a test may spoil before it is verified.
 
 import hashlib
 import json
+import weakref
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -86,6 +87,7 @@ class BundleMaker:
     def __init__(self, directory: Path) -> None:
         self._now = AT - timedelta(hours=2)  # the keys' windows start here
         state = State(prepare_directory(directory))
+        weakref.finalize(self, state.close)
         context = Context(ISSUER, state, Keyring(state), clock=lambda: self._now)
         self._ctlog = CtLog(context)
         self._fulcio = Fulcio(context, Issuer(context), self._ctlog)

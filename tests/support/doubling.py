@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from gitsign_py.errors import GitsignError
@@ -91,6 +92,16 @@ def _measured_again(measured: Measured, count: int, before: float, took: float) 
     raise SuperLinearError(
         f"{measured.name}: {before:.4f} s at {count // GROWTH}, {took:.4f} s at {count}, again and again"
     )
+
+
+@cache
+def plain_work() -> float:
+    """Processor time of five million additions: what this machine makes of something known, a third of a second."""
+    began = time.process_time()
+    total = 0
+    for number in range(5_000_000):
+        total += number
+    return time.process_time() - began
 
 
 def _give_up(_number: int, _frame: object) -> None:

@@ -1,0 +1,164 @@
+"""A Python that has read the program already and forks it for each call: ``python -m tests.support.warmserver SOCKET``.
+
+Half of what a test process costs is to start Python and to import. What is forked is a process of its own: with the
+caller's streams, environment, folder and arguments, an exit status, and nothing left of what another call did. It lacks
+what belongs to a start: Python's own variables, and that a command imports only what it needs.
+
+A caller connects, and sends the request's length and JSON with the three streams; it gets the process id, then the
+status as :mod:`subprocess` has it. The server ends when its stdin does.
+"""
+
+import atexit
+import json
+import os
+import pkgutil
+import selectors
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import gitsign_py
+from gitsign_py.cli import main as program_main
+
+_NOT_READ = ("gitsign_py.__main__", "gitsign_py.host.windows")  # the second is for Windows alone
+
+
+def _read_program() -> None:
+    """Import everything but the local stack, whose libraries are many and whose start is rare."""
+    for found in pkgutil.walk_packages(gitsign_py.__path__, "gitsign_py."):
+        if not found.name.startswith(("gitsign_py.localstack", *_NOT_READ)):
+            import_module(found.name)
+    import_module("requests")
+
+
+class Server:
+    """Takes requests, forks, and reports how each of them ended."""
+
+    def __init__(self, path: str) -> None:
+        self.selector = selectors.DefaultSelector()
+        self.listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.listening.bind(f"{path}.new")
+        self.listening.listen(64)
+        Path(f"{path}.new").rename(path)  # so that a caller who finds it can connect
+        self.running: dict[int, socket.socket] = {}
+        self.ended, wakes = socket.socketpair()
+        for one in (self.ended, wakes):
+            one.setblocking(False)
+        self.wakes = wakes
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
+        for readable in (self.listening, self.ended, sys.stdin.buffer.raw):  # type: ignore[attr-defined]
+            self.selector.register(readable, selectors.EVENT_READ)
+
+    def serve(self) -> None:
+        """Until nothing more comes from stdin."""
+        while True:
+            for key, _ in self.selector.select():
+                if key.fileobj is self.listening:
+                    self._take()
+                elif key.fileobj is self.ended:
+                    self.ended.recv(4096)
+                    self._report()
+                elif not os.read(0, 1):
+                    return
+
+    def _take(self) -> None:
+        caller, _ = self.listening.accept()
+        request, streams = _received(caller)
+        pid = os.fork()
+        if pid == 0:
+            _become(request, streams)  # which does not come back
+        for stream in streams:
+            os.close(stream)
+        self.running[pid] = caller
+        caller.sendall(b"%d\n" % pid)
+
+    def _report(self) -> None:
+        while self.running:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            caller = self.running.pop(pid)
+            with suppress(OSError):  # a caller may wait no longer
+                caller.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
+            caller.close()
+
+
+def _received(caller: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    head, streams, _, _ = socket.recv_fds(caller, 8, 3)
+    missing, parts = int.from_bytes(head, "big"), []
+    while missing:
+        parts.append(caller.recv(missing))
+        assert parts[-1], "the caller is gone"
+        missing -= len(parts[-1])
+    return json.loads(b"".join(parts)), streams
+
+
+def _become(request: dict[str, Any], streams: list[int]) -> None:
+    """The program, in the place of this process."""
+    status = 70
+    try:
+        for number, stream in enumerate(streams):
+            os.dup2(stream, number)
+        os.closerange(3, 256)
+        _forget_the_server()
+        os.umask(request["umask"])
+        os.chdir(request["cwd"])
+        os.environ.clear()
+        os.environ.update(request["env"])
+        time.tzset()
+        if request["session"]:
+            os.setsid()
+        _open_streams()
+        sys.argv = request["argv"]
+        status = _status_of_program()
+    except BaseException:  # noqa: BLE001 - the end of a process, whatever it is
+        traceback.print_exc()
+        status = 1
+    finally:
+        os._exit(status)
+
+
+def _forget_the_server() -> None:
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    atexit._clear()
+    sys.modules["__main__"] = ModuleType("__main__")
+
+
+def _open_streams() -> None:
+    """As Python has them in the locale C: UTF-8, whatever bytes come in go out."""
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
+    sys.stdout = sys.__stdout__ = open(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.__stderr__ = open(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+
+
+def _status_of_program() -> int:
+    """What Python makes of the end of a program."""
+    try:
+        status: object = program_main()
+    except SystemExit as end:
+        status = end.code
+    if not isinstance(status, int):
+        if status is not None:
+            print(status, file=sys.stderr)
+        status = 0 if status is None else 1
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        if not stream.closed:
+            stream.flush()
+    return status & 0xFF
+
+
+if __name__ == "__main__":
+    _read_program()
+    Server(sys.argv[1]).serve()
