@@ -106,6 +106,8 @@ def _claim(builder: x509.CertificateBuilder, oid: str, value: bytes) -> x509.Cer
 def _general_name(identity: Identity) -> x509.GeneralName:
     if identity.kind == "email":
         return x509.RFC822Name(identity.value)
+    if identity.kind == "other":
+        return x509.OtherName(x509.ObjectIdentifier(oids.FULCIO_OTHER_NAME), der.utf8_string(identity.value))
     return x509.UniformResourceIdentifier(identity.value)
 
 
