@@ -27,7 +27,8 @@ from gitsign_py.localstack.connections import Limits
 from gitsign_py.localstack.context import Context, Hook, system_clock
 from gitsign_py.localstack.directory import INFO, prepare_directory
 from gitsign_py.localstack.fulcio.issuers import ForeignIssuer
-from gitsign_py.localstack.keyring import Keyring, PrivateKey, new_key
+from gitsign_py.localstack.keyfiles import PrivateKey
+from gitsign_py.localstack.keyring import Keyring, new_key
 from gitsign_py.localstack.placement import Placement
 from gitsign_py.localstack.process import Lock, StackInfo
 from gitsign_py.localstack.requestlog import Meter

@@ -13,7 +13,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gitsign_py.core.pki import der, oids
 from gitsign_py.localstack.fulcio.claims import Identity
-from gitsign_py.localstack.keyring import CERTIFICATE_RFC6979, PrivateKey, ServerKey
+from gitsign_py.localstack.keyfiles import PrivateKey
+from gitsign_py.localstack.keyring import CERTIFICATE_RFC6979, ServerKey
 
 ORGANIZATION = "gitsign-py local stack"
 LEAF_LIFETIME = timedelta(minutes=10)
