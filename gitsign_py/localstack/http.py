@@ -32,6 +32,7 @@ from gitsign_py.localstack.service import Refusal, Request, Response, Route, Ser
 
 _log = logging.getLogger("gitsign_py.localstack")
 _ON_LOOPBACK = Placement()
+_INTERNAL = "internal error of the local stack; its log says more"
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _Table = dict[str, tuple[Service, Route]]
 
@@ -122,10 +123,21 @@ def _handle(service: Service, route: Route, request: Request, hook: Hook) -> Res
     except (sqlite3.OperationalError, OSError) as error:
         _log.error("%s %s could not be served: %s", request.method, printable(request.path), printable(str(error)))
         answer = service.errors(Refusal(503, _storage_words(error), reason="storage-unusable"))
+    except sqlite3.DatabaseError as error:
+        _log.exception("%s %s failed", request.method, printable(request.path))
+        answer = service.errors(_database_refusal(error))
     except Exception:  # noqa: BLE001 - the client gets an answer and the log the trace
         _log.exception("%s %s failed", request.method, printable(request.path))
-        answer = service.errors(Refusal(500, "internal error of the local stack; its log says more"))
+        answer = service.errors(Refusal(500, _INTERNAL))
     return hook.after(service.name, request, answer)
+
+
+def _database_refusal(error: sqlite3.DatabaseError) -> Refusal:
+    """Damaged pages (sqlite.org/rescode.html, primary codes) have a name; what else SQLite says here is our mistake."""
+    if error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        words = "the local stack's database is damaged; see: gitsign-py stack fsck"
+        return Refusal(503, words, reason="storage-damaged")
+    return Refusal(500, _INTERNAL)
 
 
 def _storage_words(error: Exception) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 from gitsign_py.errors import ConfigError, ServiceError
 from gitsign_py.host.background import let_go, start_in_background
 from gitsign_py.host.filelock import LOCKS_DIRECTORIES, FileLock, hold, is_held
-from gitsign_py.host.privatefile import open_private, put_in_place, read_whole
+from gitsign_py.host.privatefile import open_private, put_in_place, read_whole, write_whole
 from gitsign_py.localstack.directory import INFO, LOCK, LOG, prepare_directory
 from gitsign_py.localstack.placement import LOOPBACK, SERVICES, reach
 
@@ -192,6 +192,20 @@ def _rotate_log(log: Path) -> None:
     """Put a long log aside; what a crash said before this start stays readable in either file."""
     if log.exists() and log.stat().st_size > LOG_BYTES:
         put_in_place(log, log.with_name(f"{LOG}.1"))
+
+
+def limit_log(directory: Path, output: int = 2) -> None:
+    """Keep the end of a log that has grown long under a running stack, whose ``output`` it is, as stack.log.1.
+
+    The stack goes on appending to the same file, which begins anew. Raises OSError.
+    """
+    log = directory / LOG
+    if not log.exists() or log.stat().st_size <= LOG_BYTES or not os.path.samestat(log.stat(), os.fstat(output)):
+        return
+    with log.open("rb") as file:
+        file.seek(-LOG_BYTES, os.SEEK_END)
+        write_whole(log.with_name(f"{LOG}.1"), file.read())
+    os.truncate(log, 0)
 
 
 def _give_up(child: "subprocess.Popen[bytes]", log: Path, begins: int) -> StackInfo:

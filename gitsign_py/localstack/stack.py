@@ -30,7 +30,7 @@ from gitsign_py.localstack.fulcio.issuers import ForeignIssuer
 from gitsign_py.localstack.keyfiles import PrivateKey
 from gitsign_py.localstack.keyring import Keyring, new_key
 from gitsign_py.localstack.placement import Placement
-from gitsign_py.localstack.process import Lock, StackInfo
+from gitsign_py.localstack.process import Lock, StackInfo, limit_log
 from gitsign_py.localstack.requestlog import Meter
 from gitsign_py.localstack.service import Request, Response, Route, Service, json_response, plain_errors
 from gitsign_py.localstack.state import State
@@ -96,7 +96,7 @@ class Stack:
             for fault in state.damaged.values():
                 _log.error("damaged log, it signs nothing: %s; see: gitsign-py stack fsck", fault)
             hook = hook or Hook()
-            self._guard = ClockGuard(clock, state, believed=clock_is_right)
+            self._guard = ClockGuard(clock, state, believed=clock_is_right, also=lambda: limit_log(directory))
             self.context = Context(self.url, state, Keyring(state, make_key), self._guard.now, random, hook)
             self.context.keyring.sweep()
             choices = assembly.Choices(place.services, rekor2_key, tuple(issuers), issuer_keys)

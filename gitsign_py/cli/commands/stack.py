@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from gitsign_py.cli.commands import stackcare, stackrun, stackunit
+from gitsign_py.cli.commands import stackcare, stackrun
 from gitsign_py.cli.commands.stackcommand import (
     Action,
     add_actions,
@@ -19,7 +19,7 @@ from gitsign_py.cli.commands.stackcommand import (
     installed,
     need_info,
 )
-from gitsign_py.cli.commands.stackplace import add_place, arguments_of, place_of
+from gitsign_py.cli.commands.stackplace import add_place, add_unit, arguments_of, place_of
 from gitsign_py.errors import ServiceError, UsageError
 from gitsign_py.localstack import clientenv, expiry, process
 from gitsign_py.localstack.process import StackInfo
@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_env,
         _add_token,
         *stackrun.COMMANDS,
-        stackunit.add_unit,
+        add_unit,
         *stackcare.COMMANDS,
     ):
         add(commands)

@@ -1,4 +1,7 @@
-"""Options of ``stack up`` that say where a stack listens, what it serves, and whose tokens it takes; and their file."""
+"""Where a stack listens, what it serves and whose tokens it takes: options of ``stack up``, their file, and their unit.
+
+``stack unit`` prints a stack with such options as a system service, as little privileged as systemd can make it.
+"""
 
 import argparse
 import tomllib
@@ -6,14 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gitsign_py.cli.commands.stackcommand import installed
+import gitsign_py.data
+from gitsign_py.cli.agentside.units import systemd_word
+from gitsign_py.cli.commands.stackcommand import command, installed
 from gitsign_py.errors import ConfigError, UsageError
+from gitsign_py.host.ownprogram import NAME, own_program
 from gitsign_py.localstack.placement import LOOPBACK, SERVICES, Placement, placement
 
 if TYPE_CHECKING:
     from gitsign_py.localstack.fulcio.issuers import ForeignIssuer
 
 DEFAULT_PORT = 18400
+_UNIT = Path(gitsign_py.data.__file__).parent / "stackunit" / "gitsign-py-stack.service"
 MAX_FILE = 64 * 1024
 _FILE_HELP = "read host, port, url, only, without, issuers and issuer-keys from this TOML file; options count before it"
 
@@ -43,7 +50,7 @@ def add_place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=port_number, default=None, metavar="N", help="port (default 18400; 0: any free one)"
     )
-    parser.add_argument("--url", default="", metavar="URL", help="what clients call it, such as behind a TLS proxy")
+    parser.add_argument("--url", default="", metavar="URL", help="the URL that clients use: that of a TLS proxy")
     parser.add_argument("--only", default="", metavar="LIST", help=f"serve these services alone, of {names}")
     parser.add_argument("--without", default="", metavar="LIST", help="serve all services but these")
     parser.add_argument(
@@ -142,3 +149,19 @@ def _fits(name: str, item: object) -> bool:
     if name == "issuer-keys":
         return isinstance(item, dict) and all(isinstance(one, str) for one in item.values())
     return name == "port" and isinstance(item, int) and not isinstance(item, bool) and 0 <= item < 65536
+
+
+def add_unit(commands: Any) -> None:
+    """Add ``stack unit``."""
+    text = "print a systemd unit for a stack with these options"
+    parser = command(commands, "unit", _unit, text)
+    add_place(parser)
+    parser.set_defaults(seed="", fault_control=False)
+
+
+def _unit(options: argparse.Namespace) -> int:
+    place_of(options)  # a service that could not start is said here
+    words = " ".join(systemd_word(word) for word in ["--log-format=json", *arguments_of(options)])
+    unit = _UNIT.read_text(encoding="utf-8")
+    print(unit.replace("@PROGRAM@", systemd_word(str(own_program() or NAME))).replace("@OPTIONS@", words), end="")
+    return 0
