@@ -1,12 +1,17 @@
 """The services of a stack. A new service is a field and two lines here."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from gitsign_py.localstack.context import Context
 from gitsign_py.localstack.ctlog import log as ctlog
 from gitsign_py.localstack.fulcio import ca
+from gitsign_py.localstack.fulcio.issuerkeys import IssuerKeys
+from gitsign_py.localstack.fulcio.issuers import ForeignIssuer
 from gitsign_py.localstack.idp import issuer as idp
 from gitsign_py.localstack.idp import login
+from gitsign_py.localstack.placement import SERVICES
 from gitsign_py.localstack.rekor import rekor1, rekor2
 from gitsign_py.localstack.service import Service
 from gitsign_py.localstack.tsa import authority as tsa
@@ -26,24 +31,40 @@ class Parts:
     tuf: tufrepo.TufRepository
 
 
-def parts(context: Context, rekor2_key: str = "ed25519") -> Parts:
-    """Every service, over one context; the first call makes the keys that are missing, Rekor v2's of this kind."""
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """``services`` that a stack has, ``rekor2_key`` for its first start, ``issuers`` that Fulcio takes beside its own.
+
+    ``issuer_keys`` are JWKS files of issuers that are not asked for them.
+    """
+
+    services: tuple[str, ...] = SERVICES
+    rekor2_key: str = "ed25519"
+    issuers: tuple[ForeignIssuer, ...] = ()
+    issuer_keys: Mapping[str, Path] = field(default_factory=dict)
+
+
+def parts(context: Context, choices: Choices | None = None) -> Parts:
+    """Every service, over one context; the first call makes the keys that are missing."""
+    choices = choices or Choices()
     issuer = idp.Issuer(context)
     certificates_log = ctlog.CtLog(context)
+    own = issuer if idp.NAME in choices.services else None
+    keys = IssuerKeys(choices.issuer_keys)
     return Parts(
         issuer,
-        ca.Fulcio(context, issuer, certificates_log),
+        ca.Fulcio(context, own, certificates_log, choices.issuers, keys),
         certificates_log,
         rekor1.Rekor(context),
-        rekor2.RekorTiles(context, kind=rekor2_key),
+        rekor2.RekorTiles(context, kind=choices.rekor2_key),
         tsa.TimestampAuthority(context),
         tufrepo.TufRepository(context),
     )
 
 
-def services_of(made: Parts) -> tuple[Service, ...]:
-    """The services with their routes."""
-    return (
+def services_of(made: Parts, chosen: Collection[str] = SERVICES) -> tuple[Service, ...]:
+    """The chosen services with their routes."""
+    every = (
         idp.service(made.issuer, login.login_routes(made.issuer)),
         ca.service(made.fulcio),
         ctlog.service(made.ctlog),
@@ -52,8 +73,4 @@ def services_of(made: Parts) -> tuple[Service, ...]:
         tsa.service(made.tsa),
         tufrepo.service(made.tuf),
     )
-
-
-def services(context: Context, rekor2_key: str = "ed25519") -> tuple[Service, ...]:
-    """The services over a context; ``rekor2_key`` as in ``parts``."""
-    return services_of(parts(context, rekor2_key))
+    return tuple(service for service in every if service.name in chosen)

@@ -20,15 +20,26 @@ _KEEP_SECONDS = 10
 _KEEP = "INSERT INTO marks VALUES ('time', ?) ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)"
 
 
+def _nothing() -> None:
+    """Unless the maker of a guard has something."""
+
+
 class ClockGuard:
     """The clock of a stack: ``now`` gives the time, or refuses to when it is a minute behind what was seen."""
 
-    def __init__(self, clock: Callable[[], datetime], state: State, *, believed: bool = False) -> None:
-        """``believed``: the clock is right, and what was kept before is not.
+    def __init__(
+        self,
+        clock: Callable[[], datetime],
+        state: State,
+        *,
+        believed: bool = False,
+        also: Callable[[], None] = _nothing,
+    ) -> None:
+        """``believed``: the clock is right, and what was kept before is not; ``also`` is done each ten seconds.
 
         Raises ConfigError ``stack-clock-went-back`` when it is behind what was kept.
         """
-        self._clock, self._state = clock, state
+        self._clock, self._state, self._also = clock, state, also
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
@@ -89,5 +100,6 @@ class ClockGuard:
     def _try_to_keep(self) -> None:
         try:
             self.keep()
-        except sqlite3.Error as error:
-            _log.warning("the time could not be kept: %s", error)
+            self._also()
+        except (sqlite3.Error, OSError) as error:
+            _log.warning("time and log could not be kept: %s", error)

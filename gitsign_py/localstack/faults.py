@@ -9,6 +9,7 @@ the service itself, through ``Hook.setting("SERVICE:NAME")``.
 import hashlib
 import json
 import re
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -19,13 +20,14 @@ from typing import Any
 from gitsign_py.core.encoding import b64_decode, b64_encode
 from gitsign_py.errors import UsageError
 from gitsign_py.localstack.context import Hook
+from gitsign_py.localstack.placement import ALIASES, SERVICES
 from gitsign_py.localstack.service import JSON, Request, Response, Route, Service, json_response, plain_errors
 
 NAME = "faults"
-SERVICES = ("idp", "fulcio", "ctlog", "rekor1", "rekor2", "tsa", "tuf")
-_ALIASES = {"rekor": "rekor1", "ca": "fulcio", "issuer": "idp"}
 _LOGS, _CA = ("rekor1", "rekor2"), ("fulcio",)
 _TREES = (*_LOGS, "ctlog")
+_WRITERS = ("fulcio", "ctlog", "rekor1", "rekor2")
+_WRITES = ("/log/entries", "/add-chain", "/add-pre-chain", "/signingCert")
 _NUMBER = re.compile(r"-?[0-9]{1,9}(?:\.[0-9]{1,3})?\Z")
 _COUNT = re.compile(r"[1-9][0-9]{0,5}\Z")
 _EXTRA_HASH = bytes(32)
@@ -59,6 +61,7 @@ KINDS = {
     "no-sct": Kind("issue certificates without a CT log's promise", _CA),
     "wrong-sct": Kind("issue certificates with the promise for another certificate", _CA),
     "detached-sct": Kind("give the CT log's promise beside the certificate", _CA),
+    "disk-full": Kind("refuse what must be written, as a full disk does (503); reads go on", _WRITERS),
     "expired-certificate": Kind("issue certificates that expired an hour ago", _CA),
 }
 
@@ -87,7 +90,7 @@ def parse_fault(text: str) -> Fault:
     kind = KINDS.get(name)
     if kind is None:
         raise UsageError("fault-unknown", f"fault {name!r} is not known", hint=f"one of: {', '.join(KINDS)}")
-    service = _ALIASES.get(service, service)
+    service = ALIASES.get(service, service)
     if colon and service not in kind.services:
         raise UsageError(
             "fault-service", f"fault {name} is not one of {service!r}", hint=f"one of: {', '.join(kind.services)}"
@@ -141,13 +144,16 @@ class Faults(Hook):
         fault = self._of(service, "clock-skew")
         return now if fault is None else now + timedelta(seconds=float(fault.value))
 
-    def before(self, service: str, request: Request) -> Response | None:  # noqa: ARG002 - Hook's signature
-        """Wait, or answer 503 in place of the service."""
+    def before(self, service: str, request: Request) -> Response | None:
+        """Wait, or answer 503 in place of the service. Raises sqlite3.OperationalError for a full disk."""
         fault = self._of(service, "slow")
         if fault is not None:
             self._sleep(max(0.0, float(fault.value)))
         if self._spend(service, "5xx"):
             return json_response({"code": 503, "message": "out of order, as asked for"}, 503)
+        writes = request.method == "POST" and request.path.endswith(_WRITES)
+        if writes and self._of(service, "disk-full") is not None:
+            raise sqlite3.OperationalError("database or disk is full")
         return None
 
     def after(self, service: str, request: Request, response: Response) -> Response:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 
 from gitsign_py.errors import ConfigError
 from gitsign_py.localstack import integrity, schema
 from gitsign_py.localstack.directory import DATABASE
+from gitsign_py.localstack.keyfiles import parse_key
 from gitsign_py.localstack.keyring import FOLDER, file_name
 
 _BUSY_SECONDS = 10.0
@@ -80,9 +80,9 @@ def _key_faults(directory: Path, db: sqlite3.Connection) -> Iterator[str]:
 
 def _key_fault(path: Path, role: str, certificate: bytes) -> str:
     try:
-        private = serialization.load_pem_private_key(path.read_bytes(), None)
+        private = parse_key(path.read_bytes())
         certified = x509.load_der_x509_certificate(certificate).public_key() if certificate else private.public_key()
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError) as error:
         return f"cannot be read: {error}"
     if path.name != Path(file_name(role, private.public_key())).name:
         return "is not the key that its name says"

@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -23,9 +22,9 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from gitsign_py.core.pki.keys import PublicKey, load_spki
 from gitsign_py.core.trust.root import Validity
 from gitsign_py.errors import ConfigError
+from gitsign_py.localstack.keyfiles import PrivateKey, read_key, write_key
 from gitsign_py.localstack.state import State
 
-PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 _MAKERS: dict[str, Callable[[], PrivateKey]] = {
     "ecdsa-p256": lambda: ec.generate_private_key(ec.SECP256R1()),
     "ecdsa-p384": lambda: ec.generate_private_key(ec.SECP384R1()),
@@ -207,9 +206,7 @@ class Keyring:
         """
         private = self._make_key(kind)
         name = file_name(role, private.public_key())
-        pem = private.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        pem = write_key(private)
         issued = certificate(private) if certificate else b""
         row = (role, kind, name, issued, int(_whole_second(starts).timestamp()), tree_id or None)
         with self._state.transaction() as db:
@@ -226,7 +223,7 @@ class Keyring:
 
     def _load(self, row: sqlite3.Row | tuple[object, ...]) -> ServerKey:
         number, role, kind, file, certificate, starts, ends, tree_id = row
-        private = _read_private(str(self._state.directory / str(file)))
+        private = read_key(str(self._state.directory / str(file)))
         return ServerKey(
             number=int(str(number)),
             role=str(role),
@@ -239,16 +236,3 @@ class Keyring:
             ends=None if ends is None else datetime.fromtimestamp(int(str(ends)), UTC),
             tree_id=int(str(tree_id or 0)),
         )
-
-
-@lru_cache(maxsize=256)
-def _read_private(path: str) -> PrivateKey:
-    """Key files never change: their name is their hash. Raises ConfigError ``stack-key-unreadable``."""
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123 - cached by the text of the path
-            private = serialization.load_pem_private_key(file.read(), None)
-    except (OSError, ValueError) as error:
-        raise ConfigError("stack-key-unreadable", f"cannot read the server key {path}: {error}") from error
-    if not isinstance(private, PrivateKey):
-        raise ConfigError("stack-key-unreadable", f"the server key {path} is of another kind")
-    return private

@@ -19,8 +19,9 @@ from typing import Any
 from gitsign_py.errors import ConfigError, ServiceError
 from gitsign_py.host.background import let_go, start_in_background
 from gitsign_py.host.filelock import LOCKS_DIRECTORIES, FileLock, hold, is_held
-from gitsign_py.host.privatefile import open_private, put_in_place, read_whole
+from gitsign_py.host.privatefile import open_private, put_in_place, read_whole, write_whole
 from gitsign_py.localstack.directory import INFO, LOCK, LOG, prepare_directory
+from gitsign_py.localstack.placement import LOOPBACK, SERVICES, reach
 
 START_SECONDS = 60.0  # one that ends is noticed at once
 STOP_SECONDS = 10.0
@@ -40,6 +41,8 @@ class StackInfo:
     directory: Path
     started: str
     files: Mapping[str, str]
+    host: str = LOOPBACK
+    services: tuple[str, ...] = SERVICES
 
     @property
     def trusted_root(self) -> Path:
@@ -48,6 +51,15 @@ class StackInfo:
 
     def to_json(self) -> dict[str, Any]:
         """The object in stack.json; every service is at the one URL."""
+        places = {
+            "idp": {"issuer": self.url},
+            "fulcio": {"fulcio": self.url},
+            "rekor1": {"rekor": self.url},
+            "ctlog": {"ctlog": f"{self.url}/ct/v1"},
+            "tsa": {"tsa": f"{self.url}/api/v1/timestamp"},
+            "tuf": {"tuf": f"{self.url}/tuf"},
+        }
+        served = {name: url for service in self.services for name, url in places.get(service, {}).items()}
         return {
             "version": 1,
             "url": self.url,
@@ -55,12 +67,9 @@ class StackInfo:
             "pid": self.pid,
             "directory": str(self.directory),
             "started": self.started,
-            "issuer": self.url,
-            "fulcio": self.url,
-            "rekor": self.url,
-            "ctlog": f"{self.url}/ct/v1",
-            "tsa": f"{self.url}/api/v1/timestamp",
-            "tuf": f"{self.url}/tuf",
+            "host": self.host,
+            "services": list(self.services),
+            **served,
             "files": dict(self.files),
         }
 
@@ -112,7 +121,14 @@ def read_info(directory: Path) -> StackInfo | None:
     try:
         value = json.loads(read_whole(directory / INFO))
         return StackInfo(
-            str(value["url"]), int(value["port"]), int(value["pid"]), directory, str(value["started"]), value["files"]
+            str(value["url"]),
+            int(value["port"]),
+            int(value["pid"]),
+            directory,
+            str(value["started"]),
+            value["files"],
+            str(value.get("host", LOOPBACK)),
+            tuple(value.get("services", SERVICES)),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -135,7 +151,7 @@ def exchange(
     info: StackInfo, method: str, path: str, *, body: bytes = b"", media_type: str = "", seconds: float = 10.0
 ) -> tuple[int, bytes]:
     """One request to the stack, past any proxy: status and body. Raises ServiceError ``stack-unreachable``."""
-    connection = http.client.HTTPConnection("127.0.0.1", info.port, timeout=seconds)
+    connection = http.client.HTTPConnection(reach(info.host), info.port, timeout=seconds)
     try:
         connection.request(method, path, body or None, {"Content-Type": media_type} if media_type else {})
         answer = connection.getresponse()
@@ -176,6 +192,20 @@ def _rotate_log(log: Path) -> None:
     """Put a long log aside; what a crash said before this start stays readable in either file."""
     if log.exists() and log.stat().st_size > LOG_BYTES:
         put_in_place(log, log.with_name(f"{LOG}.1"))
+
+
+def limit_log(directory: Path, output: int = 2) -> None:
+    """Keep the end of a log that has grown long under a running stack, whose ``output`` it is, as stack.log.1.
+
+    The stack goes on appending to the same file, which begins anew. Raises OSError.
+    """
+    log = directory / LOG
+    if not log.exists() or log.stat().st_size <= LOG_BYTES or not os.path.samestat(log.stat(), os.fstat(output)):
+        return
+    with log.open("rb") as file:
+        file.seek(-LOG_BYTES, os.SEEK_END)
+        write_whole(log.with_name(f"{LOG}.1"), file.read())
+    os.truncate(log, 0)
 
 
 def _give_up(child: "subprocess.Popen[bytes]", log: Path, begins: int) -> StackInfo:

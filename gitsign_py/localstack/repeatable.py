@@ -18,7 +18,8 @@ from gitsign_py.core.encoding import parse_rfc3339
 from gitsign_py.errors import ConfigError, FormatError, UsageError
 from gitsign_py.localstack.context import system_clock
 from gitsign_py.localstack.directory import DATABASE
-from gitsign_py.localstack.keyring import PrivateKey, new_key
+from gitsign_py.localstack.keyfiles import PrivateKey
+from gitsign_py.localstack.keyring import new_key
 
 USUAL_TIME = "2026-01-01T00:00:00Z"
 _EXPONENT = 65537

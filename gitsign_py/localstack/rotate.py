@@ -6,7 +6,7 @@ server writes them itself before it uses a key that it did not know (``Keyring.p
 finds the new key before anything is signed with it, even when this process is killed between the two.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from gitsign_py.localstack.fulcio import ca
 from gitsign_py.localstack.fulcio.certificates import LEAF_LIFETIME
 from gitsign_py.localstack.idp import issuer as idp
 from gitsign_py.localstack.keyring import Keyring, ServerKey
+from gitsign_py.localstack.placement import SERVICES
 from gitsign_py.localstack.rekor import rekor1, rekor2
 from gitsign_py.localstack.state import State
 from gitsign_py.localstack.tsa import authority as tsa
@@ -66,20 +67,20 @@ ROTATIONS: Mapping[str, Rotation] = {
 }
 
 
-def rotate(directory: Path, url: str, what: str, kind: str = "") -> ServerKey:
-    """Rotate the key of ``what`` in the stack of ``directory`` that serves at ``url``; gives the new key.
+def rotate(directory: Path, url: str, what: str, kind: str = "", services: Collection[str] = SERVICES) -> ServerKey:
+    """Rotate the key of ``what`` in the stack of ``directory`` that serves ``services`` at ``url``; gives the new key.
 
     ``kind`` of the new key, empty for the usual one. Raises UsageError ``rotate-key-kind``; ConfigError for a
     directory that is no stack's.
     """
     state = State(directory)
     try:
-        return rotate_in(Context(url, state, Keyring(state)), what, kind)
+        return rotate_in(Context(url, state, Keyring(state)), what, kind, services)
     finally:
         state.close()
 
 
-def rotate_in(context: Context, what: str, kind: str = "") -> ServerKey:
+def rotate_in(context: Context, what: str, kind: str = "", services: Collection[str] = SERVICES) -> ServerKey:
     """As ``rotate``, over an open context."""
     rotation = ROTATIONS.get(what)
     if rotation is None:
@@ -97,5 +98,5 @@ def rotate_in(context: Context, what: str, kind: str = "") -> ServerKey:
             context.keyring.close(context.keyring.current(role), now + rotation.grace)
         key = rotation.make(parts, now, chosen)
     with context.state.transaction():  # another rotation waits, so that the later one's files stay
-        clientfiles.write(context.state, assembly.services_of(parts))
+        clientfiles.write(context.state, assembly.services_of(parts, services))
     return key

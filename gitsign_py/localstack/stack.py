@@ -10,9 +10,11 @@ import secrets
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 
 import uvicorn
 
@@ -24,14 +26,19 @@ from gitsign_py.localstack.clockguard import ClockGuard
 from gitsign_py.localstack.connections import Limits
 from gitsign_py.localstack.context import Context, Hook, system_clock
 from gitsign_py.localstack.directory import INFO, prepare_directory
-from gitsign_py.localstack.keyring import Keyring, PrivateKey, new_key
-from gitsign_py.localstack.process import Lock, StackInfo
+from gitsign_py.localstack.fulcio.issuers import ForeignIssuer
+from gitsign_py.localstack.keyfiles import PrivateKey
+from gitsign_py.localstack.keyring import Keyring, new_key
+from gitsign_py.localstack.placement import Placement
+from gitsign_py.localstack.process import Lock, StackInfo, limit_log
+from gitsign_py.localstack.requestlog import Meter
 from gitsign_py.localstack.service import Request, Response, Route, Service, json_response, plain_errors
 from gitsign_py.localstack.state import State
 
 DEFAULT_PORT = 18400
 _log = logging.getLogger("gitsign_py.localstack")
-_LIMITS = Limits()
+_LIMITS, _PLACE = Limits(), Placement()
+_NO_FILES: Mapping[str, Path] = MappingProxyType({})
 _SHUTDOWN_SECONDS = 3
 _BACKLOG = 128
 
@@ -60,12 +67,17 @@ class Stack:
         clock_is_right: bool = False,
         make_key: Callable[[str], PrivateKey] = new_key,
         limits: Limits = _LIMITS,
+        place: Placement = _PLACE,
+        issuers: Sequence[ForeignIssuer] = (),
+        issuer_keys: Mapping[str, Path] = _NO_FILES,
     ) -> None:
-        """Take the lock, bind 127.0.0.1 (``port`` 0: any free one), open state and keys, write the client files.
+        """Take the lock, bind the ``place`` (``port`` 0: any free one), open state and keys, write the client files.
 
         ``further`` services are those of whoever starts the stack, such as the fault control;
         ``rekor2_key`` is the kind of key that Rekor v2 gets when it has none yet (ed25519 or ecdsa-p256);
-        ``clock_is_right`` lets it start with a clock that is behind what it was before; ``make_key`` makes server keys.
+        ``clock_is_right`` lets it start with a clock that is behind what it was before; ``make_key`` makes server keys;
+        ``issuers`` are those whose tokens Fulcio takes beside the stack's own, ``issuer_keys`` the JWKS files of those
+        that are not asked for their keys.
 
         Raises ConfigError ``stack-already-running``, ``stack-port-busy`` or ``stack-directory-...``.
         """
@@ -73,9 +85,10 @@ class Stack:
         try:
             directory = prepare_directory(directory)
             self._closing.enter_context(Lock(directory))
-            self._socket = self._closing.enter_context(_bind(port))
+            self._socket = self._closing.enter_context(_bind(place.host, port))
             self.port: int = self._socket.getsockname()[1]
-            self.url = f"http://127.0.0.1:{self.port}"
+            self.url = place.url_at(self.port)
+            self._place, self._meter = place, Meter()
             state = State(directory)
             self._closing.callback(state.close)
             with state.reading() as db:
@@ -83,14 +96,16 @@ class Stack:
             for fault in state.damaged.values():
                 _log.error("damaged log, it signs nothing: %s; see: gitsign-py stack fsck", fault)
             hook = hook or Hook()
-            self._guard = ClockGuard(clock, state, believed=clock_is_right)
+            self._guard = ClockGuard(clock, state, believed=clock_is_right, also=lambda: limit_log(directory))
             self.context = Context(self.url, state, Keyring(state, make_key), self._guard.now, random, hook)
             self.context.keyring.sweep()
-            self.services = (*assembly.services(self.context, rekor2_key), self._own_service(), *further)
+            choices = assembly.Choices(place.services, rekor2_key, tuple(issuers), issuer_keys)
+            made = assembly.parts(self.context, choices)
+            self.services = (*assembly.services_of(made, place.services), self._own_service(), *further)
             self._files: dict[str, str] = {}
             self.context.keyring.publish(self._write_client_files)
             self.info = self._write_info()
-            app = http.application(self.services, hook)
+            app = http.application(self.services, hook, place, self._meter)
         except BaseException:
             self._closing.close()
             raise
@@ -117,13 +132,35 @@ class Stack:
         """Write stack.json after the client files: whoever finds that one finds the others."""
         directory = self.context.state.directory
         started = format_rfc3339(self.context.clock().replace(microsecond=0))
-        info = StackInfo(self.url, self.port, os.getpid(), directory, started, self._files)
+        place = self._place
+        info = StackInfo(self.url, self.port, os.getpid(), directory, started, self._files, place.host, place.services)
         self.context.state.write_file(INFO, json.dumps(info.to_json(), indent=2).encode() + b"\n", 0o644)
         return info
 
     def _own_service(self) -> Service:
-        routes = (Route("GET", "/healthz", self._health), Route("GET", "/stack.json", self._describe))
-        return Service("stack", routes, plain_errors, start=self._guard.start, stop=self._guard.stop)
+        routes = [
+            Route("GET", "/healthz", self._health),
+            Route("GET", "/livez", lambda _: json_response({"status": "ok"})),
+            Route("GET", "/readyz", self._ready),
+            Route("GET", "/metrics", self._metrics),
+        ]
+        if not self._place.exposed:  # it names this machine's paths
+            routes.append(Route("GET", "/stack.json", self._describe))
+        return Service("stack", tuple(routes), plain_errors, start=self._guard.start, stop=self._guard.stop)
+
+    def _ready(self, request: Request) -> Response:
+        """``GET /readyz``: 200 when everything works; a disk, a clock or a log that does not is 503."""
+        self.context.clock()
+        answer = self._health(request)
+        return replace(answer, status=503) if self.context.state.damaged else answer
+
+    def _metrics(self, _: Request) -> Response:
+        """``GET /metrics``, for Prometheus."""
+        state = self.context.state
+        with state.reading() as db:
+            sizes = {name: integrity.head(db, tree_id)[0] for name, tree_id in integrity.logs(db)}
+        text = self._meter.exposition(sizes, damaged=len(state.damaged))
+        return Response(200, text, "text/plain; version=0.0.4; charset=utf-8")
 
     def _health(self, _: Request) -> Response:
         """``GET /healthz``: the database is read and written; logs that sign nothing are named."""
@@ -171,21 +208,22 @@ class Stack:
             self._thread.join()
 
 
-def _bind(port: int) -> socket.socket:
-    """A listening socket on loopback; connections wait in its queue until the server is up."""
+def _bind(host: str, port: int) -> socket.socket:
+    """A listening socket; connections wait in its queue until the server is up."""
     # With the protocol named asyncio sets TCP_NODELAY; without, each answer waits 40 ms for a delayed acknowledgement.
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if sys.platform != "win32":  # there it would let two programs have one port (Winsock, SO_EXCLUSIVEADDRUSE)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(("127.0.0.1", port))
+        sock.bind((host, port))
         sock.listen(_BACKLOG)
     except OSError as error:
         sock.close()
         busy = error.errno == errno.EADDRINUSE
         raise ConfigError(
             "stack-port-busy" if busy else "stack-port-unusable",
-            f"port {port} of 127.0.0.1 is in use" if busy else f"cannot use port {port}: {error.strerror}",
+            f"port {port} of {host} is in use" if busy else f"cannot use port {port} of {host}: {error.strerror}",
             hint="give another with --port, or --port 0 for any free one",
         ) from error
     return sock

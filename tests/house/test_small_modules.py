@@ -11,7 +11,6 @@ ALONE = {
     "audit.remoterefs": "its importer has no room",
     "audit.reports.formats": "the one list of output formats, where one is added",
     "audit.workers": "the worker processes, apart from what they are given",
-    "cli.agentside.units": "the quoting rules of systemd and launchd",
     "cli.commands.version": "a command",
     "cli.knownsigners": "its importer has no room",
     "cli.overview": "loaded for --help alone",
@@ -20,7 +19,6 @@ ALONE = {
     "host.git.revlist": "the bytes behind a format of git's",
     "host.timelimit": "chooses what each system loads",
     "host.windows": "loaded on Windows alone",
-    "localstack.fulcio.idtoken": "is a token good, apart from whom it names",
     "localstack.tsa.tsajson": "a request form with a specification of its own",
     "policy.recent": "its importer has no room",
 }

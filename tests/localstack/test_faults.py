@@ -4,6 +4,7 @@ import http.client
 import json
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,11 +21,14 @@ from gitsign_py.core.tlog.logentry import entry_from_rekor_v1
 from gitsign_py.core.tlog.sct import embedded_scts, verify_sct
 from gitsign_py.core.tlog.tlogproof import verify_entry
 from gitsign_py.errors import UsageError, VerificationError
-from gitsign_py.localstack.faults import KINDS, SERVICES, Faults, parse_fault
+from gitsign_py.localstack.faults import KINDS, Faults, parse_fault
+from gitsign_py.localstack.placement import SERVICES
 from gitsign_py.localstack.rotate import ROTATIONS
 from gitsign_py.localstack.service import JSON, Request, Response, json_response
+from gitsign_py.localstack.stack import Stack
 from tests.support.faultystack import FaultyStack
 from tests.support.localstackkit import Certified, certify, trusted_root
+from tests.support.openedstack import ask, log_an_entry
 from tests.support.stack import RunningStack, running_stack
 
 V1 = "/api/v1/log/entries"
@@ -101,6 +105,13 @@ def test_waiting_is_for_the_service_that_is_named() -> None:
     assert waited == [3.0]
     now = datetime.now(UTC)
     assert hook.now("ctlog", now) == now + timedelta(minutes=1)
+
+
+def test_a_full_disk_refuses_writes_and_lets_reads_go_on(tmp_path: Path) -> None:
+    stack = Stack(tmp_path / "s", 0, hook=Faults(["disk-full"]))
+    refused, read = log_an_entry(stack, 1), ask(stack, "/api/v2/checkpoint")
+    stack.close()
+    assert (refused.status, b"full" in refused.body, read.status) == (503, True, 200)
 
 
 # -- what any server can do wrong -------------------------------------------------------------------------------------

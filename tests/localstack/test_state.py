@@ -11,7 +11,7 @@ import pytest
 
 from gitsign_py.core.tlog import merkle
 from gitsign_py.errors import ConfigError
-from gitsign_py.localstack import keyring
+from gitsign_py.localstack import keyfiles
 from gitsign_py.localstack.directory import DATABASE
 from gitsign_py.localstack.keyring import Keyring
 from gitsign_py.localstack.merklestore import Tree
@@ -134,7 +134,7 @@ def test_lost_or_damaged_key_file_is_an_error(state: State, content: bytes | Non
     file.unlink()
     if content is not None:
         file.write_bytes(content)
-    keyring._read_private.cache_clear()
+    keyfiles.read_key.cache_clear()
     with pytest.raises(ConfigError) as caught:
         Keyring(state).current("role")
     assert caught.value.reason == "stack-key-unreadable"

@@ -23,6 +23,15 @@ def answer_to(stack: Stack, request: Request) -> Response:
     raise AssertionError(request.path)
 
 
+def answer_by(stack: Stack, path: str, **parts: str) -> Response:
+    """The answer to a GET by the route ``path``, with these variable parts."""
+    for service in stack.services:
+        for route in service.routes:
+            if (route.method, route.path) == ("GET", path):
+                return _handle(service, route, Request("GET", path, parts), stack.context.hook)
+    raise AssertionError(path)
+
+
 def log_an_entry(stack: Stack, number: int) -> Response:
     """Log a fresh entry in Rekor v2."""
     return ask(stack, ENTRIES, proposal(f"entry {number}".encode()))

@@ -22,10 +22,10 @@ def units(kind: str) -> str:
     return whole
 
 
-def _systemd_word(text: str) -> str:
-    """systemd.syntax(7), Quoting; systemd.unit(5), Specifiers."""
+def systemd_word(text: str) -> str:
+    """A word of a command line: systemd.syntax(7), Quoting; systemd.unit(5), Specifiers."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"'
 
 
-_QUOTES: dict[str, Callable[[str], str]] = {"systemd": _systemd_word, "launchd": escape}
+_QUOTES: dict[str, Callable[[str], str]] = {"systemd": systemd_word, "launchd": escape}

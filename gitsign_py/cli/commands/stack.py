@@ -19,11 +19,11 @@ from gitsign_py.cli.commands.stackcommand import (
     installed,
     need_info,
 )
+from gitsign_py.cli.commands.stackplace import add_place, add_unit, arguments_of, place_of
 from gitsign_py.errors import ServiceError, UsageError
 from gitsign_py.localstack import clientenv, expiry, process
 from gitsign_py.localstack.process import StackInfo
 
-DEFAULT_PORT = 18400
 _FORM = "application/x-www-form-urlencoded"
 _EPILOG = """\
 examples:
@@ -38,6 +38,7 @@ examples:
   gitsign-py stack up --fault rekor:slow=5 --fault no-sct          a stack that misbehaves, for tests
   gitsign-py stack backup /var/backups/sigstore.tar.gz             while it runs
   gitsign-py stack restore /var/backups/sigstore.tar.gz --dir /srv/sigstore
+  gitsign-py stack up --url https://sigstore.example.com --without idp --issuers fulcio.yaml
   gitsign-py stack down
 """
 _FAULTS = """\
@@ -57,6 +58,7 @@ faults, as [SERVICE:]NAME[=VALUE]; services: idp, fulcio (ca), ctlog, rekor1 (re
   backdate=S           new entries dated S seconds too early (172800)
   no-sct, wrong-sct    certificates without a CT log's promise, or with that for another certificate
   detached-sct         the promise beside the certificate
+  disk-full            503 for what must be written, as on a full disk
   expired-certificate  certificates that expired an hour ago
 """
 
@@ -77,18 +79,27 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_up, _add_down, _add_status, _add_env, _add_token, *stackrun.COMMANDS, *stackcare.COMMANDS):
+    for add in (
+        _add_up,
+        _add_down,
+        _add_status,
+        _add_env,
+        _add_token,
+        *stackrun.COMMANDS,
+        add_unit,
+        *stackcare.COMMANDS,
+    ):
         add(commands)
     return parser
 
 
 def _add_up(commands: Any) -> None:
     parser = command(commands, "up", _up, "start the stack; it runs in the foreground until Ctrl-C")
-    parser.add_argument(
-        "--port", type=_port, default=None, metavar="N", help="loopback port (default 18400; 0: any free one)"
-    )
+    add_place(parser)
     parser.add_argument("--detach", action="store_true", help="run in the background; return when it answers")
     parser.add_argument("--verbose", action="store_true", help="write a line for each request to stderr")
+    about = "json: a line of JSON for each request, to stderr"
+    parser.add_argument("--log-format", choices=("text", "json"), default="text", help=about)
     parser.add_argument(
         "--rekor2-key",
         choices=("ed25519", "ecdsa-p256"),
@@ -142,28 +153,23 @@ def _add_token(commands: Any) -> None:
     )
 
 
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) < 65536):
-        raise argparse.ArgumentTypeError(f"{text} is not a port number")
-    return int(text)
-
-
 def _up(options: argparse.Namespace) -> int:
     directory = directory_of(options)
+    place = place_of(options)
     if options.detach:
         return _up_detached(directory, options)
     with installed():
         # The servers load starlette, uvicorn and PyJWT (160 ms and an extra of the package): for `up` alone.
         from gitsign_py.localstack import faults, repeatable  # noqa: PLC0415
         from gitsign_py.localstack.stack import Stack  # noqa: PLC0415
-    if options.verbose:
-        _log_to_stderr()
+    if options.verbose or options.log_format == "json":
+        _log_to_stderr(options.log_format)
     hook = faults.Faults(options.fault)
     control = (faults.service(hook),) if options.fault_control else ()
     repeat = repeatable.settings(directory, options.seed, options.time)
     stack = Stack(
         directory,
-        DEFAULT_PORT if options.port is None else options.port,
+        place.port,
         hook=hook,
         further=control,
         rekor2_key=options.rekor2_key,
@@ -171,16 +177,23 @@ def _up(options: argparse.Namespace) -> int:
         clock=repeat.clock,
         random=repeat.random,
         make_key=repeat.make_key,
+        place=place.placement,
+        issuers=place.read_issuers(),
+        issuer_keys=place.issuer_keys,
     )
     print(_running_line(stack.info), flush=True)
     stack.serve()
     return 0
 
 
-def _log_to_stderr() -> None:
+def _log_to_stderr(form: str) -> None:
     import logging  # noqa: PLC0415 - 10 ms that the other commands need not pay
 
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(message)s")
+    from gitsign_py.localstack.requestlog import JsonLines  # noqa: PLC0415 - it logs
+
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines() if form == "json" else logging.Formatter("%(asctime)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("gitsign_py.localstack").setLevel(logging.INFO)
 
 
@@ -189,9 +202,9 @@ def _up_detached(directory: Path, options: argparse.Namespace) -> int:
     if info is not None:
         print(f"already running: {_running_line(info)}")
         return 0
-    arguments = [] if options.port is None else ["--port", str(options.port)]
+    arguments = arguments_of(options)
     arguments += ["--verbose"] if options.verbose else []
-    arguments += ["--rekor2-key", options.rekor2_key]
+    arguments += ["--log-format", options.log_format, "--rekor2-key", options.rekor2_key]
     arguments += [f"--fault={fault}" for fault in options.fault]
     arguments += ["--clock-is-right"] if options.clock_is_right else []
     arguments += [f"--seed={options.seed}"] if options.seed else []

@@ -45,7 +45,7 @@ def _rotate(options: argparse.Namespace) -> int:
     info = need_info(directory_of(options), live=False)
     with installed():
         from gitsign_py.localstack import rotate  # noqa: PLC0415 - as in _up
-    key = rotate.rotate(info.directory, info.url, options.what, options.key)
+    key = rotate.rotate(info.directory, info.url, options.what, options.key, info.services)
     print(f"{options.what} has a new key ({key.kind}, SHA-256 {key.key_id.hex()}); the client files say so")
     return 0
 

@@ -5,6 +5,7 @@ one answers every trouble with a token by the same sentence; here ``details`` al
 gRPC has for it (google.rpc.ErrorInfo).
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,9 +28,12 @@ from gitsign_py.localstack.fulcio.certrequest import (
     read_object,
     read_v2,
 )
-from gitsign_py.localstack.fulcio.claims import Identity, identify, token_refusal
+from gitsign_py.localstack.fulcio.claims import Identity, identify, identify_as, token_refusal
+from gitsign_py.localstack.fulcio.issuerkeys import ALGORITHMS, IssuerKeys
+from gitsign_py.localstack.fulcio.issuers import ForeignIssuer, find
 from gitsign_py.localstack.idp.issuer import CLIENT_ID, Issuer
 from gitsign_py.localstack.keyring import ServerKey
+from gitsign_py.localstack.requestlog import note_identity
 from gitsign_py.localstack.service import Refusal, Request, Response, Route, Service, TrustPart, json_response
 
 NAME = "fulcio"
@@ -53,11 +57,20 @@ def grpc_errors(refusal: Refusal) -> Response:
 
 
 class Fulcio:
-    """Checks tokens of ``issuer``, certifies keys, logs precertificates in ``ctlog``."""
+    """Checks tokens, certifies keys, logs precertificates in ``ctlog``."""
 
-    def __init__(self, context: Context, issuer: Issuer, ctlog: CtLog) -> None:
+    def __init__(
+        self,
+        context: Context,
+        issuer: Issuer | None,
+        ctlog: CtLog,
+        foreign: Sequence[ForeignIssuer] = (),
+        keys: IssuerKeys | None = None,
+    ) -> None:
+        """``issuer`` is the stack's own, when it has one; ``foreign`` are others, with their ``keys``."""
         self.context = context
         self._issuer = issuer
+        self._foreign, self._keys = tuple(foreign), keys or IssuerKeys()
         self._ctlog = ctlog
         if not context.keyring.all(INTERMEDIATE):
             self.new_authority()
@@ -128,33 +141,36 @@ class Fulcio:
 
     def configuration(self, _: Request) -> Response:
         """``GET /api/v2/configuration``: whose tokens are taken and which claim the proof of possession signs."""
-        issuer = {
-            "issuerUrl": self.context.url,
-            "audience": CLIENT_ID,
-            "challengeClaim": "email",
-            "spiffeTrustDomain": "",
-            "issuerType": "email",
-            "subjectDomain": "",
-            "skipEmailVerification": False,
-        }
-        return json_response({"issuers": [issuer]})
+        own = [] if self._issuer is None else [ForeignIssuer(self.context.url, CLIENT_ID, "email")]
+        return json_response({"issuers": [_issuer_json(one) for one in (*own, *self._foreign)]})
 
     # -- the work -------------------------------------------------------------------------------------------------
 
     def _identify(self, token: str) -> Identity:
         if not token:
             raise token_refusal("token-missing")
-        claims = idtoken.verify(
-            token,
-            keys=self._issuer.keys,
-            issuer=self.context.url,
-            audience=CLIENT_ID,
-            now=self.context.now(NAME),
+        now = self.context.now(NAME)
+        stated = idtoken.stated_issuer(token)
+        foreign = find(self._foreign, stated)
+        if foreign is not None:
+            claims = idtoken.verify_by(
+                token,
+                lambda name: self._keys.key(stated, name),
+                ALGORITHMS,
+                issuer=stated,
+                audience=foreign.audience,
+                now=now,
+            )
+            return identify_as(foreign, claims)
+        if self._issuer is None:
+            raise token_refusal("token-issuer-unknown")
+        return identify(
+            idtoken.verify(token, keys=self._issuer.keys, issuer=self.context.url, audience=CLIENT_ID, now=now)
         )
-        return identify(claims)
 
     def _issue(self, identity: Identity, key: CertifiedKey) -> tuple[tuple[bytes, ...], bytes]:
         """Chain as DER, leaf first, and the JSON of a detached SCT (empty: the SCT is embedded)."""
+        note_identity(identity.value)
         issuer, setting = self.context.keyring.current(INTERMEDIATE), self.context.hook.setting
         chain = self.chain_of(issuer)
         starts = self.context.now(NAME).replace(microsecond=0)
@@ -211,6 +227,18 @@ def service(fulcio: Fulcio) -> Service:
         Route("GET", "/api/v2/configuration", fulcio.configuration),
     )
     return Service(NAME, routes, grpc_errors, fulcio.trust)
+
+
+def _issuer_json(issuer: ForeignIssuer) -> dict[str, Any]:
+    return {
+        ("wildcardIssuerUrl" if issuer.pattern else "issuerUrl"): issuer.url,
+        "audience": issuer.audience,
+        "challengeClaim": "email" if issuer.kind == "email" else "sub",
+        "spiffeTrustDomain": issuer.trust_domain,
+        "issuerType": issuer.kind,
+        "subjectDomain": issuer.subject_domain,
+        "skipEmailVerification": False,
+    }
 
 
 def _issued(child: x509.Certificate, root: x509.Certificate) -> bool:

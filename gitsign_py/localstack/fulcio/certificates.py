@@ -13,7 +13,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gitsign_py.core.pki import der, oids
 from gitsign_py.localstack.fulcio.claims import Identity
-from gitsign_py.localstack.keyring import CERTIFICATE_RFC6979, PrivateKey, ServerKey
+from gitsign_py.localstack.keyfiles import PrivateKey
+from gitsign_py.localstack.keyring import CERTIFICATE_RFC6979, ServerKey
 
 ORGANIZATION = "gitsign-py local stack"
 LEAF_LIFETIME = timedelta(minutes=10)
@@ -106,6 +107,8 @@ def _claim(builder: x509.CertificateBuilder, oid: str, value: bytes) -> x509.Cer
 def _general_name(identity: Identity) -> x509.GeneralName:
     if identity.kind == "email":
         return x509.RFC822Name(identity.value)
+    if identity.kind == "other":
+        return x509.OtherName(x509.ObjectIdentifier(oids.FULCIO_OTHER_NAME), der.utf8_string(identity.value))
     return x509.UniformResourceIdentifier(identity.value)
 
 

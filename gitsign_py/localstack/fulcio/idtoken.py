@@ -1,6 +1,6 @@
 """Verifies an identity token for the local Fulcio (RFC 7519 §7.2) and says exactly what is wrong with it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,17 +20,40 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
 )
 
 
+def stated_issuer(token: str) -> str:
+    """The ``iss`` that a token states, unverified: it says whose keys the token must verify with, and nothing else.
+
+    Raises Refusal (400) ``token-malformed``.
+    """
+    try:
+        stated = jwt.decode(token, options={"verify_signature": False}).get("iss")
+    except jwt.InvalidTokenError as error:
+        raise token_refusal("token-malformed") from error
+    return stated if isinstance(stated, str) else ""
+
+
 def verify(token: str, *, keys: Sequence[ServerKey], issuer: str, audience: str, now: datetime) -> dict[str, Any]:
     """The claims of a token that one of ``keys`` signed; raises Refusal (400) with a ``token-...`` reason."""
-    try:
-        name = jwt.get_unverified_header(token).get("kid")
+
+    def find(name: str) -> Any:
         key = next((key for key in keys if key_name(key) == name), None)
+        return None if key is None else key.private.public_key()
+
+    return verify_by(token, find, (ALGORITHM,), issuer=issuer, audience=audience, now=now)
+
+
+def verify_by(
+    token: str, find: Callable[[str], Any], algorithms: Sequence[str], *, issuer: str, audience: str, now: datetime
+) -> dict[str, Any]:
+    """As ``verify``; ``find`` gives the key of a name, or None. Raises what ``find`` raises, too."""
+    try:
+        key = find(str(jwt.get_unverified_header(token).get("kid", "")))
         if key is None:
             raise token_refusal("token-key-unknown")
         claims: dict[str, Any] = jwt.decode(
             token,
-            key.private.public_key(),
-            algorithms=[ALGORITHM],
+            key,
+            algorithms=list(algorithms),
             audience=audience,
             issuer=issuer,
             # The times are checked below, against the clock of the service and not the machine's.

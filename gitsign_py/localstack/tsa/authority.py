@@ -19,7 +19,8 @@ from gitsign_py.errors import FormatError
 from gitsign_py.localstack.context import Context
 from gitsign_py.localstack.ctlog.log import pem_files
 from gitsign_py.localstack.fulcio.certificates import ORGANIZATION, ca_certificate, ca_name, serial_number
-from gitsign_py.localstack.keyring import PrivateKey, ServerKey
+from gitsign_py.localstack.keyfiles import PrivateKey
+from gitsign_py.localstack.keyring import ServerKey
 from gitsign_py.localstack.service import JSON, Refusal, Request, Response, Route, Service, TrustPart, plain_errors
 from gitsign_py.localstack.tsa import tsatoken
 from gitsign_py.localstack.tsa.tsajson import parse_json_request

@@ -14,7 +14,8 @@ from gitsign_py.core.pki import der, oids
 from gitsign_py.core.pki.certificate import Certificate, parse_certificate
 from gitsign_py.core.pki.timestampbuild import TimestampRequest
 from gitsign_py.localstack.fulcio.certificates import sign_certificate
-from gitsign_py.localstack.keyring import PrivateKey, ServerKey
+from gitsign_py.localstack.keyfiles import PrivateKey
+from gitsign_py.localstack.keyring import ServerKey
 
 POLICY = f"{oids.SIGSTORE}.2"  # the policy of Sigstore's own authority
 ACCURACY_SECONDS = 1

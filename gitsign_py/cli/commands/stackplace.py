@@ -1,0 +1,167 @@
+"""Where a stack listens, what it serves and whose tokens it takes: options of ``stack up``, their file, and their unit.
+
+``stack unit`` prints a stack with such options as a system service, as little privileged as systemd can make it.
+"""
+
+import argparse
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gitsign_py.data
+from gitsign_py.cli.agentside.units import systemd_word
+from gitsign_py.cli.commands.stackcommand import command, installed
+from gitsign_py.errors import ConfigError, UsageError
+from gitsign_py.host.ownprogram import NAME, own_program
+from gitsign_py.localstack.placement import LOOPBACK, SERVICES, Placement, placement
+
+if TYPE_CHECKING:
+    from gitsign_py.localstack.fulcio.issuers import ForeignIssuer
+
+DEFAULT_PORT = 18400
+_UNIT = Path(gitsign_py.data.__file__).parent / "stackunit" / "gitsign-py-stack.service"
+MAX_FILE = 64 * 1024
+_FILE_HELP = "read host, port, url, only, without, issuers and issuer-keys from this TOML file; options count before it"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What was chosen: ``placement``, ``port``, the issuers' file and the JWKS files by issuer."""
+
+    placement: Placement
+    port: int
+    issuers: Path | None
+    issuer_keys: dict[str, Path]
+
+    def read_issuers(self) -> "tuple[ForeignIssuer, ...]":
+        """The issuers that the file names. Raises ConfigError ``issuers-...``."""
+        if self.issuers is None:
+            return ()
+        with installed():
+            from gitsign_py.localstack.fulcio.issuers import read_issuers  # noqa: PLC0415 - needs the extra
+        return read_issuers(self.issuers)
+
+
+def add_place(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    names = ", ".join(SERVICES)
+    parser.add_argument("--host", default="", metavar="ADDRESS", help=f"address to listen at (default {LOOPBACK})")
+    parser.add_argument(
+        "--port", type=port_number, default=None, metavar="N", help="port (default 18400; 0: any free one)"
+    )
+    parser.add_argument("--url", default="", metavar="URL", help="the URL that clients use: that of a TLS proxy")
+    parser.add_argument("--only", default="", metavar="LIST", help=f"serve these services alone, of {names}")
+    parser.add_argument("--without", default="", metavar="LIST", help="serve all services but these")
+    parser.add_argument(
+        "--issuers", type=Path, default=None, metavar="FILE", help="issuers for Fulcio, in the form of its own file"
+    )
+    parser.add_argument(
+        "--issuer-keys",
+        action="append",
+        default=[],
+        metavar="URL=FILE",
+        help="keys of an issuer from a JWKS file, which is then not asked for them; may be repeated",
+    )
+    parser.add_argument("--config", type=Path, default=None, metavar="FILE", help=_FILE_HELP)
+
+
+def port_number(text: str) -> int:
+    """A port by its digits."""
+    if not (text.isascii() and text.isdigit() and int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text} is not a port number")
+    return int(text)
+
+
+def arguments_of(options: argparse.Namespace) -> list[str]:
+    """The same options for a stack in the background, with absolute paths."""
+    texts = {"host": options.host, "url": options.url, "only": options.only, "without": options.without}
+    found = [f"--{name}={value}" for name, value in texts.items() if value]
+    found += [] if options.port is None else [f"--port={options.port}"]
+    for name in ("issuers", "config"):
+        path: Path | None = getattr(options, name)
+        found += [f"--{name}={path.absolute()}"] if path else []
+    return found + [f"--issuer-keys={url}={path.absolute()}" for url, path in _keys(options.issuer_keys).items()]
+
+
+def place_of(options: argparse.Namespace) -> Place:
+    """Put options and file together. Raises UsageError ``stack-...``, ConfigError ``stack-config-invalid``."""
+    given = _read(options.config) if options.config else {}
+    chosen = placement(
+        options.host or given.get("host", ""),
+        options.url or given.get("url", ""),
+        _names(options.only) or given.get("only", []),
+        _names(options.without) or given.get("without", []),
+    )
+    issuers: Path | None = options.issuers or given.get("issuers")
+    port = options.port if options.port is not None else given.get("port", DEFAULT_PORT)
+    place = Place(chosen, port, issuers, given.get("issuer-keys", {}) | _keys(options.issuer_keys))
+    _require_fit(place, options)
+    return place
+
+
+def _require_fit(place: Place, options: argparse.Namespace) -> None:
+    served = place.placement.services
+    if "fulcio" in served and "idp" not in served and place.issuers is None:
+        raise UsageError(
+            "stack-issuers-missing", "Fulcio has no issuer", hint="name some with --issuers FILE, or --without fulcio"
+        )
+    if place.placement.exposed and (options.seed or options.fault_control):
+        raise UsageError("stack-exposed", "--seed and --fault-control are for a stack that no one else can reach")
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _keys(texts: list[str]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for text in texts:
+        url, sign, path = text.rpartition("=")
+        if not sign or not url or not path:
+            raise UsageError("issuer-keys-invalid", f"--issuer-keys {text} is not URL=FILE")
+        found[url] = Path(path)
+    return found
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The file, its paths seen from where it lies."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE)
+        value = tomllib.loads(data.decode())
+    except (OSError, ValueError) as error:
+        raise ConfigError("stack-config-invalid", f"cannot read {path}: {error}") from error
+    for name, item in value.items():
+        if not _fits(name, item):
+            raise ConfigError("stack-config-invalid", f"{path}: {name} is unknown, or of another type", hint=_FILE_HELP)
+    near = path.absolute().parent
+    keys = {url: near / file for url, file in value.get("issuer-keys", {}).items()}
+    issuers = {"issuers": near / value["issuers"]} if "issuers" in value else {}
+    return {**value, **issuers, "issuer-keys": keys}
+
+
+def _fits(name: str, item: object) -> bool:
+    if name in {"host", "url", "issuers"}:
+        return isinstance(item, str)
+    if name in {"only", "without"}:
+        return isinstance(item, list) and all(isinstance(one, str) for one in item)
+    if name == "issuer-keys":
+        return isinstance(item, dict) and all(isinstance(one, str) for one in item.values())
+    return name == "port" and isinstance(item, int) and not isinstance(item, bool) and 0 <= item < 65536
+
+
+def add_unit(commands: Any) -> None:
+    """Add ``stack unit``."""
+    text = "print a systemd unit for a stack with these options"
+    parser = command(commands, "unit", _unit, text)
+    add_place(parser)
+    parser.set_defaults(seed="", fault_control=False)
+
+
+def _unit(options: argparse.Namespace) -> int:
+    place_of(options)  # a service that could not start is said here
+    words = " ".join(systemd_word(word) for word in ["--log-format=json", *arguments_of(options)])
+    unit = _UNIT.read_text(encoding="utf-8")
+    print(unit.replace("@PROGRAM@", systemd_word(str(own_program() or NAME))).replace("@OPTIONS@", words), end="")
+    return 0
