@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.core.trust.root import parse_trusted_root
 from gitsign_py.host.git.setup import NOTE
 from tests.support.workbench import Workbench, program
 
@@ -145,13 +144,20 @@ def test_an_instance_wins_over_what_is_inherited(fresh: Workbench) -> None:
 
 
 def test_staging_is_complete(fresh: Workbench) -> None:
+    """Nothing of it is pinned: its keys and services are those that its TUF repository gives out at the time."""
     setup(fresh, "--instance", "staging")
-    assert fresh.git("config", "gitsign.rekor") == "https://rekor.sigstage.dev"
-    assert fresh.git("config", "gitsign.issuer") == "https://oauth2.sigstage.dev/auth"
-    trusted_root = Path(fresh.git("config", "gitsign.trustedRoot"))
-    trusted_root.write_text("of an older version")
+    assert "gitsign.instance=staging" in settings(fresh)
+    assert "gitsign.rekor=" not in settings(fresh)
+    assert "gitsign.trustedroot" not in settings(fresh)
+    for name in fresh.stack.environment():
+        fresh.env.pop(name)
+    found = json.loads(fresh.tool("config", "--json").stdout)["endpoints"]
+    assert found["rekor"] == {
+        "url": "https://rekor.sigstage.dev",
+        "source": "signing configuration of embedded staging",
+    }
+    assert found["issuer"]["url"] == "https://oauth2.sigstage.dev/auth"
     assert "Nothing to change" in setup(fresh, "--instance", "staging")
-    assert parse_trusted_root(trusted_root.read_bytes()).certificate_authorities
 
 
 def test_an_initialized_mirror_names_its_instance(fresh: Workbench) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gitsign_py.cli import wiring
 from gitsign_py.cli.services import named_by_repository
-from gitsign_py.clients.instances import Instance, find_instance, write_files
+from gitsign_py.clients.instances import Instance, find_instance
 from gitsign_py.core.printing import printable
 from gitsign_py.errors import ConfigError, GitsignError, UsageError
 from gitsign_py.host.git import setup as gitsetup
@@ -50,14 +50,10 @@ def run(arguments: list[str]) -> int:
     _warn_overridden(file, wanted)
     if not changes:
         print(f"Nothing to change in git's {file.scope} settings.")
-        if instance is not None and not options.dry_run:
-            write_files(instance)  # an upgrade may have brought newer ones
     else:
         _show(file, [(change.key, change.old, _after(change)) for change in changes])
         if not _agreed(options):
             return 0
-        if instance is not None:
-            write_files(instance)
         gitsetup.apply(file, changes)
         _remember_services(file)
         print(f"Done. To restore the old values: {NAME} setup --{file.scope} --undo")
