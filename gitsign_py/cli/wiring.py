@@ -505,12 +505,13 @@ def sign_in_settings(settings: Settings, chosen: Endpoints, *, remember: bool = 
 
 def sign_in_tools(settings: Settings, http: "HttpSession", dialogue: "Dialogue") -> "SignInTools":
     """Put together what a sign-in works with."""
+    from gitsign_py.cli.signindialogue import SignInDialogue
     from gitsign_py.clients.signin import SignInTools
     from gitsign_py.host.keystore import KeyringStore
 
-    book = login_book()
+    book, shown = login_book(), SignInDialogue(dialogue)
     warned = book.path.with_name("keyring-warning")
-    return SignInTools(http, dialogue, settings.environment, KeyringStore(), book, now, warned)
+    return SignInTools(http, shown, settings.environment, KeyringStore(), book, now, warned, shown.is_seen)
 
 
 def login_book() -> "LoginBook":
