@@ -274,3 +274,14 @@ def test_settings_that_cannot_be_written_are_an_error(fresh: Workbench) -> None:
     done = fresh.tool("setup", "--program", str(program(fresh.folder)))
     assert done.returncode == 2
     assert b"[config-not-written]" in done.stderr
+
+
+def test_the_whole_path_is_written_and_a_bare_name_is_warned_about(fresh: Workbench) -> None:
+    """A panel starts git with /usr/bin alone, and a virtual environment is not on that."""
+    found = program(fresh.folder)
+    done = fresh.run([str(found), "setup"], PATH=f"{found.parent}:{fresh.env['PATH']}")
+    assert done.returncode == 0, done.stderr
+    assert fresh.git("config", "gpg.x509.program") == str(found)
+    fresh.git("config", "gpg.x509.program", found.name)
+    said = fresh.tool("doctor", "--offline", PATH=f"{found.parent}:{fresh.env['PATH']}").stdout.decode()
+    assert "by its name alone; panels, cron and other callers with a short PATH do not find it" in said

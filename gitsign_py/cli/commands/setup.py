@@ -135,7 +135,7 @@ def _inherited(config: GitConfig, key: str, scope: Scope) -> str | None:
 
 
 def program(given: str | None) -> str:
-    """What to write as gpg.x509.program: the name when PATH leads here, else an absolute path.
+    """What to write as gpg.x509.program: an absolute path, since panels and cron start git with a short PATH.
 
     Raises ConfigError ``program-unknown``, UsageError ``program-missing``.
     """
@@ -151,8 +151,7 @@ def program(given: str | None) -> str:
             f"the program {NAME} was not found, neither beside this Python nor on PATH",
             hint=f"install the package, or give --program /path/to/{NAME}",
         )
-    on_path = find_program(NAME)
-    return NAME if on_path is not None and Path(on_path).resolve() == own.resolve() else str(own)
+    return str(own)
 
 
 def _show(file: ConfigFile, changes: Sequence[tuple[str, Values, Values]]) -> None:
