@@ -351,3 +351,12 @@ def test_a_fulcio_with_v1_alone_will_do(kit: SigningKit) -> None:
         authority = FulcioClient(kit.session, server.url)
         verify(kit, sign_payload(COMMIT, services=kit.services(authority=authority), options=kit.options()), COMMIT)
     assert [seen.path for seen in server.requests] == ["/api/v2/signingCert", "/api/v1/signingCert"]
+
+
+def test_the_signing_time_is_never_before_the_certificate(kit: SigningKit) -> None:
+    """Other verifiers (GitLab) compare the two, and a clock that is behind is no reason to be refused there."""
+    earlier = int((datetime.now(UTC) - timedelta(minutes=5)).timestamp())
+    services = kit.services(token=kit.stack.token(ttl=600, iat=earlier, nbf=earlier), offset=timedelta(minutes=-2))
+    result = sign_payload(COMMIT, services=services, options=kit.options())
+    assert result.verified.signing_time is not None
+    assert result.verified.signing_time >= result.certificate.not_before

@@ -1,4 +1,4 @@
-"""Holds the credentials: one slot for each instance and issuer, in it one credential for each identity.
+"""Holds the credentials: one slot for each instance and issuer, in it one for each identity and who vouches for it.
 
 A credential serves until less than a minute of its certificate is left. Who comes while another client signs in waits
 for that one and uses what it brought, so twenty commits at once mean one sign-in. Nothing here gives a key out: a
@@ -15,7 +15,14 @@ from gitsign_py.agent.conversation import Conversation
 from gitsign_py.agent.hardening import forget
 from gitsign_py.agent.ledger import Ledger, Request, kind_of
 from gitsign_py.core.git.gittext import committer_of
-from gitsign_py.core.sigstore.token import IdentityToken, certificate_identities, parse_unverified
+from gitsign_py.core.sigstore.token import (
+    IdentityToken,
+    UnverifiedClaims,
+    certificate_identities,
+    may_identify,
+    may_vouch,
+    parse_unverified,
+)
 from gitsign_py.errors import PolicyError, ServiceError
 from gitsign_py.host.consent import ConsentBook, Decision, MatchCommitter, Publication, decide, mismatch
 from gitsign_py.ports import TokenSource
@@ -88,8 +95,8 @@ class _Slot:
     def __init__(self, label: str) -> None:
         self.label = label
         self.lock = threading.Lock()
-        self.credentials: dict[str, Credential] = {}
-        self.uses: dict[str, int] = {}
+        self.credentials: dict[tuple[str, str], Credential] = {}
+        self.uses: dict[tuple[str, str], int] = {}
 
 
 class Holder:
@@ -139,7 +146,7 @@ class Holder:
         return slot, credential
 
     def _record(self, slot: _Slot, credential: Credential, log_index: int, request: Request) -> None:
-        name = credential.identity.value
+        name = _key(credential)
         with self._lock:
             slot.uses[name] = slot.uses.get(name, 0) + 1
         self._ledger.record(credential, log_index, request)
@@ -167,7 +174,7 @@ class Holder:
         token = token or _token(plan, committer[1], conversation)
         credential = self._certified(token, plan, committer, conversation)
         with self._lock:  # a lock in the meantime has made this slot one that nobody finds any more
-            slot.credentials[credential.identity.value] = credential
+            slot.credentials[_key(credential)] = credential
         return credential
 
     def _candidates(
@@ -180,8 +187,8 @@ class Holder:
         limit = self._now() + RENEW_BEFORE
         live = [one for one in tuple(slot.credentials.values()) if one.usable(limit) and one.usable(self._now())]
         if plan.given is not None:
-            names = certificate_identities(parse_unverified(plan.given.token().raw))
-            live = [one for one in live if one.identity.value in names]
+            claims = parse_unverified(plan.given.token().raw)
+            live = [one for one in live if _is_of(one, claims)]
         live.sort(key=lambda one: one.identity.value not in committer)
         judged = [(one, _publication(plan, one.identity.value, one.identity.san_type, committer)) for one in live]
         decided = [(*pair, decide(pair[1], plan.match_committer, plan.consent)) for pair in judged]
@@ -234,7 +241,7 @@ class Holder:
             return tuple(
                 Held(
                     slot.label,
-                    name,
+                    one.identity.value,
                     one.identity.issuer,
                     one.certificate.not_after,
                     one.certificate.fingerprint,
@@ -243,6 +250,18 @@ class Holder:
                 for slot in self._slots.values()
                 for name, one in slot.credentials.items()
             )
+
+
+def _key(credential: Credential) -> tuple[str, str]:
+    """The same address by another provider is another person's word."""
+    return credential.identity.value, credential.identity.issuer
+
+
+def _is_of(credential: Credential, claims: UnverifiedClaims) -> bool:
+    identity = credential.identity
+    return may_vouch(claims, identity.issuer) and may_identify(
+        claims, identity.value, identity.san_type, identity.claims.get("token_subject")
+    )
 
 
 def _token(plan: SigningPlan, email: str, conversation: Conversation) -> IdentityToken:

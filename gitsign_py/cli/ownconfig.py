@@ -13,7 +13,7 @@ from gitsign_py.core.printing import printable
 from gitsign_py.host.config import show
 from gitsign_py.host.settings import SETTINGS
 
-TRUST = ("trusted_root", "fulcio_root", "timestamp_cert_chain")
+TRUST = ("trusted_root", "instance", "fulcio_root", "timestamp_cert_chain")
 _BY_FIELD = {setting.field: setting for setting in SETTINGS}
 
 

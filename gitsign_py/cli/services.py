@@ -1,6 +1,7 @@
 """What a repository's own configuration names for a sign-in: named to the person before anything goes there."""
 
 from gitsign_py.cli import wiring
+from gitsign_py.host.config import Config
 from gitsign_py.host.consent import Dialogue, Named, require_named
 
 _SERVICES = {"fulcio_url": "fulcio", "rekor_url": "rekor", "issuer": "issuer", "timestamp_server_url": "timestamps"}
@@ -12,7 +13,7 @@ def named_by_repository(settings: wiring.Settings, chosen: wiring.Endpoints) -> 
     config = settings.config
     found = []
     for field, name in _SERVICES.items():
-        source = config.source("signing_config" if config.is_default(field) else field)
+        source = config.source(_decides(config, field))
         url: str = getattr(chosen, name)
         if url and source.of_repository:
             found.append(Named(source.name, url, source.place))
@@ -21,6 +22,11 @@ def named_by_repository(settings: wiring.Settings, chosen: wiring.Endpoints) -> 
         if source.of_repository and getattr(config, field):
             found.append(Named(key, str(getattr(config, field)), source.place))
     return tuple(found)
+
+
+def _decides(config: Config, field: str) -> str:
+    """The setting that a service's URL comes from: its own, else what lists the services of an instance."""
+    return next((name for name in (field, "signing_config", "instance") if not config.is_default(name)), field)
 
 
 def confirm_services(settings: wiring.Settings, chosen: wiring.Endpoints, dialogue: Dialogue) -> None:

@@ -18,6 +18,7 @@ from gitsign_py.host.git.config import ISOLATED, GitConfig
 from gitsign_py.host.repository import read_config
 
 if TYPE_CHECKING:
+    from gitsign_py.clients.renewal import Copy
     from gitsign_py.clients.session import HttpSession
     from gitsign_py.clients.signin import SignInSettings, SignInTools
     from gitsign_py.clients.trustroot import LoadedTrust
@@ -121,11 +122,11 @@ def renewal(
     """
     from gitsign_py.clients.renewal import TrustRenewal, may_renew
 
-    directory = may_renew(settings.config, settings.environment, file=file, offline=offline)
-    if directory is None:
+    copy = may_renew(settings.config, settings.environment, file=file, offline=offline)
+    if copy is None:
         return None
-    renew_if_old(settings, directory, afterwards=True)
-    return TrustRenewal(root, directory, network(settings), lambda: loaded_trust(settings), say or _say)
+    renew_if_old(settings, copy, afterwards=True)
+    return TrustRenewal(root, copy, network(settings), lambda: loaded_trust(settings), say or _say)
 
 
 def _say(text: str) -> None:
@@ -133,11 +134,11 @@ def _say(text: str) -> None:
         os.write(2, f"gitsign-py: {text}\n".encode("utf-8", "replace"))
 
 
-def renew_if_old(settings: Settings, directory: Path, *, afterwards: bool) -> None:
+def renew_if_old(settings: Settings, copy: "Copy", *, afterwards: bool) -> None:
     """Start a process that renews an old copy, at once or when this one has answered; nobody waits for it."""
     from gitsign_py.clients.renewal import begin_if_old
 
-    if not begin_if_old(directory):
+    if not begin_if_old(copy.directory):
         return
     import atexit
     import sys
@@ -145,10 +146,11 @@ def renew_if_old(settings: Settings, directory: Path, *, afterwards: bool) -> No
     from gitsign_py.host.background import let_go, start_in_background
 
     command = [sys.executable, "-P", "-m", "gitsign_py", "initialize", "--refresh"]
+    environment = {**settings.environment, "GITSIGN_INSTANCE": copy.instance}  # whatever directory it runs in
 
     def start() -> None:
         with suppress(OSError):
-            let_go(start_in_background(command, environment=settings.environment, directory="/"))
+            let_go(start_in_background(command, environment=environment, directory="/"))
 
     if afterwards:
         atexit.register(start)
@@ -281,6 +283,28 @@ def endpoints(settings: Settings) -> Endpoints:
 
     Raises ConfigError ``signing-config-...``.
     """
+    return _endpoints(settings, _services(settings, fetch=True)[0])
+
+
+def explained_endpoints(settings: Settings) -> dict[str, tuple[str, str]]:
+    """Give each service's URL, and in words what chose it; nothing is fetched. Raises as ``endpoints`` does."""
+    services, words = _services(settings, fetch=False)
+    chosen, config = _endpoints(settings, services), settings.config
+    fields = {
+        "fulcio": "fulcio_url",
+        "issuer": "issuer",
+        "rekor": "rekor_url",
+        "timestamps": "timestamp_server_url",
+    }
+    found: dict[str, tuple[str, str]] = {}
+    for name, field in fields.items():
+        by = words if config.is_default(field) and services is not None else str(config.source(field))
+        url: str = getattr(chosen, name)
+        found[name] = (url, by if url else "none")
+    return found
+
+
+def _endpoints(settings: Settings, services: "SigningConfig | None") -> Endpoints:
     config = settings.config
     plain = Endpoints(
         config.fulcio_url,
@@ -291,27 +315,55 @@ def endpoints(settings: Settings) -> Endpoints:
         not config.is_default("fulcio_url"),
         not config.is_default("rekor_url"),
     )
-    given = config.signing_config
-    services = _services_of_trust(settings) if given is None else read_signing_config(given)
     return plain if services is None else _from_signing_config(config, plain, services)
 
 
-def _services_of_trust(settings: Settings) -> "SigningConfig | None":
+def _services(settings: Settings, *, fetch: bool) -> "tuple[SigningConfig | None, str]":
+    """The list of services that counts, and where it is from in words."""
+    given = settings.config.signing_config
+    if given is not None:
+        return read_signing_config(given), f"signing configuration {given}"
+    return _services_of_trust(settings, fetch=fetch)
+
+
+def _services_of_trust(settings: Settings, *, fetch: bool) -> "tuple[SigningConfig | None, str]":
     """The services that come with a private trust root: a client trust config, or what its TUF repository gives out.
 
-    A trust root that cannot be read names none; whoever verifies with it says why.
+    Those of the public instance count where Rekor v2 is wanted, whose URL changes with its shards. A trust root that
+    cannot be read names none; whoever verifies with it says why.
     """
     from gitsign_py.clients.trustroot import is_private
     from gitsign_py.errors import GitsignError
 
     config = settings.config
     if not any(config.is_default(name) for name in ("fulcio_url", "rekor_url", "issuer")):
-        return None
+        return None, ""
+    rekor_v2 = config.rekor_version == 2 and config.is_default("rekor_url")
     try:
-        loaded = loaded_trust(settings) if is_private(config, settings.environment) else None
-        return None if loaded is None or loaded.is_public_good else loaded.services()
+        loaded = loaded_trust(settings) if rekor_v2 or is_private(config, settings.environment) else None
+        if loaded is not None and rekor_v2 and fetch and loaded.is_public_good and not loaded.rekor_v2_json:
+            loaded = _with_rekor_v2(settings, loaded)
+        if loaded is None or (loaded.is_public_good and not rekor_v2):
+            return None, ""
+        return loaded.services(rekor_v2=rekor_v2), f"signing configuration of {loaded.source}"
     except GitsignError:
-        return None
+        return None, ""
+
+
+def _with_rekor_v2(settings: Settings, loaded: "LoadedTrust") -> "LoadedTrust":
+    """Fetch the public instance's list of Rekor v2 logs, which the embedded data has not; its shards change."""
+    from gitsign_py.clients.renewal import SECONDS, may_ask, may_renew, note_failure, refresh
+    from gitsign_py.errors import GitsignError
+
+    copy = may_renew(settings.config, settings.environment, file=None, offline=False)
+    if copy is None or not may_ask(copy.directory):
+        return loaded
+    try:
+        refresh(copy, network(settings), seconds=SECONDS)
+    except GitsignError as error:
+        note_failure(copy.directory, error.message)
+        return loaded
+    return loaded_trust(settings)
 
 
 def read_signing_config(path: Path) -> "SigningConfig":
@@ -336,6 +388,8 @@ def _from_signing_config(config: Config, plain: Endpoints, chosen: "SigningConfi
         return select_services(services, versions=versions, at=now())[0]
 
     versions: set[int] = {1, 2} if config.is_default("rekor_version") else {config.rekor_version}
+    if config.instance and any(one.major_api_version == 1 and one.valid_for.covers(now()) for one in chosen.rekor_urls):
+        versions = {1} if config.is_default("rekor_version") else versions  # every client can verify what it logs
     rekor = first(chosen.rekor_urls, versions) if config.is_default("rekor_url") else None
     return Endpoints(
         fulcio=first(chosen.ca_urls, {1}).url if config.is_default("fulcio_url") else plain.fulcio,
@@ -463,12 +517,13 @@ def sign_in_settings(settings: Settings, chosen: Endpoints, *, remember: bool = 
 
 def sign_in_tools(settings: Settings, http: "HttpSession", dialogue: "Dialogue") -> "SignInTools":
     """Put together what a sign-in works with."""
+    from gitsign_py.cli.signindialogue import SignInDialogue
     from gitsign_py.clients.signin import SignInTools
     from gitsign_py.host.keystore import KeyringStore
 
-    book = login_book()
+    book, shown = login_book(), SignInDialogue(dialogue)
     warned = book.path.with_name("keyring-warning")
-    return SignInTools(http, dialogue, settings.environment, KeyringStore(), book, now, warned)
+    return SignInTools(http, shown, settings.environment, KeyringStore(), book, now, warned, shown.is_seen)
 
 
 def login_book() -> "LoginBook":

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-import gitsign_py.data
 from gitsign_py.clients.trustroot import INSTANCES, read_bounded
-from gitsign_py.core.frozen import field, frozen
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.trust.root import parse_trusted_root
 from gitsign_py.core.trust.signingconfig import ConfiguredService, SigningConfig, parse_signing_config, select_services
 from gitsign_py.errors import ConfigError, UsageError
-from gitsign_py.host.paths import data_directory, tuf_directory
+from gitsign_py.host.paths import tuf_directory
 
 KEYS = (
+    "gitsign.instance",
     "gitsign.fulcio",
     "gitsign.rekor",
     "gitsign.rekorVersion",
@@ -27,15 +27,13 @@ KEYS = (
 )
 """All of them are set or taken away together: a trust root of one instance with a log of another verifies nothing."""
 _FILES = ("trusted_root.json", "signing_config.json")
-_DATA = Path(gitsign_py.data.__file__).parent
 
 
 @frozen
 class Instance:
-    """An instance: ``values`` has a text for each of ``KEYS`` (empty: not set); ``files`` have to be there for it."""
+    """An instance: ``values`` has a text for each of ``KEYS`` (empty: not set)."""
 
     values: Mapping[str, str]
-    files: Mapping[Path, bytes] = field(default_factory=dict)
 
 
 def find_instance(name: str, environment: Mapping[str, str], now: datetime) -> Instance:
@@ -48,7 +46,7 @@ def find_instance(name: str, environment: Mapping[str, str], now: datetime) -> I
     if name == "public-good":
         return Instance(_values({}))
     if name in INSTANCES:
-        return _staging(now)
+        return Instance(_values({"gitsign.instance": name}))
     if name.startswith(("http://", "https://")):
         return _mirror(name, environment, now)
     directory = Path(os.path.expanduser(name))  # noqa: PTH111 - never raises, as the next
@@ -63,24 +61,6 @@ def find_instance(name: str, environment: Mapping[str, str], now: datetime) -> I
 
 def _values(given: Mapping[str, str]) -> dict[str, str]:
     return {key: given.get(key, "") for key in KEYS}
-
-
-def _staging(now: datetime) -> Instance:
-    """The embedded trust root is copied out, since the place of this package may change with an upgrade."""
-    place = data_directory() / "instances" / "staging" / "trusted_root.json"
-    services = parse_signing_config((_DATA / "staging" / "signing_config.v0.2.json").read_bytes())
-    trusted_root = (_DATA / "staging" / "trusted_root.json").read_bytes()
-    return Instance(_services(services, now) | {"gitsign.trustedRoot": str(place)}, {place: trusted_root})
-
-
-def write_files(instance: Instance) -> None:
-    """Write the files that an instance needs. Raises ConfigError ``directory-unusable``."""
-    for path, data in instance.files.items():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path.write_bytes(data)
-        except OSError as error:
-            raise ConfigError("directory-unusable", f"{path} cannot be written: {error.strerror}") from error
 
 
 def _mirror(url: str, environment: Mapping[str, str], now: datetime) -> Instance:

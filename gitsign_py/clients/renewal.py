@@ -10,15 +10,21 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitsign_py.clients.trustroot import LoadedTrust, tuf_copy
+from gitsign_py.clients.trustroot import CURRENT, KEPT_TARGETS, MIRRORS, LoadedTrust, embedded_tuf_root, tuf_copy
+from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.core.frozen import frozen
 from gitsign_py.core.trust.root import TrustedRoot, parse_trusted_root
-from gitsign_py.errors import GitsignError
+from gitsign_py.errors import ConfigError, GitsignError
 from gitsign_py.host.config import Config
+from gitsign_py.host.paths import private_directory
+from gitsign_py.host.privatefile import write_whole
 
 if TYPE_CHECKING:
+    from gitsign_py.clients.tuf import TufTargets
     from gitsign_py.host.network import Network
 
 SECONDS = 5.0
@@ -31,6 +37,14 @@ _MOST_KEYS = 64
 _FILE = "renewal.json"
 
 
+@frozen
+class Copy:
+    """A copy of a TUF repository; ``instance`` is one of this package, which may not have been fetched yet."""
+
+    directory: Path
+    instance: str = ""
+
+
 class TrustRenewal:
     """The renewal of one run. Call it with the error of a check; it gives a newer trust root, or None.
 
@@ -40,13 +54,13 @@ class TrustRenewal:
     def __init__(
         self,
         root: TrustedRoot,
-        directory: Path,
+        copy: "Copy",
         network: "Network",
         load: Callable[[], LoadedTrust],
         say: Callable[[str], None],
     ) -> None:
         self._root = root
-        self._directory = directory
+        self._copy = copy
         self._network = network
         self._load = load
         self._say = say
@@ -61,18 +75,18 @@ class TrustRenewal:
 
     def _look(self, key: str) -> TrustedRoot | None:
         newer = self._fresh()  # another process may have fetched it
-        if newer is not None or not may_ask(self._directory, key):
+        if newer is not None or not may_ask(self._copy.directory, key):
             return newer
         self._asked = True
         try:
-            refresh(self._directory, self._network, seconds=SECONDS)
+            refresh(self._copy, self._network, seconds=SECONDS)
         except GitsignError as error:
-            _note(self._directory, silent=error.message)
+            note_failure(self._copy.directory, error.message)
             self._say(f"the trust root could not be renewed: {error.message} [{error.reason}]")
             return None
         newer = self._fresh()
         if newer is None:
-            _note(self._directory, key=key)
+            _note(self._copy.directory, key=key)
         else:
             self._say("the trust root was renewed, since it lacked an authority")
         return newer
@@ -82,22 +96,44 @@ class TrustRenewal:
         return None if newer.digest == self._root.digest else newer
 
 
-def refresh(directory: Path, network: "Network", *, seconds: float | None = None) -> None:
-    """Fetch what is newer than the copy in ``directory``. Raises as ``clients.tuf.refresh`` does."""
+def refresh(copy: Copy, network: "Network", *, seconds: float | None = None) -> None:
+    """Fetch what is newer than the copy. Raises as ``clients.tuf.refresh`` does, ConfigError ``directory-...``."""
     from gitsign_py.clients import tuf  # noqa: PLC0415 - 170 ms
 
-    tuf.refresh(
-        directory, check=lambda fetched: parse_trusted_root(fetched.trusted_root), network=network, seconds=seconds
-    )
+    def check(fetched: tuf.TufTargets) -> None:
+        parse_trusted_root(fetched.trusted_root)
+
+    if not copy.instance:
+        tuf.refresh(copy.directory, check=check, network=network, seconds=seconds)
+    else:
+        place = private_directory(copy.directory)
+        mirror, root = MIRRORS[copy.instance], embedded_tuf_root(copy.instance)
+        targets = tuf.initialize(mirror, root, place, check=check, network=network, seconds=seconds)
+        _note_current(place, targets)
     with suppress(OSError):
-        (directory / _FILE).unlink(missing_ok=True)
+        (copy.directory / _FILE).unlink(missing_ok=True)
 
 
-def may_renew(config: Config, environment: Mapping[str, str], *, file: str | None, offline: bool) -> Path | None:
-    """Give the directory of the copy that may be renewed; None for a file that the person named, or when forbidden."""
+def _note_current(place: Path, targets: "TufTargets") -> None:
+    """Note what was verified, so that reading it again needs no TUF. Raises ConfigError ``directory-unusable``."""
+    files = zip(KEPT_TARGETS, (targets.trusted_root, targets.signing_config, targets.rekor_v2_config), strict=True)
+    note = {
+        "files": {name: sha256(data).hexdigest() for name, data in files if data is not None},
+        "version": f"TUF root {targets.root_version}, timestamp {targets.timestamp_version}",
+        "expires": format_rfc3339(targets.expires),
+    }
+    try:
+        write_whole(place / CURRENT, json.dumps(note).encode())
+    except OSError as error:
+        raise ConfigError("directory-unusable", f"{place} cannot be written: {error.strerror}") from error
+
+
+def may_renew(config: Config, environment: Mapping[str, str], *, file: str | None, offline: bool) -> Copy | None:
+    """Give the copy that may be renewed; None for a file that the person named, or when forbidden."""
     if file is not None or offline or config.refresh == "never":
         return None
-    return tuf_copy(config, environment)
+    found = tuf_copy(config, environment)
+    return None if found is None else Copy(*found)
 
 
 def may_ask(directory: Path, key: str = "") -> bool:
@@ -156,6 +192,7 @@ def _note(directory: Path, *, key: str = "", silent: str = "") -> None:
 
 def _write(directory: Path, value: Mapping[str, object]) -> bool:
     try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         (directory / _FILE).write_text(json.dumps(value), encoding="utf-8")
     except OSError:
         return False

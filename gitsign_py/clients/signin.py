@@ -43,6 +43,7 @@ class SignInTools:
     """What a sign-in works with: the network, the person, this user's state, the time.
 
     ``warned`` is the file that keeps a warning about the keyring from being repeated; None where nobody reads it.
+    ``is_seen`` says whether what the dialogue shows is seen while the sign-in waits.
     """
 
     session: HttpSession
@@ -52,6 +53,7 @@ class SignInTools:
     logins: LoginBook
     now: Callable[[], datetime]
     warned: Path | None = None
+    is_seen: bool = True
 
 
 def remembered_token(settings: SignInSettings, tools: SignInTools) -> IdentityToken | None:
@@ -92,6 +94,12 @@ def sign_in(settings: SignInSettings, tools: SignInTools) -> Tokens:
         )
     provider, client = discover(tools.session, settings.issuer), read_client(settings)
     way = settings.provider or choose(provider, settings, tools)
+    if not tools.is_seen and (way == "device" or not can_open(settings.browser.url_opener, tools.environment)):
+        raise ConfigError(
+            "sign-in-unseen",
+            f"signing in ({way}) would wait for somebody who is shown nothing: git keeps what its signing program says",
+            hint="run gitsign-py login in a terminal first (with the agent it holds for many commits), or set BROWSER",
+        )
     tokens = _by(way, provider, client, settings, tools)
     _record(settings, tools, tokens)
     return tokens

@@ -6,14 +6,20 @@ metadata that TUF verified, or from this package. python-tuf is imported only wh
 """
 
 import binascii
+import json
 import os
+import stat
 from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from platformdirs import user_data_path
+
 import gitsign_py.data
+from gitsign_py.core.encoding import parse_rfc3339
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.core.sigstore.pemtrust import authorities_from_pem, logs_from_pem, timestamp_authorities_from_pem
 from gitsign_py.core.trust.root import (
@@ -26,8 +32,9 @@ from gitsign_py.core.trust.root import (
 )
 from gitsign_py.errors import ConfigError, FormatError, UncheckedError
 from gitsign_py.host.config import Config
-from gitsign_py.host.paths import tuf_directory, tuf_place
+from gitsign_py.host.paths import APPLICATION, tuf_directory, tuf_place
 from gitsign_py.host.plainfile import read_plain
+from gitsign_py.host.privatefile import is_open_to_others
 from gitsign_py.host.tufplace import was_kept
 
 if TYPE_CHECKING:
@@ -37,13 +44,20 @@ if TYPE_CHECKING:
 _DATA = Path(gitsign_py.data.__file__).parent
 INSTANCES = ("public-good", "staging")
 _PUBLIC_GOOD_MIRROR = "https://tuf-repo-cdn.sigstore.dev"
+MIRRORS = {INSTANCES[0]: _PUBLIC_GOOD_MIRROR, INSTANCES[1]: "https://tuf-repo-cdn.sigstage.dev"}
+KEPT_TARGETS = ("trusted_root.json", "signing_config.v0.2.json", "signing_config_rekor_v2.v0.2.json")
+CURRENT = "current.json"
+_MAX_NOTE = 65536
 _CLIENT_CONFIG = b"clienttrustconfig"
 T = TypeVar("T")
 
 
 @frozen
 class LoadedTrust:
-    """A trust root and where it is from, in words; ``signing_config`` when it came in the same file."""
+    """A trust root and where it is from, in words; ``signing_config`` when it came in the same file.
+
+    ``expires`` is the end of its TUF metadata, where it comes from a repository.
+    """
 
     root: TrustedRoot
     source: str
@@ -51,17 +65,23 @@ class LoadedTrust:
     signing_config_json: bytes = b""
     version: str = ""
     """That of the metadata which brought it; a file has none."""
+    rekor_v2_json: bytes = b""
+    expires: datetime | None = None
 
     @property
     def is_public_good(self) -> bool:
         """Whether it is Sigstore's public good instance, whose services are the defaults of the settings."""
         return self.source in (f"embedded {INSTANCES[0]}", f"TUF {_PUBLIC_GOOD_MIRROR}")
 
-    def services(self) -> "SigningConfig | None":
-        """The signing config that belongs to this trust root, read when it is asked for."""
+    def services(self, *, rekor_v2: bool = False) -> "SigningConfig | None":
+        """The signing config that belongs to this trust root, read when it is asked for.
+
+        ``rekor_v2`` asks for the one with logs of version 2, where the repository has one of its own.
+        """
         from gitsign_py.core.trust.signingconfig import parse_signing_config  # noqa: PLC0415 - no verification needs it
 
-        return parse_signing_config(self.signing_config_json) if self.signing_config_json else self.signing_config
+        data = (self.rekor_v2_json if rekor_v2 else b"") or self.signing_config_json
+        return parse_signing_config(data) if data else self.signing_config
 
 
 def load_trusted_root(
@@ -91,7 +111,7 @@ def load_trusted_root(
 def is_private(config: Config, environment: Mapping[str, str]) -> bool:
     """Tell without reading it whether another trust root than the embedded one was given."""
     given = config.trusted_root is not None or bool(environment.get("GITSIGN_TRUST_BUNDLE"))
-    return given or _initialized(environment)
+    return given or config.instance == INSTANCES[1] or (config.instance == "" and _initialized(environment))
 
 
 def _whole(config: Config, environment: Mapping[str, str], *, offline: bool, network: "Network | None") -> LoadedTrust:
@@ -99,9 +119,51 @@ def _whole(config: Config, environment: Mapping[str, str], *, offline: bool, net
         return _from_file(str(config.trusted_root), _name(config, "trusted_root"))
     if bundle := environment.get("GITSIGN_TRUST_BUNDLE"):
         return _from_bundle(bundle)
-    if _initialized(environment):
+    if config.instance == "" and _initialized(environment):
         return _from_tuf(_tuf_copy(environment), offline=offline or config.refresh == "never", network=network)
-    return embedded()
+    instance = config.instance or INSTANCES[0]
+    return _renewed(instance) or embedded(instance)
+
+
+def instance_copy(instance: str) -> Path:
+    """Where the renewed trust root of an instance of this package is kept; initialize has a directory of its own."""
+    return user_data_path(APPLICATION, appauthor=False) / "instances" / instance / "tuf"
+
+
+def _renewed(instance: str) -> LoadedTrust | None:
+    """The trust root that was fetched for an instance of this package, as ``clients.renewal`` noted it.
+
+    None where there is none, or it is not whole: the embedded one is a start. It is not verified again, which costs
+    170 ms; whoever can write there can write git's settings too.
+    """
+    place = instance_copy(instance)
+    try:
+        if is_open_to_others(place.stat(), stat.S_IWGRP | stat.S_IWOTH):
+            return None
+        noted = json.loads(read_plain(place / CURRENT, _MAX_NOTE))
+        files = {name: _noted_file(place, name, noted["files"].get(name)) for name in KEPT_TARGETS}
+        root, expires = parse_trusted_root(files[KEPT_TARGETS[0]]), parse_rfc3339(noted["expires"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, FormatError):
+        return None
+    _, services, for_v2 = files.values()
+    return LoadedTrust(
+        root,
+        f"TUF {MIRRORS[instance]}",
+        signing_config_json=services,
+        version=str(noted.get("version", ""))[:100],
+        rekor_v2_json=for_v2,
+        expires=expires,
+    )
+
+
+def _noted_file(place: Path, name: str, digest: object) -> bytes:
+    """A target's bytes, if they are those that were verified; empty without a digest. Raises ValueError, OSError."""
+    if digest is None:
+        return b""
+    data = read_plain(place / "targets" / name, MAX_BYTES)
+    if sha256(data).hexdigest() != digest:
+        raise ValueError(name)
+    return data
 
 
 def embedded(instance: str = "public-good") -> LoadedTrust:
@@ -172,6 +234,8 @@ def _from_tuf(directory: Path, *, offline: bool, network: "Network | None") -> L
         f"TUF {targets.mirror}",
         signing_config_json=targets.signing_config or b"",
         version=f"TUF root {targets.root_version}, timestamp {targets.timestamp_version}",
+        rekor_v2_json=targets.rekor_v2_config or b"",
+        expires=targets.expires,
     )
 
 
@@ -241,11 +305,22 @@ def _name(config: Config, field: str) -> str:
     return config.source(field).name or field
 
 
-def tuf_copy(config: Config, environment: Mapping[str, str]) -> Path | None:
-    """The directory of the TUF copy that counts; None where a file, the bundle variable or the embedded root does."""
-    if config.trusted_root is not None or environment.get("GITSIGN_TRUST_BUNDLE") or not _initialized(environment):
+def tuf_copy(config: Config, environment: Mapping[str, str]) -> tuple[Path, str] | None:
+    """The directory of the TUF copy that counts, and the instance of this package that it is of (empty: none).
+
+    None where a file or the bundle variable counts.
+    """
+    if config.trusted_root is not None or environment.get("GITSIGN_TRUST_BUNDLE"):
         return None
-    return _tuf_copy(environment)
+    return kept_copy(config, environment)
+
+
+def kept_copy(config: Config, environment: Mapping[str, str]) -> tuple[Path, str]:
+    """The same whatever file counts in its place."""
+    if config.instance == "" and _initialized(environment):
+        return _tuf_copy(environment), ""
+    instance = config.instance or INSTANCES[0]
+    return instance_copy(instance), instance
 
 
 def _initialized(environment: Mapping[str, str]) -> bool:

@@ -43,6 +43,7 @@ PUBLIC_GOOD_MIRROR = "https://tuf-repo-cdn.sigstore.dev"
 STAGING_MIRROR = "https://tuf-repo-cdn.sigstage.dev"
 TRUSTED_ROOT = "trusted_root.json"
 SIGNING_CONFIG = "signing_config.v0.2.json"
+SIGNING_CONFIG_REKOR_V2 = "signing_config_rekor_v2.v0.2.json"
 MAX_TARGET_BYTES = 4 << 20
 TOTAL_SECONDS = 60.0  # for everything that one call fetches
 _SERVICE = "TUF mirror"
@@ -61,6 +62,7 @@ _REFRESH = "run gitsign-py initialize to fetch the trust root again"
 class TufTargets:
     """What a repository gives out: the bytes of trusted_root.json and, if it has one, of the signing config.
 
+    ``rekor_v2_config`` is the signing config for those who want Rekor v2, where the repository has one of its own.
     ``root_version`` and ``timestamp_version`` are those of the metadata; at ``expires`` the copy becomes stale.
     """
 
@@ -70,6 +72,7 @@ class TufTargets:
     root_version: int
     timestamp_version: int
     expires: datetime
+    rekor_v2_config: bytes | None = None
 
 
 def _anything(_targets: TufTargets) -> None:
@@ -83,6 +86,7 @@ def initialize(
     *,
     check: Callable[[TufTargets], object] = _anything,
     network: Network | None = None,
+    seconds: float | None = None,
 ) -> TufTargets:
     """Start to trust the repository at ``mirror`` from ``root`` (its root.json) and fetch its targets.
 
@@ -93,7 +97,7 @@ def initialize(
     """
     check_url("the TUF mirror", mirror)
     with _translated(mirror):
-        return _renew(mirror, root, directory, check, _BoundedFetcher(network, TOTAL_SECONDS))
+        return _renew(mirror, root, directory, check, _BoundedFetcher(network, seconds or TOTAL_SECONDS))
 
 
 def refresh(
@@ -268,11 +272,15 @@ def _read(mirror: str, root: bytes, directory: Path, fetcher: FetcherInterface) 
     updater.refresh()
     trusted_root = _target(updater, TRUSTED_ROOT)
     if trusted_root is None:
-        raise UncheckedError("trust-root-missing", f"TUF repository {mirror} has no target {TRUSTED_ROOT}")
-    config = _target(updater, SIGNING_CONFIG)
+        raise UncheckedError(
+            "trust-root-missing",
+            f"TUF repository {mirror} has no target {TRUSTED_ROOT}",
+            hint="it gives out no Sigstore trust root: check the URL, or let gitsign.trustedRoot name the file itself",
+        )
+    config, for_v2 = _target(updater, SIGNING_CONFIG), _target(updater, SIGNING_CONFIG_REKOR_V2)
     stamp, newest = _signed(metadata / "timestamp.json"), _signed(metadata / "root.json")
     expires = parse_rfc3339(stamp["expires"])
-    return TufTargets(mirror, trusted_root, config, newest["version"], stamp["version"], expires)
+    return TufTargets(mirror, trusted_root, config, newest["version"], stamp["version"], expires, for_v2)
 
 
 def _signed(path: Path) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def default_command(url: str, environment: Mapping[str, str]) -> list[str] | Non
 
 def can_open(opener: str, environment: Mapping[str, str]) -> bool:
     """Say whether a browser could be opened here; someone in an ssh session looks at another machine's screen."""
-    if opener:
+    if opener or environment.get("BROWSER"):  # an editor over ssh sets it, and opens the page where the person sits
         return True
     remote = environment.get("SSH_CONNECTION") and not environment.get("DISPLAY")
     return not remote and default_command("http://127.0.0.1/", environment) is not None

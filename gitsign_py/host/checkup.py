@@ -5,6 +5,7 @@ Every check gives one finding and never raises; nothing is changed and nothing i
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
@@ -28,6 +29,8 @@ Outcome = Literal["ok", "warn", "fail", "skip"]
 OLDEST_GIT = (2, 19)  # the first with gpg.format x509 (git's RelNotes/2.19.0)
 SETUP = "run gitsign-py setup"
 _RUN_SECONDS = 15.0
+_SHORT_PATH = os.pathsep.join(("/usr/local/bin", "/usr/bin", "/bin"))
+"""What a desktop, a panel or cron gives git at least; Windows has no such rule, and is not warned about."""
 
 
 @frozen
@@ -132,7 +135,17 @@ def check_program(gitconfig: GitConfig, environment: Mapping[str, str], version:
     if said != f"gitsign-py {version}":
         advice = "remove one of the two installations, or run gitsign-py setup"
         return Finding("program", "warn", f"git would run {path}, which is {said}; this is {version}", advice, facts)
-    return Finding("program", "ok", f"git runs {path}, this version", facts=facts)
+    return _by_name_alone(command, path, facts) or Finding(
+        "program", "ok", f"git runs {path}, this version", facts=facts
+    )
+
+
+def _by_name_alone(command: str, path: str, facts: Mapping[str, Fact]) -> Finding | None:
+    """What is wrong with a name that only the PATH of this shell leads to."""
+    if sys.platform != "win32" and Path(command).name == command and find_program(command, path=_SHORT_PATH) is None:
+        text = f"git runs {path} by its name alone; panels, cron and other callers with a short PATH do not find it"
+        return Finding("program", "warn", text, "run gitsign-py setup, which writes the whole path", facts)
+    return None
 
 
 def check_gnupg(gitconfig: GitConfig, environment: Mapping[str, str]) -> Finding:

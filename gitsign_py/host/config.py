@@ -75,6 +75,7 @@ class Config:
     hook_timeout: float
     pusher: str
     trusted_root: Path | None
+    instance: str
     refresh: Literal["auto", "never"]
     signing_config: Path | None
     require_timestamp: bool

@@ -13,12 +13,14 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Protocol
+from urllib.parse import urlsplit
 
 from gitsign_py.core.encoding import load_json
 from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import FormatError, PolicyError
 from gitsign_py.host.privatefile import read_whole, write_whole
 
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 FILE_NAME = "consent.json"
 _MAX_BYTES = 1 << 20
 MatchCommitter = Literal["ask", "true", "false"]
@@ -153,9 +155,15 @@ def require_consent(publication: Publication, mode: MatchCommitter, book: Consen
         _ask(publication, book, dialogue)
     elif not book.announced(publication):
         dialogue.show(
-            f"{publication.identity} will stand in a public log for ever (certificates of {publication.instance})."
+            f"{publication.identity} will stand in {_log(publication)} (certificates of {publication.instance})."
         )
     book.remember_announced(publication)
+
+
+def _log(publication: Publication) -> str:
+    """What becomes of it: a Sigstore on this machine publishes nothing, and can be thrown away."""
+    on_this_machine = (urlsplit(publication.instance).hostname or "") in _LOOPBACK
+    return "the log of the Sigstore on this machine" if on_this_machine else "a public log for ever"
 
 
 def mismatch(publication: Publication) -> PolicyError:
@@ -178,7 +186,7 @@ def _ask(publication: Publication, book: ConsentBook, dialogue: Dialogue) -> Non
         )
     question = (
         f"You are signed in as {publication.identity}; the committer is {_committer(publication)}.\n"
-        f"Signing puts {publication.identity} into a public log for ever, beside this commit.\n"
+        f"Signing puts {publication.identity} into {_log(publication)}, beside this commit.\n"
         "Sign with it, now and from now on?"
     )
     if not dialogue.confirm(question):

@@ -356,6 +356,15 @@ SETTINGS: tuple[Setting, ...] = (
         "trusted_root.json to verify with (default: by TUF)",
     ),
     Setting(
+        "instance",
+        "gitsign.instance",
+        ("GITSIGN_INSTANCE",),
+        _one_of("", "public-good", "staging"),
+        "",
+        "Sigstore's own instance to trust and to sign with, renewed by TUF (default: what initialize fetched, else "
+        "public-good)",
+    ),
+    Setting(
         "refresh",
         "gitsign.refresh",
         ("GITSIGN_REFRESH",),

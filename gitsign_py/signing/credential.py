@@ -19,8 +19,9 @@ from gitsign_py.core.pki.fulcio import CertificateIdentity
 from gitsign_py.core.sigstore.token import (
     UnverifiedClaims,
     certificate_identities,
-    certificate_issuers,
     check_claims,
+    may_identify,
+    may_vouch,
     parse_unverified,
 )
 from gitsign_py.core.trust.root import TrustedRoot
@@ -146,21 +147,16 @@ def _unusable() -> Iterator[None]:
 
 
 def _check_same_person(identity: CertificateIdentity, certificate: Certificate, claims: UnverifiedClaims) -> None:
-    """The certificate names whom the token names: a CA's slip must not make us sign as somebody else.
-
-    A workload's name is derived from its claims by rules of the CA; when none of the known ones fits, the token's
-    subject, which newer Fulcios copy into the certificate (1.3.6.1.4.1.57264.1.24), decides.
-    """
-    issuers, names = certificate_issuers(claims), certificate_identities(claims)
+    """The certificate names whom the token names: a CA's slip must not make us sign as somebody else."""
     with _unusable():
-        if identity.issuer not in issuers:
+        if not may_vouch(claims, identity.issuer):
             raise VerificationError(
                 "certificate-other-issuer",
                 f"it names the issuer {identity.issuer}, the token is from {claims.issuer}",
                 facts={"expected": claims.issuer, "got": identity.issuer, "certificate": certificate.fingerprint},
             )
-        subject = None if claims.email else identity.claims.get("token_subject")
-        if identity.value not in names and subject != claims.subject:
+        if not may_identify(claims, identity.value, identity.san_type, identity.claims.get("token_subject")):
+            names = certificate_identities(claims)
             raise VerificationError(
                 "certificate-other-identity",
                 f"it names {identity.value}, the token is for {names[0]}",

@@ -177,7 +177,8 @@ def sign_with(
     """Sign with a credential that is already there; see ``sign_payload`` for what it raises."""
     started = services.clock.now()
     check_usable(credential, started)
-    attributes = build_signed_attributes(payload, started)
+    # A clock that is behind would state a time before the certificate's, and some verifiers refuse that (GitLab).
+    attributes = build_signed_attributes(payload, max(started, credential.certificate.not_before))
     signature = credential.sign(attributes)
     draft = _Draft(credential, payload, attributes, signature, _timestamped(signature, services, options))
     finish = _finish_online if options.mode == "online" else _finish_offline

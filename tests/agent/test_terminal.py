@@ -33,7 +33,7 @@ def test_the_device_flow_in_a_terminal(home: Home, screen: Screen, agent: str) -
     page = fetch(value(text, "address"))
     page.press("allow", user_code=value(text, "code"), email="alice@example.com")
     text = screen.wait("status 0")
-    assert "alice@example.com will stand in a public log for ever" in text
+    assert "alice@example.com will stand in the log of the Sigstore on this machine" in text
     assert "gitsign-py: signed by alice@example.com, vouched for by" in text
     assert "log index" in text
     clean(home)
@@ -58,7 +58,7 @@ def test_another_address_is_asked_about_and_remembered(home: Home, screen: Scree
     screen.type(COMMIT)
     text = screen.wait("[y/N]")
     assert "You are signed in as alice@work.example; the committer is alice@example.com." in text
-    assert "into a public log for ever" in text
+    assert "into the log of the Sigstore on this machine" in text
     screen.type("n")
     screen.wait("status 128")
     assert "[consent-refused]" in screen.text()
@@ -243,7 +243,10 @@ def test_login_on_another_device_and_out_again(home: Home, screen: Screen) -> No
     page = fetch(value(text, "address"))
     page.press("allow", user_code=value(text, "code"), email="alice@example.com")
     text = screen.wait("status 0")
-    assert f"alice@example.com will stand in a public log for ever (certificates of {home.stack.url})." in text
+    assert (
+        f"alice@example.com will stand in the log of the Sigstore on this machine (certificates of {home.stack.url})."
+        in text
+    )
     assert f"Signed in as alice@example.com at {home.stack.url}." in text
     assert "The signing agent signs with it until" in text
     screen.clear()

@@ -148,3 +148,12 @@ def other_machine(user: Workbench) -> dict[str, Any]:
     place.mkdir(mode=0o700)
     initialize(user, XDG_DATA_HOME=str(place))
     return {"XDG_DATA_HOME": str(place)}
+
+
+def test_initialize_says_what_was_forgotten(user: Workbench) -> None:
+    mirror = f"{user.stack.url}/tuf"
+    elsewhere = {"TUF_ROOT": str(user.folder / "elsewhere")}
+    done = user.tool("initialize", "--mirror", mirror, cwd=None, stdin=b"", **elsewhere)
+    assert (done.returncode, b"give its first root.json with --root FILE" in done.stderr) == (3, True)
+    done = user.tool("initialize", "--mirror", mirror, "--root", f"{mirror}/1.root.json", cwd=None, stdin=b"")
+    assert (done.returncode, b"[root-is-url]" in done.stderr) == (2, True)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.core.trust.root import parse_trusted_root
 from gitsign_py.host.git.setup import NOTE
 from tests.support.workbench import Workbench, program
 
@@ -145,13 +144,20 @@ def test_an_instance_wins_over_what_is_inherited(fresh: Workbench) -> None:
 
 
 def test_staging_is_complete(fresh: Workbench) -> None:
+    """Nothing of it is pinned: its keys and services are those that its TUF repository gives out at the time."""
     setup(fresh, "--instance", "staging")
-    assert fresh.git("config", "gitsign.rekor") == "https://rekor.sigstage.dev"
-    assert fresh.git("config", "gitsign.issuer") == "https://oauth2.sigstage.dev/auth"
-    trusted_root = Path(fresh.git("config", "gitsign.trustedRoot"))
-    trusted_root.write_text("of an older version")
+    assert "gitsign.instance=staging" in settings(fresh)
+    assert "gitsign.rekor=" not in settings(fresh)
+    assert "gitsign.trustedroot" not in settings(fresh)
+    for name in fresh.stack.environment():
+        fresh.env.pop(name)
+    found = json.loads(fresh.tool("config", "--json").stdout)["endpoints"]
+    assert found["rekor"] == {
+        "url": "https://rekor.sigstage.dev",
+        "source": "signing configuration of embedded staging",
+    }
+    assert found["issuer"]["url"] == "https://oauth2.sigstage.dev/auth"
     assert "Nothing to change" in setup(fresh, "--instance", "staging")
-    assert parse_trusted_root(trusted_root.read_bytes()).certificate_authorities
 
 
 def test_an_initialized_mirror_names_its_instance(fresh: Workbench) -> None:
@@ -268,3 +274,14 @@ def test_settings_that_cannot_be_written_are_an_error(fresh: Workbench) -> None:
     done = fresh.tool("setup", "--program", str(program(fresh.folder)))
     assert done.returncode == 2
     assert b"[config-not-written]" in done.stderr
+
+
+def test_the_whole_path_is_written_and_a_bare_name_is_warned_about(fresh: Workbench) -> None:
+    """A panel starts git with /usr/bin alone, and a virtual environment is not on that."""
+    found = program(fresh.folder)
+    done = fresh.run([str(found), "setup"], PATH=f"{found.parent}:{fresh.env['PATH']}")
+    assert done.returncode == 0, done.stderr
+    assert fresh.git("config", "gpg.x509.program") == str(found)
+    fresh.git("config", "gpg.x509.program", found.name)
+    said = fresh.tool("doctor", "--offline", PATH=f"{found.parent}:{fresh.env['PATH']}").stdout.decode()
+    assert "by its name alone; panels, cron and other callers with a short PATH do not find it" in said

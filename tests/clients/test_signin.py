@@ -205,3 +205,13 @@ def test_a_provider_without_a_page_is_no_browser_flow(tools: SignInTools) -> Non
     provider = Provider("https://i", "", "https://i/token", device_endpoint="https://i/device")
     opener = SignInSettings("https://i", "c", browser=BrowserSettings(url_opener="firefox"))
     assert choose(provider, opener, tools) == "device"
+
+
+def test_a_sign_in_that_nobody_would_see_is_refused_at_once(settings: SignInSettings, tools: SignInTools) -> None:
+    """It would wait two minutes for a code that was shown to nobody; a browser that opens is seen by itself."""
+    for provider in ("device", "interactive"):
+        with pytest.raises(ConfigError) as caught:
+            obtain(replace(settings, provider=provider), replace(tools, is_seen=False))
+        assert caught.value.reason == "sign-in-unseen"
+        assert "gitsign-py login" in caught.value.hint
+    assert person(tools).shown == []

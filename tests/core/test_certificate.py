@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gitsign_py.core.pki import certificate as certs
 from gitsign_py.core.pki import certpath, der, fulcio, oids
 from gitsign_py.errors import FormatError, GitsignError, VerificationError
+from tests.support.forgedworld import World, extension
 from tests.support.pki import ISSUER, START, Authority, issuer_extensions, name, usage
 
 ROOT = Authority()
@@ -280,3 +281,26 @@ def test_structures_that_are_refused() -> None:
     assert refusal(certs.parse_certificate, rebuilt(v3, *many)) == "certificate-too-large"
     default = der.sequence(der.oid("1.2.3"), der.boolean(value=False), der.octet_string(b""))
     assert refusal(certs.parse_certificate, rebuilt(v3, default)) == "der-default"
+
+
+@pytest.mark.parametrize(
+    ("number", "value", "shown"),
+    [
+        ("25", der.utf8_string("of tomorrow"), "of tomorrow"),
+        ("1024", der.utf8_string("x"), "x"),
+        ("25", b"\x02\x01\x05", None),  # a number: no text, and no error
+        ("25", b"\xff", None),
+        ("025", der.utf8_string("x"), None),
+    ],
+)
+def test_a_claim_of_tomorrow_is_shown_by_its_number(number: str, value: bytes, shown: str | None) -> None:
+    oid = f"{oids.SIGSTORE}.1.{number}"
+    if number.startswith("0"):
+        assert not oids.is_later_claim(oid)
+        return
+    leaf = World().leaf(extra=[extension(oid, value)])
+    assert fulcio.certificate_identity(leaf).claims.get(oid) == shown
+
+
+def test_known_claims_are_no_later_ones() -> None:
+    assert not any(oids.is_later_claim(oid) for oid in (*oids.FULCIO_CLAIMS, *oids.FULCIO_GITHUB_CLAIMS))

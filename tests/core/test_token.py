@@ -20,6 +20,8 @@ from gitsign_py.core.sigstore.token import (
     challenge_subject,
     check_claims,
     check_state,
+    may_identify,
+    may_vouch,
     opaque_value,
     parse_unverified,
     pkce,
@@ -296,3 +298,53 @@ def test_another_state_is_refused(got: str | None) -> None:
 def test_json_numbers_that_are_no_numbers_are_refused() -> None:
     text = json.dumps(CLAIMS).replace(str(CLAIMS["exp"]), "NaN").encode()
     assert refusal(f"{part({'alg': 'ES256'})}.{part(text)}.c2ln").reason == "token-invalid"
+
+
+ISSUER_TYPES: list[tuple[str, dict[str, Any], str, str, str | None]] = [
+    ("email", {}, "alice@example.com", "email", None),
+    ("uri", {"sub": "https://example.com/users/1"}, "https://example.com/users/1", "uri", None),
+    ("spiffe", {"sub": "spiffe://example.com/w"}, "spiffe://example.com/w", "uri", None),
+    ("username", {"sub": "alice"}, "alice!example.com", "other", None),
+    (
+        "github-workflow",
+        {"job_workflow_ref": "o/r/.github/workflows/w.yml@x"},
+        "https://github.com/o/r/.github/workflows/w.yml@x",
+        "uri",
+        None,
+    ),
+    ("ci-provider", {"sub": "job-7"}, "https://ci.example.com/org/pipeline", "uri", "job-7"),
+]
+
+
+@pytest.mark.parametrize("email", ["alice@example.com", None])
+@pytest.mark.parametrize(("issuer_type", "changes", "name", "kind", "subject"), ISSUER_TYPES)
+def test_each_issuer_type_may_make_its_name_of_a_token(
+    issuer_type: str, changes: dict[str, Any], name: str, kind: str, subject: str | None, email: str | None
+) -> None:
+    """An e-mail claim beside it changes nothing: which mapping counts is the CA's setting."""
+    claims = parse_unverified(make({**changes, "email": email}))
+    assert may_identify(claims, name, kind, subject) == (issuer_type != "email" or email is not None)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "subject"),
+    [
+        ("bob@example.com", "email", None),
+        ("bob@example.com", "email", "subject-1"),  # an address never rests on the subject
+        ("https://example.com/other", "uri", None),
+        ("https://example.com/other", "uri", "subject-2"),
+        ("subject-2!example.com", "other", None),
+        ("subject-1!", "other", None),
+        ("subject-1!example.com", "uri", None),
+    ],
+)
+def test_no_mapping_makes_another_name(name: str, kind: str, subject: str | None) -> None:
+    assert not may_identify(parse_unverified(make({"sub": "subject-1"})), name, kind, subject)
+
+
+def test_an_issuer_may_be_what_a_claim_names() -> None:
+    claims = parse_unverified(make({"idp": {"upstream": {"url": "https://login.example.org"}}, "name": "Alice"}))
+    assert may_vouch(claims, "https://login.example.org")
+    assert may_vouch(claims, claims.issuer)
+    for other in ("https://login.example.com", "Alice", ""):
+        assert not may_vouch(claims, other)

@@ -80,7 +80,8 @@ def test_the_default_browser_of_linux(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the desktop of Linux")
 def test_an_ssh_session_looks_at_another_screen() -> None:
-    assert not can_open("", {"SSH_CONNECTION": "1 2 3 4", "BROWSER": "firefox"})
+    assert not can_open("", {"SSH_CONNECTION": "1 2 3 4", "WAYLAND_DISPLAY": "wayland-0"})
+    assert can_open("", {"SSH_CONNECTION": "1 2 3 4", "BROWSER": "/vscode/helpers/browser.sh"})  # an editor sets it
     assert can_open("", {"BROWSER": "firefox"})
     assert can_open("my-opener", {"SSH_CONNECTION": "1 2 3 4"})
     assert not can_open("", {})

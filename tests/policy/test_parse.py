@@ -170,3 +170,12 @@ def test_all_of_the_shared_policy_is_needed() -> None:
     for at in range(0, len(TEAM), 7):
         policy, problems = read_policy((TEAM[:at] + TEAM[at + 1 :]).encode(), "p")
         assert (policy is None) == bool(problems)
+
+
+def test_a_claim_of_tomorrow_can_be_pinned_by_its_number() -> None:
+    pinned = SMALL.replace("issuer =", 'claims = { "1.3.6.1.4.1.57264.1.25" = "x" }, issuer =')
+    (identity,) = parse_policy(pinned.encode(), "policy").principals["alice"].identities
+    assert [name for name, _ in identity.claims] == ["1.3.6.1.4.1.57264.1.25"]
+    for wrong in ("1.3.6.1.4.1.57264.1.25.1", "1.3.6.1.4.1.57264.2.25", "1.3.6.1.4.1.57264.1.7"):
+        with pytest.raises(PolicyError, match="is not a Fulcio claim"):
+            parse_policy(pinned.replace("1.3.6.1.4.1.57264.1.25", wrong).encode(), "policy")

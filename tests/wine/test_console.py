@@ -28,7 +28,7 @@ def test_the_device_flow(user: WindowsUser, screen: Screen, agent: str) -> None:
     assert "Sign in on any device:" in text
     fetch(value(text, "address")).press("allow", user_code=value(text, "code"), email=EMAIL)
     text = screen.wait("status 0", 60)
-    assert f"{EMAIL} will stand in a public log for ever" in text
+    assert f"{EMAIL} will stand in the log of the Sigstore on this machine" in text
     assert f"gitsign-py: signed by {EMAIL}, vouched for by" in text
     raw = user.run("git.exe", "cat-file", "commit", "HEAD").stdout
     assert "\r" not in raw

@@ -101,8 +101,8 @@ class _Kept:
         if held is not None and now - held[0] < _TRUST_SECONDS:
             return held[1]
         root = wiring.trusted_root(settings)
-        if (directory := may_renew(settings.config, settings.environment, file=None, offline=False)) is not None:
-            wiring.renew_if_old(settings, directory, afterwards=False)  # before a request is asked to do so at its end
+        if (copy := may_renew(settings.config, settings.environment, file=None, offline=False)) is not None:
+            wiring.renew_if_old(settings, copy, afterwards=False)  # before a request is asked to do so at its end
         with self._lock:
             self._roots = {name: one for name, one in self._roots.items() if now - one[0] < _TRUST_SECONDS}
             self._roots[key] = (now, root)

@@ -7,10 +7,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from gitsign_py.cli import wiring
 from gitsign_py.core.printing import printable
-from gitsign_py.errors import veiled
+from gitsign_py.errors import GitsignError, veiled
 from gitsign_py.host.config import HIDDEN, Resolved, Source, resolve_settings, show, unknown_names
-from gitsign_py.host.git.config import read_git_config
+from gitsign_py.host.git.config import GitConfig, read_git_config
 from gitsign_py.host.settings import Value
 from gitsign_py.host.terminal import wants_colour
 
@@ -29,12 +30,24 @@ def run(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     settings = read_git_config(os.environ)
     found, unknown = resolve_settings(os.environ, settings), unknown_names(os.environ, settings)
+    chosen = _endpoints(settings)
     if options.json:
-        print(json.dumps(as_json(found, unknown), indent=2))
+        named = {name: {"url": veiled(url), "source": veiled(by)} for name, (url, by) in chosen.items()}
+        print(json.dumps({**as_json(found, unknown), "endpoints": named}, indent=2))
     else:
         colour = wants_colour(os.environ, is_terminal=sys.stdout.isatty())
         print("\n".join(as_lines(found, unknown, colour=colour)))
+        for name, (url, by) in chosen.items():
+            print(printable(f"signs with {name}: {veiled(url) or '-'}  ({veiled(by)})"))
     return 2 if any(one.error for one in found) else 0
+
+
+def _endpoints(gitconfig: GitConfig) -> dict[str, tuple[str, str]]:
+    """Whom a signature would ask, and what says so; nothing where a setting cannot be used, which is said above."""
+    try:
+        return wiring.explained_endpoints(wiring.combined(dict(os.environ), gitconfig))
+    except GitsignError:
+        return {}
 
 
 def _parser() -> argparse.ArgumentParser:

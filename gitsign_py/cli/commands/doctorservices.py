@@ -13,7 +13,6 @@ from gitsign_py.cli import wiring
 from gitsign_py.cli.clock import NOTICED, describe
 from gitsign_py.cli.gpg.signing import sign
 from gitsign_py.cli.tokens import needs_person
-from gitsign_py.clients import tuf
 from gitsign_py.clients.answer import Answer
 from gitsign_py.clients.trustroot import LoadedTrust
 from gitsign_py.clients.urls import is_loopback, join_url
@@ -24,7 +23,7 @@ from gitsign_py.core.trust.root import CertificateAuthority, TransparencyLogInst
 from gitsign_py.errors import GitsignError
 from gitsign_py.host.checkup import Finding, failure, found
 from gitsign_py.host.git.program import run_git
-from gitsign_py.host.paths import data_directory, tuf_directory
+from gitsign_py.host.paths import data_directory
 from gitsign_py.host.terminal import Terminal
 from gitsign_py.localstack.expiry import warnings
 from gitsign_py.verification.signature import Sources
@@ -92,8 +91,8 @@ def check_trust(settings: wiring.Settings, loaded: LoadedTrust, now: datetime) -
 
 def _expiry(settings: wiring.Settings, loaded: LoadedTrust) -> tuple[datetime | None, datetime | None]:
     """When the trust root's metadata ends (TUF, embedded), or when its file was written."""
-    if loaded.source.startswith("TUF "):
-        return tuf.load_cached(tuf_directory(settings.environment)).expires, None
+    if loaded.expires is not None:
+        return loaded.expires, None
     if loaded.source.startswith("embedded "):
         instance = loaded.source.split()[1]
         root = json.loads((Path(gitsign_py.data.__file__).parent / instance / "root.json").read_bytes())

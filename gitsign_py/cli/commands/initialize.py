@@ -5,16 +5,18 @@ Afterwards verifying uses the kept copy, with no network until it expires.
 
 import argparse
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from gitsign_py.cli import wiring
 from gitsign_py.clients import tuf
-from gitsign_py.clients.renewal import note_failure, refresh
-from gitsign_py.clients.trustroot import embedded_tuf_root, read_bounded
+from gitsign_py.clients.renewal import Copy, note_failure, refresh
+from gitsign_py.clients.trustroot import MIRRORS, embedded_tuf_root, kept_copy, read_bounded
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.printing import printable
 from gitsign_py.core.trust.root import TrustedRoot, parse_trusted_root
-from gitsign_py.errors import GitsignError, UsageError
+from gitsign_py.errors import GitsignError, UncheckedError, UsageError
 from gitsign_py.host.config import Config
 from gitsign_py.host.paths import tuf_directory, tuf_place
 from gitsign_py.host.tufplace import note_forgotten, note_kept
@@ -42,13 +44,14 @@ def run(arguments: list[str]) -> int:
         return _forget(options, tuf_place(settings.environment).expanduser())
     mirror, root = _start(options, settings.config)
     directory = tuf_directory(settings.environment)
-    targets = tuf.initialize(
-        mirror,
-        root,
-        directory,
-        check=lambda fetched: parse_trusted_root(fetched.trusted_root),
-        network=wiring.network(settings),
-    )
+    with _advised(mirror, root):
+        targets = tuf.initialize(
+            mirror,
+            root,
+            directory,
+            check=lambda fetched: parse_trusted_root(fetched.trusted_root),
+            network=wiring.network(settings),
+        )
     note_kept(directory)
     trusted_root = parse_trusted_root(targets.trusted_root)
     if options.json:
@@ -65,10 +68,11 @@ def _refresh(options: argparse.Namespace, settings: wiring.Settings) -> int:
     """Fetch what is newer for the copy that is kept; another process may do so at the same time."""
     if options.staging or options.mirror or options.root or options.forget:
         raise UsageError("option-conflict", "--refresh goes together with --json alone")
-    directory = tuf_directory(settings.environment)
+    copy = Copy(*kept_copy(settings.config, settings.environment))
+    directory = copy.directory
     before = tuf.load_version(directory)
     try:
-        refresh(directory, wiring.network(settings))
+        refresh(copy, wiring.network(settings))
     except GitsignError as error:
         note_failure(directory, error.message)
         raise
@@ -114,11 +118,29 @@ def _start(options: argparse.Namespace, config: Config) -> tuple[str, bytes]:
             raise UsageError("option-conflict", "--staging does not go together with --mirror or --root")
         return tuf.STAGING_MIRROR, embedded_tuf_root("staging")
     mirror = options.mirror or config.tuf_mirror or tuf.PUBLIC_GOOD_MIRROR
+    if options.root is not None and options.root.startswith(("http://", "https://")):
+        raise UsageError(
+            "root-is-url",
+            "--root names a URL, and a root.json is to be trusted because of where it came from, not by its address",
+            hint="fetch it, compare its SHA-256 with what the operator tells you, and give --root FILE",
+        )
     if options.root is not None:
         return mirror, read_bounded(options.root, "--root")
     if config.tuf_root_json is not None and mirror == config.tuf_mirror:
         return mirror, read_bounded(str(config.tuf_root_json), "TUF_ROOT_JSON")
     return mirror, embedded_tuf_root()
+
+
+@contextmanager
+def _advised(mirror: str, root: bytes) -> Iterator[None]:
+    """Say what to do where another repository does not begin with the embedded root: its own was forgotten."""
+    try:
+        yield
+    except UncheckedError as error:
+        if mirror in MIRRORS.values() or root != embedded_tuf_root():
+            raise
+        hint = f"if {mirror} is no mirror of the public good one: give its first root.json with --root FILE"
+        raise UncheckedError(error.reason, error.message, hint=hint, facts=error.facts) from error
 
 
 def _summary(root: TrustedRoot) -> str:

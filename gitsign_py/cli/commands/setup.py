@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gitsign_py.cli import wiring
 from gitsign_py.cli.services import named_by_repository
-from gitsign_py.clients.instances import Instance, find_instance, write_files
+from gitsign_py.clients.instances import Instance, find_instance
 from gitsign_py.core.printing import printable
 from gitsign_py.errors import ConfigError, GitsignError, UsageError
 from gitsign_py.host.git import setup as gitsetup
@@ -50,14 +50,10 @@ def run(arguments: list[str]) -> int:
     _warn_overridden(file, wanted)
     if not changes:
         print(f"Nothing to change in git's {file.scope} settings.")
-        if instance is not None and not options.dry_run:
-            write_files(instance)  # an upgrade may have brought newer ones
     else:
         _show(file, [(change.key, change.old, _after(change)) for change in changes])
         if not _agreed(options):
             return 0
-        if instance is not None:
-            write_files(instance)
         gitsetup.apply(file, changes)
         _remember_services(file)
         print(f"Done. To restore the old values: {NAME} setup --{file.scope} --undo")
@@ -139,7 +135,7 @@ def _inherited(config: GitConfig, key: str, scope: Scope) -> str | None:
 
 
 def program(given: str | None) -> str:
-    """What to write as gpg.x509.program: the name when PATH leads here, else an absolute path.
+    """What to write as gpg.x509.program: an absolute path, since panels and cron start git with a short PATH.
 
     Raises ConfigError ``program-unknown``, UsageError ``program-missing``.
     """
@@ -155,8 +151,7 @@ def program(given: str | None) -> str:
             f"the program {NAME} was not found, neither beside this Python nor on PATH",
             hint=f"install the package, or give --program /path/to/{NAME}",
         )
-    on_path = find_program(NAME)
-    return NAME if on_path is not None and Path(on_path).resolve() == own.resolve() else str(own)
+    return str(own)
 
 
 def _show(file: ConfigFile, changes: Sequence[tuple[str, Values, Values]]) -> None:

@@ -60,10 +60,10 @@ def run(arguments: list[str]) -> int:
 
 
 def _answers(settings: wiring.Settings) -> Iterator[FoundSigner | None]:
-    """What each token source says, in the order of the table; the agent keeps what those from the platform on gave."""
+    """What each token source says, in the order of the table; the agent keeps what those from the issuer on gave."""
     request = token_request(settings, wiring.endpoints(settings), committer_here(settings)[1])
     for source in TOKEN_SOURCES:
-        if source is PLATFORM:
+        if source is LOCAL_ISSUER:  # a key that is held signs before any token is fetched
             yield _agent(settings)
         if source.here(request):
             yield _SAYS[source.name](request)

@@ -89,7 +89,16 @@ def _claims(certificate: Certificate) -> dict[str, str]:
     there = {extension.oid for extension in certificate.extensions}
     texts = {name: _text_claim(certificate, oid) for oid, name in oids.FULCIO_CLAIMS.items() if oid in there}
     raws = {name: _raw_claim(certificate, oid) for oid, name in oids.FULCIO_GITHUB_CLAIMS.items() if oid in there}
-    return {name: value for name, value in {**raws, **texts}.items() if value is not None}
+    later = {oid: text for oid in sorted(there) if oids.is_later_claim(oid) and (text := _later(certificate, oid))}
+    return {name: value for name, value in {**raws, **texts, **later}.items() if value is not None}
+
+
+def _later(certificate: Certificate, oid: str) -> str | None:
+    """A claim that this version does not know: shown and pinned where it is text, no error where it is not."""
+    try:
+        return _text_claim(certificate, oid)
+    except FormatError:
+        return None
 
 
 def _raw_claim(certificate: Certificate, oid: str) -> str | None:

@@ -69,6 +69,8 @@ FULCIO_GITHUB_CLAIMS = {
     f"{SIGSTORE}.1.6": "github_workflow_ref",
 }
 
+_LAST_KNOWN, _LONGEST_NUMBER = 24, 4
+
 # The claims as DER UTF8String, in the order of oid-info.md
 FULCIO_CLAIMS = {
     f"{SIGSTORE}.1.{number}": name
@@ -94,3 +96,11 @@ FULCIO_CLAIMS = {
         start=9,
     )
 }
+
+
+def is_later_claim(oid: str) -> bool:
+    """Tell whether this is a claim that Fulcio has got after those above: it is known by its number alone."""
+    room, _, number = oid.rpartition(".")
+    if room != f"{SIGSTORE}.1" or not (number.isascii() and number.isdigit()) or len(number) > _LONGEST_NUMBER:
+        return False
+    return str(int(number)) == number and int(number) > _LAST_KNOWN

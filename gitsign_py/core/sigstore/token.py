@@ -10,7 +10,7 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
@@ -18,6 +18,7 @@ from gitsign_py.core.encoding import format_rfc3339, load_json
 from gitsign_py.core.frozen import field, frozen
 from gitsign_py.errors import FormatError, VerificationError
 
+_DEPTH = 4  # of objects within claims, where a provider may be named
 MAX_TOKEN_BYTES = 64 * 1024
 CLOCK_LEEWAY = timedelta(seconds=60)
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*\Z")
@@ -179,8 +180,44 @@ def certificate_identities(claims: UnverifiedClaims) -> tuple[str, ...]:
     The e-mail address alone for a token that has one; the subject, or what Fulcio's documentation of its issuer types
     derives from a workload's claims (GitHub, GitLab, Buildkite, CircleCI, Kubernetes), for the others.
     """
-    if claims.email:
-        return (claims.email,)
+    return (claims.email,) if claims.email else _derived(claims)
+
+
+def may_identify(claims: UnverifiedClaims, name: str, kind: str, subject: str | None) -> bool:
+    """Tell whether a certificate may carry ``name`` (``kind``: email, uri or other) for this token.
+
+    Which mapping counts is the CA's setting for the issuer: with types such as uri, username and ci-provider a token
+    with an e-mail address becomes its subject, the subject with ``!DOMAIN``, or what a template makes of its claims.
+    For such a template the certificate's own ``subject`` (1.3.6.1.4.1.57264.1.24) decides; an address never rests on
+    it.
+    """
+    if name in certificate_identities(claims):
+        return True
+    if kind == "email":
+        return False
+    by_subject = kind == "other" and name.startswith(f"{claims.subject}!") and len(name) > len(claims.subject) + 1
+    return name in _derived(claims) or by_subject or subject == claims.subject
+
+
+def may_vouch(claims: UnverifiedClaims, issuer: str) -> bool:
+    """Tell whether a certificate may name ``issuer`` for this token: its own, or a URL that one of its claims is.
+
+    A CA can be told which claim names the provider behind an issuer (Fulcio's IssuerClaim, a path into the claims).
+    """
+    if issuer in certificate_issuers(claims):
+        return True
+    return issuer.startswith(("https://", "http://")) and issuer in _texts(claims.other, _DEPTH)
+
+
+def _texts(value: object, depth: int) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping) and depth:
+        for item in value.values():
+            yield from _texts(item, depth - 1)
+
+
+def _derived(claims: UnverifiedClaims) -> tuple[str, ...]:
     derived = [claims.subject]
     for claim, prefix in (("job_workflow_ref", "https://github.com/"), ("ci_config_ref_uri", "https://")):
         if text := _string(claims.other, claim):

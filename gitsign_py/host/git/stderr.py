@@ -37,14 +37,19 @@ def is_shown(environment: Mapping[str, str]) -> bool:
     return version is not None and version >= _SHOWS_IT
 
 
-def tell_git(line: str) -> None:
-    """Write ``line`` to the stderr of the process that started us, if that is git. Never an error, never waits."""
+def tell_git(line: str) -> bool:
+    """Write ``line`` to the stderr of the process that started us, if that is git. Never an error, never waits.
+
+    Gives whether it was written.
+    """
     if sys.platform != "linux" or not hasattr(os, "O_NONBLOCK"):
-        return
+        return False
     parent = os.getppid()
     with suppress(OSError, ValueError):
         if Path(f"/proc/{parent}/comm").read_text().strip() == "git":
             write_to_stderr_of(parent, line.encode("utf-8", "replace") + b"\n")
+            return True
+    return False
 
 
 def write_to_stderr_of(process: int, data: bytes) -> None:
