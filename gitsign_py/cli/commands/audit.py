@@ -1,10 +1,12 @@
 """``gitsign-py audit``: judge a whole history, and report it."""
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import chain
+from pathlib import Path
 from typing import TextIO
 
 from gitsign_py.audit.engine import audit_batches
@@ -21,7 +23,7 @@ from gitsign_py.cli.policysource import as_config_error, configured_policy, load
 from gitsign_py.cli.text import write_utf8
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.printing import escaped
-from gitsign_py.errors import PolicyError, UsageError
+from gitsign_py.errors import ConfigError, PolicyError, UsageError
 from gitsign_py.host.git.direct import only_git
 from gitsign_py.host.git.mergenotes import MergeNotes
 from gitsign_py.host.git.naming import object_at
@@ -293,5 +295,18 @@ def _report(options: argparse.Namespace, out: TextIO, stack: ExitStack) -> Repor
     if out is sys.stdout and name not in ("terminal", "text"):
         write_utf8()
     report = open_report(name, out, verbose=options.verbose)
+    if name == "github" and (summary := os.environ.get("GITHUB_STEP_SUMMARY")):
+        report = _with_summary(report, summary, stack)
     stack.callback(report.close)
     return report
+
+
+def _with_summary(report: ReportFormat, name: str, stack: ExitStack) -> ReportFormat:
+    """Annotations, and the page of the step beside them (GitHub's GITHUB_STEP_SUMMARY, a file to append to)."""
+    from gitsign_py.audit.reports.forges import SeveralReports  # noqa: PLC0415 - for this format alone
+
+    try:
+        page = stack.enter_context(Path(name).open("a", encoding="utf-8"))  # noqa: SIM115 - the stack closes it
+    except OSError as error:
+        raise ConfigError("output-unwritable", f"GITHUB_STEP_SUMMARY cannot be written: {error.strerror}") from error
+    return SeveralReports(report, open_report("markdown", page))
