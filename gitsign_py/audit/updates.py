@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from gitsign_py.audit.plan import AuditPlan, Target, ref_classes
 from gitsign_py.core.frozen import frozen, replace
-from gitsign_py.errors import FormatError, PolicyError, UncheckedError, UsageError
+from gitsign_py.errors import FormatError, PolicyError, UncheckedError, UsageError, VerificationError
 from gitsign_py.host.git.graph import graph_of
 from gitsign_py.host.git.naming import commit_of
 from gitsign_py.host.git.objects import GitRepository
@@ -211,3 +211,22 @@ def check_known(repository: GitRepository, oid: str) -> bool:
     except UncheckedError:
         return False
     return True
+
+
+def check_moves(repository: GitRepository, introduction: str, updates: Iterable[RefUpdate]) -> None:
+    """Keep a branch that has the introduction after it: what is older is exempt, and has no policy.
+
+    Raises VerificationError ``ref-before-introduction``.
+    """
+    if not introduction:
+        return
+    graph = graph_of(repository)
+    for update in updates:
+        is_move = update.old.strip("0") and not update.brings_nothing and update.ref.startswith("refs/heads/")
+        if is_move and graph.is_ancestor(introduction, update.old) and not graph.is_ancestor(introduction, update.new):
+            raise VerificationError(
+                "ref-before-introduction",
+                f"{update.ref} would go back from {update.old[:12]} to {update.new[:12]}, which does not have the "
+                f"introduction {introduction[:12]}: no policy judges what is older",
+                hint="push what has the introduction in its history, or ask the server's owner",
+            )

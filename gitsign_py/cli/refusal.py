@@ -8,15 +8,25 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from gitsign_py.audit.record import Record
 from gitsign_py.audit.reports.base import sentence
+from gitsign_py.policy.model import Policy
+from gitsign_py.verification.verdict import LACKING
 
 MAX_NAMED = 20
+_MAX_PEOPLE = 5
+_OWNERS = ("the trust root", "a form that it knows")
 _RESIGN = ("unsigned", "bad", "malformed", "identity-mismatch")
-BaseOf = Callable[[Sequence[str]], str]
-"""Where a rebase starts that rewrites all of these commits: a revision, or ``--root``."""
+_RENAMED = "tag-name-mismatch"
+BaseOf = Callable[[str, Sequence[str]], str]
+"""Where a rebase starts that rewrites all of these commits of a ref: a revision, or ``--root``."""
 
 
-def explain_refusals(records: Sequence[Record], count: int, base_of: BaseOf) -> Iterator[str]:
-    """Lines for stderr; ``records`` with the newest first, the oldest ones of ``count`` in all."""
+def explain_refusals(
+    records: Sequence[Record], count: int, base_of: BaseOf, policy: Policy | None = None
+) -> Iterator[str]:
+    """Lines for stderr; ``records`` with the newest first, the oldest ones of ``count`` in all.
+
+    ``policy`` is the one that refused: the pusher's clone has none that could explain it.
+    """
     if not count:
         return
     refs = ", ".join(dict.fromkeys(record.ref for record in records if record.ref))
@@ -26,7 +36,7 @@ def explain_refusals(records: Sequence[Record], count: int, base_of: BaseOf) -> 
         yield from _named(record)
     if count > MAX_NAMED:
         yield f"  ... and {count - MAX_NAMED} more"
-    yield from _repairs(records, base_of)
+    yield from _repairs(records, base_of, policy)
 
 
 def _named(record: Record) -> Iterator[str]:
@@ -35,29 +45,59 @@ def _named(record: Record) -> Iterator[str]:
     yield f"    {record.verdict}: {sentence(record)} [{record.reason}]"
 
 
-def _repairs(records: Sequence[Record], base_of: BaseOf) -> Iterator[str]:
+def _repairs(records: Sequence[Record], base_of: BaseOf, policy: Policy | None) -> Iterator[str]:
     """One command for each ref and kind of trouble: a second rebase would start at commits that are gone."""
     found: dict[tuple[str, str], list[Record]] = {}
     for record in records:
-        kind = "resign" if record.verdict in _RESIGN else str(record.verdict)
-        kind = "tag" if record.kind == "tag" else kind
-        found.setdefault((record.ref, kind), []).append(record)
+        found.setdefault((record.ref, _kind(record)), []).append(record)
     for (ref, kind), some in list(found.items())[:MAX_NAMED]:
         words = ", ".join(dict.fromkeys(record.verdict for record in some))
-        yield f"  to repair ({words}{' on ' + ref if ref else ''}): {_command(kind, some, base_of)}"
+        yield f"  to repair ({words}{' on ' + ref if ref else ''}): {_command(kind, some, base_of, policy)}"
 
 
-def _command(kind: str, records: Sequence[Record], base_of: BaseOf) -> str:
+def _kind(record: Record) -> str:
+    """What would help: to sign again, the same for a tag, to wait, the server's owner, or the rule that refused."""
+    if record.verdict == "unchecked":
+        return "owner" if LACKING.get(record.reason) in _OWNERS else "wait"
+    if record.verdict in _RESIGN or record.reason == _RENAMED:
+        return "tag" if record.kind == "tag" else "resign"
+    return f"rule {record.rule} {record.principal} {record.reason}"
+
+
+def _command(kind: str, records: Sequence[Record], base_of: BaseOf, policy: Policy | None) -> str:
     if kind == "tag":
         return _sign_tag_again(records[-1].ref)
     if kind == "resign":
         return _sign_again(records, base_of)
-    if kind == "unchecked":
+    if kind == "wait":
         return "nothing is known to be wrong; push again later, or show this to the server's owner"
-    return (
-        "ask one of the policy's administrators, or have somebody who may do this sign it "
-        f"(gitsign-py policy explain {records[-1].oid})"
-    )
+    if kind == "owner":
+        return (
+            "to sign again does not help: the server's trust root lacks what made this signature; "
+            "show this to the server's owner (gitsign.trustedRoot)"
+        )
+    return _who_may(records[-1], policy)
+
+
+def _who_may(record: Record, policy: Policy | None) -> str:
+    """The rule, who may by it, and whom to ask: the pusher cannot look at the server's policy."""
+    if policy is None:
+        return "ask the server's owner, or have somebody who may do this sign it"
+    ask = f"ask an administrator of the policy ({_names(policy.administrators)})"
+    rule = next((rule for rule in policy.rules if rule.name == record.rule), None)
+    if rule is not None:
+        return f"rule {rule.name!r} lets {_names(rule.allow)} do this: have one of them sign it, or {ask}"
+    if record.rule == "administrators":
+        return f"only administrators change what lies below .gitsign/: {ask}"
+    if record.reason == "signer-unknown":
+        return f"{ask} to name {record.identity} in it"
+    return ask
+
+
+def _names(names: Iterable[str]) -> str:
+    shown = sorted(names)
+    more = len(shown) - _MAX_PEOPLE
+    return ", ".join(shown[:_MAX_PEOPLE]) + (f" and {more} more" if more > 0 else "")
 
 
 def _sign_again(records: Sequence[Record], base_of: BaseOf) -> str:
@@ -67,7 +107,7 @@ def _sign_again(records: Sequence[Record], base_of: BaseOf) -> str:
         amend += " --reset-author"
     return (
         f"{_set_address(records)}git rebase --rebase-merges --exec {shlex.quote(amend)} "
-        f"{base_of([record.oid for record in records])}"
+        f"{base_of(records[-1].ref, [record.oid for record in records])}"
     )
 
 

@@ -103,7 +103,7 @@ def test_a_key_that_is_not_at_hand_is_only_named(made: Mixed) -> None:
     assert f'# seen, not verified: openpgp {gone}, 1 commit, by committer "gone@example.com"' in path.read_text()
     assert gone not in {key.fingerprint for key in parse_policy(path.read_bytes(), "proposed").keys.values()}
     told = made.run("audit", "--offline").stdout
-    assert f"the signing key {gone} is not in the keyring: import it with gpg --import" in told
+    assert f"gpg --recv-keys {gone}   (1)" in told
 
 
 def test_a_key_with_no_committer_makes_a_valid_proposal(made: Mixed) -> None:

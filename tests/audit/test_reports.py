@@ -1,6 +1,7 @@
 """Every format says the same, is valid by its schema, and is not fooled by what commits contain."""
 
 import base64
+import csv
 import hashlib
 import io
 import json
@@ -24,6 +25,7 @@ from gitsign_py.audit.causes import Cause
 from gitsign_py.audit.record import Record
 from gitsign_py.audit.recording import Batch, UnsignedRun
 from gitsign_py.audit.reports.base import Heading, ReportFormat
+from gitsign_py.audit.reports.forges import CsvReport, GithubReport, GitlabReport
 from gitsign_py.audit.reports.html import HtmlReport
 from gitsign_py.audit.reports.junit import JunitReport
 from gitsign_py.audit.reports.markdown import MarkdownReport
@@ -455,3 +457,34 @@ def test_times_that_no_calendar_holds() -> None:
     rollup = Rollup()
     rollup.add([record(1, committed=10**12 - 1)])
     assert list(rollup.months) == ["unknown"]
+
+
+def test_gitlab_code_quality() -> None:
+    """Each issue has what GitLab's format asks for, and its fingerprint tells it apart between runs."""
+    issues = json.loads(write(GitlabReport, all_records())[0])
+    assert len(issues) == 7
+    for issue in issues:
+        assert {"description", "check_name", "fingerprint", "severity", "location"} == set(issue)
+        assert issue["severity"] in ("info", "minor", "major", "critical", "blocker")
+        assert issue["location"] == {"path": ".gitsign/policy.toml", "lines": {"begin": 1}}
+    assert len({issue["fingerprint"] for issue in issues}) == 7
+    assert json.loads(write(GitlabReport, [])[0]) == []
+
+
+def test_github_annotations_are_one_for_each_cause() -> None:
+    """A message of a commit starts no command of its own."""
+    evil = record(95, "bad", reason="no-such", message="x\n::error::y%0A", subject="::set-output name=a::b")
+    text, _ = write(GithubReport, [*all_records(), evil, *(record(n, "unsigned") for n in range(200, 300))])
+    lines = text.splitlines()
+    assert all(re.match(r"::(error|warning|notice) title=[^:]*::\S", line) for line in lines)
+    assert len([line for line in lines if line.startswith("::error")]) == 6
+    assert "::error title=102 commits unsigned::no signature [unsigned]" in text
+    assert lines[-1].startswith("::notice title=signatures::2 of 113 verified (1.7 %25)")
+
+
+def test_csv_is_no_formula() -> None:
+    some = [record(1, subject="=cmd()", author="+1"), record(2, subject='a "b", c\nd')]
+    rows = list(csv.DictReader(io.StringIO(write(CsvReport, some)[0])))
+    assert [row["oid"] for row in rows] == [one.oid for one in some]
+    assert (rows[0]["subject"], rows[0]["author"], rows[1]["subject"]) == ("'=cmd()", "'+1", 'a "b", c\\nd')
+    assert rows[0]["verdict"] == "verified"

@@ -208,3 +208,37 @@ def test_chained_hook_of_another_repository_does_not_run(server: Server, tmp_pat
     (tmp_path / "pre-receive.before-gitsign").chmod(0o755)
     status, said = server.push(f"{good}:{MAIN}")
     assert status == 0, said
+
+
+def test_a_server_whose_first_push_must_fail_is_not_left_behind(server: Server) -> None:
+    """What is missing, where to put it; afterwards status and doctor find what has gone since."""
+    (server.bare.path / "hooks/pre-receive").unlink()
+    server.bare.git("config", "--unset", "gitsign.policy")
+    program = str(server.folder / "gitsign-py")
+    status, said = cli(server, server.bare, "install", "--server", "--program", program)
+    assert status == 2
+    assert "the hook would refuse every push: policy: no policy is configured" in said
+    assert "git config gitsign.policy /etc/gitsign/policy.toml" in said
+    assert "[hooks-server-unready]" in said
+    assert not (server.bare.path / "hooks/pre-receive").exists()
+    server.config("gitsign.policy", str(server.folder / "policy.toml"))
+    assert cli(server, server.bare, "install", "--server", "--program", program)[0] == 0
+    status, said = cli(server, server.bare, "status")
+    assert status == 0
+    assert f"  ok    pre-receive: calls {program}\n" in said
+
+    server.config("gitsign.policy", "refs/heads/main:.gitsign/policy.toml")
+    (server.folder / "gitsign-py").rename(server.folder / "moved")
+    done = subprocess.run(
+        [str(server.folder / "moved"), "hooks", "status"],
+        cwd=server.bare.path,
+        env=environment(**server.environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert f"fail  pre-receive: calls {program}, which is not there or cannot be run" in done.stdout
+    assert "fail  policy: the policy refs/heads/main:.gitsign/policy.toml cannot be read" in done.stdout
+    assert "warn  receive.denyDeletes: is not set" in done.stdout
+    assert "-> git config receive.denyNonFastForwards true" in done.stdout

@@ -1,11 +1,15 @@
 """Real pushes to a server with pre-receive: what is judged, what is refused, and what the pusher reads."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from gitsign_py.cli.hooklog import MAX_LOG_BYTES
 from gitsign_py.policy.model import POLICY_PATH
+from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import ScratchRepo
+from tests.support.history import History
 from tests.support.pushserver import POLICY, Server
 
 MAIN = "refs/heads/main"
@@ -261,3 +265,71 @@ def test_introduction_of_the_history_mode_is_nothing_to_a_fixed_policy(server: S
 def test_history_mode_without_introduction(server: Server) -> None:
     server.config("gitsign.policyMode", "history")
     assert "[introduction-missing]" in refused(server)
+
+
+def test_a_rules_refusal_says_which_rule_who_may_and_whom_to_ask(server: Server) -> None:
+    """The pusher's clone has no policy to explain it, and to sign again helps nobody."""
+    one = server.history.commit(by="bob", signed="bob", files={"a": "1"})
+    tag = server.history.tag("v1", one, by="bob", signed="bob")
+    status, said = server.push(f"{one}:{MAIN}", f"{tag}:refs/tags/v1")
+    words = "rule 'main' lets alice do this: have one of them sign it, or ask an administrator of the policy (alice)"
+    flat = " ".join(said.replace("remote:", " ").split())
+    assert status != 0
+    assert f"to repair (unauthorised on {MAIN}): {words}" in flat
+    assert f"to repair (unauthorised on refs/tags/v1): {words}" in flat
+    assert "git rebase" not in said
+    assert "git tag -s" not in said
+    stranger = server.history.commit(by="mallory", signed="mallory", files={"a": "1"})
+    assert "(alice) to name mallory@example.com in it" in " ".join(server.push(f"{stranger}:{MAIN}")[1].split())
+
+
+def test_a_ca_that_the_server_does_not_know_is_its_owners_affair(server: Server, tmp_path: Path) -> None:
+    other = History(signer=BulkSigner(tmp_path / "other").sign)
+    server.history.signer = other.signer
+    one = server.history.commit(signed="alice", files={"a": "1"})
+    status, said = server.push(f"{one}:{MAIN}")
+    assert status != 0
+    assert "[certificate-untrusted]" in said
+    assert "to sign again does not help: the server's trust root lacks" in " ".join(said.split())
+
+
+def test_the_log_has_every_push(server: Server) -> None:
+    """Accepted ones, forced updates, deletions, refused ones; somebody is named in each; a long log is put aside."""
+    log = server.folder / "log.ndjson"
+    server.config("gitsign.logPath", str(log))
+    log.write_text("x" * (MAX_LOG_BYTES + 1))
+    one = server.history.commit(signed="alice", files={"a": "1"})
+    two = server.history.commit(one, signed="alice", files={"a": "2"})
+    bad = server.history.commit(two, files={"a": "3"})
+    other = server.history.commit(one, signed="alice", files={"a": "4"})
+    for refspec in (
+        f"{two}:{MAIN}",
+        f"{bad}:{MAIN}",
+        f"+{other}:{MAIN}",
+        f"{one}:refs/heads/topic",
+        ":refs/heads/topic",
+    ):
+        server.push(refspec)
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert log.with_name("log.ndjson.1").stat().st_size > MAX_LOG_BYTES
+    assert all(line["pusher"] and line["at"] for line in lines)
+    assert [(line["event"], line.get("change", line.get("reason")), line.get("accepted")) for line in lines] == [
+        ("push", "created", True),
+        ("refused", "unsigned", None),
+        ("push", "updated", False),
+        ("push", "forced", True),
+        ("push", "created", True),
+        ("push", "deleted", True),
+    ]
+
+
+def test_a_branch_never_goes_back_before_the_introduction(server: Server) -> None:
+    old = server.history.commit(signed="alice", files={"a": "1"})
+    intro = server.history.commit(old, signed="alice", files={POLICY_PATH: POLICY})
+    server.history.write(server.bare.path, {MAIN: intro})
+    server.config("gitsign.policyMode", "history")
+    server.config("gitsign.introduction", intro)
+    status, said = server.push(f"+{old}:{MAIN}")
+    assert status != 0
+    assert "[ref-before-introduction]" in said
+    assert server.ref(MAIN) == intro

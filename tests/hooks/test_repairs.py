@@ -146,3 +146,19 @@ def test_two_branches_at_once(bench: Workbench, bare: Path) -> None:
         bench.git("checkout", "-q", ref)
         assert bench.run(["sh", "-ec", command]).returncode == 0
     assert bench.try_git("push", "-q", "origin", "main", "other").returncode == 0
+
+
+def test_nothing_that_the_server_has_is_rewritten(bench: Workbench, bare: Path) -> None:
+    """A side that left before the newest commit of the server: the repair starts from what the server has."""
+    bench.commit("base")
+    bench.git("checkout", "-q", "-b", "side")
+    (bench.repo / "side").write_text("1")
+    bench.git("add", "side")
+    unsigned(bench, "side")
+    bench.git("checkout", "-q", "main")
+    kept = bench.commit("the server has it")
+    assert bench.try_git("push", "-q", "origin", "main").returncode == 0
+    bench.git("merge", "-q", "--no-ff", "--no-gpg-sign", "-m", "merged", "side")
+    paste(bench, "main")
+    bench.git("merge-base", "--is-ancestor", kept, "main")
+    assert bench.git("rev-list", "--count", f"{kept}..main") == "2"

@@ -15,6 +15,9 @@ FORMATS: Mapping[str, str] = {
     "junit": "junit.JunitReport",
     "markdown": "markdown.MarkdownReport",
     "html": "html.HtmlReport",
+    "gitlab": "forges.GitlabReport",
+    "github": "forges.GithubReport",
+    "csv": "forges.CsvReport",
 }
 """Each name, and the module and class of this room. A format is loaded when it is used: rich alone costs 70 ms."""
 

@@ -7,6 +7,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("audit", "judge a whole history by a policy"),
     "log": ("log", "look into a transparency log, search it and prove from it"),
     "monitor": ("monitor", "follow transparency logs and report what is new or wrong"),
+    "identities": ("identities", "list everybody and every key that ever signed here"),
     "policy": ("policy", "propose, check, explain and test a policy"),
     "hook": ("hook", "run as a git hook"),
     "hooks": ("hooks", "install, remove and list the hooks of a repository"),

@@ -5,13 +5,15 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from gitsign_py import __version__
 from gitsign_py.cli import wiring
 from gitsign_py.cli.commands.doctorservices import service_findings
+from gitsign_py.cli.servercheck import server_findings
 from gitsign_py.core.printing import printable
-from gitsign_py.errors import ConfigError, GitsignError, veiled
+from gitsign_py.errors import ConfigError, GitsignError, UsageError, veiled
 from gitsign_py.host.checkup import Finding, check_git, failure, found, machine_findings
 from gitsign_py.host.git.config import GitConfig, read_git_config
 from gitsign_py.host.terminal import open_terminal, wants_colour
@@ -80,6 +82,18 @@ def _findings(options: argparse.Namespace) -> Iterator[Finding]:
         yield from machine_findings(gitconfig, config, environment, version=__version__, attached=terminal.attached)
         if settings is not None:
             yield from service_findings(settings, terminal, offline=options.offline, wanted=options.sign)
+            yield from _server_findings(settings)
+
+
+def _server_findings(settings: wiring.Settings) -> Iterator[Finding]:
+    """In a bare repository, as servers have them: the hooks that judge pushes, and what they need."""
+    try:
+        with wiring.repository(settings) as repository:
+            if repository.is_bare:
+                hooks = repository.run(["rev-parse", "--path-format=absolute", "--git-path", "hooks"])
+                yield from server_findings(settings, repository, Path(os.fsdecode(hooks).rstrip("\n")))
+    except UsageError:  # no repository here
+        return
 
 
 def _settings(environment: dict[str, str], gitconfig: GitConfig) -> wiring.Settings | None:

@@ -5,7 +5,6 @@ post-merge and post-rewrite only tell, since git does not ask them.
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -19,11 +18,13 @@ from typing import NamedTuple
 from gitsign_py.audit.closing import HERE, Place
 from gitsign_py.audit.engine import audit_history
 from gitsign_py.audit.plan import AuditPlan, Target, current_ref, resolve_targets
-from gitsign_py.audit.record import Record, as_object
+from gitsign_py.audit.record import Record
 from gitsign_py.audit.remoterefs import remote_branches
 from gitsign_py.audit.serverrefs import Push, in_push, in_transaction
 from gitsign_py.audit.updates import (
+    RefUpdate,
     check_known,
+    check_moves,
     from_pre_commit,
     judged_only,
     parse_push,
@@ -34,12 +35,13 @@ from gitsign_py.audit.updates import (
     targets_of,
 )
 from gitsign_py.cli import auditing, wiring
+from gitsign_py.cli.hooklog import HookLog
 from gitsign_py.cli.ownconfig import add_isolated
 from gitsign_py.cli.policysource import configured_policy
 from gitsign_py.cli.refusal import MAX_NAMED, explain_refusals
+from gitsign_py.cli.repairbase import RepairBase
 from gitsign_py.cli.text import line_of
 from gitsign_py.core.frozen import replace
-from gitsign_py.core.git.gitobject import split_commit
 from gitsign_py.core.printing import printable
 from gitsign_py.errors import ConfigError, GitsignError, UncheckedError
 from gitsign_py.host.budget import Allow, Budget, BudgetSpentError
@@ -47,6 +49,7 @@ from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.git.program import with_settings
 from gitsign_py.host.timelimit import within_budget
 from gitsign_py.policy.facts import Pusher
+from gitsign_py.policy.model import Policy
 
 HOOKS = ("pre-receive", "update", "reference-transaction", "pre-push", "post-merge", "post-rewrite")
 CHAINED = ".before-gitsign"
@@ -59,7 +62,7 @@ _EPILOG = """git calls this through the hooks that gitsign-py hooks install writ
   gitsign.introduction  for the history mode: the full id of the commit where it starts
   gitsign.protectedRef  for the history mode: the branch whose policy lists people who left (default: HEAD's)
   gitsign.hookTimeout   seconds that judging may take (60); then the push is refused
-  gitsign.logPath       a file that gets a line of JSON for each commit that is refused
+  gitsign.logPath       a file that gets a line of JSON for each push, and for each commit that is refused
 
 exit status: 0 accepted, 1 refused"""
 
@@ -161,8 +164,16 @@ def _judge(allow: Allow, settings: wiring.Settings, name: str, rest: list[str], 
         if name in ("post-merge", "post-rewrite"):
             return _tell(hook_run, name, data)
         pushes = _pushes(repository, name, rest, data)
+        updates = tuple(update for push in pushes for update in push.updates)
         bringing = [push for push in pushes if not all(update.brings_nothing for update in push.updates)]
-        return _judge_plans(hook_run, [plan for push in bringing for plan in _plans(hook_run, name, rest, push)])
+        path = settings.config.log_path
+        log = HookLog(path, os.environ, _pusher(settings, repository, name) if path else None)
+        status = _judge_plans(
+            hook_run, [plan for push in bringing for plan in _plans(hook_run, name, rest, push)], log, updates
+        )
+        if name != "pre-push":
+            log.pushed(repository, updates, accepted=status == 0)
+        return status
 
 
 def _pusher(settings: wiring.Settings, repository: GitRepository, name: str) -> Pusher | None:
@@ -199,6 +210,8 @@ def _plans(hook_run: _HookRun, name: str, rest: list[str], push: Push) -> tuple[
     is_server = name != "pre-push"
     place = Place("", is_server, "" if is_server else _pushed_remote(hook_run.repository, rest), push.namespace)
     plan = _policy_plan(hook_run.repository, hook_run.settings, place)
+    if is_server:
+        check_moves(hook_run.repository, plan.introduction, push.updates)
     plan = replace(plan, targets=targets_of(hook_run.repository, judged_only(plan, push.updates)))
     plan = replace(plan, pusher=_pusher(hook_run.settings, hook_run.repository, name))
     return plans(hook_run.repository, plan, push.existing)
@@ -260,49 +273,38 @@ def _local_plan(repository: GitRepository, settings: wiring.Settings, name: str,
 # --- judging ---------------------------------------------------------------------------------------------------------
 
 
-def _judge_plans(hook_run: _HookRun, made: Sequence[AuditPlan]) -> int:
+def _judge_plans(hook_run: _HookRun, made: Sequence[AuditPlan], log: HookLog, updates: Sequence[RefUpdate]) -> int:
     refused: list[Record] = []
     count = 0
+    policy: Policy | None = None
     for plan in made:
         oldest = deque[Record](maxlen=_MAX_KEPT)  # where the repair begins
         for record in _audited(hook_run, plan):
             if record.accepted:
                 continue
             count += 1
-            _log(hook_run.settings, record)
+            log.refused(record)
+            policy = policy or plan.policy
             if not plan.in_history:
                 oldest.append(record)
             elif len(oldest) < _MAX_KEPT:  # parents come first there
                 oldest.appendleft(record)
         refused += oldest
-    return _explain(hook_run.repository, refused, count)
+    return _explain(RepairBase(hook_run.repository, updates), refused, count, policy)
 
 
 def _tell(hook_run: _HookRun, name: str, data: bytes) -> int:
     plan = _local_plan(hook_run.repository, hook_run.settings, name, data)
     made = frozenset(plan.commits) if name == "post-rewrite" else None  # not what a rebase found under them
     bad = [one for one in _audited(hook_run, plan) if not one.accepted and (made is None or one.oid in made)]
-    return _explain(hook_run.repository, bad[::-1] if plan.in_history else bad, len(bad))
+    oldest_last = bad[::-1] if plan.in_history else bad
+    return _explain(RepairBase(hook_run.repository), oldest_last, len(bad), plan.policy)
 
 
-def _explain(repository: GitRepository, refused: Sequence[Record], count: int) -> int:
-    for line in explain_refusals(refused, count, lambda oids: _base_of(repository, oids)):
+def _explain(base: RepairBase, refused: Sequence[Record], count: int, policy: Policy | None) -> int:
+    for line in explain_refusals(refused, count, base, policy):
         print(printable(line), file=sys.stderr)
     return 1 if count else 0
-
-
-def _base_of(repository: GitRepository, oids: Sequence[str]) -> str:
-    """The newest commit that all of these come after, itself not one of them; ``--root`` when there is none."""
-    try:
-        found = repository.run(["merge-base", "--octopus", *oids], accept=(0, 1)).decode("ascii").strip()
-        if not found:
-            return "--root"
-        is_root = found in oids and not split_commit(repository.read(found).data, two_hashes=True).parents
-    except GitsignError:  # a malformed commit has nothing to start at
-        return f"{oids[-1]}^"
-    if found not in oids:
-        return found
-    return "--root" if is_root else f"{found}^"
 
 
 def _audited(hook_run: _HookRun, plan: AuditPlan) -> Iterator[Record]:
@@ -318,27 +320,6 @@ def _audited(hook_run: _HookRun, plan: AuditPlan) -> Iterator[Record]:
                 shown = time.monotonic()
                 print(f"gitsign-py: {count} commits judged", file=sys.stderr, flush=True)
             yield record
-
-
-# Who pushes: GitLab, Gitea and Forgejo, GitHub Enterprise, gitolite, a web server (git-http-backend(1)), the system's.
-_PUSHER = (
-    *("GL_USERNAME", "GITEA_PUSHER_NAME", "GITHUB_USER_LOGIN", "GL_USER", "REMOTE_USER"),
-    *("USER", "LOGNAME", "USERNAME"),
-)
-
-
-def _log(settings: wiring.Settings, record: Record) -> None:
-    """Append to gitsign.logPath. A log that cannot be written stops the push, like everything that cannot be done."""
-    path = settings.config.log_path
-    if path is None:
-        return
-    pusher = next(filter(None, map(os.environ.get, _PUSHER)), "")
-    line = {"at": wiring.now().isoformat(), "pusher": pusher}
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({**line, **as_object(record)}) + "\n")
-    except OSError as error:
-        raise ConfigError("log-unwritable", f"the log {path} cannot be written: {error.strerror}") from error
 
 
 def _run_chained(name: str, rest: list[str], data: bytes) -> int:

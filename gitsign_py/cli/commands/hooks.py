@@ -9,18 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gitsign_py.cli.commands.hook import CHAINED, HOOKS, add_given
+from gitsign_py.cli.hookfile import MARK, SERVER_HOOKS, is_ours
 from gitsign_py.cli.ownconfig import add_isolated
 from gitsign_py.core.printing import printable
 from gitsign_py.errors import ConfigError, UsageError
-from gitsign_py.host.git.program import run_git
+from gitsign_py.host.git.program import run_git, with_settings
 from gitsign_py.host.ownprogram import NAME, own_program
-from gitsign_py.host.plainfile import read_plain
 from gitsign_py.host.privatefile import put_in_place
 
 SERVER = ("pre-receive",)
 LOCAL = ("pre-push", "post-merge", "post-rewrite")
-_MARK = "# gitsign-py hook shim: "
-_MAX_HOOK = 1 << 16  # ours have some hundred bytes
 _EPILOG = (
     """examples:
   gitsign-py hooks install --server              in a server's repository: pre-receive
@@ -31,7 +29,7 @@ _EPILOG = (
     + """
   gitsign-py hooks status
 
-exit status: 0 done, 2 something is in the way (nothing was changed)"""
+exit status: 0 done, 1 (status) every push would be refused, 2 something is in the way (nothing was changed)"""
 )
 
 
@@ -40,7 +38,7 @@ def shim(name: str, program: str = "gitsign-py", options: Sequence[str] = ()) ->
     call = shlex.join(["hook", *options, name])
     return (
         "#!/bin/sh\n"
-        f"{_MARK}{name}\n"
+        f"{MARK}{name}\n"
         f'p={shlex.quote(program)}; export GITSIGN_HOOK_FOLDER="$(dirname "$0")"\n'
         f'command -v "$p" >/dev/null 2>&1 && {{ "$p" {call} "$@"; s=$?; [ $s -lt 126 ] && exit $s; }}\n'
         'echo "gitsign-py: refused: $p cannot be run, or was killed (status ${s:-127}); '
@@ -99,6 +97,8 @@ def _install(options: argparse.Namespace, folder: Path) -> int:
     program = options.program or _own_program()
     for name in names:  # look at all of them first, so that nothing is left half done
         _check_free(folder / name, chain=options.chain)
+    if not set(SERVER_HOOKS).isdisjoint(names):
+        _check_ready(options)
     for name in names:
         path = folder / name
         with _changing(folder):
@@ -108,6 +108,14 @@ def _install(options: argparse.Namespace, folder: Path) -> int:
             _write(path, shim(name, program, _hook_options(options)))
         print(f"installed {printable(str(path))}" + (" (runs the old hook first)" if _chained(path).exists() else ""))
     return 0
+
+
+def _check_ready(options: argparse.Namespace) -> None:
+    """Leave no server whose first push must fail, by the settings that the hook will see."""
+    from gitsign_py.cli import wiring  # noqa: PLC0415 - policies and trust roots, for a server alone
+    from gitsign_py.cli.servercheck import check_ready  # noqa: PLC0415
+
+    check_ready(wiring.load_settings(with_settings(os.environ, options.given), isolated=options.isolated))
 
 
 @contextmanager
@@ -138,7 +146,7 @@ def _check_free(path: Path, *, chain: bool) -> None:
 def _uninstall(options: argparse.Namespace, folder: Path) -> int:
     for name in _chosen(options) or HOOKS:
         path = folder / name
-        if not _is_ours(path):
+        if not is_ours(path):
             continue
         with _changing(folder):
             path.unlink()
@@ -154,24 +162,33 @@ def _status(_options: argparse.Namespace, folder: Path) -> int:
     for name in HOOKS:
         path = folder / name
         words = "none"
-        if _is_ours(path):
+        if is_ours(path):
             words = "ours" if os.access(path, os.X_OK) else "ours, but not executable: git passes over it"
         elif _is_foreign(path):
             words = "another program's"
-        chained = ", runs the old hook first" if _is_ours(path) and _chained(path).exists() else ""
+        chained = ", runs the old hook first" if is_ours(path) and _chained(path).exists() else ""
         print(f"  {name:<22} {words}{chained}")
-    return 0
+    return _server_status(folder) if any(is_ours(folder / name) for name in SERVER_HOOKS) else 0
 
 
-def _is_ours(path: Path) -> bool:
-    try:
-        return _MARK.encode() in read_plain(path, _MAX_HOOK)
-    except OSError:
-        return False
+def _server_status(folder: Path) -> int:
+    """What a push would meet, a line each; exit status 1 where it would be refused for nothing that it brings."""
+    from gitsign_py.cli import wiring  # noqa: PLC0415 - as above
+    from gitsign_py.cli.servercheck import server_findings  # noqa: PLC0415
+
+    settings = wiring.load_settings()
+    failed = False
+    with wiring.repository(settings) as repository:
+        for finding in server_findings(settings, repository, folder):
+            failed = failed or finding.outcome == "fail"
+            print(f"  {finding.outcome:<5} {finding.name}: {printable(finding.message)}")
+            if finding.advice and finding.outcome != "ok":
+                print(f"        -> {printable(finding.advice)}")
+    return 1 if failed else 0
 
 
 def _is_foreign(path: Path) -> bool:
-    return (path.exists() or path.is_symlink()) and not _is_ours(path)
+    return (path.exists() or path.is_symlink()) and not is_ours(path)
 
 
 def _chained(path: Path) -> Path:

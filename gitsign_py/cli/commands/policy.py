@@ -11,7 +11,7 @@ from gitsign_py.audit.plan import AuditPlan, resolve_targets
 from gitsign_py.audit.record import Record, as_object
 from gitsign_py.audit.reports.base import sentence
 from gitsign_py.cli import auditing, wiring
-from gitsign_py.cli.commands.audit import is_in_history, with_policy
+from gitsign_py.cli.auditplan import is_in_history, with_policy
 from gitsign_py.cli.commands.policyinit import run_init
 from gitsign_py.cli.ownconfig import add_isolated, tell
 from gitsign_py.cli.policysource import read_policy_bytes

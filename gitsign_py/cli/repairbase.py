@@ -1,0 +1,56 @@
+"""Where a repair starts: after what the server has, which nobody may rewrite, and before the first refused commit."""
+
+from collections.abc import Sequence
+
+from gitsign_py.audit.updates import RefUpdate
+from gitsign_py.core.git.gitobject import split_commit
+from gitsign_py.errors import GitsignError
+from gitsign_py.host.git.graph import graph_of
+from gitsign_py.host.git.naming import commit_at, commit_of
+from gitsign_py.host.git.objects import GitRepository
+
+
+class RepairBase:
+    """Finds the start for each ref of a push (or of none, for what a merge brought)."""
+
+    def __init__(self, repository: GitRepository, updates: Sequence[RefUpdate] = ()) -> None:
+        self._repository = repository
+        self._updates = {update.ref: update for update in updates}
+
+    def __call__(self, ref: str, oids: Sequence[str]) -> str:
+        """The revision from which a rebase rewrites all of ``oids`` and nothing that the server has; or ``--root``."""
+        found = self._before(oids)
+        kept = self._kept(ref)
+        if not kept:
+            return found
+        commit = "" if found == "--root" else commit_of(self._repository, found)
+        # Where the fork of two refused sides is older, a rebase from what the server has still reaches both of them.
+        return found if commit and graph_of(self._repository).is_ancestor(kept, commit) else kept
+
+    def _before(self, oids: Sequence[str]) -> str:
+        """The newest commit that all of these come after, itself not one of them; ``--root`` when there is none."""
+        try:
+            found = self._merge_base(*oids)
+            if not found:
+                return "--root"
+            read = self._repository.read(found).data
+            is_root = found in oids and not split_commit(read, two_hashes=True).parents
+        except GitsignError:  # a malformed commit has nothing to start at
+            return f"{oids[-1]}^"
+        if found not in oids:
+            return found
+        return "--root" if is_root else f"{found}^"
+
+    def _kept(self, ref: str) -> str:
+        """What the new value shares with the old one; for a new ref, with the server's own branch."""
+        update = self._updates.get(ref)
+        if update is None:
+            return ""
+        try:
+            old = update.old if update.old.strip("0") else commit_at(self._repository, "HEAD")
+            return self._merge_base(old, update.new) if old else ""
+        except GitsignError:
+            return ""
+
+    def _merge_base(self, *oids: str) -> str:
+        return self._repository.run(["merge-base", "--octopus", *oids], accept=(0, 1)).decode("ascii").strip()

@@ -1,0 +1,103 @@
+"""What a server needs before its hook lets anything in, looked at before a push does: ``hooks`` and ``doctor`` ask."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from gitsign_py.cli import auditing, wiring
+from gitsign_py.cli.hookfile import MAX_HOOK, SERVER_HOOKS, is_ours
+from gitsign_py.cli.policysource import configured_policy
+from gitsign_py.errors import ConfigError
+from gitsign_py.host.checkup import Finding, found
+from gitsign_py.host.git.objects import GitRepository
+from gitsign_py.host.plainfile import read_plain
+
+_PROGRAM = re.compile(r"^p='?([^'\n;]*)'?;", re.MULTILINE)
+_GUARDS = {
+    "receive.denyDeletes": "a push that deletes the branch takes the policy away",
+    "receive.denyNonFastForwards": "a push that moves the branch back brings an older policy",
+}
+
+
+def readiness(settings: wiring.Settings, repository: GitRepository) -> Iterator[Finding]:
+    """Is there a policy that can be read, and a trust root? Without either every push is refused."""
+    yield found("policy", lambda: _policy(settings, repository))
+    yield found("trust root", lambda: _trust(settings))
+
+
+def check_ready(settings: wiring.Settings) -> None:
+    """Raise ConfigError ``hooks-server-unready`` where the very first push would be refused, with what to put where."""
+    with wiring.repository(settings) as repository:
+        for finding in readiness(settings, repository):
+            if finding.outcome == "fail":
+                raise ConfigError(
+                    "hooks-server-unready",
+                    f"the hook would refuse every push: {finding.name}: {finding.message}",
+                    hint=finding.advice,
+                )
+
+
+def server_findings(settings: wiring.Settings, repository: GitRepository, folder: Path) -> Iterator[Finding]:
+    """All that a server's owner asks, where one of the hooks that judge pushes is ours."""
+    ours = [name for name in SERVER_HOOKS if is_ours(folder / name)]
+    if not ours:
+        return
+    for name in ours:
+        yield _hook(folder / name)
+    yield from readiness(settings, repository)
+    if settings.config.policy_mode == "history" or ":" in settings.config.policy:
+        for key, why in _GUARDS.items():
+            yield _guard(settings, key, why)
+    if settings.config.log_path is not None:
+        yield _log(settings.config.log_path)
+
+
+def _policy(settings: wiring.Settings, repository: GitRepository) -> Finding:
+    if settings.config.policy_mode == "history":
+        plan = auditing.history_plan(settings, repository)
+        if plan.closing is not None and plan.closing.missing is not None:
+            raise plan.closing.missing
+        return Finding("policy", "ok", f"in the history, from {plan.introduction[:12]} on")
+    if not settings.config.policy:
+        raise ConfigError(
+            "policy-missing",
+            "no policy is configured",
+            hint="put one on the server, such as /etc/gitsign/policy.toml (gitsign-py policy init in a clone proposes "
+            "one), and name it: git config gitsign.policy /etc/gitsign/policy.toml",
+        )
+    policy = configured_policy(repository, settings.config.policy)
+    return Finding("policy", "ok", f"{policy.source}, sha256 {policy.digest[:16]}")
+
+
+def _trust(settings: wiring.Settings) -> Finding:
+    trust = wiring.loaded_trust(settings, offline=True)
+    return Finding("trust root", "ok", f"{trust.source}, sha256 {trust.root.digest[:16]}")
+
+
+def _hook(path: Path) -> Finding:
+    """A hook that is not executable is passed over; one whose program is gone refuses everything."""
+    if not os.access(path, os.X_OK):
+        return Finding(path.name, "fail", "is not executable, so git passes over it", f"chmod +x {path}")
+    named = _PROGRAM.search(read_plain(path, MAX_HOOK).decode("utf-8", "replace"))
+    program = named[1] if named else ""
+    if program.startswith("/") and not os.access(program, os.X_OK):
+        return Finding(
+            path.name,
+            "fail",
+            f"calls {program}, which is not there or cannot be run: every push is refused",
+            "install it there, or run gitsign-py hooks install --server again",
+        )
+    return Finding(path.name, "ok", f"calls {program or 'gitsign-py'}")
+
+
+def _guard(settings: wiring.Settings, key: str, why: str) -> Finding:
+    if settings.gitconfig.get(key).lower() in ("true", "yes", "on", "1"):
+        return Finding(key, "ok", "is set")
+    return Finding(key, "warn", f"is not set, and the policy lies in a branch: {why}", f"git config {key} true")
+
+
+def _log(path: Path) -> Finding:
+    if os.access(path if path.exists() else path.parent, os.W_OK):
+        return Finding("log", "ok", str(path))
+    return Finding("log", "fail", f"{path} cannot be written: every push is refused", "give the hook's account access")
