@@ -89,7 +89,8 @@ def test_a_verification_that_asks_the_log_loads_no_heavy_library(bench: Workbenc
 _HTTPS = """\
 import sys
 from gitsign_py.clients.http.connections import Connections
-Connections().prepare("https://rekor.example.com")
+from gitsign_py.host.network import Network
+Connections(Network({})).prepare("https://rekor.example.com")
 print("ssl" in sys.modules, sorted(name for name in sys.modules if name.split(".")[0] in sys.argv[1:]))
 """
 
