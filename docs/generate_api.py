@@ -64,13 +64,24 @@ def _room(room: str) -> Iterator[str]:
             if module is None
             else ast.parse((PACKAGE.parent / f"{module.replace('.', '/')}.py").read_text("utf-8"))
         )
-        yield from _entry(name, home)
+        yield from _entry(name, _Unquoted().visit(home))
 
 
 def _places(tree: ast.Module) -> dict[str, str]:
     """Where the names come from, as type checkers are told."""
     imports = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
     return {alias.name: node.module or "" for node in imports for alias in node.names}
+
+
+class _Unquoted(ast.NodeTransformer):
+    """Types without the quotes that they have in the code where they are loaded for type checkers alone."""
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        for name in ("annotation", "returns"):
+            quoted = getattr(node, name, None)
+            if isinstance(quoted, ast.Constant) and isinstance(quoted.value, str):
+                setattr(node, name, ast.parse(quoted.value, mode="eval").body)
+        return super().generic_visit(node)
 
 
 def _listed(tree: ast.Module) -> list[str]:

@@ -18,6 +18,7 @@ ROOMS = (
     "policy",
     "signing",
     "clients",
+    "clients/http",
     "host",
     "host/git",
     "host/pipes",

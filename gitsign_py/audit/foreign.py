@@ -6,7 +6,8 @@ whatever the configuration says (one of them may be this very program, and a rep
 One git process takes a whole batch of commits; tags come one by one, since git has no format for their verdicts and
 says what gpg and ssh-keygen said (``verify-tag --raw``). Whether a key may sign is the policy's question, by its
 fingerprint. So each SSH signature is held against its own key, given as an allowed signers file: without one git asks
-no gpg.ssh.revocationFile. OpenPGP keys must be in the keyring of whoever runs the audit (docs/adr/0006).
+no gpg.ssh.revocationFile. Where no such file counts, our own code looks first (``core/git/sshsig.py``): what it finds
+good needs no process. OpenPGP keys must be in the keyring of whoever runs the audit (docs/adr/0006).
 """
 
 import os
@@ -21,7 +22,7 @@ from typing import NamedTuple
 
 from gitsign_py.audit.scan import Scanned
 from gitsign_py.core.git.foreignsig import openpgp_fingerprint, openpgp_key_id, ssh_public_key
-from gitsign_py.errors import UncheckedError
+from gitsign_py.errors import FormatError, UncheckedError, VerificationError
 from gitsign_py.host.git.config import REPOSITORY_SCOPES, is_isolated
 from gitsign_py.host.git.ownplace import OwnPlace
 from gitsign_py.host.git.program import git_environment, run_git
@@ -65,14 +66,17 @@ def verify_foreign(git: Git, items: Sequence[Scanned]) -> dict[str, SignatureFac
     """Verify signed commits and tags of these forms, by id. Raises UncheckedError when git cannot be run to the end."""
     missing = {form for form, program in PROGRAMS.items() if git.direct is not None or not _is_there(git, program)}
     found = {item.oid: _no_program(git, item) for item in items if item.form in missing}
+    there = [item for item in items if item.form not in missing]
+    revoked = _revocations(git) if any(item.form == "ssh" for item in there) else ()
     by_key: dict[str, list[Scanned]] = defaultdict(list)
-    for item in items:
-        if item.form not in missing:
+    for item in there:
+        if item.form == "ssh" and not revoked and (good := _good_ssh(item)) is not None:
+            found[item.oid] = _facts(item, good)
+        else:
             by_key[ssh_public_key(_signature(item)) if item.form == "ssh" else ""].append(item)
     if not by_key:
         return found
     own = _own(git)
-    revoked = _revocations(git) if any(by_key) else ()
     for key, same in by_key.items():
         # A process for each key: a line that ssh-keygen cannot read would hide those of others below it.
         with _settings(key, revoked) as options:
@@ -80,6 +84,21 @@ def verify_foreign(git: Git, items: Sequence[Scanned]) -> dict[str, SignatureFac
             answers |= {item.oid: _ask_tag(own, options, item) for item in same if item.kind == "tag"}
         found |= {item.oid: _facts(item, answers.get(item.oid, GitVerdict("N"))) for item in same}
     return found
+
+
+def _good_ssh(item: Scanned) -> GitVerdict | None:
+    """The verdict on an SSH signature that our own code finds good; None for whatever ssh-keygen is to judge.
+
+    Where a list of revoked keys counts, ssh-keygen judges them all: it reads that list.
+    """
+    from gitsign_py.core.git.sshsig import verify_ssh_signature  # noqa: PLC0415 - cryptography, where one is checked
+
+    if item.split is None:
+        return None
+    try:
+        return GitVerdict("G", verify_ssh_signature(_signature(item), item.split.payload, b"git"))
+    except (FormatError, VerificationError):
+        return None
 
 
 def _signature(item: Scanned) -> bytes:

@@ -9,6 +9,7 @@ stderr and an exit status:
 70 an error of ours; 130 interrupted.
 """
 
+import gc
 import os
 import sys
 from io import TextIOWrapper
@@ -19,21 +20,48 @@ from gitsign_py.errors import ConfigError, GitsignError, UsageError, veiled
 
 TYPE_CHECKING = False  # typing costs 10 ms
 if TYPE_CHECKING:
-    from typing import TextIO
+    from typing import NoReturn, TextIO
 
 _EINVAL = 22
+_SHORT = ("verify", "verify-commit", "verify-tag", "show")  # what people and scripts run for one object
+_GARBAGE = 50_000
+"""Objects until the garbage collector looks through all that the imports made, which is none: 700 by default."""
 _OWN_OPTIONS = {"--help": "help", "-h": "help", "help": "help"}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the program with ``arguments`` (``sys.argv`` without the program's name); gives the exit status."""
-    given = sys.argv[1:] if arguments is None else arguments
+    """Run the program with ``arguments``; gives the exit status.
+
+    Without ``arguments`` this is the whole process: it takes them from ``sys.argv``, and ends in the short way where
+    git waits for each single run.
+    """
+    if arguments is not None:
+        return _run_guarded(arguments)
+    gc.set_threshold(_GARBAGE)
+    given = sys.argv[1:]
+    status = _run_guarded(given)
+    if given and (given[0].startswith("-") or given[0] in _SHORT):
+        _end(status)
+    return status
+
+
+def _run_guarded(given: list[str]) -> int:
     _open_closed_streams()
     stderr, sys.stderr = sys.stderr, _VeiledStream(sys.stderr)
     try:
         return _guarded(given)
     finally:
         sys.stderr = stderr
+
+
+def _end(status: int) -> "NoReturn":
+    """End the process without taking it apart, module by module: 3 to 5 ms for nothing, as nothing is left to close.
+
+    What is written is flushed by now (:func:`_guarded`); stderr keeps nothing back. What was to be done at the end is.
+    """
+    if "atexit" in sys.modules:
+        sys.modules["atexit"]._run_exitfuncs()  # noqa: SLF001 - as the interpreter would
+    os._exit(status)
 
 
 class _VeiledStream:

@@ -4,14 +4,17 @@ Whoever made the repository may have written that configuration, so a verdict by
 them. ``--isolated`` (GITSIGN_ISOLATED) lets nothing of it count.
 """
 
-import argparse
 import sys
-from collections.abc import Iterable, Mapping
 
 from gitsign_py.cli import wiring
 from gitsign_py.core.printing import printable
 from gitsign_py.host.config import show
 from gitsign_py.host.settings import SETTINGS
+
+TYPE_CHECKING = False  # typing costs 10 ms
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable, Mapping
 
 TRUST = ("trusted_root", "instance", "fulcio_root", "timestamp_cert_chain")
 _BY_FIELD = {setting.field: setting for setting in SETTINGS}
@@ -23,7 +26,7 @@ def add_isolated(parser: "argparse._ActionsContainer") -> None:
 
 
 def said_by_repository(
-    settings: wiring.Settings, fields: Iterable[str], digests: Mapping[str, str] | None = None
+    settings: wiring.Settings, fields: "Iterable[str]", digests: "Mapping[str, str] | None" = None
 ) -> tuple[str, ...]:
     """A line for each of ``fields`` (of Config) that the repository's own configuration has set.
 
@@ -49,7 +52,7 @@ def trust_said_by_repository(settings: wiring.Settings, digest: str, *, option: 
     return said_by_repository(settings, fields, dict.fromkeys(TRUST, digest))
 
 
-def tell(lines: Iterable[str]) -> None:
+def tell(lines: "Iterable[str]") -> None:
     """Say so on stderr."""
     for line in lines:
         print(f"gitsign-py: {printable(line)}", file=sys.stderr)

@@ -193,12 +193,12 @@ def network(settings: Settings) -> "Network":
     return Network(settings.environment, settings.gitconfig)
 
 
-def session(settings: Settings) -> "HttpSession":
-    """Make the HTTP session with the person's time-out."""
+def session(settings: Settings, meanwhile: Sequence[str] = ()) -> "HttpSession":
+    """Make the HTTP session with the person's time-out; ``meanwhile`` names modules to load while servers answer."""
     from gitsign_py.clients.session import HttpSession, Limits
 
     limits = Limits(total=settings.config.timeout, connect=min(5.0, settings.config.timeout))
-    return HttpSession(limits, network=network(settings))
+    return HttpSession(limits, network=network(settings), meanwhile=meanwhile)
 
 
 def replica_finder(folder: Path, root: "TrustedRoot", otherwise: "FindEntries | None") -> "FindEntries":

@@ -2,9 +2,9 @@
 
 git starts the program anew for every commit. A dataclass costs 0.85 ms when its class is made (six functions compiled,
 ``inspect`` loaded), and a verification makes sixty of them: a third of its whole time. Here one function is compiled
-for each class, the others are shared: a sixth of the price. Type checkers treat it as a dataclass (PEP 681);
-``dataclasses``' own ``replace``, ``fields`` and ``asdict`` work on it, as ``__dataclass_fields__`` is made when
-somebody asks. See docs/adr/0005-frozen-records.md.
+for each class, when its first instance is made, and the others are shared. Type checkers treat it as a dataclass
+(PEP 681); ``dataclasses``' own ``replace``, ``fields`` and ``asdict`` work on it, as ``__dataclass_fields__`` is made
+when somebody asks. See docs/adr/0005-frozen-records.md.
 """
 
 from collections.abc import Callable
@@ -59,14 +59,19 @@ def _made(cls: type[T], refusals: dict[str, Any], make_hash: Callable[[Any], int
     fields: dict[str, Field] = {**getattr(cls, "_fields", {}), **own}  # a record may add fields to another one's
     for name in ("__dict__", "__weakref__"):
         space.pop(name, None)
-    scope: dict[str, Any] = {"MISSING": _MISSING}
+    after = hasattr(cls, "__post_init__")
+
+    def first(self: Any, *values: Any, **named: Any) -> None:
+        """Make the real one, which takes this one's place: most classes of a run are never made an instance of."""
+        _initializer(made, fields, after=after)(self, *values, **named)
+
     space |= refusals | {
         "__slots__": tuple(own),
         "__match_args__": tuple(fields),
         "_fields": fields,
         "_compared": tuple(name for name, one in fields.items() if one.compare),
         "__dataclass_fields__": _StandardFields(),
-        "__init__": _initializer(fields, scope, after=hasattr(cls, "__post_init__")),
+        "__init__": first,
         "__reduce__": _reduce,
     }
     for name, function in (("__eq__", _equal), ("__hash__", make_hash), ("__repr__", _text)):
@@ -74,16 +79,14 @@ def _made(cls: type[T], refusals: dict[str, Any], make_hash: Callable[[Any], int
             space[name] = function
     kind: Any = type(cls)
     made: type[T] = kind(cls.__name__, cls.__bases__, space)
-    # Past __setattr__, which refuses: each slot's own setter, a third quicker than object.__setattr__ with its name.
-    scope.update({f"set_{name}": getattr(made, name).__set__ for name in fields})
     return made
 
 
-def _initializer(fields: dict[str, Field], scope: dict[str, Any], *, after: bool) -> Callable[..., None]:
-    """The one function that is compiled for each class: it names its arguments, so mistakes are said in their words.
-
-    ``scope`` is where it finds what it calls; the setters of the slots come into it once there is the class.
-    """
+def _initializer(made: type, fields: dict[str, Field], *, after: bool) -> Callable[..., None]:
+    """The one function that is compiled for each class: it names its arguments, so mistakes are said in their words."""
+    # Past __setattr__, which refuses: each slot's own setter, a third quicker than object.__setattr__ with its name.
+    scope: dict[str, Any] = {f"set_{name}": getattr(made, name).__set__ for name in fields}
+    scope["MISSING"] = _MISSING
     arguments, lines = [], []
     for name, one in fields.items():
         value = name
@@ -101,8 +104,10 @@ def _initializer(fields: dict[str, Field], scope: dict[str, Any], *, after: bool
         lines.append(" self.__post_init__()")
     source = f"def __init__(self, {', '.join(arguments)}):\n" + "\n".join(lines or [" pass"])
     exec(source, scope)  # noqa: S102 - our own field names, as dataclasses does it
-    made: Callable[..., None] = scope["__init__"]
-    return made
+    initialize: Callable[..., None] = scope["__init__"]
+    initialize.__qualname__ = f"{made.__qualname__}.__init__"
+    type.__setattr__(made, "__init__", initialize)
+    return initialize
 
 
 def _equal(self: Any, other: Any) -> Any:

@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
-from platformdirs import user_cache_path, user_data_path, user_state_path
-
 from gitsign_py.core.frozen import field, frozen
 from gitsign_py.errors import Fact, GitsignError, ServiceError, UncheckedError
 from gitsign_py.host.browser import can_open
@@ -22,7 +20,7 @@ from gitsign_py.host.keystore import KeyringStore
 from gitsign_py.host.logins import FILE_NAME as LOGINS
 from gitsign_py.host.logins import LoginBook
 from gitsign_py.host.ownprogram import own_program
-from gitsign_py.host.paths import APPLICATION, private_directory
+from gitsign_py.host.paths import private_directory, user_place
 from gitsign_py.host.programs import find_program
 
 Outcome = Literal["ok", "warn", "fail", "skip"]
@@ -228,7 +226,7 @@ def check_browser(config: Config, environment: Mapping[str, str]) -> Finding:
 def check_keyring() -> Finding:
     """Does the system's keyring answer within three seconds, and give back what it was given to remember?"""
     store = KeyringStore()
-    kept = [one for one in LoginBook(user_state_path(APPLICATION, appauthor=False) / LOGINS).all() if one.remembered]
+    kept = [one for one in LoginBook(user_place("state") / LOGINS).all() if one.remembered]
     try:
         lost = [one for one in kept if store.get(one.secret_name) is None]
         name = store.describe()
@@ -245,7 +243,7 @@ def check_keyring() -> Finding:
 
 def check_directories() -> Finding:
     """Are this user's directories nobody else's to write? One that is not there is made when it is needed."""
-    places = [place(APPLICATION, appauthor=False) for place in (user_data_path, user_cache_path, user_state_path)]
+    places = [user_place("data"), user_place("cache"), user_place("state")]
     there = [str(private_directory(place)) for place in places if place.exists()]
     return Finding("directories", "ok", f"only you can write to {', '.join(there)}" if there else "none yet")
 

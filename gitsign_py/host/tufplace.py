@@ -9,11 +9,9 @@ import json
 import os
 from pathlib import Path
 
-from platformdirs import user_data_path
-
 from gitsign_py.core.encoding import load_json
 from gitsign_py.errors import ConfigError, FormatError
-from gitsign_py.host.paths import APPLICATION, data_directory
+from gitsign_py.host.paths import data_directory, user_place
 from gitsign_py.host.privatefile import read_whole, write_whole
 
 STATE = ("mirror.json", "bootstrap.json", "metadata", "targets")
@@ -57,7 +55,7 @@ def _noted() -> tuple[str, ...]:
 
     Raises ConfigError ``kept-trust-roots-unreadable``.
     """
-    path = user_data_path(APPLICATION, appauthor=False) / FILE_NAME
+    path = user_place("data") / FILE_NAME
     try:
         value = load_json(read_whole(path), max_bytes=_MAX_BYTES)
     except (FileNotFoundError, NotADirectoryError):

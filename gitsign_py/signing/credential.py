@@ -15,7 +15,7 @@ from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.frozen import field, frozen
 from gitsign_py.core.pki import der, oids
 from gitsign_py.core.pki.certificate import Certificate, parse_certificate
-from gitsign_py.core.pki.fulcio import CertificateIdentity
+from gitsign_py.core.pki.keys import Ecdsa
 from gitsign_py.core.sigstore.token import (
     UnverifiedClaims,
     certificate_identities,
@@ -24,12 +24,14 @@ from gitsign_py.core.sigstore.token import (
     may_vouch,
     parse_unverified,
 )
-from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import FormatError, PolicyError, ServiceError, VerificationError
 from gitsign_py.ports import CertificateAuthority, IssuedCertificate, Sign, TokenSource
-from gitsign_py.verification.renewal import Renew, checked
-from gitsign_py.verification.signer import check_signer
-from gitsign_py.verification.steps import Report
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gitsign_py.core.pki.fulcio import CertificateIdentity
+    from gitsign_py.core.trust.root import TrustedRoot
+    from gitsign_py.verification.renewal import Renew
 
 
 @frozen
@@ -40,7 +42,7 @@ class Credential:
     """
 
     certificate: Certificate
-    identity: CertificateIdentity
+    identity: "CertificateIdentity"
     sign: Sign = field(repr=False)
 
     def usable(self, at: datetime) -> bool:
@@ -57,12 +59,12 @@ class CredentialRequest:
     ``require_sct`` is off for a private CA without a CT log. ``renew`` may give a newer trust root.
     """
 
-    trusted_root: TrustedRoot
+    trusted_root: "TrustedRoot"
     audience: str = "sigstore"
     issuer: str | None = None
     committer: tuple[str, ...] = ()
     require_sct: bool = True
-    renew: Renew | None = None
+    renew: "Renew | None" = None
 
 
 def new_key() -> tuple[bytes, Sign]:
@@ -73,7 +75,7 @@ def new_key() -> tuple[bytes, Sign]:
     algorithm = der.sequence(der.oid(oids.EC_PUBLIC_KEY), der.oid(oids.CURVE_P256))  # RFC 5480 §2
 
     def sign(message: bytes) -> bytes:
-        return key.sign(message, ec.ECDSA(hashes.SHA256()))
+        return key.sign(message, Ecdsa(hashes.SHA256()))
 
     return der.sequence(algorithm, der.bit_string(point)), sign
 
@@ -111,7 +113,11 @@ def _check_committer(identities: tuple[str, ...], committer: tuple[str, ...]) ->
 
 def _checked(
     issued: IssuedCertificate, spki: bytes, request: CredentialRequest
-) -> tuple[Certificate, CertificateIdentity]:
+) -> "tuple[Certificate, CertificateIdentity]":
+    from gitsign_py.verification.renewal import checked  # noqa: PLC0415 - as the next
+    from gitsign_py.verification.signer import check_signer  # noqa: PLC0415 - may be loaded while Fulcio answers
+    from gitsign_py.verification.steps import Report  # noqa: PLC0415 - likewise
+
     with _unusable():
         if not issued.chain:
             raise FormatError("certificate-missing", "there is none in the answer")
@@ -146,7 +152,7 @@ def _unusable() -> Iterator[None]:
         ) from error
 
 
-def _check_same_person(identity: CertificateIdentity, certificate: Certificate, claims: UnverifiedClaims) -> None:
+def _check_same_person(identity: "CertificateIdentity", certificate: Certificate, claims: UnverifiedClaims) -> None:
     """The certificate names whom the token names: a CA's slip must not make us sign as somebody else."""
     with _unusable():
         if not may_vouch(claims, identity.issuer):

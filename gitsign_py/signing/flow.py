@@ -17,25 +17,21 @@ from typing import Literal
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.git.armor import armor
 from gitsign_py.core.git.gitobject import HashAlgorithm, join_commit, join_tag, object_id, split_commit, split_tag
-from gitsign_py.core.pki.certificate import Certificate
-from gitsign_py.core.pki.cms import Attribute
-from gitsign_py.core.pki.cmsbuild import (
-    build_signed_attributes,
-    build_signed_data,
-    log_entry_attribute,
-    timestamp_attribute,
-)
 from gitsign_py.core.pki.signedattributes import refuse_signed_attributes
-from gitsign_py.core.tlog.logentry import LogEntry, encode_entry
-from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import ConfigError, FormatError, ServiceError, UsageError, VerificationError
 from gitsign_py.ports import CertificateAuthority, Clock, TimestampAuthority, TokenSource, TransparencyLog
 from gitsign_py.signing.credential import Credential, CredentialRequest, check_usable, obtain_credential
-from gitsign_py.verification.renewal import checked
-from gitsign_py.verification.result import VerifiedSignature
-from gitsign_py.verification.signature import Sources
-from gitsign_py.verification.verifier import Requirements, Verifier
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gitsign_py.core.pki.certificate import Certificate
+    from gitsign_py.core.pki.cms import Attribute
+    from gitsign_py.core.tlog.logentry import LogEntry
+    from gitsign_py.core.trust.root import TrustedRoot
+    from gitsign_py.verification.result import VerifiedSignature
+
+LATER = ("gitsign_py.verification.verifier", "gitsign_py.core.pki.cmsbuild")
+"""What signing needs when a server has answered: it may be loaded while one is waited for."""
 Mode = Literal["offline", "online"]
 """Whether the log entry is embedded in the signature, or looked up in the log by each verifier."""
 Random = Callable[[int], bytes]
@@ -69,7 +65,7 @@ class SigningOptions:
     rekor_version: Literal[1, 2] = 1
 
     @property
-    def trusted_root(self) -> TrustedRoot:
+    def trusted_root(self) -> "TrustedRoot":
         """What certificate, log and timestamp are checked against."""
         return self.request.trusted_root
 
@@ -83,7 +79,7 @@ class SigningResult:
 
     armored: bytes
     signature_der: bytes
-    verified: VerifiedSignature
+    verified: "VerifiedSignature"
     object_id: str | None
     warnings: tuple[str, ...]
 
@@ -103,7 +99,7 @@ class SigningResult:
         return self.verified.log.log_index
 
     @property
-    def certificate(self) -> Certificate:
+    def certificate(self) -> "Certificate":
         """The leaf."""
         return self.verified.certificate
 
@@ -153,10 +149,12 @@ class _Draft:
     payload: bytes
     attributes: bytes
     signature: bytes
-    unsigned: tuple[Attribute, ...]
+    unsigned: "tuple[Attribute, ...]"
 
-    def built(self, *more: Attribute) -> bytes:
+    def built(self, *more: "Attribute") -> bytes:
         """The ContentInfo, with ``more`` unsigned attributes."""
+        from gitsign_py.core.pki.cmsbuild import build_signed_data  # noqa: PLC0415 - LATER
+
         certificate = self.credential.certificate
         return build_signed_data(certificate, self.attributes, self.signature, (*self.unsigned, *more))
 
@@ -168,13 +166,15 @@ class _Made:
     payload: bytes
     der: bytes
     object_id: str | None = None
-    entries: tuple[LogEntry, ...] = ()
+    entries: "tuple[LogEntry, ...]" = ()
 
 
 def sign_with(
     credential: Credential, payload: bytes, *, services: SigningServices, options: SigningOptions
 ) -> SigningResult:
     """Sign with a credential that is already there; see ``sign_payload`` for what it raises."""
+    from gitsign_py.core.pki.cmsbuild import build_signed_attributes  # noqa: PLC0415 - LATER
+
     started = services.clock.now()
     check_usable(credential, started)
     # A clock that is behind would state a time before the certificate's, and some verifiers refuse that (GitLab).
@@ -186,6 +186,9 @@ def sign_with(
 
 
 def _finish_offline(draft: _Draft, services: SigningServices, options: SigningOptions) -> SigningResult:
+    from gitsign_py.core.pki.cmsbuild import log_entry_attribute  # noqa: PLC0415 - LATER
+    from gitsign_py.core.tlog.logentry import encode_entry  # noqa: PLC0415 - LATER
+
     digest = hashlib.sha256(draft.attributes).digest()
     entry = services.log.submit(digest=digest, signature=draft.signature, certificate=draft.credential.certificate.raw)
     made = _Made(draft.payload, draft.built(log_entry_attribute(encode_entry(entry))))
@@ -205,13 +208,15 @@ def _finish_online(draft: _Draft, services: SigningServices, options: SigningOpt
     return _verified(_Made(draft.payload, made, name, (entry,)), services, options)
 
 
-def _timestamped(signature: bytes, services: SigningServices, options: SigningOptions) -> tuple[Attribute, ...]:
+def _timestamped(signature: bytes, services: SigningServices, options: SigningOptions) -> "tuple[Attribute, ...]":
     """RFC 3161 appendix A: the timestamp is over the signature value. The nonce ties the answer to this request."""
     if services.timestamps is None:
         return ()
     # for those who ask for one: 7 ms of every other commit
+    from gitsign_py.core.pki.cmsbuild import timestamp_attribute  # noqa: PLC0415
     from gitsign_py.core.pki.timestampbuild import TimestampRequest, build_request, granted_token  # noqa: PLC0415
     from gitsign_py.core.sigstore.timestamp import verify_timestamp  # noqa: PLC0415
+    from gitsign_py.verification.renewal import checked  # noqa: PLC0415
 
     nonce = int.from_bytes(services.random(8), "big") >> 1
     request = TimestampRequest("sha256", hashlib.sha256(signature).digest(), nonce=nonce)
@@ -254,6 +259,9 @@ def _unsigned_kind(payload: bytes, algorithm: HashAlgorithm | None) -> tuple[Lit
 
 def _verified(made: _Made, services: SigningServices, options: SigningOptions) -> SigningResult:
     """Let the verifier judge the new signature: the log's promise, proof and checkpoint are checked here."""
+    from gitsign_py.verification.signature import Sources  # noqa: PLC0415 - LATER
+    from gitsign_py.verification.verifier import Requirements, Verifier  # noqa: PLC0415 - LATER
+
     now = services.clock.now()
     armored = armor(made.der)
     required = Requirements(sct=options.request.require_sct)
@@ -264,7 +272,7 @@ def _verified(made: _Made, services: SigningServices, options: SigningOptions) -
     return SigningResult(armored, made.der, verified, made.object_id, _warnings(verified, now))
 
 
-def _warnings(verified: VerifiedSignature, now: datetime) -> tuple[str, ...]:
+def _warnings(verified: "VerifiedSignature", now: datetime) -> tuple[str, ...]:
     off = verified.time - now
     if abs(off) <= _CLOCK_WARNING:
         return ()

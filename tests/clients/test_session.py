@@ -1,4 +1,7 @@
-"""One HTTP exchange over a real loopback socket, against a server that does everything wrong."""
+"""One HTTP exchange over a real loopback socket, against a server that does everything wrong.
+
+By connections of our own and by ``requests``: each test holds for both.
+"""
 
 import threading
 import time
@@ -12,6 +15,8 @@ from cryptography.x509 import IPAddress
 
 from gitsign_py import __version__
 from gitsign_py.clients.answer import MESSAGE_LIMIT, one_line
+from gitsign_py.clients.http.byrequests import ByRequests
+from gitsign_py.clients.http.connections import Connections
 from gitsign_py.clients.session import HttpSession, Limits
 from gitsign_py.errors import ConfigError, ServiceError
 from tests.support.badserver import computed, drip, drop, huge, raw, reply, serving, slow, unused_url
@@ -20,9 +25,18 @@ from tests.support.tls import server_side, write_certificate
 LIMITS = Limits(total=3.0, connect=1.0, max_bytes=100_000, backoff=0.01, retry_after=0.2)
 
 
+Transport = type[Connections] | type[ByRequests]
+
+
+@pytest.fixture(params=[Connections, ByRequests])
+def transport(request: pytest.FixtureRequest) -> Transport:
+    chosen: Transport = request.param
+    return chosen
+
+
 @pytest.fixture
-def session() -> Iterator[HttpSession]:
-    with HttpSession(LIMITS, jitter=lambda: 0.0) as opened:
+def session(transport: Transport) -> Iterator[HttpSession]:
+    with HttpSession(LIMITS, jitter=lambda: 0.0, transport=transport) as opened:
         yield opened
 
 
@@ -156,11 +170,11 @@ def test_a_huge_answer_is_not_read_to_its_end(session: HttpSession) -> None:
     assert "100000 bytes" in error.message
 
 
-def test_a_short_retry_after_is_honoured(session: HttpSession) -> None:
+def test_a_short_retry_after_is_honoured(transport: Transport) -> None:
     waits: list[float] = []
     limits = Limits(total=5, backoff=0.01, retry_after=3)
     with (
-        HttpSession(limits, jitter=lambda: 0.5, sleep=waits.append) as patient,
+        HttpSession(limits, jitter=lambda: 0.5, sleep=waits.append, transport=transport) as patient,
         serving(reply(429, b"", {"Retry-After": "2"}), reply(200, {}), reply(503), reply(200, {})) as server,
     ):
         patient.exchange("Rekor", "GET", server.url)
@@ -367,9 +381,9 @@ def test_a_host_name_that_cannot_be_one_is_an_error(session: HttpSession) -> Non
         session.exchange("Rekor", "GET", f"http://{'ä' * 70}.invalid/")
 
 
-def test_no_second_try_is_made_when_there_is_no_time_for_it() -> None:
+def test_no_second_try_is_made_when_there_is_no_time_for_it(transport: Transport) -> None:
     limits = Limits(total=0.5, backoff=1.0)
-    with HttpSession(limits) as session, serving(reply(503, {"message": "busy"})) as server:
+    with HttpSession(limits, transport=transport) as session, serving(reply(503, {"message": "busy"})) as server:
         assert "busy" in failure(session, server.url).message
         assert failure(session, unused_url()).reason == "service-unreachable"
     assert len(server.requests) == 1

@@ -38,6 +38,10 @@ HEAVY = {
     "cryptography.x509",
 }
 
+NETWORK = {"http.client", "http.cookiejar", "email", "urllib.request", "certifi", "platformdirs", "shutil", "tempfile"}
+"""What the libraries for HTTP bring with them, and what else no signature needs."""
+ARGPARSE = {"shutil"}
+
 
 def loaded(bench: Workbench, *arguments: str, stdin: bytes = b"") -> set[str]:
     """Run a command in a process of its own; gives the modules that it loaded."""
@@ -59,19 +63,42 @@ def test_the_package_alone_loads_nothing() -> None:
 def test_offline_verify_loads_no_network_and_no_heavy_library(bench: Workbench) -> None:
     bench.commit()
     modules = loaded(bench, "verify", "--offline", *bench.who, "HEAD")
-    assert not modules & (HEAVY | {"http.client", "ssl", "gitsign_py.signing.flow", "gitsign_py.agent"})
+    assert not modules & (HEAVY | NETWORK - ARGPARSE | {"ssl", "gitsign_py.signing.flow", "gitsign_py.agent"})
 
 
 def test_the_front_verifies_without_network(bench: Workbench) -> None:
     (bench.folder / "sig").write_bytes(bench.tool("-bsau", EMAIL, stdin=PAYLOAD).stdout)
     modules = loaded(bench, "--status-fd=2", "--verify", str(bench.folder / "sig"), "-", stdin=PAYLOAD)
-    assert not modules & (HEAVY | {"argparse", "gitsign_py.clients.session", "gitsign_py.clients.tuf"})
+    assert not modules & (HEAVY | NETWORK | {"argparse", "gitsign_py.clients.session", "gitsign_py.clients.tuf"})
 
 
-def test_signing_loads_no_dulwich_no_tables_no_servers(bench: Workbench) -> None:
+def test_signing_loads_no_heavy_library(bench: Workbench) -> None:
+    """Servers on this machine are asked without TLS; https would load ssl and socket, and nothing else."""
     modules = loaded(bench, "--status-fd=2", "-bsau", EMAIL, stdin=PAYLOAD)
-    assert not modules & (HEAVY - {"requests", "urllib3", "id", "keyring", "cryptography.x509"})
-    assert not modules & {"argparse", "gitsign_py.localstack"}
+    assert not modules & (HEAVY | NETWORK | {"argparse", "ssl", "gitsign_py.localstack"})
+
+
+def test_a_verification_that_asks_the_log_loads_no_heavy_library(bench: Workbench) -> None:
+    bench.git("config", "gitsign.rekorMode", "online")
+    bench.commit()
+    modules = loaded(bench, "verify", *bench.who, "HEAD")
+    assert "gitsign_py.clients.rekor" in modules
+    assert not modules & (HEAVY | NETWORK - ARGPARSE | {"ssl"})
+
+
+_HTTPS = """\
+import sys
+from gitsign_py.clients.http.connections import Connections
+from gitsign_py.host.network import Network
+Connections(Network({})).prepare("https://rekor.example.com")
+print("ssl" in sys.modules, sorted(name for name in sys.modules if name.split(".")[0] in sys.argv[1:]))
+"""
+
+
+def test_tls_loads_ssl_alone() -> None:
+    names = sorted(HEAVY | {"email", "http", "certifi", "importlib.resources", "tempfile"})
+    done = subprocess.run([sys.executable, "-c", _HTTPS, *names], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True []"
 
 
 @pytest.mark.parametrize("command", [["--help"], ["stack", "status"], ["hooks", "--help"]])

@@ -30,6 +30,7 @@ _BY_MODULE = {
     "gitsign_py.host.git.config": "process",
     "gitsign_py.host.git.program": "process",
     "gitsign_py.host.git.stderr": "process",
+    "gitsign_py.host.pipes.once": "process",
     "gitsign_py.host.pipes.program": "process",
     "gitsign_py.host.git.objects": "process",
     "gitsign_py.localstack.process": "stack",

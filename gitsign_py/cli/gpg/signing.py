@@ -28,7 +28,7 @@ from gitsign_py.errors import (
 )
 from gitsign_py.host.git.stderr import is_shown, tell_git
 from gitsign_py.host.terminal import Terminal, open_terminal
-from gitsign_py.signing.flow import SigningResult, sign_payload
+from gitsign_py.signing.flow import LATER, SigningResult, sign_payload
 
 Fields = Mapping[str, bytes]
 _KINDS: dict[str, type[GitsignError]] = {
@@ -80,7 +80,7 @@ def sign(settings: wiring.Settings, payload: bytes, terminal: Terminal, *, token
     """Sign with the person's settings. Raises as ``sign_payload`` and ``require_consent`` do."""
     chosen = wiring.endpoints(settings)
     root = wiring.trusted_root(settings)
-    with wiring.session(settings) as http, clock_told(http):
+    with wiring.session(settings, LATER) as http, clock_told(http):
         confirm_services(settings, chosen, terminal)  # before Fulcio is asked whose it is
         finder = TokenFinder(settings, chosen, http, Person(terminal, *committer_of(payload)), flag=token)
         renew = wiring.renewal(settings, root, say=lambda text: terminal.show(f"gitsign-py: {text}"))

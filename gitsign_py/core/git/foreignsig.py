@@ -18,9 +18,8 @@ _FINGERPRINT_BYTES = {4: 20, 6: 32}
 
 def ssh_public_key(armored: bytes) -> str:
     """``TYPE BASE64`` of the key within an SSH signature (OpenSSH's PROTOCOL.sshsig); empty when it is none."""
-    found = _SSH.match(armored)
     try:
-        reader = ByteReader(b64_decode(found[1].replace(b"\n", b"")) if found else b"")
+        reader = ByteReader(ssh_signature(armored))
         if reader.take(6) != b"SSHSIG" or reader.uint(4) != 1:
             return ""
         blob = reader.opaque(4)
@@ -28,6 +27,12 @@ def ssh_public_key(armored: bytes) -> str:
     except FormatError:
         return ""
     return f"{name.decode('ascii')} {b64_encode(blob)}" if _KEY_TYPE.match(name) else ""
+
+
+def ssh_signature(armored: bytes) -> bytes:
+    """The bytes of an SSH signature without its armor; empty where that is none. Raises FormatError."""
+    found = _SSH.match(armored)
+    return b64_decode(found[1].replace(b"\n", b"")) if found else b""
 
 
 def openpgp_fingerprint(armored: bytes) -> str:

@@ -82,17 +82,35 @@ class PublicKey:
             if isinstance(native, ed25519.Ed25519PublicKey):
                 raise FormatError("key-needs-content", "an Ed25519 signature can not be checked over a digest alone")
             if isinstance(native, ec.EllipticCurvePublicKey):
-                native.verify(signature, digest, ec.ECDSA(algorithm))
+                native.verify(signature, digest, Ecdsa(algorithm))
             else:
                 native.verify(signature, digest, _rsa_padding(scheme, hash_name), algorithm)
         except InvalidSignature as error:
             raise InvalidSignatureError("signature-invalid", "signature does not verify with the public key") from error
 
 
+class Ecdsa(ec.ECDSA):
+    """ECDSA with a hash function, as ``ec.ECDSA`` is made; that loads cryptography's ciphers (8 ms) to ask OpenSSL for
+    deterministic signatures, which are not wanted here.
+    """
+
+    def __init__(self, algorithm: hashes.HashAlgorithm | utils.Prehashed) -> None:
+        self._chosen = algorithm
+
+    @property
+    def algorithm(self) -> hashes.HashAlgorithm | utils.Prehashed:
+        """The hash function."""
+        return self._chosen
+
+    @property
+    def deterministic_signing(self) -> bool:
+        """No: the nonce is OpenSSL's, at random."""
+        return False
+
+
 @cache
-def _ecdsa(hash_name: str) -> ec.ECDSA:
-    """Made when it is needed: making one loads OpenSSL, 8 ms that a run without a signature never spends."""
-    return ec.ECDSA(_HASHES[hash_name]())
+def _ecdsa(hash_name: str) -> Ecdsa:
+    return Ecdsa(_HASHES[hash_name]())
 
 
 def _rsa_padding(scheme: str, hash_name: str) -> padding.AsymmetricPadding:

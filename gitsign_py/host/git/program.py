@@ -9,7 +9,6 @@ reading objects never touches the network.
 import os
 import re
 import select
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -111,25 +110,37 @@ def run_git(
 
     Raises ConfigError ``git-missing``, UncheckedError ``git-timeout``, or the error of :func:`complaint`.
     """
+    command = ["git", *TRUE_PARENTS, *arguments]
     try:
-        done = subprocess.run(
-            ["git", *TRUE_PARENTS, *arguments],
-            cwd=directory,
-            env=git_environment(environment, grafts),
-            input=stdin,
-            capture_output=True,
-            timeout=timeout,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
+        status, out, err = _ran(command, git_environment(environment, grafts), directory, stdin, timeout)
+    except TimeoutError as error:
         raise too_slow(timeout) from error
     except OSError as error:
         raise _not_started(error, directory) from error
-    if done.returncode not in accept or _CUT_OFF.search(done.stderr):
-        raise complaint(done.stderr, done.returncode)
-    if errors_count and done.returncode and done.stderr.startswith((b"error: ", b"fatal: ")):
-        raise complaint(done.stderr, _UNREADABLE)
-    return done.stdout
+    if status not in accept or _CUT_OFF.search(err):
+        raise complaint(err, status)
+    if errors_count and status and err.startswith((b"error: ", b"fatal: ")):
+        raise complaint(err, _UNREADABLE)
+    return out
+
+
+def _ran(
+    command: Sequence[str], environment: Mapping[str, str], directory: Path | None, stdin: bytes, timeout: float
+) -> tuple[int, bytes, bytes]:
+    """Exit status, stdout and stderr. Raises TimeoutError, OSError."""
+    if sys.platform == "linux" and directory is None and not stdin:
+        from gitsign_py.host.pipes.once import run_once  # noqa: PLC0415 - each way loads its own
+
+        return run_once(command, environment, timeout)
+    import subprocess  # noqa: PLC0415 - 10 ms
+
+    try:
+        done = subprocess.run(
+            command, cwd=directory, env=environment, input=stdin, capture_output=True, timeout=timeout, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError from error
+    return done.returncode, done.stdout, done.stderr
 
 
 def complaint(stderr: bytes, status: int) -> GitsignError:

@@ -1,0 +1,135 @@
+"""One request as the session hands it to a transport, and the errors that say why it got no answer."""
+
+from gitsign_py import __version__
+from gitsign_py.clients.answer import one_line
+from gitsign_py.core.frozen import field, frozen
+from gitsign_py.errors import ConfigError, ServiceError
+
+TYPE_CHECKING = False  # typing costs 10 ms
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from typing import Protocol
+
+    from gitsign_py.clients.answer import Answer
+    from gitsign_py.host.network import Network
+
+    class Transport(Protocol):
+        """Sends requests over connections that it keeps; any thread may call it."""
+
+        def send(self, request: "Request", limit: "Patience") -> Answer:
+            """Send one request and read its answer, whatever its status. Raises ServiceError, ConfigError."""
+            ...
+
+        def prepare(self, url: str) -> None:
+            """Load what a connection there needs, while another thread looks up the name. Raises nothing."""
+            ...
+
+        def close(self) -> None:
+            """Drop the connections."""
+            ...
+
+
+USER_AGENT = f"gitsign-py/{__version__}"
+
+
+@frozen
+class Request:
+    """What is asked of whom. ``max_bytes`` bounds the body of the answer."""
+
+    service: str
+    method: str
+    url: str
+    body: bytes | None
+    headers: "Mapping[str, str]" = field(repr=False)  # may hold a bearer token
+    expected: "Collection[int]"
+    max_bytes: int
+
+
+@frozen
+class Patience:
+    """How long it may take: seconds for one attempt to connect, and the end of all of it by ``time.monotonic``.
+
+    ``budget`` is the number of seconds that people are told.
+    """
+
+    connect: float
+    deadline: float
+    budget: float
+
+
+class BrokenAnswer(Exception):  # noqa: N818 - what happened on a connection; it becomes a ServiceError at once
+    """The answer is no HTTP, or ends before it is whole."""
+
+
+class UnusableHeader(ValueError):  # noqa: N818 - as above
+    """A header of ours that none may have; its value may be a token, so it is not said."""
+
+
+def unreachable(request: Request, error: Exception) -> ServiceError:
+    """Make the error for a server that cannot be reached, or broke off."""
+    return ServiceError(
+        "service-unreachable",
+        f"{request.service} at {request.url} cannot be reached: {_cause(error)}",
+        hint="check the network, the proxy settings and the URL, and that the service is running",
+        facts={"service": request.service, "url": request.url},
+    )
+
+
+def _cause(error: BaseException) -> str:
+    """Find the plainest words in a chain of wrapped errors: the operating system's, when it has some."""
+    seen: BaseException | None = error
+    words = str(error)
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.strerror:
+            words = getattr(seen, "verify_message", "") or seen.strerror
+        elif isinstance(seen, BrokenAnswer) or type(seen).__name__ == "ProtocolError":  # urllib3's
+            words = "the connection broke off"
+        seen = seen.__cause__ or seen.__context__
+    words = one_line(words).rstrip(".")
+    return words[:1].lower() + words[1:] if words[1:2].islower() else words
+
+
+def untrusted(request: Request, network: "Network", error: Exception) -> ServiceError:
+    """Make the error for a server whose TLS failed."""
+    trust = network.trust
+    return ServiceError(
+        "service-untrusted",
+        f"{request.service} at {request.url} is not trusted: TLS failed ({_cause(error)}); "
+        f"the authorities that count are those of {trust}",
+        hint="behind a proxy that reads TLS, or for a private CA: let SSL_CERT_FILE (or REQUESTS_CA_BUNDLE) name a "
+        "PEM file with its certificate (gitsign-py doctor says which setting counts); else check the URL and this "
+        "machine's clock",
+        facts={"service": request.service, "url": request.url, "authorities": trust.name or "system"},
+    )
+
+
+def unaskable(request: Request, error: ValueError) -> ConfigError:
+    """Make the error for what cannot be sent. A header's value is not repeated: it may be a token."""
+    bad_header = isinstance(error, UnusableHeader) or type(error).__name__ == "InvalidHeader"  # requests'
+    why = "a header has characters that none may have" if bad_header else one_line(str(error))
+    return ConfigError(
+        "service-request-invalid",
+        f"{request.service} at {request.url} cannot be asked: {why}",
+        hint="check the URL and the proxy settings (https_proxy, http_proxy, all_proxy)",
+        facts={"service": request.service, "url": request.url},
+    )
+
+
+def timed_out(request: Request, budget: float) -> ServiceError:
+    """Make the error for an answer that is not there in time."""
+    return ServiceError(
+        "service-timeout",
+        f"{request.service} at {request.url} did not answer within {budget:g} s",
+        hint="try again; if it repeats, check the network, the proxy settings and the service",
+        facts={"service": request.service, "url": request.url, "seconds": f"{budget:g}"},
+    )
+
+
+def too_large(request: Request) -> ServiceError:
+    """Make the error for an answer with more bytes than may be read."""
+    return ServiceError(
+        "service-answer-too-large",
+        f"{request.service} at {request.url} answers more than {request.max_bytes} bytes, reading stopped",
+        hint="check that the URL is that service's",
+        facts={"service": request.service, "url": request.url, "limit": request.max_bytes},
+    )
