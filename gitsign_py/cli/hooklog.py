@@ -3,8 +3,10 @@
 A log that cannot be written stops the push, like everything that cannot be done.
 """
 
+import getpass
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -66,13 +68,18 @@ def pusher_name(environment: Mapping[str, str]) -> str:
     name = next(filter(None, map(environment.get, _PUSHER)), "")
     if name:
         return name
-    number = os.getuid() if hasattr(os, "getuid") else -1
-    try:
-        import pwd  # noqa: PLC0415 - Windows has none
+    return _account()
 
-        return pwd.getpwuid(number).pw_name
-    except (ImportError, KeyError):
-        return f"uid {number}"
+
+def _account() -> str:
+    if sys.platform == "win32":
+        return getpass.getuser()
+    import pwd  # noqa: PLC0415 - Windows has none
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
 
 
 def _change(repository: GitRepository, update: RefUpdate) -> str:
