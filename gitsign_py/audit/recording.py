@@ -50,7 +50,8 @@ class UnsignedRun:
     def __iter__(self) -> Iterator[Record]:
         oids, _, _, _, authors, committers, times, subjects, _, _, _ = zip(*self.items, strict=True)
         told = self.decision.verdict, self.decision.reason, self.decision.message
-        # Nothing is known of format, identity, issuer, san_type, time, time_source, log_index, and there are no steps.
+        # Nothing is known of format, identity, issuer, san_type, time, time_source, log_index, and there are no steps;
+        # neither evidence nor a claim.
         unsigned = "", "", "", "", "", "", None, self.decision.rule, self.decision.principal, ()
         same = map(repeat, (*told, *unsigned, "commit", self.ref))
         return map(_new_record, zip(oids, *same, subjects, authors, committers, times, repeat(""), repeat("")))

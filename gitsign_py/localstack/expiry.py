@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from gitsign_py.core.encoding import parse_rfc3339
-from gitsign_py.core.pki.certificate import parse_certificate
 from gitsign_py.errors import FormatError
 from gitsign_py.localstack.directory import DATABASE
 
@@ -61,6 +60,8 @@ def _certificates(directory: Path) -> Iterator[Expiring]:
     path = directory / DATABASE
     if not path.is_file():
         return
+    from gitsign_py.core.pki.certificate import parse_certificate  # noqa: PLC0415 - cryptography, where a stack is alone
+
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=2.0)) as db:
         rows = db.execute(
             "SELECT role, certificate FROM keys WHERE ends IS NULL AND length(certificate) > 0"

@@ -318,6 +318,7 @@ def test_the_text_report_says_the_same_however_records_come() -> None:
     items = [Scanned(f"{n:040x}", "commit", subject=f"s{n}") for n in range(500)]
     for verdict in ("unsigned", "exempt"):
         batch = UnsignedRun(items, Decision(verdict, verdict, "it is"), "refs/heads/main")
+        assert {len(record) for record in batch} == {len(Record._fields)}
         texts = []
         ways: tuple[list[Batch], ...] = [batch, batch], [[record] for record in (*batch, *batch)]
         for batches in ways:
