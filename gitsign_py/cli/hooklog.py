@@ -3,8 +3,8 @@
 A log that cannot be written stops the push, like everything that cannot be done.
 """
 
+import getpass
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -66,13 +66,10 @@ def pusher_name(environment: Mapping[str, str]) -> str:
     name = next(filter(None, map(environment.get, _PUSHER)), "")
     if name:
         return name
-    number = os.getuid() if hasattr(os, "getuid") else -1
     try:
-        import pwd  # noqa: PLC0415 - Windows has none
-
-        return pwd.getpwuid(number).pw_name
-    except (ImportError, KeyError):
-        return f"uid {number}"
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container's number without a name, Windows without USERNAME
+        return "unknown"
 
 
 def _change(repository: GitRepository, update: RefUpdate) -> str:
