@@ -63,7 +63,7 @@ def _person() -> str:
     try:
         name = getpass.getuser()
     except (KeyError, OSError, ImportError):  # a container's number without a name, Windows without USERNAME
-        name = str(os.getuid()) if hasattr(os, "getuid") else "unknown"
+        name = "unknown"
     return f"{name}@{socket.gethostname()}"
 
 

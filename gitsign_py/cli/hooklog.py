@@ -5,8 +5,6 @@ A log that cannot be written stops the push, like everything that cannot be done
 
 import getpass
 import json
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -68,18 +66,10 @@ def pusher_name(environment: Mapping[str, str]) -> str:
     name = next(filter(None, map(environment.get, _PUSHER)), "")
     if name:
         return name
-    return _account()
-
-
-def _account() -> str:
-    if sys.platform == "win32":
-        return getpass.getuser()
-    import pwd  # noqa: PLC0415 - Windows has none
-
     try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid {os.getuid()}"
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container's number without a name, Windows without USERNAME
+        return "unknown"
 
 
 def _change(repository: GitRepository, update: RefUpdate) -> str:

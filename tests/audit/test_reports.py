@@ -480,7 +480,7 @@ def test_github_annotations_are_one_for_each_cause() -> None:
     assert all(re.match(r"::(error|warning|notice) title=[^:]*::\S", line) for line in lines)
     assert len([line for line in lines if line.startswith("::error")]) == 6
     assert "::error title=102 commits unsigned::no signature [unsigned]" in text
-    assert lines[-1].startswith("::notice title=signatures::2 of 113 verified (1.7 %25)")
+    assert lines[-1].startswith("::notice title=signatures::2 of 115 verified (1.7 %25)")
 
 
 def test_csv_is_no_formula() -> None:

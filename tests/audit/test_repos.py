@@ -70,7 +70,7 @@ def test_what_is_new_since_the_run_that_was_kept(folder: Path, signer: BulkSigne
     new = repo.git("commit-tree", "-p", "main", "-m", "new", "main^{tree}")
     repo.git("update-ref", "refs/heads/main", new)
     third = run(folder, place, *options)
-    assert [json.loads(line).get("oid") for line in third.lines[:-1]] == [new]
+    assert [json.loads(line).get("oid") for line in third.lines[:-1]] == [new], third.err
     assert third.status == 1
 
 

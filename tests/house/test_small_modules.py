@@ -13,6 +13,7 @@ ALONE = {
     "audit.workers": "the worker processes, apart from what they are given",
     "cli.commands.version": "a command",
     "cli.knownsigners": "its importer has no room",
+    "cli.repairbase": "its importer has no room",
     "cli.overview": "loaded for --help alone",
     "cli.pusher": "its importer has no room",
     "core.trust.clientconfig": "a message of protobuf-specs",

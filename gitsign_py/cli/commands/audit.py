@@ -148,7 +148,9 @@ def _parser() -> argparse.ArgumentParser:
         help="judge commits as if on this ref (of a change that is to be merged)",
     )
     parser.add_argument(
-        "--since-last", action="store_true", help="what is new since the last run with this option or --repos; keeps it"
+        "--since-last",
+        action="store_true",
+        help="only commits that are new since the last run with this option or --repos; keeps the run",
     )
     parser.add_argument(
         "--repos", type=auditing.given, metavar="FILE", help="audit all repositories that FILE lists, a path a line"
