@@ -23,7 +23,7 @@ sys.dont_write_bytecode = False
 _THRESHOLDS = gc.get_threshold()
 gc.set_threshold(100_000, 10, 100)  # until all tests are found: most of what is made until then stays
 
-subprocess.run = warm.run  # type: ignore[assignment]  # which calls our program without a new Python
+subprocess.run = warm.run  # which calls our program without a new Python
 
 
 @pytest.hookimpl(tryfirst=True)

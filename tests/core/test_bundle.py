@@ -278,7 +278,7 @@ def test_a_flood_is_refused_at_once(name: str, tmp_path: Path) -> None:
         "    print(error.reason, seconds, time.process_time() - start, peak)\n"
     )
     env = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
-    command = [sys.executable, "-c", code, tmp_path / "bundle.json"]
+    command = [sys.executable, "-c", code, str(tmp_path / "bundle.json")]
     run = subprocess.run(command, capture_output=True, check=True, env=env)
     reason, seconds, additions, kilobytes = run.stdout.split()
     assert reason.decode() in ("bundle-too-large", "json-type")

@@ -55,7 +55,7 @@ class Server:
         self.wakes = wakes
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
-        for readable in (self.listening, self.ended, sys.stdin.buffer.raw):  # type: ignore[attr-defined]
+        for readable in (self.listening, self.ended, 0):
             self.selector.register(readable, selectors.EVENT_READ)
 
     def serve(self) -> None:
@@ -136,9 +136,9 @@ def _forget_the_server() -> None:
 
 def _open_streams() -> None:
     """As Python has them in the locale C: UTF-8, whatever bytes come in go out."""
-    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
-    sys.stdout = sys.__stdout__ = open(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
-    sys.stderr = sys.__stderr__ = open(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    sys.stdin = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
 
 
 def _status_of_program() -> int:
