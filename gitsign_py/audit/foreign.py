@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gitsign_py.audit.scan import Scanned
-from gitsign_py.core.git.foreignsig import openpgp_fingerprint, openpgp_key_id, ssh_public_key
+from gitsign_py.core.git.foreignsig import openpgp_fingerprint, openpgp_key_id, openpgp_may_be_by, ssh_public_key
 from gitsign_py.errors import FormatError, UncheckedError, VerificationError
 from gitsign_py.host.git.config import REPOSITORY_SCOPES, is_isolated
 from gitsign_py.host.git.ownplace import OwnPlace
@@ -32,6 +32,7 @@ from gitsign_py.policy.facts import SignatureFacts, SignatureForm, SignatureStat
 from gitsign_py.policy.sshkey import ssh_fingerprint
 
 TIMEOUT = 600.0
+_KEYRING_SECONDS = 20.0
 _LISTED = "listed"  # the one name in our allowed signers file
 PROGRAMS: Mapping[str, str] = {"openpgp": "gpg", "ssh": "ssh-keygen"}
 _FORMAT = "%H%x00%G?%x00%GF%x00%GP"  # git-log(1), PRETTY FORMATS: id, verdict, fingerprint, primary fingerprint
@@ -68,10 +69,13 @@ def verify_foreign(git: Git, items: Sequence[Scanned]) -> dict[str, SignatureFac
     found = {item.oid: _no_program(git, item) for item in items if item.form in missing}
     there = [item for item in items if item.form not in missing]
     revoked = _revocations(git) if any(item.form == "ssh" for item in there) else ()
+    keyring = _keyring(git) if any(item.form == "openpgp" for item in there) else None
     by_key: dict[str, list[Scanned]] = defaultdict(list)
     for item in there:
         if item.form == "ssh" and not revoked and (good := _good_ssh(item)) is not None:
             found[item.oid] = _facts(item, good)
+        elif item.form == "openpgp" and keyring is not None and not openpgp_may_be_by(_signature(item), keyring):
+            found[item.oid] = _facts(item, GitVerdict("E"))
         else:
             by_key[ssh_public_key(_signature(item)) if item.form == "ssh" else ""].append(item)
     if not by_key:
@@ -98,6 +102,23 @@ def _good_ssh(item: Scanned) -> GitVerdict | None:
     try:
         return GitVerdict("G", verify_ssh_signature(_signature(item), item.split.payload, b"git"))
     except (FormatError, VerificationError):
+        return None
+
+
+def _keyring(git: Git) -> frozenset[bytes] | None:
+    """The ids of all keys and subkeys that gpg knows (its doc/DETAILS, field 5); None where it does not say.
+
+    A signature by none of them is ``key-missing`` without a process of its own.
+    """
+    command = ["gpg", "--batch", "--no-tty", "--no-auto-check-trustdb", "--with-colons", "--list-keys"]
+    try:
+        done = subprocess.run(
+            command, env=git_environment(git.environment), stdin=subprocess.DEVNULL, capture_output=True,
+            timeout=_KEYRING_SECONDS, check=False,
+        )  # fmt: skip
+        rows = [line.split(b":") for line in done.stdout.splitlines() if line.startswith((b"pub:", b"sub:"))]
+        return None if done.returncode else frozenset(bytes.fromhex(row[4].decode("ascii")) for row in rows)
+    except (OSError, subprocess.TimeoutExpired, ValueError, IndexError):
         return None
 
 

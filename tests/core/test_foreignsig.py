@@ -4,12 +4,13 @@ Signatures by the real gpg and ssh-keygen are in tests/audit/test_listed_keys.py
 """
 
 import base64
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitsign_py.core.git.foreignsig import openpgp_fingerprint, openpgp_key_id, ssh_public_key
+from gitsign_py.core.git.foreignsig import openpgp_fingerprint, openpgp_key_id, openpgp_may_be_by, ssh_public_key
 from tests.support.doubling import check_linear
 
 PRINT = bytes(range(20))
@@ -113,3 +114,24 @@ def test_half_a_key_id_is_none(data: bytes) -> None:
 def test_the_unhashed_part_names_a_key_to_look_for_and_no_fingerprint() -> None:
     hidden = b"\x8b" + body(subpacket(b"\x02time"))[:-4] + b"\x00\x0a" + subpacket(b"\x10" + bytes(8))
     assert (openpgp_fingerprint(armor(hidden)), openpgp_key_id(armor(hidden))) == ("", "00" * 8)
+
+
+def test_a_signature_is_by_no_key_whose_id_it_does_not_hold() -> None:
+    made = armor(bytes([0xC2, len(body(subpacket(ISSUER)))]) + body(subpacket(ISSUER)))
+    other, own = bytes(range(100, 108)), PRINT[-8:]
+    assert not openpgp_may_be_by(made, frozenset())
+    assert not openpgp_may_be_by(made, frozenset({other}))
+    assert openpgp_may_be_by(made, frozenset({other, own}))
+
+
+def test_an_id_in_the_unhashed_part_leaves_it_open() -> None:
+    """gpg looks there too, whatever the hashed part names."""
+    elsewhere = bytes(range(100, 108))
+    packet = body(subpacket(ISSUER)) + b"\x09\x10" + elsewhere
+    assert openpgp_may_be_by(armor(bytes([0xC2, len(packet)]) + packet), frozenset({elsewhere}))
+
+
+@pytest.mark.parametrize("spoil", [lambda made: made * 2, lambda made: made.replace(b"\n\n", b"\n"), lambda _: b""])
+def test_what_cannot_be_read_here_is_left_to_gpg(spoil: Callable[[bytes], bytes]) -> None:
+    made = armor(bytes([0xC2, len(body(subpacket(ISSUER)))]) + body(subpacket(ISSUER)))
+    assert openpgp_may_be_by(spoil(made), frozenset())

@@ -35,6 +35,20 @@ def ssh_signature(armored: bytes) -> bytes:
     return b64_decode(found[1].replace(b"\n", b"")) if found else b""
 
 
+def openpgp_may_be_by(armored: bytes, key_ids: "frozenset[bytes]") -> bool:
+    """Whether a program that knows keys of these ids (8 bytes each) could find the key of a signature among them.
+
+    A signature names its key by that id, or by a fingerprint that holds it; so one in which none of them occurs is by
+    another. Where it is no single signature that can be read here, the answer is yes.
+    """
+    try:
+        data = _dearmored(armored)
+    except FormatError:
+        return True
+    whole = armored.count(b"-----BEGIN ") == 1 and (openpgp_fingerprint(armored) or openpgp_key_id(armored))
+    return not whole or any(one in data for one in key_ids)
+
+
 def openpgp_fingerprint(armored: bytes) -> str:
     """The fingerprint (upper-case hex) that an OpenPGP signature names in its hashed part; empty when there is none.
 
