@@ -265,9 +265,10 @@ def service_findings(
 ) -> Iterator[Finding]:
     """Make all checks of this module."""
     yield found("agent", lambda: check_agent(settings))
-    for warning in warnings(data_directory() / "stack", wiring.now()):
-        text, _, advice = warning.partition("; ")
-        yield Finding("local-stack", "warn", text, advice)
+    with suppress(GitsignError):  # a data directory that cannot be used is a finding of its own
+        for warning in warnings(data_directory() / "stack", wiring.now()):
+            text, _, advice = warning.partition("; ")
+            yield Finding("local-stack", "warn", text, advice)
     try:
         loaded, chosen = wiring.loaded_trust(settings, offline=offline), wiring.endpoints(settings)
     except GitsignError as error:

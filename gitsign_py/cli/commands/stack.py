@@ -234,7 +234,7 @@ def _status(options: argparse.Namespace) -> int:
     expiring = expiry.warnings(directory, datetime.now(UTC))
     if options.json:
         value = info.to_json() if info else {"directory": str(directory)}
-        print(json.dumps({"running": alive} | value | {"warnings": expiring}, indent=2))
+        print(json.dumps({"running": alive} | value | ({"warnings": expiring} if expiring else {}), indent=2))
     elif info is None:
         print(f"no local Sigstore runs in {directory}")
     else:
