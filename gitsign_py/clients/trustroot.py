@@ -16,8 +16,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from platformdirs import user_data_path
-
 import gitsign_py.data
 from gitsign_py.core.encoding import parse_rfc3339
 from gitsign_py.core.frozen import frozen, replace
@@ -32,7 +30,7 @@ from gitsign_py.core.trust.root import (
 )
 from gitsign_py.errors import ConfigError, FormatError, UncheckedError
 from gitsign_py.host.config import Config
-from gitsign_py.host.paths import APPLICATION, tuf_directory, tuf_place
+from gitsign_py.host.paths import tuf_directory, tuf_place, user_place
 from gitsign_py.host.plainfile import read_plain
 from gitsign_py.host.privatefile import is_open_to_others
 from gitsign_py.host.tufplace import was_kept
@@ -127,7 +125,7 @@ def _whole(config: Config, environment: Mapping[str, str], *, offline: bool, net
 
 def instance_copy(instance: str) -> Path:
     """Where the renewed trust root of an instance of this package is kept; initialize has a directory of its own."""
-    return user_data_path(APPLICATION, appauthor=False) / "instances" / instance / "tuf"
+    return user_place("data") / "instances" / instance / "tuf"
 
 
 def _renewed(instance: str) -> LoadedTrust | None:

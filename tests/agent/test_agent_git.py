@@ -92,7 +92,7 @@ import os, sys
 before = set(sys.modules)
 sys.path.insert(0, sys.argv.pop(1))
 from gitsign_py.cli import main
-status = main()
+status = main(sys.argv[1:])
 print(status, *sorted(set(sys.modules) - before), file=sys.stderr)
 """
 
@@ -159,7 +159,8 @@ def test_twenty_commits_at_once_are_one_sign_in_and_one_agent(home: Home) -> Non
         for number in range(20)
     ]  # fmt: skip
     for process in running:
-        assert process.communicate(timeout=120)[1] == b""
+        said = process.communicate(timeout=120)[1]
+        assert said == b"" or said.startswith(b"Sign in with"), said  # what a person must see, while the sign-in waits
         assert process.returncode == 0
     assert len(home.sign_ins) == 1
     signers = [home.signers("-1", f"b{number}")[0] for number in range(20)]

@@ -136,8 +136,8 @@ ATTACKS: dict[Callable[[History, str], str], tuple[str, ...]] = {
     takes_back_an_old_secret: ("rule-refuses",),
     copies_a_signature: ("3.3", "content-digest-mismatch"),
     signs_twice: ("signature-duplicate",),
-    unrelated_history: ("signer-unknown", "older-than-introduction"),
-    old_side_branch_with_its_own_policy: ("signer-unknown", "older-than-introduction"),
+    unrelated_history: ("signer-unknown", "older-than-introduction", "ref-before-introduction"),
+    old_side_branch_with_its_own_policy: ("signer-unknown", "older-than-introduction", "ref-before-introduction"),
     merge_of_an_old_side_branch: ("signer-unknown", "older-than-introduction"),
 }
 
