@@ -60,9 +60,12 @@ def judges(gitolite: Server) -> None:
     assert status != 0
     assert bad in said
     assert gitolite.ref(MAIN) == good
-    assert [json.loads(line)["pusher"] for line in (gitolite.folder / "log").read_text().splitlines()] == [
-        "admin",
-        "admin",
+    lines = [json.loads(line) for line in (gitolite.folder / "log").read_text().splitlines()]
+    assert {line["pusher"] for line in lines} == {"admin"}
+    assert [(line["event"], line.get("accepted"), line.get("new", line.get("oid"))) for line in lines] == [
+        ("push", True, good),
+        ("refused", None, bad),
+        ("push", False, bad),
     ]
 
 

@@ -209,7 +209,8 @@ def test_github_actions(server: Server, signed: str | None, status: int) -> None
     variables = {"GITHUB_BASE_REF": "main", "GITHUB_STEP_SUMMARY": str(summary)}
     assert run_lines(server, checkout, lines, **variables) == [status, 0]
     text = summary.read_text()
-    assert f"**{1 - status} of 1** accepted" in text
+    assert f"**{1 - status} of 1 verified (" in text
+    assert f"\n{1 - status} of 1 accepted (" in text
     assert ("the change" in text) == bool(status)
 
 

@@ -51,6 +51,6 @@ def test_a_commit_is_signed_and_verified_with_them(
         bench.env.pop(name)
     bench.env |= {"GITSIGN_TRUSTED_ROOT": str(root), "GITSIGN_SIGNING_CONFIG": str(config)}
     bench.commit(SIGSTORE_ID_TOKEN=bench.stack.token())
-    done = bench.verify("HEAD")
+    done = bench.verify("-v", "HEAD")
     assert done.returncode == 0, done.stdout
     assert f"{'rekor2.local' if rekor == 2 else bench.stack.url}, log_id" in done.stdout.decode()
