@@ -1,5 +1,6 @@
 """What docs/hooks.md tells people to do on other servers and in CI, done: the very lines, out of the page."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import xmlschema
+import yaml
 
 from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.pushserver import ROOT, Server
@@ -26,26 +28,6 @@ def block(title: str, language: str) -> str:
     found = re.findall(rf"```{language}\n(.*?)```", section(title), re.DOTALL)
     assert len(found) == 1
     return str(found[0])
-
-
-def commands(yaml: str) -> list[str]:
-    """The shell lines of a workflow: ``run:`` and ``- `` items, folded scalars (``>-``) put together."""
-    lines = yaml.splitlines()
-    found = []
-    for number, line in enumerate(lines):
-        match = re.match(r"( *)(?:- )?(?:run: |- )(.*)", line)
-        if not match or not (text := match[2]).startswith((">-", "gitsign-py", "cat ", "pip ")):
-            continue
-        if text == ">-":
-            indent = len(line) - len(line.lstrip())
-            rest = []
-            for after in lines[number + 1 :]:
-                if len(after) - len(after.lstrip()) <= indent:
-                    break
-                rest.append(after.strip())
-            text = " ".join(rest)
-        found.append(text)
-    return found
 
 
 def program_on_path(server: Server, program: str = "gitsign-py") -> str:
@@ -182,47 +164,96 @@ def pull_request(server: Server, signed: str | None) -> ScratchRepo:
     return checkout
 
 
-def run_lines(server: Server, checkout: ScratchRepo, lines: list[str], **variables: str) -> list[int]:
-    """Run shell lines as CI does (``bash -e``); a step that installs us is done already."""
-    path = program_on_path(server)
-    env = environment(
-        **{**server.environment, "PATH": path, "GITSIGN_TRUSTED_ROOT": str(server.folder / "trusted_root.json")},
+PIP = """\
+#!/bin/sh
+# Takes what a recipe installs down, in place of an index.
+echo "$@" >> {said}
+"""
+VENV = """\
+#!/bin/sh
+test "$1 $2" = "-m venv" && mkdir -p "$3/bin" && cp -P {folder}/pip {folder}/gitsign-py "$3/bin"
+"""
+
+
+def run_job(server: Server, checkout: ScratchRepo, lines: list[str], **variables: str) -> int:
+    """Run the steps as CI does: nothing of our own environment, ``bash -e``, an end at the first that fails."""
+    folder, said = server.folder / "bin", server.folder / "installed"
+    program_on_path(server)
+    for name, text in (("pip", PIP.format(said=said)), ("python3", VENV.format(folder=folder))):
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    env = {
+        "PATH": f"{folder}:{os.defpath}:/usr/bin:/bin",
+        "HOME": str(server.folder / "home-of-ci"),
+        "RUNNER_TEMP": str(server.folder / "runner temp"),
+        "GITSIGN_TRUSTED_ROOT": str(server.folder / "trusted_root.json"),
         **variables,
-    )
-    statuses = []
+    }
     for line in lines:
-        if line == "pip install gitsign-py":
-            continue
         done = subprocess.run(["bash", "-ec", line], cwd=checkout.path, env=env, capture_output=True, check=False)
         assert done.returncode in (0, 1), (line, done.stderr)
-        statuses.append(done.returncode)
-    return statuses
+        if done.returncode:
+            break
+    assert said.read_text() == f"install --quiet {variables['GITSIGN_PY']}\n", "a file, and never a bare name"
+    assert line == lines[-1], "what comes before the audit goes well"
+    return done.returncode
+
+
+def expanded(text: str, variables: dict[str, str]) -> str:
+    """What a runner makes of ``$NAME`` in the value of a variable."""
+    return re.sub(r"\$(\w+)", lambda match: variables[match[1]], text)
 
 
 @pytest.mark.parametrize(("signed", "status"), [("alice", 0), ("bob", 1), (None, 1)])
-def test_github_actions(server: Server, signed: str | None, status: int) -> None:
+@pytest.mark.parametrize("base", ["main", MAIN], ids=["pull_request", "merge_group"])
+def test_github_actions(server: Server, base: str, signed: str | None, status: int) -> None:
     """Bob may sign on other branches, and so his change is no good for main."""
     checkout = pull_request(server, signed)
-    lines = commands(block("GitHub Actions", "yaml"))
-    assert len(lines) == 3
+    recipe = yaml.safe_load(block("GitHub Actions", "yaml"))
+    assert recipe["permissions"] == {"contents": "read"}
+    assert set(recipe[True]) == {"pull_request", "merge_group"}  # YAML 1.1 reads ``on`` as true
+    job = recipe["jobs"]["signatures"]
+    assert job["env"]["BASE"] == "${{ github.base_ref || github.event.merge_group.base_ref }}"
+    checked_out, *steps = job["steps"]
+    assert checked_out["with"]["fetch-depth"] == 0
     summary = server.folder / "step-summary"
-    variables = {"GITHUB_BASE_REF": "main", "GITHUB_STEP_SUMMARY": str(summary)}
-    assert run_lines(server, checkout, lines, **variables) == [status, 0]
+    variables = {"GITSIGN_PY": job["env"]["GITSIGN_PY"], "BASE": base, "GITHUB_STEP_SUMMARY": str(summary)}
+    assert run_job(server, checkout, [step["run"] for step in steps], **variables) == status
     text = summary.read_text()
     assert f"**{1 - status} of 1 verified (" in text
     assert f"\n{1 - status} of 1 accepted (" in text
     assert ("the change" in text) == bool(status)
 
 
+def gitlab(server: Server, checkout: ScratchRepo, **variables: str) -> int:
+    """The job of the page, for a merge request to main that GitLab's runner has checked out."""
+    job = yaml.safe_load(block("GitLab CI", "yaml"))["signatures"]
+    assert job["image"].startswith("python:")
+    assert job["variables"]["GIT_DEPTH"] == 0
+    variables["CI_MERGE_REQUEST_TARGET_BRANCH_NAME"] = "main"
+    given = {name: expanded(str(value), variables) for name, value in job["variables"].items()}
+    return run_job(server, checkout, job["script"], **variables, **given)
+
+
 @pytest.mark.parametrize(("signed", "status"), [("alice", 0), ("bob", 1), (None, 1)])
 def test_gitlab_ci(server: Server, signed: str | None, status: int) -> None:
     checkout = pull_request(server, signed)
-    lines = commands(block("GitLab CI", "yaml"))
-    assert len(lines) == 2
-    assert run_lines(server, checkout, lines, CI_DEFAULT_BRANCH="main") == [status]
+    assert gitlab(server, checkout) == status
     report = checkout.path / "audit.xml"
     xmlschema.XMLSchema(str(ROOT / "tests/schemas/junit-10.xsd")).validate(str(report))
     assert f'failures="{status}"' in report.read_text()
+
+
+def test_gitlab_ci_judges_the_source_of_a_merged_result(server: Server) -> None:
+    """GitLab checks out a merge that it made itself, and names the merge request's own head beside it."""
+    checkout = pull_request(server, "alice")
+    head = checkout.git("rev-parse", "HEAD")
+    made = server.history.merge(checkout.git("rev-parse", "origin/main"), head, by="carol")
+    server.history.write(checkout.path / ".git", {})
+    checkout.git("checkout", "-q", "--detach", made)
+    assert gitlab(server, checkout) == 1
+    (server.folder / "installed").unlink()
+    assert gitlab(server, checkout, CI_MERGE_REQUEST_SOURCE_BRANCH_SHA=head) == 0
 
 
 def test_a_pull_request_does_not_bring_its_own_policy(server: Server) -> None:
@@ -233,8 +264,7 @@ def test_a_pull_request_does_not_bring_its_own_policy(server: Server) -> None:
     )
     server.history.write(checkout.path / ".git", {})
     checkout.git("checkout", "-q", "--detach", evil)
-    lines = commands(block("GitLab CI", "yaml"))
-    assert run_lines(server, checkout, lines, CI_DEFAULT_BRANCH="main") == [1]
+    assert gitlab(server, checkout) == 1
     assert "is not named in the policy" in (checkout.path / "audit.xml").read_text()
 
 
