@@ -104,11 +104,17 @@ def test_each_commit_counts_for_the_first_branch_that_has_it(make: Make, signer:
         changes = {"in_history": True, "introduction": intro}
     rollup = Rollup()
     rollup.add([*audited.audit("main", "a-side", "next", "twin", **changes).values()])  # type: ignore[arg-type]
+    named = mode != "any"  # without a policy a good signature is accepted as good, and verified nowhere
+    exempt = int(mode == "history")  # the introduction itself
     assert rollup.as_object()["branches"] == {
-        "refs/heads/main": {"commits": 3, "accepted": 3},
-        "refs/heads/a-side": {"commits": 2, "accepted": 1},
-        "refs/heads/next": {"commits": 1, "accepted": 1},
+        "refs/heads/main": figures(3, accepted=3, verified=(3 - exempt) * named, judged=3 - exempt),
+        "refs/heads/a-side": figures(2, accepted=1, verified=1 * named, judged=2),
+        "refs/heads/next": figures(1, accepted=1, verified=1 * named, judged=1),
     }
+
+
+def figures(commits: int, **three: int) -> dict[str, int]:
+    return {"commits": commits, **three, "unchecked": 0}
 
 
 def test_first_parent_counts_what_it_walks(make: Make, signer: BulkSigner) -> None:

@@ -76,7 +76,7 @@ def test_merges_to_make_again_and_foreign_signatures_are_unchecked(scratch: Scra
     assert found.pop(ssh) == ("unchecked", "program-missing")
     by_git.pop(ssh)
     assert found == by_git
-    assert set(found.values()) == {("good", "good")}
+    assert set(found.values()) == {("verified", "verified")}
 
 
 @pytest.mark.parametrize("way", ["packed", "packed refs", "alternates", "linked worktree", "bare", "symbolic"])

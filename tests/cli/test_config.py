@@ -48,7 +48,14 @@ def test_every_setting_is_shown_with_its_source(repo: ScratchRepo) -> None:
     repo.git("config", "gitsign.rekorMode", "online")
     status, out, errors = call(repo, GITSIGN_TIMEOUT="3", SIGSTORE_ID_TOKEN="tops.ecr.et")
     assert (status, errors) == (0, "")
-    lines = {line.split()[0]: line.split(maxsplit=1)[1] for line in out.splitlines()}
+    written = out.splitlines()
+    lines = {line.split()[0]: line.split(maxsplit=1)[1] for line in written[:-4]}
+    assert written[-4:] == [
+        "signs with fulcio: https://fulcio.sigstore.dev  (default)",
+        "signs with issuer: https://oauth2.sigstore.dev/auth  (default)",
+        "signs with rekor: https://rekor.sigstore.dev  (default)",
+        "signs with timestamps: -  (none)",
+    ]
     assert set(lines) == {setting.name for setting in SETTINGS}
     assert lines["gitsign.rekorMode"] == "online  (git config, local, file:.git/config)"
     assert lines["gitsign.timeout"] == "3  (environment variable GITSIGN_TIMEOUT)"

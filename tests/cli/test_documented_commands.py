@@ -47,10 +47,22 @@ def script(block: Block, stack: RunningStack) -> str:
     return text.replace("stack up --detach", "stack up --detach --port 0")
 
 
+def has_a_change_to_approve(reader: Home) -> None:
+    """A branch ``topic`` beside main, and a server to push the approval to."""
+    reader.git("checkout", "-q", "-b", "topic")
+    reader.commit("a change")
+    reader.git("checkout", "-q", "main")
+    server = reader.directory / "server.git"
+    reader.git("init", "-q", "--bare", str(server))
+    reader.git("remote", "add", "origin", str(server))
+
+
 @pytest.mark.parametrize("name", BLOCKS)
 def test_commands_of_a_page_do_what_it_says(name: str, reader: Home) -> None:
     if name == "docs/sign-in.md":
         reader.person_signs_in()  # its first command waits for a person
+    if name == "docs/policy.md":
+        has_a_change_to_approve(reader)
     try:
         for block in BLOCKS[name]:
             done = reader.run("sh", "-e", "-c", script(block, reader.stack))

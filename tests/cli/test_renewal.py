@@ -66,9 +66,10 @@ def test_every_kind_of_key_changes_while_commits_audits_and_hooks_go_on(user: Wo
     """Each change is met by another way in: a commit, git's own verification, an audit, a hook, ``verify``."""
     server, other = user.init("--bare", path=user.folder / "server.git"), user.init(path=user.folder / "other")
     user.commit("first")
-    assert user.tool("hooks", "install", "--server", cwd=server).returncode == 0
     (user.folder / "policy.toml").write_text(_POLICY.format(issuer=user.stack.url))
     user.git("config", "gitsign.policy", str(user.folder / "policy.toml"), cwd=server)
+    installed = user.tool("hooks", "install", "--server", cwd=server)
+    assert installed.returncode == 0, installed.stderr
     signer = other_machine(user)
     again = ["git", "commit", "-q", "--allow-empty", "-S", "-m"]
     ways: dict[str, Callable[[], Done]] = {

@@ -163,7 +163,7 @@ def _parser() -> argparse.ArgumentParser:
         help="the policy that judges everything (gitsign.policy)",
     )
     policy.add_argument(
-        "--no-policy", action="store_true", help="let every good signature count, whatever is configured"
+        "--no-policy", action="store_true", help="go without a policy, whatever is configured: good is not verified"
     )
     policy.add_argument(
         "--in-history", action="store_true", help="judge each commit by the policy in its parents (gitsign.policyMode)"
