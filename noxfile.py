@@ -18,9 +18,9 @@ def quick(session: nox.Session) -> None:
 
 @nox.session
 def pythons(session: nox.Session) -> None:
-    """The tiers unit and process; ``--force-python 3.14`` says on which Python."""
+    """The tier unit; ``--force-python 3.14`` says on which Python, ``-- -m "unit or process"`` asks for more."""
     session.install("-e", ".[test]")
-    session.run("pytest", "-q", "-m", "unit or process", "-p", "no:cacheprovider", *session.posargs)
+    session.run("pytest", "-q", "-p", "no:cacheprovider", *(session.posargs or ("-m", "unit")))
 
 
 @nox.session
