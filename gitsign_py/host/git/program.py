@@ -128,7 +128,7 @@ def _ran(
     command: Sequence[str], environment: Mapping[str, str], directory: Path | None, stdin: bytes, timeout: float
 ) -> tuple[int, bytes, bytes]:
     """Exit status, stdout and stderr. Raises TimeoutError, OSError."""
-    if sys.platform == "linux" and directory is None and not stdin:
+    if sys.platform == "linux" and hasattr(os, "posix_spawn") and directory is None and not stdin:
         from gitsign_py.host.pipes.once import run_once  # noqa: PLC0415 - each way loads its own
 
         return run_once(command, environment, timeout)
