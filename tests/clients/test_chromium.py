@@ -66,7 +66,8 @@ def test_git_commit_signs_after_a_sign_in_in_the_browser(home: Home, browser: Ch
         browser.shows("You are signed in as alice@example.com")
         assert browser.address().startswith("http://localhost:")
         out, errors = process.communicate(timeout=60)
-    assert (process.returncode, out, errors) == (0, "", "")
+    shown = f"Sign in with your browser:\n    {address(home)}\n"  # there is no terminal: git's stderr has it
+    assert (process.returncode, out, errors) == (0, "", shown)
     assert home.signers()[0][0] == "U"
 
 

@@ -132,7 +132,8 @@ def test_a_hook_accepts_what_the_policy_allows_refuses_the_rest_and_is_in_time(h
     assert refused.returncode == 1
     assert "in this push to refs/heads/main failed the checks" in refused.stderr
     assert "unsigned" in refused.stderr
-    assert json.loads((home.directory / "refused").read_text("utf-8"))["pusher"] == "Zoë"
+    lines = [json.loads(line) for line in (home.directory / "refused").read_text("utf-8").splitlines()]
+    assert [(line["event"], line["pusher"]) for line in lines] == [("refused", "Zoë"), ("push", "Zoë")]
     stand_still_in_the_hook(home)
     began = time.monotonic()
     refused = home.run("git", "push", "-q", "server", "main")
