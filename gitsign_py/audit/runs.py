@@ -6,7 +6,7 @@ Figures for people, on which no verdict rests: what ``--since-last`` leaves out 
 import json
 import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,8 +73,11 @@ def last_runs(folder: Path, repository: str, most: int) -> list[Run]:
 def _opened(folder: Path) -> sqlite3.Connection:
     path = folder / NAME
     path.touch(mode=0o600)
-    database = sqlite3.connect(path, timeout=10)
-    database.execute(_TABLE)
+    with ExitStack() as undo:
+        database = sqlite3.connect(path, timeout=10)
+        undo.callback(database.close)
+        database.execute(_TABLE)
+        undo.pop_all()
     return database
 
 

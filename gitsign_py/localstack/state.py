@@ -23,11 +23,13 @@ class State:
     def __init__(self, directory: Path) -> None:
         """Open or create. Raises ConfigError ``stack-directory-...`` when the directory is somebody else's."""
         self.directory = prepare_directory(directory)
-        self._db = _connect(self.directory / DATABASE)
-        self._transactions = Transactions(self._db, Readers(lambda: _connect_to_read(self.directory / DATABASE)))
+        path = self.directory / DATABASE
+        db, readers = _connect(path), Readers(lambda: _connect_to_read(path))
+        self._transactions = Transactions(db, readers)
         self.damaged: Mapping[int, str] = MappingProxyType({})
         """Trees that are not what they signed, and why; they refuse to grow and to give a root (``integrity``)."""
-        weakref.finalize(self, self._db.close)  # for those that have no end to close it at
+        for held in (readers, db):  # for those that have no end to close it at
+            weakref.finalize(self, held.close)
 
     def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
         """A write transaction: on disk at the end, rolled back on an error, one at a time across processes too."""
@@ -73,7 +75,10 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _connect_to_read(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    db.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
-    db.execute("PRAGMA query_only = ON")
+    with ExitStack() as undo:
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        undo.callback(db.close)
+        db.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
+        db.execute("PRAGMA query_only = ON")
+        undo.pop_all()
     return db

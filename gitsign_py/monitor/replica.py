@@ -7,7 +7,7 @@ over everything before it was compared with the signed one: what it covers is wh
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 from gitsign_py.core.encoding import opaque
@@ -116,9 +116,12 @@ class Replica:
             if not write and not path.is_file():
                 raise self._unusable("it has no index")
             mode = "rwc" if write else "ro"
-            database = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", timeout=5, uri=True)
-            if write:
-                database.executescript(_SCHEMA)
+            with ExitStack() as undo:
+                database = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", timeout=5, uri=True)
+                undo.callback(database.close)
+                if write:
+                    database.executescript(_SCHEMA)
+                undo.pop_all()
         except sqlite3.Error as error:
             raise self._unusable(str(error)) from error
         return closing(database)

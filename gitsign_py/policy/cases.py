@@ -44,7 +44,7 @@ def parse_cases(data: bytes, source: str) -> tuple[TestCase, ...]:
         text, values = read_document(data)
     except DocumentError as error:
         raise PolicyError("policy-tests-invalid", f"{source}:{error.line}: {error.message}") from error
-    problems = Problems.of(text)
+    problems = Problems(text)
     root = Table(values, (), problems)
     cases = tuple(_case(table) for table in root.items("cases"))
     root.finish()

@@ -2,19 +2,25 @@
 
 It reads a text that ``tomllib`` has already accepted, so it needs to know strings, comments, brackets and headers,
 and nothing about what is not valid. A key inside an inline table is found on the line where its outermost key stands.
+A header or a key is one match, and so is a run of letters in a value: it costs no more than ``tomllib``.
 """
 
 import re
+from collections.abc import Iterator
 
 Path = tuple[str | int, ...]
+Statement = tuple[int, str, str]
+"""A line, the brackets that open a header there ("" before a value), and the dotted key."""
 # Possessive, and with or without their ends: no letter of a string is read twice, whatever the text is.
-_TOKEN = re.compile(
-    r"""(?P<string>\"\"\"(?:[^"\\]++|\\.|"(?!""))*+(?:\"{3,5})?|'''(?:[^']++|'(?!''))*+(?:'{3,5})?"""
-    r"""|"(?:[^"\\\n]++|\\[^\n])*+"?|'[^'\n]*+'?)"""
-    r"""|(?P<comment>\#[^\n]*)|(?P<newline>\n)|(?P<open>[\[{])|(?P<close>[\]}])|(?P<equals>=)|(?P<word>[A-Za-z0-9_-]+)"""
-    r"""|(?P<other>.)""",
-    re.DOTALL | re.VERBOSE,
+_QUOTED = r""""(?:[^"\\\n]++|\\[^\n])*+"?+|'[^'\n]*+'?+"""
+_LONG = r'''"""(?:[^"\\]++|\\.|"(?!""))*+(?:"{3,5})?+|\'\'\'(?:[^']++|'(?!''))*+(?:'{3,5})?+'''
+_PART = re.compile(rf"[A-Za-z0-9_-]++|{_QUOTED}")
+_KEY = rf"(?:{_PART.pattern})(?:[ \t]*+\.[ \t]*+(?:{_PART.pattern}))*+"
+_STATEMENT = re.compile(
+    rf"(?:[ \t\r\n]++|\#[^\n]*+)*+(?:(?P<head>\[\[?+)[ \t]*+(?P<table>{_KEY})[ \t]*+\]\]?+|(?P<key>{_KEY})[ \t]*+=)"
 )
+_PIECE = re.compile(rf"""{_LONG}|{_QUOTED}|\#[^\n]*+|\n|[\[{{]|[\]}}]|[^"'\#\n\[\]{{}}]++""", re.DOTALL)
+_DEPTH = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
 def lines_of(text: str) -> dict[Path, int]:
@@ -22,12 +28,12 @@ def lines_of(text: str) -> dict[Path, int]:
     places: dict[Path, int] = {(): 1}
     counts: dict[Path, int] = {}
     table: Path = ()
-    for line, statement in _statements(text):
-        if statement[:1] == ["["]:
-            table = _open_table(statement, counts)
+    for line, head, key in _statements(text):
+        if head:
+            table = _open_table(_dotted(key), counts, is_array=head == "[[")
             _note(places, table, line)
-        elif "=" in statement:
-            _note(places, table + _dotted(statement[: statement.index("=")]), line)
+        else:
+            _note(places, table + _dotted(key), line)
     return places
 
 
@@ -41,38 +47,35 @@ def line_of(places: dict[Path, int], path: Path) -> int:
 
 def _note(places: dict[Path, int], path: Path, line: int) -> None:
     """Remember a key and what stands above it, each where it is named first."""
-    for length in range(1, len(path) + 1):
-        places.setdefault(path[:length], line)
+    while path not in places:  # what stands above a known path is known
+        places[path] = line
+        path = path[:-1]
 
 
-def _statements(text: str) -> list[tuple[int, list[str]]]:
-    """Cut the text into headers and key-value pairs, each with its first line; values keep their tokens."""
-    statements: list[tuple[int, list[str]]] = []
-    tokens: list[str] = []
-    line, first, depth = 1, 1, 0
-    for match in _TOKEN.finditer(text):
-        kind, value = match.lastgroup, match.group()
-        if kind == "newline" and depth == 0:
-            _end_statement(statements, first, tokens)
-            tokens = []
-        elif kind in ("string", "open", "close", "equals", "word") or value == ".":
-            first = first if tokens else line
-            tokens.append(value)
-            depth += {"open": 1, "close": -1}.get(kind or "", 0)
-        line += value.count("\n")
-    _end_statement(statements, first, tokens)
-    return statements
+def _statements(text: str) -> Iterator[Statement]:
+    """The headers and the keys of values, in order."""
+    line, counted, at = 1, 0, 0
+    while found := _STATEMENT.match(text, at):
+        head, table, key = found.group("head", "table", "key")
+        start = found.start("key" if head is None else "head")
+        line += text.count("\n", counted, start)
+        counted = start
+        yield line, head or "", table or key
+        at = found.end() if head else _end_of_value(text, found.end())
 
 
-def _end_statement(statements: list[tuple[int, list[str]]], first: int, tokens: list[str]) -> None:
-    if tokens:
-        statements.append((first, tokens))
+def _end_of_value(text: str, at: int) -> int:
+    """Where the line ends that closes the value."""
+    depth = 0
+    for piece in _PIECE.finditer(text, at):
+        if piece.group() == "\n" and depth == 0:
+            return piece.end()
+        depth += _DEPTH.get(piece.group(), 0)
+    return len(text)
 
 
-def _open_table(statement: list[str], counts: dict[Path, int]) -> Path:
+def _open_table(name: Path, counts: dict[Path, int], *, is_array: bool) -> Path:
     """The path of ``[a.b]`` or ``[[a.b]]``: arrays of tables are counted, and entered at their last item."""
-    is_array = statement[1:2] == ["["]
-    name = _dotted([piece for piece in statement if piece not in "[]"])
     path: Path = ()
     for position, part in enumerate(name):
         path += (part,)
@@ -83,8 +86,8 @@ def _open_table(statement: list[str], counts: dict[Path, int]) -> Path:
     return path
 
 
-def _dotted(tokens: list[str]) -> Path:
-    return tuple(_unquoted(piece) for piece in tokens if piece != ".")
+def _dotted(key: str) -> Path:
+    return tuple(_unquoted(part) for part in _PART.findall(key))
 
 
 def _unquoted(key: str) -> str:

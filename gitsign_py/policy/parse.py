@@ -54,7 +54,7 @@ def read_policy(data: bytes, source: str) -> tuple[Policy | None, tuple[Problem,
         text, values = read_document(data)
     except DocumentError as error:
         return None, (Problem(error.line, "", error.message),)
-    problems = Problems.of(text)
+    problems = Problems(text)
     policy = _policy(Table(values, (), problems), source, hashlib.sha256(data).hexdigest())
     if problems.found:
         return None, tuple(sorted(problems.found, key=lambda problem: problem.line))

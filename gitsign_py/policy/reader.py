@@ -24,21 +24,18 @@ class Problem:
 
 @slotted
 class Problems:
-    """Collects what is wrong with one text."""
+    """Collects what is wrong with one text, which is valid TOML. Its lines are looked for at the first problem."""
 
-    places: dict[Path, int]
+    text: str
     found: list[Problem] = field(default_factory=list)
     patterns: int = 0
     """How many patterns have been read."""
-
-    @classmethod
-    def of(cls, text: str) -> "Problems":
-        """Begin with a text that is valid TOML."""
-        return cls(lines_of(text))
+    _places: dict[Path, int] = field(default_factory=dict, repr=False)
 
     def add(self, path: Path, message: str) -> None:
         """Note a problem at a key's path."""
-        self.found.append(Problem(line_of(self.places, path), spelled(path), message))
+        self._places = self._places or lines_of(self.text)
+        self.found.append(Problem(line_of(self._places, path), spelled(path), message))
 
 
 def spelled(path: Path) -> str:

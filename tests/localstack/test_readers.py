@@ -1,5 +1,6 @@
 """Reads beside writes, counted: connections of their own, keys that are read once, a search that reads no entry."""
 
+import gc
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -53,6 +54,17 @@ def test_a_view_stays_what_it_was_until_its_own_thread_writes(state: State) -> N
         assert tree.size() == 0
         append(tree, 1)
         assert tree.size() == 2
+
+
+def test_a_state_that_is_let_go_of_closes_its_connections(tmp_path: Path) -> None:
+    state = State(tmp_path / "s")
+    with state.reading() as reader, state.transaction() as writer:
+        assert reader is not writer
+    del state
+    gc.collect()
+    for db in (reader, writer):
+        with pytest.raises(sqlite3.ProgrammingError):
+            db.execute("SELECT 1")
 
 
 def test_a_reader_cannot_write_and_one_that_failed_is_not_used_again(state: State) -> None:

@@ -4,6 +4,7 @@ What each signature leaves is put into the facts that an audit keeps, where the 
 elsewhere, and here hundreds of histories are judged in seconds.
 """
 
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,6 +43,7 @@ class Court:
 
     def __post_init__(self) -> None:
         self.cache = FactsCache(self.folder / "facts", Basis("signatures", "nobody's"))
+        weakref.finalize(self, self.cache.close)
 
     def repository(self, history: History, refs: Mapping[str, str] | None = None, *, head: str = "main") -> Path:
         """Make a bare repository of all the objects, without a process."""
