@@ -19,14 +19,15 @@ ACCOUNT = "robot@project.iam.gserviceaccount.com"
 CREDENTIALS_HOST = "iamcredentials.googleapis.com"
 METADATA = "/computeMetadata/v1/instance/service-accounts/default"
 _MACHINE = """\
-import builtins, io, json, os, socket
+import _socket, builtins, io, json, os
 places = json.loads(os.environ["TEST_PLACES"])
-lookup, opened = socket.getaddrinfo, io.open
+lookup, opened = _socket.getaddrinfo, io.open
 
 
 def getaddrinfo(host, port, *rest, **named):
-    if host in places["ports"]:
-        host, port = "127.0.0.1", places["ports"][host]
+    name = host.decode() if isinstance(host, bytes) else host
+    if name in places["ports"]:
+        host, port = "127.0.0.1", places["ports"][name]
     return lookup(host, port, *rest, **named)
 
 
@@ -34,7 +35,7 @@ def open_(file, *rest, **named):
     return opened(file if isinstance(file, int) else places["files"].get(os.fspath(file), file), *rest, **named)
 
 
-socket.getaddrinfo = getaddrinfo
+_socket.getaddrinfo = getaddrinfo  # socket's own asks it too
 io.open = builtins.open = open_
 """
 
