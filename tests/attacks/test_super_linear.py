@@ -30,6 +30,7 @@ from gitsign_py.core.trust import root as trust
 from gitsign_py.host.git import config as gitconfig
 from gitsign_py.host.git import program as gitprogram
 from gitsign_py.host.git import setup as gitsetup
+from gitsign_py.localstack.fulcio import issuers
 from gitsign_py.policy import cases, names, parse, patterns, sshkey, trees
 from gitsign_py.verification.allowed import parse_allowed_signer
 from tests.support.doubling import SuperLinearError, check_linear
@@ -76,6 +77,9 @@ def test_suspicions(pattern: str) -> None:
 COMPOSED: dict[str, list[re.Pattern[Any]]] = {
     "errors.py:veiled": [re.compile(pattern, re.DOTALL) for pattern in (*errors._SURE, errors._MAYBE)],
     "core/dsse.py:_is_digest": [re.compile("[0-9a-f]{128}")],
+    "localstack/fulcio/issuers.py:_wild": [
+        issuers._wild(url) for url in ("https://oidc.eks.*.example.com/id/*", "https://*-a.example.com:8443/x*b/*/c")
+    ],
     "localstack/rekor/rekorkinds.py:_hashedrekord": [re.compile("[0-9a-fA-F]{128}")],
     "policy/propose.py:_name": [re.compile(re.escape("a-b") + r"(-\d+)?")],
     "policy/patterns.py:_glob_regexp": [

@@ -254,8 +254,12 @@ WRONG = {
     "username with a scheme": ONE % "username, subject-domain: https://example.com",
     "spiffe without a domain": ONE % "spiffe",
     "spiffe for many": "meta-issuers: {https://*.example.com: {client-id: s, type: spiffe, spiffe-trust-domain: a.b}}",
+    "wildcards side by side": "meta-issuers: {https://**.example.com: {client-id: s, type: email}}",
+    "wildcards with a word between": "meta-issuers: {https://a.example.com/*-b_C*: {client-id: s, type: email}}",
     "a provider that is not there": ONE % "ci-provider, ci-provider: x",
     "an extension that is none": "ci-issuer-metadata: {x: {extension-templates: {moon: a}}}",
+    "a template without an end": "ci-issuer-metadata: {x: {subject-alternative-name-template: 'a{{ .b }}{{ .c'}}",
+    "a template in a template": "ci-issuer-metadata: {x: {subject-alternative-name-template: '{{ .b {{ .c }} }}'}}",
     "a template of another kind": "ci-issuer-metadata: {x: {subject-alternative-name-template: '{{ range . }}'}}",
 }
 

@@ -16,6 +16,8 @@ from gitsign_py.localstack.fulcio.templates import Template, parse_template
 
 MAX_FILE = 1 << 20
 _WILD = "[-_a-zA-Z0-9]+"
+_TWO_WILD = re.compile(r"\*[-_a-zA-Z0-9]*+\*")
+"""Which letters are whose would be tried in every way, for a token that nobody has checked yet."""
 _EXTENSIONS = {  # number of the OID below 1.3.6.1.4.1.57264.1 by name (Fulcio's docs/oid-info.md)
     "githubworkflowtrigger": 2,
     "githubworkflowsha": 3,
@@ -139,7 +141,7 @@ def _issuer(name: str, value: Mapping[str, Any], providers: Mapping[str, CiProvi
         url=url,
         audience=_text(value, "clientid"),
         kind=kind,
-        pattern=re.compile(re.escape(url).replace(r"\*", _WILD)) if meta else None,
+        pattern=_wild(url) if meta else None,
         issuer_claim=_text(value, "issuerclaim"),
         subject_domain=_text(value, "subjectdomain"),
         trust_domain=_text(value, "spiffetrustdomain"),
@@ -151,6 +153,10 @@ def _issuer(name: str, value: Mapping[str, Any], providers: Mapping[str, CiProvi
     return made
 
 
+def _wild(url: str) -> re.Pattern[str]:
+    return re.compile(re.escape(url).replace(r"\*", _WILD))
+
+
 def _faults(issuer: ForeignIssuer, provider: str) -> Iterator[str]:
     """What Fulcio's own validation refuses, and an audience that would take every token."""
     parts = urlsplit(issuer.url.replace("*", "x"))
@@ -158,6 +164,8 @@ def _faults(issuer: ForeignIssuer, provider: str) -> Iterator[str]:
         yield "its URL is none"
     elif parts.scheme == "http" and parts.hostname not in {"127.0.0.1", "localhost", "::1"}:
         yield "its URL must be https"
+    if issuer.pattern and _TWO_WILD.search(issuer.url):
+        yield "two wildcards have neither a dot nor a slash between them"
     if not issuer.audience:
         yield "client-id is missing"
     if issuer.issuer_claim and (issuer.kind != "email" or not issuer.issuer_claim.startswith("$.")):

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from gitsign_py.errors import ConfigError
 
-_ACTION = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.S)
 _FIELD = re.compile(r"\.([A-Za-z_][A-Za-z0-9_]*)\Z")
 _INDEX = re.compile(r'\(?index \. "([^"]+)"\)?\Z')
 _IF = re.compile(r'if eq (.+?) "([^"]*)"\Z')
@@ -42,7 +41,7 @@ def parse_template(text: str) -> Template:
         raise _bad(text[:40])
     if "{{" not in text:
         return Template((_claim(text.strip()),))
-    parts = _ACTION.split(text)  # text and action in turn
+    parts = _cut(text)
     at, pieces = 0, []
     while at < len(parts):
         pieces.append(_literal(parts[at]))
@@ -55,6 +54,18 @@ def parse_template(text: str) -> Template:
                 pieces.append(_value(parts[at + 1]))
         at += 2
     return Template(tuple(pieces))
+
+
+def _cut(text: str) -> list[str]:
+    """Text and action in turn."""
+    first, *rest = text.split("{{")
+    parts = [first]
+    for piece in rest:
+        action, closed, after = piece.partition("}}")
+        if not closed:
+            raise _bad("{{" + piece)
+        parts += (action.removeprefix("-").removesuffix("-").strip(), after)
+    return parts
 
 
 def _choice(value: str, wanted: str, rest: list[str]) -> _Piece:
