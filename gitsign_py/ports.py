@@ -1,8 +1,8 @@
-"""What the pure flows ask of the outside world: one Protocol for each thing that can be slow, wrong or absent.
+"""The demands of the pure flows on the outside world: one Protocol for each thing that can be slow, wrong or absent.
 
 ``policy``, ``verification`` and ``signing`` know these and nothing behind them; ``clients`` and ``host`` fill them;
-``cli.wiring`` chooses. Whoever fills a port raises :class:`gitsign_py.errors.ServiceError` when the other side does
-not answer or answers something unusable, and never returns a half-checked value without saying so below.
+``cli.wiring`` chooses. The implementation of a port raises :class:`gitsign_py.errors.ServiceError` when the other side
+does not answer or answers something unusable, and never returns a half-checked value without saying so below.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ class RawObject:
 
 @frozen
 class IssuedCertificate:
-    """What a certificate authority answered, not checked yet.
+    """A certificate authority's answer, not checked yet.
 
     ``chain`` is DER, leaf first. ``detached_sct`` is the SCT as the server sent it beside the chain (the JSON of
     RFC 6962 §4.1), or None when the leaf carries its SCTs itself, as the public servers' leaves do.

@@ -28,7 +28,7 @@ _LONGEST_PATH = 103  # sockaddr_un: 108 bytes on Linux, 104 on macOS, one for th
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What the agent listens on; ``owned`` are the files to remove at the end, with device and inode."""
+    """The place where the agent listens; ``owned`` are the files to remove at the end, with device and inode."""
 
     listeners: tuple[Listener, ...]
     path: Path

@@ -1,4 +1,4 @@
-"""What the agent does for each request; the names of the fields in and out are those of agent.client."""
+"""The agent's answer to each request; the names of the fields in and out are those of agent.client."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from gitsign_py.verification.bundle import Artifact
 
 @dataclass(frozen=True, slots=True)
 class ClientContext:
-    """Whose settings count for a request: the client's working directory and its git and gitsign variables.
+    """The settings that count for a request: the client's working directory and its git and gitsign variables.
 
     ``place`` is the directory's device and inode, as the client sees it.
 
@@ -38,7 +38,7 @@ class ClientContext:
 
 @dataclass(frozen=True, slots=True)
 class AgentServices:
-    """What the agent is made of: its holder and ledger, and the two functions that know configuration and verification.
+    """The parts of the agent: its holder and ledger, and the two functions that know configuration and verification.
 
     ``plan`` turns a context and a token that the client sent (None: it sent none) into a SigningPlan; ``verify`` gives
     the ``ok`` fields of agent.client.try_verify for a context, a payload and a signature; ``summary`` says to the
@@ -62,7 +62,7 @@ def handlers(services: AgentServices) -> dict[str, Handler]:
 
 
 def _care(services: AgentServices) -> dict[str, Handler]:
-    """What is asked about the agent itself."""
+    """The requests about the agent itself."""
 
     def ping(_: Fields, __: Conversation) -> Fields:
         return {"status": b"ok", "version": services.version.encode(), "pid": str(os.getpid()).encode()}
@@ -94,7 +94,7 @@ def _care(services: AgentServices) -> dict[str, Handler]:
 
 
 def _work(services: AgentServices) -> dict[str, Handler]:
-    """What the agent is there for."""
+    """The requests that sign and verify."""
 
     def sign(request: Fields, conversation: Conversation) -> Fields:
         payload = _bytes(request, "payload")

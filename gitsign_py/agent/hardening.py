@@ -1,6 +1,6 @@
 """Makes the agent's memory hard to reach: no core dumps, no tracing by other processes, no swap where the limit allows.
 
-What cannot be done in Python is said here: strings and bytes (tokens) are zeroed by nobody when they are dropped. The
+Python cannot do everything: strings and bytes (tokens) are zeroed by nobody when they are dropped. The
 private key lives in OpenSSL's memory, which clears it when the last reference goes (BN_clear_free).
 """
 
@@ -22,7 +22,7 @@ _SUSPEND_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Hardening:
-    """What could be had on this system: each is True, or False where the system said no or does not know it."""
+    """The protections that this system has: each is True, or False where the system said no or does not know it."""
 
     no_core_dump: bool
     not_dumpable: bool

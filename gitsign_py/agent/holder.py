@@ -1,7 +1,7 @@
 """Holds the credentials: one slot for each instance and issuer, in it one for each identity and who vouches for it.
 
-A credential serves until less than a minute of its certificate is left. Who comes while another client signs in waits
-for that one and uses what it brought, so twenty commits at once mean one sign-in. Nothing here gives a key out: a
+A credential serves until less than a minute of its certificate is left. A client that comes while another one signs in
+waits for that one and uses what it brought, so twenty commits at once mean one sign-in. Nothing here gives a key out: a
 :class:`gitsign_py.signing.credential.Credential` can sign, and that is all that can be done with it.
 """
 
@@ -37,7 +37,7 @@ ANSWER_SECONDS = 240.0  # what a client may take to bring an answer, beside the 
 
 @dataclass(frozen=True, slots=True)
 class SigningPlan:
-    """What one client's configuration comes to.
+    """The outcome of one client's configuration.
 
     ``slot`` names everything that a credential depends on (servers, issuer, client id, trust root, ...) and what a
     person calls that (``label``). ``services.tokens`` is not used: tokens come from ``given`` (the client sent one),
@@ -85,7 +85,7 @@ class _Token:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is attested: the in-toto ``statement``, and the git object that it has to be about."""
+    """The attested thing: the in-toto ``statement``, and the git object that it has to be about."""
 
     statement: bytes
     artifact: Artifact
@@ -228,7 +228,7 @@ class Holder:
                     del slot.credentials[name]
 
     def lock(self) -> int:
-        """Drop everything; returns how many credentials were held. Who signs just now finishes with what it has."""
+        """Drop everything; returns how many credentials were held. A signature under way finishes with what it has."""
         with self._lock:
             count = sum(len(slot.credentials) for slot in self._slots.values())
             self._slots.clear()

@@ -1,4 +1,4 @@
-"""What the agent has signed since it started, for ``agent log``: kept in memory, the last 500."""
+"""The signatures that the agent made since it started, for ``agent log``: kept in memory, the last 500."""
 
 import threading
 from collections import deque

@@ -53,7 +53,7 @@ def ensure_running(path: str, environment: Mapping[str, str], seconds: float = S
 
 
 def installed() -> tuple[int, int, int] | None:
-    """What tells one installation of the program from the next; None when there is none any more.
+    """A mark that tells one installation of the program from the next; None when there is none any more.
 
     An agent that outlives an update would load the rest of itself from the new files.
     """
@@ -105,8 +105,8 @@ def _first_words(process: "subprocess.Popen[bytes]", seconds: float) -> bytes | 
 def spawn(path: str, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
     """Start the agent in the background, in /, its stdout a pipe on which it says that it is ready.
 
-    ``-P`` keeps the working directory out of the module path, where a repository could plant a module. What belongs to
-    one commit or one job (git's variables, tokens) is not handed on.
+    ``-P`` keeps the working directory out of the module path, where a repository could plant a module. The things that
+    belong to one commit or one job (git's variables, tokens) is not handed on.
     """
     log = open_beside(path, "log")
     try:

@@ -1,6 +1,6 @@
 """Is this a place where nobody but its user can have put an endpoint?
 
-What stands at an endpoint's path answers git's verifications and is given tokens. The kernel says who is at the other
+The program at an endpoint's path answers git's verifications and is given tokens. The kernel says who is at the other
 end of a connection, but not on every system, and of a file with a port and a secret it says nothing; so the path itself
 must be out of everybody else's reach. Each directory on the way is asked whether others may rename in it, each link is
 followed by the same rule, and the endpoint and its own directory must be this very user's and closed to others. Imports

@@ -1,4 +1,4 @@
-"""What travels between the thin client and the agent: frames of named byte strings.
+"""The messages between the thin client and the agent: frames of named byte strings.
 
     frame  = "GSA1" length:uint32 body          (big-endian; body of at most FRAME_LIMIT bytes)
     body   = *field                             (at most FIELD_LIMIT fields, names not repeated)

@@ -1,4 +1,4 @@
-"""What a person can do about each cause of a refusal, in words that hold for all commits of the cause.
+"""The advice for each cause of a refusal, in words that hold for all commits of the cause.
 
 docs/reasons.md explains every code; here are those that a history shows most often.
 """

@@ -1,7 +1,7 @@
 """Approvals in refs/attestations/trees, verified: the bundles that ``gitsign-py approve`` signs.
 
-What is there is anybody's writing. A bundle counts when it verifies by the run's trust root, its statement is about the
-very tree, and its fields are those of the commit; nothing else is looked at.
+Anybody may have written these bundles. A bundle counts when it verifies by the run's trust root, its statement is about
+the very tree, and its fields are those of the commit; nothing else is looked at.
 """
 
 from collections.abc import Callable, Iterator, Sequence

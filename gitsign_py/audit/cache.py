@@ -32,7 +32,7 @@ _COMMIT_EVERY = 4096
 
 @frozen
 class Basis:
-    """What facts rest on beside the object and the code; the cache makes its key of it.
+    """The things that facts rest on beside the object and the code; the cache makes its key of it.
 
     ``trusted_root`` is its digest. ``history`` is what acceptances rest on besides: introduction, policies, ref.
     """
@@ -45,7 +45,7 @@ class Basis:
 
     @classmethod
     def of_signatures(cls, settings: VerifySettings) -> "Basis":
-        """What the facts of signatures rest on in a run with these settings."""
+        """The basis of signature facts in a run with these settings."""
         digest = settings.trusted_root.digest if settings.trusted_root else ""
         return cls("signatures", digest, settings.require_sct, settings.require_timestamp)
 

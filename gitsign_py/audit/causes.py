@@ -37,7 +37,7 @@ class Cause:
 
     @property
     def todo(self) -> str:
-        """What a person can do: a command, where there is one."""
+        """The advice: a command, where there is one."""
         named = next((name for name, _ in self.what.most_common() if name != _OTHERS), "")
         return advice_of(self.verdict, self.reason).todo_for(named, self.example[:12])
 

@@ -1,6 +1,6 @@
 """The protected branch: by its policy somebody has left, on other branches too, where older policies name them.
 
-Which one it is must never be said by what is judged: not by the tip of a pull request, nor by HEAD where somebody has
+The judged commits must never choose that branch: not by the tip of a pull request, nor by HEAD where somebody has
 checked one out. A policy from there closes windows, and does nothing else.
 """
 
@@ -19,7 +19,8 @@ _USUAL = ("main", "master")
 
 @frozen
 class Place:
-    """Whose refs they are. ``configured`` is gitsign.protectedRef; ``remote`` the one that is pushed to.
+    """The repository that the refs belong to. ``configured`` is gitsign.protectedRef; ``remote`` the one that is pushed
+    to.
 
     ``namespace`` is what stands before the names there (``refs/namespaces/n/``). With ``is_server`` HEAD is the
     repository's own word about its default branch, as in every bare one, and not what somebody has checked out.
@@ -80,7 +81,9 @@ def _closing_at(repository: GitRepository, introduction: str, ref: str, tip: str
 
 
 def _defaults(repository: GitRepository, place: Place) -> Iterator[str]:
-    """What HEAD of a server names, or that of the remote; where there is no remote, the branch of the usual name."""
+    """The branch that HEAD of a server or of the remote names; where there is no remote, the branch of the usual
+    name.
+    """
     if place.is_server or repository.is_bare:
         yield from _names(symbolic_ref(repository, f"{place.namespace}HEAD"), place.namespace)
         yield from _names(symbolic_ref(repository, "HEAD"), "")

@@ -1,6 +1,6 @@
-"""Which code verifies: a digest of this package's source, and of the Python and the libraries below it.
+"""The code that verifies: a digest of this package's source, and of the Python and the libraries below it.
 
-What was found out by other code may be wrong, so kept facts (``cache.py``) count under the very same code alone. The
+Other code may have found other facts, so kept facts (``cache.py``) count under the very same code alone. The
 source is read, since a file can change and keep its size and its time; the libraries are told by their versions.
 """
 

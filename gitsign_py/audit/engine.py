@@ -59,7 +59,7 @@ A job that comes with entries had these from here, and they did not hold.
 
 
 class Resources:
-    """What a run may use. Without ``fetch`` only embedded entries count, without ``cache`` nothing is kept.
+    """The resources of a run. Without ``fetch`` only embedded entries count, without ``cache`` nothing is kept.
 
     ``renew`` may give a newer trust root where the run's lacks an authority.
     """
@@ -240,7 +240,8 @@ class _Audit:
         return self._plan.closing or find_closing(self._repository, introduction)
 
     def _judged_before(self) -> tuple[frozenset[str], frozenset[str]]:
-        """What the walk leaves out because it was judged when it came in: what hangs beside the introduction and on it.
+        """The part that the walk leaves out because it was judged when it came in: what hangs beside the introduction
+        and on it.
 
         Only commits that walked ones name as parents, and those that targets name.
         """
@@ -261,7 +262,7 @@ class _Audit:
     # -- the walk -----------------------------------------------------------------------------------------------
 
     def before_introduction(self) -> Iterator[Sequence[Record]]:
-        """What is older than the introduction is accepted as it is, and so is the introduction."""
+        """Everything older than the introduction is accepted as it is, and so is the introduction."""
         plan = self._plan
         if not plan.introduction or plan.assume_judged or not plan.commits:
             return
@@ -273,7 +274,7 @@ class _Audit:
         if item.malformed[0]:
             return unread(item)
         decision = INTRODUCTION if item.oid == self._plan.introduction else BEFORE_INTRODUCTION
-        # Whose branches lead there is not asked: the introduction lies on the first of them.
+        # The branches that lead there do not matter: the introduction lies on the first of them.
         return record_of(item, SignatureFacts("unsigned", item.form), decision, self._membership.refs[0])  # type: ignore[arg-type]
 
     def commits(self) -> Iterator[Batch]:
@@ -295,8 +296,8 @@ class _Audit:
         left_out = (*exclude, *((plan.introduction,) if plan.introduction else ()))
         # Order matters to the history's own policy alone; putting a whole history in order costs git half a second.
         options = [*(("--topo-order", "--reverse") if plan.in_history else ()), *plan.options]
-        # What is missing after the introduction may be what brought another policy, or took one away; who asks for a
-        # range asks for all of it; and what is pushed vouches for all that lies before it, missing now and there later.
+        # A commit that is missing after the introduction may have brought another policy, or taken one away. A range is
+        # asked for whole; and a push vouches for all that lies before it, missing now and there later.
         is_part = bool(plan.exclude) or plan.assume_judged
         git = self._whole if plan.in_history or is_part else self._git
         return read_commits(git, [*plan.commits, *(f"^{oid}" for oid in left_out)], options, self._errors)

@@ -1,7 +1,7 @@
 """Log entries of online-mode history: fetched in bulk, kept, and handed on in git notes.
 
 Nothing here is trusted: whatever comes from the log, the local store or a note goes through the same verification as
-an embedded entry. What is stored is the protobuf TransparencyLogEntry with its body.
+an embedded entry. The cache stores the protobuf TransparencyLogEntry with its body.
 """
 
 import hashlib

@@ -1,5 +1,5 @@
-"""What goes to the verifying processes. Apart from ``verify.py``, which loads cryptography: a run whose facts are all
-in the cache never does.
+"""The jobs that go to the verifying processes. Apart from ``verify.py``, which loads cryptography: a run whose facts
+are all in the cache never does.
 """
 
 from datetime import datetime
@@ -25,7 +25,7 @@ class Job(NamedTuple):
 
 @frozen
 class VerifySettings:
-    """What every verification of a run shares. Without a trust root every signature is unchecked."""
+    """The settings that every verification of a run shares. Without a trust root every signature is unchecked."""
 
     trusted_root: "TrustedRoot | None"
     now: datetime

@@ -1,4 +1,6 @@
-"""Who decides: lists of signers or nobody (then a good signature is good), one policy, or the policy in the history."""
+"""The three judges: lists of signers or nobody (then a good signature is good), one policy, or the policy in the
+history.
+"""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Protocol
@@ -40,7 +42,7 @@ class Judge(Protocol):
 
 
 def commit_facts(item: Scanned) -> CommitFacts:
-    """What a policy reads of a scanned object."""
+    """The part of a scanned object that a policy reads."""
     kind, name = ("tag", item.tag_name) if item.kind == "tag" else ("commit", "")
     return CommitFacts(item.oid, item.author, item.committer, item.parents, item.tree, kind, name)  # type: ignore[arg-type]
 
@@ -199,7 +201,7 @@ class PolicyInHistory:
 
 
 def _guarded(judge: Callable[[], Decision]) -> Decision:
-    """What cannot be read around a commit leaves it unchecked, and a broken object malformed; never accepted."""
+    """Surroundings that cannot be read leave a commit unchecked, and a broken object malformed; never accepted."""
     try:
         return judge()
     except FormatError as error:

@@ -1,4 +1,4 @@
-"""Who is known to be allowed where no policy says so: gitsign.allowedSigner, and git's allowed signers file for SSH.
+"""The signers that are known where no policy names them: gitsign.allowedSigner, and git's allowed signers file for SSH.
 
 A good signature by anybody else is good, and no more: keys and certificates can be made by everybody.
 """

@@ -101,7 +101,7 @@ def _known(plan: AuditPlan, groups: Sequence[Sequence[Target]]) -> Iterable[tupl
     by_rules = ref_classes(plan, plan.known)
     for number, members in enumerate(groups):
         rules = next(iter(ref_classes(plan, members[:1])))
-        # What lies behind a signed tag was not judged by that tag's rules: it is known to tags alone.
+        # The commits behind a signed tag were not judged by that tag's rules: it is known to tags alone.
         yield from ((one.commit, number) for one in by_rules.get(rules, ()) if members[0].tag or not one.tag)
     yield from ((target.commit, len(groups)) for target in plan.known if target.ref.startswith("refs/heads/"))
 

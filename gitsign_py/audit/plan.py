@@ -1,4 +1,4 @@
-"""What to audit: refs and ids, what is left out, and by which policy."""
+"""The plan of an audit: refs and ids, what is left out, and by which policy."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gitsign_py.audit.closing import Closing
 
 RefClass = tuple[object, ...]
-"""What refs that are judged alike have in common."""
+"""The key that refs share when they are judged alike."""
 
 
 @frozen

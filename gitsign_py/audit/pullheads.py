@@ -50,14 +50,14 @@ class PullHeads:
         self._trouble: GitsignError | None = None
 
     def squashed(self, commit: CommitFacts, message: bytes) -> Sequence[str]:
-        """What a note says, then the numbers in the message, then heads that have the very tree."""
+        """The head that a note names, then the numbers in the message, then heads that have the very tree."""
         numbers = (int(number) for number in islice(_NAMED.findall(message), _MAX_NAMED))
         named = (oid for number in numbers for oid in self._by_number().get(number, ()))
         found = dict.fromkeys((*self._noted(commit), *named))
         return tuple(found) or tuple(self._by_tree().get(commit.tree, ()))
 
     def picked(self, commit: CommitFacts, author: bytes, message: bytes) -> Sequence[str]:
-        """What a note says, then all that have the same words."""
+        """The head that a note names, then all that have the same words."""
         found = (*self._noted(commit), *self._by_words(commit).get(_key(author, message), ()))
         if not found and self._trouble is not None:
             raise self._trouble

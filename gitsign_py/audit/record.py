@@ -1,4 +1,4 @@
-"""What an audit says about one commit or tag."""
+"""The record of an audit about one commit or tag."""
 
 from typing import Any, NamedTuple
 
@@ -46,7 +46,7 @@ class Record(NamedTuple):
 
     @property
     def signer(self) -> str:
-        """Who signed, for a table: the identity, or a key's fingerprint."""
+        """The signer, for a table: the identity, or a key's fingerprint."""
         return self.identity
 
 

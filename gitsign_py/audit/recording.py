@@ -13,7 +13,7 @@ _new_record = partial(tuple.__new__, Record)  # what Record(...) calls in the en
 
 
 def signature_of(item: Scanned, facts: Mapping[str, SignatureFacts]) -> SignatureFacts:
-    """What is known of an object's signature; ``facts`` has, by id, what verification gave."""
+    """The facts known of an object's signature; ``facts`` has, by id, what verification gave."""
     if item.malformed[0]:
         status = "unchecked" if item.kind == "missing" else "malformed"
         return SignatureFacts(status, reason=item.malformed[0], message=item.malformed[1])  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What a remote has, as far as it is known here: its branches, by the names that they have there."""
+"""The refs of a remote, as far as they are known here: its branches, by the names that they have there."""
 
 from gitsign_py.audit.plan import Target, read_refs
 from gitsign_py.core.frozen import replace

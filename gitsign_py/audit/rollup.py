@@ -93,7 +93,7 @@ class Month:
 
 
 class _Kind(NamedTuple):
-    """What commits are counted by; the sums of a report are sums over these."""
+    """The keys that commits are counted by; the sums of a report are sums over these."""
 
     verdict: str
     reason: str

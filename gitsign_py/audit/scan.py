@@ -69,7 +69,7 @@ class Scanned(NamedTuple):
 
     @property
     def tag_name(self) -> str:
-        """What a signed tag calls itself, spelled as the names of refs are."""
+        """The name that a signed tag gives itself, spelled as the names of refs are."""
         return self.split.name.decode("utf-8", "surrogateescape") if self.split else ""
 
     def count_parents(self) -> int:
@@ -120,7 +120,7 @@ def _scan_strictly(oid: str, kind: str, data: bytes, *, two_hashes: bool) -> Sca
     except FormatError as error:
         return Scanned(oid, kind, malformed=(error.reason, error.message))
     author, committer = (found.tagger, found.tagger) if kind == "tag" else (found.author, found.committer)
-    # What a tag names stands where a commit has its parents.
+    # A tag's target stands where a commit has its parents.
     parents = found.parents if kind == "commit" else (found.target,) if found.target_kind == "commit" else ()
     person, form = split_person(committer), _form(found)
     return Scanned(

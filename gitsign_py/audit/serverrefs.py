@@ -1,7 +1,7 @@
 """A server's refs as its hooks must see them: under all of their names, each in the namespace that it lies in.
 
 Rules go by the names in a namespace (gitnamespaces(7)), however the push came there: with GIT_NAMESPACE, by the full
-name, or by a symbolic ref. What one namespace has, another one has not, and refs/namespaces/ has nothing itself.
+name, or by a symbolic ref. One namespace has nothing of another, and refs/namespaces/ has nothing itself.
 """
 
 import os
@@ -19,7 +19,7 @@ _NAMESPACE = re.compile(r"(?:refs/namespaces/[^/]+/)+(?=refs/)")
 
 @frozen
 class Push:
-    """What a push changes in one namespace, and the refs there that were judged before. Names are those there."""
+    """The changes of a push in one namespace, and the refs there that were judged before. Names are those there."""
 
     updates: tuple[RefUpdate, ...]
     existing: tuple[Target, ...]
@@ -27,7 +27,7 @@ class Push:
 
 
 def in_push(repository: GitRepository, updates: Sequence[RefUpdate], namespace: str) -> tuple[Push, ...]:
-    """What a push changes, each ref under all of its names.
+    """The changes of a push, each ref under all of its names.
 
     git tells pre-receive and update the pushed name, and writes to what a symbolic ref of that name leads to; in a
     ``namespace`` (the value of GIT_NAMESPACE) it tells the name without it (gitnamespaces(7)).
@@ -73,7 +73,7 @@ def _existing(repository: GitRepository, place: str, links: Mapping[str, str]) -
 
 
 def _split(full: str) -> tuple[str, str]:
-    """What stands before a name in its namespace, and the name."""
+    """A name's namespace prefix, and the name inside it."""
     match = _NAMESPACE.match(full)
     return (match[0], full[match.end() :]) if match else ("", full)
 

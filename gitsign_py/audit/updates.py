@@ -1,4 +1,6 @@
-"""What a push would change: ref updates as git tells them to its hooks, and the plans that judge what they bring."""
+"""The changes that a push would make: ref updates as git tells them to its hooks, and the plans that judge what they
+bring.
+"""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -68,7 +70,7 @@ def parse_update(arguments: Sequence[str]) -> RefUpdate:
 def from_pre_commit(
     repository: GitRepository, environment: Mapping[str, str], tracked: Sequence[Target]
 ) -> tuple[RefUpdate, ...]:
-    """What the pre-commit framework says of a push: it keeps pre-push's input and sets variables instead.
+    """The updates of a push, told by the pre-commit framework: it keeps pre-push's input and sets variables instead.
 
     Of a push that brings the first root it says no id (hook_impl.py, ``all_files``), only the name of what is pushed.
     Of a new branch it says the parent of the first new commit for the old value, which any other branch may have
@@ -91,7 +93,7 @@ def parse_push(data: bytes) -> tuple[RefUpdate, ...]:
     """Read the lines ``LOCAL-REF SP LOCAL-OID SP REMOTE-REF SP REMOTE-OID`` of pre-push (githooks(5))."""
     updates = []
     for line in data.split(b"\n"):
-        # What is pushed may be named by a date or by words of a message: HEAD@{2 days ago}, :/fix it.
+        # The pushed object may be named by a date or by words of a message: HEAD@{2 days ago}, :/fix it.
         words = line.decode("utf-8", "surrogateescape").rsplit(" ", 3)
         if len(words) == 4:
             updates.append(RefUpdate(words[2], words[3], words[1]))
@@ -109,7 +111,7 @@ def parse_rewrites(data: bytes) -> tuple[tuple[str, str], ...]:
 
 
 def targets_of(repository: GitRepository, updates: Iterable[RefUpdate]) -> tuple[Target, ...]:
-    """What the new values are: a commit, or tags with the commit behind them. Raises UncheckedError, PolicyError."""
+    """The new values: a commit, or tags with the commit behind them. Raises UncheckedError, PolicyError."""
     return tuple(_target(repository, update) for update in updates if not update.brings_nothing)
 
 
@@ -127,7 +129,7 @@ def plans(repository: GitRepository, plan: AuditPlan, existing: Sequence[Target]
 
     A commit is new to a group when no existing ref of that very group reaches it: what lies on a branch with lenient
     rules already is judged once more when a strict branch takes it in. Behind a signed tag only those commits are new
-    that no branch has, existing or pushed along. What lies on no branch and no tag, or on one that the policy leaves
+    that no branch has, existing or pushed along. A commit on no branch and no tag, or on one that the policy leaves
     alone, was never judged, so it is new to every other ref.
     """
     existing = tuple(
@@ -146,7 +148,7 @@ def plans(repository: GitRepository, plan: AuditPlan, existing: Sequence[Target]
         known = groups.get(rules, ())
         signed_tags = tuple(target for target in targets if target.tag)
         others = tuple(target for target in targets if not target.tag)
-        # What lies behind a signed tag was never judged by that tag's rules, so it is not known to their other refs.
+        # The commits behind a signed tag were never judged by its rules, so they are not known to their other refs.
         plain = _commits(target for target in known if not target.tag)
         for members, exclude in ((others, plain), (signed_tags, (*_commits(known), *branches))):
             if members:
@@ -175,7 +177,7 @@ def policies_since(
 ) -> tuple[Policy, ...]:
     """Every policy that can be in force after the introduction; none where a commit that is ``brought`` changes it.
 
-    A policy of a commit that nobody has accepted yet is not even read. Which refs have the same rules is unknown then.
+    A policy of a commit that nobody has accepted yet is not even read. The refs with the same rules are unknown then.
     """
     if _policy_commits(repository, brought, (*accepted, introduction)):
         return ()

@@ -1,7 +1,7 @@
 """The program: a command's name leads to one module, and that module alone is imported. Internal: its interface is
 the command line (docs/cli).
 
-Whatever begins with an option is git speaking to its gpg program and goes to ``front``. A command's module has
+A call that begins with an option is git speaking to its gpg program and goes to ``front``. A command's module has
 ``run(arguments) -> int`` and raises GitsignError for what fails; here, and only here, errors become one line on
 stderr and an exit status:
 
@@ -57,7 +57,8 @@ def _run_guarded(given: list[str]) -> int:
 def _end(status: int) -> "NoReturn":
     """End the process without taking it apart, module by module: 3 to 5 ms for nothing, as nothing is left to close.
 
-    What is written is flushed by now (:func:`_guarded`); stderr keeps nothing back. What was to be done at the end is.
+    What is written is flushed by now (:func:`_guarded`); stderr keeps nothing back. The work that was left for the end
+    is done.
     """
     if "atexit" in sys.modules:
         sys.modules["atexit"]._run_exitfuncs()  # noqa: SLF001 - as the interpreter would
@@ -173,7 +174,7 @@ def _unread() -> int:
 
 
 def _unwritable(error: OSError) -> int:
-    """A full disk is no error of ours. What is buffered for it would fail once more at the program's end."""
+    """A full disk is no error of ours. The buffered rest would fail once more at the program's end."""
     try:
         sys.stdout.flush()
     except OSError:

@@ -1,4 +1,4 @@
-"""What stands above every report: what was judged, by what, who asked and when, and what was not seen."""
+"""The heading of every report: what was judged, by what, who asked and when, and what was not seen."""
 
 import getpass
 import os
@@ -68,7 +68,9 @@ def _person() -> str:
 
 
 def notices(repository: GitRepository) -> tuple[str, ...]:
-    """What an audit does not see, or what tries to fool it, in sentences; empty for a whole and plain repository."""
+    """The things that an audit does not see, or that try to fool it, in sentences; empty for a whole and plain
+    repository.
+    """
     found = []
     if cuts := repository.cuts:
         found.append(

@@ -1,4 +1,4 @@
-"""What audit, policy and hooks set up alike: trust root, cache, log entries."""
+"""The set-up that audit, policy and hooks share: trust root, cache, log entries."""
 
 import argparse
 import os
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @frozen
 class AuditOptions:
-    """What a command line or a hook asks of the verification."""
+    """The wishes of a command line or a hook for the verification."""
 
     trusted_root: str | None = None
     offline: bool = False
@@ -60,7 +60,7 @@ def prepare(
     """Load the trust root, open the cache and the stores. Raises what loading a trust root raises."""
     trust = wiring.loaded_trust(settings, file=audit_options.trusted_root, offline=audit_options.offline)
     verify = VerifySettings(trust.root, wiring.now(), audit_options.require_sct, wiring.require_timestamp(settings))
-    # Whose facts are remembered needs no entry any more, and notes are to be written for all of them.
+    # A commit with remembered facts needs no entry any more, and notes are to be written for all of them.
     use_cache = audit_options.cache and not audit_options.write_notes
     cache = facts_cache(stack, Basis.of_signatures(verify), warn) if use_cache else None
     fetch = _fetch(stack, settings, repository, audit_options, trust.root, warn=warn)
@@ -137,7 +137,7 @@ def _fetch(
 def said_by_repository(
     settings: wiring.Settings, options: argparse.Namespace, plan: AuditPlan, prepared: AuditSetup
 ) -> tuple[str, ...]:
-    """What the verdicts rest on and the repository's own configuration said, where no option did."""
+    """The sources of a verdict that the repository's own configuration named, where no option did."""
     fields: list[str] = []
     if plan.in_history and not options.in_history:
         fields.append("policy_mode")

@@ -20,7 +20,7 @@ _REVISIONS = ("REV", "COMMIT")
 
 @frozen
 class Value:
-    """What may follow: nothing, one of ``words``, a file, a directory, a revision, or any text."""
+    """The words that may follow: nothing, one of ``words``, a file, a directory, a revision, or any text."""
 
     kind: Kind
     words: tuple[str, ...] = ()

@@ -21,7 +21,7 @@ MAX_LOG_BYTES = 10 << 20
 KEPT = 3
 """So many older files are kept: PATH.1 is the newest of them."""
 
-# Who pushes: GitLab, Gitea and Forgejo, GitHub Enterprise, gitolite, a web server (git-http-backend(1)), the system's.
+# The pusher: GitLab, Gitea and Forgejo, GitHub Enterprise, gitolite, a web server (git-http-backend(1)), the system's.
 _PUSHER = (
     *("GL_USERNAME", "GITEA_PUSHER_NAME", "GITHUB_USER_LOGIN", "GL_USER", "REMOTE_USER"),
     *("USER", "LOGNAME", "USERNAME"),
@@ -45,7 +45,7 @@ class HookLog:
         self._write({"event": "refused", **as_object(record)})
 
     def pushed(self, repository: GitRepository, updates: Sequence[RefUpdate], *, accepted: bool) -> None:
-        """What became of each ref of the push."""
+        """The outcome for each ref of the push."""
         for update in updates if self._path is not None else ():
             change = {"ref": update.ref, "old": update.old, "new": update.new, "change": _change(repository, update)}
             self._write({"event": "push", "accepted": accepted, **change})

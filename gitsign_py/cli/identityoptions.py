@@ -18,7 +18,7 @@ def add_identity_options(parser: argparse.ArgumentParser) -> None:
 
 
 def expected_identity(options: argparse.Namespace) -> ExpectedIdentity | None:
-    """What the options ask for; None when they say nothing about identity and issuer.
+    """The identity that the options ask for; None when they say nothing about identity and issuer.
 
     Raises UsageError ``identity-incomplete`` or ``identity-twice``.
     """

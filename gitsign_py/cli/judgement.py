@@ -92,7 +92,7 @@ def verdict(error: GitsignError | None) -> str:
 
 
 def refusal_object(error: GitsignError) -> dict[str, Any]:
-    """What was refused and why, as JSON."""
+    """The refusal and its reason, as JSON."""
     return {
         "verdict": verdict(error),
         "reason": error.reason,
@@ -104,7 +104,7 @@ def refusal_object(error: GitsignError) -> dict[str, Any]:
 
 
 def sources_object(sources: tuple[str, ...]) -> dict[str, Any]:
-    """What the verdict rests on by the repository's own word, as JSON; nothing where there is none."""
+    """The sources of the verdict that the repository itself named, as JSON; nothing where there is none."""
     return {"sources": list(sources)} if sources else {}
 
 
@@ -135,7 +135,7 @@ def step_object(step: Step) -> dict[str, Any]:
 
 
 def signature_object(verified: VerifiedSignature) -> dict[str, Any]:
-    """What was proven, as JSON."""
+    """The proven facts, as JSON."""
     return {
         "identity": verified.identity,
         "san_type": verified.san_type,
@@ -159,7 +159,7 @@ def judge(
     *,
     accept: Accept | None = None,
 ) -> Judgement:
-    """Read and verify one commit or tag. What fails ends up in the judgement, not in an exception.
+    """Read and verify one commit or tag. A failure ends up in the judgement, not in an exception.
 
     ``sources`` says what all this rests on and the repository's own configuration said, a line each. ``accept`` is
     asked about a good signature whose signer no ``expected`` names.

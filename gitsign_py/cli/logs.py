@@ -1,4 +1,4 @@
-"""Which log a command is about: ``--log KIND[=URL]``, else the log and the CT logs of the settings."""
+"""The log that a command is about: ``--log KIND[=URL]``, else the log and the CT logs of the settings."""
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence

@@ -1,6 +1,6 @@
-"""What a verdict rests on and a repository's own configuration said: named, with where it stands and a digest.
+"""The sources of a verdict that a repository's own configuration named: named, with where it stands and a digest.
 
-Whoever made the repository may have written that configuration, so a verdict by it is worth what the reader thinks of
+The maker of the repository may have written that configuration, so a verdict by it is worth what the reader thinks of
 them. ``--isolated`` (GITSIGN_ISOLATED) lets nothing of it count.
 """
 

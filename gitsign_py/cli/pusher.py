@@ -1,4 +1,5 @@
-"""Who pushes: by a signed push, or by the name that the server has for them, where its owner says where that stands.
+"""The pusher: known by a signed push, or by the name that the server has for them, where its owner says where that
+stands.
 
 With an account and a shell on the server a pusher chooses the environment of git-receive-pack, and with it any name in
 a variable: so no variable counts that gitsign.pusher does not name. The account that the hook runs as is the kernel's

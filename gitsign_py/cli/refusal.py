@@ -1,4 +1,5 @@
-"""What a pusher reads: each refused commit by id, subject, author and reason, and the command that repairs it.
+"""The refusal that a pusher reads: each refused commit by id, subject, author and reason, and the command that repairs
+it.
 
 The commands are to be pasted: names out of a push are quoted for the shell.
 """
@@ -56,7 +57,9 @@ def _repairs(records: Sequence[Record], base_of: BaseOf, policy: Policy | None) 
 
 
 def _kind(record: Record) -> str:
-    """What would help: to sign again, the same for a tag, to wait, the server's owner, or the rule that refused."""
+    """The help that would serve: to sign again, the same for a tag, to wait, the server's owner, or the rule that
+    refused.
+    """
     if record.verdict == "unchecked":
         return "owner" if LACKING.get(record.reason) in _OWNERS else "wait"
     if record.verdict in _RESIGN or record.reason == _RENAMED:

@@ -42,7 +42,7 @@ class RepairBase:
         return "--root" if is_root else f"{found}^"
 
     def _kept(self, ref: str) -> str:
-        """What the new value shares with the old one; for a new ref, with the server's own branch."""
+        """The commit that the new value shares with the old one; for a new ref, with the server's own branch."""
         update = self._updates.get(ref)
         if update is None:
             return ""

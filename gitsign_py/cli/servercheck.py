@@ -1,4 +1,6 @@
-"""What a server needs before its hook lets anything in, looked at before a push does: ``hooks`` and ``doctor`` ask."""
+"""The needs of a server before its hook lets anything in, looked at before a push does: ``hooks`` and ``doctor``
+ask.
+"""
 
 import os
 import re

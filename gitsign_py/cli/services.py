@@ -1,4 +1,6 @@
-"""What a repository's own configuration names for a sign-in: named to the person before anything goes there."""
+"""The services that a repository's own configuration names for a sign-in: named to the person before anything goes
+there.
+"""
 
 from gitsign_py.cli import wiring
 from gitsign_py.host.config import Config

@@ -1,6 +1,7 @@
-"""What a signed object says of itself, as values for JSON: an in-toto statement as the Go client prints it, and more.
+"""The statements of a signed object about itself, as values for JSON: an in-toto statement as the Go client prints it,
+and more.
 
-Nothing here is verified. What cannot be parsed is said in ``problem``; it never hides what can.
+Nothing here is verified. ``problem`` says what cannot be parsed; it never hides what can.
 """
 
 from collections.abc import Callable

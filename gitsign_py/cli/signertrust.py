@@ -1,4 +1,5 @@
-"""Who may sign, by whatever says so: the command line, else what git's own commands obey (a policy, allowed signers).
+"""The people who may sign, by the first that names them: the command line, else what git's own commands obey (a policy,
+allowed signers).
 
 The order is that of ``cli.gpg.checking``, so that ``verify`` and ``git verify-commit`` give one verdict.
 """
@@ -24,7 +25,7 @@ _NOBODY_NAMED = (
 
 @frozen
 class SignerTrust:
-    """What says who may sign, in words for the person; ``sources`` are the lines about the repository's own word."""
+    """The source of that rule, in words for the person; ``sources`` are the lines about the repository's own word."""
 
     words: str
     accept: Accept | None = None

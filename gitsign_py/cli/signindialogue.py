@@ -1,4 +1,4 @@
-"""What a person must see to sign in reaches them while the sign-in waits, in panels, editors and agents too.
+"""The words that a person must see to sign in reach them while the sign-in waits, in panels, editors and agents too.
 
 Without a terminal our stderr is a pipe of git's, which git shows when all is over, or never. The code of a device and
 the address of a page are of use before that alone: they go to git's own stderr, which every caller of git shows.

@@ -1,4 +1,4 @@
-"""What the program says to people and machines: an error as one line, its exit status, text made safe to print."""
+"""The words of the program to people and machines: an error as one line, its exit status, text made safe to print."""
 
 import sys
 from io import TextIOWrapper

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @frozen
 class Person:
-    """Who sits there: a way to speak with them, and the name and address that git knows them by."""
+    """The person at the terminal: a way to speak with them, and the name and address that git knows them by."""
 
     dialogue: Dialogue
     name: str = ""

@@ -1,4 +1,6 @@
-"""What ``verify`` shows a person: a line for each commit or tag, the steps below what failed, and how many verified."""
+"""The view of ``verify`` for a person: a line for each commit or tag, the steps below what failed, and how many
+verified.
+"""
 
 from collections.abc import Iterator, Sequence
 

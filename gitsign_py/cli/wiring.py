@@ -40,7 +40,7 @@ __all__ = ["Revision", "Settings", "load_settings"]
 
 @frozen
 class Settings:
-    """What one call of the program goes by: environment, git's settings, ours, the directory (None: current)."""
+    """The inputs of one call of the program: environment, git's settings, ours, the directory (None: current)."""
 
     environment: Mapping[str, str]
     gitconfig: GitConfig

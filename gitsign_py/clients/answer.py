@@ -1,4 +1,4 @@
-"""What a server answered, and the errors that say in plain words why an answer is of no use."""
+"""A server's answer, and the errors that say in plain words why an answer is of no use."""
 
 from datetime import UTC, datetime
 
@@ -17,7 +17,7 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 @frozen
 class Answer:
-    """What a server said. ``headers`` have lower-case names; ``url`` is where the answer came from in the end."""
+    """A server's answer. ``headers`` have lower-case names; ``url`` is where the answer came from in the end."""
 
     service: str
     method: str

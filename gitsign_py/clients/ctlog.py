@@ -19,7 +19,7 @@ MAX_BYTES = 64 << 20
 
 @frozen
 class IncludedAt:
-    """What get-proof-by-hash answers: the leaf's index and its audit path."""
+    """The answer of get-proof-by-hash: the leaf's index and its audit path."""
 
     index: int
     path: tuple[bytes, ...]

@@ -1,6 +1,6 @@
 """Fulcio: an identity token and a key in, a ten-minute certificate out (its v2 API, v1 where a server has only that).
 
-What comes back is taken apart, not judged: whether the certificate is ours and chains to the trust root is checked by
+The answer is taken apart, not judged: whether the certificate is ours and chains to the trust root is checked by
 the signing flow before the key signs anything.
 """
 

@@ -1,4 +1,4 @@
-"""Which Sigstore to sign with: the settings that belong together, so that no two instances are ever mixed."""
+"""The Sigstore to sign with: the settings that belong together, so that no two instances are ever mixed."""
 
 import json
 import os

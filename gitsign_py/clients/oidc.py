@@ -41,7 +41,9 @@ class Provider:
 
 @frozen
 class Client:
-    """Who we are to the issuer: gitsign.clientID, and the secret of gitsign.clientSecretFile (may be empty)."""
+    """The client as the issuer knows it: gitsign.clientID, and the secret of gitsign.clientSecretFile (may be
+    empty).
+    """
 
     identifier: str
     secret: str = field(default="", repr=False)
@@ -60,7 +62,7 @@ class AuthorizationRequest:
 
 @frozen
 class Tokens:
-    """What a sign-in gave: the ID token, its checked claims, and a refresh token (may be empty)."""
+    """The outcome of a sign-in: the ID token, its checked claims, and a refresh token (may be empty)."""
 
     identity: IdentityToken
     claims: UnverifiedClaims

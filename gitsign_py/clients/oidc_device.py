@@ -25,7 +25,7 @@ _LONGEST_LIFE = 3600.0
 
 @frozen
 class DeviceCode:
-    """What the issuer answered (RFC 8628 §3.2); ``expires_in`` and ``interval`` in seconds."""
+    """The issuer's answer (RFC 8628 §3.2); ``expires_in`` and ``interval`` in seconds."""
 
     device_code: str
     user_code: str

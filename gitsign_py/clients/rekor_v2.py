@@ -1,7 +1,7 @@
 """Rekor v2, a tiled log: put a signature on it; read checkpoint, tiles and entries; prove an entry from the tiles.
 
-The server answers a submission when the entry is in a published checkpoint, which takes seconds. What comes back is
-compared with what was sent; checkpoint signatures and proofs are checked by whoever holds the trust root.
+The server answers a submission when the entry is in a published checkpoint, which takes seconds. The answer is
+compared with the request; checkpoint signatures and proofs are checked by whoever holds the trust root.
 """
 
 import re

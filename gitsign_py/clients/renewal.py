@@ -1,8 +1,8 @@
 """Renews the trust root of a TUF repository: at once where it lacks an authority, in the background when it is old.
 
-A run looks once, for five seconds at most. What brought nothing is remembered beside the copy, so that a history of
-signatures by a CA that nobody knows is not a row of look-ups: the same authority is asked for again after ten minutes,
-a mirror that does not answer after one. ``gitsign.refresh never`` and ``--offline`` switch all of it off.
+A run looks once, for five seconds at most. A refresh that brought nothing is remembered beside the copy, so that a
+history of signatures by a CA that nobody knows is not a row of look-ups: the same authority is asked for again after
+ten minutes, a mirror that does not answer after one. ``gitsign.refresh never`` and ``--offline`` switch all of it off.
 """
 
 import json

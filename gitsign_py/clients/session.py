@@ -1,6 +1,6 @@
 """One HTTP exchange that ends: in time, within a size, with an answer or with one ServiceError that says why not.
 
-A transport (``clients/http``) does the protocol, TLS and the environment's proxies. What it does not do is here: a
+A transport (``clients/http``) does the protocol, TLS and the environment's proxies. The rest is here: a
 budget for the whole exchange (a name server that is silent can hold it for ever), a single retry where a retry can
 help, redirects, and what the program loads while it waits.
 """
@@ -35,7 +35,7 @@ _TRANSIENT = frozenset({429, 500, 502, 503, 504})
 
 @frozen
 class Limits:
-    """What an exchange may cost. Times in seconds, sizes in bytes.
+    """The limits of an exchange. Times in seconds, sizes in bytes.
 
     ``total`` covers everything from name look-up to the last byte, retry and pause included; ``connect`` one attempt
     to connect. ``backoff`` is the pause before the one retry (up to as much again is added at random, so that many

@@ -29,7 +29,7 @@ _MAX_SECRET = 64 << 10
 
 @frozen
 class SignInSettings:
-    """What decides how to sign in; ``provider`` is gitsign.tokenProvider (empty: choose)."""
+    """The settings that decide how to sign in; ``provider`` is gitsign.tokenProvider (empty: choose)."""
 
     issuer: str
     client_id: str
@@ -40,7 +40,7 @@ class SignInSettings:
 
 @frozen
 class SignInTools:
-    """What a sign-in works with: the network, the person, this user's state, the time.
+    """The tools of a sign-in: the network, the person, this user's state, the time.
 
     ``warned`` is the file that keeps a warning about the keyring from being repeated; None where nobody reads it.
     ``is_seen`` says whether what the dialogue shows is seen while the sign-in waits.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gitsign_py.clients.signin import SignInSettings, SignInTools
 
 PrepareSignIn = Callable[[], tuple["SignInSettings", "SignInTools"]]
-"""What a sign-in needs, made when one begins: it costs 10 ms."""
+"""The needs of a sign-in, made when one begins: it costs 10 ms."""
 
 
 @frozen

@@ -1,4 +1,4 @@
-"""Which trust root counts: a file, a variable, PEM parts, the TUF cache, or the embedded public-good one.
+"""The trust root that counts: a file, a variable, PEM parts, the TUF cache, or the embedded public-good one.
 
 Nothing here ever asks a server which keys to believe (CVE-2023-47122's kind): keys come from what the user gave, from
 metadata that TUF verified, or from this package. python-tuf is imported only where a TUF cache is used: it costs
@@ -273,7 +273,7 @@ def _with_parts(whole: LoadedTrust, config: Config, *, explicit: bool) -> Loaded
 def _known_logs(
     named: Sequence[TransparencyLogInstance], known: Sequence[TransparencyLogInstance]
 ) -> tuple[TransparencyLogInstance, ...]:
-    """What is known of the same keys, else the bare keys."""
+    """The entries that are known for these keys, else the bare keys."""
     found: list[TransparencyLogInstance] = []
     for log in named:
         found += [one for one in known if one.public_key == log.public_key and one.log_id == log.log_id] or [log]
@@ -283,7 +283,7 @@ def _known_logs(
 def _known_authorities(
     named: Sequence[CertificateAuthority], known: Sequence[CertificateAuthority]
 ) -> tuple[CertificateAuthority, ...]:
-    """What is known of the same chains, else the bare chains."""
+    """The entries that are known for these chains, else the bare chains."""
     found: list[CertificateAuthority] = []
     for authority in named:
         found += [one for one in known if one.chain == authority.chain] or [authority]

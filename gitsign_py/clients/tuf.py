@@ -60,7 +60,7 @@ _REFRESH = "run gitsign-py initialize to fetch the trust root again"
 
 @frozen
 class TufTargets:
-    """What a repository gives out: the bytes of trusted_root.json and, if it has one, of the signing config.
+    """The files that a repository gives out: the bytes of trusted_root.json and, if it has one, of the signing config.
 
     ``rekor_v2_config`` is the signing config for those who want Rekor v2, where the repository has one of its own.
     ``root_version`` and ``timestamp_version`` are those of the metadata; at ``expires`` the copy becomes stale.
@@ -91,8 +91,8 @@ def initialize(
     """Start to trust the repository at ``mirror`` from ``root`` (its root.json) and fetch its targets.
 
     The same mirror and root again is a refresh, with what is known as protection against rollbacks; another one
-    begins from nothing, and replaces the state that was there once ``check`` accepts what it gives out. Whatever
-    fails leaves that state as it was. Raises what ``check`` raises, ConfigError ``trust-root-cache``, ServiceError
+    begins from nothing, and replaces the state that was there once ``check`` accepts what it gives out. Any
+    failure leaves that state as it was. Raises what ``check`` raises, ConfigError ``trust-root-cache``, ServiceError
     ``trust-root-unreachable``, UncheckedError ``trust-root-expired``, ``-rolled-back``, ``-tampered``, ``-missing``.
     """
     check_url("the TUF mirror", mirror)

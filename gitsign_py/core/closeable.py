@@ -1,4 +1,4 @@
-"""What is closed at the end of a ``with`` block, by whichever way the block ends."""
+"""A base of things that close at the end of a ``with`` block, however the block ends."""
 
 from abc import ABC, abstractmethod
 from types import TracebackType

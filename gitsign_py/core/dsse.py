@@ -41,7 +41,7 @@ class Envelope:
 
 @frozen
 class Subject:
-    """What a statement is about: ``digests`` maps an algorithm's name to lower-case hex."""
+    """The subject of a statement: ``digests`` maps an algorithm's name to lower-case hex."""
 
     name: str
     digests: Mapping[str, str]

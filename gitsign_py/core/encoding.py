@@ -1,7 +1,7 @@
 """Strict text and binary encodings: one spelling for each value, everything else is refused.
 
 Python is lenient where signatures must not be: ``base64.b64decode`` skips foreign characters and ignores stray bits,
-``int`` takes ``1_0`` and `` 7 ``. Whatever is decoded here encodes back to the same text.
+``int`` takes ``1_0`` and `` 7 ``. Everything decoded here encodes back to the same text.
 """
 
 import base64

@@ -1,7 +1,7 @@
 """Protobuf's JSON mapping, read strictly (protobuf.dev/programming-guides/json), as Go's protojson reads it.
 
-What that mapping leaves open stays open here: int64 as a number or a string, base64 standard or URL-safe and with or
-without padding, lowerCamelCase or proto field names, null for "not set". What Go's protojson refuses is refused: fields
+The freedoms of that mapping stay: int64 as a number or a string, base64 standard or URL-safe and with or without
+padding, lowerCamelCase or proto field names, null for "not set". The reader refuses what Go's protojson refuses: fields
 that the message does not have, a field twice, values of another type. Line breaks inside base64 are passed over, as
 Go's base64 does: tools that fill in timestamps by hand wrap them.
 """

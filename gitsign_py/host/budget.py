@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 GRACE_SECONDS = 1.0
-"""For work that asks: it stops by itself, and tidies up. Whoever waits gets an answer within two seconds."""
+"""For work that asks: it stops by itself, and tidies up. The waiting process gets an answer within two seconds."""
 Allow = Callable[[float], "Budget"]
 """Tells how many seconds the work may take, from its beginning on, and gives what is left of them."""
 Work = Callable[[Allow], int]

@@ -1,4 +1,5 @@
-"""What can be wrong on this machine: git, its settings, the program it runs, terminal, browser, keyring, directories.
+"""The things that can be wrong on this machine: git, its settings, the program it runs, terminal, browser, keyring,
+directories.
 
 Every check gives one finding and never raises; nothing is changed and nothing is sent.
 """
@@ -28,7 +29,7 @@ OLDEST_GIT = (2, 19)  # the first with gpg.format x509 (git's RelNotes/2.19.0)
 SETUP = "run gitsign-py setup"
 _RUN_SECONDS = 15.0
 _SHORT_PATH = os.pathsep.join(("/usr/local/bin", "/usr/bin", "/bin"))
-"""What a desktop, a panel or cron gives git at least; Windows has no such rule, and is not warned about."""
+"""The PATH that a desktop, a panel or cron gives git at least; Windows has no such rule, and is not warned about."""
 
 
 @frozen
@@ -139,7 +140,7 @@ def check_program(gitconfig: GitConfig, environment: Mapping[str, str], version:
 
 
 def _by_name_alone(command: str, path: str, facts: Mapping[str, Fact]) -> Finding | None:
-    """What is wrong with a name that only the PATH of this shell leads to."""
+    """The trouble with a name that only the PATH of this shell leads to."""
     if sys.platform != "win32" and Path(command).name == command and find_program(command, path=_SHORT_PATH) is None:
         text = f"git runs {path} by its name alone; panels, cron and other callers with a short PATH do not find it"
         return Finding("program", "warn", text, "run gitsign-py setup, which writes the whole path", facts)

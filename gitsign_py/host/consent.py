@@ -5,7 +5,7 @@ does the person know what becomes public (``announce``), and may this identity s
 gitsign.matchCommitter: ``ask`` (default) asks where they differ, ``true`` refuses, ``false`` never asks.
 
 And before all that: may what a repository's own configuration names (a service, a file for it, a program) take part in
-a sign-in? Whoever made the repository chose it, and what it gets is the person's identity.
+a sign-in? The maker of the repository chose it, and what it gets is the person's identity.
 """
 
 import contextlib
@@ -50,7 +50,9 @@ class Dialogue(Protocol):
 
 @frozen
 class Publication:
-    """What would become public: ``identity`` of ``kind`` (email, uri), in the log of ``instance`` (Fulcio's URL)."""
+    """The data that would become public: ``identity`` of ``kind`` (email, uri), in the log of ``instance`` (Fulcio's
+    URL).
+    """
 
     identity: str
     kind: str
@@ -91,7 +93,7 @@ class ConsentBook:
         self._add("allowed", _pair(publication))
 
     def unconfirmed(self, named: Sequence[Named]) -> tuple[Named, ...]:
-        """What the person has not yet said yes to, each once."""
+        """The services that the person has not yet agreed to, each once."""
         known = self._read()["named"] if named else []
         return tuple(one for one in dict.fromkeys(named) if [one.key, one.value] not in known)
 
@@ -161,7 +163,7 @@ def require_consent(publication: Publication, mode: MatchCommitter, book: Consen
 
 
 def _log(publication: Publication) -> str:
-    """What becomes of it: a Sigstore on this machine publishes nothing, and can be thrown away."""
+    """The fate of the data: a Sigstore on this machine publishes nothing, and can be thrown away."""
     on_this_machine = (urlsplit(publication.instance).hostname or "") in _LOOPBACK
     return "the log of the Sigstore on this machine" if on_this_machine else "a public log for ever"
 

@@ -50,7 +50,9 @@ def hold(path: Path, seconds: float = 0.0) -> FileLock | None:
 
 
 def is_held(path: Path) -> bool:
-    """Say whether somebody holds the lock. Who wants it at the very moment of this question does not get it."""
+    """Say whether somebody holds the lock. A process that wants it at the very moment of this question does not get
+    it.
+    """
     if not path.exists():
         return False
     try:

@@ -1,4 +1,4 @@
-"""Who signed in where: a small file of the state directory, without secrets.
+"""The sign-ins of this user: a small file of the state directory, without secrets.
 
 It says which issuers a refresh token was stored for, so that nobody else's keyring is ever asked (and maybe hung on)
 for nothing, and it lets ``whoami`` answer without a server.

@@ -25,7 +25,9 @@ _PAGE_SECONDS = 60  # how long the browser waits for the exchange before it is t
 
 @frozen
 class AuthorizationAnswer:
-    """What came back through the browser (RFC 6749 §4.1.2, RFC 9207): nothing of it but ``state`` is checked yet."""
+    """The answer that came back through the browser (RFC 6749 §4.1.2, RFC 9207): nothing of it but ``state`` is
+    checked yet.
+    """
 
     code: str
     state: str
@@ -36,7 +38,9 @@ class AuthorizationAnswer:
 
 @frozen
 class Page:
-    """What the browser shows at the end: plain text, escaped here. ``close_after`` in seconds, None for never."""
+    """The page that the browser shows at the end: plain text, escaped here. ``close_after`` in seconds, None for
+    never.
+    """
 
     title: str
     text: str

@@ -38,7 +38,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 @frozen
 class TlsTrust:
-    """Which authorities count for TLS: files and directories of PEM certificates, and the setting that names them.
+    """The authorities that count for TLS: files and directories of PEM certificates, and the setting that names them.
 
     Without a ``name`` it is the system's store; ``beside`` says that they count beside it.
     """
@@ -75,7 +75,7 @@ def tls_trust(environment: Mapping[str, str], gitconfig: GitConfig | None = None
 
 
 def _chosen(named: Mapping[str, Sequence[str]], *, beside: bool = False) -> TlsTrust | None:
-    """What these settings name, None where that is nothing or the system's own store."""
+    """The authorities that these settings name, None where that is nothing or the system's own store."""
     counted = {name: [path for path in paths if path and not _is_system(path)] for name, paths in named.items()}
     counted = {name: paths for name, paths in counted.items() if paths}
     if not counted:
@@ -211,7 +211,7 @@ class Network:
 
     @cached_property
     def trust(self) -> TlsTrust:
-        """Which authorities count."""
+        """The authorities that count."""
         return tls_trust(self._environment, self._gitconfig)
 
     @cached_property

@@ -52,7 +52,7 @@ def cache_directory() -> Path:
 
 
 def state_directory() -> Path:
-    """What this user was told and answered, and which sign-ins there are."""
+    """The questions that this user answered, and the sign-ins."""
     return private_directory(user_place("state"))
 
 

@@ -1,8 +1,8 @@
 """Files that a repository holds or names: a pipe is never opened to wait for it, and a device is never read.
 
-Whoever hands over a repository (an archive, a shared folder) can put a named pipe in the place of any of its files, and
-its configuration can name ``/dev/zero``. Opening a pipe waits for a writer who never comes (fifo(7)), and reading such
-a device never ends.
+A person who hands over a repository (an archive, a shared folder) can put a named pipe in the place of any of its
+files, and its configuration can name ``/dev/zero``. Opening a pipe waits for a writer who never comes (fifo(7)), and
+reading such a device never ends.
 """
 
 import errno

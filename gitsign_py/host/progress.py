@@ -25,7 +25,7 @@ class Count:
         self._words = words
 
     def text(self) -> bytes:
-        """What stands on the line."""
+        """The text on the line."""
         return f"gitsign-py: {self.number} {self._words}".encode() if self.number else b"gitsign-py: working"
 
 

@@ -105,7 +105,7 @@ class _Watch:
             data = data[os.write(2, data[: select.PIPE_BUF]) :]
 
     def _pass_on_rest(self) -> None:
-        """What is in the pipe yet; a process that is left may hold it open."""
+        """Pass on the rest of the pipe; a process that is left may hold it open."""
         os.set_blocking(self.said, False)
         with suppress(BlockingIOError):
             while piece := os.read(self.said, _PIECE):

@@ -128,7 +128,7 @@ class Terminal(Closeable):
 
 def open_terminal(environment: Mapping[str, str], *, log_path: Path | None, now: Callable[[], datetime]) -> Terminal:
     """Open the controlling terminal, if there is one and GIT_TERMINAL_PROMPT does not say to leave people alone."""
-    # What git takes for no (git_env_bool in its parse.c); cli.gpg.front, which loads nothing, has it too.
+    # The values that git takes for no (git_env_bool in its parse.c); cli.gpg.front, which loads nothing, has it too.
     left_alone = environment.get("GIT_TERMINAL_PROMPT", "1").lower() in ("", "0", "false", "no", "off")
     return Terminal(None if left_alone else open_console(), log_path=log_path, now=now)
 

@@ -1,7 +1,7 @@
 """Was a trust root ever kept here by TUF? A state that was there and is gone must not give way to the embedded root.
 
-Whoever ran ``initialize`` for a private instance trusts that instance; were the embedded public-good root to count as
-soon as the copy is lost, anybody with an account at the public instance could sign there. So each directory that
+A person who ran ``initialize`` for a private instance trusts that instance; were the embedded public-good root to count
+as soon as the copy is lost, anybody with an account at the public instance could sign there. So each directory that
 ``initialize`` filled is noted in the user's data directory, and only ``initialize --forget`` takes it out again.
 """
 
@@ -20,7 +20,9 @@ _MAX_BYTES = 1 << 20
 
 
 def was_kept(directory: Path) -> bool:
-    """Say whether there is anything of a state, or was one. What cannot be looked at counts: its reader says why."""
+    """Say whether there is anything of a state, or was one. A file that cannot be looked at counts: its reader says
+    why.
+    """
     return any(_is_there(directory / name) for name in STATE) or _name(directory) in _noted()
 
 

@@ -1,4 +1,4 @@
-"""What a program for git has to set right on Windows before anything else."""
+"""The settings that a program for git makes on Windows before anything else."""
 
 import os
 import sys

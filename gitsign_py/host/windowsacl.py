@@ -1,7 +1,7 @@
-"""Whose a file of Windows is and what its access list lets others do ([MS-DTYP] 2.4: SID, ACE, ACL).
+"""The owner of a file on Windows, and what its access list lets others do ([MS-DTYP] 2.4: SID, ACE, ACL).
 
 The system gives owner and list as bytes; they are read here without it, so that the rules can be tested on any system.
-Nobody but this user, the system and its administrators may do what is asked about: who they are, root is elsewhere.
+Only this user, the system and its administrators may do what is asked about: who they are, root is elsewhere.
 """
 
 import os
@@ -55,7 +55,9 @@ def refusal(path: str, owner: bytes, access: bytes | None, *, own: bytes, rights
 
 
 def granted(access: bytes) -> list[tuple[str, int]]:
-    """What an ACL grants, by SID. An entry that is read no further here counts as everything for everybody."""
+    """The rights that an ACL grants, by SID. An entry that is read no further here counts as everything for
+    everybody.
+    """
     found: list[tuple[str, int]] = []
     at = 8
     for _ in range(int.from_bytes(access[4:6], "little")):

@@ -20,7 +20,7 @@ TOKEN_PATH = "/actions/idtoken"  # noqa: S105 - a path
 
 
 def environment(info: StackInfo) -> dict[str, str]:
-    """What clients read from the environment."""
+    """The variables that clients read."""
     urls = {f"{prefix}_{name}": info.url for prefix in ("GITSIGN", "SIGSTORE") for name in _URL_NAMES}
     files = {name: info.files[file] for name, file in _FILE_NAMES.items() if file in info.files}
     # A cache of its own: of another stack at this address a client's usual cache would remember another root.
@@ -29,7 +29,9 @@ def environment(info: StackInfo) -> dict[str, str]:
 
 
 def actions_environment(url: str, request_token: str) -> dict[str, str]:
-    """What a job of GitHub Actions finds when it may ask for identity tokens; ``request_token`` lets it ask."""
+    """The variables that a job of GitHub Actions finds when it may ask for identity tokens; ``request_token`` lets
+    it ask.
+    """
     return {
         "GITHUB_ACTIONS": "true",
         "ACTIONS_ID_TOKEN_REQUEST_URL": f"{url}{TOKEN_PATH}?api-version=2.0",

@@ -1,4 +1,6 @@
-"""What clients read: trusted_root.json, signing_config.json, both in one for sigstore-python, and PEM files."""
+"""The files that clients read: trusted_root.json, signing_config.json, both in one for sigstore-python, and PEM
+files.
+"""
 
 import json
 from collections.abc import Iterable

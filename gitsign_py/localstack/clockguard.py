@@ -1,6 +1,6 @@
 """A clock that goes back: certificates, promises and tokens would be signed for a time that has been.
 
-What was signed before would be followed by something older, and the windows of keys would cover it twice. So the latest
+Something older would follow what was signed before, and the windows of keys would cover it twice. So the latest
 time that was seen is kept, over restarts too, and nothing is signed while the clock is behind it.
 """
 

@@ -41,7 +41,7 @@ def open_files_allow(wanted: int) -> int:
 
 
 class _Places:
-    """Who is connected, and who keeps the server waiting, longest first."""
+    """The connections, and those that keep the server waiting, longest first."""
 
     def __init__(self, most: int) -> None:
         self._most = most

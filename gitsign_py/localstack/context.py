@@ -1,4 +1,6 @@
-"""What every local service is given: where it lives, its state and keys, the time, randomness, and the fault hook."""
+"""The things that every local service is given: where it lives, its state and keys, the time, randomness, and the
+fault hook.
+"""
 
 import secrets
 from collections.abc import Callable

@@ -42,7 +42,7 @@ class LocalSigstore:
         return self._stack.info.trusted_root
 
     def environment(self) -> dict[str, str]:
-        """What ``stack env`` exports: URLs and files, by the names that the Sigstore clients read."""
+        """The variables that ``stack env`` exports: URLs and files, by the names that the Sigstore clients read."""
         return clientenv.environment(self._stack.info)
 
     def token(

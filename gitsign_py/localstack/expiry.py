@@ -1,4 +1,4 @@
-"""What of a stack expires, and when: certificates of its authorities and the root of its TUF repository.
+"""The parts of a stack that expire, and when: certificates of its authorities and the root of its TUF repository.
 
 Reads the directory alone, running or not, and loads nothing of a server.
 """
@@ -34,7 +34,7 @@ class Expiring:
     rotation: str
 
     def warning(self, now: datetime) -> str:
-        """What to say of it now; empty while it has more than a year."""
+        """The warning about it now; empty while it has more than a year."""
         left = self.ends - now
         stage = next((stage for stage in STAGES if left <= stage), None)
         if stage is None:
@@ -48,7 +48,7 @@ def _span(left: timedelta) -> str:
 
 
 def warnings(directory: Path, now: datetime) -> tuple[str, ...]:
-    """What expires within a year, soonest first; nothing where there is no readable stack."""
+    """The parts that expire within a year, soonest first; nothing where there is no readable stack."""
     try:
         found = sorted((*_certificates(directory), *_tuf_root(directory)), key=lambda one: one.ends)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, sqlite3.Error, FormatError):

@@ -1,7 +1,7 @@
 """Faults on demand: a local stack that is slow, broken, or lies, so that refusals are tested through the front door.
 
 A fault is written ``[SERVICE:]NAME[=VALUE]``: ``rekor2:slow=5``, ``5xx=2``, ``no-sct``. Without a service it is that of
-every service that can have it. What any server can do wrong (slow, 5xx, drop, garbage) and what can be read off an
+every service that can have it. Faults that any server can have (slow, 5xx, drop, garbage) and what can be read off an
 answer (wrong-proof, others-entry) happens here, around the services; lies that need a server's key are asked for by
 the service itself, through ``Hook.setting("SERVICE:NAME")``.
 """
@@ -35,7 +35,9 @@ _EXTRA_HASH = bytes(32)
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a fault of some name does, and to whom; ``value`` is none, count (optional) or seconds (with a default)."""
+    """The effect of a fault, and the services that have it; ``value`` is none, count (optional) or seconds (with a
+    default).
+    """
 
     text: str
     services: tuple[str, ...]
@@ -115,7 +117,7 @@ class Faults(Hook):
 
     @property
     def active(self) -> tuple[Fault, ...]:
-        """What is broken now."""
+        """The faults that are on now."""
         return self._active
 
     def set(self, texts: Iterable[str]) -> None:

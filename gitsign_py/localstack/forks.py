@@ -39,7 +39,9 @@ def stated_time(context: Context, service: str) -> datetime:
 
 
 def served(context: Context, service: str, leaves: Sequence[Leaf], size: int) -> tuple[Leaf, ...]:
-    """What ``service`` gives of these leaves: the faults ``drop-entry`` and ``rewrite`` are about the newest one."""
+    """The leaves that ``service`` gives of these: the faults ``drop-entry`` and ``rewrite`` are about the newest
+    one.
+    """
     if context.hook.setting(f"{service}:drop-entry") is not None:
         return tuple(leaf for leaf in leaves if leaf.position != size - 1)
     if context.hook.setting(f"{service}:rewrite") is not None:

@@ -39,7 +39,7 @@ _Table = dict[str, tuple[Service, Route]]
 
 @dataclass(frozen=True, slots=True)
 class _House:
-    """What every path shares."""
+    """The part that every path shares."""
 
     hook: Hook
     place: Placement
@@ -141,7 +141,7 @@ def _database_refusal(error: sqlite3.DatabaseError) -> Refusal:
 
 
 def _storage_words(error: Exception) -> str:
-    """What is wrong with the disk, for a client: SQLite's result codes and errno have no path in them."""
+    """The trouble of the disk, in words for a client: SQLite's result codes and errno have no path in them."""
     if isinstance(error, OSError):
         return f"the local stack cannot write: {os.strerror(error.errno or errno.EIO)}"
     return f"the local stack cannot use its database: {error}"

@@ -19,7 +19,9 @@ _MAX_FILE = 4096
 
 
 def passphrase() -> bytes | None:
-    """What key files are encrypted with; None for not at all. Raises ConfigError ``stack-passphrase-unreadable``."""
+    """The passphrase that encrypts key files; None for not at all. Raises ConfigError
+    ``stack-passphrase-unreadable``.
+    """
     path = os.environ.get(FILE_VARIABLE, "")
     if not path:
         return os.environ.get(VARIABLE, "").encode() or None

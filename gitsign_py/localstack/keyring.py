@@ -140,7 +140,7 @@ class Keyring:
             self._look(db)
 
     def _look(self, db: sqlite3.Connection) -> _Version:
-        """Which registry this view shows; clients are told of it first when another process changed it."""
+        """The registry that this view shows; clients are told of it first when another process changed it."""
         number, ended, file = db.execute(_LOOK).fetchone()
         if self._publish and (number, ended) > self._published:  # a view of before never takes the newer files away
             with self._publishing:

@@ -1,7 +1,7 @@
 """Where a stack listens, what clients call it, and which services it has.
 
-On loopback the stack's issuer believes whoever reaches it. What is reachable from elsewhere has no such issuer: its
-Fulcio takes the tokens of issuers that its configuration names.
+On loopback the stack's issuer believes whoever reaches it. A stack that is reachable from elsewhere has no such issuer:
+its Fulcio takes the tokens of issuers that its configuration names.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class Placement:
         return not _is_loopback(self.host) or bool(self.url and not _is_loopback(urlsplit(self.url).hostname or ""))
 
     def url_at(self, port: int) -> str:
-        """What clients call it; without a slash at its end."""
+        """The URL that clients call it by; without a slash at its end."""
         return self.url or f"http://{bracketed(self.host)}:{port}"
 
     @property

@@ -33,7 +33,7 @@ _LOOK_SECONDS = 0.2  # more than anybody's is_locked takes
 
 @dataclass(frozen=True, slots=True)
 class StackInfo:
-    """What stack.json says: where a stack of this directory serves or served, and the files that it wrote."""
+    """The contents of stack.json: where a stack of this directory serves or served, and the files that it wrote."""
 
     url: str
     port: int
@@ -117,7 +117,7 @@ def is_locked(directory: Path) -> bool:
 
 
 def read_info(directory: Path) -> StackInfo | None:
-    """What stack.json says, whether the stack runs or not; None without a readable one."""
+    """The contents of stack.json, whether the stack runs or not; None without a readable one."""
     try:
         value = json.loads(read_whole(directory / INFO))
         return StackInfo(

@@ -29,7 +29,7 @@ _ROUNDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a stack is made with: its clock, its randomness, its way to make keys."""
+    """The sources that a stack is made with: its clock, its randomness, its way to make keys."""
 
     clock: Callable[[], datetime] = system_clock
     random: Callable[[int], bytes] = secrets.token_bytes

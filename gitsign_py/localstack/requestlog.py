@@ -22,7 +22,7 @@ _notes: ContextVar[dict[str, str]] = ContextVar("notes")
 
 
 def begin_notes() -> dict[str, str]:
-    """What handlers of this request note; they run in other threads, which share the object."""
+    """The notes of this request's handlers; they run in other threads, which share the object."""
     made: dict[str, str] = {}
     _notes.set(made)
     return made

@@ -26,7 +26,7 @@ from gitsign_py.localstack.tsa import authority as tsa
 from gitsign_py.localstack.tuf import tufrepo
 
 _SETTLE = timedelta(seconds=1)
-"""What was signed in this very second stays inside the window, whose ends are whole seconds."""
+"""A signature of this very second stays inside the window, whose ends are whole seconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a local service is: routes from request to response, errors in its own style, a part of the trusted root.
+"""A local service: routes from request to response, errors in its own style, a part of the trusted root.
 
 No sockets here and none in the services: a test calls a handler with a Request and looks at the Response.
 """
@@ -104,7 +104,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class TrustPart:
-    """What one service adds to the trusted root, the signing configuration and the directory (``files``)."""
+    """The additions of one service to the trusted root, the signing configuration and the directory (``files``)."""
 
     tlogs: tuple[TransparencyLogInstance, ...] = ()
     certificate_authorities: tuple[CertificateAuthority, ...] = ()

@@ -1,4 +1,4 @@
-"""What a log shows now against what it showed before: an honest log only grows, and proves it. Pure."""
+"""A log's present against its past: an honest log only grows, and proves it. Pure."""
 
 from collections.abc import Sequence
 from typing import Literal

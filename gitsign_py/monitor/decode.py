@@ -1,4 +1,5 @@
-"""What an entry says: its kind, the digest it is over, and who signed; read for a watch list, verified by nobody yet.
+"""The contents of an entry: its kind, the digest it is over, and who signed; read for a watch list, verified by nobody
+yet.
 
 Logs take what anybody sends, so an entry that cannot be read is a fact about its sender: it is reported as unread, and
 the rest of the log goes on.

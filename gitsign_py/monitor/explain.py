@@ -1,4 +1,4 @@
-"""What the commits of repositories explain: the digest that a log entry would be over, for each commit and tag.
+"""The entries that commits of repositories explain: the digest that a log entry would be over, for each commit and tag.
 
 An entry of a signature log holds a digest, not a commit. Here every commit's digest is made again (of its signed
 attributes in offline mode, of its id in online mode): an entry by one of our people without a commit stands out.

@@ -1,4 +1,4 @@
-"""What the monitor has to say: one record for each alarm and hit, under an id that is the same whenever it is found."""
+"""The findings of the monitor: one record for each alarm and hit, under an id that is the same whenever it is found."""
 
 import hashlib
 from collections.abc import Mapping
@@ -84,7 +84,7 @@ class Waiting:
 
 @frozen
 class Inspected:
-    """What a batch of entries gave: findings, those that wait for an explanation, and keys that explain others."""
+    """The outcome of a batch of entries: findings, those that wait for an explanation, and keys that explain others."""
 
     findings: tuple[Finding, ...] = ()
     waiting: tuple[Waiting, ...] = ()

@@ -33,7 +33,9 @@ class Options:
 
 @frozen
 class Followed:
-    """What one run saw of a log: alarms of this run (known ones too), entries read, and why it could not be checked."""
+    """The outcome of one run over a log: alarms of this run (known ones too), entries read, and why it could not be
+    checked.
+    """
 
     url: str
     alarms: tuple[Finding, ...] = ()
@@ -223,7 +225,7 @@ class _Follower:
         self._alarm(Finding(kind, kept.tree, subject, error.message, self._options.now(), dict(error.facts)))
 
     def _diagnose(self, kept: Kept) -> None:
-        """What was read does not hash to the signed root: find the entries that the log's own tree does not have there.
+        """The entries do not hash to the signed root: find the entries that the log's own tree does not have there.
 
         The next run reads them again, from the last point where the root was right.
         """

@@ -1,4 +1,4 @@
-"""What the monitor reads of a log of any kind: heads, consistency proofs, entries, and where an entry stands."""
+"""The reading side of a log of any kind: heads, consistency proofs, entries, and where an entry stands."""
 
 from collections.abc import Iterator
 from typing import Protocol

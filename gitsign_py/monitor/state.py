@@ -1,8 +1,8 @@
-"""What the monitor remembers: for each tree the signed head, how far it was read, and every finding, in one file.
+"""The memory of the monitor: for each tree the signed head, how far it was read, and every finding, in one file.
 
 A step of reading and what it found are one transaction of SQLite: after a kill at any moment the next run goes on after
 the last entry whose findings are kept, so none is lost and none is found twice. A head is only replaced by one that was
-proven to extend it. What is written is on the disk (synchronous=FULL) before a step counts.
+proven to extend it. Each write is on the disk (synchronous=FULL) before a step counts.
 """
 
 import json
@@ -133,7 +133,7 @@ class Store(Closeable):
         return tuple(_kept(row) for row in rows)
 
     def tree(self, name: str) -> Kept | None:
-        """What is kept of a tree."""
+        """The kept facts of a tree."""
         return next((kept for kept in self.trees() if kept.tree == name), None)
 
     def keep(self, kept: Kept) -> None:

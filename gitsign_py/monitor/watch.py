@@ -31,7 +31,7 @@ _TEXTS = ("name", "identity", "identity_pattern", "issuer", "issuer_pattern", "f
 
 @frozen
 class Watch:
-    """What one watch asks for; empty members ask for nothing. ``digest`` is algorithm:hex of what is signed."""
+    """The demands of one watch; empty members ask for nothing. ``digest`` is algorithm:hex of what is signed."""
 
     name: str
     identity: str = ""

@@ -1,4 +1,5 @@
-"""What one commit has behind it and another has not, and where the two part: read from the commits themselves.
+"""The commits that one commit has behind it and another has not, and where the two part: read from the commits
+themselves.
 
 A policy asks it of each squash, with few commits between the two, so no process is started for it. Commits are looked
 at from the newest on, as git does (commit-reach.c, ``paint_down_to_common``). The dates in them are their makers' own
@@ -40,7 +41,7 @@ class Ancestry:
         self._kept: dict[str, tuple[int, tuple[str, ...]]] = {}
 
     def compare(self, ours: str, theirs: str) -> Compared:
-        """What ``theirs`` has behind it, itself counted, and ``ours`` has not.
+        """The commits that ``theirs`` has behind it, itself counted, and ``ours`` has not.
 
         Raises UncheckedError ``object-missing``, ``head-too-far``; FormatError for what is no commit.
         """

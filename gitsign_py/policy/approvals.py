@@ -36,7 +36,7 @@ class ApprovalSource(Protocol):
 
 
 def first_parent(commit: CommitFacts) -> str:
-    """What ``fromID`` is of a commit: zeros where it has no parent."""
+    """The ``fromID`` of a commit: zeros where it has no parent."""
     return commit.parents[0] if commit.parents else "0" * len(commit.oid)
 
 

@@ -1,8 +1,8 @@
-"""What a commit itself changes: its tree beside those of its parents, and in a merge of their merge bases.
+"""The changes that a commit itself makes: its tree beside those of its parents, and in a merge of their merge bases.
 
 Trees may be made so that few of them hold more paths than anybody can list (ten folders of ten, ten deep), so paths are
 found one at a time, a folder that is decided as a whole is not looked through, and equal folders are looked through
-once. What is left is bounded, in steps and in bytes.
+once. The rest is bounded, in steps and in bytes.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -48,7 +48,7 @@ class Changed(NamedTuple):
 
 
 class _Node(NamedTuple):
-    """What stands at one path: in the commit, in each parent, in each merge base."""
+    """The entries at one path: in the commit, in each parent, in each merge base."""
 
     own: Entry | None
     parents: tuple[Entry | None, ...]
@@ -104,7 +104,7 @@ class _Comparison:
     _seen: set[tuple[_Node, Reach]] = field(default_factory=set)
 
     def root_of(self, trees: Trees) -> _Node:
-        """What stands at the root, and where the merge bases of each pair are in it."""
+        """The entries at the root, and where the merge bases of each pair are in it."""
         # Two histories that have nothing in common: neither had anything before.
         of_pairs = {pair: found or ("",) for pair, found in trees.bases.items()}
         bases = tuple(dict.fromkeys(base for found in of_pairs.values() for base in found))
@@ -161,7 +161,7 @@ class _Comparison:
         return data
 
     def _rows(self, listed: _Listed, count: int) -> Iterator[tuple[bytes, _Node]]:
-        """What differs between a commit and any of its ``count`` parents, by name and in order."""
+        """The differences between a commit and any of its ``count`` parents, by name and in order."""
         for name, found in listed:
             self._count(len(found))
             if found[1 : 1 + count].count(found[0]) == count:

@@ -1,4 +1,4 @@
-"""What no single key shows: names, identities, keys and rules of a policy that contradict each other."""
+"""Faults that no single key shows: names, identities, keys and rules of a policy that contradict each other."""
 
 from collections import Counter
 

@@ -1,6 +1,6 @@
 """Commits that a forge makes of a pull request's: the squash of a whole head, and the rebase of each commit.
 
-Nobody's own signature can be on them, and all of what they change was signed by somebody before. They count when a
+No person's own signature can be on them, and all of what they change was signed by somebody before. They count when a
 listed key of the forge signed them, or nobody did and the policy lets unsigned merges of the forge count; when their
 tree is exactly what git makes again of their parent and the head of a pull request; when the policy accepts the commits
 of that head on this ref; and when the one who stands behind the copy may bring each path that it changes.
@@ -78,7 +78,7 @@ def _accepted(rule: str, copy: Copy, person: Principal) -> Decision:
 
 
 def _behind(case: Case, copy: Copy, verdict: HeadVerdict) -> tuple[Principal | None, _Problem]:
-    """Who stands behind a copy: of a squash its author, who signed a part of the head; of a rebase who signed it."""
+    """The signers behind a copy: of a squash its author, who signed a part of the head; of a rebase who signed it."""
     if verdict.refused:
         why = verdict.decision.message if verdict.decision else "nothing is known of it"
         told = f"the policy does not accept {verdict.refused[:12]} of the head {copy.head[:12]}: {why}"

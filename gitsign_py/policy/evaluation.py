@@ -89,7 +89,7 @@ def _check_tag_name(case: Case, signer: Principal) -> Decision | None:
 
 
 def _check_administrator(case: Case, signer: Principal) -> Decision | None:
-    """Whatever lies beside the policy changes who may do what, so the rules are not asked about it."""
+    """A file beside the policy changes who may do what, so the rules are not asked about it."""
     if signer.name in case.policy.administrators:
         return None
     touched = case.around.changed_below(case.commit, POLICY_FOLDER)

@@ -1,4 +1,4 @@
-"""What a policy is asked about, and what it answers.
+"""The questions to a policy, and its answers.
 
 ``SignatureFacts`` are the few facts of a signature that has been verified (or not) that a policy looks at; they are
 plain strings and times, so that they can be cached, sent between processes and written in a test case.
@@ -28,7 +28,7 @@ Verdict = Literal[
     "forge-rebase",
     "malformed",
 ]
-"""What is said of one commit or tag; ``Decision.accepted`` tells which verdicts let it stay.
+"""The verdict on one commit or tag; ``Decision.accepted`` tells which verdicts let it stay.
 
 ``good`` is a good signature where nothing says who may sign: no policy gives it.
 """
@@ -84,7 +84,8 @@ class SignatureFacts:
 
 @frozen
 class Pusher:
-    """Who brings a commit, as a server knows it: ``login`` is its name for them, ``signature`` that of the push.
+    """The person who brings a commit, as a server knows it: ``login`` is its name for them, ``signature`` that of the
+    push.
 
     ``judged`` says that a hook asked when the push came, for an audit of what is there already.
     """
@@ -101,7 +102,8 @@ UNSIGNED_TAG = SignatureFacts("unsigned", reason="unsigned", message="tag has no
 
 @frozen
 class CommitFacts:
-    """What a policy reads of a commit or an annotated tag: e-mails are raw text, ``tree`` is empty for a tag.
+    """The fields that a policy reads of a commit or an annotated tag: e-mails are raw text, ``tree`` is empty for a
+    tag.
 
     For a tag ``author_email`` and ``committer_email`` are both the tagger's, ``parents`` is empty, and ``name`` is what
     a signed one calls itself.

@@ -19,7 +19,7 @@ _MAX_DEPTH = 8
 
 @slotted
 class _Beside(PolicyHistory):
-    """Judges what ``judged`` names. What that stands on was judged by ``walked``, and leads to the copy."""
+    """Judges what ``judged`` names. The commits below were judged by ``walked``, and leads to the copy."""
 
     walked: PolicyHistory | None = None
     judged: dict[str, tuple[Decision, SignatureFacts]] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class HeadJudges:
     depth: int = 0
 
     def __call__(self, walked: PolicyHistory, refs: tuple[str, ...]) -> Heads:
-        """What judges heads of which commits on ``refs`` were made, that ``walked`` judges."""
+        """The judge of the heads of which commits on ``refs`` were made, that ``walked`` judges."""
         if self.depth >= _MAX_DEPTH:
             raise UncheckedError("merge-too-deep", f"squashes of squashes, more than {_MAX_DEPTH} deep")
         beside = _Beside(

@@ -1,7 +1,7 @@
 """Heads of pull requests, and the commits that a forge made of them: which fit, and what the policy says of them.
 
-A forge that squashes makes one commit of a whole head, one that rebases makes a new commit of each of the head's. What
-somebody says about where such a commit comes from is not believed: the merge is made again and its tree compared, to
+A forge that squashes makes one commit of a whole head, one that rebases makes a new commit of each of the head's. A
+statement about where such a commit comes from is not believed: the merge is made again and its tree compared, to
 the byte. ``HeadSource`` names heads that may fit, ``HeadJudge`` judges commits that are on no branch.
 """
 
@@ -35,7 +35,8 @@ class Copy:
 
 @frozen
 class HeadVerdict:
-    """What the policy says of the commits behind a copy: the first that it refuses, or whom it knows as their signers.
+    """The policy's answer about the commits behind a copy: the first that it refuses, or whom it knows as their
+    signers.
 
     ``decision`` is that about the refused one. ``times`` are the sources that prove a time for each of them.
     """
@@ -47,13 +48,13 @@ class HeadVerdict:
 
 
 def unread_head(error: GitsignError) -> tuple[Decision, SignatureFacts]:
-    """What a judge of heads says of a commit that cannot be read, or whose verdict rests on one."""
+    """The answer of a judge of heads about a commit that cannot be read, or whose verdict rests on one."""
     verdict: Verdict = "malformed" if isinstance(error, FormatError) else "unchecked"
     return Decision(verdict, error.reason, error.message), UNSIGNED
 
 
 class HeadSource(Protocol):
-    """Names commits that are here, and that may be what a forge made a commit of. Nobody's word is believed for it."""
+    """Names commits that are here, and that may be what a forge made a commit of. No word is believed for it."""
 
     def squashed(self, commit: CommitFacts, message: bytes) -> Sequence[str]:
         """Heads that may have been squashed to ``commit``."""
@@ -89,7 +90,9 @@ class TreeMerger(Protocol):
 
 
 class Heads:
-    """What a judge asks about copies. One for the commits that are judged on the same refs by the same policy."""
+    """The questions of a judge about copies. One for the commits that are judged on the same refs by the same
+    policy.
+    """
 
     def __init__(self, source: ObjectSource, git: TreeMerger, known: HeadSource, judge: HeadJudge) -> None:
         self._source, self._git, self._known, self._judge = source, git, known, judge
@@ -124,7 +127,7 @@ class Heads:
             return False, error
 
     def judged(self, commit: CommitFacts, copy: Copy) -> HeadVerdict:
-        """What the policy says of the head: of a squash all its commits count, of a rebase the very one."""
+        """The policy's answer about the head: of a squash all its commits count, of a rebase the very one."""
         oids: Sequence[str] = (copy.head,)
         if copy.kind == "squash" or any(map(self._judge.needs_parents, self._read(copy.head).parents)):
             oids = self._compare(commit, copy.head).between
@@ -175,7 +178,7 @@ class Heads:
             fits = merged_tree(self._source, base, ours, picked.tree) == commit.tree
         except NotTrivialError:
             fits = self._git.merge_trees(base, ours, picked.tree) == commit.tree
-        # What is in already was taken back since, and nobody signed that it comes again.
+        # A part that is in already was taken back since, and no signature brings it again.
         return fits and oid in self._compare(commit, oid).between
 
     def _compare(self, commit: CommitFacts, head: str) -> Compared:

@@ -8,7 +8,7 @@ its policy is the first one. From there on, parents first:
   itself, so nobody adds themselves.
 - Changing, deleting or breaking the policy is a change to ``.gitsign``, for administrators alone; a commit that
   leaves no valid policy behind is refused whoever signed it.
-- What a refused commit did to the policy has no effect on the commits after it, until an administrator's commit has
+- A refused commit's change to the policy has no effect on the commits after it, until an administrator's commit has
   the same policy in its tree.
 - A branch that left the history before the introduction carries no policy that anybody vouched for, whatever lies in
   its tree: its commits are refused, and so is a merge of it.
@@ -134,7 +134,7 @@ class PolicyHistory:
         return tuple(self._policy(folder) for folder in self.effective(commit))
 
     def _find_root(self, commit: CommitFacts) -> bool:
-        """All parents lead to the introduction; a new root leads nowhere. What is found holds for what comes after."""
+        """All parents lead to the introduction; a new root leads nowhere. The finding holds for what comes after."""
         rooted = bool(commit.parents) and all(map(self.is_inside, commit.parents))
         if rooted:
             self._inside.add(bytes.fromhex(commit.oid))
@@ -263,7 +263,7 @@ class PolicyHistory:
         return bool(bases) and all(self._effective_base(base) == folders for base in bases)
 
     def _effective_base(self, commit: str) -> tuple[str, ...]:
-        """What a merge base has: it hangs on the introduction as its two sides do, but for what was left out."""
+        """The policy of a merge base: it hangs on the introduction as its two sides do, but for what was left out."""
         if commit in self.older:
             return ()
         if self.is_unknown(commit):  # what a refused one did to its policy never was in force

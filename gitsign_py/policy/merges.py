@@ -3,7 +3,7 @@
 They count when the forge's own key, listed in the policy, signed them: the key signs for every user of that forge, so
 content of their own must be what the rules let their author bring. Or when they add nothing of their own (merging the
 parents again gives the very same tree), what they merge is accepted by itself, and the person whom the merge names as
-its author is one who may sign what the merge brings to this ref. Nobody signed that name: the policy may want whoever
+its author is one who may sign what the merge brings to this ref. That name is unsigned: the policy may want whoever
 pushes the merge to be that person.
 """
 
@@ -54,7 +54,7 @@ def _judge(case: Case, forge: Forge) -> Decision | None:
 
 
 def _own_problem(case: Case) -> _Problem:
-    """What a merge by the forge's key has of its own: conflicts that were resolved, or anything at all."""
+    """The changes that a merge by the forge's key has of its own: conflicts that were resolved, or anything at all."""
     if touched := _policy_problem(case):
         return "merge-changes-policy", touched
     changed = iter(case.around.changed(case.commit, rules_of(case)))
@@ -150,7 +150,7 @@ def _proven(case: Case) -> frozenset[str]:
 
 
 def pusher_problem(case: Case, forge: Forge) -> _Problem:
-    """Nobody signed who the author is; where the policy wants it, the push says so."""
+    """The author's name is unsigned; where the policy wants it, the push says so."""
     if not forge.author_pushes:
         return _NONE
     author, pusher = author_of(case), case.around.pushed_by()

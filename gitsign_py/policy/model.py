@@ -19,7 +19,7 @@ PrincipalKind = Literal["person", "workflow", "robot", "forge"]
 
 @frozen
 class Identity:
-    """What a certificate must say: ``subject`` of that ``kind`` (None: any), exact ``issuer``, Fulcio ``claims``."""
+    """The demands on a certificate: ``subject`` of that ``kind`` (None: any), exact ``issuer``, Fulcio ``claims``."""
 
     issuer: str
     subject: Matcher | None = None
@@ -134,6 +134,6 @@ class Policy:
         return tuple(number for number, rule in enumerate(self.rules) if rule.covers_ref(ref))
 
     def class_of(self, ref: str) -> tuple[object, ...]:
-        """What refs that are judged alike have in common; one for which approvals are wanted is like no other."""
+        """The key that refs share when they are judged alike; one for which approvals are wanted is like no other."""
         numbers = self.rules_for(ref)
         return (numbers, ref) if any(self.rules[number].wants_approvals for number in numbers) else numbers

@@ -8,8 +8,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
-# What HFS+ passes over in names (git's utf8.c), and what Unicode says to ignore by default (DerivedCoreProperties,
-# Default_Ignorable_Code_Point), which Linux passes over in folders without case (ext4, f2fs).
+# The characters that HFS+ passes over in names (git's utf8.c), and those that Unicode ignores by default
+# (DerivedCoreProperties, Default_Ignorable_Code_Point), which Linux passes over in folders without case (ext4, f2fs).
 _IGNORED = dict.fromkeys(
     (
         *(0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), *range(0x200B, 0x2010)),

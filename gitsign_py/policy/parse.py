@@ -24,7 +24,7 @@ _MATCHES = ("committer", "author", "both", "none")
 
 @frozen
 class Defaults:
-    """What a rule asks for that says nothing else."""
+    """The demand of a rule that says nothing else."""
 
     match: Match
     times: frozenset[TimeSource]

@@ -1,4 +1,4 @@
-"""Which rules decide about a path: found part by part, on the way down through the folders.
+"""The rules that decide about a path: found part by part, on the way down through the folders.
 
 A rule decides about a path as it is written. A rule that covers it only as a file system may read it (``Secrets/key``
 for ``/secrets/**``, see ``names.py``), or whose folder it takes the place of (a file, link or submodule ``secrets``),
@@ -203,7 +203,7 @@ _V = TypeVar("_V")
 
 
 def _remember(found: dict[_K, _V], key: _K, value: _V) -> None:
-    """What is worked out for who chooses the names stays bounded."""
+    """The work for names that an attacker chooses stays bounded."""
     if len(found) >= _MAX_REMEMBERED:
         found.clear()
     found[key] = value

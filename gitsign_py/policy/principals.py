@@ -1,4 +1,4 @@
-"""Who is named in a policy: people, workflows and groups, read from their tables."""
+"""The principals that a policy names: people, workflows and groups, read from their tables."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -15,7 +15,7 @@ _SHORT_FORMS = {"openpgp": "pgp", "ssh": "ssh"}
 
 @slotted
 class Observed:
-    """Whoever signed something: counts, the first and last proven time as text, and the committer e-mails used.
+    """A signer of something: counts, the first and last proven time as text, and the committer e-mails used.
 
     An identity of the kind ``san_type`` with its issuer, or a ``key`` of another format: its fingerprint, and for SSH
     the ``public`` key. One that ``is_verified`` made good signatures; another is only named by signatures that nobody
@@ -113,7 +113,7 @@ def describe_unchecked(one: Observed) -> str:
 
 
 def _signers(seen: list[Observed]) -> list[_Signer]:
-    """Who there is. A key goes to whom its committers' addresses belong, else to a person of its own."""
+    """The people. A key goes to the person with its committers' addresses, else to a person of its own."""
     signers: list[_Signer] = []
     owners: dict[str, _Signer] = {}
     for one in seen:
@@ -173,7 +173,9 @@ def _seen_only(keys: list[Observed]) -> list[str]:
 
 
 def _rule(signers: list[_Signer]) -> Iterator[str]:
-    """One rule for all. Who signs only what others committed is left out of it: it would have to match nobody then."""
+    """One rule for all. A person who signs only what others committed is left out: it would have to match nobody
+    then.
+    """
     named = [signer for signer in signers if signer.has_email]
     yield "[[rules]]"
     yield 'name = "everyone"'

@@ -1,4 +1,4 @@
-"""Who signed, and whether they could at that time."""
+"""The signer, and whether they could sign at that time."""
 
 from collections.abc import Iterable
 from datetime import datetime

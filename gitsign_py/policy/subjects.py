@@ -1,4 +1,4 @@
-"""Which name of a certificate a policy means: its kind, and the value or pattern for it.
+"""The name of a certificate that a policy means: its kind, and the value or pattern for it.
 
 ``subject`` is an e-mail address. ``uri`` and ``username`` say that they are not; a subject that has ``://`` in it says
 so too. No kind is taken for another: a workflow's URI may end like somebody's address.

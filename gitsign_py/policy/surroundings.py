@@ -1,4 +1,6 @@
-"""What a policy may ask about a commit's surroundings, and the two ways to answer: from a repository, or as stated."""
+"""The questions of a policy about a commit's surroundings, and the two ways to answer: from a repository, or as
+stated.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
@@ -16,7 +18,7 @@ from gitsign_py.policy.paths import PathRules
 from gitsign_py.ports import ObjectSource
 
 MAX_PARENTS = 100
-"""Of a merge: its pairs of parents grow with the square. Nobody has been seen to make one of more than 66."""
+"""Of a merge: its pairs of parents grow with the square. The largest one that was ever seen had 66."""
 MAX_BASES = 10_000
 """Of all pairs of a merge's parents together: criss-cross merges give a pair several."""
 
@@ -45,7 +47,9 @@ class Surroundings(Protocol):
     """Answers about one commit at a time. Raises UncheckedError for what is not there, FormatError for broken trees."""
 
     def changed(self, commit: CommitFacts, rules: PathRules) -> Iterable[Changed]:
-        """What the commit itself changes (see ``changes.changed_paths``), and the rules that decide about it."""
+        """The changes that the commit itself makes (see ``changes.changed_paths``), and the rules that decide about
+        it.
+        """
         ...
 
     def changed_below(self, commit: CommitFacts, folder: str) -> str:
@@ -69,7 +73,7 @@ class Surroundings(Protocol):
         ...
 
     def judge_copy(self, commit: CommitFacts, copy: Copy) -> HeadVerdict:
-        """What the policy says of the commits behind a copy."""
+        """The policy's answer about the commits behind a copy."""
         ...
 
     def keeps(self, commit: CommitFacts, copy: Copy, path: str) -> bool:
@@ -81,7 +85,7 @@ class Surroundings(Protocol):
         ...
 
     def pushed_by(self) -> Pusher | None:
-        """Who is pushing what is judged; None where nobody knows, as in an audit of what is there already."""
+        """The pusher of what is judged; None where none is known, as in an audit of what is there already."""
         ...
 
 
@@ -160,7 +164,7 @@ class InRepository:
     approvals: ApprovalSource | None
 
     def changed(self, commit: CommitFacts, rules: PathRules) -> Iterable[Changed]:
-        """What the commit changes; a tag changes nothing."""
+        """The changes of the commit; a tag changes nothing."""
         return changed_paths(self.source, self._trees(commit), rules) if commit.kind != "tag" else ()
 
     def changed_below(self, commit: CommitFacts, folder: str) -> str:

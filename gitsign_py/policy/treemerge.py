@@ -36,7 +36,7 @@ class _TreeMerge:
     _steps: int = field(default=0)
 
     def merged(self, base: Entry | None, ours: Entry | None, theirs: Entry | None, *, depth: int) -> Entry | None:
-        """What stands at one path: a side that left it alone has no say."""
+        """The entry at one path: a side that left it alone has no say."""
         if ours == theirs:
             if ours != base and _may_hide_renames(base, ours):
                 raise NotTrivialError

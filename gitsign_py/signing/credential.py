@@ -52,7 +52,7 @@ class Credential:
 
 @frozen
 class CredentialRequest:
-    """Whose certificate is wanted, and what it is checked against.
+    """The identity of the wanted certificate, and what it is checked against.
 
     ``audience`` is the client id that tokens are for; ``issuer`` the one that the token must be of, when one is set;
     ``committer`` the names and addresses of which the identity must be one (gitsign.matchCommitter), empty for any.

@@ -4,8 +4,8 @@
     online mode:  the log holds SHA-256 of the object's id as hex text; verifying then needs the log
 
 Everything that can be refused is refused before something irrevocable happens: a certificate and a log entry are
-public for good. What is handed to git has passed the same verifier that will judge it later, so a log that lies about
-its proof, or a clock that is wrong, costs an error message now and not an unverifiable commit.
+public for good. The signature handed to git has passed the same verifier that will judge it later, so a log that lies
+about its proof, or a clock that is wrong, costs an error message now and not an unverifiable commit.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gitsign_py.verification.result import VerifiedSignature
 
 LATER = ("gitsign_py.verification.verifier", "gitsign_py.core.pki.cmsbuild")
-"""What signing needs when a server has answered: it may be loaded while one is waited for."""
+"""The modules that signing needs when a server has answered, and may load while it waits for one."""
 Mode = Literal["offline", "online"]
 """Whether the log entry is embedded in the signature, or looked up in the log by each verifier."""
 Random = Callable[[int], bytes]
@@ -66,7 +66,7 @@ class SigningOptions:
 
     @property
     def trusted_root(self) -> "TrustedRoot":
-        """What certificate, log and timestamp are checked against."""
+        """The trust that certificate, log and timestamp are checked against."""
         return self.request.trusted_root
 
 
@@ -85,12 +85,12 @@ class SigningResult:
 
     @property
     def identity(self) -> str:
-        """Who signed."""
+        """The identity of the signer."""
         return self.verified.identity
 
     @property
     def issuer(self) -> str:
-        """Who vouched for the identity."""
+        """The issuer that vouched for the identity."""
         return self.verified.issuer
 
     @property

@@ -1,4 +1,4 @@
-"""Who is allowed to sign, in one line a signer: ``IDENTITY ISSUER``, the value of git's gitsign.allowedSigner.
+"""The allowed signers, in one line a signer: ``IDENTITY ISSUER``, the value of git's gitsign.allowedSigner.
 
 ``*`` stands for any run of characters within its part, so ``*@example.com`` can't reach into the issuer. Everything
 else is literal, and the whole of both parts must match. IDENTITY is for one kind of name: with a ``*`` URIs where it

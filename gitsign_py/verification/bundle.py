@@ -37,14 +37,14 @@ BUNDLE_TITLES: Mapping[str, str] = {
     "4.3": "log entries are promised and included by known logs",
     "5.1": "timestamps are by authorities of the trust root",
 }
-"""What the numbers mean for a bundle, where it is not what they mean for a signature over a commit."""
+"""The meaning of the numbers for a bundle, where it is not what they mean for a signature over a commit."""
 HASH_SIZES = {"sha256": 32, "sha384": 48, "sha512": 64}
 _KEY_HASHES = {"ecdsa-p384": "sha384", "ecdsa-p521": "sha512", "ed25519": "sha512"}
 
 
 @frozen
 class Artifact:
-    """What the bundle is to be about: all digests of ``content``, or one digest and no content."""
+    """The expected subject of the bundle: all digests of ``content``, or one digest and no content."""
 
     digests: Mapping[str, bytes]
     content: bytes | None

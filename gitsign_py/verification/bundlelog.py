@@ -1,6 +1,6 @@
 """Steps 4.1 to 4.3 for bundles: every log entry is of this very signature and stands in a log of the trust root.
 
-A bundle carries the bodies of its entries. What a body says must be what the bundle says: the signature, the
+A bundle carries the bodies of its entries. A body must agree with the bundle: the signature, the
 certificate or key, and the hash of what was signed. Without that comparison any valid entry would do (CVE-2022-36056).
 """
 
@@ -27,7 +27,7 @@ _SPKI_KIND, _CERTIFICATE_KIND = "public-key", "certificate"
 
 @frozen
 class Signed:
-    """What the bundle's signature is: its bytes, who made it, and what it is over.
+    """The bundle's signature: its bytes, who made it, and what it is over.
 
     ``verifier_der`` is the leaf's DER or the managed key's SubjectPublicKeyInfo, ``verifier_kind`` ``certificate`` or
     ``public-key``, ``key_kind`` the kind of the key in it; ``envelope`` is None for a message signature; ``digest``

@@ -1,6 +1,6 @@
 """From the signature of a commit or tag to a Sigstore bundle, and back.
 
-What the key signed is the DER SET of the signed attributes, so that is the bundle's artifact: other clients verify it
+The key signed the DER SET of the signed attributes, so that is the bundle's artifact: other clients verify it
 as a file. The payload's digest stands inside (messageDigest). The way back needs all three: bundle, artifact, payload.
 """
 

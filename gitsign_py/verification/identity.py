@@ -1,4 +1,4 @@
-"""Who is expected: exact values or patterns for identity, issuer and workflow claims, as cosign's flags name them.
+"""The expected signer: exact values or patterns for identity, issuer and workflow claims, as cosign's flags name them.
 
 Exact values are compared byte by byte (case counts, look-alike letters differ). Patterns must match the whole value:
 one that matches in the middle is the classic hole, ``alice@example.com.evil.org``. Their syntax is RE2's. Both are for

@@ -1,4 +1,4 @@
-"""What a successful verification gives: facts that have been verified, and nothing else."""
+"""The result of a successful verification: facts that have been verified, and nothing else."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta

@@ -28,13 +28,13 @@ TITLES: Mapping[str, str] = {
     "6.1": "identity and issuer are the expected ones",
     "6.2": "claims are the expected ones",
 }
-"""What each step checks, by its number."""
+"""The check of each step, by its number."""
 
 _NO_FACTS: Mapping[str, Fact] = MappingProxyType({})
 
 
 class Step(NamedTuple):
-    """What became of one step: its number, outcome, the facts used and, when it failed, the reason.
+    """The outcome of one step: its number, outcome, the facts used and, when it failed, the reason.
 
     A named tuple, since an audit makes fourteen for each signature: half the price of a frozen record.
     """
@@ -47,7 +47,7 @@ class Step(NamedTuple):
 
     @property
     def title(self) -> str:
-        """What the step checks, in words."""
+        """The check of the step, in words."""
         return TITLES[self.number]
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 from gitsign_py.errors import FormatError, GitsignError, UncheckedError, VerificationError
 
 Verdict = Literal["verified", "bad", "unchecked"]
-"""What became of a signature; unchecked means that something was missing that the check needs."""
+"""The verdict on a signature; unchecked means that something was missing that the check needs."""
 
 _KEY, _ROOT, _LOG = "a key", "the trust root", "the log's word"
 _OBJECT, _FORM = "the object", "a form that it knows"

@@ -28,7 +28,7 @@ from gitsign_py.verification.steps import Report
 
 @frozen
 class Requirements:
-    """What a signature must have beyond the rest: the promise of a CT log (step 2.3), a timestamp (step 5.2)."""
+    """The extra demands on a signature: the promise of a CT log (step 2.3), a timestamp (step 5.2)."""
 
     sct: bool = True
     timestamp: bool = False

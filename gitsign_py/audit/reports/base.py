@@ -1,4 +1,4 @@
-"""What all report formats share: the heading, the protocol, and how a record is put in words."""
+"""The parts that all report formats share: the heading, the protocol, and how a record is put in words."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ UNPROVEN = ("bad", "unchecked", "malformed")
 
 @frozen
 class Heading:
-    """What was audited, by what: words for people and digests for machines."""
+    """The heading of a report: words for people and digests for machines."""
 
     repository: str
     revisions: tuple[str, ...]
@@ -113,7 +113,7 @@ def sentence(record: Record) -> str:
 
 
 def warning_lines(rollup: Rollup) -> list[str]:
-    """What a reader of the figures must know first."""
+    """The warnings that a reader of the figures must see first."""
     if not rollup.total:
         return ["there was nothing to judge, which is no success"]
     if not rollup.judged:

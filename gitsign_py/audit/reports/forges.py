@@ -1,4 +1,6 @@
-"""What forges show beside a change: GitLab's Code Quality, GitHub's annotations; and CSV for a spreadsheet."""
+"""The formats that forges show beside a change: GitLab's Code Quality, GitHub's annotations; and CSV for a
+spreadsheet.
+"""
 
 import csv
 import json
@@ -59,7 +61,7 @@ class GithubReport(ReportFormat):
         self._out = out
 
     def begin(self, heading: Heading) -> None:
-        """What was not seen."""
+        """The things that the audit did not see."""
         for notice in heading.notices:
             self._say("warning", "not seen", notice)
 

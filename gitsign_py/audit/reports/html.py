@@ -28,7 +28,7 @@ _PARTS: tuple[tuple[str, str, Callable[[Month], int]], ...] = (
     ("unchecked", "not checked", lambda month: month.unchecked),
     ("rest", "refused", lambda month: month.commits - month.accepted - month.unchecked),
 )
-"""What a bar is made of, from below: style, words, how many."""
+"""The parts of a bar, from below: style, words, how many."""
 _COLUMNS = ("commit", "verdict", "why", "signer", "issuer", "time", "log index", "author", "subject")
 _CELLS = (("commit",), ("verdict",), ("why",), ("signer", "issuer"), ("time", "log index"), ("subject", "author"))
 _POLICY = "default-src 'none'; img-src data:; style-src '{style}'; script-src '{script}'"
@@ -115,7 +115,7 @@ def _signer(record: Record) -> str:
 
 
 def _facts(heading: Heading, rollup: Rollup) -> str:
-    """What must be known first, the three figures, and the verdicts."""
+    """The warnings, the three figures, and the verdicts."""
     notices = "".join(
         f'<p class="notice">{escape(escaped(line))}</p>' for line in (*warning_lines(rollup), *heading.notices)
     )
@@ -138,7 +138,7 @@ def _figure(rollup: Rollup, name: str, words: str) -> str:
 
 
 def _about(heading: Heading) -> str:
-    """What was judged, by what, who asked, when: a table at the end, which a printed page has too."""
+    """The heading as a table at the end, which a printed page has too."""
     rows = "".join(
         f'<tr><th scope="row">{escape(about) or "<small>also</small>"}</th>'
         f"<td><bdi>{escape(escaped(text))}</bdi></td></tr>"

@@ -1,1 +1,1 @@
-"""What the agent and its clients share with commands."""
+"""The parts that the agent and its clients share with commands."""

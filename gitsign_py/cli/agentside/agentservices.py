@@ -1,4 +1,6 @@
-"""What the agent works with: configuration read anew for each request, trust roots and connections kept warm."""
+"""The services that the agent works with: configuration read anew for each request, trust roots and connections kept
+warm.
+"""
 
 import hashlib
 import os
@@ -168,7 +170,7 @@ def _silent(
     """Find a token without anybody: the local stack's; for a forwarded request, which has nobody, a remembered one.
 
     A platform's token is fetched where the platform's variables are, and the keyring is asked where the person's
-    session is: by the client. What the agent found out about a keyring nobody would read.
+    session is: by the client. No person would read a finding of the agent about a keyring.
     """
     source = first_source(token_request(settings, chosen, email))
     if source.handed:

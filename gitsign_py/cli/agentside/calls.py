@@ -1,4 +1,4 @@
-"""What commands ask of the agent, beside the signatures and verifications that git asks for."""
+"""The requests of commands to the agent, beside the signatures and verifications that git asks for."""
 
 import os
 from contextlib import suppress

@@ -176,7 +176,7 @@ def check_services(settings: wiring.Settings, chosen: wiring.Endpoints, root: Tr
 
 @frozen
 class _Asked:
-    """What came of asking a service; ``skew`` is how far our clock is ahead of its own."""
+    """The outcome of asking a service; ``skew`` is how far our clock is ahead of its own."""
 
     finding: Finding
     answer: Answer | None = None

@@ -1,4 +1,4 @@
-"""``gitsign-py hook NAME``: what git's hooks call. Whatever goes wrong on the way, the answer is no.
+"""``gitsign-py hook NAME``: what git's hooks call. Any failure on the way refuses the push.
 
 pre-receive, update and reference-transaction judge what a push brings to a server; pre-push the same before it leaves;
 post-merge and post-rewrite only tell, since git does not ask them.
@@ -148,7 +148,7 @@ def _refusal(line: str) -> str:
 
 
 class _HookRun(NamedTuple):
-    """What judging needs, for as long as the hook runs."""
+    """The things that judging needs, for as long as the hook runs."""
 
     stack: ExitStack
     settings: wiring.Settings
@@ -177,7 +177,7 @@ def _judge(allow: Allow, settings: wiring.Settings, name: str, rest: list[str], 
 
 
 def _pusher(settings: wiring.Settings, repository: GitRepository, name: str) -> Pusher | None:
-    """Who pushes is a server's question: its certificate is checked where git hands it over."""
+    """The pusher, on a server: a push certificate is checked where git hands it over."""
     if name == "pre-push" or not (settings.config.pusher or settings.environment.get("GIT_PUSH_CERT")):
         return None
     from gitsign_py.cli.pusher import pusher_of  # noqa: PLC0415 - a verification's modules, for those who say so
@@ -259,7 +259,9 @@ def _policy_plan(repository: GitRepository, settings: wiring.Settings, place: Pl
 
 
 def _local_plan(repository: GitRepository, settings: wiring.Settings, name: str, data: bytes) -> AuditPlan:
-    """What a merge brought or a rewrite made, by the policy that is configured, if there is one."""
+    """The plan for commits that a merge brought or a rewrite made, by the policy that is configured, if there is
+    one.
+    """
     plan = _policy_plan(repository, settings, HERE)
     if name == "post-rewrite":
         pairs = parse_rewrites(data)

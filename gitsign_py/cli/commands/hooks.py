@@ -85,7 +85,7 @@ def _chosen(options: argparse.Namespace) -> list[str]:
 
 
 def _hook_options(options: argparse.Namespace) -> list[str]:
-    """What the hooks are called with."""
+    """The arguments that the hooks are called with."""
     given = [word for pair in options.given for word in ("-c", "=".join(pair))]
     return [*(["--isolated"] if options.isolated else []), *given]
 
@@ -172,7 +172,9 @@ def _status(_options: argparse.Namespace, folder: Path) -> int:
 
 
 def _server_status(folder: Path) -> int:
-    """What a push would meet, a line each; exit status 1 where it would be refused for nothing that it brings."""
+    """The obstacles that a push would meet, a line each; exit status 1 where it would be refused for nothing that it
+    brings.
+    """
     from gitsign_py.cli import wiring  # noqa: PLC0415 - as above
     from gitsign_py.cli.servercheck import server_findings  # noqa: PLC0415
 

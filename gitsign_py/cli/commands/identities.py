@@ -91,7 +91,7 @@ def _time(record: Record) -> str:
 
 
 def _certificate(repository: GitRepository, record: Record) -> SeenCertificate | None:
-    """What the signature itself holds; only a Sigstore or X.509 one has a certificate."""
+    """The certificate that the signature itself holds; only a Sigstore or X.509 one has a certificate."""
     if record.format not in ("sigstore", "x509"):
         return None
     from gitsign_py.verification.signature import open_signature  # noqa: PLC0415 - cryptography, for who asks

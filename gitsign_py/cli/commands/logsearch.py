@@ -34,7 +34,7 @@ _RANGE = re.compile(r"([0-9]{1,18})-([0-9]{0,18})\Z")
 
 @frozen
 class Query:
-    """What is looked for: any of ``digests`` (algorithm:hex), or a name, or a key (SHA-256 of the SPKI)."""
+    """The search terms: any of ``digests`` (algorithm:hex), or a name, or a key (SHA-256 of the SPKI)."""
 
     digests: tuple[str, ...] = ()
     identity: str = ""
@@ -117,7 +117,9 @@ def _query(options: argparse.Namespace, settings: wiring.Settings) -> Query:
 
 
 def commit_digests(settings: wiring.Settings, name: str) -> tuple[str, ...]:
-    """What a commit's or tag's entry is over: its signed attributes (offline mode), its id (online mode)."""
+    """The digests that a commit's or tag's entry is over: its signed attributes (offline mode), its id (online
+    mode).
+    """
     with wiring.repository(settings) as repository:
         revisions = repository.resolve([name])
         if len(revisions) != 1:

@@ -108,7 +108,7 @@ def _named(repository: GitRepository, options: argparse.Namespace) -> tuple[str,
 
 
 def _bytes(repository: GitRepository, name: str, base: Path | None) -> bytes:
-    """What the working tree has by itself may be a link to a pipe; what a person names may be one on purpose."""
+    """A file of the working tree may be a link to a pipe; a person may name a pipe on purpose."""
     return read_policy_bytes(repository, name, base=base, plain=base is not None)
 
 

@@ -65,7 +65,7 @@ def _nobody(seen: tuple[Observed, ...], unchecked: list[str]) -> UsageError:
 
 
 class _Witness:
-    """Who was seen signing: identities, and keys of other formats, which only the signature itself shows."""
+    """The signers that were seen: identities, and keys of other formats, which only the signature itself shows."""
 
     def __init__(self, repository: GitRepository) -> None:
         self.seen: dict[tuple[str, ...], Observed] = {}
@@ -108,7 +108,7 @@ class _Witness:
 
 
 class _Runs:
-    """What the history shows about commits without a good signature, newest first; ``tips`` are where it ends."""
+    """The commits of the history without a good signature, newest first; ``tips`` are where it ends."""
 
     def __init__(self, tips: frozenset[str]) -> None:
         self._tips = tips
@@ -150,7 +150,7 @@ class _Runs:
         return notes
 
     def unchecked(self) -> list[str]:
-        """What could not be checked, by cause, and what to do about each."""
+        """The unchecked commits, by cause, and the advice for each."""
         return [_told(cause) for cause in self._causes.sorted() if cause.verdict == "unchecked"]
 
 

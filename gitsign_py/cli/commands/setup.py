@@ -112,7 +112,7 @@ def _wanted(options: argparse.Namespace, file: ConfigFile, instance: Instance | 
     return wanted
 
 
-# What an instance says by saying nothing, for keys that cannot be empty.
+# The values that an instance means by leaving a key out, for keys that cannot be empty.
 _DEFAULTS = {
     "gitsign.fulcio": "https://fulcio.sigstore.dev",
     "gitsign.rekor": "https://rekor.sigstore.dev",
@@ -135,7 +135,7 @@ def _inherited(config: GitConfig, key: str, scope: Scope) -> str | None:
 
 
 def program(given: str | None) -> str:
-    """What to write as gpg.x509.program: an absolute path, since panels and cron start git with a short PATH.
+    """The value of gpg.x509.program: an absolute path, since panels and cron start git with a short PATH.
 
     Raises ConfigError ``program-unknown``, UsageError ``program-missing``.
     """
@@ -181,7 +181,7 @@ def _agreed(options: argparse.Namespace) -> bool:
 
 
 def _remember_services(file: ConfigFile) -> None:
-    """What this person has just written into a repository's settings is agreed to, and counts without variables too."""
+    """Settings that this person has just written are agreed to, and counts without variables too."""
     if file.scope == "global":
         return
     variables = {name for setting in SETTINGS for name in setting.variables}

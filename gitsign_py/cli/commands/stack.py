@@ -255,7 +255,7 @@ def _env(options: argparse.Namespace) -> int:
 
 
 def _request_token(info: StackInfo, repository: str) -> str:
-    """What lets a job of GitHub Actions in this repository ask for its tokens."""
+    """The variables that let a job of GitHub Actions in this repository ask for its tokens."""
     with installed():
         from gitsign_py.localstack.idp.actions import REQUEST_SECONDS, workflow_claims  # noqa: PLC0415 - as in _up
         from gitsign_py.localstack.idp.issuer import REQUEST_AUDIENCE  # noqa: PLC0415

@@ -1,4 +1,6 @@
-"""What the commands of ``stack`` share: their parser, the directory, the extra of the package that servers need."""
+"""The parts that the commands of ``stack`` share: their parser, the directory, the extra of the package that servers
+need.
+"""
 
 import argparse
 from collections.abc import Callable, Iterator
@@ -67,7 +69,9 @@ def installed() -> Iterator[None]:
 
 
 def need_info(directory: Path, *, live: bool) -> StackInfo:
-    """What stack.json says. Raises ServiceError ``stack-not-running`` without it, or with ``live`` without a server."""
+    """The contents of stack.json. Raises ServiceError ``stack-not-running`` without it, or with ``live`` without a
+    server.
+    """
     info = process.running(directory) if live else process.read_info(directory)
     if info is None:
         raise ServiceError(

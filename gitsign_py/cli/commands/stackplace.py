@@ -27,7 +27,7 @@ _FILE_HELP = "read host, port, url, only, without, issuers and issuer-keys from 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What was chosen: ``placement``, ``port``, the issuers' file and the JWKS files by issuer."""
+    """The choices: ``placement``, ``port``, the issuers' file and the JWKS files by issuer."""
 
     placement: Placement
     port: int

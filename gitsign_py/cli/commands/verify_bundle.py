@@ -193,7 +193,7 @@ def _step(step: Step) -> dict[str, Any]:
 
 
 def bundle_object(verified: VerifiedBundle) -> dict[str, Any]:
-    """What was proven, named as in ``verify --json`` where it is the same; ``logs`` stands for ``log``."""
+    """The proven facts, named as in ``verify --json`` where it is the same; ``logs`` stands for ``log``."""
     statement = verified.statement
     times = [time_object(proven) for proven in verified.times]
     return {

@@ -34,7 +34,7 @@ exit status: 0 you can sign without a new sign-in, 1 you are not signed in
 
 @frozen
 class FoundSigner:
-    """Who would sign, why, and until when (RFC 3339; empty: as long as the source lasts)."""
+    """The identity that would sign, why, and until when (RFC 3339; empty: as long as the source lasts)."""
 
     identity: str
     issuer: str
@@ -60,7 +60,9 @@ def run(arguments: list[str]) -> int:
 
 
 def _answers(settings: wiring.Settings) -> Iterator[FoundSigner | None]:
-    """What each token source says, in the order of the table; the agent keeps what those from the issuer on gave."""
+    """The answer of each token source, in the order of the table; the agent keeps what those from the issuer on
+    gave.
+    """
     request = token_request(settings, wiring.endpoints(settings), committer_here(settings)[1])
     for source in TOKEN_SOURCES:
         if source is LOCAL_ISSUER:  # a key that is held signs before any token is fetched

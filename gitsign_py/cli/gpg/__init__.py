@@ -1,1 +1,1 @@
-"""What git calls as its gpg program: arguments, signing, checking, and trust by a policy."""
+"""The gpg program that git calls: arguments, signing, checking, and trust by a policy."""

@@ -28,7 +28,7 @@ _LONG_VALUES = frozenset(
 
 
 class GpgCommand:
-    """What gpg was asked to do: ``operation`` is sign, verify, version or foreign (a command of the real gpg).
+    """The request to gpg: ``operation`` is sign, verify, version or foreign (a command of the real gpg).
 
     ``options`` maps names of long options to values (flags to an empty string); ``operands`` are the file names.
     ``unknown`` is the option that made a foreign command of signing, as it was written; else it is empty.

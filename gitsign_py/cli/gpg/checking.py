@@ -112,7 +112,7 @@ def _trust(
 
 
 def _said_by_repository(settings: wiring.Settings, verified: VerifiedSignature) -> tuple[str, ...]:
-    """What the verdict rests on and the repository's own configuration said; most have nothing of it."""
+    """The sources of the verdict that the repository's own configuration named; most have nothing of it."""
     if not any(source.of_repository for source in settings.config.sources.values()):
         return ()
     from gitsign_py.cli.ownconfig import said_by_repository, trust_said_by_repository  # noqa: PLC0415 - see above

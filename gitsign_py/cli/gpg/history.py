@@ -1,7 +1,7 @@
-"""What git's own commands say by the policy in the history (gitsign.policyMode = history).
+"""The answer to git's own commands by the policy in the history (gitsign.policyMode = history).
 
-A commit follows the policies in its parents, so its verdict rests on all commits since the introduction. Which of them
-were accepted is remembered, as the audit remembers signatures (``audit/cache.py``), under everything that the answer
+A commit follows the policies in its parents, so its verdict rests on all commits since the introduction. The
+accepted ones are remembered, as the audit remembers signatures (``audit/cache.py``), under everything that the answer
 depends on: then one commit is judged and no more. Otherwise the audit's own engine walks what is not known yet.
 """
 

@@ -1,4 +1,4 @@
-"""What git's own commands say by a policy: TRUST_FULLY where it lets a commit pass, else TRUST_NEVER.
+"""The answer to git's own commands by a policy: TRUST_FULLY where it lets a commit pass, else TRUST_NEVER.
 
 git gives the bytes of a commit or tag and does not say which ref they are for: a commit is judged for the branch that
 HEAD is on, a tag for the ref of its name.
@@ -50,7 +50,7 @@ def decision_of(
     *,
     in_agent: bool = False,
 ) -> Decision:
-    """What the configured policy says of a commit or tag whose signature verified. Raises what ``decide`` does."""
+    """The verdict of the configured policy on a commit or tag whose signature verified. Raises what ``decide`` does."""
     item, ref = _scanned(repository, payload, signature)
     if settings.config.policy_mode != "history":
         return _by_fixed_policy(settings, repository, item, verified, ref)

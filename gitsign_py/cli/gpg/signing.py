@@ -136,7 +136,7 @@ def agent_error(reply: Fields) -> GitsignError:
 
 
 def answer(result: SigningResult) -> dict[str, bytes]:
-    """What the front gives to git."""
+    """The answer of the front to git."""
     created = gpgstatus.signature_created(result.certificate.fingerprint, result.verified.time)
     return {"signature": result.armored, "status_lines": gpgstatus.begin_signing() + created}
 

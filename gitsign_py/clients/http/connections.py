@@ -42,7 +42,9 @@ _PATH_SIGNS = "!#$%&'()*+,/:;=?@[]~"  # RFC 3986 §2.2, and the sign of what is 
 
 @frozen
 class _Route:
-    """What a connection leads to: connections are kept by it. ``through`` is where the proxy listens, or none."""
+    """The place that a connection leads to: connections are kept by it. ``through`` is where the proxy listens, or
+    none.
+    """
 
     scheme: str
     host: str

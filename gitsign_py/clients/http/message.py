@@ -35,7 +35,7 @@ def _is_field_value(value: str) -> bool:
 
 
 class Incoming:
-    """Bytes of one connection; ``receive`` gives the next ones, none at its end. What it raises passes through."""
+    """Bytes of one connection; ``receive`` gives the next ones, none at its end. Its errors pass through."""
 
     def __init__(self, receive: "Callable[[int], bytes]") -> None:
         self._receive = receive
@@ -69,7 +69,7 @@ class Incoming:
         return piece
 
     def some(self) -> bytes:
-        """What there is, none at the end."""
+        """The bytes that are there, none at the end."""
         if not self._buffer:
             self._more()
         piece = bytes(self._buffer)

@@ -34,7 +34,7 @@ USER_AGENT = f"gitsign-py/{__version__}"
 
 @frozen
 class Request:
-    """What is asked of whom. ``max_bytes`` bounds the body of the answer."""
+    """One question to one service. ``max_bytes`` bounds the body of the answer."""
 
     service: str
     method: str

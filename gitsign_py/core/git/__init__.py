@@ -1,1 +1,3 @@
-"""What git stores and reads: objects, their lines for people, armor, status lines, signatures of other programs."""
+"""The formats that git stores and reads: objects, their lines for people, armor, status lines, signatures of other
+programs.
+"""

@@ -1,7 +1,7 @@
 """The text of git's settings (git-config(1), Syntax), read character by character as git's config.c reads it.
 
 Other readers differ from git, and from each other, in files that nobody writes by accident: whoever hands over a
-repository could then have one setting for git and another one for us. What git refuses is refused here, and so is a
+repository could then have one setting for git and another one for us. This reader refuses what git refuses, and so is a
 NUL, at which git's own text ends.
 """
 

@@ -1,4 +1,6 @@
-"""Which key an OpenPGP or SSH signature says made it, from the signature alone: a claim until a program checked it."""
+"""The key that an OpenPGP or SSH signature names as its own, from the signature alone: a claim until a program
+checked it.
+"""
 
 import re
 

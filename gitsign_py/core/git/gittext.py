@@ -1,4 +1,4 @@
-"""What git objects say to people: author, committer and tagger lines, and the subject of a message.
+"""The words of git objects for people: author, committer and tagger lines, and the subject of a message.
 
 Nothing here decides about a signature; bytes that cannot be read give an empty or replaced text, never an error.
 """

@@ -1,6 +1,6 @@
 """The machine-readable lines that git reads from a signing program: ``[GNUPG:] KEYWORD arguments``.
 
-Fields are those of GnuPG's doc/DETAILS, "Format of the --status-fd output". What git makes of them is
+Fields are those of GnuPG's doc/DETAILS, "Format of the --status-fd output". git reads them in
 ``parse_gpg_output`` and ``sign_buffer_gpg`` in its gpg-interface.c, and that decides two things here: a line must come
 before GOODSIG and SIG_CREATED (git searches for them after a newline), and every verdict carries a TRUST_ line and a
 user id (without them ``%GT`` aborts git).

@@ -119,7 +119,7 @@ def _sk_ecdsa(key: ByteReader, signed: ByteReader, data: bytes, _by: bytes) -> N
 
 
 def _by_token(application: bytes, signed: ByteReader, data: bytes) -> bytes:
-    """What a token signs: the application's hash, flags, a counter, the message's hash (PROTOCOL.u2f)."""
+    """The bytes that a token signs: the application's hash, flags, a counter, the message's hash (PROTOCOL.u2f)."""
     flags, counter = signed.take(1), signed.take(4)
     if not flags[0] & _TOUCHED:
         raise _left("a token that nobody touched")

@@ -1,7 +1,7 @@
 """X.509 certificates as bytes that have been read, not yet believed (RFC 5280 §4.1).
 
 Parsing is strict DER by our own reader: cryptography's x509 costs 74 ms at start-up and its verifier refuses Ed25519
-CA keys. What a certificate must hold to count is in ``fulcio.py`` (the leaf's profile) and ``certpath.py`` (the path).
+CA keys. The demands on a certificate are in ``fulcio.py`` (the leaf's profile) and ``certpath.py`` (the path).
 """
 
 import hashlib

@@ -54,7 +54,7 @@ class _Reached:
 
 @frozen
 class _Terms:
-    """What is asked of each CA of a path; ``listed`` are the certificates that the trust root itself holds."""
+    """The demands on each CA of a path; ``listed`` are the certificates that the trust root itself holds."""
 
     purpose: str
     times: tuple[datetime, ...]
@@ -209,7 +209,8 @@ def _claims(child: Certificate, issuer: Certificate) -> bool:
 
 @lru_cache(maxsize=64)
 def _check_ca(issuer: Certificate, *, purpose: str) -> int | None:
-    """What does not depend on the path; passing is remembered, since an audit meets a few CAs thousands of times.
+    """The checks that do not depend on the path; passing is remembered, since an audit meets a few CAs thousands of
+    times.
 
     Gives the path length.
     """
@@ -247,7 +248,8 @@ def _check_limits(certificate: Certificate) -> None:
 
 
 def _check_sent(issuer: Certificate) -> None:
-    """What a CA's certificate must hold (RFC 5280 §4.1.2.2, §4.2.1.1, §4.2.1.2), asked of those that were sent along.
+    """The contents that a CA's certificate must have (RFC 5280 §4.1.2.2, §4.2.1.1, §4.2.1.2), asked of those that were
+    sent along.
 
     Serial number and key identifiers serve to find a certificate. Those that the trust root lists are found already,
     and their owner chose them (docs/refused.md).

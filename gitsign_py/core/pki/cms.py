@@ -1,6 +1,6 @@
 """CMS SignedData (RFC 5652 §5): parse strictly, check one signer.
 
-What is checked is the stored bytes: the signature runs over the signed attributes exactly as they stand in the file,
+The stored bytes are checked: the signature runs over the signed attributes exactly as they stand in the file,
 with the tag of a SET OF in place of the [0] (§5.4), never over a re-encoding. Exactly one SignerInfo is accepted: with
 several, two readers could each believe another one. The builder is in ``cmsbuild.py``.
 """
@@ -122,7 +122,7 @@ def _encapsulated(element: der.Element) -> tuple[str, bytes | None]:
 def _content(content_type: str, element: der.Element) -> bytes:
     """The octets of eContent. Some timestamp authorities write the OCTET STRING in parts (X.690 §8.7.3).
 
-    RFC 5652 §5.2 lets them: what is signed is the content's octets, however they are wrapped. Nobody does so for
+    RFC 5652 §5.2 lets them: what is signed is the content's octets, however they are wrapped. No signer does so for
     signatures over commits, so there it stays an error.
     """
     if content_type == oids.TST_INFO and element.tag == _CONSTRUCTED_OCTETS:
@@ -212,7 +212,7 @@ def attribute_value(attributes: tuple[Attribute, ...], oid: str) -> der.Element 
 
 
 def signing_time(signer: SignerInfo) -> datetime | None:
-    """What the signer claims as the time of signing (§11.3). Proves nothing."""
+    """The time of signing that the signer claims (§11.3). Proves nothing."""
     value = attribute_value(signer.signed_attributes, oids.SIGNING_TIME)
     return None if value is None else der.read_time(value)
 

@@ -1,4 +1,4 @@
-"""Which certificate a signer says it used: SigningCertificate and SigningCertificateV2 (RFC 5035 §3 to §5).
+"""The certificate that a signer says it used: SigningCertificate and SigningCertificateV2 (RFC 5035 §3 to §5).
 
 RFC 3161 §2.4.2 makes the attribute mandatory in tokens, so that a token cannot be re-read with another certificate
 over the same key; RFC 5816 §2.2.1 lets the second form stand in for the first. SHA-1 in the first form is what the

@@ -1,4 +1,4 @@
-"""What a Fulcio code signing certificate must hold, and whom it names (Fulcio's certificate-specification, oid-info).
+"""The profile of a Fulcio code signing certificate, and the name in it (Fulcio's certificate-specification, oid-info).
 
 A leaf has exactly one subject alternative name. Its issuer stands in one or both of two extensions; where both are
 there they must agree, so that nobody is one person to an old reader and another to a new one.

@@ -1,4 +1,4 @@
-"""Which kind of name a text stands for: e-mail address, URI, or a user name as Fulcio's otherName has it.
+"""The kind of name that a text stands for: e-mail address, URI, or a user name as Fulcio's otherName has it.
 
 A certificate says of which kind its name is (RFC 5280 §4.2.1.6), and the CA vouches for that kind alone: who runs a
 workflow may choose the name of its branch, so that its URI ends like somebody's address.

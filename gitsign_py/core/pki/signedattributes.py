@@ -1,7 +1,7 @@
 """Input that nobody may sign as it stands: the signed attributes of CMS.
 
-A CMS signature is not over the content but over its signed attributes, a DER SET that holds the content's digest
-(RFC 5652 §5.4). Whoever signs these very bytes as a file has signed the content: put into a SignedData, his signature
+A CMS signature is not over the content but over its signed attributes, a DER SET that holds the content's digest (RFC
+5652 §5.4). A person who signs these very bytes as a file has signed the content: put into a SignedData, his signature
 is one over the commit. The format has nothing that tells the two apart, so what signs files must refuse such a file.
 """
 

@@ -34,7 +34,7 @@ _FAILURE_WORDS = {  # RFC 3161 §2.4.2, PKIFailureInfo
 
 @frozen
 class TimestampRequest:
-    """What is asked of an authority: ``imprint`` is the digest by ``hash_name`` (sha256, sha384, sha512)."""
+    """The question to an authority: ``imprint`` is the digest by ``hash_name`` (sha256, sha384, sha512)."""
 
     hash_name: str
     imprint: bytes
@@ -45,7 +45,7 @@ class TimestampRequest:
 
 @frozen
 class TimestampResponse:
-    """What an authority answered: ``token`` is the DER TimeStampToken when ``status`` is 0 or 1, else None."""
+    """An authority's answer: ``token`` is the DER TimeStampToken when ``status`` is 0 or 1, else None."""
 
     status: int
     texts: tuple[str, ...]

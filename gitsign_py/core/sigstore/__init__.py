@@ -1,1 +1,1 @@
-"""What brings certificate, log and trust root together: bundles, timestamps, PEM trust, identity tokens."""
+"""The formats that bring certificate, log and trust root together: bundles, timestamps, PEM trust, identity tokens."""

@@ -23,7 +23,7 @@ from gitsign_py.errors import FormatError, VerificationError
 DEFAULT_ACCURACY = timedelta(seconds=1)
 """Taken when an authority states none: its genTime may be cut to whole seconds (RFC 3161 §2.4.2)."""
 MOST_ACCURACY = timedelta(minutes=1)
-"""What counts of a stated accuracy: RFC 3161 bounds none, and one of years would let a time prove nothing."""
+"""The part of a stated accuracy that counts: RFC 3161 bounds none, and one of years would let a time prove nothing."""
 _SIGNING_BITS = frozenset({0, 1})  # digitalSignature, nonRepudiation: RFC 5280 §4.2.1.12 for id-kp-timeStamping
 
 _REASONS = {  # the reasons of the shared code, as they are called here

@@ -36,7 +36,7 @@ class IdentityToken:
 
 @frozen
 class UnverifiedClaims:
-    """What a token says of itself; nobody has checked its signature. ``other`` holds every claim without a field."""
+    """A token's claims about itself; nobody has checked its signature. ``other`` holds every claim without a field."""
 
     algorithm: str
     issuer: str

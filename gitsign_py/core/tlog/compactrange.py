@@ -1,7 +1,7 @@
 """Compact ranges: the few hashes by which a tree is known and grows, without its leaves.
 
-A tree of n leaves is the sequence of complete subtrees that the binary digits of n name, largest first. Whoever keeps
-their hashes appends leaves and knows every root on the way, in memory that does not grow with the log.
+A tree of n leaves is the sequence of complete subtrees that the binary digits of n name, largest first. A reader that
+keeps their hashes appends leaves and knows every root on the way, in memory that does not grow with the log.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""What a log entry is, whichever form it came in: protobuf, protobuf JSON or Rekor v1's own JSON."""
+"""A log entry, whichever form it came in: protobuf, protobuf JSON or Rekor v1's own JSON."""
 
 from gitsign_py.core.frozen import frozen
 

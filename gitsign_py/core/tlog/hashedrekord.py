@@ -23,7 +23,8 @@ _LABELS: dict[str, VerifierKind] = {"CERTIFICATE": "certificate", "PUBLIC KEY": 
 
 @frozen
 class HashedRekord:
-    """What the entry says. ``algorithm`` is sha256, sha384 or sha512; ``verifier_der`` a certificate's DER or an SPKI.
+    """The contents of the entry. ``algorithm`` is sha256, sha384 or sha512; ``verifier_der`` a certificate's DER or an
+    SPKI.
 
     ``key_details`` names the signature algorithm (0.0.2 alone, else empty).
     """

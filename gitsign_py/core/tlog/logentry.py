@@ -139,7 +139,8 @@ def leaf_hash_of(body: bytes) -> bytes:
 
 
 def set_payload(entry: LogEntry, body: bytes | None = None) -> bytes:
-    """What a signed entry timestamp signs: canonical JSON (RFC 8785) of body, integratedTime, logID and logIndex.
+    """The bytes that a signed entry timestamp signs: canonical JSON (RFC 8785) of body, integratedTime, logID and
+    logIndex.
 
     ``body`` stands in for an entry's that carries none. Written directly: the names are in the order of their UTF-16
     units ("logID" before "logIndex", since D comes before n), base64 and hex need no escapes, and integers up to

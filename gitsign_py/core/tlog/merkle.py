@@ -1,8 +1,8 @@
 """Merkle trees as RFC 6962 §2 defines them, both ways: prove and verify. SHA-256, 32-byte hashes.
 
 A tree of n leaves splits after the largest power of two below n, so each left part is a *complete subtree*: 2**level
-leaves that start at leaf ``index * 2**level``. Those never change when the tree grows. Whoever keeps them proves with
-O(log n) look-ups through ``hash_at(level, index)`` and holds no leaves.
+leaves that start at leaf ``index * 2**level``. Those never change when the tree grows. A log that keeps them proves
+with O(log n) look-ups through ``hash_at(level, index)`` and holds no leaves.
 
 Proofs are checked for their exact length first: each index and size allows one length alone.
 """

@@ -1,6 +1,6 @@
 """Signed notes: text and the signatures below it (C2SP signed-note, tlog-cosignature).
 
-A note is split at its last empty line. Who signed is told by key name and key hint together; signatures of keys that
+A note is split at its last empty line. Key name and key hint together name the signer; signatures of keys that
 are not known are passed over, one of a known key that does not verify condemns the note.
 """
 
@@ -187,7 +187,7 @@ def _verify(text: bytes, item: NoteSignature, verifier: NoteVerifier) -> int | N
 
 
 def cosigned_message(text: bytes, time: int) -> bytes:
-    """What a witness signs at ``time``, POSIX seconds (tlog-cosignature, "Ed25519 signed message")."""
+    """The bytes that a witness signs at ``time``, POSIX seconds (tlog-cosignature, "Ed25519 signed message")."""
     return b"cosignature/v1\ntime %d\n" % time + text
 
 

@@ -1,6 +1,6 @@
 """Bodies of log entries over DSSE envelopes: dsse 0.0.1, intoto 0.0.2 (Rekor v1) and dsse 0.0.2 (Rekor v2).
 
-Source: sigstore/rekor pkg/types/{dsse,intoto}/*_schema.json, sigstore/rekor-tiles api/proto. What is read here is the
+Source: sigstore/rekor pkg/types/{dsse,intoto}/*_schema.json, sigstore/rekor-tiles api/proto. This module reads the
 canonicalized body, RFC 8785 JSON. envelopeHash (dsse 0.0.1) and hash (intoto 0.0.2) go over a JSON text that the
 bundle does not keep: they cannot be checked by anybody and decide nothing; payload hash, signatures and verifiers do.
 """
@@ -39,7 +39,9 @@ class LoggedSignature:
 
 @frozen
 class LoggedEnvelope:
-    """What an entry says about an envelope: the payload's digest under ``algorithm`` (sha256, ...), the signatures."""
+    """The statement of an entry about an envelope: the payload's digest under ``algorithm`` (sha256, ...), the
+    signatures.
+    """
 
     kind: str
     version: str

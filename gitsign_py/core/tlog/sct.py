@@ -141,7 +141,9 @@ def precert_entry(certificate: Certificate, issuer: Certificate) -> bytes:
 
 
 def signed_data(timestamp_ms: int, entry_type: int, signed_entry: bytes, extensions: bytes) -> bytes:
-    """What an SCT's signature is over (RFC 6962 §3.2). ``signed_entry`` is an ASN.1Cert or PreCert, encoded."""
+    """The bytes that an SCT's signature covers (RFC 6962 §3.2). ``signed_entry`` is an ASN.1Cert or PreCert,
+    encoded.
+    """
     return bytes([V1, CERTIFICATE_TIMESTAMP]) + _timestamped(timestamp_ms, entry_type, signed_entry, extensions)
 
 

@@ -233,7 +233,7 @@ def _check_origin(checkpoint: Checkpoint, log: TransparencyLogInstance) -> None:
 
 
 def _check_agreement(entry: LogEntry, proof: InclusionProof, checkpoint: Checkpoint) -> None:
-    """What the proof states beside its checkpoint must not contradict it; a tiled log has one index alone."""
+    """The facts beside the proof's checkpoint must not contradict it; a tiled log has one index alone."""
     if proof.root_hash and proof.root_hash != checkpoint.root:
         raise VerificationError(
             "checkpoint-root-mismatch",

@@ -29,14 +29,14 @@ class TreeHead:
 
 @frozen
 class SignedTreeHead:
-    """What get-sth answered, nothing of it verified; ``signature`` is the digitally-signed struct."""
+    """The answer of get-sth, nothing of it verified; ``signature`` is the digitally-signed struct."""
 
     head: TreeHead
     signature: bytes
 
 
 def tree_head_data(head: TreeHead) -> bytes:
-    """What the signature is over (RFC 6962 §3.5)."""
+    """The bytes that the signature covers (RFC 6962 §3.5)."""
     return bytes([V1, TREE_HASH]) + head.timestamp_ms.to_bytes(8, "big") + head.size.to_bytes(8, "big") + head.root
 
 

@@ -1,1 +1,1 @@
-"""Which authorities are believed, and where to sign: TrustedRoot, SigningConfig, ClientTrustConfig, their windows."""
+"""The believed authorities, and where to sign: TrustedRoot, SigningConfig, ClientTrustConfig, their windows."""

@@ -1,6 +1,6 @@
 """Walks and merge bases without a git program, from the stored bytes of commits alone.
 
-What a commit-graph, a list of shallow commits, grafts or replace refs say is not looked at: the parents and the time
+A commit-graph, a list of shallow commits, grafts and replace refs are not looked at: the parents and the time
 of a commit are those in its bytes. The order is that of git-rev-list(1), so that reports name the same branches.
 """
 
@@ -26,7 +26,7 @@ ReadStored = Callable[[str], Stored]
 
 
 class _Commit(NamedTuple):
-    """What a walk needs of a commit."""
+    """The facts of a commit that a walk needs."""
 
     parents: tuple[str, ...]
     time: int

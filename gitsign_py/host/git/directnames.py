@@ -189,7 +189,7 @@ class DirectNames:
 
 
 class Direct(NamedTuple):
-    """What reads a repository without a git program."""
+    """The reader of a repository without a git program."""
 
     history: DirectHistory
     names: DirectNames

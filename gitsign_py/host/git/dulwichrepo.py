@@ -1,6 +1,6 @@
 """A repository where there is no git program: its files are found as git finds them, its objects read by dulwich.
 
-What cannot be read here exactly as git would is refused, with the reason: SHA-256, reftable, other extensions,
+Anything that cannot be read here exactly as git would is refused, with the reason: SHA-256, reftable, other extensions,
 variables that put parts of a repository elsewhere. No program that the repository names is run, since none is run.
 """
 

@@ -1,8 +1,8 @@
 """Merge bases and merges by git itself, for the policy (port ``MergeGraph``).
 
 git computes them in a directory of our own over the repository's objects (``host.ownplace``): no configuration,
-attributes, merge driver, filter, graft, shallow file or commit-graph of the repository has a say. What a merge writes
-goes there, and away with it. Where a history is cut off, an answer counts only when nothing is missing down to it: an
+attributes, merge driver, filter, graft, shallow file or commit-graph of the repository has a say. A merge's objects
+go there, and away with it. Where a history is cut off, an answer counts only when nothing is missing down to it: an
 older base than the true one would let an old value pass for a side's own.
 """
 

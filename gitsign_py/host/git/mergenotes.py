@@ -1,4 +1,4 @@
-"""Which head a forge's commit was made of, in git notes (``refs/notes/gitsign-merges``).
+"""The head that a forge's commit was made of, in git notes (``refs/notes/gitsign-merges``).
 
 A note is a line ``gitsign-merge-head: ID`` for each head. It is a hint where to look: whoever reads it merges again and
 judges the head. Each commit of the notes has the heads that it names for further parents, so whoever fetches the notes

@@ -82,5 +82,5 @@ def setting(repository: GitRepository, key: str) -> str:
 
 
 def _text(repository: GitRepository, arguments: list[str]) -> str:
-    """What git says in one go; nothing where it says no."""
+    """The names that git resolves in one go; nothing where it refuses."""
     return repository.run(arguments, accept=(0, 1, 128)).decode("utf-8", "surrogateescape").strip("\n")

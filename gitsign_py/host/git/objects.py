@@ -116,11 +116,11 @@ class GitRepository(Closeable):
 
     @property
     def direct(self) -> "Direct | None":
-        """What reads the repository where there is no git program (``host.git.dulwichrepo``); here git does."""
+        """The reader of the repository where there is no git program (``host.git.dulwichrepo``); here git does."""
         return None
 
     def warnings(self) -> tuple[str, ...]:
-        """What git warned of since the last call, for instance that a name is both a branch and a tag."""
+        """The warnings of git since the last call, for instance that a name is both a branch and a tag."""
         return self._objects.warnings()
 
     @property
@@ -365,7 +365,7 @@ class GitRepository(Closeable):
 
 
 def _ref_names(word: str) -> list[str]:
-    """What may be names of refs in a revision, a range or REV:PATH."""
+    """The possible names of refs in a revision, a range or REV:PATH."""
     parts = re.split(r"\.{2,3}", word.partition(":")[0])
     names = (re.split(r"[~^:]|@\{", part.lstrip("^"))[0] for part in parts)
     return [name for name in names if name and name != "@" and not re.fullmatch(r"[A-Z_]*HEAD", name)]

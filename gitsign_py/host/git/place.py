@@ -67,7 +67,7 @@ def _place(own: Path, top: Path | None) -> Place:
 
 
 def _linked(file: Path) -> Path:
-    """What a ``.git`` file names: the directory of a linked worktree or of a submodule."""
+    """The target of a ``.git`` file: the directory of a linked worktree or of a submodule."""
     text = _line(file)
     own = file.parent / text.removeprefix("gitdir: ")
     if not text.startswith("gitdir: ") or not _is_git_directory(own):

@@ -89,7 +89,7 @@ def _settings(path: Path, *, is_own: bool, may_include: bool) -> Iterator[tuple[
 
 
 def _read(path: Path) -> bytes:
-    """What a person names may be a device: GIT_CONFIG_GLOBAL=/dev/null is usual."""
+    """A person may name a device: GIT_CONFIG_GLOBAL=/dev/null is usual."""
     with path.open("rb") as file:
         return file.read(_MAX_BYTES + 1)
 

@@ -25,7 +25,7 @@ _VERSION = re.compile(r"git version ([0-9]+)\.([0-9]+)")
 TIMEOUT = 60.0
 """Seconds that one answer of git may take."""
 
-# What git says when it would fetch an object: promisor-remote.c (2.39, then since GIT_NO_LAZY_FETCH). Since then
+# The words of git when it would fetch an object: promisor-remote.c (2.39, then since GIT_NO_LAZY_FETCH). Since then
 # cat-file says "missing" of it, and goes on.
 _PARTIAL = (b"from promisor remote", b"lazy fetching disabled")
 
@@ -177,7 +177,7 @@ def complaint(stderr: bytes, status: int) -> GitsignError:
 
 
 def not_fetched(what: str) -> UncheckedError:
-    """What a partial clone lacks."""
+    """The error for an object that a partial clone lacks."""
     return UncheckedError(
         "object-missing",
         f"{what} is not in this partial clone, and nothing is fetched while judging",
@@ -195,7 +195,7 @@ def cut_off(words: str) -> UncheckedError:
 
 
 def git_version(environment: Mapping[str, str], *, timeout: float = TIMEOUT) -> tuple[str, tuple[int, int] | None]:
-    """What git says of its version, and the first two numbers in it. Raises what :func:`run_git` does."""
+    """The version line of git, and the first two numbers in it. Raises what :func:`run_git` does."""
     text = run_git(["version"], environment=environment, timeout=timeout).decode("utf-8", "replace").strip()
     match = _VERSION.match(text)
     return text, (int(match[1]), int(match[2])) if match else None
@@ -245,7 +245,7 @@ class GitCatFile:
         return words[-1].decode("ascii", "replace")
 
     def warnings(self) -> tuple[str, ...]:
-        """What git said on stderr since the last call, line by line (a name that is ambiguous, and so on)."""
+        """The lines of git on stderr since the last call, line by line (a name that is ambiguous, and so on)."""
         said = b"" if self._pipes is None else self._pipes.words()
         return tuple(said.decode("utf-8", "replace").splitlines())
 

@@ -2,7 +2,7 @@
 
 So each commit is inflated once, where ``rev-list | cat-file`` does it twice. But git shows messages for people:
 indented, without white space at the ends of lines or empty lines around them, up to the first NUL (git's pretty.c).
-What git itself wrote loses nothing by that. For the rest the hash tells.
+Commits that git itself wrote lose nothing by that. For the rest the hash tells.
 """
 
 from collections.abc import Callable, Iterator

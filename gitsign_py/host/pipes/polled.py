@@ -45,7 +45,7 @@ if sys.platform != "win32":  # for the type checker, and nobody asks for it ther
                     return os.read(self._out, _PIECE)
 
         def words(self) -> bytes:
-            """What it said on stderr since the last call."""
+            """Its words on stderr since the last call."""
             self._drain()
             said = bytes(self._words)
             self._words.clear()

@@ -41,7 +41,7 @@ class PipedProgram(ABC):
 
     @abstractmethod
     def words(self) -> bytes:
-        """What it said on stderr since the last call."""
+        """Its words on stderr since the last call."""
 
     @abstractmethod
     def close(self) -> None:

@@ -59,7 +59,7 @@ class ThreadedPipes(PipedProgram):
             raise TimeoutError from None
 
     def words(self) -> bytes:
-        """What it said on stderr since the last call."""
+        """Its words on stderr since the last call."""
         # The position belongs to the open file, and so to the program as well, which writes on from there.
         self._errors.seek(self._read_to)
         said = self._errors.read()

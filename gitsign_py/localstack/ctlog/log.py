@@ -39,7 +39,9 @@ def ct_errors(refusal: Refusal) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What a leaf says and what is kept beside it: DER of the leaf's certificate or precertificate, and its chain."""
+    """The contents of a leaf, and the data kept beside it: DER of the leaf's certificate or precertificate, and its
+    chain.
+    """
 
     chain: tuple[bytes, ...]
     entry_type: int

@@ -1,4 +1,6 @@
-"""What a signing request asks the local Fulcio for: which key, proven how (CSR or signature over the challenge)."""
+"""The contents of a signing request to the local Fulcio: which key, proven how (CSR or signature over the
+challenge).
+"""
 
 import base64
 import binascii

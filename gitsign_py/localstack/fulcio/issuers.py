@@ -17,7 +17,7 @@ from gitsign_py.localstack.fulcio.templates import Template, parse_template
 MAX_FILE = 1 << 20
 _WILD = "[-_a-zA-Z0-9]+"
 _TWO_WILD = re.compile(r"\*[-_a-zA-Z0-9]*+\*")
-"""Which letters are whose would be tried in every way, for a token that nobody has checked yet."""
+"""A matcher would try every way to share out the letters, for a token that is not checked yet."""
 _EXTENSIONS = {  # number of the OID below 1.3.6.1.4.1.57264.1 by name (Fulcio's docs/oid-info.md)
     "githubworkflowtrigger": 2,
     "githubworkflowsha": 3,
@@ -46,7 +46,7 @@ _TRUST_DOMAIN = re.compile(r"[a-z0-9._-]{1,255}\Z")
 
 @dataclass(frozen=True, slots=True)
 class CiProvider:
-    """What certificates say of the jobs of a CI system: templates by the last number of their OID."""
+    """The claims of certificates for the jobs of a CI system: templates by the last number of their OID."""
 
     san: Template
     extensions: Mapping[int, Template]
@@ -158,7 +158,7 @@ def _wild(url: str) -> re.Pattern[str]:
 
 
 def _faults(issuer: ForeignIssuer, provider: str) -> Iterator[str]:
-    """What Fulcio's own validation refuses, and an audience that would take every token."""
+    """Refuse what Fulcio's own validation refuses, and an audience that would take every token."""
     parts = urlsplit(issuer.url.replace("*", "x"))
     if parts.scheme not in {"https", "http"} or not parts.hostname:
         yield "its URL is none"

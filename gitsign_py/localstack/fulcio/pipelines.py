@@ -1,4 +1,4 @@
-"""What a certificate says of a CI job: its name and its claim extensions, made of its token's claims.
+"""The statements of a certificate about a CI job: its name and its claim extensions, made of its token's claims.
 
 The extensions are Fulcio's (docs/oid-info.md); the templates are what the public Fulcio makes of the claims of each CI
 system (config/identity/config.yaml). ``{name}`` is a claim; one that is missing is an error.

@@ -2,7 +2,7 @@
 
 GitHub's "OpenID Connect reference": ``GET $ACTIONS_ID_TOKEN_REQUEST_URL&audience=A`` with the request token as bearer
 gives ``{"value": TOKEN}``. The request token is one of the issuer's own, for an audience that no service takes; its
-claims are those of the tokens that it gets. Which claims those are, its maker says: see ``workflow_claims``.
+claims are those of the tokens that it gets. Its maker chooses those claims: see ``workflow_claims``.
 """
 
 import re

@@ -31,7 +31,9 @@ from gitsign_py.localstack.service import Refusal, Request, Response, Route, Ser
 NAME = "idp"
 ROLE = "idp"
 KEY_KIND, ALGORITHM = "rsa-2048", "RS256"
-"""What the public issuer signs with; cosign takes a token on its command line under no other algorithm."""
+"""The algorithm that the public issuer signs with; cosign takes a token on its command line under no other
+algorithm.
+"""
 CLIENT_ID = "sigstore"
 TOKEN_SECONDS = 60
 """Lifetime of a token when nobody asks for another: as short as the public issuer's."""
@@ -47,7 +49,7 @@ Form = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class TokenOrder:
-    """What a token shall say: ``seconds`` may be negative (an expired token); ``claims`` override everything else.
+    """The contents of a token: ``seconds`` may be negative (an expired token); ``claims`` override everything else.
 
     ``refresh_token`` goes out beside the token when it is not empty (OpenID Connect Core §12).
     """
@@ -66,7 +68,9 @@ Grant = Callable[[Form], TokenOrder]
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """What a code stands for (RFC 6749 §4.1.2, RFC 7636 §4.4): it is exchanged once, by the client that asked."""
+    """The grant that a code stands for (RFC 6749 §4.1.2, RFC 7636 §4.4): it is exchanged once, by the client that
+    asked.
+    """
 
     client_id: str
     redirect_uri: str

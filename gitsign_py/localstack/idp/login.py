@@ -1,7 +1,7 @@
 """Signing in at the local issuer as a person does: the authorization endpoint, its page, and refresh tokens.
 
 RFC 6749 §4.1 with PKCE (RFC 7636, S256 is required), RFC 8252 loopback redirects, RFC 9207 ``iss``, OpenID Connect
-Core §3.1.2 and §12. Whoever sits at the page is believed: the issuer vouches for nothing outside its own stack.
+Core §3.1.2 and §12. The page believes the person in front of it: the issuer vouches for nothing outside its own stack.
 """
 
 import base64
@@ -91,7 +91,7 @@ class Login:
         return self._answer(asked, {"code": code})
 
     def order(self, email: str, *, scope: str, nonce: str = "") -> TokenOrder:
-        """What the tokens of a sign-in say; with scope ``offline_access`` a refresh token is among them."""
+        """The contents of a sign-in's tokens; with scope ``offline_access`` a refresh token is among them."""
         order = TokenOrder(email=email, claims={"nonce": nonce} if nonce else {})
         return replace(order, refresh_token=self._mint_refresh(email)) if "offline_access" in scope.split() else order
 

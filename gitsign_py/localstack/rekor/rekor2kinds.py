@@ -1,4 +1,5 @@
-"""What the local Rekor v2 takes: ``hashedRekordRequestV002``, checked, becomes the canonical body of an entry.
+"""The requests that the local Rekor v2 takes: ``hashedRekordRequestV002``, checked, becomes the canonical body of an
+entry.
 
 Source: sigstore/rekor-tiles v2, api/proto (messages, read as protobuf JSON) and pkg/types/hashedrekord (checks).
 """
@@ -18,7 +19,9 @@ from gitsign_py.localstack.service import Refusal, Request
 
 REQUEST = "hashedRekordRequestV002"
 _ENVELOPE_REQUEST = "dsseRequestV002"
-"""What early servers took for DSSE envelopes; since rekor-tiles 2 these are logged as hashedrekord over the PAE."""
+"""The request that early servers took for DSSE envelopes; since rekor-tiles 2 these are logged as hashedrekord over
+the PAE.
+"""
 # keyDetails (protobuf-specs, PublicKeyDetails) that the real server takes, with the size of an RSA key in bits.
 # It takes PKIX_ED25519_PH too; cryptography has no pre-hashed Ed25519.
 _TAKEN = {

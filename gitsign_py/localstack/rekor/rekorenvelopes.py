@@ -30,7 +30,9 @@ from gitsign_py.localstack.rekor.rekorproposal import (
 
 @dataclass(frozen=True, slots=True)
 class _Envelope:
-    """What is verified; ``signatures`` are texts in base64, since the log keeps the spelling of the envelope."""
+    """The parts that are verified; ``signatures`` are texts in base64, since the log keeps the spelling of the
+    envelope.
+    """
 
     payload: bytes
     payload_type: str
@@ -149,7 +151,7 @@ def _terms(envelope: _Envelope, matched: dict[str, Verifier]) -> frozenset[str]:
 
 
 def _statement_terms(payload: bytes) -> set[str]:
-    """Whatever digests are found: an entry is logged whether or not its payload is a good statement."""
+    """The digests that are found, if any: an entry is logged whether or not its payload is a good statement."""
     try:
         value = load_json(payload, max_bytes=len(payload))
     except FormatError:

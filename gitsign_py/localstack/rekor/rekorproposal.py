@@ -1,4 +1,4 @@
-"""What is read the same way in every kind of proposed entry of Rekor v1: members, verifiers, search terms."""
+"""The parts that every kind of proposed entry of Rekor v1 has: members, verifiers, search terms."""
 
 import base64
 import binascii
@@ -32,7 +32,7 @@ class Proposed:
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """What the signature is checked with, in its canonical PEM, and whom it names."""
+    """The key or certificate of the signature, in its canonical PEM, and the names in it."""
 
     pem: bytes
     key: PublicKey
@@ -40,7 +40,7 @@ class Verifier:
 
     @property
     def terms(self) -> frozenset[str]:
-        """What an entry with this verifier is found by."""
+        """The search terms of an entry with this verifier."""
         return self.names | {key_term(self.pem)}
 
 

@@ -1,10 +1,10 @@
 """The time-stamp authority (RFC 3161): ``POST /api/v1/timestamp`` and its chain.
 
 Requests are read, and tokens written, by the core.
-Certificates are put in when the request asks for them (certReq) and left out when not; genTime has whole seconds and
-an accuracy of one. A token comes with HTTP status 201, as from Sigstore's own authority. What cannot be stamped is
-answered with a PKIFailure of status "rejection" and HTTP status 200, as RFC 3161 §3.4 has it; a wrong media type, and
-a request in JSON that cannot be stamped, are HTTP errors.
+Certificates are put in when the request asks for them (certReq) and left out when not; genTime has whole seconds and an
+accuracy of one. A token comes with HTTP status 201, as from Sigstore's own authority. A request that cannot be stamped
+is answered with a PKIFailure of status "rejection" and HTTP status 200, as RFC 3161 §3.4 has it; a wrong media type,
+and a request in JSON that cannot be stamped, are HTTP errors.
 """
 
 import hashlib

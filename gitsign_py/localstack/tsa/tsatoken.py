@@ -1,4 +1,5 @@
-"""What the local time-stamp authority makes: its certificate (cryptography), and its answers by the core's DER writer.
+"""The products of the local time-stamp authority: its certificate (cryptography), and its answers by the core's DER
+writer.
 
 Tests read the answers by asn1crypto, OpenSSL and rfc3161-client, and give the core's reader tokens of asn1crypto's.
 """
