@@ -22,7 +22,7 @@ def flags(bench: Workbench, **claims: str) -> list[str]:
 
 def test_every_claim_can_be_asked_for(signed: Workbench) -> None:
     asked = {"trigger": "push", "sha": "2" * 40, "name": "release", "repository": "org/repo", "ref": "refs/heads/main"}
-    done = signed.tool("verify", *flags(signed, **asked), "HEAD")
+    done = signed.tool("verify", "-v", *flags(signed, **asked), "HEAD")
     assert done.returncode == 0, done.stdout
     assert b"6.2  ok" in done.stdout
 
