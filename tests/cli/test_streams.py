@@ -93,7 +93,7 @@ def test_locales_that_lack_letters(repo: ScratchRepo, encoding: str) -> None:
     """What a locale has no letter for is spelled out; documents are UTF-8, as they say themselves."""
     repo.git("commit", "-q", "--allow-empty", "-m", "größe 大")
     arguments = ("audit", "--offline", "--trusted-root", str(root_file(repo)))
-    text = run(repo, "", *arguments, PYTHONIOENCODING=encoding)
+    text = run(repo, "", *arguments, "--verbose", PYTHONIOENCODING=encoding)
     assert (text.returncode, b"internal" in text.stderr) == (1, False), text.stderr
     assert "größe 大".encode(encoding, "backslashreplace") in text.stdout
     for form in ("json", "ndjson", "sarif", "junit", "markdown", "html"):
