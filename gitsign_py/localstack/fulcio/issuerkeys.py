@@ -9,9 +9,10 @@ import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 import jwt
@@ -37,13 +38,22 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 _OPENER = urllib.request.build_opener(_NoRedirects)
 
 
+def _opened(url: str) -> HTTPResponse:
+    try:
+        answer: HTTPResponse = _OPENER.open(urllib.request.Request(url), timeout=TOTAL_SECONDS)  # noqa: S310 - checked
+    except HTTPError as error:
+        error.close()  # it holds the connection
+        raise
+    return answer
+
+
 def fetch(url: str) -> bytes:
     """GET a document. Raises OSError or HTTPException; ValueError for one that is too large, slow or not over TLS."""
     parts = urlsplit(url)
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"}):
         raise ValueError("not an https URL")
     ends, data = time.monotonic() + TOTAL_SECONDS, b""
-    with _OPENER.open(urllib.request.Request(url), timeout=TOTAL_SECONDS) as answer:  # noqa: S310 - checked above
+    with _opened(url) as answer:
         while part := answer.read1(65536):
             data += part
             if len(data) > MAX_BYTES or time.monotonic() > ends:
