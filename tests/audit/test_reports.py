@@ -462,14 +462,15 @@ def test_times_that_no_calendar_holds() -> None:
 
 def test_gitlab_code_quality() -> None:
     """Each issue has what GitLab's format asks for, and its fingerprint tells it apart between runs."""
-    issues = json.loads(write(GitlabReport, all_records())[0])
+    unseen, *issues = json.loads(write(GitlabReport, all_records())[0])
+    assert (unseen["check_name"], unseen["severity"]) == ("gitsign/not-seen", "info")
     assert len(issues) == 7
     for issue in issues:
         assert {"description", "check_name", "fingerprint", "severity", "location"} == set(issue)
         assert issue["severity"] in ("info", "minor", "major", "critical", "blocker")
         assert issue["location"] == {"path": ".gitsign/policy.toml", "lines": {"begin": 1}}
     assert len({issue["fingerprint"] for issue in issues}) == 7
-    assert json.loads(write(GitlabReport, [])[0]) == []
+    assert json.loads(write(GitlabReport, [])[0]) == [unseen]
 
 
 def test_github_annotations_are_one_for_each_cause() -> None:
@@ -485,7 +486,8 @@ def test_github_annotations_are_one_for_each_cause() -> None:
 
 def test_csv_is_no_formula() -> None:
     some = [record(1, subject="=cmd()", author="+1"), record(2, subject='a "b", c\nd')]
-    rows = list(csv.DictReader(io.StringIO(write(CsvReport, some)[0])))
+    unseen, *rows = csv.DictReader(io.StringIO(write(CsvReport, some)[0]))
+    assert (unseen["kind"], unseen["oid"], bool(unseen["message"])) == ("notice", "", True)
     assert [row["oid"] for row in rows] == [one.oid for one in some]
     assert (rows[0]["subject"], rows[0]["author"], rows[1]["subject"]) == ("'=cmd()", "'+1", 'a "b", c\\nd')
     assert rows[0]["verdict"] == "verified"

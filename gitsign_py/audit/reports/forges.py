@@ -3,6 +3,7 @@ spreadsheet.
 """
 
 import csv
+import hashlib
 import json
 from typing import Any, TextIO
 
@@ -20,38 +21,51 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 class GitlabReport(ReportFormat):
     """One Code Quality issue for each commit that is not accepted (GitLab's docs, "Code Quality report format").
 
-    A commit is no place in a file: it stands at the first line of the policy.
+    A commit is no place in a file: it stands at the first line of the policy. So does what the audit did not see.
     """
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._first = True
 
-    def begin(self, heading: Heading) -> None:  # noqa: ARG002 - the format has no place for it
-        """The start of the array."""
+    def begin(self, heading: Heading) -> None:
+        """The start of the array, and an issue for each thing that the audit did not see."""
         self._out.write("[")
+        for notice in heading.notices:
+            self._write(_not_seen(notice))
 
     def record(self, record: Record) -> None:
         """One issue."""
-        if record.accepted:
-            return
-        self._out.write(("\n" if self._first else ",\n") + json.dumps(_issue(record)))
+        if not record.accepted:
+            self._write(_issue(record))
+
+    def _write(self, issue: dict[str, Any]) -> None:
+        self._out.write(("\n" if self._first else ",\n") + json.dumps(issue))
         self._first = False
 
-    def end(self, rollup: Rollup) -> None:  # noqa: ARG002 - as above
+    def end(self, rollup: Rollup) -> None:  # noqa: ARG002 - the format has no place for it
         """The end of it."""
         self._out.write("\n]\n")
 
 
 def _issue(record: Record) -> dict[str, Any]:
     words = f"{record.kind} {record.oid[:12]} {record.verdict}: {sentence(record)} ({escaped(record.subject)})"
-    return {
-        "description": words,
-        "check_name": f"gitsign/{record.reason or record.verdict}",
-        "fingerprint": record.oid,
-        "severity": _SEVERITY.get(record.verdict, "major"),
-        "location": {"path": POLICY_PATH, "lines": {"begin": 1}},
-    }
+    return _at_policy(
+        description=words,
+        check_name=f"gitsign/{record.reason or record.verdict}",
+        fingerprint=record.oid,
+        severity=_SEVERITY.get(record.verdict, "major"),
+    )
+
+
+def _not_seen(notice: str) -> dict[str, Any]:
+    text = escaped(notice)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return _at_policy(description=text, check_name="gitsign/not-seen", fingerprint=digest, severity="info")
+
+
+def _at_policy(**members: str) -> dict[str, Any]:
+    return {**members, "location": {"path": POLICY_PATH, "lines": {"begin": 1}}}
 
 
 class GithubReport(ReportFormat):
@@ -96,15 +110,18 @@ def _property(text: str) -> str:
 
 
 class CsvReport(ReportFormat):
-    """A line for each commit and tag (RFC 4180), with the fields of the JSON records."""
+    """A line for each commit and tag (RFC 4180), with the fields of the JSON records; a notice is a line as well."""
 
     def __init__(self, out: TextIO) -> None:
         self._writer = csv.writer(out, lineterminator="\r\n")
         self._fields = [name for name in Record._fields if name != "steps"]
 
-    def begin(self, heading: Heading) -> None:  # noqa: ARG002 - a table has no place for it
-        """The names of the columns."""
+    def begin(self, heading: Heading) -> None:
+        """The names of the columns; then the notices, of the kind ``notice``."""
         self._writer.writerow(self._fields)
+        for notice in heading.notices:
+            line = {"kind": "notice", "message": cell(notice)}
+            self._writer.writerow([line.get(name, "") for name in self._fields])
 
     def record(self, record: Record) -> None:
         """One line."""
