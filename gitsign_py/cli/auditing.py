@@ -16,8 +16,7 @@ from gitsign_py.audit.jobs import Job, VerifySettings
 from gitsign_py.audit.plan import AuditPlan, check_introduction
 from gitsign_py.cli import ownconfig, wiring
 from gitsign_py.core.frozen import frozen, replace
-from gitsign_py.core.git.refname import is_full_ref_name
-from gitsign_py.errors import ConfigError, UsageError
+from gitsign_py.errors import ConfigError
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.paths import cache_directory
 
@@ -150,20 +149,6 @@ def said_by_repository(
     digests = {"policy": plan.policy.digest} if plan.policy is not None else {}
     trust = ownconfig.trust_said_by_repository(settings, prepared.trust_digest, option=options.trusted_root)
     return (*trust, *ownconfig.said_by_repository(settings, fields, digests))
-
-
-def given(text: str) -> str:
-    """The value of an option, which must not be empty: a variable that is not set would ask for nothing at all."""
-    if not text:
-        raise argparse.ArgumentTypeError("must not be empty; leave the option out to go without")
-    return text
-
-
-def full_ref(text: str) -> str:
-    """The value of ``--ref``. Raises UsageError ``ref-name``."""
-    if not is_full_ref_name(text):
-        raise UsageError("ref-name", f"{text!r} is not a full ref name such as refs/heads/main")
-    return text
 
 
 def warn_on_stderr(text: str) -> None:

@@ -7,7 +7,7 @@ import secrets
 
 from gitsign_py.audit.approvals import PREFIX, REF
 from gitsign_py.audit.plan import resolve_targets
-from gitsign_py.cli import auditing, wiring
+from gitsign_py.cli import optiontypes, wiring
 from gitsign_py.cli.commands.attest import sign_statement
 from gitsign_py.cli.ownconfig import add_isolated
 from gitsign_py.core.git.gitobject import split_commit
@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("revision", nargs="?", default="HEAD", metavar="REV", help="a commit or a range (HEAD)")
-    parser.add_argument("--ref", type=auditing.full_ref, metavar="REF", help="the ref (the current branch)")
+    parser.add_argument("--ref", type=optiontypes.full_ref, metavar="REF", help="the ref (the current branch)")
     parser.add_argument("--withdraw", action="store_true", help="take back what you said of it")
     parser.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
     parser.add_argument("--json", action="store_true", help="print JSON, a line for each commit")

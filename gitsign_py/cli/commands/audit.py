@@ -15,7 +15,7 @@ from gitsign_py.audit.reports.base import Heading, ReportFormat, figure_lines, w
 from gitsign_py.audit.reports.formats import FORMATS, open_report
 from gitsign_py.audit.rollup import Rollup
 from gitsign_py.audit.runs import keep, last_runs, run_of
-from gitsign_py.cli import auditheading, auditing, wiring
+from gitsign_py.cli import auditheading, auditing, optiontypes, wiring
 from gitsign_py.cli.auditplan import has_nothing_new, make_plan, since_last
 from gitsign_py.cli.outputfile import output_file
 from gitsign_py.cli.ownconfig import add_isolated
@@ -139,11 +139,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tags", action="store_true", help="judge the annotated tags too")
     parser.add_argument("--first-parent", action="store_true", help="follow only the first parent of merges")
     parser.add_argument(
-        "--since", type=auditing.given, metavar="DATE", help="only commits that say that they are younger"
+        "--since", type=optiontypes.given, metavar="DATE", help="only commits that say that they are younger"
     )
     parser.add_argument(
         "--ref",
-        type=auditing.full_ref,
+        type=optiontypes.full_ref,
         metavar="REF",
         help="judge commits as if on this ref (of a change that is to be merged)",
     )
@@ -153,12 +153,12 @@ def _parser() -> argparse.ArgumentParser:
         help="only commits that are new since the last run with this option or --repos; keeps the run",
     )
     parser.add_argument(
-        "--repos", type=auditing.given, metavar="FILE", help="audit all repositories that FILE lists, a path a line"
+        "--repos", type=optiontypes.given, metavar="FILE", help="audit all repositories that FILE lists, a path a line"
     )
     policy = parser.add_argument_group("policy")
     policy.add_argument(
         "--policy",
-        type=auditing.given,
+        type=optiontypes.given,
         metavar="FILE|REV:PATH",
         help="the policy that judges everything (gitsign.policy)",
     )
@@ -170,7 +170,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     policy.add_argument(
         "--introduction",
-        type=auditing.given,
+        type=optiontypes.given,
         metavar="ID",
         help="the commit that is accepted by its id, with all before it",
     )
@@ -191,7 +191,7 @@ def _parser() -> argparse.ArgumentParser:
     report = parser.add_argument_group("report")
     report.add_argument("--format", choices=tuple(FORMATS), help="default: terminal on a terminal, else text")
     report.add_argument(
-        "--output", type=auditing.given, metavar="FILE", help="write the report there, whole or not at all"
+        "--output", type=optiontypes.given, metavar="FILE", help="write the report there, whole or not at all"
     )
     report.add_argument("--verbose", action="store_true", help="list accepted commits too (text)")
     return parser

@@ -14,7 +14,7 @@ from gitsign_py.audit.inventory import Inventory, SeenCertificate, Signer
 from gitsign_py.audit.plan import AuditPlan, Target, read_refs, resolve_targets
 from gitsign_py.audit.record import Record
 from gitsign_py.audit.reports.forges import cell
-from gitsign_py.cli import auditing, wiring
+from gitsign_py.cli import auditing, optiontypes, wiring
 from gitsign_py.cli.outputfile import output_file
 from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repository
 from gitsign_py.cli.text import write_utf8
@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("revisions", nargs="*", metavar="REV", help="branches, commits or ranges (all refs and tags)")
     parser.add_argument("--certificates", action="store_true", help="list the certificates of each identity too")
     parser.add_argument("--format", choices=("text", "json", "csv"), default="text", help="default: text")
-    parser.add_argument("--output", type=auditing.given, metavar="FILE", help="write it there, whole or not at all")
+    parser.add_argument("--output", type=optiontypes.given, metavar="FILE", help="write it there, whole or not at all")
     parser.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
     add_isolated(parser)
     parser.add_argument("--offline", action="store_true", help="never touch the network")

@@ -2,25 +2,14 @@
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 
-from gitsign_py.audit.engine import audit_history
-from gitsign_py.audit.plan import AuditPlan, resolve_targets
-from gitsign_py.audit.record import Record, as_object
-from gitsign_py.audit.reports.base import sentence
-from gitsign_py.cli import auditing, wiring
-from gitsign_py.cli.auditplan import is_in_history, with_policy
-from gitsign_py.cli.commands.policyinit import run_init
-from gitsign_py.cli.ownconfig import add_isolated, tell
+from gitsign_py.cli import optiontypes, wiring
+from gitsign_py.cli.ownconfig import add_isolated
 from gitsign_py.cli.policysource import read_policy_bytes
-from gitsign_py.core.frozen import replace
-from gitsign_py.core.pki.namekind import described
 from gitsign_py.core.printing import escaped
-from gitsign_py.errors import UsageError
 from gitsign_py.host.git.objects import GitRepository
-from gitsign_py.host.progress import counted
 from gitsign_py.policy.cases import CASES_PATH, parse_cases, run_cases
 from gitsign_py.policy.model import POLICY_PATH
 from gitsign_py.policy.parse import parse_policy, read_policy
@@ -53,27 +42,29 @@ def _parser() -> argparse.ArgumentParser:
     init = commands.add_parser("init", help="propose a policy from the history")
     init.add_argument("revisions", nargs="*", metavar="REV", help="whose history to look at (HEAD)")
     init.add_argument(
-        "--output", type=auditing.given, metavar="FILE", help="write it there, whole or not at all; makes its folder"
+        "--output", type=optiontypes.given, metavar="FILE", help="write it there, whole or not at all; makes its folder"
     )
-    init.set_defaults(action=run_init)
+    init.set_defaults(action=_init)
     check = commands.add_parser("check", help="say whether a policy is valid, and everything that is wrong with it")
     check.add_argument("policy", nargs="?", metavar="FILE|REV:PATH", help=f"({POLICY_PATH})")
     check.add_argument("--json", action="store_true", help="print JSON")
     check.set_defaults(action=_check)
     explain = commands.add_parser("explain", help="say which rule decided about a commit, and why")
     explain.add_argument("revisions", nargs=1, metavar="COMMIT")
-    explain.add_argument("--policy", type=auditing.given, metavar="FILE|REV:PATH", help="(gitsign.policy)")
+    explain.add_argument("--policy", type=optiontypes.given, metavar="FILE|REV:PATH", help="(gitsign.policy)")
     explain.add_argument(
         "--in-history", action="store_true", help="by the policies in the commit's parents (gitsign.policyMode)"
     )
-    explain.add_argument("--introduction", type=auditing.given, metavar="ID")
-    explain.add_argument("--ref", type=auditing.full_ref, help="the branch or tag to judge it on (the current branch)")
+    explain.add_argument("--introduction", type=optiontypes.given, metavar="ID")
+    explain.add_argument(
+        "--ref", type=optiontypes.full_ref, help="the branch or tag to judge it on (the current branch)"
+    )
     explain.add_argument("--json", action="store_true", help="print JSON")
     explain.set_defaults(action=_explain)
     test = commands.add_parser("test", help="run the test cases kept beside a policy")
     test.add_argument("policy", nargs="?", metavar="FILE|REV:PATH", help=f"({POLICY_PATH})")
     test.add_argument(
-        "--cases", type=auditing.given, metavar="FILE|REV:PATH", help=f"({CASES_PATH}, beside the policy)"
+        "--cases", type=optiontypes.given, metavar="FILE|REV:PATH", help=f"({CASES_PATH}, beside the policy)"
     )
     test.set_defaults(action=_test)
     for command in (init, check, explain, test):
@@ -112,60 +103,19 @@ def _bytes(repository: GitRepository, name: str, base: Path | None) -> bytes:
     return read_policy_bytes(repository, name, base=base, plain=base is not None)
 
 
-# --- explain ---------------------------------------------------------------------------------------------------------
+# --- init and explain ------------------------------------------------------------------------------------------------
+
+
+def _init(options: argparse.Namespace) -> int:
+    from gitsign_py.cli.commands.policyinit import run_init  # noqa: PLC0415 - the audit's modules, where one is made
+
+    return run_init(options)
 
 
 def _explain(options: argparse.Namespace) -> int:
-    settings = wiring.load_settings(isolated=options.isolated)
-    options.no_policy = False
-    in_history = is_in_history(settings, options)
-    with ExitStack() as stack:
-        repository = stack.enter_context(wiring.repository(settings))
-        targets, exclude = resolve_targets(repository, tuple(options.revisions))
-        if len(targets) != 1 or exclude:
-            raise UsageError("revision-one", "explain takes one commit or tag")
-        target = replace(targets[0], ref=options.ref or targets[0].ref)
-        plan = AuditPlan((target,), exclude, () if in_history else ("--max-count=1",))
-        plan = with_policy(repository, settings, options, plan)
-        plan = replace(plan, tags_only=bool(target.tag) and not in_history)
-        if plan.policy is None and not plan.in_history:
-            raise UsageError(
-                "policy-missing", "there is no policy to explain", hint="give --policy, or set gitsign.policy"
-            )
-        wanted = target.tag or target.commit
-        found = next((one for one in _audited(stack, settings, repository, plan, options) if one.oid == wanted), None)
-        if found is None and plan.introduction:  # it may be older, and then all before the introduction are listed
-            whole = replace(plan, options=())
-            again = _audited(stack, settings, repository, whole, options)
-            found = next((one for one in again if one.oid == wanted), None)
-    if found is None:
-        raise UsageError("revision-unjudged", "the policy says nothing about this ref (unjudged)")
-    print(json.dumps(as_object(found), indent=2) if options.json else _told(found, target.ref))
-    return 0 if found.accepted else 3 if found.verdict == "unchecked" else 1
+    from gitsign_py.cli.commands.policyexplain import run_explain  # noqa: PLC0415 - as above
 
-
-def _audited(
-    stack: ExitStack, settings: wiring.Settings, repository: GitRepository, plan: AuditPlan, options: argparse.Namespace
-) -> Iterator[Record]:
-    audit_options = auditing.AuditOptions(options.trusted_root, options.offline)
-    prepared = auditing.prepare(stack, settings, repository, audit_options, warn=auditing.warn_on_stderr)
-    tell(auditing.said_by_repository(settings, options, plan, prepared))
-    return counted(audit_history(repository, plan, prepared.resources), auditing.stderr_terminal())
-
-
-def _told(record: Record, ref: str) -> str:
-    signer = described(record.identity, record.san_type) or "nobody"
-    lines = [
-        f"{record.kind} {record.oid} on {escaped(ref)}: {record.verdict}",
-        f"  why        {sentence(record)} [{record.reason}]",
-        f"  rule       {record.rule or 'no rule was reached'}",
-        f"  signer     {escaped(signer)} {escaped(record.issuer)}".rstrip(),
-        f"  known as   {record.principal or 'nobody in the policy'}",
-        f"  committer  {escaped(record.committer)}; author {escaped(record.author)}",
-        f"  time       {record.time or 'none proven'} {record.time_source}".rstrip(),
-        f"  steps      {' '.join(record.steps) or 'none passed'}",
-    ]
-    return "\n".join(lines)
+    return run_explain(options)
 
 
 # --- test ------------------------------------------------------------------------------------------------------------
