@@ -83,7 +83,7 @@ def test_audits_refuse_it_without_a_policy(moved: SignedRepo) -> None:
         done = moved.tool("audit", "--offline", "--format=json", "--tags", *words)
         assert done.returncode == 1, done.stderr
         tags = {one["ref"]: one["reason"] for one in json.loads(done.stdout)["records"] if one["kind"] == "tag"}
-        assert tags["refs/tags/v1.0"] == "verified"
+        assert tags["refs/tags/v1.0"] == "good"
         assert tags["refs/tags/v2.0"] == "tag-name-mismatch"
 
 

@@ -63,7 +63,8 @@ def get(url: str, bearer: str) -> tuple[int, dict[str, str]]:
         with urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": bearer})) as answer:
             return answer.status, json.load(answer)
     except HTTPError as error:
-        return error.code, json.load(error)
+        with error:
+            return error.code, json.load(error)
 
 
 def test_a_job_of_github_actions_gets_its_tokens() -> None:
