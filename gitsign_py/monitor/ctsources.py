@@ -5,14 +5,11 @@ from collections.abc import Iterator
 from gitsign_py.clients.ctlog import CtLogClient
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.tiles import TileClient
-from gitsign_py.core.tlog import merkle
 from gitsign_py.core.tlog.ctleaf import CtEntry, split_data_tile
-from gitsign_py.core.tlog.tiles import TILE_WIDTH, hash_at_of, tile_width
 from gitsign_py.core.trust.root import TrustedRoot
-from gitsign_py.errors import FormatError
 from gitsign_py.monitor.heads import Head, Kind, open_head
-from gitsign_py.monitor.rekorsources import bundles, place_in_tile, tile_consistency
 from gitsign_py.monitor.sources import Batch, RawEntry, withheld
+from gitsign_py.monitor.tilesources import TiledSource
 
 STEP = 256
 """Entries that one get-entries asks for; a log gives fewer where its own limit is lower."""
@@ -58,44 +55,19 @@ class CtSource:
         return None if found is None else found.index
 
 
-class StaticCtSource:
+class StaticCtSource(TiledSource):
     """A tiled CT log below its monitoring prefix."""
 
     kind: Kind = "static-ct"
+    what = "data tile"
 
     def __init__(self, session: HttpSession, url: str, root: TrustedRoot) -> None:
-        self.url = url
-        self._tiles = TileClient(session, "CT log", url, kind="data")
-        self._root = root
+        super().__init__(url, TileClient(session, "CT log", url, kind="data"), root)
 
-    def heads(self) -> tuple[Head, ...]:
-        """See LogSource."""
-        return (open_head(self.kind, self._tiles.checkpoint().body, self._root),)
-
-    def consistency(self, head: Head, first: int, last: int) -> tuple[bytes, ...]:
-        """See LogSource: from the tiles."""
-        del head
-        return tile_consistency(self._tiles, first, last)
-
-    def inclusion(self, head: Head, index: int) -> tuple[bytes, ...]:
-        """The path of an entry, from the tiles, unverified."""
-        return merkle.prove_inclusion(index, head.size, hash_at_of(self._tiles.tile, head.size))
-
-    def entries(self, head: Head, start: int, stop: int) -> Iterator[Batch]:
-        """See LogSource: a data tile at a time."""
-        for number, first, last in bundles(start, stop):
-            width = tile_width(0, number, head.size)
-            answer = self._tiles.bundle(number, width)
-            try:
-                found = split_data_tile(answer.body, width)
-            except FormatError as error:
-                raise withheld(head, first, f"data tile {number} cannot be read: {error.message}") from error
-            base = number * TILE_WIDTH
-            yield tuple(_raw(index, found[index - base]) for index in range(first, last))
-
-    def place_of(self, head: Head, index: int, leaf_hash: bytes) -> int | None:
-        """See LogSource."""
-        return place_in_tile(self._tiles, head, index, leaf_hash)
+    @staticmethod
+    def entries_of(body: bytes, width: int, base: int) -> Batch:
+        """See TiledSource."""
+        return tuple(_raw(at, one) for at, one in enumerate(split_data_tile(body, width), base))
 
 
 def _raw(index: int, entry: CtEntry) -> RawEntry:

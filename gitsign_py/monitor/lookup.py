@@ -11,11 +11,12 @@ from gitsign_py.core.tlog.entrytypes import InclusionProof, LogEntry
 from gitsign_py.core.tlog.hashedrekord import body_kind
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import UncheckedError, UsageError, VerificationError
-from gitsign_py.monitor.ctsources import CtSource, StaticCtSource
+from gitsign_py.monitor.ctsources import CtSource
 from gitsign_py.monitor.heads import Head, open_head
-from gitsign_py.monitor.rekorsources import Rekor1Source, Rekor2Source
+from gitsign_py.monitor.rekorsources import Rekor1Source
 from gitsign_py.monitor.replicasource import ReplicaSource
 from gitsign_py.monitor.sources import LogSource, RawEntry
+from gitsign_py.monitor.tilesources import TiledSource
 
 _INDEX = re.compile(r"[0-9]{1,18}\Z")
 _UUID = re.compile(r"(?:[0-9a-f]{16})?[0-9a-f]{64}\Z")
@@ -107,7 +108,7 @@ def _path(source: LogSource, head: Head, entry: RawEntry) -> tuple[bytes, ...]:
                 "inclusion-proof-mismatch", "log does not find the entry that it serves in its tree"
             )
         return found[1]
-    if isinstance(source, Rekor2Source | StaticCtSource):
+    if isinstance(source, TiledSource):
         return source.inclusion(head, entry.index)
     raise UsageError("log-cannot-look-up", f"{source.url} gives no proofs")
 

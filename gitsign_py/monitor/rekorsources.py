@@ -6,12 +6,12 @@ from gitsign_py.clients.rekor import BATCH, RekorClient
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.tiles import TileClient
 from gitsign_py.clients.urls import join_url
-from gitsign_py.core.tlog import merkle
-from gitsign_py.core.tlog.tiles import TILE_WIDTH, hash_at_of, split_bundle, tile_width
+from gitsign_py.core.tlog.tiles import split_bundle
 from gitsign_py.core.trust.root import TrustedRoot
-from gitsign_py.errors import FormatError, ServiceError
+from gitsign_py.errors import ServiceError
 from gitsign_py.monitor.heads import Head, Kind, open_head
 from gitsign_py.monitor.sources import Batch, RawEntry, withheld
+from gitsign_py.monitor.tilesources import TiledSource
 
 _FOREIGN = "service-answer-foreign"
 
@@ -77,62 +77,16 @@ class Rekor1Source:
         return None if proof is None else proof.log_index
 
 
-class Rekor2Source:
+class Rekor2Source(TiledSource):
     """One tree of a tiled log; each shard has a URL of its own."""
 
     kind: Kind = "rekor2"
+    what = "bundle"
 
     def __init__(self, session: HttpSession, url: str, root: TrustedRoot) -> None:
-        self.url = url
-        self._tiles = TileClient(session, "Rekor", join_url(url, "/api/v2"))
-        self._root = root
+        super().__init__(url, TileClient(session, "Rekor", join_url(url, "/api/v2")), root)
 
-    def heads(self) -> tuple[Head, ...]:
-        """See LogSource."""
-        return (open_head(self.kind, self._tiles.checkpoint().body, self._root),)
-
-    def consistency(self, head: Head, first: int, last: int) -> tuple[bytes, ...]:
-        """See LogSource: from the tiles."""
-        del head
-        return tile_consistency(self._tiles, first, last)
-
-    def inclusion(self, head: Head, index: int) -> tuple[bytes, ...]:
-        """The path of an entry, from the tiles, unverified."""
-        return merkle.prove_inclusion(index, head.size, hash_at_of(self._tiles.tile, head.size))
-
-    def entries(self, head: Head, start: int, stop: int) -> Iterator[Batch]:
-        """See LogSource: a bundle at a time."""
-        for number, first, last in bundles(start, stop):
-            width = tile_width(0, number, head.size)
-            answer = self._tiles.bundle(number, width)
-            try:
-                bodies = split_bundle(answer.body, width)
-            except FormatError as error:
-                raise withheld(head, first, f"bundle {number} is short: {error.message}") from error
-            base = number * TILE_WIDTH
-            yield tuple(RawEntry(index, bodies[index - base], log_index=index) for index in range(first, last))
-
-    def place_of(self, head: Head, index: int, leaf_hash: bytes) -> int | None:
-        """See LogSource: the rows of tiles have the leaf hashes; the tile around the place is looked at."""
-        return place_in_tile(self._tiles, head, index, leaf_hash)
-
-
-def bundles(start: int, stop: int) -> Iterator[tuple[int, int, int]]:
-    """The bundles that hold entries from ``start`` to before ``stop``: number, first and end of what is wanted."""
-    for number in range(start // TILE_WIDTH, -(-stop // TILE_WIDTH)):
-        base = number * TILE_WIDTH
-        yield number, max(start, base), min(stop, base + TILE_WIDTH)
-
-
-def tile_consistency(tiles: TileClient, first: int, last: int) -> tuple[bytes, ...]:
-    """A consistency proof out of the tiles of the larger tree (C2SP tlog-tiles)."""
-    return merkle.prove_consistency(first, last, hash_at_of(tiles.tile, last))
-
-
-def place_in_tile(tiles: TileClient, head: Head, index: int, leaf_hash: bytes) -> int | None:
-    """Where a leaf stands in the tile that should hold it."""
-    number = index // TILE_WIDTH
-    hashes = tiles.tile(0, number, tile_width(0, number, head.size))
-    if hashes[index % TILE_WIDTH] == leaf_hash:
-        return index
-    return number * TILE_WIDTH + hashes.index(leaf_hash) if leaf_hash in hashes else None
+    @staticmethod
+    def entries_of(body: bytes, width: int, base: int) -> Batch:
+        """See TiledSource."""
+        return tuple(RawEntry(at, one, log_index=at) for at, one in enumerate(split_bundle(body, width), base))

@@ -10,9 +10,9 @@ from gitsign_py.core.tlog.hashedrekord import body_kind
 from gitsign_py.core.tlog.tiles import TILE_WIDTH, hash_at_of, tile_width
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.monitor.heads import Head, Kind, open_head
-from gitsign_py.monitor.rekorsources import bundles
 from gitsign_py.monitor.replica import Replica, replicas
 from gitsign_py.monitor.sources import Batch, RawEntry
+from gitsign_py.monitor.tilesources import bundles
 
 
 class ReplicaSource:

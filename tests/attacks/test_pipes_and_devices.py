@@ -48,16 +48,6 @@ def run(repo: ScratchRepo, *arguments: str, **variables: str) -> "subprocess.Com
     )
 
 
-@pytest.fixture(params=["pipe", "device"])
-def no_file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    path = tmp_path / "no-file"
-    if request.param == "pipe":
-        os.mkfifo(path)
-    else:
-        path.symlink_to("/dev/zero")
-    return path
-
-
 AUDIT = ("audit", "--offline", "HEAD")
 
 

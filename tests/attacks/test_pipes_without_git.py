@@ -22,16 +22,6 @@ PLACES = {
 }
 
 
-@pytest.fixture(params=["pipe", "device"])
-def no_file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    path = tmp_path / "no-file"
-    if request.param == "pipe":
-        os.mkfifo(path)
-    else:
-        path.symlink_to("/dev/zero")
-    return path
-
-
 def file_of(repo: ScratchRepo, place: str) -> Path:
     inner, head = repo.path / ".git", repo.git("rev-parse", "HEAD")
     if "pack" in place and "refs" not in place:

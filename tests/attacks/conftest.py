@@ -1,0 +1,17 @@
+"""What several attacks plant."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(params=["pipe", "device"])
+def no_file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A pipe that nobody writes to, or a device without an end, to stand in the place of a file."""
+    path = tmp_path / "no-file"
+    if request.param == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    return path
