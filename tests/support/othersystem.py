@@ -21,6 +21,7 @@ import os
 import stat
 import sys
 import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -324,7 +325,8 @@ def become_macos() -> None:
     take_away(time, ["CLOCK_BOOTTIME"])
     for module in (socket, _socket):
         take_away(module, ["SO_PEERCRED", "SCM_CREDENTIALS", "SO_PASSCRED"])
-    sys.addaudithook(hide_proc)
+    for owner, name in ((builtins, "open"), (io, "open"), (os, "open")):
+        setattr(owner, name, without_proc(getattr(owner, name)))
     let_others_load("darwin")
 
 
@@ -332,9 +334,15 @@ def refuse_to_fork() -> int:
     raise OSError("the system's libraries may crash after a fork, says multiprocessing")
 
 
-def hide_proc(event: str, arguments: tuple[Any, ...]) -> None:
-    if event == "open" and str(arguments[0]).startswith("/proc"):
-        raise FileNotFoundError(2, "No such file or directory", arguments[0])
+def without_proc(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a function open what is not below /proc."""
+
+    def opened(file: Any, *given: Any, **options: Any) -> Any:
+        if str(file).startswith("/proc"):
+            raise FileNotFoundError(2, "No such file or directory", file)
+        return function(file, *given, **options)
+
+    return opened
 
 
 for early in ("socket", "tempfile"):  # a measurement of coverage may have loaded them

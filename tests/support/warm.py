@@ -8,12 +8,13 @@ tests with the mark ``cold``, which are about the start itself. GITSIGN_TEST_COL
 import atexit
 import json
 import os
+import selectors
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
-import threading
+import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -96,48 +97,89 @@ def _text(data: bytes) -> str:
 def _call(
     request: dict[str, Any], stdin: bytes | None, timeout: float | None, command: Any
 ) -> tuple[int, bytes, bytes]:
-    reads, writes = (os.open(os.devnull, os.O_RDONLY), -1) if stdin is None else os.pipe()
-    outs = [os.pipe(), os.pipe()]
-    theirs = [reads, outs[0][1], outs[1][1]]
-    found: dict[int, bytes] = {}
-    threads = [threading.Thread(target=_read, args=(stream, found)) for stream, _ in outs]
-    threads += [threading.Thread(target=_write, args=(writes, stdin))] if stdin is not None else []
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
         server.connect(_server("COVERAGE_PROCESS_CONFIG" in request["env"]))
+        talk = _Talk(server, stdin or b"")
+        try:
+            talk.order(request, has_stdin=stdin is not None)
+            deadline = None if timeout is None else time.monotonic() + timeout
+            while talk.goes_on():
+                if not talk.step(None if deadline is None else max(0.0, deadline - time.monotonic())):
+                    os.kill(int(talk.answer), 9)
+                    raise subprocess.TimeoutExpired(command, timeout or 0)
+        finally:
+            talk.close()
+    return int(talk.answer.split()[1]), bytes(talk.out), bytes(talk.err)
+
+
+class _Talk:
+    """The streams of one call, and the server's word about it, in one loop.
+
+    Threads would do as well, but each of them begins with sys.settrace while coverage measures.
+    """
+
+    def __init__(self, server: socket.socket, stdin: bytes) -> None:
+        self.selector = selectors.DefaultSelector()
+        self.server, self.left = server, memoryview(stdin)
+        self.answer, self.out, self.err = bytearray(), bytearray(), bytearray()
+
+    def order(self, request: dict[str, Any], *, has_stdin: bool) -> None:
+        """Send the request with the program's three streams."""
+        reads, writes = os.pipe() if has_stdin else (os.open(os.devnull, os.O_RDONLY), -1)
+        outs = [os.pipe(), os.pipe()]
+        theirs = [reads, outs[0][1], outs[1][1]]
+        self.selector.register(self.server, selectors.EVENT_READ, self.answer)
+        for (stream, _), found in zip(outs, (self.out, self.err), strict=True):
+            self.selector.register(stream, selectors.EVENT_READ, found)
+        if has_stdin:
+            os.set_blocking(writes, False)
+            self.selector.register(writes, selectors.EVENT_WRITE)
         body = json.dumps(request).encode()
-        socket.send_fds(server, [len(body).to_bytes(8, "big")], theirs)
-        server.sendall(body)
+        socket.send_fds(self.server, [len(body).to_bytes(8, "big")], theirs)
+        self.server.sendall(body)
         for stream in theirs:
             os.close(stream)
-        for thread in threads:
-            thread.start()
-        server.settimeout(timeout)
-        answer = b""
-        try:
-            while answer.count(b"\n") < 2:
-                more = server.recv(100)
+
+    def goes_on(self) -> bool:
+        """Whether a stream is open or the status is missing."""
+        return bool(self.selector.get_map())
+
+    def step(self, seconds: float | None) -> bool:
+        """Move what can be moved; False when nothing could be within these seconds."""
+        ready = self.selector.select(seconds)
+        for key, events in ready:
+            if events & selectors.EVENT_WRITE:
+                self._write(key.fd)
+            elif key.fileobj is self.server:
+                more = self.server.recv(100)
                 assert more, "the warm server is gone"
-                answer += more
-        except TimeoutError:
-            os.kill(int(answer), 9)
-            raise subprocess.TimeoutExpired(command, timeout or 0) from None
-    for thread in threads:
-        thread.join()
-    return int(answer.split()[1]), found[outs[0][0]], found[outs[1][0]]
+                self.answer += more
+                if self.answer.count(b"\n") == 2:
+                    self.selector.unregister(self.server)
+            elif more := os.read(key.fd, 1 << 16):
+                key.data.extend(more)
+            else:
+                self._end(key.fd)
+        return bool(ready)
 
-
-def _write(stream: int, data: bytes) -> None:
-    with open(stream, "wb") as file:
+    def _write(self, stream: int) -> None:
         try:
-            file.write(data)
-            file.flush()
+            self.left = self.left[os.write(stream, self.left[: 1 << 16]) :] if self.left else self.left
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream)  # not read: its own affair
+            self.left = self.left[:0]  # not read: its own affair
+        if not self.left:
+            self._end(stream)
 
+    def _end(self, stream: int) -> None:
+        self.selector.unregister(stream)
+        os.close(stream)
 
-def _read(stream: int, found: dict[int, bytes]) -> None:
-    with open(stream, "rb") as file:
-        found[stream] = file.read()
+    def close(self) -> None:
+        """End the streams that are left of a call that was given up."""
+        for key in list(self.selector.get_map().values()):
+            if key.fileobj is not self.server:
+                self._end(key.fd)
+        self.selector.close()
 
 
 @cache
