@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitsign_py.cli import wiring
+from gitsign_py.cli import instance, wiring
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.trust.root import TransparencyLogInstance, TrustedRoot
 from gitsign_py.errors import UsageError
@@ -46,13 +46,13 @@ def place_of(text: str | None, settings: wiring.Settings, root: TrustedRoot) -> 
 
 
 def _signature_log(settings: wiring.Settings) -> LogPlace:
-    chosen = wiring.endpoints(settings)
+    chosen = instance.endpoints(settings)
     return LogPlace("rekor2" if chosen.rekor_version == 2 else "rekor1", chosen.rekor)
 
 
 def _url_of(kind: Kind, settings: wiring.Settings, root: TrustedRoot) -> str:
     if kind in ("rekor1", "rekor2"):
-        return wiring.endpoints(settings).rekor
+        return instance.endpoints(settings).rekor
     logs = open_now(root.ctlogs)
     if not logs:
         raise UsageError("log-not-named", "the trust root lists no CT log that is open now", hint=f"write {kind}=URL")

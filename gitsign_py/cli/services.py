@@ -2,7 +2,7 @@
 there.
 """
 
-from gitsign_py.cli import wiring
+from gitsign_py.cli import instance, wiring
 from gitsign_py.host.config import Config
 from gitsign_py.host.consent import Dialogue, Named, require_named
 
@@ -10,7 +10,7 @@ _SERVICES = {"fulcio_url": "fulcio", "rekor_url": "rekor", "issuer": "issuer", "
 _BESIDE = {"client_secret_file": "gitsign.clientSecretFile", "url_opener": "gitsign.urlOpener"}
 
 
-def named_by_repository(settings: wiring.Settings, chosen: wiring.Endpoints) -> tuple[Named, ...]:
+def named_by_repository(settings: wiring.Settings, chosen: instance.Endpoints) -> tuple[Named, ...]:
     """Services, the file whose content the issuer gets, and the program that opens the page, where it names them."""
     config = settings.config
     found = []
@@ -31,7 +31,7 @@ def _decides(config: Config, field: str) -> str:
     return next((name for name in (field, "signing_config", "instance") if not config.is_default(name)), field)
 
 
-def confirm_services(settings: wiring.Settings, chosen: wiring.Endpoints, dialogue: Dialogue) -> None:
+def confirm_services(settings: wiring.Settings, chosen: instance.Endpoints, dialogue: Dialogue) -> None:
     """Have the person agree to them, once for each. Raises PolicyError ``service-unconfirmed``, ``service-refused``."""
     named = named_by_repository(settings, chosen)
     if dialogue.interactive and settings.config.log_path and settings.config.source("log_path").of_repository:
@@ -40,7 +40,7 @@ def confirm_services(settings: wiring.Settings, chosen: wiring.Endpoints, dialog
         require_named(named, wiring.consent_book(), dialogue)
 
 
-def are_confirmed(settings: wiring.Settings, chosen: wiring.Endpoints) -> bool:
+def are_confirmed(settings: wiring.Settings, chosen: instance.Endpoints) -> bool:
     """Whether there is nothing to ask."""
     named = named_by_repository(settings, chosen)
     return not named or not wiring.consent_book().unconfirmed(named)

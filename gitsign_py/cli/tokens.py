@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from gitsign_py.cli import wiring
+from gitsign_py.cli import instance, signingparts, wiring
 from gitsign_py.cli.services import confirm_services
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.tokensources import TokenRequest, first_source, obtain_token
@@ -29,7 +29,7 @@ class TokenFinder:
     """Finds a token for one signature (port ``TokenSource``); ``flag`` is the value of ``--token``."""
 
     settings: wiring.Settings
-    chosen: wiring.Endpoints
+    chosen: instance.Endpoints
     http: HttpSession
     person: Person
     flag: str | None = None
@@ -53,8 +53,8 @@ class TokenFinder:
         return obtain_token(request, self.http, self._prepare)
 
     def _prepare(self) -> "tuple[SignInSettings, SignInTools]":
-        tools = wiring.sign_in_tools(self.settings, self.http, self.person.dialogue)
-        return wiring.sign_in_settings(self.settings, self.chosen), tools
+        tools = signingparts.sign_in_tools(self.settings, self.http, self.person.dialogue)
+        return signingparts.sign_in_settings(self.settings, self.chosen), tools
 
     def _consent(self, token: IdentityToken) -> None:
         claims = parse_unverified(token.raw)
@@ -68,14 +68,14 @@ class TokenFinder:
 
 
 def token_request(
-    settings: wiring.Settings, chosen: wiring.Endpoints, email: str = "", flag: str | None = None
+    settings: wiring.Settings, chosen: instance.Endpoints, email: str = "", flag: str | None = None
 ) -> TokenRequest:
     """Say for the table of token sources what this call wants."""
     config = settings.config
     return TokenRequest(chosen.issuer, config.client_id, config.token_provider, settings.environment, email, flag)
 
 
-def wants_agent(settings: wiring.Settings, chosen: wiring.Endpoints) -> bool:
+def wants_agent(settings: wiring.Settings, chosen: instance.Endpoints) -> bool:
     """Tell whether a signature is to start an agent (docs/adr/0004), as far as the settings say.
 
     With ``auto`` it is where a token must be asked for (a person, the local stack), and is not handed over.
@@ -84,6 +84,6 @@ def wants_agent(settings: wiring.Settings, chosen: wiring.Endpoints) -> bool:
     return mode == "on" or (mode == "auto" and not first_source(token_request(settings, chosen)).handed)
 
 
-def needs_person(settings: wiring.Settings, chosen: wiring.Endpoints) -> bool:
+def needs_person(settings: wiring.Settings, chosen: instance.Endpoints) -> bool:
     """Tell whether a person has to sign in, as far as the settings say (a remembered sign-in aside)."""
     return first_source(token_request(settings, chosen)).person

@@ -1,7 +1,8 @@
 """Adapters built from the configuration: one short factory each, and the factory imports what it builds.
 
-This is the only place where imports stand inside functions: git starts the program for every commit, so a command pays
-for what it uses and for nothing else (docs/architecture.md, "Start-up is part of the product").
+Imports stand inside functions here, in instance.py and in signingparts.py alone: git starts the program for every
+commit, so a command pays for what it uses and for nothing else (docs/architecture.md, "Start-up is part of the
+product").
 """
 
 import os
@@ -20,18 +21,14 @@ from gitsign_py.host.repository import read_config
 if TYPE_CHECKING:
     from gitsign_py.clients.renewal import Copy
     from gitsign_py.clients.session import HttpSession
-    from gitsign_py.clients.signin import SignInSettings, SignInTools
     from gitsign_py.clients.trustroot import LoadedTrust
     from gitsign_py.core.pki.certificate import Certificate
     from gitsign_py.core.tlog.logentry import LogEntry
     from gitsign_py.core.trust.root import TrustedRoot
-    from gitsign_py.core.trust.signingconfig import ConfiguredService, SigningConfig
-    from gitsign_py.host.consent import ConsentBook, Dialogue, Named
+    from gitsign_py.host.consent import ConsentBook, Named
     from gitsign_py.host.git.objects import GitRepository, Revision
     from gitsign_py.host.logins import LoginBook
     from gitsign_py.host.network import Network
-    from gitsign_py.ports import CertificateAuthority, TimestampAuthority, TokenSource, TransparencyLog
-    from gitsign_py.signing.flow import SigningOptions, SigningServices
     from gitsign_py.verification.renewal import Renew
     from gitsign_py.verification.signature import FindEntries
 
@@ -256,274 +253,6 @@ def noted_entries(source: "GitRepository") -> "Callable[[str], Sequence[LogEntry
         return found
 
     return noted
-
-
-# --- signing ---------------------------------------------------------------------------------------------------------
-
-
-@frozen
-class Endpoints:
-    """Whom to ask: URLs, the log's API version, and the timestamp server (empty: none).
-
-    ``fulcio_named``, ``rekor_named``: a setting or the trust root's own services name it; else it is the default.
-    """
-
-    fulcio: str
-    issuer: str
-    rekor: str
-    rekor_version: int
-    timestamps: str
-    fulcio_named: bool = True
-    rekor_named: bool = True
-
-
-def endpoints(settings: Settings) -> Endpoints:
-    """Choose the services: what the person set, else a SigningConfig (gitsign.signingConfig, or the one that comes with
-    the trust root), else the defaults.
-
-    Raises ConfigError ``signing-config-...``.
-    """
-    return _endpoints(settings, _services(settings, fetch=True)[0])
-
-
-def explained_endpoints(settings: Settings) -> dict[str, tuple[str, str]]:
-    """Give each service's URL, and in words what chose it; nothing is fetched. Raises as ``endpoints`` does."""
-    services, words = _services(settings, fetch=False)
-    chosen, config = _endpoints(settings, services), settings.config
-    fields = {
-        "fulcio": "fulcio_url",
-        "issuer": "issuer",
-        "rekor": "rekor_url",
-        "timestamps": "timestamp_server_url",
-    }
-    found: dict[str, tuple[str, str]] = {}
-    for name, field in fields.items():
-        by = words if config.is_default(field) and services is not None else str(config.source(field))
-        url: str = getattr(chosen, name)
-        found[name] = (url, by if url else "none")
-    return found
-
-
-def _endpoints(settings: Settings, services: "SigningConfig | None") -> Endpoints:
-    config = settings.config
-    plain = Endpoints(
-        config.fulcio_url,
-        config.issuer,
-        config.rekor_url,
-        config.rekor_version,
-        config.timestamp_server_url,
-        not config.is_default("fulcio_url"),
-        not config.is_default("rekor_url"),
-    )
-    return plain if services is None else _from_signing_config(config, plain, services)
-
-
-def _services(settings: Settings, *, fetch: bool) -> "tuple[SigningConfig | None, str]":
-    """The list of services that counts, and where it is from in words."""
-    given = settings.config.signing_config
-    if given is not None:
-        return read_signing_config(given), f"signing configuration {given}"
-    return _services_of_trust(settings, fetch=fetch)
-
-
-def _services_of_trust(settings: Settings, *, fetch: bool) -> "tuple[SigningConfig | None, str]":
-    """The services that come with a private trust root: a client trust config, or what its TUF repository gives out.
-
-    Those of the public instance count where Rekor v2 is wanted, whose URL changes with its shards. A trust root that
-    cannot be read names none; whoever verifies with it says why.
-    """
-    from gitsign_py.clients.trustroot import is_private
-    from gitsign_py.errors import GitsignError
-
-    config = settings.config
-    if not any(config.is_default(name) for name in ("fulcio_url", "rekor_url", "issuer")):
-        return None, ""
-    rekor_v2 = config.rekor_version == 2 and config.is_default("rekor_url")
-    try:
-        loaded = loaded_trust(settings) if rekor_v2 or is_private(config, settings.environment) else None
-        if loaded is not None and rekor_v2 and fetch and loaded.is_public_good and not loaded.rekor_v2_json:
-            loaded = _with_rekor_v2(settings, loaded)
-        if loaded is None or (loaded.is_public_good and not rekor_v2):
-            return None, ""
-        return loaded.services(rekor_v2=rekor_v2), f"signing configuration of {loaded.source}"
-    except GitsignError:
-        return None, ""
-
-
-def _with_rekor_v2(settings: Settings, loaded: "LoadedTrust") -> "LoadedTrust":
-    """Fetch the public instance's list of Rekor v2 logs, which the embedded data has not; its shards change."""
-    from gitsign_py.clients.renewal import SECONDS, may_ask, may_renew, note_failure, refresh
-    from gitsign_py.errors import GitsignError
-
-    copy = may_renew(settings.config, settings.environment, file=None, offline=False)
-    if copy is None or not may_ask(copy.directory):
-        return loaded
-    try:
-        refresh(copy, network(settings), seconds=SECONDS)
-    except GitsignError as error:
-        note_failure(copy.directory, error.message)
-        return loaded
-    return loaded_trust(settings)
-
-
-def read_signing_config(path: Path) -> "SigningConfig":
-    """Read a signing_config.json. Raises ConfigError ``signing-config-unreadable``, FormatError."""
-    from gitsign_py.core.trust.signingconfig import MAX_BYTES, parse_signing_config
-    from gitsign_py.errors import ConfigError
-    from gitsign_py.host.plainfile import read_plain
-
-    try:
-        data = read_plain(path, MAX_BYTES)
-    except OSError as error:
-        raise ConfigError(
-            "signing-config-unreadable", f"signing configuration {path} cannot be read: {error.strerror}"
-        ) from error
-    return parse_signing_config(data)
-
-
-def _from_signing_config(config: Config, plain: Endpoints, chosen: "SigningConfig") -> Endpoints:
-    from gitsign_py.core.trust.signingconfig import select_services
-
-    def first(services: "tuple[ConfiguredService, ...]", versions: set[int]) -> "ConfiguredService":
-        return select_services(services, versions=versions, at=now())[0]
-
-    versions: set[int] = {1, 2} if config.is_default("rekor_version") else {config.rekor_version}
-    if config.instance and any(one.major_api_version == 1 and one.valid_for.covers(now()) for one in chosen.rekor_urls):
-        versions = {1} if config.is_default("rekor_version") else versions  # every client can verify what it logs
-    rekor = first(chosen.rekor_urls, versions) if config.is_default("rekor_url") else None
-    return Endpoints(
-        fulcio=first(chosen.ca_urls, {1}).url if config.is_default("fulcio_url") else plain.fulcio,
-        issuer=first(chosen.oidc_urls, {1}).url if config.is_default("issuer") else plain.issuer,
-        rekor=rekor.url if rekor is not None else plain.rekor,
-        rekor_version=rekor.major_api_version if rekor is not None else plain.rekor_version,
-        timestamps=plain.timestamps or (first(chosen.tsa_urls, {1}).url if chosen.tsa_urls else ""),
-    )
-
-
-def check_instance(http: "HttpSession", chosen: Endpoints, root: "TrustedRoot", renew: "Renew | None" = None) -> None:
-    """Refuse services of another instance than the trust root's, before anything is sent to them.
-
-    A service that is new is known to a newer trust root. Raises ConfigError ``instance-mismatch``, ServiceError.
-    """
-    from gitsign_py.errors import ConfigError
-
-    try:
-        _check_instance(http, chosen, root)
-    except ConfigError as error:
-        newer = renew(error) if renew is not None else None
-        if newer is None:
-            raise
-        _check_instance(http, chosen, newer)
-
-
-def _check_instance(http: "HttpSession", chosen: Endpoints, root: "TrustedRoot") -> None:
-    from gitsign_py.clients.belonging import check_default_log, check_fulcio
-
-    check_fulcio(http, chosen.fulcio, root, named=chosen.fulcio_named)
-    if not chosen.rekor_named:
-        check_default_log(chosen.rekor, root)
-
-
-def certificate_authority(http: "HttpSession", chosen: Endpoints) -> "CertificateAuthority":
-    """Make the client for Fulcio."""
-    from gitsign_py.clients.fulcio import FulcioClient
-
-    return FulcioClient(http, chosen.fulcio)
-
-
-def transparency_log(http: "HttpSession", chosen: Endpoints, root: "TrustedRoot") -> "TransparencyLog":
-    """Make the client for the log, version 1 or 2."""
-    if chosen.rekor_version == 2:
-        from gitsign_py.clients.rekor_v2 import RekorV2Client
-
-        return RekorV2Client(http, chosen.rekor, logs=root.tlogs)
-    from gitsign_py.clients.rekor import RekorClient
-
-    return RekorClient(http, chosen.rekor)
-
-
-def timestamp_authority(http: "HttpSession", chosen: Endpoints) -> "TimestampAuthority | None":
-    """Make the client for the timestamp server, None when there is none to ask."""
-    if not chosen.timestamps:
-        return None
-    from gitsign_py.clients.tsa import TsaClient
-
-    return TsaClient(http, chosen.timestamps)
-
-
-def signing_services(
-    http: "HttpSession",
-    chosen: Endpoints,
-    root: "TrustedRoot",
-    tokens: "TokenSource",
-    renew: "Renew | None" = None,
-) -> "SigningServices":
-    """Put the ports of the signing flow together, of one instance: see check_instance."""
-    import secrets
-
-    from gitsign_py.signing.flow import SigningServices
-
-    check_instance(http, chosen, root, renew)
-    return SigningServices(
-        tokens=tokens,
-        authority=certificate_authority(http, chosen),
-        log=transparency_log(http, chosen, root),
-        clock=SystemClock(),
-        random=secrets.token_bytes,
-        timestamps=timestamp_authority(http, chosen),
-    )
-
-
-def signing_options(
-    settings: Settings, chosen: Endpoints, root: "TrustedRoot", renew: "Renew | None" = None
-) -> "SigningOptions":
-    """Say how to sign. The committer is compared by consent, which knows more than equal or not."""
-    from gitsign_py.signing.credential import CredentialRequest
-    from gitsign_py.signing.flow import SigningOptions
-
-    request = CredentialRequest(trusted_root=root, audience=settings.config.client_id, renew=renew)
-    return SigningOptions(
-        request=request,
-        mode=settings.config.rekor_mode,
-        rekor_version=2 if chosen.rekor_version == 2 else 1,
-    )
-
-
-# --- sign-in ---------------------------------------------------------------------------------------------------------
-
-
-def sign_in_settings(settings: Settings, chosen: Endpoints, *, remember: bool = False) -> "SignInSettings":
-    """Translate the settings of the sign-in."""
-    from gitsign_py.clients.oidc_browser import BrowserSettings
-    from gitsign_py.clients.signin import SignInSettings
-
-    config = settings.config
-    browser = BrowserSettings(
-        redirect_url=config.redirect_url,
-        connector_id=config.connector_id,
-        url_opener=config.url_opener,
-        close_after=config.autoclose_timeout if config.autoclose else None,
-        remember=remember,
-        timeout=config.sign_in_timeout,
-    )
-    return SignInSettings(
-        issuer=chosen.issuer,
-        client_id=config.client_id,
-        client_secret_file=str(config.client_secret_file or ""),
-        provider=config.token_provider,
-        browser=browser,
-    )
-
-
-def sign_in_tools(settings: Settings, http: "HttpSession", dialogue: "Dialogue") -> "SignInTools":
-    """Put together what a sign-in works with."""
-    from gitsign_py.cli.signindialogue import SignInDialogue
-    from gitsign_py.clients.signin import SignInTools
-    from gitsign_py.host.keystore import KeyringStore
-
-    book, shown = login_book(), SignInDialogue(dialogue)
-    warned = book.path.with_name("keyring-warning")
-    return SignInTools(http, shown, settings.environment, KeyringStore(), book, now, warned, shown.is_seen)
 
 
 def login_book() -> "LoginBook":

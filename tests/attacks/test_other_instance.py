@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gitsign_py.cli import wiring
+from gitsign_py.cli import instance, wiring
 from gitsign_py.clients import belonging
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.core.frozen import replace
@@ -44,9 +44,9 @@ def client_config(stack: RunningStack) -> str:
     )
 
 
-def refused(chosen: wiring.Endpoints, given: wiring.Settings, session: HttpSession) -> str:
+def refused(chosen: instance.Endpoints, given: wiring.Settings, session: HttpSession) -> str:
     with pytest.raises(ConfigError) as caught:
-        wiring.check_instance(session, chosen, wiring.trusted_root(given))
+        instance.check_instance(session, chosen, wiring.trusted_root(given))
     assert caught.value.reason == "instance-mismatch"
     return caught.value.message
 
@@ -57,7 +57,7 @@ def test_a_private_trust_root_alone_sends_nothing_to_the_public_instance(
 ) -> None:
     value = str(stack.trusted_root)
     given = settings(tmp_path, **{variable: value})
-    assert "fulcio.sigstore.dev" in refused(wiring.endpoints(given), given, session)
+    assert "fulcio.sigstore.dev" in refused(instance.endpoints(given), given, session)
 
 
 def test_signing_itself_refuses_before_the_token_is_fetched(bench: Workbench, stack: RunningStack) -> None:
@@ -69,17 +69,17 @@ def test_signing_itself_refuses_before_the_token_is_fetched(bench: Workbench, st
 
 def test_a_client_trust_config_brings_its_services(stack: RunningStack, tmp_path: Path, session: HttpSession) -> None:
     given = settings(tmp_path, GITSIGN_TRUST_BUNDLE=client_config(stack))
-    chosen = wiring.endpoints(given)
+    chosen = instance.endpoints(given)
     assert (chosen.fulcio, chosen.issuer) == (stack.url, stack.url)
-    wiring.check_instance(session, chosen, wiring.trusted_root(given))
+    instance.check_instance(session, chosen, wiring.trusted_root(given))
     variables = {"GITSIGN_TRUST_BUNDLE": client_config(stack), "GITSIGN_FULCIO_URL": "http://x"}
-    explicit = wiring.endpoints(settings(tmp_path, **variables))
+    explicit = instance.endpoints(settings(tmp_path, **variables))
     assert explicit.fulcio == "http://x"
 
 
 def test_the_public_instance_is_known_without_a_question(tmp_path: Path, session: HttpSession) -> None:
     given = settings(tmp_path)
-    wiring.check_instance(session, wiring.endpoints(given), wiring.trusted_root(given))
+    instance.check_instance(session, instance.endpoints(given), wiring.trusted_root(given))
 
 
 def test_an_explicit_fulcio_is_known_by_its_certificates(stack: RunningStack, session: HttpSession) -> None:
@@ -109,7 +109,7 @@ def test_a_fulcio_that_does_not_answer_is_no_mismatch(tmp_path: Path, session: H
 
 def test_the_default_log_must_be_the_trust_roots(stack: RunningStack, tmp_path: Path, session: HttpSession) -> None:
     given = settings(tmp_path, GITSIGN_TRUSTED_ROOT=str(stack.trusted_root), GITSIGN_FULCIO_URL=stack.url)
-    assert "rekor.sigstore.dev" in refused(wiring.endpoints(given), given, session)
+    assert "rekor.sigstore.dev" in refused(instance.endpoints(given), given, session)
 
 
 @pytest.mark.parametrize(

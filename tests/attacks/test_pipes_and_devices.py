@@ -69,7 +69,7 @@ def test_settings(repo: ScratchRepo, no_file: Path, key: str, command: tuple[str
 
 
 def test_a_signing_configuration(no_file: Path) -> None:
-    from gitsign_py.cli.wiring import read_signing_config  # noqa: PLC0415
+    from gitsign_py.cli.instance import read_signing_config  # noqa: PLC0415
 
     with pytest.raises(ConfigError, match="regular"):
         read_signing_config(no_file)

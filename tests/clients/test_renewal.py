@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import gitsign_py.data
-from gitsign_py.cli import wiring
+from gitsign_py.cli import instance, wiring
 from gitsign_py.clients import renewal, trustroot
 from gitsign_py.errors import UncheckedError
 from gitsign_py.host.git.config import GitConfig
@@ -116,13 +116,13 @@ def test_an_unknown_authority_and_a_silent_mirror_are_asked_for_once(public: Pub
 def test_rekor_version_2_needs_nothing_else_and_follows_the_shards(public: Public) -> None:
     public.publish("https://log2026.example.com")
     settings = public.settings(GITSIGN_REKOR_VERSION="2")
-    chosen = wiring.endpoints(settings)
+    chosen = instance.endpoints(settings)
     assert (chosen.rekor, chosen.rekor_version) == ("https://log2026.example.com", 2)
     assert chosen.timestamps == "https://timestamp.sigstore.dev/api/v1/timestamp"
     public.publish("https://log2027.example.com")
     renewal.refresh(renewal.Copy(trustroot.instance_copy("public-good"), "public-good"), wiring.network(settings))
-    assert wiring.endpoints(settings).rekor == "https://log2027.example.com"
-    explained = wiring.explained_endpoints(settings)
+    assert instance.endpoints(settings).rekor == "https://log2027.example.com"
+    explained = instance.explained_endpoints(settings)
     assert explained["rekor"] == (
         "https://log2027.example.com",
         f"signing configuration of TUF {trustroot.MIRRORS['public-good']}",
@@ -132,8 +132,8 @@ def test_rekor_version_2_needs_nothing_else_and_follows_the_shards(public: Publi
 def test_an_explicit_log_wins(public: Public) -> None:
     public.publish("https://log2026.example.com")
     settings = public.settings(GITSIGN_REKOR_VERSION="2", GITSIGN_REKOR_URL="https://mine.example.com")
-    assert wiring.endpoints(settings).rekor == "https://mine.example.com"
-    explained = wiring.explained_endpoints(settings)
+    assert instance.endpoints(settings).rekor == "https://mine.example.com"
+    explained = instance.explained_endpoints(settings)
     assert explained["rekor"] == ("https://mine.example.com", "environment variable GITSIGN_REKOR_URL")
     assert explained["fulcio"] == ("https://fulcio.sigstore.dev", "default")
 
@@ -141,7 +141,7 @@ def test_an_explicit_log_wins(public: Public) -> None:
 def test_staging_signs_and_verifies_by_its_own_data(public: Public) -> None:
     settings = public.settings(GITSIGN_INSTANCE="staging")
     assert wiring.loaded_trust(settings).source == "embedded staging"
-    chosen = wiring.endpoints(settings)
+    chosen = instance.endpoints(settings)
     assert (chosen.fulcio, chosen.rekor) == ("https://fulcio.sigstage.dev", "https://rekor.sigstage.dev")
-    log = wiring.endpoints(public.settings(GITSIGN_INSTANCE="staging", GITSIGN_REKOR_VERSION="2")).rekor
+    log = instance.endpoints(public.settings(GITSIGN_INSTANCE="staging", GITSIGN_REKOR_VERSION="2")).rekor
     assert log.endswith(".rekor.sigstage.dev")

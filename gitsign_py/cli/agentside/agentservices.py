@@ -16,7 +16,7 @@ from gitsign_py.agent.handlers import AgentServices, ClientContext
 from gitsign_py.agent.hardening import Hardening
 from gitsign_py.agent.holder import Holder, SigningPlan
 from gitsign_py.agent.ledger import Ledger
-from gitsign_py.cli import wiring
+from gitsign_py.cli import instance, signingparts, wiring
 from gitsign_py.cli.agentside.settings import settings_for
 from gitsign_py.cli.clock import clock_told
 from gitsign_py.cli.gpg.checking import check
@@ -132,7 +132,7 @@ def _version(path: Path | None) -> tuple[str, int, int] | None:
 
 def _plan(kept: _Kept, context: ClientContext, token: str | None) -> SigningPlan:
     settings = settings_for(context)
-    config, chosen = settings.config, wiring.endpoints(settings)
+    config, chosen = settings.config, instance.endpoints(settings)
     if not are_confirmed(settings, chosen):
         raise DeclinedError  # the client has a terminal to ask at
     root, http = kept.trusted_root(settings), kept.session(settings)
@@ -144,10 +144,10 @@ def _plan(kept: _Kept, context: ClientContext, token: str | None) -> SigningPlan
         label=f"{chosen.fulcio}, issuer {chosen.issuer}",
         fulcio=chosen.fulcio,
         issuer=chosen.issuer,
-        services=wiring.signing_services(
+        services=signingparts.signing_services(
             http, chosen, root, given or GivenToken(IdentityToken(""), "the agent"), renew
         ),
-        options=wiring.signing_options(settings, chosen, root, renew),
+        options=signingparts.signing_options(settings, chosen, root, renew),
         match_committer=config.match_committer,
         consent=wiring.consent_book(),
         silent=lambda email: _silent(settings, chosen, http, email, forwarded=context.forwarded),
@@ -165,7 +165,7 @@ def _given(settings: wiring.Settings, token: str | None) -> TokenSource | None:
 
 
 def _silent(
-    settings: wiring.Settings, chosen: wiring.Endpoints, http: HttpSession, email: str, *, forwarded: bool
+    settings: wiring.Settings, chosen: instance.Endpoints, http: HttpSession, email: str, *, forwarded: bool
 ) -> IdentityToken | None:
     """Find a token without anybody: the local stack's; for a forwarded request, which has nobody, a remembered one.
 
@@ -179,5 +179,5 @@ def _silent(
         return TokenFinder(settings, chosen, http, Person(SilentDialogue(), email=email)).find()
     if not forwarded:
         return None
-    tools = replace(wiring.sign_in_tools(settings, http, SilentDialogue()), warned=None)
-    return remembered_token(wiring.sign_in_settings(settings, chosen), tools)
+    tools = replace(signingparts.sign_in_tools(settings, http, SilentDialogue()), warned=None)
+    return remembered_token(signingparts.sign_in_settings(settings, chosen), tools)

@@ -3,7 +3,7 @@
 import os
 
 from gitsign_py.agent.conversation import error_frame
-from gitsign_py.cli import wiring
+from gitsign_py.cli import instance, wiring
 from gitsign_py.cli.clock import clock_told
 from gitsign_py.cli.tokens import Person, TokenFinder
 from gitsign_py.errors import GitsignError, UsageError
@@ -28,7 +28,7 @@ def answer_need(need: Fields) -> Fields:
 
 def _answer(need: Fields, settings: wiring.Settings, terminal: Terminal) -> Fields:
     if need.get("what") == b"token":
-        chosen = wiring.endpoints(settings)
+        chosen = instance.endpoints(settings)
         with wiring.session(settings) as http, clock_told(http):
             finder = TokenFinder(settings, chosen, http, Person(terminal, email=_text(need, "email")))
             return {"token": finder.find().raw.encode("ascii")}

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gitsign_py.cli import wiring
+from gitsign_py.cli import instance, signingparts, wiring
 from gitsign_py.cli.agentside.calls import call_agent, committer_fields, start_agent
 from gitsign_py.cli.clock import clock_told
 from gitsign_py.cli.commands.debug import committer_here
@@ -176,7 +176,7 @@ def _by_agent(settings: wiring.Settings, statement: bytes, artifact: Artifact) -
 def _by_ourselves(
     settings: wiring.Settings, statement: bytes, artifact: Artifact, trusted_root: str | None
 ) -> Attestation:
-    chosen, root = wiring.endpoints(settings), wiring.trusted_root(settings, file=trusted_root)
+    chosen, root = instance.endpoints(settings), wiring.trusted_root(settings, file=trusted_root)
     log_path = wiring.log_path(settings)
     with (
         open_terminal(os.environ, log_path=log_path, now=wiring.now) as terminal,
@@ -186,8 +186,8 @@ def _by_ourselves(
         confirm_services(settings, chosen, terminal)
         finder = TokenFinder(settings, chosen, http, Person(terminal, *committer_here(settings)))
         renew = wiring.renewal(settings, root, file=trusted_root)
-        services = wiring.signing_services(http, chosen, root, finder, renew)
-        signing = wiring.signing_options(settings, chosen, root, renew)
+        services = signingparts.signing_services(http, chosen, root, finder, renew)
+        signing = signingparts.signing_options(settings, chosen, root, renew)
         return attest(statement, artifact, services=services, options=signing)
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gitsign_py.cli import wiring
+from gitsign_py.cli import instance, wiring
 from gitsign_py.core.printing import printable
 from gitsign_py.errors import GitsignError, veiled
 from gitsign_py.host.config import HIDDEN, Resolved, Source, resolve_settings, show, unknown_names
@@ -45,7 +45,7 @@ def run(arguments: list[str]) -> int:
 def _endpoints(gitconfig: GitConfig) -> dict[str, tuple[str, str]]:
     """Whom a signature would ask, and what says so; nothing where a setting cannot be used, which is said above."""
     try:
-        return wiring.explained_endpoints(wiring.combined(dict(os.environ), gitconfig))
+        return instance.explained_endpoints(wiring.combined(dict(os.environ), gitconfig))
     except GitsignError:
         return {}
 

@@ -5,7 +5,7 @@ import json
 import os
 from typing import Any
 
-from gitsign_py.cli import wiring
+from gitsign_py.cli import instance, wiring
 from gitsign_py.cli.text import exit_status, line_of
 from gitsign_py.cli.tokens import Person, TokenFinder
 from gitsign_py.core.encoding import format_rfc3339
@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _find(settings: wiring.Settings, given: str | None) -> IdentityToken:
     """Find the token as signing does, with a sign-in where signing would ask for one."""
-    chosen = wiring.endpoints(settings)
+    chosen = instance.endpoints(settings)
     log_path = wiring.log_path(settings)
     with (
         open_terminal(os.environ, log_path=log_path, now=wiring.now) as terminal,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import gitsign_py.data
 from gitsign_py.agent import client
-from gitsign_py.cli import wiring
+from gitsign_py.cli import instance, wiring
 from gitsign_py.cli.clock import NOTICED, describe
 from gitsign_py.cli.gpg.signing import sign
 from gitsign_py.cli.tokens import needs_person
@@ -37,7 +37,7 @@ _INITIALIZE = "run gitsign-py initialize, or upgrade this package"
 _ANY_STATUS = range(100, 600)
 
 
-def check_network(settings: wiring.Settings, chosen: wiring.Endpoints) -> Finding:
+def check_network(settings: wiring.Settings, chosen: instance.Endpoints) -> Finding:
     """Which authorities count for TLS, can they be read, and which proxies are asked?"""
     network = wiring.network(settings)
     network.context  # noqa: B018 - reads the files; what it raises is the finding
@@ -149,7 +149,7 @@ class ServiceProbe:
     statuses: tuple[int, ...] = (200,)
 
 
-def services(chosen: wiring.Endpoints) -> tuple[ServiceProbe, ...]:
+def services(chosen: instance.Endpoints) -> tuple[ServiceProbe, ...]:
     """Every service that a signature needs."""
     log = ServiceProbe("rekor", chosen.rekor, "/api/v1/log")
     if chosen.rekor_version == 2:  # what rekor-tiles has published is served elsewhere, if need be: 501 from itself
@@ -162,7 +162,7 @@ def services(chosen: wiring.Endpoints) -> tuple[ServiceProbe, ...]:
     return (*listed, ServiceProbe("timestamps", chosen.timestamps, "", ())) if chosen.timestamps else tuple(listed)
 
 
-def check_services(settings: wiring.Settings, chosen: wiring.Endpoints, root: TrustedRoot) -> list[Finding]:
+def check_services(settings: wiring.Settings, chosen: instance.Endpoints, root: TrustedRoot) -> list[Finding]:
     """Ask every service at once, each on a connection of its own; then look at the log's key and at the clocks."""
     listed = services(chosen)
     with ThreadPoolExecutor(len(listed)) as pool:
@@ -193,7 +193,7 @@ def _ask(settings: wiring.Settings, service: ServiceProbe) -> _Asked:
     return _Asked(_answered(service, answer), answer, http.clock_ahead)
 
 
-def check_log_key(root: TrustedRoot, chosen: wiring.Endpoints, answer: Answer) -> Finding:
+def check_log_key(root: TrustedRoot, chosen: instance.Endpoints, answer: Answer) -> Finding:
     """Does the log sign its checkpoint with a key of the trust root? If not, nothing that it logs will verify."""
     envelope = answer.body
     if chosen.rekor_version == 1:
@@ -234,7 +234,7 @@ def check_clock(skews: Sequence[timedelta]) -> Finding:
 
 
 def check_signature(
-    settings: wiring.Settings, chosen: wiring.Endpoints, root: TrustedRoot, terminal: Terminal, *, wanted: bool
+    settings: wiring.Settings, chosen: instance.Endpoints, root: TrustedRoot, terminal: Terminal, *, wanted: bool
 ) -> Finding:
     """Make a signature and verify it. It is logged: in a public log, or after a sign-in, only when that is wanted."""
     private = all(is_loopback(url) for url in (chosen.fulcio, chosen.rekor))
@@ -270,7 +270,7 @@ def service_findings(
             text, _, advice = warning.partition("; ")
             yield Finding("local-stack", "warn", text, advice)
     try:
-        loaded, chosen = wiring.loaded_trust(settings, offline=offline), wiring.endpoints(settings)
+        loaded, chosen = wiring.loaded_trust(settings, offline=offline), instance.endpoints(settings)
     except GitsignError as error:
         yield failure("trust-root", error)
         return

@@ -6,7 +6,7 @@ import os
 
 from gitsign_py.agent import client
 from gitsign_py.agent.lifecycle import ensure_running, should_start
-from gitsign_py.cli import wiring
+from gitsign_py.cli import instance, signingparts, wiring
 from gitsign_py.cli.agentside.calls import call_agent, committer_fields
 from gitsign_py.cli.clock import clock_told
 from gitsign_py.cli.services import confirm_services
@@ -37,13 +37,13 @@ def run(arguments: list[str]) -> int:
         check_url("--issuer", options.issuer)
         environment["GITSIGN_OIDC_ISSUER"] = options.issuer
     settings = wiring.load_settings(environment)
-    chosen = wiring.endpoints(settings)
+    chosen = instance.endpoints(settings)
     with open_terminal(environment, log_path=wiring.log_path(settings), now=wiring.now) as terminal:
         confirm_services(settings, chosen, terminal)
-        sign_in_settings = wiring.sign_in_settings(settings, chosen, remember=options.remember)
+        sign_in_settings = signingparts.sign_in_settings(settings, chosen, remember=options.remember)
         provider = options.way or (sign_in_settings.provider if sign_in_settings.provider in PERSONAL else "")
         with wiring.session(settings) as http, clock_told(http):
-            tools = wiring.sign_in_tools(settings, http, terminal)
+            tools = signingparts.sign_in_tools(settings, http, terminal)
             tokens = sign_in(replace(sign_in_settings, provider=provider), tools)
         record = tools.logins.find(chosen.issuer, settings.config.client_id)
         until = None if options.no_agent else _hand_over(settings, tokens, terminal)

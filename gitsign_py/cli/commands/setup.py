@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from gitsign_py.cli import wiring
+from gitsign_py.cli import instance, wiring
 from gitsign_py.cli.services import named_by_repository
 from gitsign_py.clients.instances import Instance, find_instance
 from gitsign_py.core.printing import printable
@@ -187,7 +187,7 @@ def _remember_services(file: ConfigFile) -> None:
     variables = {name for setting in SETTINGS for name in setting.variables}
     with suppress(GitsignError):  # a setting that cannot be used is said where it is used
         settings = wiring.load_settings({name: value for name, value in os.environ.items() if name not in variables})
-        for named in named_by_repository(settings, wiring.endpoints(settings)):
+        for named in named_by_repository(settings, instance.endpoints(settings)):
             wiring.consent_book().remember_named(named)
 
 

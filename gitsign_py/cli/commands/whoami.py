@@ -4,7 +4,7 @@ import argparse
 import json
 from collections.abc import Callable, Iterator, Mapping
 
-from gitsign_py.cli import wiring
+from gitsign_py.cli import instance, wiring
 from gitsign_py.cli.agentside.calls import call_agent, committer_fields
 from gitsign_py.cli.commands.debug import committer_here
 from gitsign_py.cli.tokens import token_request
@@ -46,7 +46,7 @@ def run(arguments: list[str]) -> int:
     """Run ``gitsign-py whoami``."""
     options = _parser().parse_args(arguments)
     settings = wiring.load_settings()
-    issuer = wiring.endpoints(settings).issuer
+    issuer = instance.endpoints(settings).issuer
     found = next(filter(None, _answers(settings)), None)
     if found is None:
         raise PolicyError("not-signed-in", f"you are not signed in at {issuer}", hint="run gitsign-py login")
@@ -63,7 +63,7 @@ def _answers(settings: wiring.Settings) -> Iterator[FoundSigner | None]:
     """The answer of each token source, in the order of the table; the agent keeps what those from the issuer on
     gave.
     """
-    request = token_request(settings, wiring.endpoints(settings), committer_here(settings)[1])
+    request = token_request(settings, instance.endpoints(settings), committer_here(settings)[1])
     for source in TOKEN_SOURCES:
         if source is LOCAL_ISSUER:  # a key that is held signs before any token is fetched
             yield _agent(settings)

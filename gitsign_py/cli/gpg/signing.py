@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gitsign_py.agent import client
-from gitsign_py.cli import wiring
+from gitsign_py.cli import instance, signingparts, wiring
 from gitsign_py.cli.clock import clock_told
 from gitsign_py.cli.services import confirm_services
 from gitsign_py.cli.text import line_of
@@ -78,21 +78,21 @@ def _signed(
 
 def sign(settings: wiring.Settings, payload: bytes, terminal: Terminal, *, token: str | None = None) -> SigningResult:
     """Sign with the person's settings. Raises as ``sign_payload`` and ``require_consent`` do."""
-    chosen = wiring.endpoints(settings)
+    chosen = instance.endpoints(settings)
     root = wiring.trusted_root(settings)
     with wiring.session(settings, LATER) as http, clock_told(http):
         confirm_services(settings, chosen, terminal)  # before Fulcio is asked whose it is
         finder = TokenFinder(settings, chosen, http, Person(terminal, *committer_of(payload)), flag=token)
         renew = wiring.renewal(settings, root, say=lambda text: terminal.show(f"gitsign-py: {text}"))
-        services = wiring.signing_services(http, chosen, root, finder, renew)
-        options = wiring.signing_options(settings, chosen, root, renew)
+        services = signingparts.signing_services(http, chosen, root, finder, renew)
+        options = signingparts.signing_options(settings, chosen, root, renew)
         return sign_payload(payload, services=services, options=options)
 
 
 def _tell_declined(settings: wiring.Settings, declined: Fields, terminal: Terminal) -> None:
     """Say why the agent does not sign, where that costs the person a sign-in for each commit."""
     differs = declined.get("differs", b"").decode("utf-8", "replace")
-    if differs and needs_person(settings, wiring.endpoints(settings)):
+    if differs and needs_person(settings, instance.endpoints(settings)):
         stop = "gitsign-py agent stop, and the next one fits"
         terminal.show(f"gitsign-py: the agent does not sign here, since it has {differs} ({stop})")
 
@@ -104,7 +104,7 @@ def _by_new_agent(settings: wiring.Settings, payload: bytes) -> tuple[Fields | N
     the token that comes beside it if the agent died over that: nobody has to sign in again.
     """
     mode, environment = settings.config.agent, settings.environment
-    if not wants_agent(settings, wiring.endpoints(settings)):
+    if not wants_agent(settings, instance.endpoints(settings)):
         return None, None
     # 40 ms, for those who are to have an agent
     from gitsign_py.agent.lifecycle import ensure_running, should_start  # noqa: PLC0415

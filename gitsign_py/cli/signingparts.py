@@ -1,0 +1,118 @@
+"""The parts of a signature and of a sign-in: clients, ports and options, each made from the configuration.
+
+Factories import what they build, as in cli/wiring.py.
+"""
+
+from typing import TYPE_CHECKING
+
+from gitsign_py.cli import instance, wiring
+
+if TYPE_CHECKING:
+    from gitsign_py.clients.session import HttpSession
+    from gitsign_py.clients.signin import SignInSettings, SignInTools
+    from gitsign_py.core.trust.root import TrustedRoot
+    from gitsign_py.host.consent import Dialogue
+    from gitsign_py.ports import CertificateAuthority, TimestampAuthority, TokenSource, TransparencyLog
+    from gitsign_py.signing.flow import SigningOptions, SigningServices
+    from gitsign_py.verification.renewal import Renew
+
+
+def certificate_authority(http: "HttpSession", chosen: instance.Endpoints) -> "CertificateAuthority":
+    """Make the client for Fulcio."""
+    from gitsign_py.clients.fulcio import FulcioClient
+
+    return FulcioClient(http, chosen.fulcio)
+
+
+def transparency_log(http: "HttpSession", chosen: instance.Endpoints, root: "TrustedRoot") -> "TransparencyLog":
+    """Make the client for the log, version 1 or 2."""
+    if chosen.rekor_version == 2:
+        from gitsign_py.clients.rekor_v2 import RekorV2Client
+
+        return RekorV2Client(http, chosen.rekor, logs=root.tlogs)
+    from gitsign_py.clients.rekor import RekorClient
+
+    return RekorClient(http, chosen.rekor)
+
+
+def timestamp_authority(http: "HttpSession", chosen: instance.Endpoints) -> "TimestampAuthority | None":
+    """Make the client for the timestamp server, None when there is none to ask."""
+    if not chosen.timestamps:
+        return None
+    from gitsign_py.clients.tsa import TsaClient
+
+    return TsaClient(http, chosen.timestamps)
+
+
+def signing_services(
+    http: "HttpSession",
+    chosen: instance.Endpoints,
+    root: "TrustedRoot",
+    tokens: "TokenSource",
+    renew: "Renew | None" = None,
+) -> "SigningServices":
+    """Put the ports of the signing flow together, of one instance: see check_instance."""
+    import secrets
+
+    from gitsign_py.signing.flow import SigningServices
+
+    instance.check_instance(http, chosen, root, renew)
+    return SigningServices(
+        tokens=tokens,
+        authority=certificate_authority(http, chosen),
+        log=transparency_log(http, chosen, root),
+        clock=wiring.SystemClock(),
+        random=secrets.token_bytes,
+        timestamps=timestamp_authority(http, chosen),
+    )
+
+
+def signing_options(
+    settings: wiring.Settings, chosen: instance.Endpoints, root: "TrustedRoot", renew: "Renew | None" = None
+) -> "SigningOptions":
+    """Say how to sign. The committer is compared by consent, which knows more than equal or not."""
+    from gitsign_py.signing.credential import CredentialRequest
+    from gitsign_py.signing.flow import SigningOptions
+
+    request = CredentialRequest(trusted_root=root, audience=settings.config.client_id, renew=renew)
+    return SigningOptions(
+        request=request,
+        mode=settings.config.rekor_mode,
+        rekor_version=2 if chosen.rekor_version == 2 else 1,
+    )
+
+
+def sign_in_settings(
+    settings: wiring.Settings, chosen: instance.Endpoints, *, remember: bool = False
+) -> "SignInSettings":
+    """Translate the settings of the sign-in."""
+    from gitsign_py.clients.oidc_browser import BrowserSettings
+    from gitsign_py.clients.signin import SignInSettings
+
+    config = settings.config
+    browser = BrowserSettings(
+        redirect_url=config.redirect_url,
+        connector_id=config.connector_id,
+        url_opener=config.url_opener,
+        close_after=config.autoclose_timeout if config.autoclose else None,
+        remember=remember,
+        timeout=config.sign_in_timeout,
+    )
+    return SignInSettings(
+        issuer=chosen.issuer,
+        client_id=config.client_id,
+        client_secret_file=str(config.client_secret_file or ""),
+        provider=config.token_provider,
+        browser=browser,
+    )
+
+
+def sign_in_tools(settings: wiring.Settings, http: "HttpSession", dialogue: "Dialogue") -> "SignInTools":
+    """Put together what a sign-in works with."""
+    from gitsign_py.cli.signindialogue import SignInDialogue
+    from gitsign_py.clients.signin import SignInTools
+    from gitsign_py.host.keystore import KeyringStore
+
+    book, shown = wiring.login_book(), SignInDialogue(dialogue)
+    warned = book.path.with_name("keyring-warning")
+    return SignInTools(http, shown, settings.environment, KeyringStore(), book, wiring.now, warned, shown.is_seen)
