@@ -7,6 +7,7 @@ older base than the true one would let an old value pass for a side's own.
 """
 
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,6 +19,12 @@ from gitsign_py.host.git.pairs import bases_from
 from gitsign_py.host.git.program import not_fetched, run_git
 from gitsign_py.host.git.walk import Git, list_ids
 from gitsign_py.policy.changes import Pair
+
+SLOW = 5.0
+"""Seconds after which an answer of git counts as slow: in an ordinary history it takes a hundredth of one."""
+LONGEST = 120.0
+"""Seconds that all slow answers together may take. git's search is quadratic in the number of merge bases, and whoever
+writes a history chooses how many there are, and of how many merges."""
 
 
 class DirectGraph:
@@ -49,6 +56,7 @@ class GitGraph:
         self._environment = environment
         self._directory = directory
         self._own: OwnPlace | None = None
+        self._slow = 0.0
 
     def merge_bases(self, commits: tuple[str, ...]) -> tuple[str, ...]:
         """All best common ancestors; exit status 1 says that there is none.
@@ -100,7 +108,13 @@ class GitGraph:
             self._repository.run(["rev-list", "--count", *commits, *(f"^{oid}" for oid in older)])
 
     def _compute(self, arguments: Sequence[str], *, accept: Sequence[int] = (0,), grafts: str = "") -> bytes:
-        own = self._place()
+        own, began = self._place(), time.monotonic()
+        if self._slow > LONGEST:
+            raise UncheckedError(
+                "git-timeout",
+                f"git spent over {LONGEST:g} s on slow answers about this history's merges, no more of them are made",
+                facts={"seconds": int(LONGEST)},
+            )
         try:
             return run_git(
                 arguments,
@@ -114,6 +128,9 @@ class GitGraph:
             if error.facts.get("status") != 1 and error.reason == "git-failed" and self._repository.is_partial:
                 raise not_fetched("an object") from error
             raise
+        finally:
+            took = time.monotonic() - began
+            self._slow += took if took > SLOW else 0.0
 
     def _place(self) -> OwnPlace:
         if self._own is None:
