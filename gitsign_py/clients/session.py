@@ -1,8 +1,8 @@
 """One HTTP exchange that ends: in time, within a size, with an answer or with one ServiceError that says why not.
 
 A transport (``clients/http``) does the protocol, TLS and the environment's proxies. The rest is here: a
-budget for the whole exchange (a name server that is silent can hold it for ever), a single retry where a retry can
-help, redirects, and what the program loads while it waits.
+budget for the whole exchange (a name server that is silent can hold it for ever), a retry where a retry can help,
+redirects, and what the program loads while it waits.
 """
 
 import json
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _CLOCK_SECONDS = 60.0  # later this machine's clock may have been set
 _MAXREDIRECTS = 5
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
+_CREDENTIALS = frozenset({"authorization", "job-token", "private-token"})  # headers that hold a token
 
 
 @frozen
@@ -38,8 +39,9 @@ class Limits:
     """The limits of an exchange. Times in seconds, sizes in bytes.
 
     ``total`` covers everything from name look-up to the last byte, retry and pause included; ``connect`` one attempt
-    to connect. ``backoff`` is the pause before the one retry (up to as much again is added at random, so that many
-    clients do not come back at once); a server's Retry-After is honoured up to ``retry_after``.
+    to connect. ``tries`` is how often a request is sent at most, ``backoff`` the pause before it is sent again (up to
+    as much again is added at random, so that many clients do not come back at once); a server's Retry-After is honoured
+    up to ``retry_after``.
     """
 
     total: float = 10.0
@@ -47,6 +49,7 @@ class Limits:
     max_bytes: int = 4 * 1024 * 1024
     backoff: float = 0.3
     retry_after: float = 3.0
+    tries: int = 2
 
 
 def _chance() -> float:
@@ -107,7 +110,8 @@ class HttpSession(Closeable):
         """Send one request and return the whole answer when its status is ``expected``.
 
         ``service`` is the name for messages ("Fulcio"); ``total`` and ``max_bytes`` override the session's limits.
-        A failed connection and the statuses 429, 500, 502, 503 and 504 are tried once more. Raises ServiceError
+        A failed connection and the statuses 429, 500, 502, 503 and 504 are tried once more, unless the limits say
+        otherwise; so is 403 with a Retry-After, with which GitHub limits rates. Raises ServiceError
         ``service-unreachable``, ``service-untrusted`` (TLS), ``service-timeout``, ``service-status``,
         ``service-answer-too-large`` or ``service-answer-invalid``; ConfigError ``service-url-invalid`` or
         ``service-request-invalid`` (the proxy settings), ``tls-authorities-unreadable``.
@@ -117,24 +121,29 @@ class HttpSession(Closeable):
         limit = self._limits.max_bytes if max_bytes is None else max_bytes
         request = Request(service, method, url, body, dict(headers or {}), expected, limit)
         deadline = time.monotonic() + budget
-        answer = self._first(request, deadline, budget)
-        if answer is None:
-            answer = self._follow(request, deadline, budget)
+        answer = self._answered(request, deadline, budget)
         if answer.status not in expected:
             raise status_error(answer)
         return answer
 
-    def _first(self, request: Request, deadline: float, budget: float) -> Answer | None:
-        """Try once; None means that a second try may help, and the pause before it is over."""
+    def _answered(self, request: Request, deadline: float, budget: float) -> Answer:
+        for _ in range(self._limits.tries - 1):
+            if (answer := self._try(request, deadline, budget)) is not None:
+                return answer
+        return self._follow(request, deadline, budget)
+
+    def _try(self, request: Request, deadline: float, budget: float) -> Answer | None:
+        """Try once; None means that another try may help, and the pause before it is over."""
         try:
             answer = self._follow(request, deadline, budget)
         except ServiceError as error:
             if error.reason != "service-unreachable" or not self._pause(self._backoff(), deadline):
                 raise
             return None
-        if answer.status in request.expected or answer.status not in _TRANSIENT:
-            return answer
         asked = _retry_after(answer)
+        may_help = answer.status in _TRANSIENT or (answer.status == 403 and asked is not None)
+        if answer.status in request.expected or not may_help:
+            return answer
         if asked is not None and asked > self._limits.retry_after:
             return answer
         return None if self._pause(max(asked or 0.0, self._backoff()), deadline) else answer
@@ -202,7 +211,7 @@ def _redirect_target(request: Request, answer: Answer) -> str | None:
     target = urljoin(request.url, location)
     old, new = urlsplit(request.url), urlsplit(target)
     same_place = (old.scheme, old.netloc) == (new.scheme, new.netloc)
-    if request.method == "GET" and "Authorization" not in request.headers:
+    if request.method == "GET" and _CREDENTIALS.isdisjoint(name.lower() for name in request.headers):
         allowed = new.scheme == "https" or (new.scheme == "http" and old.scheme == "http")
     else:
         allowed = same_place and (request.method == "GET" or answer.status in (307, 308))

@@ -74,6 +74,10 @@ class Config:
     protected_ref: str
     hook_timeout: float
     pusher: str
+    publish: Literal["", "github", "gitlab", "gitea"]
+    publish_project: str
+    publish_url: str
+    report_url: str
     trusted_root: Path | None
     instance: str
     refresh: Literal["auto", "never"]

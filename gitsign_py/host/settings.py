@@ -27,6 +27,8 @@ TOKEN_PROVIDERS = (
     "spiffe",
     "filesystem",
 )
+PUBLISH = ("github", "gitlab", "gitea")
+"""The forges that take statuses."""
 _URL = re.compile(r"https?://(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[!-~]*)?\Z")
 _LONGEST_TIMEOUT = 600.0
 _LONGEST_HOOK = 3600.0
@@ -347,6 +349,17 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         "where a server's hook finds the name of who pushes: system, or a variable such as REMOTE_USER",
     ),
+    Setting(
+        "publish",
+        "gitsign.publish",
+        (),
+        _one_of("", *PUBLISH),
+        "",
+        "forge on which the post-receive hook sets a status for what was pushed: github, gitlab or gitea",
+    ),
+    Setting("publish_project", "gitsign.publishProject", (), _text, "", "project there, as OWNER/NAME"),
+    Setting("publish_url", "gitsign.publishURL", (), _url, "", "address of that forge's API"),
+    Setting("report_url", "gitsign.reportURL", (), _url, "", "where such a status leads to"),
     Setting(
         "trusted_root",
         "gitsign.trustedRoot",

@@ -1,6 +1,5 @@
 """What docs/hooks.md tells people to do on other servers and in CI, done: the very lines, out of the page."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -10,6 +9,7 @@ import pytest
 import xmlschema
 import yaml
 
+from tests.support.cijob import expanded, program_on_path, pull_request, run_job
 from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.pushserver import ROOT, Server
 
@@ -28,15 +28,6 @@ def block(title: str, language: str) -> str:
     found = re.findall(rf"```{language}\n(.*?)```", section(title), re.DOTALL)
     assert len(found) == 1
     return str(found[0])
-
-
-def program_on_path(server: Server, program: str = "gitsign-py") -> str:
-    """A folder whose only programs are what a recipe calls by name."""
-    folder = server.folder / "bin"
-    folder.mkdir(exist_ok=True)
-    if not (folder / program).exists():
-        (folder / program).symlink_to(server.folder / "gitsign-py")
-    return f"{folder}:{server.environment['PATH']}"
 
 
 def published_shim(server: Server, path: Path) -> None:
@@ -148,60 +139,6 @@ def test_update_with_other_arguments(server: Server) -> None:
 
 
 # --- CI --------------------------------------------------------------------------------------------------------------
-
-
-def pull_request(server: Server, signed: str | None) -> ScratchRepo:
-    """A checkout as a CI makes it: HEAD detached at the change, branches of the server as remote ones."""
-    (server.bare.path / "hooks/pre-receive").unlink(missing_ok=True)
-    policy = (server.folder / "policy.toml").read_text()
-    base = server.history.commit(signed="alice", files={".gitsign/policy.toml": policy})
-    by = signed or "alice"
-    change = server.history.commit(base, by=by, signed=signed, files={"a": "1"}, message="the change")
-    assert server.push(f"{base}:{MAIN}", f"{change}:refs/heads/topic")[0] == 0
-    checkout = ScratchRepo(server.folder / "checkout")
-    ScratchRepo(server.folder).git("clone", "-q", str(server.bare.path), str(checkout.path))
-    checkout.git("checkout", "-q", "--detach", "origin/topic")
-    return checkout
-
-
-PIP = """\
-#!/bin/sh
-# Takes what a recipe installs down, in place of an index.
-echo "$@" >> {said}
-"""
-VENV = """\
-#!/bin/sh
-test "$1 $2" = "-m venv" && mkdir -p "$3/bin" && cp -P {folder}/pip {folder}/gitsign-py "$3/bin"
-"""
-
-
-def run_job(server: Server, checkout: ScratchRepo, lines: list[str], **variables: str) -> int:
-    """Run the steps as CI does: nothing of our own environment, ``bash -e``, an end at the first that fails."""
-    folder, said = server.folder / "bin", server.folder / "installed"
-    program_on_path(server)
-    for name, text in (("pip", PIP.format(said=said)), ("python3", VENV.format(folder=folder))):
-        (folder / name).write_text(text)
-        (folder / name).chmod(0o755)
-    env = {
-        "PATH": f"{folder}:{os.defpath}:/usr/bin:/bin",
-        "HOME": str(server.folder / "home-of-ci"),
-        "RUNNER_TEMP": str(server.folder / "runner temp"),
-        "GITSIGN_TRUSTED_ROOT": str(server.folder / "trusted_root.json"),
-        **variables,
-    }
-    for line in lines:
-        done = subprocess.run(["bash", "-ec", line], cwd=checkout.path, env=env, capture_output=True, check=False)
-        assert done.returncode in (0, 1), (line, done.stderr)
-        if done.returncode:
-            break
-    assert said.read_text() == f"install --quiet {variables['GITSIGN_PY']}\n", "a file, and never a bare name"
-    assert line == lines[-1], "what comes before the audit goes well"
-    return done.returncode
-
-
-def expanded(text: str, variables: dict[str, str]) -> str:
-    """What a runner makes of ``$NAME`` in the value of a variable."""
-    return re.sub(r"\$(\w+)", lambda match: variables[match[1]], text)
 
 
 @pytest.mark.parametrize(("signed", "status"), [("alice", 0), ("bob", 1), (None, 1)])

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from gitsign_py.audit.engine import audit_batches
+from gitsign_py.audit.plan import AuditPlan
 from gitsign_py.audit.recording import Batch
 from gitsign_py.audit.reports.base import Heading, ReportFormat, figure_lines, warning_lines
 from gitsign_py.audit.reports.formats import FORMATS, open_report
@@ -27,6 +28,10 @@ from gitsign_py.errors import ConfigError, PolicyError, UsageError
 from gitsign_py.host.git.mergenotes import MergeNotes
 from gitsign_py.host.paths import data_directory
 from gitsign_py.host.progress import counted
+from gitsign_py.host.settings import PUBLISH
+
+if TYPE_CHECKING:
+    from gitsign_py.cli.publishing import Publishing
 
 _DESCRIPTION = """Judge every commit of a history, and with --tags every annotated tag: verified, good (without a
 policy), unauthorised, identity-mismatch, bad, unsigned, unchecked, exempt, forge-merge, forge-squash, forge-rebase or
@@ -40,6 +45,7 @@ _EPILOG = """examples:
   gitsign-py audit --repos repositories.txt --all       many repositories, a row each, with their trend
   gitsign-py audit --all --since-last                   what is new since the run that was kept
   gitsign-py audit --write-notes                        keep the log entries of online-mode history in git notes
+  gitsign-py audit --publish github origin/main..HEAD   a commit status for HEAD, by GITHUB_TOKEN
 
 exit status: 0 all good, 1 something was refused, 2 usage or configuration, 3 something could not be checked"""
 
@@ -48,6 +54,8 @@ def run(arguments: list[str]) -> int:
     """Run the command; gives the exit status."""
     options = _parser().parse_args(arguments)
     if options.repos:
+        if options.publish:
+            raise UsageError("publish-where", "--publish does not go together with --repos: audit them one by one")
         from gitsign_py.cli.commands.auditrepos import run_repos  # noqa: PLC0415 - for many repositories alone
 
         return run_repos(options)
@@ -55,6 +63,7 @@ def run(arguments: list[str]) -> int:
     with ExitStack() as stack:
         repository = stack.enter_context(wiring.repository(settings))
         plan = make_plan(repository, settings, options)
+        published = _publishing(options, settings, plan)
         if options.since_last:
             before = last_runs(data_directory(), str(repository.common_directory), 1)
             plan = since_last(repository, plan, before)
@@ -78,7 +87,9 @@ def run(arguments: list[str]) -> int:
         out = stack.enter_context(output_file(options.output))
         report = _report(options, out, stack)
         heads: dict[str, str] = {}
-        batches = audit_batches(repository, plan, prepared.resources)
+        batches: Iterator[Batch] = audit_batches(repository, plan, prepared.resources)
+        newest = published.newest(in_history=plan.in_history) if published else None
+        batches = newest.passing(batches) if newest else batches
         rollup = _audited(_noting(batches, heads) if options.write_notes else batches, heading, report, out)
         if heads:
             MergeNotes(repository).add(heads)
@@ -88,7 +99,20 @@ def run(arguments: list[str]) -> int:
     if out is not sys.stdout:
         for line in (*warning_lines(rollup), f"{figure_lines(rollup)[0]}; the report is in {options.output}"):
             print(escaped(line), file=sys.stderr)
+    if published is not None and not published.publish(settings, plan.commits, rollup, newest):
+        return rollup.exit_status or 3
     return rollup.exit_status
+
+
+def _publishing(options: argparse.Namespace, settings: wiring.Settings, plan: AuditPlan) -> "Publishing | None":
+    """The statuses that are asked for; what they lack is said before anything is judged."""
+    if not options.publish:
+        if options.publish_project or options.publish_url or options.report_url or options.publish_for != "head":
+            raise UsageError("publish-where", "options about statuses need --publish github, gitlab or gitea")
+        return None
+    from gitsign_py.cli.publishing import from_options  # noqa: PLC0415 - HTTP, for those who ask for it
+
+    return from_options(options, settings.environment, len(plan.commits))
 
 
 def _audited(batches: Iterator[Batch], heading: Heading, report: ReportFormat, out: TextIO) -> Rollup:
@@ -194,7 +218,30 @@ def _parser() -> argparse.ArgumentParser:
         "--output", type=optiontypes.given, metavar="FILE", help="write the report there, whole or not at all"
     )
     report.add_argument("--verbose", action="store_true", help="list accepted commits too (text)")
+    _add_publish(parser)
     return parser
+
+
+def _add_publish(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("statuses on a forge")
+    group.add_argument(
+        "--publish", choices=PUBLISH, help="set a commit status there (a check run where GitHub's token may)"
+    )
+    group.add_argument(
+        "--publish-for",
+        choices=("head", "commits"),
+        default="head",
+        help="one status for what was audited (default), or one for each of the newest 100 commits",
+    )
+    group.add_argument(
+        "--publish-project", type=optiontypes.given, metavar="PROJECT", help="OWNER/NAME (default: CI's variables)"
+    )
+    group.add_argument(
+        "--publish-url", type=optiontypes.given, metavar="URL", help="the forge's API (default: CI's variables)"
+    )
+    group.add_argument(
+        "--report-url", type=optiontypes.given, metavar="URL", help="where a status leads (default: the CI job)"
+    )
 
 
 def _jobs(text: str) -> int:

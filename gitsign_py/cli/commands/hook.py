@@ -1,7 +1,7 @@
 """``gitsign-py hook NAME``: what git's hooks call. Any failure on the way refuses the push.
 
 pre-receive, update and reference-transaction judge what a push brings to a server; pre-push the same before it leaves;
-post-merge and post-rewrite only tell, since git does not ask them.
+post-merge and post-rewrite only tell, since git does not ask them, and post-receive tells a forge (gitsign.publish).
 """
 
 import argparse
@@ -51,7 +51,8 @@ from gitsign_py.host.timelimit import within_budget
 from gitsign_py.policy.facts import Pusher
 from gitsign_py.policy.model import Policy
 
-HOOKS = ("pre-receive", "update", "reference-transaction", "pre-push", "post-merge", "post-rewrite")
+HOOKS = ("pre-receive", "update", "reference-transaction", "post-receive", "pre-push", "post-merge", "post-rewrite")
+_WITH_INPUT = ("pre-receive", "reference-transaction", "post-receive", "pre-push", "post-rewrite")
 CHAINED = ".before-gitsign"
 _SECONDS = 60.0  # the default of gitsign.hookTimeout, which counts until git has told the settings
 _PROGRESS_SECONDS = 2.0
@@ -71,13 +72,14 @@ def run(arguments: list[str]) -> int:
     """Run the hook; gives 0 to let git go on and 1 to stop it."""
     options = _parser().parse_args(arguments)
     name, rest = options.name, options.rest
-    data = (
-        sys.stdin.buffer.read() if name in ("pre-receive", "reference-transaction", "pre-push", "post-rewrite") else b""
-    )
+    data = sys.stdin.buffer.read() if name in _WITH_INPUT else b""
     if (status := _run_chained(name, rest, data)) != 0:
         return status
     if name == "reference-transaction" and rest[:1] != ["prepared"]:
         return 0  # committed and aborted come when nothing can be said any more
+    if name == "post-receive":
+        words = "no status on the forge: its time is over (gitsign.hookTimeout) [hook-timeout]"
+        return within_budget(_SECONDS, lambda allow: _tell_forge(allow, options, data), lambda _: words, status=1)
     status = within_budget(_SECONDS, lambda allow: _answer(allow, options, name, rest, data), _last_words, status=1)
     if status < 0:
         return _refuse(line_of(_out_of_resources(f"the judging process was killed by signal {-status}")))
@@ -97,6 +99,27 @@ def _answer(allow: Allow, options: argparse.Namespace, name: str, rest: list[str
         return _refuse(
             printable(f"internal error: {type(error).__name__}: {error}; tell the server's owner [internal-error]")
         )
+
+
+def _tell_forge(allow: Allow, options: argparse.Namespace, data: bytes) -> int:
+    """The push is in: whatever happens here is told, and stops nothing."""
+    try:
+        return _publish(allow, _settings(options), data)
+    except GitsignError as error:
+        print(f"gitsign-py: no status on the forge: {line_of(error)}", file=sys.stderr)
+        return 1
+
+
+def _publish(allow: Allow, settings: wiring.Settings, data: bytes) -> int:
+    from gitsign_py.cli.hookpublish import before_the_push, forge_of, publish_push  # noqa: PLC0415 - HTTP, for this one
+
+    limit, forge = allow(settings.config.hook_timeout), forge_of(settings)
+    with ExitStack() as stack:
+        repository = stack.enter_context(wiring.repository(settings))
+        hook_run = _HookRun(stack, settings, repository, limit)
+        pushes = map(before_the_push, _pushes(repository, "post-receive", [], data))
+        made = [plan for push in pushes for plan in _plans(hook_run, "post-receive", [], push)]
+        return 0 if publish_push(forge, settings, made, lambda plan: _audited(hook_run, plan)) else 1
 
 
 def _parser() -> argparse.ArgumentParser:
