@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from gitsign_py.agent.conversation import Conversation
 from gitsign_py.agent.hardening import forget
-from gitsign_py.agent.ledger import Ledger, Request, kind_of
+from gitsign_py.agent.ledger import Ledger, Request, kind_of, subject_of
 from gitsign_py.core.git.gittext import committer_of
 from gitsign_py.core.sigstore.token import (
     IdentityToken,
@@ -117,7 +117,8 @@ class Holder:
         check_options(payload, plan.services, plan.options)
         slot, credential = self._for_signing(plan, committer_of(payload), conversation)
         result = sign_with(credential, payload, services=plan.services, options=plan.options)
-        self._record(slot, credential, result.log_index, Request(kind_of(payload), directory, conversation.restricted))
+        request = Request(kind_of(payload), directory, conversation.restricted, subject_of(payload))
+        self._record(slot, credential, result.log_index, request)
         return result
 
     def attest(

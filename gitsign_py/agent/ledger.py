@@ -6,14 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from gitsign_py.core.git.gittext import subject_line
 from gitsign_py.signing.credential import Credential
 
 LENGTH = 500
+MAX_SUBJECT = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """One line of ``agent log``: what was signed, never the payload itself."""
+    """One line of ``agent log``: what was signed, of a commit or tag its subject, never the payload itself."""
 
     when: datetime
     identity: str
@@ -23,6 +25,7 @@ class Signed:
     kind: str
     directory: str
     forwarded: bool
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Request:
     kind: str
     directory: str
     forwarded: bool
+    subject: str = ""
 
 
 class Ledger:
@@ -45,7 +49,7 @@ class Ledger:
     def record(self, credential: Credential, log_index: int, request: Request) -> None:
         """Note one signature."""
         identity, fingerprint = credential.identity, credential.certificate.fingerprint
-        where = (request.kind, request.directory, request.forwarded)
+        where = (request.kind, request.directory, request.forwarded, request.subject)
         with self._lock:
             self._signed.append(Signed(self._now(), identity.value, identity.issuer, log_index, fingerprint, *where))
 
@@ -60,3 +64,12 @@ def kind_of(payload: bytes) -> str:
     if payload.startswith(b"tree "):
         return "commit"
     return "tag" if payload.startswith(b"object ") else "data"
+
+
+def subject_of(payload: bytes) -> str:
+    """The first line of a commit's or tag's message, cut; nothing of other data."""
+    if kind_of(payload) == "data":
+        return ""
+    head, _, message = payload.partition(b"\n\n")
+    _, _, after = head.partition(b"\nencoding ")
+    return subject_line(message, after.partition(b"\n")[0].decode("ascii", "replace"))[:MAX_SUBJECT]

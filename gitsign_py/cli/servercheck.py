@@ -4,16 +4,19 @@ ask.
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from gitsign_py.audit.closing import Place
 from gitsign_py.cli import auditing, wiring
 from gitsign_py.cli.hookfile import MAX_HOOK, SERVER_HOOKS, is_ours
 from gitsign_py.cli.policysource import configured_policy
-from gitsign_py.errors import ConfigError
+from gitsign_py.errors import ConfigError, GitsignError
 from gitsign_py.host.checkup import Finding, found
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.plainfile import read_plain
+from gitsign_py.policy.model import Policy
 
 _PROGRAM = re.compile(r"^p='?([^'\n;]*)'?;", re.MULTILINE)
 _GUARDS = {
@@ -53,6 +56,9 @@ def server_findings(settings: wiring.Settings, repository: GitRepository, folder
             yield _guard(settings, key, why)
     if settings.config.log_path is not None:
         yield _log(settings.config.log_path)
+    policy = _policy_in_force(settings, repository)
+    if policy is not None and any(rule.signed_push for rule in policy.rules):
+        yield _signed_pushes(settings, ours)
 
 
 def _policy(settings: wiring.Settings, repository: GitRepository) -> Finding:
@@ -70,6 +76,31 @@ def _policy(settings: wiring.Settings, repository: GitRepository) -> Finding:
         )
     policy = configured_policy(repository, settings.config.policy)
     return Finding("policy", "ok", f"{policy.source}, sha256 {policy.digest[:16]}")
+
+
+def _policy_in_force(settings: wiring.Settings, repository: GitRepository) -> Policy | None:
+    """The policy that says which pushes must be signed; None where there is none, which is a finding of its own."""
+    with suppress(GitsignError):
+        if settings.config.policy_mode == "history":
+            return auditing.history_plan(settings, repository, Place(is_server=True)).policy
+        return configured_policy(repository, settings.config.policy) if settings.config.policy else None
+    return None
+
+
+def _signed_pushes(settings: wiring.Settings, ours: Sequence[str]) -> Finding:
+    """Git asks for a certificate where it has a seed for nonces, and hands it to pre-receive alone."""
+    name, demand = "signed pushes", "the policy wants signed pushes"
+    if "pre-receive" not in ours:
+        advice = "gitsign-py hooks install --server"
+        return Finding(name, "fail", f"{demand}, and git tells of them to pre-receive alone, which is not ours", advice)
+    if not settings.gitconfig.get("receive.certNonceSeed"):
+        return Finding(
+            name,
+            "fail",
+            f"{demand}, and receive.certNonceSeed is not set: git takes none, so all are refused",
+            "git config receive.certNonceSeed SECRET, with a secret of your own",
+        )
+    return Finding(name, "ok", "receive.certNonceSeed is set")
 
 
 def _trust(settings: wiring.Settings) -> Finding:

@@ -65,7 +65,7 @@ class Rule:
     """For refs and paths that match, the principals in ``allow`` may sign. The first rule that matches decides.
 
     So many of the people in ``approvers`` must have approved: ``approvals`` of every commit, ``robot_approvals`` of one
-    that a robot signed.
+    that a robot signed. With ``signed_push`` a push to such a ref must be signed as well (``pushes.py``).
     """
 
     name: str
@@ -77,6 +77,7 @@ class Rule:
     approvals: int = 0
     robot_approvals: int = 0
     approvers: frozenset[str] = frozenset()
+    signed_push: bool = False
 
     @property
     def wants_approvals(self) -> bool:
@@ -132,6 +133,11 @@ class Policy:
     def rules_for(self, ref: str) -> tuple[int, ...]:
         """Numbers of the rules that speak about ``ref``, in order: refs with the same numbers are judged alike."""
         return tuple(number for number, rule in enumerate(self.rules) if rule.covers_ref(ref))
+
+    def push_rule(self, ref: str) -> Rule | None:
+        """The first rule that wants pushes to ``ref`` signed; None where none does, and for what is not judged."""
+        wanting = (rule for rule in self.rules if rule.signed_push and rule.covers_ref(ref))
+        return next(wanting, None) if self.judges(ref) else None
 
     def class_of(self, ref: str) -> tuple[object, ...]:
         """The key that refs share when they are judged alike; one for which approvals are wanted is like no other."""

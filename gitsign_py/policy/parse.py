@@ -149,7 +149,10 @@ def _rule(table: Table, principals: Principals, defaults: Defaults) -> Rule:
         approvals=table.count("approvals"),
         robot_approvals=table.count("robot-approvals"),
         approvers=principals.expand(table, "approvers", required=False),
+        signed_push=table.flag("require-signed-push", default=False),
     )
+    if rule.signed_push and rule.paths:
+        table.wrong("require-signed-push", "is asked of a push to a ref, which has no paths: use a rule without paths")
     if not rule.approvers:
         rule = replace(rule, approvers=rule.allow)
     table.finish()

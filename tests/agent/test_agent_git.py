@@ -52,8 +52,11 @@ def test_one_sign_in_serves_many_commits_tags_and_repositories(home: Home) -> No
     assert [(one["identity"], one["signatures"]) for one in held] == [("alice@example.com", 4)]
     log = json.loads(home.gitsign("agent", "log", "--json"))
     assert [one["kind"] for one in log] == ["commit", "commit", "tag", "commit"]
+    assert [one["subject"] for one in log] == ["one", "two", "first", "three"]
     assert log[-1]["directory"] == str(other)
-    assert "commit as alice@example.com, log index" in home.gitsign("agent", "log")
+    lines = home.gitsign("agent", "log").splitlines()
+    assert "commit as alice@example.com, log index" in lines[0]
+    assert lines[-1].endswith(f", from {other}: three")
     assert json.loads(home.gitsign("whoami", "--json"))["source"] == "signing agent"
 
 

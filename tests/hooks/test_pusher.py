@@ -1,5 +1,6 @@
 """Who pushes a merge that nobody signed: a signed push, the server's name for them, or nobody knows."""
 
+import json
 import os
 import pwd
 import subprocess
@@ -122,3 +123,33 @@ def test_a_signed_push(home: Home, plain: ScratchRepo, email: str, reason: str) 
     done = home.run("git", "push", "--signed", str(plain.path), "main", "side", **token)
     assert (done.returncode == 0) == (not reason), done.stderr
     assert reason in done.stderr
+
+
+def test_a_ref_that_takes_signed_pushes_alone(home: Home, plain: ScratchRepo, tmp_path: Path) -> None:
+    """The real git on both sides: a plain push is refused with what to do, a signed one passes and is in the log."""
+    policy = tmp_path / "policy.toml"
+    wanted = 'refs = ["refs/heads/main", "refs/tags/**"]\n'
+    policy.write_text(policy.read_text().replace(wanted, f"{wanted}require-signed-push = true\n"))
+    plain.git("config", "gitsign.logPath", str(tmp_path / "log"))
+    plain.git("config", "receive.denyDeleteCurrent", "ignore")
+    home.git("reset", "-q", "--hard", "side")
+    token = {"SIGSTORE_ID_TOKEN": home.stack.token(email=EMAIL)}
+    done = home.run("git", "push", str(plain.path), "main", **token)
+    assert done.returncode != 0
+    said = " ".join(done.stderr.replace("remote:", " ").split())
+    assert (
+        "refs/heads/main takes signed pushes alone (rule main): git hands over no push certificate; git push --signed"
+        in said
+    )
+    for refspec in ("main", ":main", "main"):
+        done = home.run("git", "push", "--signed", str(plain.path), refspec, **token)
+        assert done.returncode == 0, done.stderr
+    assert home.run("git", "push", str(plain.path), ":main", **token).returncode != 0
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert [(one["accepted"], one["change"], one.get("signed_push_by", one.get("reason"))) for one in lines] == [
+        (False, "created", "push-unsigned"),
+        (True, "created", EMAIL),
+        (True, "deleted", EMAIL),
+        (True, "created", EMAIL),
+        (False, "deleted", "push-unsigned"),
+    ]

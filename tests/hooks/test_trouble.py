@@ -1,5 +1,6 @@
 """Pushes of thousands of refs, and servers on which everything goes wrong: a refusal in one line."""
 
+import json
 import os
 import shutil
 import signal
@@ -206,12 +207,18 @@ def test_a_git_that_hangs_is_out_of_time_too(server: Server) -> None:
     (hanging / "git").chmod(0o755)
     wrap(server, f'export REAL_GIT="{shutil.which("git")}" PATH="{hanging}:$PATH"')
     server.config("gitsign.hookTimeout", "0.5")
+    server.config("gitsign.logPath", str(server.folder / "log"))
+    server.environment["REMOTE_USER"] = "somebody"
     began = time.monotonic()
     status, said = server.push(f"{one}:{MAIN}")
     assert status != 0
     assert "[hook-timeout]" in refusal(said)
     assert time.monotonic() - began < 60
     assert server.ref(MAIN) == ""
+    [line] = map(json.loads, (server.folder / "log").read_text().splitlines())
+    assert line.pop("at")
+    told = {"event": "push", "accepted": False, "reason": "hook-timeout"}
+    assert line == {"pusher": "somebody", **told, "ref": MAIN, "old": "0" * 40, "new": one}
 
 
 def test_killed_at_work_leaves_nobody(server: Server) -> None:

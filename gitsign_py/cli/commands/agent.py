@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitsign_py.agent.client import ask, distrusted, socket_path
 from gitsign_py.agent.lifecycle import ensure_running, installed
+from gitsign_py.core.printing import printable
 from gitsign_py.errors import ConfigError, GitsignError, ServiceError, UsageError
 from gitsign_py.host.endings import ended_by
 
@@ -156,7 +157,9 @@ def _log(path: str, as_json: bool) -> int:
     for one in signed:
         where = "a forwarded request" if one["forwarded"] else one["directory"]
         when = one["when"].partition(".")[0].rstrip("Z") + "Z"  # nobody asks for microseconds
-        lines.append(f"{when} {one['kind']} as {one['identity']}, log index {one['log_index']}, from {where}")
+        line = f"{when} {one['kind']} as {one['identity']}, log index {one['log_index']}, from {where}"
+        subject = one.get("subject", "")  # an agent that began before an update tells none
+        lines.append(f"{line}: {printable(subject)}" if subject else line)
     _say(signed, as_json, "\n".join(lines) or "Nothing was signed yet.")
     return 0
 

@@ -5,12 +5,12 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from gitsign_py import __version__
 from gitsign_py.cli import wiring
 from gitsign_py.cli.commands.doctorservices import service_findings
+from gitsign_py.cli.hookfile import hooks_folder
 from gitsign_py.cli.servercheck import server_findings
 from gitsign_py.core.printing import printable
 from gitsign_py.errors import ConfigError, GitsignError, UsageError, veiled
@@ -90,8 +90,7 @@ def _server_findings(settings: wiring.Settings) -> Iterator[Finding]:
     try:
         with wiring.repository(settings) as repository:
             if repository.is_bare:
-                hooks = repository.run(["rev-parse", "--path-format=absolute", "--git-path", "hooks"])
-                yield from server_findings(settings, repository, Path(os.fsdecode(hooks).rstrip("\n")))
+                yield from server_findings(settings, repository, hooks_folder())
     except UsageError:  # no repository here
         return
 

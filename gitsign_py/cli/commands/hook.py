@@ -10,10 +10,10 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gitsign_py.audit.closing import HERE, Place
 from gitsign_py.audit.engine import audit_history
@@ -35,7 +35,7 @@ from gitsign_py.audit.updates import (
     targets_of,
 )
 from gitsign_py.cli import auditing, wiring
-from gitsign_py.cli.hooklog import HookLog
+from gitsign_py.cli.hooklog import HookLog, Unfinished
 from gitsign_py.cli.ownconfig import add_isolated
 from gitsign_py.cli.policysource import configured_policy
 from gitsign_py.cli.refusal import MAX_NAMED, explain_refusals
@@ -43,13 +43,15 @@ from gitsign_py.cli.repairbase import RepairBase
 from gitsign_py.cli.text import line_of
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.printing import printable
-from gitsign_py.errors import ConfigError, GitsignError, UncheckedError
+from gitsign_py.errors import ConfigError, GitsignError, PolicyError, UncheckedError
 from gitsign_py.host.budget import Allow, Budget, BudgetSpentError
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.git.program import with_settings
 from gitsign_py.host.timelimit import within_budget
-from gitsign_py.policy.facts import Pusher
 from gitsign_py.policy.model import Policy
+
+if TYPE_CHECKING:
+    from gitsign_py.cli.pusher import PushedBy
 
 HOOKS = ("pre-receive", "update", "reference-transaction", "post-receive", "pre-push", "post-merge", "post-rewrite")
 _WITH_INPUT = ("pre-receive", "reference-transaction", "post-receive", "pre-push", "post-rewrite")
@@ -80,25 +82,33 @@ def run(arguments: list[str]) -> int:
     if name == "post-receive":
         words = "no status on the forge: its time is over (gitsign.hookTimeout) [hook-timeout]"
         return within_budget(_SECONDS, lambda allow: _tell_forge(allow, options, data), lambda _: words, status=1)
-    status = within_budget(_SECONDS, lambda allow: _answer(allow, options, name, rest, data), _last_words, status=1)
+    unfinished = Unfinished()
+
+    def last_words(seconds: float) -> str:
+        unfinished.write("hook-timeout")
+        return _refusal(line_of(_out_of_time(seconds)))
+
+    status = within_budget(_SECONDS, lambda allow: _answer(allow, options, data, unfinished), last_words, status=1)
     if status < 0:
+        unfinished.write("hook-resources")
         return _refuse(line_of(_out_of_resources(f"the judging process was killed by signal {-status}")))
     return status
 
 
-def _answer(allow: Allow, options: argparse.Namespace, name: str, rest: list[str], data: bytes) -> int:
+def _answer(allow: Allow, options: argparse.Namespace, data: bytes, unfinished: Unfinished) -> int:
     try:
-        return _judge(allow, _settings(options), name, rest, data)
+        return _judge(allow, _Call(_settings(options), options.name, options.rest, data), unfinished)
     except BudgetSpentError:
         raise  # whoever set the budget says so
     except GitsignError as error:
-        return _refuse(line_of(error))
+        reason, line = error.reason, line_of(error)
     except (OSError, MemoryError) as error:
-        return _refuse(line_of(_out_of_resources(error)))
+        reason, line = "hook-resources", line_of(_out_of_resources(error))
     except Exception as error:  # noqa: BLE001 - fail closed: a crash is a refusal, in one line
-        return _refuse(
-            printable(f"internal error: {type(error).__name__}: {error}; tell the server's owner [internal-error]")
-        )
+        reason = "internal-error"
+        line = printable(f"internal error: {type(error).__name__}: {error}; tell the server's owner [internal-error]")
+    unfinished.write(reason)
+    return _refuse(line)
 
 
 def _tell_forge(allow: Allow, options: argparse.Namespace, data: bytes) -> int:
@@ -116,9 +126,11 @@ def _publish(allow: Allow, settings: wiring.Settings, data: bytes) -> int:
     limit, forge = allow(settings.config.hook_timeout), forge_of(settings)
     with ExitStack() as stack:
         repository = stack.enter_context(wiring.repository(settings))
-        hook_run = _HookRun(stack, settings, repository, limit)
-        pushes = map(before_the_push, _pushes(repository, "post-receive", [], data))
-        made = [plan for push in pushes for plan in _plans(hook_run, "post-receive", [], push)]
+        hook_run, call = _HookRun(stack, settings, repository, limit), _Call(settings, "post-receive", [], data)
+        pushes = map(before_the_push, _pushes(repository, call.name, call.rest, data))
+        by = _pushed_by(hook_run, call)
+        based = [(push, _base_plan(hook_run, call, push)) for push in pushes]
+        made = [one for push, plan in based for one in _plans(hook_run, call, push, plan, by)]
         return 0 if publish_push(forge, settings, made, lambda plan: _audited(hook_run, plan)) else 1
 
 
@@ -170,6 +182,19 @@ def _refusal(line: str) -> str:
     return f"gitsign-py: refused: {line}"
 
 
+class _Call(NamedTuple):
+    """The hook as git calls it: its arguments, and what it reads from git."""
+
+    settings: wiring.Settings
+    name: str
+    rest: list[str]
+    data: bytes = b""
+
+    def told(self) -> tuple[RefUpdate, ...]:
+        """The changes of refs by their names as git tells them."""
+        return (parse_update(self.rest),) if self.name == "update" else parse_updates(self.data)
+
+
 class _HookRun(NamedTuple):
     """The things that judging needs, for as long as the hook runs."""
 
@@ -179,43 +204,85 @@ class _HookRun(NamedTuple):
     budget: Budget
 
 
-def _judge(allow: Allow, settings: wiring.Settings, name: str, rest: list[str], data: bytes) -> int:
-    limit = allow(settings.config.hook_timeout)
+def _judge(allow: Allow, call: "_Call", unfinished: Unfinished) -> int:
+    limit = allow(call.settings.config.hook_timeout)
     with ExitStack() as stack:
-        repository = stack.enter_context(wiring.repository(settings))
-        hook_run = _HookRun(stack, settings, repository, limit)
-        if name in ("post-merge", "post-rewrite"):
-            return _tell(hook_run, name, data)
-        pushes = _pushes(repository, name, rest, data)
+        repository = stack.enter_context(wiring.repository(call.settings))
+        hook_run = _HookRun(stack, call.settings, repository, limit)
+        if call.name in ("post-merge", "post-rewrite"):
+            return _tell(hook_run, call.name, call.data)
+        log = HookLog(call.settings.config.log_path, os.environ)
+        if call.name != "pre-push":
+            unfinished.expect(log, call.told())
+        pushes = _pushes(repository, call.name, call.rest, call.data)
         updates = tuple(update for push in pushes for update in push.updates)
-        bringing = [push for push in pushes if not all(update.brings_nothing for update in push.updates)]
-        path = settings.config.log_path
-        log = HookLog(path, os.environ, _pusher(settings, repository, name) if path else None)
-        status = _judge_plans(
-            hook_run, [plan for push in bringing for plan in _plans(hook_run, name, rest, push)], log, updates
-        )
-        if name != "pre-push":
-            log.pushed(repository, updates, accepted=status == 0)
+        by = _pushed_by(hook_run, call)
+        log.signed(by)
+        based = [(push, _base_plan(hook_run, call, push)) for push in pushes if _is_asked_about(call, push)]
+        refused = _refused_pushes(hook_run, call, based, by)
+        for error in refused.values():
+            _refuse(line_of(error))
+        made = (one for push, plan in based if _brings(push) for one in _plans(hook_run, call, push, plan, by))
+        status = 1 if refused else _judge_plans(hook_run, list(made), log, updates)
+        if call.name != "pre-push":
+            log.pushed(repository, updates, accepted=status == 0, refused=refused)
+            unfinished.forget()
         return status
 
 
-def _pusher(settings: wiring.Settings, repository: GitRepository, name: str) -> Pusher | None:
-    """The pusher, on a server: a push certificate is checked where git hands it over."""
-    if name == "pre-push" or not (settings.config.pusher or settings.environment.get("GIT_PUSH_CERT")):
+def _pushed_by(hook_run: _HookRun, call: "_Call", *, wanted: bool = False) -> "PushedBy | None":
+    """Who pushes, on a server: a push certificate is checked where git hands it over, or where one is ``wanted``."""
+    environment = hook_run.settings.environment
+    if call.name == "pre-push" or not (wanted or hook_run.settings.config.pusher or environment.get("GIT_PUSH_CERT")):
         return None
-    from gitsign_py.cli.pusher import pusher_of  # noqa: PLC0415 - a verification's modules, for those who say so
+    from gitsign_py.cli.pusher import find_pusher  # noqa: PLC0415 - a verification's modules, for those who say so
 
-    return pusher_of(settings, repository)
+    return find_pusher(hook_run.settings, hook_run.repository, call.told())
+
+
+def _brings(push: Push) -> bool:
+    return not all(update.brings_nothing for update in push.updates)
+
+
+def _is_asked_about(call: "_Call", push: Push) -> bool:
+    """Whether a policy has something to say: what deletes brings nothing, and may have to be a signed push."""
+    config = call.settings.config
+    return _brings(push) or (call.name != "pre-push" and bool(config.policy or config.policy_mode == "history"))
+
+
+def _refused_pushes(
+    hook_run: _HookRun, call: "_Call", based: Iterable[tuple[Push, AuditPlan]], by: "PushedBy | None"
+) -> dict[RefUpdate, PolicyError]:
+    """The changes that a rule with ``require-signed-push`` does not take, deletions among them."""
+    found: dict[RefUpdate, PolicyError] = {}
+    for push, plan in based if call.name != "pre-push" else ():
+        policy = _closing_policy(plan)
+        for update in push.updates:
+            if policy.push_rule(update.ref) is None:
+                continue
+            from gitsign_py.cli.pusher import push_problem  # noqa: PLC0415 - as above
+
+            by = by or _pushed_by(hook_run, call, wanted=True)
+            if by is not None and (problem := push_problem(policy, update.ref, by)):
+                found[update] = problem
+    return found
+
+
+def _closing_policy(plan: AuditPlan) -> Policy:
+    """The policy from before the push: with the policy in the history, that of the protected branch.
+
+    Raises UncheckedError ``protected-ref-missing`` and the like.
+    """
+    if plan.policy is not None:
+        return plan.policy
+    missing = plan.closing.missing if plan.closing is not None else None
+    raise missing or ConfigError("policy-missing", "no policy says whether this push must be signed")
 
 
 def _out_of_resources(error: object) -> ConfigError:
     return ConfigError(
         "hook-resources", f"out of disk or memory: {error}", hint="free some (also in TMPDIR), push again"
     )
-
-
-def _last_words(seconds: float) -> str:
-    return _refusal(line_of(_out_of_time(seconds)))
 
 
 def _out_of_time(seconds: float) -> UncheckedError:
@@ -229,15 +296,21 @@ def _out_of_time(seconds: float) -> UncheckedError:
 # --- what is judged --------------------------------------------------------------------------------------------------
 
 
-def _plans(hook_run: _HookRun, name: str, rest: list[str], push: Push) -> tuple[AuditPlan, ...]:
-    is_server = name != "pre-push"
-    place = Place("", is_server, "" if is_server else _pushed_remote(hook_run.repository, rest), push.namespace)
-    plan = _policy_plan(hook_run.repository, hook_run.settings, place)
-    if is_server:
+def _plans(
+    hook_run: _HookRun, call: _Call, push: Push, plan: AuditPlan, by: "PushedBy | None"
+) -> tuple[AuditPlan, ...]:
+    if call.name != "pre-push":
         check_moves(hook_run.repository, plan.introduction, push.updates)
     plan = replace(plan, targets=targets_of(hook_run.repository, judged_only(plan, push.updates)))
-    plan = replace(plan, pusher=_pusher(hook_run.settings, hook_run.repository, name))
+    plan = replace(plan, pusher=by.pusher if by is not None else None)
     return plans(hook_run.repository, plan, push.existing)
+
+
+def _base_plan(hook_run: _HookRun, call: _Call, push: Push) -> AuditPlan:
+    """By which policy, without what is judged."""
+    is_server = call.name != "pre-push"
+    place = Place("", is_server, "" if is_server else _pushed_remote(hook_run.repository, call.rest), push.namespace)
+    return _policy_plan(hook_run.repository, hook_run.settings, place)
 
 
 def _pushed_remote(repository: GitRepository, rest: list[str]) -> str:

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gitsign_py.cli.commands.hook import CHAINED, HOOKS, add_given
-from gitsign_py.cli.hookfile import MARK, SERVER_HOOKS, is_ours
+from gitsign_py.cli.hookfile import MARK, SERVER_HOOKS, hooks_folder, is_ours
 from gitsign_py.cli.ownconfig import add_isolated
 from gitsign_py.core.printing import printable
 from gitsign_py.errors import ConfigError, UsageError
-from gitsign_py.host.git.program import run_git, with_settings
+from gitsign_py.host.git.program import with_settings
 from gitsign_py.host.ownprogram import NAME, own_program
 from gitsign_py.host.privatefile import put_in_place
 
@@ -50,9 +50,7 @@ def run(arguments: list[str]) -> int:
     """Run the command; gives the exit status."""
     options = _parser().parse_args(arguments)
     action: Callable[[argparse.Namespace, Path], int] = options.action
-    # By git's own configuration, core.hooksPath with it.
-    out = run_git(["rev-parse", "--path-format=absolute", "--git-path", "hooks"], environment=os.environ)
-    return action(options, Path(os.fsdecode(out).rstrip("\n")))
+    return action(options, hooks_folder())
 
 
 def _parser() -> argparse.ArgumentParser:
