@@ -16,12 +16,13 @@ ALONE = {
     "cli.knownsigners": "its importer has no room",
     "cli.repairbase": "its importer has no room",
     "cli.overview": "loaded for --help alone",
-    "cli.pusher": "its importer has no room",
+    "core.git.pushcert": "a format of git's",
     "core.trust.clientconfig": "a message of protobuf-specs",
     "host.git.revlist": "the bytes behind a format of git's",
     "host.timelimit": "chooses what each system loads",
     "host.windows": "loaded on Windows alone",
     "localstack.tsa.tsajson": "a request form with a specification of its own",
+    "policy.pushes": "who may push, apart from who may sign",
     "policy.recent": "its importer has no room",
 }
 """Why each of them is a module."""
