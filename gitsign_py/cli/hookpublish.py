@@ -1,6 +1,7 @@
-"""The statuses of a push on a forge: post-receive judges again what pre-receive let in, and tells the forge.
+"""After a push: post-receive judges again what pre-receive let in, notes merged heads, and tells a forge.
 
-Before the refs have moved no forge knows the commits. What was verified then is remembered, so this costs little.
+Before the refs have moved nothing can be written beside them, and no forge knows the commits. What was verified then is
+remembered, so this costs little.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -12,18 +13,18 @@ from gitsign_py.audit.serverrefs import Push
 from gitsign_py.cli import wiring
 from gitsign_py.cli.publishing import Publishing, publishing
 from gitsign_py.core.frozen import replace
-from gitsign_py.errors import ConfigError
+from gitsign_py.errors import GitsignError
+from gitsign_py.host.git.mergenotes import MergeNotes
+from gitsign_py.host.git.objects import GitRepository
+
+_TRIES = 3
 
 
-def forge_of(settings: wiring.Settings) -> Publishing:
-    """Where statuses go by the settings. Raises ConfigError ``publish-where`` and what ``publishing`` raises."""
+def forge_of(settings: wiring.Settings) -> Publishing | None:
+    """Where statuses go by the settings, None where they name no forge. Raises what ``publishing`` raises."""
     config = settings.config
     if not config.publish:
-        raise ConfigError(
-            "publish-where",
-            "gitsign.publish does not say on which forge",
-            hint="git config gitsign.publish github, gitlab or gitea; or uninstall this hook",
-        )
+        return None
     given = config.publish_project, config.publish_url, config.report_url
     return publishing(config.publish, settings.environment, *given)
 
@@ -41,19 +42,42 @@ def _as_it_was(target: Target, old: dict[str, str]) -> Target | None:
     return Target(target.ref, old[target.ref]) if old[target.ref].strip("0") and not target.tag else None
 
 
-def publish_push(
-    what: Publishing,
+def has_work(what: Publishing | None, plan: AuditPlan) -> bool:
+    """Tell whether anything is done with what a plan finds: a status, or notes where a forge copies commits."""
+    return what is not None or (plan.policy is not None and any(forge.copies for forge in plan.policy.forges))
+
+
+def after_push(
+    what: Publishing | None,
     settings: wiring.Settings,
+    repository: GitRepository,
     plans: Iterable[AuditPlan],
     audited: Callable[[AuditPlan], Iterator[Record]],
 ) -> bool:
-    """Set a status for the head of each branch that has something new; gives whether all of them stand."""
-    stand = True
+    """Note the heads of accepted squashes and rebases, and set a status for the head of each branch that has something
+    new; gives whether all of it stands.
+    """
+    stand, heads = True, dict[str, str]()
     for plan in plans:
-        heads = [target.commit for target in plan.targets if target.ref.startswith("refs/heads/")]
+        tips = [target.commit for target in plan.targets if target.ref.startswith("refs/heads/")]
         rollup = Rollup()
         for record in audited(plan):
             rollup.add([record])
-        if heads and rollup.total:
-            stand = what.publish(settings, dict.fromkeys(heads), rollup, None) and stand
+            if record.accepted and record.evidence:
+                heads[record.oid] = record.evidence
+        if what is not None and tips and rollup.total:
+            stand = what.publish(settings, dict.fromkeys(tips), rollup, None) and stand
+    _note(repository, heads)
     return stand
+
+
+def _note(repository: GitRepository, heads: dict[str, str]) -> None:
+    """Another push may write notes at the same time: then these are written on top of its."""
+    for left in reversed(range(_TRIES if heads else 0)):
+        try:
+            MergeNotes(repository).add(heads)
+        except GitsignError:
+            if not left:
+                raise
+        else:
+            return

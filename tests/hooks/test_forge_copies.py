@@ -126,3 +126,26 @@ def test_gitlab_and_gitea(forge: Forge) -> None:
     assert audited(forge, forge.server, merge)[0] == "forge-merge"
     gitea = forge.squash(forge.main, "alice", message="Do it (#7)")
     assert forge.push(gitea, "refs/heads/gitea")[0] == 0
+
+
+def test_post_receive_notes_the_heads_for_clones_without_the_forges_refs(forge: Forge) -> None:
+    """Two pushes, each of which adds to the notes; a note that lies changes nothing, nor does one that is gone."""
+    forge.governed.install(forge.server.path, "post-receive")
+    forge.name_head("refs/pull/7/head")
+    squash = forge.squash(forge.main, FORGE, "-S", message="Do it (#7)")
+    status, said = forge.push(squash)
+    assert (status, "after the push" in said) == (0, False), said
+    forge.work.git("checkout", "-q", "--detach", forge.main)
+    forge.git("cherry-pick", f"{forge.root}..{forge.head}", committer="alice")
+    tip = forge.work.git("rev-parse", "HEAD")
+    assert forge.push(tip, "refs/heads/rebased")[0] == 0
+    noted = forge.server.git("notes", "--ref=gitsign-merges", "list").splitlines()
+    assert {line.split()[1] for line in noted} == {squash, *forge.work.git("rev-list", f"{forge.main}..{tip}").split()}
+    assert f"gitsign-merge-head: {forge.head}" in forge.server.git("notes", "--ref=gitsign-merges", "show", squash)
+    clone = forge.governed.clone(forge.server, "--branch", "main")
+    clone.git("fetch", "-q", "origin", "refs/notes/*:refs/notes/*")
+    assert audited(forge, clone, squash) == ("forge-squash", "squash-remade")
+    bad = forge.squash(squash, FORGE, "-S", message="Do it again (#7)", extra="evil")
+    assert forge.push(bad)[0]
+    forge.server.git("notes", "--ref=gitsign-merges", "add", "-f", "-m", f"gitsign-merge-head: {forge.head}", bad)
+    assert "[forge-head-missing]" in forge.push(bad)[1]

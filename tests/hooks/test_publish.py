@@ -1,5 +1,15 @@
 """post-receive sets a status for the head of each branch that a push has moved, by the server's settings."""
 
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from gitsign_py.audit.plan import AuditPlan
+from gitsign_py.audit.record import Record
+from gitsign_py.cli import hookpublish
+from gitsign_py.errors import UncheckedError
 from tests.support.badserver import reply, serving, slow
 from tests.support.forgeserver import PROJECT, FakeForge
 from tests.support.pushserver import Server
@@ -58,3 +68,22 @@ def test_a_silent_forge_holds_the_pusher_no_longer_than_the_hook_may_take(server
     assert status == 0
     assert "[hook-timeout]" in said
     assert server.ref("refs/heads/main") == tip
+
+
+@pytest.mark.parametrize(("failures", "fails"), [(2, False), (3, True)])
+def test_notes_are_written_on_top_of_another_pushs(monkeypatch: pytest.MonkeyPatch, failures: int, fails: bool) -> None:
+    tried: list[dict[str, str]] = []
+
+    def add(heads: dict[str, str]) -> int:
+        tried.append(heads)
+        if len(tried) <= failures:
+            raise UncheckedError("git-failed", "the notes have moved")
+        return 1
+
+    monkeypatch.setattr(hookpublish, "MergeNotes", lambda _repository: SimpleNamespace(add=add))
+    record = Record("1" * 40, "forge-squash", evidence="2" * 40)
+    refused = Record("3" * 40, "unauthorised", evidence="4" * 40)
+    unused: Any = None
+    with pytest.raises(UncheckedError) if fails else nullcontext():
+        hookpublish.after_push(None, unused, unused, [AuditPlan(())], lambda _plan: iter([record, refused]))
+    assert tried == [{"1" * 40: "2" * 40}] * 3

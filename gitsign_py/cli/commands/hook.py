@@ -1,7 +1,7 @@
 """``gitsign-py hook NAME``: what git's hooks call. Any failure on the way refuses the push.
 
 pre-receive, update and reference-transaction judge what a push brings to a server; pre-push the same before it leaves;
-post-merge and post-rewrite only tell, since git does not ask them, and post-receive tells a forge (gitsign.publish).
+post-merge and post-rewrite only tell, since git does not ask them; post-receive notes merged heads, and tells a forge.
 """
 
 import argparse
@@ -80,8 +80,8 @@ def run(arguments: list[str]) -> int:
     if name == "reference-transaction" and rest[:1] != ["prepared"]:
         return 0  # committed and aborted come when nothing can be said any more
     if name == "post-receive":
-        words = "no status on the forge: its time is over (gitsign.hookTimeout) [hook-timeout]"
-        return within_budget(_SECONDS, lambda allow: _tell_forge(allow, options, data), lambda _: words, status=1)
+        words = "gitsign-py: after the push: the time is over (gitsign.hookTimeout) [hook-timeout]"
+        return within_budget(_SECONDS, lambda allow: _after(allow, options, data), lambda _: words, status=1)
     unfinished = Unfinished()
 
     def last_words(seconds: float) -> str:
@@ -111,27 +111,29 @@ def _answer(allow: Allow, options: argparse.Namespace, data: bytes, unfinished: 
     return _refuse(line)
 
 
-def _tell_forge(allow: Allow, options: argparse.Namespace, data: bytes) -> int:
+def _after(allow: Allow, options: argparse.Namespace, data: bytes) -> int:
     """The push is in: whatever happens here is told, and stops nothing."""
     try:
-        return _publish(allow, _settings(options), data)
+        return _note_and_publish(allow, _Call(_settings(options), options.name, options.rest, data))
     except GitsignError as error:
-        print(f"gitsign-py: no status on the forge: {line_of(error)}", file=sys.stderr)
+        print(f"gitsign-py: after the push: {line_of(error)}", file=sys.stderr)
         return 1
 
 
-def _publish(allow: Allow, settings: wiring.Settings, data: bytes) -> int:
-    from gitsign_py.cli.hookpublish import before_the_push, forge_of, publish_push  # noqa: PLC0415 - HTTP, for this one
+def _note_and_publish(allow: Allow, call: "_Call") -> int:
+    from gitsign_py.cli.hookpublish import after_push, before_the_push, forge_of, has_work  # noqa: PLC0415 - HTTP
 
+    settings = call.settings
     limit, forge = allow(settings.config.hook_timeout), forge_of(settings)
     with ExitStack() as stack:
         repository = stack.enter_context(wiring.repository(settings))
-        hook_run, call = _HookRun(stack, settings, repository, limit), _Call(settings, "post-receive", [], data)
-        pushes = map(before_the_push, _pushes(repository, call.name, call.rest, data))
+        hook_run = _HookRun(stack, settings, repository, limit)
+        pushes = map(before_the_push, _pushes(repository, call.name, call.rest, call.data))
+        based = [(push, _base_plan(hook_run, call, push)) for push in pushes if _brings(push)]
+        based = [(push, plan) for push, plan in based if has_work(forge, plan)]
         by = _pushed_by(hook_run, call)
-        based = [(push, _base_plan(hook_run, call, push)) for push in pushes]
         made = [one for push, plan in based for one in _plans(hook_run, call, push, plan, by)]
-        return 0 if publish_push(forge, settings, made, lambda plan: _audited(hook_run, plan)) else 1
+        return 0 if after_push(forge, settings, repository, made, lambda plan: _audited(hook_run, plan)) else 1
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,6 +6,7 @@ has the heads too, and they stay when the forge drops its refs.
 """
 
 import re
+import time
 from collections.abc import Mapping
 
 from gitsign_py.host.git.notes import Notes, data_of
@@ -34,7 +35,8 @@ class MergeNotes:
         new = [(oid, head) for oid, head in heads.items() if head not in self.heads(oid)]
         if not new:
             return 0
-        committer = self._repository.run(["var", "GIT_COMMITTER_IDENT"]).strip()
+        committer = self._repository.run(["var", "GIT_COMMITTER_IDENT"], accept=(0, 128)).strip()
+        committer = committer or f"gitsign-py <gitsign-py@localhost> {int(time.time())} +0000".encode()  # a server's
         tip = self._repository.run(["rev-parse", "-q", "--verify", REF], accept=(0, 1)).strip()
         stream = bytearray(b"feature done\n")
         for at in range(0, len(new), _AT_ONCE):
