@@ -17,6 +17,7 @@ ROOMS = (
     "verification",
     "policy",
     "signing",
+    "source",
     "clients",
     "clients/http",
     "host",

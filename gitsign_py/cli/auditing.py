@@ -15,6 +15,7 @@ from gitsign_py.audit.engine import FetchEntries, Resources
 from gitsign_py.audit.jobs import Job, VerifySettings
 from gitsign_py.audit.plan import AuditPlan, check_introduction
 from gitsign_py.cli import ownconfig, wiring
+from gitsign_py.cli.policysource import configured_policy
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.errors import ConfigError
 from gitsign_py.host.git.objects import GitRepository
@@ -69,6 +70,25 @@ def prepare(
     resources = Resources(verify, audit_options.jobs, cache, fetch, renew)
     stack.callback(resources.close)
     return AuditSetup(resources, trust.source, trust.root.digest, trust.version)
+
+
+def policy_plan(settings: wiring.Settings, repository: GitRepository, place: Place) -> AuditPlan:
+    """By which policy a hook judges. On a server there must be one: without it the hook would wave everything through.
+
+    Raises ConfigError ``policy-missing``, and what reading a policy raises.
+    """
+    if settings.config.policy_mode == "history":
+        return history_plan(settings, repository, place)
+    if settings.config.policy:
+        policy = configured_policy(repository, settings.config.policy)
+        return AuditPlan((), policy=policy, introduction=policy.introduction, assume_judged=True)
+    if place.is_server:
+        raise ConfigError(
+            "policy-missing",
+            "no policy is configured, and without one nothing may be pushed",
+            hint="on the server: git config gitsign.policy FILE",
+        )
+    return AuditPlan(())
 
 
 def history_plan(settings: wiring.Settings, repository: GitRepository, place: Place = HERE) -> AuditPlan:

@@ -74,6 +74,9 @@ class Config:
     protected_ref: str
     hook_timeout: float
     pusher: str
+    source_uri: str
+    source_refs: tuple[str, ...]
+    source_attester: str
     trusted_root: Path | None
     instance: str
     refresh: Literal["auto", "never"]

@@ -31,6 +31,7 @@ _URL = re.compile(r"https?://(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,
 _LONGEST_TIMEOUT = 600.0
 _LONGEST_HOOK = 3600.0
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,63}\Z")
+_SOURCE_URI = re.compile(r"[a-z][a-z0-9+.-]*://[!-?A-~]+\Z")  # without @: neither a password nor a revision
 _COMMIT_ID = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
 
 
@@ -171,6 +172,27 @@ def _pusher(text: str, _home: str) -> str:
 def _signer(text: str, _home: str) -> str:
     if len(text.split()) != 2:
         raise ValueError("IDENTITY ISSUER, for instance 'alice@example.com https://accounts.example.com'")
+    return text
+
+
+def _source_attester(text: str, home: str) -> str:
+    return _signer(text, home) if text else text
+
+
+def _source_uri(text: str, _home: str) -> str:
+    if text and not _SOURCE_URI.match(text):
+        raise ValueError("the URI that consumers know the repository by, such as git+https://git.example.com/project")
+    return text
+
+
+def _source_ref(text: str, _home: str) -> str:
+    """A glob as policies have them for refs; policy.patterns is not loaded for each commit."""
+    parts = text.split("/")
+    is_glob = all(part and not set("[]{}\\") & set(part) and ("**" not in part or part == "**") for part in parts)
+    if not text.startswith(("refs/heads/", "refs/tags/")) or not text.isprintable() or not is_glob:
+        raise ValueError(
+            "a branch or tag by its full name, or a glob for some, such as refs/heads/main or refs/tags/v*"
+        )
     return text
 
 
@@ -346,6 +368,31 @@ SETTINGS: tuple[Setting, ...] = (
         _pusher,
         "",
         "where a server's hook finds the name of who pushes: system, or a variable such as REMOTE_USER",
+    ),
+    Setting(
+        "source_uri",
+        "gitsign.sourceUri",
+        (),
+        _source_uri,
+        "",
+        "URI that consumers know a server's repository by, for source provenance",
+    ),
+    Setting(
+        "source_refs",
+        "gitsign.sourceRef",
+        (),
+        _source_ref,
+        (),
+        "branch or tag that a server keeps from going back or away, and states provenance of (a glob; several times)",
+        many=True,
+    ),
+    Setting(
+        "source_attester",
+        "gitsign.sourceAttester",
+        (),
+        _source_attester,
+        "",
+        "IDENTITY ISSUER that signs a server's source provenance",
     ),
     Setting(
         "trusted_root",

@@ -8,8 +8,8 @@ import secrets
 from gitsign_py.audit.approvals import PREFIX, REF
 from gitsign_py.audit.plan import resolve_targets
 from gitsign_py.cli import optiontypes, wiring
-from gitsign_py.cli.commands.attest import sign_statement
 from gitsign_py.cli.ownconfig import add_isolated
+from gitsign_py.cli.statementsigning import sign_statement
 from gitsign_py.core.git.gitobject import split_commit
 from gitsign_py.core.printing import printable
 from gitsign_py.errors import UsageError

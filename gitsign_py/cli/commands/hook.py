@@ -1,7 +1,7 @@
 """``gitsign-py hook NAME``: what git's hooks call. Any failure on the way refuses the push.
 
 pre-receive, update and reference-transaction judge what a push brings to a server; pre-push the same before it leaves;
-post-merge and post-rewrite only tell, since git does not ask them.
+post-merge and post-rewrite only tell, since git does not ask them; post-receive states what came in, signed.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,9 +38,9 @@ from gitsign_py.audit.updates import (
 from gitsign_py.cli import auditing, wiring
 from gitsign_py.cli.hooklog import HookLog
 from gitsign_py.cli.ownconfig import add_isolated
-from gitsign_py.cli.policysource import configured_policy
 from gitsign_py.cli.refusal import MAX_NAMED, explain_refusals
 from gitsign_py.cli.repairbase import RepairBase
+from gitsign_py.cli.sourcerefs import check_source_moves, is_source_ref, leave_marks
 from gitsign_py.cli.text import line_of
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.printing import printable
@@ -51,8 +52,11 @@ from gitsign_py.host.timelimit import within_budget
 from gitsign_py.policy.facts import Pusher
 from gitsign_py.policy.model import Policy
 
-HOOKS = ("pre-receive", "update", "reference-transaction", "pre-push", "post-merge", "post-rewrite")
+HOOKS = ("pre-receive", "update", "reference-transaction", "pre-push", "post-merge", "post-rewrite", "post-receive")
+_WITH_INPUT = ("pre-receive", "reference-transaction", "pre-push", "post-rewrite", "post-receive")
 CHAINED = ".before-gitsign"
+FAILED = {"post-receive": "not attested"}
+"""The words for a failure of a hook that cannot refuse."""
 _SECONDS = 60.0  # the default of gitsign.hookTimeout, which counts until git has told the settings
 _PROGRESS_SECONDS = 2.0
 _MAX_KEPT = 4 * MAX_NAMED
@@ -63,6 +67,8 @@ _EPILOG = """git calls this through the hooks that gitsign-py hooks install writ
   gitsign.protectedRef  for the history mode: the branch whose policy lists people who left (default: HEAD's)
   gitsign.hookTimeout   seconds that judging may take (60); then the push is refused
   gitsign.logPath       a file that gets a line of JSON for each push, and for each commit that is refused
+  gitsign.sourceRef     a ref (or a glob) that never goes back, and whose provenance post-receive signs; several times
+  gitsign.sourceUri, gitsign.sourceAttester   for post-receive: see gitsign-py source
 
 exit status: 0 accepted, 1 refused"""
 
@@ -71,16 +77,15 @@ def run(arguments: list[str]) -> int:
     """Run the hook; gives 0 to let git go on and 1 to stop it."""
     options = _parser().parse_args(arguments)
     name, rest = options.name, options.rest
-    data = (
-        sys.stdin.buffer.read() if name in ("pre-receive", "reference-transaction", "pre-push", "post-rewrite") else b""
-    )
+    data = sys.stdin.buffer.read() if name in _WITH_INPUT else b""
     if (status := _run_chained(name, rest, data)) != 0:
         return status
     if name == "reference-transaction" and rest[:1] != ["prepared"]:
         return 0  # committed and aborted come when nothing can be said any more
-    status = within_budget(_SECONDS, lambda allow: _answer(allow, options, name, rest, data), _last_words, status=1)
+    words = partial(_last_words, name)
+    status = within_budget(_SECONDS, lambda allow: _answer(allow, options, name, rest, data), words, status=1)
     if status < 0:
-        return _refuse(line_of(_out_of_resources(f"the judging process was killed by signal {-status}")))
+        return _refuse(name, line_of(_out_of_resources(f"the judging process was killed by signal {-status}")))
     return status
 
 
@@ -90,13 +95,12 @@ def _answer(allow: Allow, options: argparse.Namespace, name: str, rest: list[str
     except BudgetSpentError:
         raise  # whoever set the budget says so
     except GitsignError as error:
-        return _refuse(line_of(error))
+        return _refuse(name, line_of(error))
     except (OSError, MemoryError) as error:
-        return _refuse(line_of(_out_of_resources(error)))
+        return _refuse(name, line_of(_out_of_resources(error)))
     except Exception as error:  # noqa: BLE001 - fail closed: a crash is a refusal, in one line
-        return _refuse(
-            printable(f"internal error: {type(error).__name__}: {error}; tell the server's owner [internal-error]")
-        )
+        words = f"internal error: {type(error).__name__}: {error}; tell the server's owner [internal-error]"
+        return _refuse(name, printable(words))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -138,13 +142,14 @@ def _settings(options: argparse.Namespace) -> wiring.Settings:
     return wiring.load_settings(with_settings(os.environ, options.given), isolated=options.isolated)
 
 
-def _refuse(line: str) -> int:
-    print(_refusal(line), file=sys.stderr)
+def _refuse(name: str, line: str) -> int:
+    print(_refusal(name, line), file=sys.stderr)
     return 1
 
 
-def _refusal(line: str) -> str:
-    return f"gitsign-py: refused: {line}"
+def _refusal(name: str, line: str) -> str:
+    """After post-receive everything is in already."""
+    return f"gitsign-py: {FAILED.get(name, 'refused')}: {line}"
 
 
 class _HookRun(NamedTuple):
@@ -164,16 +169,44 @@ def _judge(allow: Allow, settings: wiring.Settings, name: str, rest: list[str], 
         if name in ("post-merge", "post-rewrite"):
             return _tell(hook_run, name, data)
         pushes = _pushes(repository, name, rest, data)
+        if name == "post-receive":
+            return _attest(hook_run, pushes)
         updates = tuple(update for push in pushes for update in push.updates)
         bringing = [push for push in pushes if not all(update.brings_nothing for update in push.updates)]
         path = settings.config.log_path
         log = HookLog(path, os.environ, _pusher(settings, repository, name) if path else None)
+        kept = _own_updates(pushes) if settings.config.source_refs and name != "pre-push" else ()
+        if kept:
+            check_source_moves(settings, repository, kept)
         status = _judge_plans(
             hook_run, [plan for push in bringing for plan in _plans(hook_run, name, rest, push)], log, updates
         )
+        if kept and status == 0:
+            leave_marks(settings, repository, kept, _pusher(settings, repository, name))
         if name != "pre-push":
             log.pushed(repository, updates, accepted=status == 0)
         return status
+
+
+def _own_updates(pushes: Sequence[Push]) -> tuple[RefUpdate, ...]:
+    """The updates outside of namespaces: what lies in one is another repository to consumers."""
+    return tuple(update for push in pushes if not push.namespace for update in push.updates)
+
+
+def _attest(hook_run: _HookRun, pushes: Sequence[Push]) -> int:
+    """State how each source ref came to where it is; 1 where it did not go, which git passes over."""
+    from gitsign_py.cli import sourceserver  # noqa: PLC0415 - a signature's modules, for servers that sign
+
+    settings, repository = hook_run.settings, hook_run.repository
+    updates = [one for one in _own_updates(pushes) if not one.brings_nothing and is_source_ref(settings, one.ref)]
+    if updates:
+        sourceserver.check_unattended(settings)
+    for update in updates:
+        for made in sourceserver.attest_ref(
+            sourceserver.server_of(settings, repository), update.ref, update.new, update.old
+        ):
+            print(printable(f"gitsign-py: {sourceserver.told(made)}"), file=sys.stderr, flush=True)
+    return 0
 
 
 def _pusher(settings: wiring.Settings, repository: GitRepository, name: str) -> Pusher | None:
@@ -191,8 +224,8 @@ def _out_of_resources(error: object) -> ConfigError:
     )
 
 
-def _last_words(seconds: float) -> str:
-    return _refusal(line_of(_out_of_time(seconds)))
+def _last_words(name: str, seconds: float) -> str:
+    return _refusal(name, line_of(_out_of_time(seconds)))
 
 
 def _out_of_time(seconds: float) -> UncheckedError:
@@ -209,7 +242,7 @@ def _out_of_time(seconds: float) -> UncheckedError:
 def _plans(hook_run: _HookRun, name: str, rest: list[str], push: Push) -> tuple[AuditPlan, ...]:
     is_server = name != "pre-push"
     place = Place("", is_server, "" if is_server else _pushed_remote(hook_run.repository, rest), push.namespace)
-    plan = _policy_plan(hook_run.repository, hook_run.settings, place)
+    plan = auditing.policy_plan(hook_run.settings, hook_run.repository, place)
     if is_server:
         check_moves(hook_run.repository, plan.introduction, push.updates)
     plan = replace(plan, targets=targets_of(hook_run.repository, judged_only(plan, push.updates)))
@@ -242,27 +275,11 @@ def _pushes(repository: GitRepository, name: str, rest: list[str], data: bytes) 
     return in_push(repository, updates, namespace)
 
 
-def _policy_plan(repository: GitRepository, settings: wiring.Settings, place: Place) -> AuditPlan:
-    """By which policy. On a server there must be one: a hook without it would wave everything through."""
-    if settings.config.policy_mode == "history":
-        return auditing.history_plan(settings, repository, place)
-    if settings.config.policy:
-        policy = configured_policy(repository, settings.config.policy)
-        return AuditPlan((), policy=policy, introduction=policy.introduction, assume_judged=True)
-    if place.is_server:
-        raise ConfigError(
-            "policy-missing",
-            "no policy is configured, and without one nothing may be pushed",
-            hint="on the server: git config gitsign.policy FILE",
-        )
-    return AuditPlan(())
-
-
 def _local_plan(repository: GitRepository, settings: wiring.Settings, name: str, data: bytes) -> AuditPlan:
     """The plan for commits that a merge brought or a rewrite made, by the policy that is configured, if there is
     one.
     """
-    plan = _policy_plan(repository, settings, HERE)
+    plan = auditing.policy_plan(settings, repository, HERE)
     if name == "post-rewrite":
         pairs = parse_rewrites(data)
         ref = current_ref(repository)
@@ -334,7 +351,7 @@ def _run_chained(name: str, rest: list[str], data: bytes) -> int:
         return subprocess.run([*_by_shell(), str(path), *rest], input=data, check=False).returncode
     except OSError as error:
         broken = ConfigError("hook-chain", f"the hook that was here before, {path}, cannot be run: {error.strerror}")
-        return _refuse(line_of(broken))
+        return _refuse(name, line_of(broken))
 
 
 def _by_shell() -> tuple[str, ...]:
