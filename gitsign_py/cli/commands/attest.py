@@ -19,6 +19,7 @@ from gitsign_py.cli.text import exit_status, line_of
 from gitsign_py.cli.tokens import Person, TokenFinder
 from gitsign_py.core.encoding import load_json
 from gitsign_py.core.printing import printable
+from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import FormatError, GitsignError, UncheckedError, UsageError, VerificationError
 from gitsign_py.host.git import attestationrefs
@@ -168,7 +169,13 @@ def _by_agent(settings: wiring.Settings, statement: bytes, artifact: Artifact) -
     verified = checked(
         root,
         wiring.renewal(settings, root),
-        lambda one: verify_bundle(reply["bundle"], artifact=artifact, trusted_root=one, now=wiring.now()),
+        lambda one: verify_bundle(
+            reply["bundle"],
+            artifact=artifact,
+            trusted_root=one,
+            now=wiring.now(),
+            witnesses=wiring.witness_policy(settings),
+        ),
     )
     return Attestation(reply["envelope"], reply["bundle"], verified)
 
@@ -232,7 +239,9 @@ def _verify(
         try:
             bundle = _bundle(one)
             artifact = git_artifact(_DIGESTS[options.objtype], oid)
-            verified = checked(root, renew, partial(_verified, bundle, artifact, expected))
+            verified = checked(
+                root, renew, partial(_verified, bundle, artifact, expected, wiring.witness_policy(settings))
+            )
         except GitsignError as error:
             statuses.add(exit_status(error))
             rows.append({"name": one.name, "verified": False, "reason": error.reason, "message": line_of(error)})
@@ -247,9 +256,15 @@ def _verify(
 
 
 def _verified(
-    bundle: bytes, artifact: Artifact, expected: ExpectedIdentity | None, root: TrustedRoot
+    bundle: bytes,
+    artifact: Artifact,
+    expected: ExpectedIdentity | None,
+    witnesses: WitnessPolicy | None,
+    root: TrustedRoot,
 ) -> VerifiedBundle:
-    return verify_bundle(bundle, artifact=artifact, trusted_root=root, now=wiring.now(), expected=expected)
+    return verify_bundle(
+        bundle, artifact=artifact, trusted_root=root, now=wiring.now(), expected=expected, witnesses=witnesses
+    )
 
 
 def _bundle(one: Stored) -> bytes:
