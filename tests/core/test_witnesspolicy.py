@@ -1,5 +1,8 @@
 """Witness policies (C2SP tlog-policy): the document's example, its rules one by one, and bounds."""
 
+import hashlib
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,10 +119,8 @@ def test_what_a_policy_of_the_wrong_file_holds_is_refused() -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused_by_name(data: bytes) -> None:
-    try:
-        parse_policy(data)
-    except ConfigError as error:
-        assert error.reason.startswith("witness-policy-")
+    with suppress(ConfigError):
+        assert parse_policy(data).digest == hashlib.sha256(data).hexdigest()
 
 
 @given(st.sets(st.sampled_from([one.name for one in SIX])), st.sampled_from([one.name for one in SIX]))

@@ -61,6 +61,10 @@ WantedBy=multi-user.target
 
 def run(arguments: list[str]) -> int:
     """Run ``gitsign-py monitor``."""
+    if "--witness" in arguments:
+        from gitsign_py.cli.commands import monitorwitness  # noqa: PLC0415 - another program by its name alone
+
+        return monitorwitness.run([one for one in arguments if one != "--witness"])
     options = _parser().parse_args(arguments)
     if options.action == "unit":
         rest = "".join(f" {one}" for one in arguments if one not in ("unit", "--follow"))
@@ -252,6 +256,9 @@ def _parser() -> argparse.ArgumentParser:
     output.add_argument("--exec", metavar="COMMAND", help="run this for each new finding, with its JSON on stdin")
     output.add_argument("--fail-on-match", action="store_true", help="exit status 2 when there is a new hit")
     output.add_argument("-q", "--quiet", action="store_true", help="print findings alone")
+    parser.add_argument(
+        "--witness", action="store_true", help="be a witness of logs instead; see: gitsign-py monitor --witness --help"
+    )
     parser.add_argument("--follow", action="store_true", help="stay, and check again and again")
     parser.add_argument("--interval", type=_seconds, default=60, metavar="TIME", help="pause between checks (60s)")
     add_trust(parser)
