@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gitsign_py.cli import wiring
-from gitsign_py.cli.logs import HELP, add_trust, places, source_of
+from gitsign_py.cli.logs import HELP, add_trust, add_witnesses, places, policy_of, source_of
 from gitsign_py.cli.text import line_of
 from gitsign_py.clients.trustroot import read_bounded
 from gitsign_py.core.printing import printable
@@ -93,13 +93,18 @@ class _Monitor:
         self._root = wiring.trusted_root(self._settings, file=options.trusted_root)
         self._places = places(options.log, self._settings, self._root)
         self._watches = _watches(options)
+        self._witnesses = policy_of(options, self._settings)
 
     def once(self) -> int:
         """Bring every log up to date and tell what was found; gives the exit status."""
         with wiring.session(self._settings) as session:
             now = int(time.time())
             asked = Options(
-                watching(self._watches, now=now), lambda: int(time.time()), self._options.start, self._options.stopped
+                watching(self._watches, now=now),
+                lambda: int(time.time()),
+                self._options.start,
+                self._options.stopped,
+                self._witnesses,
             )
             sources = [source_of(place, session, self._root) for place in self._places]
             seen = [follow(source, self._store, asked) for source in sources]
@@ -262,4 +267,5 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--follow", action="store_true", help="stay, and check again and again")
     parser.add_argument("--interval", type=_seconds, default=60, metavar="TIME", help="pause between checks (60s)")
     add_trust(parser)
+    add_witnesses(parser)
     return parser
