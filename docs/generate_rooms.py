@@ -30,6 +30,7 @@ ROOMS = (
     "localstack/rekor",
     "localstack/tsa",
     "localstack/tuf",
+    "localstack/witness",
     "audit",
     "audit/reports",
     "monitor",

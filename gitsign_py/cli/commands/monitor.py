@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gitsign_py.cli import wiring
+from gitsign_py.cli.commands import monitorwitness
 from gitsign_py.cli.logs import HELP, add_trust, add_witnesses, places, policy_of, source_of
 from gitsign_py.cli.text import line_of
 from gitsign_py.clients.trustroot import read_bounded
@@ -34,6 +35,9 @@ examples:
   gitsign-py monitor --follow --exec 'mail -s log root@localhost'
   gitsign-py monitor findings            everything that was ever found
   gitsign-py monitor unit                a systemd unit that stays
+  gitsign-py monitor --witness init --name witness.example.com/team
+  gitsign-py monitor --witness           be a witness (docs/witnesses.md)
+  gitsign-py monitor --witness status    the trees that it cosigned
 
 exit status: 0 all is well, 1 a log is inconsistent, 2 a hit
              (--fail-on-match) or usage, 3 a log could not be checked
@@ -61,11 +65,11 @@ WantedBy=multi-user.target
 
 def run(arguments: list[str]) -> int:
     """Run ``gitsign-py monitor``."""
-    if "--witness" in arguments:
-        from gitsign_py.cli.commands import monitorwitness  # noqa: PLC0415 - another program by its name alone
-
-        return monitorwitness.run([one for one in arguments if one != "--witness"])
     options = _parser().parse_args(arguments)
+    if options.witness:
+        return monitorwitness.run(options)
+    if options.action in ("init", "status"):
+        raise UsageError("monitor-action", f"{options.action} is for a witness", hint="add --witness")
     if options.action == "unit":
         rest = "".join(f" {one}" for one in arguments if one not in ("unit", "--follow"))
         print(_UNIT.format(program=Path(sys.argv[0]).resolve(), arguments=rest), end="")
@@ -224,7 +228,11 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "action", nargs="?", choices=("run", "findings", "unit"), default="run", help="check the logs now (run)"
+        "action",
+        nargs="?",
+        choices=("run", "findings", "unit", "init", "status"),
+        default="run",
+        help="check the logs now (run)",
     )
     parser.add_argument("--log", action="append", default=[], metavar="KIND[=URL]", help=HELP)
     parser.add_argument("--state", type=Path, metavar="FILE", help="where to remember (in the user's state)")
@@ -261,11 +269,9 @@ def _parser() -> argparse.ArgumentParser:
     output.add_argument("--exec", metavar="COMMAND", help="run this for each new finding, with its JSON on stdin")
     output.add_argument("--fail-on-match", action="store_true", help="exit status 2 when there is a new hit")
     output.add_argument("-q", "--quiet", action="store_true", help="print findings alone")
-    parser.add_argument(
-        "--witness", action="store_true", help="be a witness of logs instead; see: gitsign-py monitor --witness --help"
-    )
     parser.add_argument("--follow", action="store_true", help="stay, and check again and again")
     parser.add_argument("--interval", type=_seconds, default=60, metavar="TIME", help="pause between checks (60s)")
     add_trust(parser)
     add_witnesses(parser)
+    monitorwitness.add_options(parser)
     return parser

@@ -23,46 +23,30 @@ if TYPE_CHECKING:
 
 Action = Callable[[argparse.Namespace], int]
 DEFAULT_LISTEN = "127.0.0.1:18500"
-_EPILOG = """\
-examples:
-  gitsign-py monitor --witness init --name witness.example.com/team
-  gitsign-py monitor --witness --logs logs.policy
-  gitsign-py monitor --witness --listen 0.0.0.0:8080 --url https://witness.example.com
-  gitsign-py monitor --witness status
-
-exit status: 0 done, 1 (status) a log contradicted itself, 2 usage
-"""
 
 
-def run(arguments: list[str]) -> int:
-    """Run ``gitsign-py monitor --witness``."""
-    options = _parser().parse_args(arguments)
-    actions: dict[str, Action] = {"init": _init, "serve": _serve, "status": _status}
+def run(options: argparse.Namespace) -> int:
+    """Run it with the options of ``monitor``. Raises UsageError ``monitor-action``."""
+    actions: dict[str, Action] = {"run": _serve, "init": _init, "status": _status}
+    if options.action not in actions:
+        raise UsageError("monitor-action", f"a witness has no {options.action}", hint="init, status, or nothing")
     return actions[options.action](options)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="gitsign-py monitor --witness",
-        description="Cosign the checkpoints of logs that prove to only have grown (docs/witnesses.md).",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    about = "make the key, answer requests (serve), or say what was cosigned"
-    parser.add_argument("action", nargs="?", choices=("serve", "init", "status"), default="serve", help=about)
-    parser.add_argument("--dir", type=Path, metavar="DIR", help="directory of the witness (in the user's state)")
-    parser.add_argument("--name", metavar="NAME", help="with init: its name, such as witness.example.com/team")
-    parser.add_argument(
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a witness."""
+    group = parser.add_argument_group("as a witness (docs/witnesses.md)")
+    group.add_argument("--witness", action="store_true", help="cosign the checkpoints of logs that only have grown")
+    group.add_argument("--dir", type=Path, metavar="DIR", help="directory of the witness (in the user's state)")
+    group.add_argument("--name", metavar="NAME", help="with init: its name, such as witness.example.com/team")
+    group.add_argument(
         "--logs",
         type=Path,
         metavar="FILE",
         help="a tlog-policy file whose log lines it cosigns (the trust root's logs)",
     )
-    parser.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json whose logs it cosigns")
-    parser.add_argument("--listen", default=DEFAULT_LISTEN, metavar="HOST:PORT", help=f"where ({DEFAULT_LISTEN})")
-    parser.add_argument("--url", default="", metavar="URL", help="the URL that logs use: that of a TLS proxy")
-    parser.add_argument("--json", action="store_true", help="with status: print JSON")
-    return parser
+    group.add_argument("--listen", default=DEFAULT_LISTEN, metavar="HOST:PORT", help=f"where ({DEFAULT_LISTEN})")
+    group.add_argument("--url", default="", metavar="URL", help="the URL that logs use: that of a TLS proxy")
 
 
 def _directory(options: argparse.Namespace) -> Path:
