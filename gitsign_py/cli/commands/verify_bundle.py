@@ -9,7 +9,7 @@ import os
 import re
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gitsign_py.cli import wiring
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
@@ -21,7 +21,6 @@ from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.pki.keys import PublicKey, load_pem
 from gitsign_py.core.printing import printable
 from gitsign_py.core.sigstore.bundle import MAX_BUNDLE_BYTES
-from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import ConfigError, FormatError, GitsignError, UsageError
 from gitsign_py.verification.bundle import (
@@ -36,6 +35,9 @@ from gitsign_py.verification.identity import ExpectedIdentity
 from gitsign_py.verification.renewal import Renew, checked
 from gitsign_py.verification.steps import Report, Step
 from gitsign_py.verification.verdict import verdict_of
+
+if TYPE_CHECKING:
+    from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
 
 _EPILOG = """\
 examples:
@@ -111,7 +113,7 @@ def _read_key(path: str) -> PublicKey:
 
 def _trusted_root(
     options: argparse.Namespace,
-) -> tuple[TrustedRoot, tuple[str, ...], Renew | None, WitnessPolicy | None]:
+) -> tuple[TrustedRoot, tuple[str, ...], Renew | None, "WitnessPolicy | None"]:
     """The root, what the repository's own configuration said of it, what may renew it, and the witnesses' policy.
 
     With ``--staging`` that configuration is not even read.
