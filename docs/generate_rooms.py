@@ -31,6 +31,7 @@ ROOMS = (
     "localstack/rekor",
     "localstack/tsa",
     "localstack/tuf",
+    "localstack/witness",
     "audit",
     "audit/reports",
     "monitor",

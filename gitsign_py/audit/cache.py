@@ -34,25 +34,29 @@ _COMMIT_EVERY = 4096
 class Basis:
     """The things that facts rest on beside the object and the code; the cache makes its key of it.
 
-    ``trusted_root`` is its digest. ``history`` is what acceptances rest on besides: introduction, policies, ref.
+    ``trusted_root`` and ``witnesses`` (the witness policy; empty: none) are digests. ``history`` is what acceptances
+    rest on besides: introduction, policies, ref.
     """
 
     kind: Literal["signatures", "acceptances"]
     trusted_root: str
     require_sct: bool = True
     require_timestamp: bool = False
+    witnesses: str = ""
     history: tuple[str, ...] = ()
 
     @classmethod
     def of_signatures(cls, settings: VerifySettings) -> "Basis":
         """The basis of signature facts in a run with these settings."""
         digest = settings.trusted_root.digest if settings.trusted_root else ""
-        return cls("signatures", digest, settings.require_sct, settings.require_timestamp)
+        witnesses = settings.witnesses.digest if settings.witnesses else ""
+        return cls("signatures", digest, settings.require_sct, settings.require_timestamp, witnesses)
 
 
 def _key_of(code: bytes, basis: Basis) -> bytes:
     """The digest (32 bytes) of everything that an entry depends on besides the object."""
-    parts = (basis.kind, basis.trusted_root, str(basis.require_sct), str(basis.require_timestamp), *basis.history)
+    required = (str(basis.require_sct), str(basis.require_timestamp), basis.witnesses)
+    parts = (basis.kind, basis.trusted_root, *required, *basis.history)
     digest = hashlib.sha256(code)
     for part in parts:
         encoded = part.encode("utf-8", "surrogateescape")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gitsign_py.core.frozen import frozen
 
 if TYPE_CHECKING:
+    from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
     from gitsign_py.core.trust.root import TrustedRoot
 
 NOT_EMBEDDED = "log-entry-not-embedded"
@@ -31,3 +32,4 @@ class VerifySettings:
     now: datetime
     require_sct: bool = True
     require_timestamp: bool = False
+    witnesses: "WitnessPolicy | None" = None

@@ -38,7 +38,7 @@ class JobVerifier:
         settings = self.settings
         if settings.trusted_root is None:
             raise UncheckedError("trust-root-missing", "there is no trust root to verify with")
-        required = Requirements(settings.require_sct, settings.require_timestamp)
+        required = Requirements(settings.require_sct, settings.require_timestamp, settings.witnesses)
         kept = _readable(job.entries)
         verifier = Verifier(settings.trusted_root, settings.now, required, Sources(kept=lambda _oid: kept))
         return verifier.verify(job.payload, job.signature, object_id=job.oid, report=report)

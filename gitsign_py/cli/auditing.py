@@ -59,7 +59,13 @@ def prepare(
 ) -> AuditSetup:
     """Load the trust root, open the cache and the stores. Raises what loading a trust root raises."""
     trust = wiring.loaded_trust(settings, file=audit_options.trusted_root, offline=audit_options.offline)
-    verify = VerifySettings(trust.root, wiring.now(), audit_options.require_sct, wiring.require_timestamp(settings))
+    verify = VerifySettings(
+        trust.root,
+        wiring.now(),
+        audit_options.require_sct,
+        wiring.require_timestamp(settings),
+        wiring.witness_policy(settings),
+    )
     # A commit with remembered facts needs no entry any more, and notes are to be written for all of them.
     use_cache = audit_options.cache and not audit_options.write_notes
     cache = facts_cache(stack, Basis.of_signatures(verify), warn) if use_cache else None

@@ -22,7 +22,7 @@ from gitsign_py.verification.result import LoggedEntry, ProvenTime, VerifiedSign
 from gitsign_py.verification.signature import Sources
 from gitsign_py.verification.steps import Report, Step
 from gitsign_py.verification.verdict import verdict_of
-from gitsign_py.verification.verifier import Requirements, Verifier
+from gitsign_py.verification.verifier import Verifier
 
 Accept = Callable[[GitRepository, SignedObject, VerifiedSignature], VerifiedSignature]
 """Takes a good signature, its signer checked, or raises GitsignError for a signer who may not sign this."""
@@ -53,7 +53,7 @@ def verifier(
     return Verifier(
         root,
         wiring.now(),
-        Requirements(require_sct, wiring.require_timestamp(settings)),
+        wiring.requirements(settings, require_sct=require_sct),
         Sources(find, wiring.noted_entries(objects)),
         wiring.renewal(settings, root, file=file, offline=offline),
     )

@@ -79,6 +79,7 @@ def signing_options(
         request=request,
         mode=settings.config.rekor_mode,
         rekor_version=2 if chosen.rekor_version == 2 else 1,
+        witnesses=wiring.witness_policy(settings),
     )
 
 

@@ -59,7 +59,13 @@ def _by_agent(settings: wiring.Settings, statement: bytes, artifact: Artifact) -
     verified = checked(
         root,
         wiring.renewal(settings, root),
-        lambda one: verify_bundle(reply["bundle"], artifact=artifact, trusted_root=one, now=wiring.now()),
+        lambda one: verify_bundle(
+            reply["bundle"],
+            artifact=artifact,
+            trusted_root=one,
+            now=wiring.now(),
+            witnesses=wiring.witness_policy(settings),
+        ),
     )
     return Attestation(reply["envelope"], reply["bundle"], verified)
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gitsign_py.clients.trustroot import LoadedTrust
     from gitsign_py.core.pki.certificate import Certificate
     from gitsign_py.core.tlog.logentry import LogEntry
+    from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
     from gitsign_py.core.trust.root import TrustedRoot
     from gitsign_py.host.consent import ConsentBook, Named
     from gitsign_py.host.git.objects import GitRepository, Revision
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from gitsign_py.host.network import Network
     from gitsign_py.verification.renewal import Renew
     from gitsign_py.verification.signature import FindEntries
+    from gitsign_py.verification.verifier import Requirements
 
 __all__ = ["Revision", "Settings", "load_settings"]
 
@@ -163,6 +165,39 @@ def trusted_root(settings: Settings, *, file: str | None = None, offline: bool =
 def require_timestamp(settings: Settings) -> bool:
     """Whether the person asks for timestamps (gitsign.requireTimestamp)."""
     return settings.config.require_timestamp
+
+
+def witness_policy(settings: Settings) -> "WitnessPolicy | None":
+    """Read the policy that says which witnesses must have cosigned (gitsign.witnessPolicy); None where there is none.
+
+    Raises ConfigError ``witness-policy-...``.
+    """
+    path = settings.config.witness_policy
+    return None if path is None else read_witness_policy(path)
+
+
+def read_witness_policy(path: Path) -> "WitnessPolicy":
+    """Read a tlog-policy file. Raises as ``witness_policy``."""
+    from gitsign_py.core.tlog.witnesspolicy import MAX_BYTES, parse_policy
+    from gitsign_py.errors import ConfigError
+    from gitsign_py.host.plainfile import read_plain
+
+    try:
+        data = read_plain(path, MAX_BYTES)
+    except (OSError, ValueError) as error:
+        words = getattr(error, "strerror", None) or str(error)
+        raise ConfigError("witness-policy-unreadable", f"witness policy {path} cannot be read: {words}") from error
+    try:
+        return parse_policy(data)
+    except ConfigError as error:
+        raise ConfigError(error.reason, f"{path}: {error.message}", hint=error.hint, facts=error.facts) from error
+
+
+def requirements(settings: Settings, *, require_sct: bool = True) -> "Requirements":
+    """Say what a signature must have besides its steps."""
+    from gitsign_py.verification.verifier import Requirements
+
+    return Requirements(require_sct, require_timestamp(settings), witness_policy(settings))
 
 
 def log_path(settings: Settings) -> Path | None:

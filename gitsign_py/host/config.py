@@ -82,6 +82,7 @@ class Config:
     refresh: Literal["auto", "never"]
     signing_config: Path | None
     require_timestamp: bool
+    witness_policy: Path | None
     timeout: float
     sign_in_timeout: float
     token_file: Path | None

@@ -436,6 +436,14 @@ SETTINGS: tuple[Setting, ...] = (
         "refuse signatures without a signed timestamp",
         truth=True,
     ),
+    Setting(
+        "witness_policy",
+        "gitsign.witnessPolicy",
+        ("GITSIGN_WITNESS_POLICY",),
+        _path,
+        None,
+        "tlog-policy file: the witnesses that must have cosigned a log's checkpoint, at signing and verifying",
+    ),
     Setting("timeout", "gitsign.timeout", ("GITSIGN_TIMEOUT",), _timeout, 10.0, "seconds that a server has to answer"),
     Setting(
         "sign_in_timeout",

@@ -108,7 +108,7 @@ def _signature(table: Table) -> SignatureFacts:
     sources = table.texts("time-sources") or ("log",)
     for source in sources:
         if source not in TIME_SOURCES:
-            table.wrong("time-sources", f"knows {' and '.join(TIME_SOURCES)}, not {source}")
+            table.wrong("time-sources", f"knows {', '.join(TIME_SOURCES)}, not {source}")
     return SignatureFacts(
         status,
         form if status != "unsigned" else "",

@@ -11,8 +11,8 @@ from gitsign_py.policy.patterns import Matcher, glob_matches
 POLICY_PATH = ".gitsign/policy.toml"
 POLICY_FOLDER = ".gitsign"
 Match = Literal["committer", "author", "both", "none"]
-TimeSource = Literal["log", "timestamp"]
-TIME_SOURCES: tuple[TimeSource, ...] = ("log", "timestamp")
+TimeSource = Literal["log", "timestamp", "witness"]
+TIME_SOURCES: tuple[TimeSource, ...] = ("log", "timestamp", "witness")
 KeyFormat = Literal["openpgp", "ssh"]
 PrincipalKind = Literal["person", "workflow", "robot", "forge"]
 

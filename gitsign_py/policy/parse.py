@@ -90,7 +90,7 @@ def _times(table: Table) -> frozenset[TimeSource]:
     named = table.texts("times")
     for name in named:
         if name not in TIME_SOURCES:
-            table.wrong("times", f"knows {' and '.join(TIME_SOURCES)}, not {name}")
+            table.wrong("times", f"knows {', '.join(TIME_SOURCES)}, not {name}")
     return frozenset(cast(TimeSource, name) for name in named)
 
 

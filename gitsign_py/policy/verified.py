@@ -17,7 +17,7 @@ def facts_of(verified: VerifiedSignature) -> SignatureFacts:
         san_type=verified.san_type,
         issuer=verified.issuer,
         claims=verified.claims,
-        times=tuple(("timestamp" if one.source == "timestamp" else "log", one.time) for one in verified.times),
+        times=tuple((one.source, one.time) for one in verified.times),
         log_index=verified.log.log_index,
         steps=tuple(step.number for step in verified.steps if step.outcome == "passed"),
     )

@@ -102,7 +102,9 @@ def _verified(bundle: bytes, artifact: Artifact, services: SigningServices, opti
         return checked(
             options.trusted_root,
             options.request.renew,
-            lambda root: verify_bundle(bundle, artifact=artifact, trusted_root=root, now=now),
+            lambda root: verify_bundle(
+                bundle, artifact=artifact, trusted_root=root, now=now, witnesses=options.witnesses
+            ),
         )
     except VerificationError as error:
         raise ServiceError(

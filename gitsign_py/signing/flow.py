@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gitsign_py.core.pki.certificate import Certificate
     from gitsign_py.core.pki.cms import Attribute
     from gitsign_py.core.tlog.logentry import LogEntry
+    from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
     from gitsign_py.core.trust.root import TrustedRoot
     from gitsign_py.verification.result import VerifiedSignature
 
@@ -57,12 +58,14 @@ class SigningOptions:
     """How to sign. ``algorithm`` is the repository's (online mode); None lets the object names in the payload tell.
 
     ``rekor_version`` is that of ``SigningServices.log``: version 2 states no time and cannot be searched.
+    ``witnesses`` is the policy that the log's checkpoint must meet before its answer is taken.
     """
 
     request: CredentialRequest
     mode: Mode = "offline"
     algorithm: HashAlgorithm | None = None
     rekor_version: Literal[1, 2] = 1
+    witnesses: "WitnessPolicy | None" = None
 
     @property
     def trusted_root(self) -> "TrustedRoot":
@@ -131,11 +134,12 @@ def check_options(payload: bytes, services: SigningServices, options: SigningOpt
             "gitsign.rekorMode online does not go with gitsign.rekorVersion 2, whose log cannot be searched",
             hint="set gitsign.rekorMode to offline, so that the log's proof is stored in the signature",
         )
-    if options.rekor_version == 2 and services.timestamps is None:
+    dated = options.witnesses is not None and options.witnesses.requires
+    if options.rekor_version == 2 and services.timestamps is None and not dated:
         raise ConfigError(
             "timestamp-server-missing",
             "gitsign.rekorVersion 2 needs a timestamp, since its log states no time",
-            hint="set gitsign.timestampServerURL",
+            hint="set gitsign.timestampServerURL, or a gitsign.witnessPolicy with a quorum",
         )
     if options.mode == "online":
         _unsigned_kind(payload, options.algorithm)
@@ -264,7 +268,7 @@ def _verified(made: _Made, services: SigningServices, options: SigningOptions) -
 
     now = services.clock.now()
     armored = armor(made.der)
-    required = Requirements(sct=options.request.require_sct)
+    required = Requirements(sct=options.request.require_sct, witnesses=options.witnesses)
     find = Sources(lambda _digest, _certificate: made.entries)
     with _refused("signature-unverifiable", "the new signature does not verify and is not used"):
         verifier = Verifier(options.trusted_root, now, required, find, options.request.renew)

@@ -2,22 +2,26 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Literal
 
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.pki.certificate import Certificate
 from gitsign_py.core.pki.namekind import NameKind, described
 from gitsign_py.verification.steps import Step
 
+TimeSource = Literal["log", "timestamp", "witness"]
+
 
 @frozen
 class ProvenTime:
-    """A time that somebody trusted vouches for: ``source`` is ``log`` (SET) or ``timestamp`` (RFC 3161).
+    """A time that somebody trusted vouches for: ``source`` is ``log`` (SET), ``timestamp`` (RFC 3161) or ``witness``
+    (a quorum of cosignatures).
 
-    ``accuracy`` is how far the true time may lie from ``time``; a log states none.
+    ``accuracy`` is how far the true time may lie from ``time``; logs and witnesses state none.
     """
 
     time: datetime
-    source: str
+    source: TimeSource
     authority: str
     accuracy: timedelta = timedelta(0)
 

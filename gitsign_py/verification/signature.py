@@ -22,6 +22,11 @@ from gitsign_py.verification.logged import Logged, check_embedded_entry, check_f
 from gitsign_py.verification.result import ProvenTime
 from gitsign_py.verification.signer import Signer
 from gitsign_py.verification.steps import Report
+from gitsign_py.verification.witnessed import telling
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
 
 _SHA256_DIGITS = 64
 FindEntries = Callable[[bytes, Certificate], Sequence[LogEntry]]
@@ -128,6 +133,7 @@ def check_logged(
     *,
     names: Sequence[str],
     now: datetime,
+    witnesses: "WitnessPolicy | None" = None,
 ) -> Logged:
     """Steps 4.1 to 4.3: the entry that the signature carries, else one that was kept, else one that the log has.
 
@@ -135,17 +141,23 @@ def check_logged(
     an entry that is not embedded and that no source proves.
     """
     if opened.entry is not None:
-        return check_embedded_entry(steps, opened.entry, opened.signer, opened.certificate, trusted_root, now=now)
+        return check_embedded_entry(
+            steps, opened.entry, opened.signer, opened.certificate, trusted_root, now=now, witnesses=witnesses
+        )
     kept = () if sources.kept is None or not names else sources.kept(names[0])
     if not kept:
-        return _ask_log(steps, opened.certificate, trusted_root, sources.find, names=names, now=now)
+        return _ask_log(
+            steps, opened.certificate, trusted_root, sources.find, names=names, now=now, witnesses=witnesses
+        )
     attempt = Report()
     try:
-        logged = _check_kept(attempt, kept, opened.certificate, trusted_root, names=names, now=now)
+        logged = _check_kept(attempt, kept, opened.certificate, trusted_root, names=names, now=now, witnesses=witnesses)
     except UncheckedError:
         # Anybody can write a note: one that does not hold is as good as none.
         if sources.find is not None:
-            return _ask_log(steps, opened.certificate, trusted_root, sources.find, names=names, now=now)
+            return _ask_log(
+                steps, opened.certificate, trusted_root, sources.find, names=names, now=now, witnesses=witnesses
+            )
         steps.steps += attempt.steps
         raise
     steps.steps += attempt.steps
@@ -160,6 +172,7 @@ def _ask_log(
     *,
     names: Sequence[str],
     now: datetime,
+    witnesses: "WitnessPolicy | None" = None,
 ) -> Logged:
     """Online mode: the log holds a second signature by the same key, over the object id as hex text."""
     with steps.step("4.1") as facts:
@@ -179,7 +192,7 @@ def _ask_log(
             raise UncheckedError("log-entry-not-found", "log has no entry for this commit by this certificate")
         if name != names[0]:
             facts["logged_as"] = f"{name}, the id with the signature in the header (gitsign 0.16.0 and 0.16.1)"
-    return check_found_entries(steps, entries, name.encode(), certificate, trusted_root, now=now)
+    return check_found_entries(steps, entries, name.encode(), certificate, trusted_root, now=now, witnesses=witnesses)
 
 
 def _asked(find: FindEntries, digest: bytes, certificate: Certificate) -> Sequence[LogEntry]:
@@ -203,6 +216,7 @@ def _check_kept(
     *,
     names: Sequence[str],
     now: datetime,
+    witnesses: "WitnessPolicy | None" = None,
 ) -> Logged:
     """By the first of the names that an entry is over; without one, what is wrong with those for the object's id."""
     with steps.step("4.1") as facts:
@@ -211,7 +225,7 @@ def _check_kept(
         found = next((name for one in entries for digest, name in digests.items() if digest in one.body), names[0])
         if found != names[0]:
             facts["logged_as"] = f"{found}, the id with the signature in the header (gitsign 0.16.0 and 0.16.1)"
-    return check_found_entries(steps, entries, found.encode(), certificate, trusted_root, now=now)
+    return check_found_entries(steps, entries, found.encode(), certificate, trusted_root, now=now, witnesses=witnesses)
 
 
 def proven_times(
@@ -230,6 +244,7 @@ def proven_times(
             )
             facts["time"], facts["authority"] = format_rfc3339(stamp.time), stamp.authority.uri
             times.append(ProvenTime(stamp.time, "timestamp", stamp.authority.uri, stamp.accuracy))
+    times += telling(logged.witnessed, times, opened.certificate)
     with steps.step("5.2") as facts:
         if not times:
             raise VerificationError(

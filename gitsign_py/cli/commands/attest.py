@@ -14,6 +14,7 @@ from gitsign_py.cli.statementsigning import sign_statement
 from gitsign_py.cli.text import exit_status, line_of
 from gitsign_py.core.encoding import load_json
 from gitsign_py.core.printing import printable
+from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import FormatError, GitsignError, UncheckedError, UsageError, VerificationError
 from gitsign_py.host.git import attestationrefs
@@ -180,7 +181,9 @@ def _verify(
         try:
             bundle = _bundle(one)
             artifact = git_artifact(_DIGESTS[options.objtype], oid)
-            verified = checked(root, renew, partial(_verified, bundle, artifact, expected))
+            verified = checked(
+                root, renew, partial(_verified, bundle, artifact, expected, wiring.witness_policy(settings))
+            )
         except GitsignError as error:
             statuses.add(exit_status(error))
             rows.append({"name": one.name, "verified": False, "reason": error.reason, "message": line_of(error)})
@@ -195,9 +198,15 @@ def _verify(
 
 
 def _verified(
-    bundle: bytes, artifact: Artifact, expected: ExpectedIdentity | None, root: TrustedRoot
+    bundle: bytes,
+    artifact: Artifact,
+    expected: ExpectedIdentity | None,
+    witnesses: WitnessPolicy | None,
+    root: TrustedRoot,
 ) -> VerifiedBundle:
-    return verify_bundle(bundle, artifact=artifact, trusted_root=root, now=wiring.now(), expected=expected)
+    return verify_bundle(
+        bundle, artifact=artifact, trusted_root=root, now=wiring.now(), expected=expected, witnesses=witnesses
+    )
 
 
 def _bundle(one: Stored) -> bytes:

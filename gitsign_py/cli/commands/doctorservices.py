@@ -247,7 +247,7 @@ def check_signature(
         return Finding("signature", "skip", text, "gitsign-py doctor --sign")
     payload = _payload(settings)
     result = sign(settings, payload, terminal)
-    verifier = Verifier(root, wiring.now(), find=Sources(wiring.entry_finder(settings)))
+    verifier = Verifier(root, wiring.now(), wiring.requirements(settings), Sources(wiring.entry_finder(settings)))
     verified = verifier.verify(payload, result.armored, object_id=result.object_id)
     text = f"a test signature verifies: {verified.identity}, vouched for by {verified.issuer}"
     return Finding("signature", "ok", text, facts={"log_index": verified.log.log_index})

@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,18 @@ from gitsign_py.cli import wiring
 from gitsign_py.cli.commands.logproofs import run_consistency, run_prove
 from gitsign_py.cli.commands.logsearch import run_search
 from gitsign_py.cli.judgement import step_object
-from gitsign_py.cli.logs import HELP, add_trust, opened
+from gitsign_py.cli.logs import HELP, add_trust, add_witnesses, opened, policy_of
 from gitsign_py.cli.logviews import entry_lines, entry_object, head_object
 from gitsign_py.cli.text import exit_status, line_of
 from gitsign_py.cli.verifyview import step_line
 from gitsign_py.core.printing import printable
+from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
 from gitsign_py.errors import GitsignError, UsageError
 from gitsign_py.monitor.decode import CERTIFICATE, decode
 from gitsign_py.monitor.entrychecks import check_entry
+from gitsign_py.monitor.heads import Head
 from gitsign_py.monitor.lookup import entry_name, get
+from gitsign_py.monitor.witnesses import COSIGNED, Witnessed, witnessed
 from gitsign_py.verification.steps import Report
 
 _EPILOG = """\
@@ -53,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="info | get | search | consistency | prove")
     info = commands.add_parser("info", help="show the log's size, root and checkpoint, and who cosigned")
     info.set_defaults(action=_info)
+    add_witnesses(info)
     one = commands.add_parser("get", help="show an entry, with its certificate and every check on it")
     one.add_argument("entry", metavar="INDEX|UUID|URL", help="the entry; a UUID where the log is a Rekor v1")
     one.set_defaults(action=_get)
@@ -86,19 +90,40 @@ def _info(options: argparse.Namespace) -> int:
     settings = wiring.load_settings()
     root = wiring.trusted_root(settings, file=options.trusted_root)
     with opened(options, settings, root) as source:
-        heads, kind, url = source.heads(), source.kind, source.url
+        found, kind, url = source.heads(), source.kind, source.url
+    heads = _witnessed(found, kind, policy_of(options, settings))
     if options.json:
-        trees = [head_object(head) for head in heads]
+        trees = [head_object(one.head) | _unmet(one) for one in heads]
         print(json.dumps({"kind": kind, "url": url, "trees": trees}, indent=2))
-        return 0
-    for head in heads:
-        value = head_object(head)
+        return _info_status(heads)
+    for one in heads:
+        value = head_object(one.head)
         print(printable(f"{kind} {url}: {value['tree']}"))
         for name in ("size", "root", "log_id", "key", "operator", "time"):
             if value[name]:
                 print(printable(f"  {name:<10} {value[name]}"))
-        print(printable(f"  cosigned   {', '.join(one['name'] for one in value['witnesses']) or 'by nobody'}"))
-    return 0
+        by = ", ".join(f"{witness['name']} {witness['time']}" for witness in value["witnesses"])
+        print(printable(f"  cosigned   {by or 'by nobody'}"))
+        if one.refusal is not None:
+            print(printable(f"  witnesses  FAILED: {line_of(one.refusal)}"))
+    return _info_status(heads)
+
+
+def _witnessed(heads: Sequence[Head], kind: str, policy: WitnessPolicy | None) -> list[Witnessed]:
+    if policy is None or kind not in COSIGNED:
+        return [Witnessed(head) for head in heads]
+    return [witnessed(head, policy, now=int(wiring.now().timestamp())) for head in heads]
+
+
+def _unmet(one: Witnessed) -> dict[str, Any]:
+    if one.refusal is None:
+        return {}
+    return {"unwitnessed": {"reason": one.refusal.reason, "message": one.refusal.message}}
+
+
+def _info_status(heads: Sequence[Witnessed]) -> int:
+    """By the tree that grows, the last one."""
+    return 0 if heads[-1].refusal is None else exit_status(heads[-1].refusal)
 
 
 def _get(options: argparse.Namespace) -> int:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gitsign_py.cli import wiring
-from gitsign_py.cli.logs import HELP, add_trust, places, source_of
+from gitsign_py.cli.commands import monitorwitness
+from gitsign_py.cli.logs import HELP, add_trust, add_witnesses, places, policy_of, source_of
 from gitsign_py.cli.text import line_of
 from gitsign_py.clients.trustroot import read_bounded
 from gitsign_py.core.printing import printable
@@ -34,6 +35,9 @@ examples:
   gitsign-py monitor --follow --exec 'mail -s log root@localhost'
   gitsign-py monitor findings            everything that was ever found
   gitsign-py monitor unit                a systemd unit that stays
+  gitsign-py monitor --witness init --name witness.example.com/team
+  gitsign-py monitor --witness           be a witness (docs/witnesses.md)
+  gitsign-py monitor --witness status    the trees that it cosigned
 
 exit status: 0 all is well, 1 a log is inconsistent, 2 a hit
              (--fail-on-match) or usage, 3 a log could not be checked
@@ -62,6 +66,10 @@ WantedBy=multi-user.target
 def run(arguments: list[str]) -> int:
     """Run ``gitsign-py monitor``."""
     options = _parser().parse_args(arguments)
+    if options.witness:
+        return monitorwitness.run(options)
+    if options.action in ("init", "status"):
+        raise UsageError("monitor-action", f"{options.action} is for a witness", hint="add --witness")
     if options.action == "unit":
         rest = "".join(f" {one}" for one in arguments if one not in ("unit", "--follow"))
         print(_UNIT.format(program=Path(sys.argv[0]).resolve(), arguments=rest), end="")
@@ -89,13 +97,18 @@ class _Monitor:
         self._root = wiring.trusted_root(self._settings, file=options.trusted_root)
         self._places = places(options.log, self._settings, self._root)
         self._watches = _watches(options)
+        self._witnesses = policy_of(options, self._settings)
 
     def once(self) -> int:
         """Bring every log up to date and tell what was found; gives the exit status."""
         with wiring.session(self._settings) as session:
             now = int(time.time())
             asked = Options(
-                watching(self._watches, now=now), lambda: int(time.time()), self._options.start, self._options.stopped
+                watching(self._watches, now=now),
+                lambda: int(time.time()),
+                self._options.start,
+                self._options.stopped,
+                self._witnesses,
             )
             sources = [source_of(place, session, self._root) for place in self._places]
             seen = [follow(source, self._store, asked) for source in sources]
@@ -215,7 +228,11 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "action", nargs="?", choices=("run", "findings", "unit"), default="run", help="check the logs now (run)"
+        "action",
+        nargs="?",
+        choices=("run", "findings", "unit", "init", "status"),
+        default="run",
+        help="check the logs now (run)",
     )
     parser.add_argument("--log", action="append", default=[], metavar="KIND[=URL]", help=HELP)
     parser.add_argument("--state", type=Path, metavar="FILE", help="where to remember (in the user's state)")
@@ -255,4 +272,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--follow", action="store_true", help="stay, and check again and again")
     parser.add_argument("--interval", type=_seconds, default=60, metavar="TIME", help="pause between checks (60s)")
     add_trust(parser)
+    add_witnesses(parser)
+    monitorwitness.add_options(parser)
     return parser

@@ -180,6 +180,7 @@ def _up(options: argparse.Namespace) -> int:
         place=place.placement,
         issuers=place.read_issuers(),
         issuer_keys=place.issuer_keys,
+        witnesses=place.read_witnesses(),
     )
     print(_running_line(stack.info), flush=True)
     stack.serve()

@@ -9,7 +9,7 @@ import os
 import re
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gitsign_py.cli import wiring
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
@@ -36,6 +36,9 @@ from gitsign_py.verification.renewal import Renew, checked
 from gitsign_py.verification.steps import Report, Step
 from gitsign_py.verification.verdict import verdict_of
 
+if TYPE_CHECKING:
+    from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
+
 _EPILOG = """\
 examples:
   gitsign-py verify-bundle --bundle app.sigstore.json --certificate-identity alice@example.com \\
@@ -59,7 +62,7 @@ def run(arguments: list[str]) -> int:
     report = Report()
     sources: tuple[str, ...] = ()
     try:
-        root, sources, renew = _trusted_root(options)
+        root, sources, renew, witnesses = _trusted_root(options)
         tell(sources)
         verified = checked(
             root,
@@ -72,6 +75,7 @@ def run(arguments: list[str]) -> int:
                 expected=expected,
                 key=key,
                 require_sct=not options.insecure_ignore_sct,
+                witnesses=witnesses,
                 report=report,
             ),
             report,
@@ -107,17 +111,20 @@ def _read_key(path: str) -> PublicKey:
         raise ConfigError("key-file", f"--key {path}: {error.message}") from error
 
 
-def _trusted_root(options: argparse.Namespace) -> tuple[TrustedRoot, tuple[str, ...], Renew | None]:
-    """The root, what the repository's own configuration said of it, and what may renew it.
+def _trusted_root(
+    options: argparse.Namespace,
+) -> tuple[TrustedRoot, tuple[str, ...], Renew | None, "WitnessPolicy | None"]:
+    """The root, what the repository's own configuration said of it, what may renew it, and the witnesses' policy.
 
     With ``--staging`` that configuration is not even read.
     """
     if options.trusted_root is None and options.staging:
-        return embedded("staging").root, (), None
+        return embedded("staging").root, (), None, None
     settings = wiring.load_settings(isolated=options.isolated)
     root = wiring.trusted_root(settings, file=options.trusted_root, offline=options.offline)
     renew = wiring.renewal(settings, root, file=options.trusted_root, offline=options.offline)
-    return root, trust_said_by_repository(settings, root.digest, option=options.trusted_root), renew
+    said = trust_said_by_repository(settings, root.digest, option=options.trusted_root)
+    return root, said, renew, wiring.witness_policy(settings)
 
 
 def read_artifact(name: str) -> Artifact:
