@@ -33,6 +33,7 @@ ROOMS = (
     "audit",
     "audit/reports",
     "monitor",
+    "monitor/pages",
     "agent",
     "cli",
     "cli/gpg",

@@ -2,26 +2,20 @@
 
 import asyncio
 import contextlib
-import errno
 import json
 import logging
 import os
 import secrets
-import socket
-import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
-import uvicorn
-
 from gitsign_py.core.encoding import format_rfc3339
-from gitsign_py.errors import ConfigError
 from gitsign_py.host.endings import ended_by
-from gitsign_py.localstack import assembly, clientfiles, connections, http, integrity
+from gitsign_py.localstack import assembly, clientfiles, http, integrity
 from gitsign_py.localstack.clockguard import ClockGuard
 from gitsign_py.localstack.connections import Limits
 from gitsign_py.localstack.context import Context, Hook, system_clock
@@ -33,22 +27,13 @@ from gitsign_py.localstack.placement import Placement
 from gitsign_py.localstack.process import Lock, StackInfo, limit_log
 from gitsign_py.localstack.requestlog import Meter
 from gitsign_py.localstack.service import Request, Response, Route, Service, json_response, plain_errors
+from gitsign_py.localstack.serving import listening, server
 from gitsign_py.localstack.state import State
 
 DEFAULT_PORT = 18400
 _log = logging.getLogger("gitsign_py.localstack")
 _LIMITS, _PLACE = Limits(), Placement()
 _NO_FILES: Mapping[str, Path] = MappingProxyType({})
-_SHUTDOWN_SECONDS = 3
-_BACKLOG = 128
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handling: it re-raises what it caught, and a stopped stack should just end."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 class Stack:
@@ -85,7 +70,7 @@ class Stack:
         try:
             directory = prepare_directory(directory)
             self._closing.enter_context(Lock(directory))
-            self._socket = self._closing.enter_context(_bind(place.host, port))
+            self._socket = self._closing.enter_context(listening(place.host, port))
             self.port: int = self._socket.getsockname()[1]
             self.url = place.url_at(self.port)
             self._place, self._meter = place, Meter()
@@ -109,20 +94,7 @@ class Stack:
         except BaseException:
             self._closing.close()
             raise
-        connections.keep_the_log_short()
-        self._server = _Server(
-            uvicorn.Config(
-                app,
-                http=connections.protocol(limits),
-                loop="asyncio",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_keep_alive=limits.idle_seconds,
-                timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
-            )
-        )
+        self._server = server(app, limits)
         self._thread: threading.Thread | None = None
 
     def _write_client_files(self) -> None:
@@ -206,24 +178,3 @@ class Stack:
         self.stop()
         if self._thread is not None:
             self._thread.join()
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    """A listening socket; connections wait in its queue until the server is up."""
-    # With the protocol named asyncio sets TCP_NODELAY; without, each answer waits 40 ms for a delayed acknowledgement.
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        if sys.platform != "win32":  # there it would let two programs have one port (Winsock, SO_EXCLUSIVEADDRUSE)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((host, port))
-        sock.listen(_BACKLOG)
-    except OSError as error:
-        sock.close()
-        busy = error.errno == errno.EADDRINUSE
-        raise ConfigError(
-            "stack-port-busy" if busy else "stack-port-unusable",
-            f"port {port} of {host} is in use" if busy else f"cannot use port {port} of {host}: {error.strerror}",
-            hint="give another with --port, or --port 0 for any free one",
-        ) from error
-    return sock

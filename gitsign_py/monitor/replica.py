@@ -15,7 +15,7 @@ from gitsign_py.core.tlog import merkle
 from gitsign_py.core.tlog.tiles import TILE_WIDTH, bundle_path, split_bundle, subtree_hash, tile_path, tile_width
 from gitsign_py.errors import ConfigError, FormatError, VerificationError
 from gitsign_py.host.privatefile import write_whole
-from gitsign_py.monitor.decode import decode
+from gitsign_py.monitor.decode import SeenEntry, decode
 from gitsign_py.monitor.heads import Head, Kind
 from gitsign_py.monitor.sources import LogSource, RawEntry
 
@@ -28,7 +28,17 @@ CREATE TABLE IF NOT EXISTS entries (
 CREATE INDEX IF NOT EXISTS entries_by_index ON entries (log_index);
 CREATE INDEX IF NOT EXISTS entries_by_leaf ON entries (leaf);
 CREATE TABLE IF NOT EXISTS terms (term TEXT, place INTEGER, PRIMARY KEY (term, place)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS large (place INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS people (
+  name TEXT, issuer TEXT, entries INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+  PRIMARY KEY (name, issuer)) WITHOUT ROWID;
 """
+_COUNTED = (
+    "INSERT INTO people VALUES (?, ?, 1, ?, ?)"
+    " ON CONFLICT (name, issuer) DO UPDATE SET entries = entries + 1, last = excluded.last"
+)
+_MAX_BODY = 0xFFFF
+"""Of an entry in a bundle, whose length has two bytes. Rekor v1 takes larger ones: they are in the index alone."""
 _GROUP = 16 * TILE_WIDTH
 
 
@@ -85,10 +95,19 @@ class Replica:
         with self._database() as db:
             return tuple(place for (place,) in db.execute("SELECT place FROM terms WHERE term = ? LIMIT 1000", (term,)))
 
-    def kept(self, start: int, stop: int) -> Iterator[tuple[int, int, int, bytes]]:
-        """Place, log-wide index, time and promise of entries."""
+    def people(self, most: int) -> tuple[tuple[str, str, int, int, int], ...]:
+        """Name, issuer, entries, first and last place of those with the most entries."""
         with self._database() as db:
-            query = "SELECT place, log_index, time, promise FROM entries WHERE place >= ? AND place < ? ORDER BY place"
+            query = "SELECT name, issuer, entries, first, last FROM people ORDER BY entries DESC, name LIMIT ?"
+            return tuple(db.execute(query, (most,)))
+
+    def kept(self, start: int, stop: int) -> Iterator[tuple[int, int, int, bytes, bytes | None]]:
+        """Place, log-wide index, time and promise of entries, and the body of one that no bundle can hold."""
+        with self._database() as db:
+            query = (
+                "SELECT place, log_index, time, promise, body FROM entries LEFT JOIN large USING (place)"
+                " WHERE place >= ? AND place < ? ORDER BY place"
+            )
             yield from db.execute(query, (start, stop))
 
     def place_of_leaf(self, leaf_hash: bytes) -> int | None:
@@ -182,8 +201,13 @@ class Replica:
                 "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?)",
                 [(one.index, leaf, one.log_index, one.time, one.promise) for one, leaf in rows],
             )
-            terms = [(term, entry.index) for entry in group for term in _terms(entry)]
+            large = [(entry.index, entry.leaf) for entry in group if len(entry.leaf) > _MAX_BODY]
+            db.executemany("INSERT OR REPLACE INTO large VALUES (?, ?)", large)
+            seen = [(entry.index, decode(entry)) for entry in group]
+            terms = [(term, place) for place, one in seen for term in _terms(one)]
             db.executemany("INSERT OR IGNORE INTO terms VALUES (?, ?)", terms)
+            names = [(by.identity, by.issuer, place, place) for place, one in seen for by in one.signers if by.identity]
+            db.executemany(_COUNTED, names)
 
     def _bundles(self, start: int, bodies: Sequence[bytes]) -> None:
         number, offset = divmod(start, TILE_WIDTH)
@@ -191,7 +215,7 @@ class Replica:
         for at in range(0, len(every), TILE_WIDTH):
             part = every[at : at + TILE_WIDTH]
             path = bundle_path(number + at // TILE_WIDTH, len(part))
-            self._write(path, b"".join(opaque(body, 2) for body in part))
+            self._write(path, b"".join(opaque(b"" if len(body) > _MAX_BODY else body, 2) for body in part))
 
     def _tiles(self, level: int, start: int, hashes: Sequence[bytes]) -> None:
         """Append hashes to a row of tiles; each tile that is full has a hash in the row above."""
@@ -227,8 +251,7 @@ class Replica:
                 partial.rmdir()
 
 
-def _terms(entry: RawEntry) -> Iterator[str]:
-    seen = decode(entry)
+def _terms(seen: SeenEntry) -> Iterator[str]:
     if seen.digest:
         yield seen.digest
     for signer in seen.signers:

@@ -43,8 +43,8 @@ class ReplicaSource:
             bodies = self._replica.bundle(number, tile_width(0, number, head.size))
             base = number * TILE_WIDTH
             yield tuple(
-                RawEntry(place, bodies[place - base], time, log_index, promise=promise)
-                for place, log_index, time, promise in self._replica.kept(first, last)
+                RawEntry(place, large or bodies[place - base], time, log_index, promise=promise)
+                for place, log_index, time, promise, large in self._replica.kept(first, last)
             )
 
     def place_of(self, head: Head, index: int, leaf_hash: bytes) -> int | None:
@@ -55,6 +55,10 @@ class ReplicaSource:
     def place_of_index(self, log_index: int) -> int | None:
         """Where the entry of a log-wide index stands in the tree."""
         return self._replica.place_of_index(log_index)
+
+    def people(self, most: int) -> tuple[tuple[str, str, int, int, int], ...]:
+        """See Replica."""
+        return self._replica.people(most)
 
     def find(self, term: str) -> Iterator[tuple[Head, RawEntry]]:
         """The entries with a term of the index."""

@@ -1,6 +1,7 @@
 """A replica: the layout of C2SP tlog-tiles, whole at every size, and a log that answers when the real one is gone."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,13 @@ import pytest
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.tlog import merkle
 from gitsign_py.core.tlog.tiles import hash_at_of, tile_path
+from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import ConfigError, VerificationError
+from gitsign_py.monitor.heads import Head, open_head
 from gitsign_py.monitor.replica import Replica, folder_of, replicas
+from gitsign_py.monitor.replicasource import ReplicaSource
+from gitsign_py.monitor.sources import Batch, RawEntry
+from tests.support.logs import MemoryLog as SignedLog
 from tests.support.memorylog import MemoryLog, leaf
 from tests.support.workbench import EMAIL, Workbench
 
@@ -41,6 +47,25 @@ def test_entries_that_miss_the_root_are_not_covered(tmp_path: Path) -> None:
         copy.update(log, replace(log.heads()[0], root=b"\1" * 32))
     assert caught.value.reason == "replica-root-mismatch"
     assert copy.checkpoint() == head.signed
+
+
+def test_an_entry_too_large_for_a_bundle_is_kept_beside(tmp_path: Path) -> None:
+    log = SignedLog("large.example", tiled=True)
+    bodies = [b"small", b"L" * 0x10000, b"after"]
+    for body in bodies:
+        log.append(body)
+    root = TrustedRoot(tlogs=(log.trusted(),))
+    copy = Replica(tmp_path / "copy")
+
+    class Served(MemoryLog):
+        def entries(self, head: Head, start: int, stop: int) -> Iterator[Batch]:
+            del head
+            yield tuple(RawEntry(at, bodies[at], log_index=at) for at in range(start, stop))
+
+    copy.update(Served(3), open_head("rekor2", log.checkpoint(), root))
+    source = ReplicaSource(copy, root)
+    (head,) = source.heads()
+    assert [one.leaf for batch in source.entries(head, 0, 3) for one in batch] == bodies
 
 
 def test_a_replica_of_another_tree_is_not_written_to(tmp_path: Path) -> None:
