@@ -21,7 +21,7 @@ class Options:
     """``start`` at the first sight of a log: None begins at its end. ``inspect`` looks at the entries of a batch.
 
     ``stopped_after``: seconds without growth that are an alarm, 0 for never. ``group``: entries that one transaction
-    covers, a batch more or less; a kill costs reading them again.
+    covers, a batch more or less; a kill costs reading them again. ``ends`` says that reading is to end after a group.
     """
 
     inspect: Inspect
@@ -29,6 +29,7 @@ class Options:
     start: int | None = None
     stopped_after: int = 0
     group: int = GROUP
+    ends: Callable[[], bool] = lambda: False
 
 
 @frozen
@@ -188,6 +189,8 @@ class _Follower:
                 if len(group) >= self._options.group:
                     kept, part = self._advance(kept, part, tuple(group))
                     group = []
+                    if self._options.ends() and kept.read < kept.size:
+                        return
         except (VerificationError, FormatError) as error:
             if group:
                 kept, part = self._advance(kept, part, tuple(group))

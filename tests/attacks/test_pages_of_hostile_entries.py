@@ -12,15 +12,11 @@ from cryptography import x509
 from gitsign_py.core.encoding import b64_encode, pem_encode
 from gitsign_py.core.pki.certificate import Certificate
 from gitsign_py.core.tlog.hashedrekord import hashedrekord_v001_body
-from gitsign_py.core.trust.root import TrustedRoot
-from gitsign_py.monitor.heads import open_head
 from gitsign_py.monitor.pages.desk import Desk, Shelf
 from gitsign_py.monitor.pages.markup import headers
 from gitsign_py.monitor.replica import Replica
 from gitsign_py.monitor.replicasource import ReplicaSource
-from gitsign_py.monitor.sources import RawEntry
-from tests.support import memorylog
-from tests.support.logs import MemoryLog
+from tests.support.memorylog import signed_source
 from tests.support.pagekit import harmless
 from tests.support.pki import Authority
 
@@ -59,25 +55,11 @@ def certificate(evil: str) -> Certificate:
     )
 
 
-class Served(memorylog.MemoryLog):
-    """Entries of our choice, for a replica to copy."""
-
-    bodies: tuple[bytes, ...] = ()
-
-    def entries(self, head: object, start: int, stop: int) -> Iterator[tuple[RawEntry, ...]]:
-        del head
-        yield tuple(RawEntry(at, self.bodies[at], log_index=at) for at in range(start, stop))
-
-
 def desk(folder: Path, *bodies: bytes) -> Desk:
     """The desk over a replica of a log that signed these entries."""
-    log = MemoryLog("evil<b>.example", tiled=True)
-    for body in bodies:
-        log.append(body)
-    root = TrustedRoot(tlogs=(log.trusted(),))
-    served = Served(len(bodies))
-    served.bodies = bodies
-    Replica(folder).update(served, open_head("rekor2", log.checkpoint(), root))
+    log = signed_source(*bodies, name="evil<b>.example")
+    Replica(folder).update(log, log.heads()[0])
+    root = log.root
 
     @contextmanager
     def shelf() -> Iterator[Shelf]:
