@@ -31,7 +31,6 @@ _COUNTED = (
     "INSERT INTO people VALUES (?, ?, 1, ?, ?)"
     " ON CONFLICT (name, issuer) DO UPDATE SET entries = entries + 1, last = excluded.last"
 )
-_MOST = 1000
 Kept = tuple[int, int, int, bytes, bytes | None]
 """Place, log-wide index, time and promise of an entry, and its body where no bundle can hold it."""
 
@@ -57,8 +56,7 @@ class Index:
     def find(self, term: str) -> tuple[int, ...]:
         """Places of the entries with a term: a digest (algorithm:hex), a name, ``key:`` and a key's SHA-256."""
         with self._database() as db:
-            rows = db.execute("SELECT place FROM terms WHERE term = ? LIMIT ?", (term, _MOST))
-            return tuple(place for (place,) in rows)
+            return tuple(place for (place,) in db.execute("SELECT place FROM terms WHERE term = ?", (term,)))
 
     def people(self, most: int) -> tuple[tuple[str, str, int, int, int], ...]:
         """Name, issuer, entries, first and last place of those with the most entries."""
