@@ -35,6 +35,7 @@ ROOMS = (
     "audit",
     "audit/reports",
     "monitor",
+    "monitor/pages",
     "agent",
     "cli",
     "cli/gpg",

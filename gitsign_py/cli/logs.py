@@ -103,7 +103,8 @@ def replica_of(folder: Path, kind: str | None, root: TrustedRoot) -> "LogSource"
     """The replica in a folder, of the kind that ``--log`` names where there are several. Raises ``log-not-named``."""
     from gitsign_py.monitor.replicasource import open_replicas  # noqa: PLC0415 - for those who have one
 
-    found = [one for one in open_replicas(folder, root) if kind in (None, one.kind)]
+    wanted = "static-ct" if kind == "ct" else kind  # a replica of a CT log is a tiled one
+    found = [one for one in open_replicas(folder, root) if wanted in (None, one.kind)]
     if len(found) != 1:
         raise UsageError(
             "log-not-named",

@@ -23,8 +23,8 @@ class Options:
     """``start`` at the first sight of a log: None begins at its end. ``inspect`` looks at the entries of a batch.
 
     ``stopped_after``: seconds without growth that are an alarm, 0 for never. ``witnesses``: what must have
-    cosigned the heads of signature logs. ``group``: entries that one transaction
-    covers, a batch more or less; a kill costs reading them again.
+    cosigned the heads of signature logs. ``group``: entries that one transaction covers, a batch more or less; a kill
+    costs reading them again. ``ends`` says that reading is to end after a group.
     """
 
     inspect: Inspect
@@ -33,6 +33,7 @@ class Options:
     stopped_after: int = 0
     witnesses: WitnessPolicy | None = None
     group: int = GROUP
+    ends: Callable[[], bool] = lambda: False
 
 
 @frozen
@@ -201,6 +202,8 @@ class _Follower:
                 if len(group) >= self._options.group:
                     kept, part = self._advance(kept, part, tuple(group))
                     group = []
+                    if self._options.ends() and kept.read < kept.size:
+                        return
         except (VerificationError, FormatError) as error:
             if group:
                 kept, part = self._advance(kept, part, tuple(group))

@@ -33,6 +33,7 @@ ROOMS = {
     "audit": ("clients", "host/git", "host", "source", "policy", "verification", "signing", *_PURE),
     "audit/reports": ("audit", "policy", *_PURE),
     "monitor": ("clients", "host/git", "host", "policy", "verification", *_PURE),
+    "monitor/pages": ("monitor", "verification", *_PURE),
     "agent": ("clients", "host", "policy", "signing", "verification", *_PURE),
 }
 """A room and the rooms that its modules may import; the services of localstack share one row."""

@@ -12,6 +12,7 @@ ALONE = {
     "audit.reports.formats": "the one list of output formats, where one is added",
     "audit.workers": "the worker processes, apart from what they are given",
     "cli.commands.version": "a command",
+    "cli.issuedcertificates": "the readers of logs, loaded where one is named alone",
     "cli.knownsigners": "its importer has no room",
     "cli.repairbase": "its importer has no room",
     "cli.overview": "loaded for --help alone",

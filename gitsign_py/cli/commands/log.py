@@ -9,6 +9,8 @@ from typing import Any
 from gitsign_py.cli import wiring
 from gitsign_py.cli.commands.logproofs import run_consistency, run_prove
 from gitsign_py.cli.commands.logsearch import run_search
+from gitsign_py.cli.commands.logserve import DEFAULT_PORT, run_serve
+from gitsign_py.cli.commands.stackplace import port_number
 from gitsign_py.cli.judgement import step_object
 from gitsign_py.cli.logs import HELP, add_trust, add_witnesses, opened, policy_of
 from gitsign_py.cli.logviews import entry_lines, entry_object, head_object
@@ -32,6 +34,7 @@ examples:
   gitsign-py log search --email alice@example.com
   gitsign-py log consistency 1000 2000
   gitsign-py log prove HEAD                    writes HEAD's proof into a file
+  gitsign-py log serve --from /srv/logs        pages for a browser on this machine
 
 exit status: 0 done, 1 what the log says is wrong, 2 usage,
              3 could not be checked, or the log has no such entry
@@ -53,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(required=True, metavar="info | get | search | consistency | prove")
+    commands = parser.add_subparsers(required=True, metavar="info | get | search | consistency | prove | serve")
     info = commands.add_parser("info", help="show the log's size, root and checkpoint, and who cosigned")
     info.set_defaults(action=_info)
     add_witnesses(info)
@@ -83,7 +86,21 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--log", metavar="KIND[=URL]", help=HELP)
         command.add_argument("--from", dest="replica", type=Path, metavar="DIR", help="a replica, without the network")
         add_trust(command)
+    _add_serve(commands)
     return parser
+
+
+def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    serve = commands.add_parser("serve", help="show logs in a browser: search, entries, growth, who signs")
+    serve.set_defaults(action=run_serve)
+    serve.add_argument("--log", dest="logs", action="append", default=[], metavar="KIND[=URL]", help=HELP)
+    serve.add_argument("--from", dest="replica", type=Path, metavar="DIR", help="replicas, without the network")
+    serve.add_argument("--host", default="", metavar="ADDRESS", help="address to listen at (default 127.0.0.1)")
+    serve.add_argument(
+        "--port", type=port_number, default=DEFAULT_PORT, metavar="N", help=f"port (default {DEFAULT_PORT}; 0: any)"
+    )
+    serve.add_argument("--url", default="", metavar="URL", help="the URL that others use: that of a TLS proxy")
+    serve.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
 
 
 def _info(options: argparse.Namespace) -> int:

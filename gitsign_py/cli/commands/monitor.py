@@ -3,27 +3,33 @@
 import argparse
 import json
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gitsign_py.cli import wiring
 from gitsign_py.cli.commands import monitorwitness
-from gitsign_py.cli.logs import HELP, add_trust, add_witnesses, places, policy_of, source_of
+from gitsign_py.cli.logs import HELP, LogPlace, add_trust, add_witnesses, places, policy_of, source_of
 from gitsign_py.cli.text import line_of
 from gitsign_py.clients.trustroot import read_bounded
 from gitsign_py.core.printing import printable
 from gitsign_py.errors import FormatError, ServiceError, UsageError, VerificationError
+from gitsign_py.host.endings import ended_by
 from gitsign_py.host.paths import state_place
 from gitsign_py.monitor.explaining import check_repository
 from gitsign_py.monitor.findings import Finding
 from gitsign_py.monitor.follow import Followed, Options, follow
 from gitsign_py.monitor.heads import open_head
+from gitsign_py.monitor.mirrored import MirroredSource
 from gitsign_py.monitor.outputs import Journal, notify, prometheus, sarif, write_text
-from gitsign_py.monitor.replica import Replica, folder_of
 from gitsign_py.monitor.sources import LogSource
 from gitsign_py.monitor.state import Store
 from gitsign_py.monitor.watch import Watch, checked, parse_watch_list, watching
+
+if TYPE_CHECKING:
+    from gitsign_py.clients.session import HttpSession
 
 STATE = "monitor.sqlite"
 SIGNATURE_LOGS = ("rekor1", "rekor2")
@@ -79,20 +85,29 @@ def run(arguments: list[str]) -> int:
         if options.action == "findings":
             _print([one for _, one in store.findings()], as_json=options.json)
             return 0
-        monitor = _Monitor(options, store)
-        status = monitor.once()
-        while options.follow:
-            sys.stdout.flush()
-            time.sleep(options.interval)
+        ends = threading.Event()
+        monitor = _Monitor(options, store, ends)
+        if not options.follow:
+            return monitor.once()
+        with ended_by(("SIGINT", "SIGTERM", "SIGBREAK"), lambda: _end(ends)):
             status = monitor.once()
+            while not ends.wait(options.interval):
+                status = monitor.once()
     return status
+
+
+def _end(ends: threading.Event) -> None:
+    """The first signal lets what was read be told; who asks again does not want to wait for that."""
+    if ends.is_set():
+        raise KeyboardInterrupt
+    ends.set()
 
 
 class _Monitor:
     """The logs, the watch list and the outputs of one command."""
 
-    def __init__(self, options: argparse.Namespace, store: Store) -> None:
-        self._options, self._store = options, store
+    def __init__(self, options: argparse.Namespace, store: Store, ends: threading.Event) -> None:
+        self._options, self._store, self._ends = options, store, ends
         self._settings = wiring.load_settings()
         self._root = wiring.trusted_root(self._settings, file=options.trusted_root)
         self._places = places(options.log, self._settings, self._root)
@@ -109,12 +124,14 @@ class _Monitor:
                 self._options.start,
                 self._options.stopped,
                 self._witnesses,
+                ends=self._ends.is_set,
             )
-            sources = [source_of(place, session, self._root) for place in self._places]
+            sources = [self._source(place, session) for place in self._places]
             seen = [follow(source, self._store, asked) for source in sources]
-            seen += self._joined(sources, seen, now)
-            mirrored = [self._mirrored(source) for source in sources if self._options.mirror]
-            seen += [one for one in mirrored if one.failures or one.alarms]
+            if not self._ends.is_set():
+                seen += self._joined(sources, seen, now)
+                mirrored = [self._sealed(source) for source in sources if isinstance(source, MirroredSource)]
+                seen += [one for one in mirrored if one.failures or one.alarms]
         new = self._store.untold()
         self._tell(new, seen)
         self._store.told(number for number, _ in new)
@@ -135,13 +152,16 @@ class _Monitor:
             self._store.overdue(wanted, int(time.time()) - self._options.grace)
         return found
 
-    def _mirrored(self, source: LogSource) -> Followed:
-        """Copy what a signature log has, up to the heads that were proven. The CT logs' entries are not kept."""
+    def _source(self, place: LogPlace, session: "HttpSession") -> LogSource:
+        source = source_of(place, session, self._root)
+        return MirroredSource(source, self._options.mirror, self._root) if self._options.mirror else source
+
+    def _sealed(self, source: MirroredSource) -> Followed:
+        """Bring a log's replicas up to the heads that were proven."""
         mine = [one for one in self._store.trees() if (one.kind, one.url) == (source.kind, source.url)]
         try:
-            for kept in mine if source.kind in SIGNATURE_LOGS else ():
-                head = open_head(kept.kind, kept.signed, self._root)
-                Replica(self._options.mirror / folder_of(kept.tree)).update(source, head)
+            for kept in mine:
+                source.seal(open_head(kept.kind, kept.signed, self._root))
         except VerificationError as error:
             alarm = Finding("log-root-wrong", source.url, error.reason, error.message, int(time.time()), error.facts)
             with self._store.transaction():
@@ -173,6 +193,7 @@ class _Monitor:
             text = prometheus(self._store.trees(), every, at=int(time.time()), unchecked=failed)
             write_text(self._options.prometheus, text)
         _print(findings, as_json=self._options.json)
+        sys.stdout.flush()
         self._report(findings, seen)
 
     def _report(self, new: Sequence[Finding], seen: Sequence[Followed]) -> None:
@@ -236,7 +257,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--log", action="append", default=[], metavar="KIND[=URL]", help=HELP)
     parser.add_argument("--state", type=Path, metavar="FILE", help="where to remember (in the user's state)")
-    parser.add_argument("--mirror", type=Path, metavar="DIR", help="keep a replica of the signature logs here")
+    parser.add_argument("--mirror", type=Path, metavar="DIR", help="keep replicas of the logs here")
     parser.add_argument("--from", dest="start", type=_start, metavar="N", help="begin a new log here (its end)")
     parser.add_argument(
         "--stopped-after",

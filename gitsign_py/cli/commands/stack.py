@@ -160,18 +160,20 @@ def _up(options: argparse.Namespace) -> int:
         return _up_detached(directory, options)
     with installed():
         # The servers load starlette, uvicorn and PyJWT (160 ms and an extra of the package): for `up` alone.
+        from gitsign_py.cli.logpages import StackPages  # noqa: PLC0415
         from gitsign_py.localstack import faults, repeatable  # noqa: PLC0415
         from gitsign_py.localstack.stack import Stack  # noqa: PLC0415
     if options.verbose or options.log_format == "json":
         _log_to_stderr(options.log_format)
     hook = faults.Faults(options.fault)
     control = (faults.service(hook),) if options.fault_control else ()
+    pages = StackPages()
     repeat = repeatable.settings(directory, options.seed, options.time)
     stack = Stack(
         directory,
         place.port,
         hook=hook,
-        further=control,
+        further=(*control, pages.service),
         rekor2_key=options.rekor2_key,
         clock_is_right=options.clock_is_right,
         clock=repeat.clock,
@@ -182,6 +184,7 @@ def _up(options: argparse.Namespace) -> int:
         issuer_keys=place.issuer_keys,
         witnesses=place.read_witnesses(),
     )
+    pages.begin(stack.info)
     print(_running_line(stack.info), flush=True)
     stack.serve()
     return 0
