@@ -36,7 +36,11 @@ _KNOWN: Mapping[str, Advice] = {
     "key-expired": Advice("the key has expired, and nothing proves when it signed", "gpg --refresh-keys {what}"),
     "key-revoked": Advice("the key was revoked", _DISTRUST),
     "program-missing": Advice(
-        "the program for this kind of signature is not installed", "install gpg and ssh-keygen, and run again"
+        "the program for this kind of signature is not installed", "install gpg, ssh-keygen or gpgsm, and run again"
+    ),
+    "smime-ca-untrusted": Advice(
+        "gpgsm does not trust the CA of the S/MIME certificate",
+        "gpgsm --import its certificates, and put its root into trustlist.txt of GnuPG's home",
     ),
     "signature-unread": Advice("git cannot read the signature", "git cat-file -p {example} shows it"),
     "signature-other-hash": Advice(

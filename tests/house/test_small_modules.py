@@ -12,6 +12,7 @@ ALONE = {
     "audit.reports.formats": "the one list of output formats, where one is added",
     "audit.workers": "the worker processes, apart from what they are given",
     "cli.commands.version": "a command",
+    "core.pki.ber": "an encoding of its own beside core.pki.der",
     "cli.knownsigners": "its importer has no room",
     "cli.repairbase": "its importer has no room",
     "cli.overview": "loaded for --help alone",
