@@ -149,7 +149,7 @@ def signature_object(verified: VerifiedSignature) -> dict[str, Any]:
         "certificate": verified.fingerprint,
         "time": format_rfc3339(verified.time),
         "times": [time_object(proven) for proven in verified.times],
-        "log": log_object(verified.log),
+        "log": log_object(verified.log) if verified.log is not None else None,
         "trusted_root": verified.trusted_root_digest,
     }
 

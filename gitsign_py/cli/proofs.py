@@ -50,7 +50,7 @@ def with_proof(judgement: Judgement, repository: GitRepository, proof: LogEntry,
     if judgement.smime is not None:
         no_entry = VerificationError("log-entry-mismatch", "proof is of no S/MIME signature: these are in no log")
         return replace(judgement, smime=None, error=no_entry)
-    if verified is None or not verified.log.embedded:
+    if verified is None or verified.log is None or not verified.log.embedded:
         return judgement
     signature = split_stored(repository, repository.read(judgement.revision.oid)).signature or b""
     opened = open_signature(signature)

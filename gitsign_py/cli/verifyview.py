@@ -71,7 +71,8 @@ def _told_of(judgement: Judgement, name_width: int) -> str:
 
 
 def _told(verified: VerifiedSignature, name_width: int) -> str:
-    return f"{printable(verified.named):<{name_width}}  {verified.time:%Y-%m-%d %H:%M}"
+    told = f"{printable(verified.named):<{name_width}}  {verified.time:%Y-%m-%d %H:%M}"
+    return told if verified.log is not None else f"{told}  (in no log)"
 
 
 def _told_smime(verified: VerifiedSmime) -> str:
@@ -114,7 +115,7 @@ def _details(judgement: Judgement, view: View) -> Iterator[str]:
 def _proven(verified: VerifiedSignature) -> str:
     return (
         f"signed by {verified.named}, vouched for by {verified.issuer}, "
-        f"at {verified.time:%Y-%m-%dT%H:%M:%SZ}, log index {verified.log.log_index}"
+        f"at {verified.time:%Y-%m-%dT%H:%M:%SZ}, {verified.logged_at}"
     )
 
 

@@ -21,7 +21,7 @@ def facts_of(verified: VerifiedSignature) -> SignatureFacts:
         issuer=verified.issuer,
         claims=verified.claims,
         times=tuple(("timestamp" if one.source == "timestamp" else "log", one.time) for one in verified.times),
-        log_index=verified.log.log_index,
+        log_index=verified.log.log_index if verified.log is not None else None,
         steps=tuple(step.number for step in verified.steps if step.outcome == "passed"),
     )
 

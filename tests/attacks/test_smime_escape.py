@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from gitsign_py.core.encoding import pem_encode
 from gitsign_py.core.git.armor import armor, dearmor
@@ -154,9 +155,7 @@ def test_a_repositorys_configuration_chooses_no_program(place: Place, tmp_path: 
     assert place.was_asked
 
 
-def x509_sha1() -> "x509.base.hashes.SHA1":
-    from cryptography.hazmat.primitives import hashes  # noqa: PLC0415
-
+def x509_sha1() -> hashes.SHA1:
     return hashes.SHA1()
 
 

@@ -66,7 +66,7 @@ def check(settings: wiring.Settings, payload: bytes, signature: bytes, *, root: 
     lines = gpgstatus.good(verified.fingerprint, verified.named, verified.time, trust)
     text = (
         f"gitsign-py: Good signature by {verified.named}, vouched for by {verified.issuer}, "
-        f"{verified.time:%Y-%m-%d %H:%M:%S} UTC, log index {verified.log.log_index}"
+        f"{verified.time:%Y-%m-%d %H:%M:%S} UTC, {verified.logged_at}"
     )
     for line in (why, *_said_by_repository(settings, verified)):
         text += f"\ngitsign-py: {line}" if line else ""
