@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,7 +74,11 @@ def test_a_trust_root_that_lists_a_log_never_leaves_it_out(
     assert (refused.returncode != 0, b"[log-needed]" in refused.stderr) == (True, True), refused.stderr
     bench.git("config", "gitsign.rekor", "none")
     before = bench.stack.get("/api/v1/log").json()["treeSize"]
-    for variables in ({"GITSIGN_REKOR_URL": "none"}, {"SIGSTORE_REKOR_URL": "none", "GITSIGN_REKOR_URL": ""}):
+    either: list[dict[str, Any]] = [
+        {"GITSIGN_REKOR_URL": "none"},
+        {"SIGSTORE_REKOR_URL": "none", "GITSIGN_REKOR_URL": ""},
+    ]
+    for variables in either:
         done = bench.try_git("commit", "--allow-empty", "-S", "-m", "x", **variables)
         assert (done.returncode != 0, b"[log-needed]" in done.stderr) == (True, True), done.stderr
     assert bench.stack.get("/api/v1/log").json()["treeSize"] == before
