@@ -139,7 +139,7 @@ def judged(signature: SmimeSignature, said: bytes, root: "TrustedRoot | None") -
     """Judge by what gpgsm said on its status descriptor (GnuPG's doc/DETAILS).
 
     Raises VerificationError ``signature-invalid``, ``key-revoked`` and what ``verify_timestamp`` raises; UncheckedError
-    ``smime-ca-untrusted``, ``key-expired``, ``smime-unread``.
+    ``certificate-untrusted``, ``key-expired``, ``smime-unread``.
     """
     lines = [
         line.split(" ")[1:] for line in said.decode("utf-8", "replace").split("\n") if line.startswith("[GNUPG:] ")
@@ -158,8 +158,8 @@ def judged(signature: SmimeSignature, said: bytes, root: "TrustedRoot | None") -
         raise UncheckedError("smime-unread", "gpgsm gives no verdict on this signature")
     if len(trust) != 1 or trust[0] not in _TRUSTED:
         raise UncheckedError(
-            "smime-ca-untrusted",
-            f"gpgsm does not trust the CA {signature.issuer}",
+            "certificate-untrusted",
+            f"an S/MIME certificate by a CA that gpgsm does not trust, and this trust root lacks: {signature.issuer}",
             hint="if you do, put the fingerprint of its root (gpgsm --list-keys) into trustlist.txt of GnuPG's home",
         )
     return VerifiedSmime(signature, _claimed(valid[0]), _times(signature, root), root.digest if root else "")

@@ -113,7 +113,7 @@ EXPECTED = {
     "carol": ("good", "good"),
     "dave": ("good", "good"),
     "tag": ("good", "good"),
-    "eve": ("unchecked", "smime-ca-untrusted"),
+    "eve": ("unchecked", "certificate-untrusted"),
     "spoilt": ("bad", "signature-invalid"),
 }
 
@@ -154,7 +154,7 @@ def test_a_policy_lists_signers_by_name_or_by_fingerprint(place: Place) -> None:
             assert verify.returncode == (0 if trusted else 1), verify.stdout
     pushed = {name: place.pushed(name, policy) for name in place.loose}
     assert pushed["carol"][0] == 0, pushed
-    reasons = {"dave": "signer-unknown", "eve": "smime-ca-untrusted", "spoilt": "signature-invalid"}
+    reasons = {"dave": "signer-unknown", "eve": "certificate-untrusted", "spoilt": "signature-invalid"}
     for name, reason in reasons.items():
         status, said = pushed[name]
         assert (status, reason in said) == (1, True), (name, said)
