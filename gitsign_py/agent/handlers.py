@@ -183,7 +183,7 @@ def _signed(result: SigningResult) -> Fields:
         "signature": result.armored,
         "identity": result.identity.encode(),
         "issuer": result.issuer.encode(),
-        "log_index": str(result.log_index).encode(),
+        "log_index": b"" if result.log_index is None else str(result.log_index).encode(),
         "fingerprint": result.certificate.fingerprint.encode(),
         "time": str(int(result.verified.time.timestamp())).encode(),
         "warnings": "\n".join(result.warnings).encode(),

@@ -134,7 +134,8 @@ class Holder:
         services, options = plan.services, plan.options
         result = attest_with(credential, subject.statement, subject.artifact, services=services, options=options)
         request = Request("attestation", directory, conversation.restricted)
-        self._record(slot, credential, result.verified.entries[0].log_index, request)
+        entries = result.verified.entries
+        self._record(slot, credential, entries[0].log_index if entries else None, request)
         return result
 
     def _for_signing(
@@ -145,7 +146,7 @@ class Holder:
             raise ServiceError("client-gone", "the client hung up, nothing was signed")
         return slot, credential
 
-    def _record(self, slot: _Slot, credential: Credential, log_index: int, request: Request) -> None:
+    def _record(self, slot: _Slot, credential: Credential, log_index: int | None, request: Request) -> None:
         name = _key(credential)
         with self._lock:
             slot.uses[name] = slot.uses.get(name, 0) + 1

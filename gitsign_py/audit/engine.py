@@ -31,6 +31,7 @@ from gitsign_py.audit.reading import BATCH, read_commits, read_one
 from gitsign_py.audit.record import Record
 from gitsign_py.audit.recording import Batch, UnsignedRun, record_of, signature_of, unread
 from gitsign_py.audit.scan import Scanned
+from gitsign_py.audit.smime import SmimeChecks
 from gitsign_py.core.frozen import replace
 from gitsign_py.errors import GitsignError, UncheckedError
 from gitsign_py.host.git.graph import graph_of
@@ -40,6 +41,7 @@ from gitsign_py.policy.facts import UNSIGNED, CommitFacts, Decision, SignatureFa
 from gitsign_py.policy.headhistory import HeadJudges
 from gitsign_py.policy.history import PolicyHistory
 from gitsign_py.policy.recent import RecentObjects
+from gitsign_py.verification.smime import SmimeSignature, read_smime
 from gitsign_py.verification.verdict import lacks_authority
 
 if TYPE_CHECKING:
@@ -114,6 +116,7 @@ class _Begun(NamedTuple):
     facts: dict[str, SignatureFacts]
     jobs: list[Job]
     foreign: list[Scanned]
+    smime: list[tuple[Scanned, SmimeSignature]]
     answer: "PendingFacts | None"
 
     @property
@@ -189,6 +192,7 @@ class _Audit:
         self._graph = graph_of(repository)
         self._objects = RecentObjects(repository)
         self._heads = PullHeads(repository, self._objects)
+        self._smime = SmimeChecks(self._git.environment, resources.jobs)
         self._verified_apart: dict[str, tuple[CommitFacts, SignatureFacts]] = {}
         self._ahead = HeadsAhead(self._heads, self._objects, [plan.policy])
         self._judge = self._choose_judge(lost)
@@ -331,18 +335,21 @@ class _Audit:
         facts: dict[str, SignatureFacts] = {}
         jobs: list[Job] = []
         foreign = [item for item in signed if item.form in PROGRAMS]
+        smime: list[tuple[Scanned, SmimeSignature]] = []
         for item in signed:
             if item.form != "sigstore" or item.split is None:
                 continue
             kept = self._resources.cache.get(item.oid) if self._resources.cache else None
             known = load_kept(kept) if kept is not None else None
+            armored = item.split.signature or b""
             if known is not None:
                 facts[item.oid] = known
+            elif found := read_smime(armored, self._resources.settings.trusted_root):
+                smime.append((item, found))
             else:
-                jobs.append(Job(item.oid, item.split.payload, item.split.signature or b""))
-        return _Begun(
-            items, list(apart), facts, jobs, foreign, self._resources.workers().submit(jobs) if jobs else None
-        )
+                jobs.append(Job(item.oid, item.split.payload, armored))
+        answer = self._resources.workers().submit(jobs) if jobs else None
+        return _Begun(items, list(apart), facts, jobs, foreign, smime, answer)
 
     def _finish(self, begun: _Begun) -> Iterator[Batch]:
         items = begun.items
@@ -390,6 +397,8 @@ class _Audit:
             self._keep(texts, fresh)
         if begun.foreign:
             facts.update(self._foreign(begun))
+        if begun.smime:
+            facts.update(self._smime.verify(begun.smime, self._resources.settings.trusted_root))
         return facts
 
     def _by_newer_root(self, jobs: Sequence[Job], texts: dict[str, str]) -> dict[str, str]:

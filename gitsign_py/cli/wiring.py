@@ -17,6 +17,7 @@ from gitsign_py.errors import UNREACHABLE, FormatError, ServiceError, UncheckedE
 from gitsign_py.host.config import Config, load_config
 from gitsign_py.host.git.config import ISOLATED, GitConfig
 from gitsign_py.host.repository import read_config
+from gitsign_py.host.settings import NO_LOG
 
 if TYPE_CHECKING:
     from gitsign_py.clients.renewal import Copy
@@ -251,6 +252,9 @@ def entry_finder(settings: Settings) -> "FindEntries":
     A log that cannot be reached is asked once: a range of commits without a network is not a row of time-outs.
     """
     failures: list[ServiceError] = []
+    url = settings.config.rekor_url
+    if url == NO_LOG:  # who signs without a log still reads signatures that name one, which then is out of reach
+        failures.append(ServiceError("service-unreachable", "gitsign.rekor is none, so no log is asked"))
 
     def find(digest: bytes, certificate: "Certificate") -> "Sequence[LogEntry]":
         from gitsign_py.clients.rekor import RekorClient
@@ -259,7 +263,7 @@ def entry_finder(settings: Settings) -> "FindEntries":
             raise failures[0]
         try:
             with session(settings) as http:
-                log = RekorClient(http, settings.config.rekor_url)
+                log = RekorClient(http, url)
                 return log.find(digest=digest, certificate=certificate.raw) or log.find(digest=digest)
         except ServiceError as error:
             if error.reason in UNREACHABLE:

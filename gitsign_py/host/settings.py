@@ -28,6 +28,8 @@ TOKEN_PROVIDERS = (
     "filesystem",
 )
 _URL = re.compile(r"https?://(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[!-~]*)?\Z")
+NO_LOG = "none"
+"""The log of an instance without one."""
 _LONGEST_TIMEOUT = 600.0
 _LONGEST_HOOK = 3600.0
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,63}\Z")
@@ -86,6 +88,11 @@ def _required_url(text: str, home: str) -> str:
     if not text:
         raise ValueError("an http or https URL")
     return _url(text, home)
+
+
+def _log_url(text: str, home: str) -> str:
+    """``none`` stands for an instance without a log."""
+    return NO_LOG if text.lower() == NO_LOG else _required_url(text, home)
 
 
 def _path(text: str, home: str) -> Path | None:
@@ -221,9 +228,9 @@ SETTINGS: tuple[Setting, ...] = (
         "rekor_url",
         "gitsign.rekor",
         _both("REKOR_URL"),
-        _required_url,
+        _log_url,
         "https://rekor.sigstore.dev",
-        "transparency log",
+        "transparency log; none: the instance has no log, and a timestamp proves the time",
     ),
     Setting(
         "rekor_mode",

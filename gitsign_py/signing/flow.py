@@ -43,11 +43,14 @@ _CLOCK_WARNING = timedelta(seconds=60)
 
 @frozen
 class SigningServices:
-    """Whom the flow asks. ``timestamps`` is None for no timestamp; ``random`` makes the timestamp's nonce."""
+    """Whom the flow asks. ``timestamps`` is None for no timestamp; ``random`` makes the timestamp's nonce.
+
+    ``log`` is None on an instance without one: then a timestamp proves the time.
+    """
 
     tokens: TokenSource
     authority: CertificateAuthority
-    log: TransparencyLog
+    log: TransparencyLog | None
     clock: Clock
     random: Random
     timestamps: TimestampAuthority | None = None
@@ -97,9 +100,14 @@ class SigningResult:
         return self.verified.issuer
 
     @property
-    def log_index(self) -> int:
-        """Where the log holds it."""
-        return self.verified.log.log_index
+    def log_index(self) -> int | None:
+        """Where the log holds it; None on an instance without a log."""
+        return None if self.verified.log is None else self.verified.log.log_index
+
+    @property
+    def logged_at(self) -> str:
+        """Where the log holds it, in words."""
+        return self.verified.logged_at
 
     @property
     def certificate(self) -> "Certificate":
@@ -128,6 +136,14 @@ def check_options(payload: bytes, services: SigningServices, options: SigningOpt
     PolicyError ``signed-attributes``.
     """
     refuse_signed_attributes(payload)
+    if services.log is None:
+        check_without_log(services, options)
+    if services.log is None and options.mode == "online":
+        raise ConfigError(
+            "online-mode-needs-rekor-v1",
+            "gitsign.rekorMode online does not go with gitsign.rekor none: there is no log to ask",
+            hint="set gitsign.rekorMode to offline",
+        )
     if options.mode == "online" and options.rekor_version == 2:
         raise ConfigError(
             "online-mode-needs-rekor-v1",
@@ -143,6 +159,27 @@ def check_options(payload: bytes, services: SigningServices, options: SigningOpt
         )
     if options.mode == "online":
         _unsigned_kind(payload, options.algorithm)
+
+
+def check_no_log(root: "TrustedRoot") -> None:
+    """Refuse to sign without a log where the trust root lists one: it would not verify. Raises ConfigError."""
+    if not root.has_no_log:
+        raise ConfigError(
+            "log-needed",
+            "gitsign.rekor is none, and the trust root lists a log: what is in no log would not verify",
+            hint="unset gitsign.rekor, or use the trust root of an instance without a log",
+        )
+
+
+def check_without_log(services: SigningServices, options: SigningOptions) -> None:
+    """As ``check_no_log``, and there must be a timestamp then. Raises ConfigError ``timestamp-server-missing`` too."""
+    check_no_log(options.trusted_root)
+    if services.timestamps is None:
+        raise ConfigError(
+            "timestamp-server-missing",
+            "there is no log, so a timestamp must prove the time, and there is no server for it",
+            hint="set gitsign.timestampServerURL",
+        )
 
 
 @frozen
@@ -185,30 +222,35 @@ def sign_with(
     attributes = build_signed_attributes(payload, max(started, credential.certificate.not_before))
     signature = credential.sign(attributes)
     draft = _Draft(credential, payload, attributes, signature, _timestamped(signature, services, options))
+    if services.log is None:
+        check_without_log(services, options)
+        return _verified(_Made(draft.payload, draft.built()), services, options)
     finish = _finish_online if options.mode == "online" else _finish_offline
-    return finish(draft, services, options)
+    return finish(draft, services.log, services, options)
 
 
-def _finish_offline(draft: _Draft, services: SigningServices, options: SigningOptions) -> SigningResult:
+def _finish_offline(
+    draft: _Draft, log: TransparencyLog, services: SigningServices, options: SigningOptions
+) -> SigningResult:
     from gitsign_py.core.pki.cmsbuild import log_entry_attribute  # noqa: PLC0415 - LATER
     from gitsign_py.core.tlog.logentry import encode_entry  # noqa: PLC0415 - LATER
 
     digest = hashlib.sha256(draft.attributes).digest()
-    entry = services.log.submit(digest=digest, signature=draft.signature, certificate=draft.credential.certificate.raw)
+    entry = log.submit(digest=digest, signature=draft.signature, certificate=draft.credential.certificate.raw)
     made = _Made(draft.payload, draft.built(log_entry_attribute(encode_entry(entry))))
     return _verified(made, services, options)
 
 
-def _finish_online(draft: _Draft, services: SigningServices, options: SigningOptions) -> SigningResult:
+def _finish_online(
+    draft: _Draft, log: TransparencyLog, services: SigningServices, options: SigningOptions
+) -> SigningResult:
     """The object's id covers the signature, so it is known only now; the log gets a second signature, over the id."""
     made = draft.built()
     name = object_name(draft.payload, armor(made), options.algorithm)
     message = name.encode("ascii")
     digest = hashlib.sha256(message).digest()
     credential = draft.credential
-    entry = services.log.submit(
-        digest=digest, signature=credential.sign(message), certificate=credential.certificate.raw
-    )
+    entry = log.submit(digest=digest, signature=credential.sign(message), certificate=credential.certificate.raw)
     return _verified(_Made(draft.payload, made, name, (entry,)), services, options)
 
 

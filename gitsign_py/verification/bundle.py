@@ -130,7 +130,7 @@ def verify_bundle(
     assert signing_key is not None  # noqa: S101 - _certificates refused the bundle when there is neither
     statement = _check_content(steps, bundle, artifact, signing_key)
     signed = _signed(bundle, artifact, leaf, signing_key)
-    proven = check_entries(steps, bundle.entries, signed, trusted_root, now=now, witnesses=witnesses)
+    proven = check_entries(steps, bundle, signed, trusted_root, now=now, witnesses=witnesses)
     stamps = _timestamps(steps, bundle, trusted_root, proven=any(entry.times for entry in proven))
     times = tuple(time for entry in proven for time in entry.times) + stamps
     seen = () if leaf is None else telling((time for entry in proven for time in entry.witnessed), times, leaf)

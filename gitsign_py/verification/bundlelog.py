@@ -11,6 +11,7 @@ from datetime import datetime
 from gitsign_py.core.dsse import Envelope, pae
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.core.pki.keydetails import key_details
+from gitsign_py.core.sigstore.bundle import Bundle
 from gitsign_py.core.tlog import merkle
 from gitsign_py.core.tlog.logentry import LogEntry, leaf_hash_of, parse_hashedrekord
 from gitsign_py.core.tlog.rekorbodies import LoggedSignature, parse_envelope_body
@@ -64,7 +65,7 @@ class ProvenEntry:
 
 def check_entries(
     report: Report,
-    entries: tuple[LogEntry, ...],
+    bundle: Bundle,
     signed: Signed,
     trusted_root: TrustedRoot,
     *,
@@ -73,12 +74,19 @@ def check_entries(
 ) -> tuple[ProvenEntry, ...]:
     """Check all entries; one that fails is a refusal, however many others hold.
 
-    A managed key's bundle may come without entries where the trust root lists no log: there is none to ask for.
-    Raises VerificationError with the step that failed.
+    A bundle may come without entries where the trust root lists no log: there is none to ask for. One by a certificate
+    needs a timestamp then. Raises VerificationError with the step that failed.
     """
-    if not entries and signed.verifier_kind == _SPKI_KIND and not trusted_root.tlogs:
-        report.skip("4.1", "the trust root lists no transparency log, and a managed key needs no time")
-        return ()
+    entries = bundle.entries
+    if not entries and trusted_root.has_no_log:
+        refuse_unwitnessed(report, witnesses)
+        if signed.verifier_kind == _SPKI_KIND:
+            report.skip("4.1", "the trust root lists no transparency log, and a managed key needs no time")
+            return ()
+        if bundle.timestamps:
+            for number in ("4.1", "4.2", "4.3"):
+                report.skip(number, "the trust root lists no transparency log, so nothing shows that this is public")
+            return ()
     with report.step("4.1") as facts:
         facts["entries"] = len(entries)
         if not entries:

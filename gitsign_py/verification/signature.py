@@ -22,7 +22,7 @@ from gitsign_py.verification.logged import Logged, check_embedded_entry, check_f
 from gitsign_py.verification.result import ProvenTime
 from gitsign_py.verification.signer import Signer
 from gitsign_py.verification.steps import Report
-from gitsign_py.verification.witnessed import telling
+from gitsign_py.verification.witnessed import refuse_unwitnessed, telling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -134,16 +134,21 @@ def check_logged(
     names: Sequence[str],
     now: datetime,
     witnesses: "WitnessPolicy | None" = None,
-) -> Logged:
+) -> Logged | None:
     """Steps 4.1 to 4.3: the entry that the signature carries, else one that was kept, else one that the log has.
 
-    ``names`` are those of the object (``logged_names``), its id first. Raises VerificationError, and UncheckedError for
-    an entry that is not embedded and that no source proves.
+    None where the trust root lists no log at all, and a timestamp is there to prove the time (5.1). ``names`` are those
+    of the object (``logged_names``), its id first. Raises VerificationError, and UncheckedError for an entry that is
+    not embedded and that no source proves.
     """
     if opened.entry is not None:
         return check_embedded_entry(
             steps, opened.entry, opened.signer, opened.certificate, trusted_root, now=now, witnesses=witnesses
         )
+    if trusted_root.has_no_log:
+        _leave_out(steps, opened)
+        refuse_unwitnessed(steps, witnesses)
+        return None
     kept = () if sources.kept is None or not names else sources.kept(names[0])
     if not kept:
         return _ask_log(
@@ -162,6 +167,19 @@ def check_logged(
         raise
     steps.steps += attempt.steps
     return logged
+
+
+def _leave_out(steps: Report, opened: Opened) -> None:
+    """An instance without a log: the signature is in none, and every report says so."""
+    if opened.timestamp is None:
+        with steps.step("4.1"):
+            raise UncheckedError(
+                "log-unknown",
+                "trust root lists no log, and the signature has neither a log entry nor a timestamp",
+                hint="the trust root may be out of date (gitsign-py initialize), or of another instance",
+            )
+    for number in ("4.1", "4.2", "4.3"):
+        steps.skip(number, "trust root lists no log, so nothing shows that the signature is public")
 
 
 def _ask_log(
@@ -229,10 +247,10 @@ def _check_kept(
 
 
 def proven_times(
-    steps: Report, opened: Opened, logged: Logged, trusted_root: TrustedRoot, *, require_timestamp: bool
+    steps: Report, opened: Opened, logged: Logged | None, trusted_root: TrustedRoot, *, require_timestamp: bool
 ) -> tuple[ProvenTime, ...]:
     """Steps 5.1 and 5.2: every time that is there must hold, and there must be one. Raises VerificationError."""
-    times = list(logged.times)
+    times = list(logged.times) if logged is not None else []
     if opened.timestamp is None:
         steps.skip("5.1", "signature has no timestamp")
     else:
@@ -244,7 +262,7 @@ def proven_times(
             )
             facts["time"], facts["authority"] = format_rfc3339(stamp.time), stamp.authority.uri
             times.append(ProvenTime(stamp.time, "timestamp", stamp.authority.uri, stamp.accuracy))
-    times += telling(logged.witnessed, times, opened.certificate)
+    times += telling(logged.witnessed if logged is not None else (), times, opened.certificate)
     with steps.step("5.2") as facts:
         if not times:
             raise VerificationError(

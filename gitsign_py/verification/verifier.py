@@ -82,7 +82,7 @@ class Verifier:
                 steps, opened, root, self.find, names=names, now=self.now, witnesses=required.witnesses
             )
             times = proven_times(steps, opened, logged, root, require_timestamp=required.timestamp)
-            check_validity(steps, signer, times, logged.log)
+            check_validity(steps, signer, times, logged.log if logged is not None else None)
             check_expected(steps, signer, expected)
             return VerifiedSignature(
                 identity=signer.identity.value,
@@ -90,7 +90,7 @@ class Verifier:
                 issuer=signer.identity.issuer,
                 claims=signer.identity.claims,
                 certificate=opened.certificate,
-                log=logged.entry,
+                log=logged.entry if logged is not None else None,
                 times=times,
                 signing_time=signing_time,
                 identity_checked=expected is not None,

@@ -44,13 +44,13 @@ def check_witnesses(
 
 
 def refuse_unwitnessed(report: Report, policy: "WitnessPolicy | None") -> None:
-    """Refuse an entry without a checkpoint where a policy asks for cosignatures: there is nothing to cosign.
+    """Refuse what has no checkpoint where a policy asks for cosignatures: there is nothing to cosign.
 
     Raises VerificationError ``checkpoint-missing``, step 4.4.
     """
     if policy is not None and policy.requires and policy.logs:
         with report.step("4.4"):
-            raise VerificationError("checkpoint-missing", "log entry has no checkpoint that witnesses could cosign")
+            raise VerificationError("checkpoint-missing", "there is no checkpoint of a log that witnesses could cosign")
 
 
 def telling(

@@ -151,12 +151,14 @@ def _status(path: str, as_json: bool) -> int:
 
 
 def _log(path: str, as_json: bool) -> int:
+    from gitsign_py.verification.result import logged_at  # noqa: PLC0415 - cryptography, for who asks for this
+
     signed = _asked(path, "log")
     lines = []
     for one in signed:
         where = "a forwarded request" if one["forwarded"] else one["directory"]
         when = one["when"].partition(".")[0].rstrip("Z") + "Z"  # nobody asks for microseconds
-        lines.append(f"{when} {one['kind']} as {one['identity']}, log index {one['log_index']}, from {where}")
+        lines.append(f"{when} {one['kind']} as {one['identity']}, {logged_at(one['log_index'])}, from {where}")
     _say(signed, as_json, "\n".join(lines) or "Nothing was signed yet.")
     return 0
 

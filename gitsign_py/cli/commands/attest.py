@@ -24,6 +24,7 @@ from gitsign_py.signing.attestation import git_artifact, statement_about
 from gitsign_py.verification.bundle import Artifact, VerifiedBundle, verify_bundle
 from gitsign_py.verification.identity import ExpectedIdentity
 from gitsign_py.verification.renewal import checked
+from gitsign_py.verification.result import logged_at
 
 _DESCRIPTION = """\
 Sign a file with a JSON object as the predicate of an in-toto statement about a commit (or its tree), log the signature,
@@ -135,7 +136,7 @@ def _attest(repository: GitRepository, settings: wiring.Settings, oid: str, opti
     if options.json:
         print(json.dumps(facts, indent=2))
     else:
-        print(printable(f"{options.objtype} {oid}: attested by {facts['identity']}, log index {facts['log_index']}"))
+        print(printable(f"{options.objtype} {oid}: attested by {facts['identity']}, {logged_at(facts['log_index'])}"))
         print(printable(f"{ref} is now {commit}; to share it: git push REMOTE {ref}"))
     return 0
 
@@ -224,7 +225,7 @@ def _facts(verified: VerifiedBundle) -> dict[str, Any]:
         "identity": verified.identity,
         "issuer": verified.issuer,
         "predicate_type": "" if verified.statement is None else verified.statement.predicate_type,
-        "log_index": verified.entries[0].log_index,
+        "log_index": verified.entries[0].log_index if verified.entries else None,
     }
 
 
@@ -233,5 +234,5 @@ def _line(row: dict[str, Any]) -> str:
         return f"{row['name']}: not verified: {row['message']}"
     return (
         f"{row['name']}: verified: {row['predicate_type']}, by {row['identity']}, vouched for by {row['issuer']}, "
-        f"log index {row['log_index']}"
+        f"{logged_at(row['log_index'])}"
     )

@@ -142,8 +142,8 @@ def answer(result: SigningResult) -> dict[str, bytes]:
 
 
 def summary(result: SigningResult) -> str:
-    """One line for the person: who signed, by which issuer, at which log index."""
-    return f"gitsign-py: signed by {result.identity}, vouched for by {result.issuer}, log index {result.log_index}"
+    """One line for the person: who signed, by which issuer, and where it is logged."""
+    return f"gitsign-py: signed by {result.identity}, vouched for by {result.issuer}, {result.logged_at}"
 
 
 def _tell_failure(text: str, terminal: Terminal | None) -> None:
