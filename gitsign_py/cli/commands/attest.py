@@ -12,6 +12,7 @@ from gitsign_py.cli.agentside.calls import call_agent, committer_fields, start_a
 from gitsign_py.cli.clock import clock_told
 from gitsign_py.cli.commands.debug import committer_here
 from gitsign_py.cli.commands.verify_bundle import read_file
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
 from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repository
 from gitsign_py.cli.services import confirm_services
@@ -75,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py attest",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("revision", nargs="?", default="HEAD", metavar="REV", help="the commit (HEAD)")
     parser.add_argument("-f", "--filepath", metavar="FILE", help="the predicate: a file with a JSON object")

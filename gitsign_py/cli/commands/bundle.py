@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gitsign_py.cli import wiring
 from gitsign_py.cli.commands.verify_bundle import MAX_ARTIFACT_BYTES, read_file
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
 from gitsign_py.cli.judgement import check_named, verifier, verify_object
 from gitsign_py.core.git.gitobject import SignedObject, join_commit, join_tag
@@ -43,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py bundle",
         description="Write the signature of a commit or tag as a Sigstore bundle, or make the signature from one.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="export|import")
     export = actions.add_parser(
@@ -59,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         help="make the armored signature again",
         description="Make the armored signature from a bundle and its artifact, verify it over the commit or tag, "
         "and print it or write the signed object.",
+        formatter_class=HelpFormatter,
     )
     back.add_argument("revision", metavar="REV", help="the commit or tag that was signed, with or without a signature")
     back.add_argument("--bundle", metavar="FILE", required=True, help="the bundle")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gitsign_py.cli import wiring
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.logs import HELP, add_trust, places, source_of
 from gitsign_py.cli.text import line_of
 from gitsign_py.clients.trustroot import read_bounded
@@ -212,7 +213,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py monitor",
         description="Follow transparency logs from where the last run ended (docs/monitor.md).",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument(
         "action", nargs="?", choices=("run", "findings", "unit"), default="run", help="check the logs now (run)"

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 
 from gitsign_py.cli import wiring
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
 from gitsign_py.cli.judgement import Judgement, judge, verifier
 from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repository
@@ -59,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py show",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("revision", nargs="?", default="HEAD", metavar="REV", help="a commit or tag (HEAD)")
     parser.add_argument(
