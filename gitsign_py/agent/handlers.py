@@ -102,9 +102,11 @@ def _work(services: AgentServices) -> dict[str, Handler]:
         plan = services.plan(context, _token(request, conversation))
         with plan.clock_told():
             result = services.holder.sign(plan, payload, conversation, directory=context.directory)
-        text = "\n".join((services.summary(result), *(f"gitsign-py: {one}" for one in result.warnings)))
-        plan.note(text)
-        return {**_signed(result), "text": text.encode("utf-8", "replace")}
+        warnings = [f"gitsign-py: {one}" for one in result.warnings]
+        line = services.summary(result)
+        plan.note("\n".join((line, *warnings)))
+        shown = [] if plan.quiet else [line]
+        return {**_signed(result), "text": "\n".join((*shown, *warnings)).encode("utf-8", "replace")}
 
     def attest(request: Fields, conversation: Conversation) -> Fields:
         context = _context(request, conversation)

@@ -42,8 +42,9 @@ class SigningPlan:
     ``slot`` names everything that a credential depends on (servers, issuer, client id, trust root, ...) and what a
     person calls that (``label``). ``services.tokens`` is not used: tokens come from ``given`` (the client sent one),
     ``silent`` (for a committer's e-mail address: one that needs no person, or None) or the client, when it is asked.
-    ``note`` writes a line to the log file that the client's settings name; ``sign_in_seconds`` is what they give a
-    person for signing in. ``clock_told`` is a context in which errors that a wrong clock explains say so.
+    ``note`` writes a line to the log file that the client's settings name, ``quiet`` keeps the line of a good
+    signature to that file; ``sign_in_seconds`` is what they give a person for signing in. ``clock_told`` is a context
+    in which errors that a wrong clock explains say so.
     """
 
     slot: str
@@ -57,6 +58,7 @@ class SigningPlan:
     silent: Callable[[str], IdentityToken | None] = field(default=lambda _email: None)
     given: TokenSource | None = None
     note: Callable[[str], None] = field(default=lambda _text: None)
+    quiet: bool = False
     sign_in_seconds: float = 120.0
     clock_told: Callable[[], AbstractContextManager[None]] = nullcontext
 

@@ -65,6 +65,7 @@ class Config:
     autoclose_timeout: int
     url_opener: str
     log_path: Path | None
+    quiet: bool
     agent: Literal["auto", "on", "off"]
     credential_cache: Path | None
     allowed_signers: tuple[str, ...]

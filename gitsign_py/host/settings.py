@@ -327,6 +327,15 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("log_path", "gitsign.logPath", ("GITSIGN_LOG",), _path, None, "file that messages are written to as well"),
     Setting(
+        "quiet",
+        "gitsign.quiet",
+        ("GITSIGN_QUIET",),
+        _bool,
+        False,
+        "show no line for a commit that was signed",
+        truth=True,
+    ),
+    Setting(
         "agent", "gitsign.agent", (), _word_or_bool("auto", "on", "off"), "auto", "use the signing agent", truth=True
     ),
     Setting("credential_cache", "", ("GITSIGN_CREDENTIAL_CACHE",), _path, None, "socket of the signing agent"),

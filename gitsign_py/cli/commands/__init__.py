@@ -1,7 +1,7 @@
 """A module for each command, as thin as it can be; COMMANDS leads from its name to it."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "verify": ("verify", "check commits and tags: signature, certificate, log, time, identity"),
+    "verify": ("verify", "check commits and tags: signature, certificate, log, time, who"),
     "verify-tag": ("verify", "the same for tags alone"),
     "show": ("show", "print the parts of a signature"),
     "audit": ("audit", "judge a whole history by a policy"),

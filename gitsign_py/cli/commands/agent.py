@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitsign_py.agent.client import ask, distrusted, socket_path
 from gitsign_py.agent.lifecycle import ensure_running, installed
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.errors import ConfigError, GitsignError, ServiceError, UsageError
 from gitsign_py.host.endings import ended_by
 
@@ -57,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py agent",
         description="Start, stop and look at the signing agent, which holds the short-lived key and signs with it.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name, about in (

@@ -8,6 +8,7 @@ from typing import Any
 
 from gitsign_py.cli import wiring
 from gitsign_py.cli.commands.verify_bundle import read_file
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
 from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repository
 from gitsign_py.cli.statementsigning import sign_statement
@@ -71,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py attest",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("revision", nargs="?", default="HEAD", metavar="REV", help="the commit (HEAD)")
     parser.add_argument("-f", "--filepath", metavar="FILE", help="the predicate: a file with a JSON object")

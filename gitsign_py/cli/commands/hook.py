@@ -36,6 +36,7 @@ from gitsign_py.audit.updates import (
     targets_of,
 )
 from gitsign_py.cli import auditing, wiring
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.hooklog import HookLog
 from gitsign_py.cli.ownconfig import add_isolated
 from gitsign_py.cli.refusal import MAX_NAMED, explain_refusals
@@ -108,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py hook",
         description="Judge the commits and tags of a push, as one of git's hooks.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     add_isolated(parser)
     add_given(parser)

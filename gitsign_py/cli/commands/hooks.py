@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gitsign_py.cli.commands.hook import CHAINED, FAILED, HOOKS, add_given
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.hookfile import MARK, SERVER_HOOKS, is_ours
 from gitsign_py.cli.ownconfig import add_isolated
 from gitsign_py.core.printing import printable
@@ -62,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py hooks",
         description="Install the hooks that judge signatures, remove them, or list them.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="install | uninstall | status")
     install = commands.add_parser("install", help="write the hooks; refuses where another hook is")

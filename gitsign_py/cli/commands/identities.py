@@ -18,6 +18,7 @@ from gitsign_py.audit.plan import AuditPlan, Target, read_refs, resolve_targets
 from gitsign_py.audit.record import Record
 from gitsign_py.audit.reports.forges import cell
 from gitsign_py.cli import auditing, optiontypes, wiring
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.outputfile import output_file
 from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repository
 from gitsign_py.cli.text import write_utf8
@@ -85,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py identities",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("revisions", nargs="*", metavar="REV", help="branches, commits or ranges (all refs and tags)")
     parser.add_argument("--certificates", action="store_true", help="list the certificates of each identity too")

@@ -11,6 +11,7 @@ from gitsign_py.cli.commands.logproofs import run_consistency, run_prove
 from gitsign_py.cli.commands.logsearch import run_search
 from gitsign_py.cli.commands.logserve import DEFAULT_PORT, run_serve
 from gitsign_py.cli.commands.stackplace import port_number
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.judgement import step_object
 from gitsign_py.cli.logs import HELP, add_trust, add_witnesses, opened, policy_of
 from gitsign_py.cli.logviews import entry_lines, entry_object, head_object
@@ -54,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py log",
         description="Look into a transparency log: Rekor v1 and v2, CT logs. The keys are the trust root's.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="info | get | search | consistency | prove | serve")
     info = commands.add_parser("info", help="show the log's size, root and checkpoint, and who cosigned")
@@ -63,7 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("get", help="show an entry, with its certificate and every check on it")
     one.add_argument("entry", metavar="INDEX|UUID|URL", help="the entry; a UUID where the log is a Rekor v1")
     one.set_defaults(action=_get)
-    search = commands.add_parser("search", help="find entries by commit, digest, name or key")
+    search = commands.add_parser(
+        "search", help="find entries by commit, digest, name or key", formatter_class=HelpFormatter
+    )
     what = search.add_mutually_exclusive_group(required=True)
     what.add_argument("--commit", metavar="REV", help="a commit or tag: the entries over it")
     what.add_argument("--hash", metavar="[ALGORITHM:]HEX", help="the digest of what was signed")

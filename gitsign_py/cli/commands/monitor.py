@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gitsign_py.cli import wiring
 from gitsign_py.cli.commands import monitorwitness
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.logs import HELP, LogPlace, add_trust, add_witnesses, places, policy_of, source_of
 from gitsign_py.cli.text import line_of
 from gitsign_py.clients.trustroot import read_bounded
@@ -246,7 +247,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py monitor",
         description="Follow transparency logs from where the last run ended (docs/monitor.md).",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument(
         "action",

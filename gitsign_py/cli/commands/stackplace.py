@@ -16,6 +16,7 @@ from gitsign_py.cli.wiring import read_witness_policy
 from gitsign_py.errors import ConfigError, UsageError
 from gitsign_py.host.ownprogram import NAME, own_program
 from gitsign_py.localstack.placement import LOOPBACK, SERVICES, Placement, placement
+from gitsign_py.localstack.process import read_info
 
 if TYPE_CHECKING:
     from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
@@ -58,7 +59,11 @@ def add_place(parser: argparse.ArgumentParser) -> None:
     names = ", ".join(SERVICES)
     parser.add_argument("--host", default="", metavar="ADDRESS", help=f"address to listen at (default {LOOPBACK})")
     parser.add_argument(
-        "--port", type=port_number, default=None, metavar="N", help="port (default 18400; 0: any free one)"
+        "--port",
+        type=port_number,
+        default=None,
+        metavar="N",
+        help=f"port (default: that of the last start, else {DEFAULT_PORT}; 0: any free one)",
     )
     parser.add_argument("--url", default="", metavar="URL", help="the URL that clients use: that of a TLS proxy")
     parser.add_argument("--only", default="", metavar="LIST", help=f"serve these services alone, of {names}")
@@ -101,8 +106,12 @@ def arguments_of(options: argparse.Namespace) -> list[str]:
     return found + [f"--issuer-keys={url}={path.absolute()}" for url, path in _keys(options.issuer_keys).items()]
 
 
-def place_of(options: argparse.Namespace) -> Place:
-    """Put options and file together. Raises UsageError ``stack-...``, ConfigError ``stack-config-invalid``."""
+def place_of(options: argparse.Namespace, directory: Path | None = None) -> Place:
+    """Put options and file together; the port is else that of the last start in ``directory``, so that clients which
+    were told it, and the issuer's name in certificates, stay right.
+
+    Raises UsageError ``stack-...``, ConfigError ``stack-config-invalid``.
+    """
     given = _read(options.config) if options.config else {}
     chosen = placement(
         options.host or given.get("host", ""),
@@ -112,10 +121,15 @@ def place_of(options: argparse.Namespace) -> Place:
     )
     issuers: Path | None = options.issuers or given.get("issuers")
     witnesses: Path | None = options.witness_policy or given.get("witness-policy")
-    port = options.port if options.port is not None else given.get("port", DEFAULT_PORT)
+    port = options.port if options.port is not None else given.get("port", _last_port(directory))
     place = Place(chosen, port, issuers, given.get("issuer-keys", {}) | _keys(options.issuer_keys), witnesses)
     _require_fit(place, options)
     return place
+
+
+def _last_port(directory: Path | None) -> int:
+    info = read_info(directory) if directory else None
+    return info.port if info and 0 < info.port < 65536 else DEFAULT_PORT
 
 
 def _require_fit(place: Place, options: argparse.Namespace) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gitsign_py.cli import wiring
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
 from gitsign_py.cli.judgement import log_object, refusal_object, sources_object, step_object, time_object
 from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repository
@@ -157,7 +158,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py verify-bundle",
         description="Check a Sigstore bundle (versions 0.1 to 0.3) over a file or its digest.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("artifact", metavar="FILE|sha256:DIGEST", help="the file that the bundle signs, or its digest")
     parser.add_argument("--bundle", metavar="FILE", required=True, help="the bundle's JSON")
