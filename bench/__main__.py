@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from bench import histories, people, push
 from bench.curve import Curve, as_svg, as_text, curves
@@ -40,8 +41,11 @@ def parser() -> argparse.ArgumentParser:
 def sizes_of(options: argparse.Namespace) -> Sizes:
     """The sizes that were asked for."""
     base = QUICK if options.quick else Sizes()
-    asked = {name: value for name in vars(base) if (value := getattr(options, name, None)) is not None}
-    return replace(base, **{name: tuple(value) if isinstance(value, list) else value for name, value in asked.items()})
+    given = {name: getattr(options, name, None) for name in vars(base)}
+    asked: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if value is not None
+    }
+    return replace(base, **asked)
 
 
 def measured(parts: Sequence[str], folder: Path, sizes: Sizes, peer: Peer) -> Iterator[Row]:

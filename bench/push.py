@@ -150,7 +150,7 @@ def rows(folder: Path, sizes: Sizes) -> Iterator[Row]:
             for words, policy in (("judged", POLICY), ("judged by paths", BY_PATHS)):
                 jobs = {
                     "ours": lambda prefix=prefix, policy=policy: at.push(prefix, policy),  # type: ignore[misc]
-                    "other": lambda prefix=prefix: at.push(prefix, ""),  # type: ignore[misc]
+                    "other": lambda prefix=prefix: at.push(prefix, ""),
                 }
                 work = f"push of {sizes.pushed} over {transport}, {words}"
                 key = f"push-{transport}-{words.replace(' ', '-')}"
