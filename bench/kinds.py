@@ -9,7 +9,7 @@ from types import TracebackType
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.history import History
-from tests.support.openpgpbuild import OpenPgpKey
+from tests.support.openpgpbuild import OpenPgpSigner
 from tests.support.sshbuild import SshSigner
 
 _MIXED = 8948  # of one real history: Sigstore, SSH, OpenPGP, and the rest unsigned
@@ -63,7 +63,11 @@ class MixedRepo:
         self._folder, self._home = folder, Path(f"/tmp/bench-gpg-{folder.stat().st_ino}")  # short: sockets lie in it
         self._home.mkdir(mode=0o700)
         self.variables = {"GNUPGHOME": str(self._home)}
-        self._sigstore, self._ssh, self._pgp = BulkSigner(folder / "authority"), SshSigner(b"\x05" * 32), OpenPgpKey()
+        self._sigstore, self._ssh, self._pgp = (
+            BulkSigner(folder / "authority"),
+            SshSigner(b"\x05" * 32),
+            OpenPgpSigner(),
+        )
         self.allowed = folder / "allowed"
         self.allowed.write_text(f"sam@example.com {self._ssh.public}\n")
         (folder / "root.json").write_bytes(self._sigstore.trusted_root_json)

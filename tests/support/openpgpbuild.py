@@ -10,10 +10,10 @@ _OID = bytes.fromhex("2b06010401da470f01")  # Ed25519Legacy, §9.2
 _MADE = 1_700_000_000
 _USER = b"pat <pat@example.com>"
 _EDDSA, _SHA256 = 22, 8
-_BINARY, _CERTIFICATION, _KEY, _USER_ID, _SIGNATURE = 0x00, 0x13, 6, 13, 2
+_BINARY, _CERTIFICATION, _REVOCATION, _KEY, _USER_ID, _SIGNATURE = 0x00, 0x13, 0x20, 6, 13, 2
 
 
-class OpenPgpKey:
+class OpenPgpSigner:
     """A key that signs; always the same one."""
 
     def __init__(self, seed: bytes = b"\x06" * 32) -> None:
@@ -27,9 +27,21 @@ class OpenPgpKey:
     @property
     def public(self) -> bytes:
         """The certificate, as gpg imports it."""
+        return self._certificate(_MADE)
+
+    @property
+    def revocation(self) -> bytes:
+        """The certificate with its revocation."""
+        return _packet(_KEY, self._body) + self._signature(_REVOCATION, self._framed, _MADE + 30)
+
+    def expiring(self, seconds: int) -> bytes:
+        """The certificate with a newer word: that it ends so long after it was made (§5.2.3.13)."""
+        return self._certificate(_MADE + 10, b"\x05\x09" + seconds.to_bytes(4, "big"))
+
+    def _certificate(self, at: int, more: bytes = b"") -> bytes:
         user = b"\xb4" + len(_USER).to_bytes(4, "big") + _USER
         flags = b"\x02\x1b\x03"  # certify and sign
-        own = self._signature(_CERTIFICATION, self._framed + user, _MADE, flags)
+        own = self._signature(_CERTIFICATION, self._framed + user, at, flags + more)
         return _packet(_KEY, self._body) + _packet(_USER_ID, _USER) + own
 
     def sign(self, payload: bytes) -> bytes:
