@@ -25,12 +25,7 @@ from gitsign_py.core.git.foreignsig import (
     ssh_key_blob,
     ssh_public_key,
 )
-from gitsign_py.core.git.openpgpsig import (
-    OpenPgpKey,
-    OpenPgpSignature,
-    read_openpgp_signature,
-    verify_openpgp_signature,
-)
+from gitsign_py.core.git.openpgpform import OpenPgpKey, OpenPgpSignature, read_openpgp_signature
 from gitsign_py.errors import FormatError, GitsignError, UncheckedError, VerificationError
 from gitsign_py.host.git.walk import Git
 from gitsign_py.host.programs import find_program
@@ -236,6 +231,8 @@ def _lasts(facts: SignatureFacts, item: Scanned, readable: set[str]) -> bool:
 
 
 def _holds(read: _Read) -> bool:
+    from gitsign_py.core.git.openpgpsig import verify_openpgp_signature  # noqa: PLC0415 - as for SSH
+
     payload = read.item.split.payload if read.item.split else b""
     try:
         verify_openpgp_signature(read.signature, payload, read.key)

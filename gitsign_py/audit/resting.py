@@ -15,7 +15,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from gitsign_py.audit.gitverdicts import ask_line
-from gitsign_py.core.git.openpgpsig import OpenPgpKey
+from gitsign_py.core.git.openpgpform import OpenPgpKey
 from gitsign_py.core.git.sshrevoked import MAX_BYTES, NONE, RevokedSshKeys, read_revoked
 from gitsign_py.errors import FormatError
 from gitsign_py.host.git.config import REPOSITORY_SCOPES, is_isolated

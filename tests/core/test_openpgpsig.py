@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.audit.resting import usable_keys
-from gitsign_py.core.git.openpgpsig import OpenPgpKey, read_openpgp_signature, verify_openpgp_signature
+from gitsign_py.core.git.openpgpform import OpenPgpKey, read_openpgp_signature
+from gitsign_py.core.git.openpgpsig import verify_openpgp_signature
 from gitsign_py.errors import FormatError, InvalidSignatureError, VerificationError
 from tests.support.foreignkeys import GpgHome, gpg_home
 from tests.support.openpgpbuild import OpenPgpSigner
