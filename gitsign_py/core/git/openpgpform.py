@@ -1,4 +1,4 @@
-"""OpenPGP signatures (RFC 9580) in the strict form that our own code verifies (``core/git/openpgpsig.py``), read and no more.
+"""OpenPGP signatures (RFC 9580) in the strict form that ``core/git/openpgpsig.py`` verifies, read and no more.
 
 One signature of version 4 over a binary document by SHA-2, with the subpackets that gpg and its relatives write. No
 end of its own is among them: such a signature stays what it is. Everything else is left to gpg.
