@@ -97,9 +97,12 @@ class FactsCache(Closeable):
         finally:
             self._database.close()
 
-    def get(self, oid: str) -> str | None:
-        """The content kept for an object, or None; what does not authenticate is not there."""
-        name = self._name(oid)
+    def get(self, oid: str, rests_on: bytes = b"") -> str | None:
+        """The content kept for an object, or None; what does not authenticate is not there.
+
+        ``rests_on`` is a digest of what this content depends on besides the basis.
+        """
+        name = self._name(oid, rests_on)
         try:
             row = self._database.execute("SELECT content, mac FROM facts WHERE name = ?", (name,)).fetchone()
         except sqlite3.Error:
@@ -108,9 +111,9 @@ class FactsCache(Closeable):
             return None
         return row[0] if hmac.compare_digest(row[1], self._mac(name, row[0])) else None
 
-    def put(self, entries: Iterable[tuple[str, str]]) -> None:
+    def put(self, entries: Iterable[tuple[str, str]], rests_on: bytes = b"") -> None:
         """Keep contents by object id. A database that cannot be written is left as it is."""
-        rows = [(name := self._name(oid), content, self._mac(name, content)) for oid, content in entries]
+        rows = [(name := self._name(oid, rests_on), content, self._mac(name, content)) for oid, content in entries]
         try:
             self._database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", rows)
             self._waiting += len(rows)
@@ -120,8 +123,9 @@ class FactsCache(Closeable):
         except sqlite3.Error:
             return
 
-    def _name(self, oid: str) -> bytes:
-        return hashlib.sha256(self._context + bytes.fromhex(oid)).digest()
+    def _name(self, oid: str, rests_on: bytes) -> bytes:
+        """The length keeps what an id begins with from passing for the end of a digest."""
+        return hashlib.sha256(self._context + bytes([len(rests_on)]) + rests_on + bytes.fromhex(oid)).digest()
 
     def _mac(self, name: bytes, content: str) -> bytes:
         return hmac.digest(self._key, name + content.encode(), "sha256")

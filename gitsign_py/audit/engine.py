@@ -13,7 +13,7 @@ from gitsign_py.audit.approvals import Approvals
 from gitsign_py.audit.cache import FactsCache
 from gitsign_py.audit.closing import Closing, find_closing
 from gitsign_py.audit.codec import load_facts, load_kept
-from gitsign_py.audit.foreign import PROGRAMS, verify_foreign
+from gitsign_py.audit.foreign import PROGRAMS, ForeignBatch, ForeignSignatures, unchecked
 from gitsign_py.audit.jobs import NOT_EMBEDDED, Job, VerifySettings
 from gitsign_py.audit.judges import (
     BEFORE_INTRODUCTION,
@@ -108,6 +108,8 @@ class Resources:
 class _Begun(NamedTuple):
     """A batch on its way: what was read, facts known already, jobs that were sent, other formats, the answer.
 
+    Where git cannot be asked about other formats, their facts stand there.
+
     ``apart`` are commits of heads that may be asked for when the batch is judged.
     """
 
@@ -115,7 +117,7 @@ class _Begun(NamedTuple):
     apart: list[Scanned]
     facts: dict[str, SignatureFacts]
     jobs: list[Job]
-    foreign: list[Scanned]
+    foreign: "ForeignBatch | dict[str, SignatureFacts]"
     smime: list[tuple[Scanned, SmimeSignature]]
     answer: "PendingFacts | None"
 
@@ -143,6 +145,7 @@ def audit_batches(repository: GitRepository, plan: AuditPlan, resources: Resourc
         errors = stack.enter_context(tempfile.TemporaryFile())
         stack.callback(resources.close)
         audit = _Audit(repository, plan, resources, errors)
+        stack.callback(audit.keep)
         if not plan.tags_only:
             commits = audit.commits()
             first = next(commits, ())  # fails where the history that follows a policy of its own is not all here
@@ -195,6 +198,12 @@ class _Audit:
         self._smime = SmimeChecks(self._git.environment, resources.jobs)
         self._verified_apart: dict[str, tuple[CommitFacts, SignatureFacts]] = {}
         self._ahead = HeadsAhead(self._heads, self._objects, [plan.policy])
+        self._foreign = ForeignSignatures(
+            self._git,
+            resources.jobs or os.cpu_count() or 1,
+            lambda jobs: resources.workers().submit(jobs),
+            lambda: resources.cache,
+        )
         self._judge = self._choose_judge(lost)
         self._membership: Membership = membership_of(self._git, plan, errors)
 
@@ -334,7 +343,7 @@ class _Audit:
         signed = [item for item in (*items, *apart) if item.form]
         facts: dict[str, SignatureFacts] = {}
         jobs: list[Job] = []
-        foreign = [item for item in signed if item.form in PROGRAMS]
+        foreign = self._begin_foreign([item for item in signed if item.form in PROGRAMS])
         smime: list[tuple[Scanned, SmimeSignature]] = []
         for item in signed:
             if item.form != "sigstore" or item.split is None:
@@ -395,8 +404,7 @@ class _Audit:
             fresh = {oid: load_facts(text) for oid, text in texts.items()}
             facts.update(fresh)
             self._keep(texts, fresh)
-        if begun.foreign:
-            facts.update(self._foreign(begun))
+        facts.update(self._finish_foreign(begun.foreign))
         if begun.smime:
             facts.update(self._smime.verify(begun.smime, self._resources.settings.trusted_root))
         return facts
@@ -447,12 +455,23 @@ class _Audit:
         ]
         self._resources.cache.put(lasting)
 
-    def _foreign(self, begun: _Begun) -> dict[str, SignatureFacts]:
+    def _begin_foreign(self, items: Sequence[Scanned]) -> "ForeignBatch | dict[str, SignatureFacts]":
         try:
-            return verify_foreign(self._git, begun.foreign)
+            return self._foreign.begin(items) if items else {}
         except UncheckedError as error:
-            unchecked = SignatureFacts("unchecked", reason=error.reason, message=error.message)
-            return dict.fromkeys((item.oid for item in begun.foreign), unchecked)
+            return unchecked(items, error)
+
+    def _finish_foreign(self, begun: "ForeignBatch | dict[str, SignatureFacts]") -> dict[str, SignatureFacts]:
+        if isinstance(begun, dict):
+            return begun
+        try:
+            return self._foreign.finish(begun)
+        except UncheckedError as error:
+            return unchecked(begun.items, error)
+
+    def keep(self) -> None:
+        """Keep what is worth it at the end of a run."""
+        self._foreign.keep()
 
     def _facts_of(self, oid: str) -> tuple[CommitFacts, SignatureFacts]:
         """Read and verify one commit apart from the walk, for what rests on it."""

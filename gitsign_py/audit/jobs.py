@@ -16,12 +16,16 @@ NOT_EMBEDDED = "log-entry-not-embedded"
 
 
 class Job(NamedTuple):
-    """A signed object to verify, split; ``entries`` are log entries (protobuf, with bodies) kept from a fetch."""
+    """A signed object to verify, split; ``entries`` are log entries (protobuf, with bodies) kept from a fetch.
+
+    ``form`` is ``sigstore`` or ``ssh``; the answer to the second is a fingerprint (``sshjobs.py``).
+    """
 
     oid: str
     payload: bytes
     signature: bytes
     entries: tuple[bytes, ...] = ()
+    form: str = "sigstore"
 
 
 @frozen

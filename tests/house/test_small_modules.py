@@ -10,7 +10,6 @@ ALONE = {
     "audit.ahead": "its importer has no room",
     "audit.remoterefs": "its importer has no room",
     "audit.reports.formats": "the one list of output formats, where one is added",
-    "audit.workers": "the worker processes, apart from what they are given",
     "cli.commands.version": "a command",
     "cli.issuedcertificates": "the readers of logs, loaded where one is named alone",
     "core.pki.ber": "an encoding of its own beside core.pki.der",

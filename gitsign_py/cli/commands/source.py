@@ -8,6 +8,7 @@ from typing import Any
 
 from gitsign_py.audit.sourcestatements import REF, Attester, SourceStatements, VerifiedSummary
 from gitsign_py.cli import optiontypes, wiring
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
 from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repository
 from gitsign_py.cli.text import exit_status, line_of
@@ -50,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py source",
         description="Source provenance and levels by SLSA's Source track, for branches and tags of any git server.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="attest | verify | audit")
     attest = commands.add_parser("attest", help="sign the provenance and the level of what a ref names now")
