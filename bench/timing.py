@@ -1,53 +1,71 @@
-"""Whole-process timings for the benchmarks: commands in turn (A B A B ...), medians, and CPU time beside wall time."""
+"""Whole processes and what they cost: run in turns (A B A B ...), medians, processor time beside time by the clock."""
 
 import os
-import resource
 import statistics
 import subprocess
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 
-class Timing:
-    """The runs of one command, in milliseconds."""
+class Cost(NamedTuple):
+    """What a process tree took: seconds by the clock, seconds of processor, MiB of its largest process.
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.wall: list[float] = []
-        self.cpu: list[float] = []
+    The last is never below this script's own size: a process is a copy of its parent before it becomes something else.
+    """
 
-    def row(self) -> str:
-        low, middle, high = min(self.wall), statistics.median(self.wall), max(self.wall)
-        cpu = statistics.median(self.cpu)
-        return f"{self.name:<44} {low:8.1f} {middle:8.1f} {high:8.1f}   {cpu:8.1f}"
+    wall: float
+    cpu: float
+    largest: float = 0.0
 
 
-def measure(
-    commands: Mapping[str, Sequence[str]], *, runs: int, cwd: Path, env: Mapping[str, str], warm: int = 1
-) -> list[Timing]:
-    """Run the commands in turn and time each as a whole process."""
-    timings = [Timing(name) for name in commands]
-    for number in range(runs + warm):
-        for timing, command in zip(timings, commands.values(), strict=True):
-            wall, cpu = once(command, cwd=cwd, env=env)
+Job = Callable[[], Cost]
+
+
+def run(
+    command: Sequence[str],
+    folder: Path,
+    env: Mapping[str, str],
+    *,
+    accepted: tuple[int, ...] = (0,),
+    stdin: bytes = b"",
+) -> Cost:
+    """Run a command to its end. The kernel counts the processes that it waited for, and theirs, with it."""
+    with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as given:
+        given.write(stdin)
+        given.seek(0)
+        began = time.perf_counter()
+        process = subprocess.Popen(command, cwd=folder, env=env, stdin=given, stdout=subprocess.DEVNULL, stderr=errors)
+        _, status, used = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        errors.seek(0)
+        if process.returncode not in accepted:
+            raise SystemExit(f"{command} ended with {process.returncode}: {os.fsdecode(errors.read())}")
+    return Cost(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+
+
+def in_turns(jobs: Mapping[str, Job], rounds: int, *, warm: int = 1) -> dict[str, list[Cost]]:
+    """Run all jobs, ``rounds`` times over; the first ``warm`` times do not count (byte code, page cache)."""
+    found: dict[str, list[Cost]] = {name: [] for name in jobs}
+    for number in range(rounds + warm):
+        for name, job in jobs.items():
+            cost = job()
             if number >= warm:
-                timing.wall.append(wall)
-                timing.cpu.append(cpu)
-    return timings
+                found[name].append(cost)
+    return found
 
 
-def once(command: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> tuple[float, float]:
-    """One run: wall and CPU time in milliseconds. The command must succeed."""
-    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode != 0:
-        raise SystemExit(f"{command} ended with {done.returncode}: {os.fsdecode(done.stderr)}")
-    cpu = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-    return wall * 1000, cpu * 1000
+def middle(costs: Sequence[Cost]) -> Cost:
+    """The median of each figure; the largest process of all."""
+    walls, cpus, sizes = zip(*costs, strict=True)
+    return Cost(statistics.median(walls), statistics.median(cpus), max(sizes))
 
 
-def table(timings: Sequence[Timing]) -> str:
-    head = f"{'milliseconds':<44} {'min':>8} {'median':>8} {'max':>8}   {'cpu':>8}"
-    return "\n".join([head, *(timing.row() for timing in timings)])
+def ratio(ours: Sequence[Cost], others: Sequence[Cost]) -> tuple[float, float]:
+    """The medians of the turns' ratios, by the clock and of processor time."""
+    pairs = list(zip(ours, others, strict=True))
+    wall = statistics.median(one.wall / other.wall for one, other in pairs)
+    return wall, statistics.median(one.cpu / max(other.cpu, 1e-4) for one, other in pairs)

@@ -43,6 +43,7 @@ def verify(kit: SigningKit, result: SigningResult, payload: bytes, **options: An
     verified = verify_signature(
         payload, result.armored, trusted_root=kit.trusted_root, now=datetime.now(UTC), expected=expected, **options
     )
+    assert verified.log is not None
     assert verified.log.log_index == result.log_index
 
 
@@ -52,6 +53,7 @@ def test_offline_mode_signs_anything_and_it_verifies(kit: SigningKit, payload: b
     verify(kit, result, payload)
     assert (result.identity, result.issuer, result.object_id, result.warnings) == (ALICE, kit.stack.url, None, ())
     assert armor(result.signature_der) == result.armored
+    assert result.verified.log is not None
     assert result.verified.log.embedded
     assert result.certificate.fingerprint == result.verified.fingerprint
 
@@ -91,6 +93,7 @@ def test_online_mode_logs_the_id_that_git_gives(kit: SigningKit, tmp_path: Path,
         assert result.object_id == repo.store(name, whole)
         found = RekorClient(kit.session, kit.stack.url).find(digest=hashlib.sha256(result.object_id.encode()).digest())
         verify(kit, result, payload, object_id=result.object_id, find_entries=lambda _d, _c, found=found: found)
+        assert result.verified.log is not None
         assert not result.verified.log.embedded
 
 
@@ -116,6 +119,7 @@ def test_rekor_v2_signs_with_a_timestamp(kit: SigningKit) -> None:
     services = kit.services(timestamps=stamps, log=RekorV2Client(kit.session, kit.stack.url))
     result = sign_payload(COMMIT, services=services, options=kit.options(rekor_version=2))
     verify(kit, result, COMMIT)
+    assert result.verified.log is not None
     assert result.verified.log.version == "0.0.2"
 
 

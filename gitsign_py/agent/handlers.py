@@ -102,9 +102,11 @@ def _work(services: AgentServices) -> dict[str, Handler]:
         plan = services.plan(context, _token(request, conversation))
         with plan.clock_told():
             result = services.holder.sign(plan, payload, conversation, directory=context.directory)
-        text = "\n".join((services.summary(result), *(f"gitsign-py: {one}" for one in result.warnings)))
-        plan.note(text)
-        return {**_signed(result), "text": text.encode("utf-8", "replace")}
+        warnings = [f"gitsign-py: {one}" for one in result.warnings]
+        line = services.summary(result)
+        plan.note("\n".join((line, *warnings)))
+        shown = [] if plan.quiet else [line]
+        return {**_signed(result), "text": "\n".join((*shown, *warnings)).encode("utf-8", "replace")}
 
     def attest(request: Fields, conversation: Conversation) -> Fields:
         context = _context(request, conversation)
@@ -183,7 +185,7 @@ def _signed(result: SigningResult) -> Fields:
         "signature": result.armored,
         "identity": result.identity.encode(),
         "issuer": result.issuer.encode(),
-        "log_index": str(result.log_index).encode(),
+        "log_index": b"" if result.log_index is None else str(result.log_index).encode(),
         "fingerprint": result.certificate.fingerprint.encode(),
         "time": str(int(result.verified.time.timestamp())).encode(),
         "warnings": "\n".join(result.warnings).encode(),

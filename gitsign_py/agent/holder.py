@@ -42,8 +42,9 @@ class SigningPlan:
     ``slot`` names everything that a credential depends on (servers, issuer, client id, trust root, ...) and what a
     person calls that (``label``). ``services.tokens`` is not used: tokens come from ``given`` (the client sent one),
     ``silent`` (for a committer's e-mail address: one that needs no person, or None) or the client, when it is asked.
-    ``note`` writes a line to the log file that the client's settings name; ``sign_in_seconds`` is what they give a
-    person for signing in. ``clock_told`` is a context in which errors that a wrong clock explains say so.
+    ``note`` writes a line to the log file that the client's settings name, ``quiet`` keeps the line of a good
+    signature to that file; ``sign_in_seconds`` is what they give a person for signing in. ``clock_told`` is a context
+    in which errors that a wrong clock explains say so.
     """
 
     slot: str
@@ -57,6 +58,7 @@ class SigningPlan:
     silent: Callable[[str], IdentityToken | None] = field(default=lambda _email: None)
     given: TokenSource | None = None
     note: Callable[[str], None] = field(default=lambda _text: None)
+    quiet: bool = False
     sign_in_seconds: float = 120.0
     clock_told: Callable[[], AbstractContextManager[None]] = nullcontext
 
@@ -135,7 +137,8 @@ class Holder:
         services, options = plan.services, plan.options
         result = attest_with(credential, subject.statement, subject.artifact, services=services, options=options)
         request = Request("attestation", directory, conversation.restricted)
-        self._record(slot, credential, result.verified.entries[0].log_index, request)
+        entries = result.verified.entries
+        self._record(slot, credential, entries[0].log_index if entries else None, request)
         return result
 
     def _for_signing(
@@ -146,7 +149,7 @@ class Holder:
             raise ServiceError("client-gone", "the client hung up, nothing was signed")
         return slot, credential
 
-    def _record(self, slot: _Slot, credential: Credential, log_index: int, request: Request) -> None:
+    def _record(self, slot: _Slot, credential: Credential, log_index: int | None, request: Request) -> None:
         name = _key(credential)
         with self._lock:
             slot.uses[name] = slot.uses.get(name, 0) + 1

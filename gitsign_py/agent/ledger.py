@@ -20,7 +20,7 @@ class Signed:
     when: datetime
     identity: str
     issuer: str
-    log_index: int
+    log_index: int | None
     fingerprint: str
     kind: str
     directory: str
@@ -46,7 +46,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._signed: deque[Signed] = deque(maxlen=LENGTH)
 
-    def record(self, credential: Credential, log_index: int, request: Request) -> None:
+    def record(self, credential: Credential, log_index: int | None, request: Request) -> None:
         """Note one signature."""
         identity, fingerprint = credential.identity, credential.certificate.fingerprint
         where = (request.kind, request.directory, request.forwarded, request.subject)

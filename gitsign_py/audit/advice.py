@@ -25,6 +25,10 @@ _EXPLAIN = "an administrator of the policy decides: gitsign-py policy explain {e
 _DISTRUST = "do not build on these: gitsign-py verify -v --any-identity {example} shows what fails"
 _FETCH = "git fetch --unshallow, or in a partial clone git fetch --refetch --no-filter"
 _LOG = "run again with a network, or git fetch origin refs/notes/gitsign:refs/notes/gitsign"
+_ROOT_OR_GPGSM = (
+    "give the trust root that knows it: --trusted-root FILE, or gitsign-py initialize; for S/MIME have gpgsm trust it "
+    "(trustlist.txt)"
+)
 _ROOT = "give the trust root that knows it: --trusted-root FILE, or gitsign-py initialize"
 
 _KNOWN: Mapping[str, Advice] = {
@@ -36,7 +40,7 @@ _KNOWN: Mapping[str, Advice] = {
     "key-expired": Advice("the key has expired, and nothing proves when it signed", "gpg --refresh-keys {what}"),
     "key-revoked": Advice("the key was revoked", _DISTRUST),
     "program-missing": Advice(
-        "the program for this kind of signature is not installed", "install gpg and ssh-keygen, and run again"
+        "the program for this kind of signature is not installed", "install gpg, ssh-keygen or gpgsm, and run again"
     ),
     "signature-unread": Advice("git cannot read the signature", "git cat-file -p {example} shows it"),
     "signature-other-hash": Advice(
@@ -60,7 +64,7 @@ _KNOWN: Mapping[str, Advice] = {
     "author-mismatch": Advice(
         "the author is not the signer", "if it is their address, add it to the signer's emails in the policy"
     ),
-    "certificate-untrusted": Advice("the trust root does not have the signer's CA", _ROOT),
+    "certificate-untrusted": Advice("the trust root does not have the signer's CA, nor does gpgsm", _ROOT_OR_GPGSM),
     "log-unknown": Advice("the trust root does not have the log", _ROOT),
     "sct-log-unknown": Advice("the trust root does not have the CT log", _ROOT),
     "timestamp-authority-untrusted": Advice("the trust root does not have the timestamp authority", _ROOT),

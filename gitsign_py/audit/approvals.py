@@ -69,7 +69,13 @@ class Approvals:
         if settings.trusted_root is None:
             return None
         artifact = git_artifact("gitTree", tree)
-        found = verify_bundle(data, artifact=artifact, trusted_root=settings.trusted_root, now=settings.now)
+        found = verify_bundle(
+            data,
+            artifact=artifact,
+            trusted_root=settings.trusted_root,
+            now=settings.now,
+            witnesses=settings.witnesses,
+        )
         statement = found.statement
         if found.identity is None or found.san_type is None or statement is None or statement.predicate is None:
             return None
@@ -84,6 +90,6 @@ class Approvals:
             san_type=found.san_type,  # type: ignore[arg-type]
             issuer=found.issuer or "",
             claims=found.claims,
-            times=tuple(("timestamp" if one.source == "timestamp" else "log", one.time) for one in found.times),
+            times=tuple((one.source, one.time) for one in found.times),
         )
         return Approval(ref, statement.predicate_type == WITHDRAWAL, facts), old, new

@@ -34,25 +34,29 @@ _COMMIT_EVERY = 4096
 class Basis:
     """The things that facts rest on beside the object and the code; the cache makes its key of it.
 
-    ``trusted_root`` is its digest. ``history`` is what acceptances rest on besides: introduction, policies, ref.
+    ``trusted_root`` and ``witnesses`` (the witness policy; empty: none) are digests. ``history`` is what acceptances
+    rest on besides: introduction, policies, ref.
     """
 
     kind: Literal["signatures", "acceptances"]
     trusted_root: str
     require_sct: bool = True
     require_timestamp: bool = False
+    witnesses: str = ""
     history: tuple[str, ...] = ()
 
     @classmethod
     def of_signatures(cls, settings: VerifySettings) -> "Basis":
         """The basis of signature facts in a run with these settings."""
         digest = settings.trusted_root.digest if settings.trusted_root else ""
-        return cls("signatures", digest, settings.require_sct, settings.require_timestamp)
+        witnesses = settings.witnesses.digest if settings.witnesses else ""
+        return cls("signatures", digest, settings.require_sct, settings.require_timestamp, witnesses)
 
 
 def _key_of(code: bytes, basis: Basis) -> bytes:
     """The digest (32 bytes) of everything that an entry depends on besides the object."""
-    parts = (basis.kind, basis.trusted_root, str(basis.require_sct), str(basis.require_timestamp), *basis.history)
+    required = (str(basis.require_sct), str(basis.require_timestamp), basis.witnesses)
+    parts = (basis.kind, basis.trusted_root, *required, *basis.history)
     digest = hashlib.sha256(code)
     for part in parts:
         encoded = part.encode("utf-8", "surrogateescape")
@@ -93,9 +97,12 @@ class FactsCache(Closeable):
         finally:
             self._database.close()
 
-    def get(self, oid: str) -> str | None:
-        """The content kept for an object, or None; what does not authenticate is not there."""
-        name = self._name(oid)
+    def get(self, oid: str, rests_on: bytes = b"") -> str | None:
+        """The content kept for an object, or None; what does not authenticate is not there.
+
+        ``rests_on`` is a digest of what this content depends on besides the basis.
+        """
+        name = self._name(oid, rests_on)
         try:
             row = self._database.execute("SELECT content, mac FROM facts WHERE name = ?", (name,)).fetchone()
         except sqlite3.Error:
@@ -104,9 +111,9 @@ class FactsCache(Closeable):
             return None
         return row[0] if hmac.compare_digest(row[1], self._mac(name, row[0])) else None
 
-    def put(self, entries: Iterable[tuple[str, str]]) -> None:
+    def put(self, entries: Iterable[tuple[str, str]], rests_on: bytes = b"") -> None:
         """Keep contents by object id. A database that cannot be written is left as it is."""
-        rows = [(name := self._name(oid), content, self._mac(name, content)) for oid, content in entries]
+        rows = [(name := self._name(oid, rests_on), content, self._mac(name, content)) for oid, content in entries]
         try:
             self._database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", rows)
             self._waiting += len(rows)
@@ -116,8 +123,9 @@ class FactsCache(Closeable):
         except sqlite3.Error:
             return
 
-    def _name(self, oid: str) -> bytes:
-        return hashlib.sha256(self._context + bytes.fromhex(oid)).digest()
+    def _name(self, oid: str, rests_on: bytes) -> bytes:
+        """The length keeps what an id begins with from passing for the end of a digest."""
+        return hashlib.sha256(self._context + bytes([len(rests_on)]) + rests_on + bytes.fromhex(oid)).digest()
 
     def _mac(self, name: bytes, content: str) -> bytes:
         return hmac.digest(self._key, name + content.encode(), "sha256")

@@ -25,6 +25,7 @@ def dump_facts(facts: SignatureFacts) -> str:
         "r": facts.reason,
         "m": facts.message,
         "w": facts.claimed,
+        "y": facts.subkey,
     }
     return _encode({key: item for key, item in value.items() if item or item == 0})
 
@@ -50,6 +51,7 @@ def load_facts(text: str) -> SignatureFacts:
         tuple(value.get("p", "").split()),
         value.get("r", ""),
         value.get("m", ""),
+        subkey=value.get("y", ""),
         san_type=value.get("a", ""),
         claimed=value.get("w", ""),
     )

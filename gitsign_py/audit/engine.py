@@ -13,7 +13,7 @@ from gitsign_py.audit.approvals import Approvals
 from gitsign_py.audit.cache import FactsCache
 from gitsign_py.audit.closing import Closing, find_closing
 from gitsign_py.audit.codec import load_facts, load_kept
-from gitsign_py.audit.foreign import PROGRAMS, verify_foreign
+from gitsign_py.audit.foreign import PROGRAMS, ForeignBatch, ForeignSignatures, unchecked
 from gitsign_py.audit.jobs import NOT_EMBEDDED, Job, VerifySettings
 from gitsign_py.audit.judges import (
     BEFORE_INTRODUCTION,
@@ -31,6 +31,7 @@ from gitsign_py.audit.reading import BATCH, read_commits, read_one
 from gitsign_py.audit.record import Record
 from gitsign_py.audit.recording import Batch, UnsignedRun, record_of, signature_of, unread
 from gitsign_py.audit.scan import Scanned
+from gitsign_py.audit.smime import SmimeChecks
 from gitsign_py.core.frozen import replace
 from gitsign_py.errors import GitsignError, UncheckedError
 from gitsign_py.host.git.graph import graph_of
@@ -40,6 +41,7 @@ from gitsign_py.policy.facts import UNSIGNED, CommitFacts, Decision, SignatureFa
 from gitsign_py.policy.headhistory import HeadJudges
 from gitsign_py.policy.history import PolicyHistory
 from gitsign_py.policy.recent import RecentObjects
+from gitsign_py.verification.smime import SmimeSignature, read_smime
 from gitsign_py.verification.verdict import lacks_authority
 
 if TYPE_CHECKING:
@@ -106,6 +108,8 @@ class Resources:
 class _Begun(NamedTuple):
     """A batch on its way: what was read, facts known already, jobs that were sent, other formats, the answer.
 
+    Where git cannot be asked about other formats, their facts stand there.
+
     ``apart`` are commits of heads that may be asked for when the batch is judged.
     """
 
@@ -113,7 +117,8 @@ class _Begun(NamedTuple):
     apart: list[Scanned]
     facts: dict[str, SignatureFacts]
     jobs: list[Job]
-    foreign: list[Scanned]
+    foreign: "ForeignBatch | dict[str, SignatureFacts]"
+    smime: list[tuple[Scanned, SmimeSignature]]
     answer: "PendingFacts | None"
 
     @property
@@ -140,6 +145,7 @@ def audit_batches(repository: GitRepository, plan: AuditPlan, resources: Resourc
         errors = stack.enter_context(tempfile.TemporaryFile())
         stack.callback(resources.close)
         audit = _Audit(repository, plan, resources, errors)
+        stack.callback(audit.keep)
         if not plan.tags_only:
             commits = audit.commits()
             first = next(commits, ())  # fails where the history that follows a policy of its own is not all here
@@ -189,8 +195,15 @@ class _Audit:
         self._graph = graph_of(repository)
         self._objects = RecentObjects(repository)
         self._heads = PullHeads(repository, self._objects)
+        self._smime = SmimeChecks(self._git.environment, resources.jobs)
         self._verified_apart: dict[str, tuple[CommitFacts, SignatureFacts]] = {}
         self._ahead = HeadsAhead(self._heads, self._objects, [plan.policy])
+        self._foreign = ForeignSignatures(
+            self._git,
+            resources.jobs or os.cpu_count() or 1,
+            lambda jobs: resources.workers().submit(jobs),
+            lambda: resources.cache,
+        )
         self._judge = self._choose_judge(lost)
         self._membership: Membership = membership_of(self._git, plan, errors)
 
@@ -330,19 +343,22 @@ class _Audit:
         signed = [item for item in (*items, *apart) if item.form]
         facts: dict[str, SignatureFacts] = {}
         jobs: list[Job] = []
-        foreign = [item for item in signed if item.form in PROGRAMS]
+        foreign = self._begin_foreign([item for item in signed if item.form in PROGRAMS])
+        smime: list[tuple[Scanned, SmimeSignature]] = []
         for item in signed:
             if item.form != "sigstore" or item.split is None:
                 continue
             kept = self._resources.cache.get(item.oid) if self._resources.cache else None
             known = load_kept(kept) if kept is not None else None
+            armored = item.split.signature or b""
             if known is not None:
                 facts[item.oid] = known
+            elif found := read_smime(armored, self._resources.settings.trusted_root):
+                smime.append((item, found))
             else:
-                jobs.append(Job(item.oid, item.split.payload, item.split.signature or b""))
-        return _Begun(
-            items, list(apart), facts, jobs, foreign, self._resources.workers().submit(jobs) if jobs else None
-        )
+                jobs.append(Job(item.oid, item.split.payload, armored))
+        answer = self._resources.workers().submit(jobs) if jobs else None
+        return _Begun(items, list(apart), facts, jobs, foreign, smime, answer)
 
     def _finish(self, begun: _Begun) -> Iterator[Batch]:
         items = begun.items
@@ -388,8 +404,9 @@ class _Audit:
             fresh = {oid: load_facts(text) for oid, text in texts.items()}
             facts.update(fresh)
             self._keep(texts, fresh)
-        if begun.foreign:
-            facts.update(self._foreign(begun))
+        facts.update(self._finish_foreign(begun.foreign))
+        if begun.smime:
+            facts.update(self._smime.verify(begun.smime, self._resources.settings.trusted_root))
         return facts
 
     def _by_newer_root(self, jobs: Sequence[Job], texts: dict[str, str]) -> dict[str, str]:
@@ -438,12 +455,23 @@ class _Audit:
         ]
         self._resources.cache.put(lasting)
 
-    def _foreign(self, begun: _Begun) -> dict[str, SignatureFacts]:
+    def _begin_foreign(self, items: Sequence[Scanned]) -> "ForeignBatch | dict[str, SignatureFacts]":
         try:
-            return verify_foreign(self._git, begun.foreign)
+            return self._foreign.begin(items) if items else {}
         except UncheckedError as error:
-            unchecked = SignatureFacts("unchecked", reason=error.reason, message=error.message)
-            return dict.fromkeys((item.oid for item in begun.foreign), unchecked)
+            return unchecked(items, error)
+
+    def _finish_foreign(self, begun: "ForeignBatch | dict[str, SignatureFacts]") -> dict[str, SignatureFacts]:
+        if isinstance(begun, dict):
+            return begun
+        try:
+            return self._foreign.finish(begun)
+        except UncheckedError as error:
+            return unchecked(begun.items, error)
+
+    def keep(self) -> None:
+        """Keep what is worth it at the end of a run."""
+        self._foreign.keep()
 
     def _facts_of(self, oid: str) -> tuple[CommitFacts, SignatureFacts]:
         """Read and verify one commit apart from the walk, for what rests on it."""

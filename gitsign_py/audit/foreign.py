@@ -1,41 +1,43 @@
-"""OpenPGP and SSH signatures, through git itself: git knows how to ask gpg and ssh-keygen, and reads their answers.
+"""OpenPGP and SSH signatures of an audit: from the cache, by our own code where that may say yes, else through git.
 
-It does so in a directory of our own over the repository's objects (``host.ownplace``): the programs are those on PATH,
-whatever the configuration says (one of them may be this very program, and a repository's own names none).
-
-One git process takes a whole batch of commits; tags come one by one, since git has no format for their verdicts and
-says what gpg and ssh-keygen said (``verify-tag --raw``). Whether a key may sign is the policy's question, by its
-fingerprint. So each SSH signature is held against its own key, given as an allowed signers file: without one git asks
-no gpg.ssh.revocationFile. Where no such file counts, our own code looks first (``core/git/sshsig.py``): what it finds
-good needs no process. OpenPGP keys must be in the keyring of whoever runs the audit (docs/adr/0006).
+Whether a key may sign is the policy's question, by its fingerprint. Our own code (``core/git/sshsig.py``,
+``core/git/openpgpsig.py``) only ever finds a signature good; whatever it does not, git judges by ssh-keygen and gpg
+(``gitverdicts.py``). For OpenPGP gpg also says first whether a key counts: it verifies one signature for each key,
+algorithm and hash, and our own code those that are like it. Keys must be in the keyring of whoever runs the audit
+(docs/adr/0006).
 """
 
-import os
-import re
-import subprocess
-import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
 
+from gitsign_py.audit.cache import FactsCache
+from gitsign_py.audit.codec import dump_facts, load_kept
+from gitsign_py.audit.gitverdicts import GitVerdict, GitVerdicts, Question
+from gitsign_py.audit.jobs import Job
+from gitsign_py.audit.resting import Keyring, Revoked, read_keyring, read_revocations
 from gitsign_py.audit.scan import Scanned
-from gitsign_py.core.git.foreignsig import openpgp_fingerprint, openpgp_key_id, openpgp_may_be_by, ssh_public_key
-from gitsign_py.errors import FormatError, UncheckedError, VerificationError
-from gitsign_py.host.git.config import REPOSITORY_SCOPES, is_isolated
-from gitsign_py.host.git.ownplace import OwnPlace
-from gitsign_py.host.git.program import git_environment, run_git
+from gitsign_py.core.git.foreignsig import (
+    openpgp_fingerprint,
+    openpgp_key_id,
+    openpgp_may_be_by,
+    ssh_key_blob,
+    ssh_public_key,
+)
+from gitsign_py.core.git.openpgpform import OpenPgpKey, OpenPgpSignature, read_openpgp_signature
+from gitsign_py.errors import FormatError, GitsignError, UncheckedError, VerificationError
 from gitsign_py.host.git.walk import Git
 from gitsign_py.host.programs import find_program
 from gitsign_py.policy.facts import SignatureFacts, SignatureForm, SignatureStatus
 from gitsign_py.policy.sshkey import ssh_fingerprint
 
-TIMEOUT = 600.0
-_KEYRING_SECONDS = 20.0
-_LISTED = "listed"  # the one name in our allowed signers file
+if TYPE_CHECKING:
+    from gitsign_py.audit.workers import PendingFacts
+
 PROGRAMS: Mapping[str, str] = {"openpgp": "gpg", "ssh": "ssh-keygen"}
-_FORMAT = "%H%x00%G?%x00%GF%x00%GP"  # git-log(1), PRETTY FORMATS: id, verdict, fingerprint, primary fingerprint
+_MANY = 4096
+_FEW = 24  # SSH signatures that are checked here: other processes cost more
 
 # %G? of git-log(1). For OpenPGP G and U differ in the keyring's trust alone, and here the policy says whom to trust.
 _MEANING: Mapping[str, tuple[SignatureStatus, str, str]] = {
@@ -48,87 +50,210 @@ _MEANING: Mapping[str, tuple[SignatureStatus, str, str]] = {
     "E": ("unchecked", "key-missing", "key to verify with is not there"),
     "N": ("unchecked", "signature-unread", "git finds no signature that it can read"),
 }
-# sigcheck_gpg_status in git's gpg-interface.c: each excludes the others.
-_GPG_VERDICTS = {"GOODSIG": "G", "BADSIG": "B", "EXPSIG": "X", "EXPKEYSIG": "Y", "REVKEYSIG": "R", "ERRSIG": "E"}
-# parse_ssh_output in the same file: a known key is "for" somebody. For another no revocation file would be asked.
-_SSH_GOOD = re.compile(rf'Good "git" signature for {_LISTED} with \S+ key (SHA256:\S+)\Z')
 _SSH_UNASKED = "U"
+_GOOD = ("G", "U")
+Submit = Callable[[Sequence[Job]], "PendingFacts"]
+_Alike = tuple[str, int, int]
 
 
-class GitVerdict(NamedTuple):
-    """What git says of one signature: its letter (%G?), the fingerprint of the key, that of its primary key."""
+class ForeignBatch(NamedTuple):
+    """Signatures on their way: what is known of them, and the SSH ones that other processes look at."""
 
-    code: str
-    fingerprint: str = ""
-    primary: str = ""
-
-
-def verify_foreign(git: Git, items: Sequence[Scanned]) -> dict[str, SignatureFacts]:
-    """Verify signed commits and tags of these forms, by id. Raises UncheckedError when git cannot be run to the end."""
-    missing = {form for form, program in PROGRAMS.items() if git.direct is not None or not _is_there(git, program)}
-    found = {item.oid: _no_program(git, item) for item in items if item.form in missing}
-    there = [item for item in items if item.form not in missing]
-    revoked = _revocations(git) if any(item.form == "ssh" for item in there) else ()
-    keyring = _keyring(git) if any(item.form == "openpgp" for item in there) else None
-    by_key: dict[str, list[Scanned]] = defaultdict(list)
-    for item in there:
-        if item.form == "ssh" and not revoked and (good := _good_ssh(item)) is not None:
-            found[item.oid] = _facts(item, good)
-        elif item.form == "openpgp" and keyring is not None and not openpgp_may_be_by(_signature(item), keyring):
-            found[item.oid] = _facts(item, GitVerdict("E"))
-        else:
-            by_key[ssh_public_key(_signature(item)) if item.form == "ssh" else ""].append(item)
-    if not by_key:
-        return found
-    own = _own(git)
-    for key, same in by_key.items():
-        # A process for each key: a line that ssh-keygen cannot read would hide those of others below it.
-        with _settings(key, revoked) as options:
-            answers = _ask_commits(own, options, [item.oid for item in same if item.kind != "tag"])
-            answers |= {item.oid: _ask_tag(own, options, item) for item in same if item.kind == "tag"}
-        found |= {item.oid: _facts(item, answers.get(item.oid, GitVerdict("N"))) for item in same}
-    return found
+    items: Sequence[Scanned]
+    known: dict[str, SignatureFacts]
+    jobs: Sequence[Job]
+    answer: "PendingFacts | None"
 
 
-def _good_ssh(item: Scanned) -> GitVerdict | None:
-    """The verdict on an SSH signature that our own code finds good; None for whatever ssh-keygen is to judge.
+class _Read(NamedTuple):
+    """An OpenPGP signature that our own code can read, and the key that it names."""
 
-    Where a list of revoked keys counts, ssh-keygen judges them all: it reads that list.
-    """
-    from gitsign_py.core.git.sshsig import verify_ssh_signature  # noqa: PLC0415 - cryptography, where one is checked
+    item: Scanned
+    signature: OpenPgpSignature
+    key: OpenPgpKey
 
-    if item.split is None:
-        return None
+    @property
+    def alike(self) -> _Alike:
+        return self.key.fingerprint, self.signature.algorithm, self.signature.hashing
+
+
+class ForeignSignatures:
+    """Verifies OpenPGP and SSH signatures in one run; keyring and revocations are read when the first one comes."""
+
+    def __init__(self, git: Git, jobs: int, submit: Submit, cache: Callable[[], FactsCache | None]) -> None:
+        self._git, self._jobs, self._submit, self._cache = git, jobs, submit, cache
+        self._seen_keyring: Keyring | None = None
+        self._seen_revoked: Revoked | None = None
+        self._asking: GitVerdicts | None = None
+        self._vouched: dict[_Alike, GitVerdict] = {}
+        self._noted: dict[str, list[tuple[str, str]]] = defaultdict(list)
+
+    # -- what all of them rest on -----------------------------------------------------------------------------------
+
+    def _keyring(self) -> Keyring:
+        if self._seen_keyring is None:
+            self._seen_keyring = read_keyring(self._git)
+        return self._seen_keyring
+
+    def _revoked(self) -> Revoked:
+        if self._seen_revoked is None:
+            self._seen_revoked = read_revocations(self._git)
+        return self._seen_revoked
+
+    def _rests_on(self, form: str) -> bytes:
+        return self._revoked().digest if form == "ssh" else self._keyring().digest
+
+    # -- a batch ------------------------------------------------------------------------------------------------
+
+    def begin(self, items: Sequence[Scanned]) -> ForeignBatch:
+        """Look into the cache, and send SSH signatures to other processes. Raises UncheckedError when git fails."""
+        missing = {form for form, program in PROGRAMS.items() if not self._is_there(program)}
+        known = {item.oid: _no_program(self._git, item) for item in items if item.form in missing}
+        known |= self._kept([item for item in items if item.oid not in known])
+        jobs = self._ssh_jobs([item for item in items if item.form == "ssh" and item.oid not in known])
+        return ForeignBatch(items, known, jobs, self._submit(jobs) if len(jobs) > _FEW else None)
+
+    def finish(self, batch: ForeignBatch) -> dict[str, SignatureFacts]:
+        """Verify what is left. Raises UncheckedError when git cannot be run to the end."""
+        verdicts = self._good_ssh(batch)
+        left = [item for item in batch.items if item.oid not in batch.known and item.oid not in verdicts]
+        found, readable = self._by_openpgp([item for item in left if item.form == "openpgp"])
+        verdicts |= found
+        verdicts |= self._ask([item for item in left if item.oid not in verdicts])
+        fresh = {item.oid: _facts(item, verdicts[item.oid]) for item in batch.items if item.oid in verdicts}
+        self._note(batch.items, fresh, readable)
+        return batch.known | fresh
+
+    def _is_there(self, program: str) -> bool:
+        """Keep git from reading a missing ssh-keygen as a bad signature (gpg-interface.c)."""
+        return self._git.direct is None and find_program(program, path=self._git.environment.get("PATH")) is not None
+
+    def _ask(self, items: Sequence[Scanned]) -> dict[str, GitVerdict]:
+        """Ask git; it says nothing of what it cannot read."""
+        if not items:
+            return {}
+        if self._asking is None:
+            self._asking = GitVerdicts(self._git, self._jobs, lambda: self._revoked().options)
+        found = self._asking.ask([_question(item) for item in items])
+        return {item.oid: found.get(item.oid, GitVerdict("N")) for item in items}
+
+    # -- SSH ------------------------------------------------------------------------------------------------------
+
+    def _ssh_jobs(self, items: Sequence[Scanned]) -> list[Job]:
+        """Those that our own code may find good: none where the list of revoked keys says more than it understands."""
+        if not items or self._revoked().keys is None:
+            return []
+        return [Job(item.oid, item.split.payload, _signature(item), form="ssh") for item in items if item.split]
+
+    def _good_ssh(self, batch: ForeignBatch) -> dict[str, GitVerdict]:
+        if not batch.jobs:
+            return {}
+        from gitsign_py.audit.sshjobs import good_ssh_key  # noqa: PLC0415 - cryptography, where one is checked
+
+        found = batch.answer.wait() if batch.answer else [good_ssh_key(job) for job in batch.jobs]
+        revoked = self._revoked().keys
+        return {
+            job.oid: GitVerdict("G", fingerprint)
+            for job, fingerprint in zip(batch.jobs, found, strict=True)
+            if fingerprint and revoked is not None and revoked.clears(ssh_key_blob(job.signature))
+        }
+
+    # -- OpenPGP --------------------------------------------------------------------------------------------------
+
+    def _by_openpgp(self, items: Sequence[Scanned]) -> tuple[dict[str, GitVerdict], set[str]]:
+        """Verdicts, as far as they need no more processes than one for each key; and ids of what could be read."""
+        if not items:
+            return {}, set()
+        ids = self._keyring().ids
+        absent = {} if ids is None else {
+            item.oid: GitVerdict("E") for item in items if not openpgp_may_be_by(_signature(item), ids)
+        }  # fmt: skip
+        readable = [read for item in items if item.oid not in absent and (read := self._read(item))]
+        first = {read.alike: read for read in reversed(readable) if read.alike not in self._vouched}
+        found = absent | self._ask([read.item for read in first.values()])
+        for read in first.values():
+            verdict = found[read.item.oid]
+            if verdict.code in _GOOD and verdict.fingerprint.upper() == read.key.fingerprint:
+                self._vouched[read.alike] = verdict
+        good = {
+            read.item.oid: self._vouched[read.alike]
+            for read in readable
+            if read.item.oid not in found and read.alike in self._vouched and _holds(read)
+        }
+        return found | good, {read.item.oid for read in readable}
+
+    def _read(self, item: Scanned) -> _Read | None:
+        try:
+            signature = read_openpgp_signature(_signature(item))
+        except FormatError:
+            return None
+        key = self._keyring().keys.get(signature.issuer)
+        return None if key is None or item.split is None else _Read(item, signature, key)
+
+    # -- the cache ------------------------------------------------------------------------------------------------
+
+    def _kept(self, items: Iterable[Scanned]) -> dict[str, SignatureFacts]:
+        cache = self._cache()
+        if cache is None:
+            return {}
+        found = {item.oid: cache.get(item.oid, on) for item in items if (on := self._rests_on(item.form))}
+        return {oid: facts for oid, text in found.items() if text and (facts := load_kept(text)) is not None}
+
+    def _note(self, items: Sequence[Scanned], fresh: Mapping[str, SignatureFacts], readable: set[str]) -> None:
+        """Note what only another state could make otherwise; it is kept when the run ends, or there is much of it.
+
+        A signature that our own code cannot read may end by itself, and ssh-keygen's no may be a process that failed.
+        """
+        if self._cache() is None:
+            return
+        for item in items:
+            if (facts := fresh.get(item.oid)) is not None and _lasts(facts, item, readable):
+                self._noted[item.form].append((item.oid, dump_facts(facts)))
+        if sum(map(len, self._noted.values())) >= _MANY:
+            self.keep()
+
+    def keep(self) -> None:
+        """Keep what was noted, unless something that it rests on has changed since it was read."""
+        cache = self._cache()
+        noted, self._noted = self._noted, defaultdict(list)
+        for form, entries in noted.items() if cache is not None else ():
+            with suppress(GitsignError):
+                if cache is not None and (on := self._rests_on(form)) and on == _read_again(self._git, form):
+                    cache.put(entries, on)
+
+
+def _read_again(git: Git, form: str) -> bytes:
+    return read_revocations(git).digest if form == "ssh" else read_keyring(git).digest
+
+
+def _lasts(facts: SignatureFacts, item: Scanned, readable: set[str]) -> bool:
+    return facts.status == "good" if item.form == "ssh" else facts.status in ("good", "bad") and item.oid in readable
+
+
+def _holds(read: _Read) -> bool:
+    from gitsign_py.core.git.openpgpsig import verify_openpgp_signature  # noqa: PLC0415 - as for SSH
+
+    payload = read.item.split.payload if read.item.split else b""
     try:
-        return GitVerdict("G", verify_ssh_signature(_signature(item), item.split.payload, b"git"))
+        verify_openpgp_signature(read.signature, payload, read.key)
     except (FormatError, VerificationError):
-        return None
+        return False
+    return True
 
 
-def _keyring(git: Git) -> frozenset[bytes] | None:
-    """The ids of all keys and subkeys that gpg knows (its doc/DETAILS, field 5); None where it does not say.
-
-    A signature by none of them is ``key-missing`` without a process of its own.
-    """
-    command = ["gpg", "--batch", "--no-tty", "--no-auto-check-trustdb", "--with-colons", "--list-keys"]
-    try:
-        done = subprocess.run(
-            command, env=git_environment(git.environment), stdin=subprocess.DEVNULL, capture_output=True,
-            timeout=_KEYRING_SECONDS, check=False,
-        )  # fmt: skip
-        rows = [line.split(b":") for line in done.stdout.splitlines() if line.startswith((b"pub:", b"sub:"))]
-        return None if done.returncode else frozenset(bytes.fromhex(row[4].decode("ascii")) for row in rows)
-    except (OSError, subprocess.TimeoutExpired, ValueError, IndexError):
-        return None
+def _question(item: Scanned) -> Question:
+    key = ssh_public_key(_signature(item)) if item.form == "ssh" else ""
+    return Question(item.oid, item.kind, item.form, key)
 
 
 def _signature(item: Scanned) -> bytes:
     return (item.split.signature if item.split else None) or b""
 
 
-def _is_there(git: Git, program: str) -> bool:
-    """Keep git from reading a missing ssh-keygen as a bad signature (gpg-interface.c)."""
-    return find_program(program, path=git.environment.get("PATH")) is not None
+def unchecked(items: Iterable[Scanned], error: UncheckedError) -> dict[str, SignatureFacts]:
+    """The facts of signatures about which git could not be asked."""
+    facts = SignatureFacts("unchecked", reason=error.reason, message=error.message)
+    return dict.fromkeys((item.oid for item in items), facts)
 
 
 def _no_program(git: Git, item: Scanned) -> SignatureFacts:
@@ -140,99 +265,6 @@ def _no_program(git: Git, item: Scanned) -> SignatureFacts:
 
 def _form(item: Scanned) -> SignatureForm:
     return "ssh" if item.form == "ssh" else "openpgp"
-
-
-class _Own(NamedTuple):
-    """Where git runs: in ``place``, which goes away with this."""
-
-    place: OwnPlace
-    environment: Mapping[str, str]
-    directory: Path | None
-
-
-def _own(git: Git) -> _Own:
-    asked = ["rev-parse", "--path-format=absolute", "--show-object-format", "--git-path", "objects"]
-    algorithm, objects = _ask(git, asked).split("\n")[:2]
-    place = OwnPlace(git.environment, Path(objects), "sha256" if algorithm == "sha256" else "sha1")
-    return _Own(place, place.environment, git.directory)
-
-
-def _revocations(git: Git) -> Sequence[str]:
-    """The list of revoked SSH keys: the person's own, else the repository's, which can only refuse more.
-
-    A relative name starts where git runs, at the top of the worktree.
-    """
-    key = "gpg.ssh.revocationFile"
-    words = _ask(git, ["config", "-z", "--show-scope", "--type=path", "--get-all", key], accept=(0, 1)).split("\0")
-    named = [(scope in REPOSITORY_SCOPES, name) for scope, name in zip(words[::2], words[1::2], strict=False)]
-    own = [name for of_repository, name in named if not of_repository]
-    name = (own or [name for _, name in named if not is_isolated(git.environment)] or [""])[-1]
-    if not name:
-        return ()
-    top = "" if Path(name).is_absolute() else _ask(git, ["rev-parse", "--show-toplevel"], accept=(0, 128))
-    return ("-c", f"{key}={(Path(top) if top else git.directory or Path.cwd()) / name}")
-
-
-def _ask(git: Git, arguments: Sequence[str], *, accept: Sequence[int] = (0,)) -> str:
-    return os.fsdecode(run_git(arguments, environment=git.environment, directory=git.directory, accept=accept)).rstrip(
-        "\n"
-    )
-
-
-@contextmanager
-def _settings(key: str, revoked: Sequence[str]) -> Iterator[list[str]]:
-    """Options for git: one SSH key as the whole list of allowed signers, and those that name the revoked ones."""
-    with tempfile.NamedTemporaryFile("w", prefix="gitsign-signers-") as signers:
-        signers.write(f'{_LISTED} namespaces="git" {key}\n' if key else "")
-        signers.flush()
-        yield ["-c", f"gpg.ssh.allowedSignersFile={signers.name}", *revoked]
-
-
-def _ask_commits(git: _Own, options: Sequence[str], oids: Sequence[str]) -> dict[str, GitVerdict]:
-    if not oids:
-        return {}
-    arguments = ["log", "--no-walk=unsorted", "--stdin", "--no-show-signature", f"--format={_FORMAT}"]
-    done = _run(git, [*options, *arguments], "".join(f"{oid}\n" for oid in oids))
-    if done.returncode:
-        raise UncheckedError("git-failed", "git could not verify the OpenPGP and SSH signatures")
-    lines = (line.split("\0") for line in done.stdout.decode("utf-8", "replace").split("\n") if line)
-    return {oid: GitVerdict(code, *key) for oid, code, *key in lines}
-
-
-def _ask_tag(git: _Own, options: Sequence[str], item: Scanned) -> GitVerdict:
-    """git-verify-tag(1): ``--raw`` gives on stderr what the program said, in its own words."""
-    said = _run(git, [*options, "verify-tag", "--raw", item.oid]).stderr.decode("utf-8", "replace").split("\n")
-    return _read_gpg(said) if item.form == "openpgp" else _read_ssh(said)
-
-
-def _run(git: _Own, arguments: Sequence[str], stdin: str = "") -> "subprocess.CompletedProcess[bytes]":
-    try:
-        return subprocess.run(
-            ["git", *arguments],
-            cwd=git.directory,
-            env=git_environment(git.environment),
-            input=stdin.encode(),
-            capture_output=True,
-            timeout=TIMEOUT,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise UncheckedError("git-failed", f"git could not verify the OpenPGP and SSH signatures: {error}") from error
-
-
-def _read_gpg(lines: Iterable[str]) -> GitVerdict:
-    """Read status lines (gpg's doc/DETAILS) as git does: two verdicts are none."""
-    words = [line.split(" ")[1:] for line in lines if line.startswith("[GNUPG:] ")]
-    verdicts = [_GPG_VERDICTS[word[0]] for word in words if word and word[0] in _GPG_VERDICTS]
-    if len(verdicts) != 1:
-        return GitVerdict("E" if verdicts else "N")
-    valid = next((word[1:] for word in words if word[0] == "VALIDSIG"), [])
-    return GitVerdict(verdicts[0], valid[0] if valid else "", valid[9] if len(valid) > 9 else "")
-
-
-def _read_ssh(lines: Sequence[str]) -> GitVerdict:
-    good = _SSH_GOOD.match(lines[0])
-    return GitVerdict("G", good[1]) if good else GitVerdict("B")
 
 
 def _facts(item: Scanned, answer: GitVerdict) -> SignatureFacts:

@@ -4,7 +4,7 @@ Memory grows with the number of signers and certificates, never with that of com
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from gitsign_py.audit.causes import named_by
 from gitsign_py.audit.record import Record
@@ -16,18 +16,46 @@ _GOOD = ("verified", "good")
 
 @frozen
 class SeenCertificate:
-    """One certificate of a signer; ``log_index`` is that of the last signature with it that was proven."""
+    """One certificate of a signer; ``log_index`` is that of the last signature with it that was proven.
+
+    ``tbs`` is the SHA-256 of its TBS without SCTs, by which a CT log's precertificate is the same.
+    """
 
     fingerprint: str
     serial: str
     not_before: str
     not_after: str
     log_index: int | None = None
+    tbs: str = ""
 
     def as_object(self) -> dict[str, Any]:
         """The certificate as JSON."""
         value: dict[str, Any] = {"fingerprint": self.fingerprint, "serial": self.serial}
         return value | {"not_before": self.not_before, "not_after": self.not_after, "log_index": self.log_index}
+
+
+Use = Literal["here", "elsewhere", "unused", "unknown"]
+
+
+@frozen
+class IssuedCertificate:
+    """A certificate that a CT log shows. ``use``: ``here`` in this history, ``elsewhere`` by an entry of the signature
+    log (``log_index``), ``unused`` where that log was read whole, ``unknown`` where it was not.
+    """
+
+    tbs: str
+    serial: str
+    not_before: str
+    not_after: str
+    ct_log: str
+    ct_index: int
+    use: Use
+    log_index: int | None = None
+
+    def as_object(self) -> dict[str, Any]:
+        """The certificate as JSON."""
+        names = ("serial", "not_before", "not_after", "ct_log", "ct_index", "use", "log_index")
+        return {name: getattr(self, name) for name in names}
 
 
 @slotted
@@ -43,6 +71,7 @@ class Signer:
     last: str = ""
     refs: dict[str, int] = field(default_factory=dict)
     certificates: dict[str, SeenCertificate] = field(default_factory=dict)
+    issued: list[IssuedCertificate] = field(default_factory=list)
 
     def add(self, record: Record, time: str, certificate: SeenCertificate | None) -> None:
         """Count one signature."""
@@ -55,13 +84,15 @@ class Signer:
         if certificate is not None:
             self.certificates[certificate.fingerprint] = certificate
 
-    def as_object(self, *, certificates: bool) -> dict[str, Any]:
+    def as_object(self, *, certificates: bool, issued: bool = False) -> dict[str, Any]:
         """The signer as JSON (docs/schemas/identities.json)."""
         value: dict[str, Any] = {"identity": self.identity, "issuer": self.issuer, "kind": self.kind}
         value |= {"proven": self.proven, "signatures": self.commits, "first": self.first, "last": self.last}
         value |= {"refs": dict(sorted(self.refs.items()))}
         if certificates:
             value["certificates"] = [one.as_object() for one in self.certificates.values()]
+        if issued:
+            value["issued"] = [one.as_object() for one in self.issued]
         return value
 
 
@@ -80,6 +111,20 @@ class Inventory:
         key = (named_by(record), record.issuer, kind, proven)
         signer = self._signers.setdefault(key, Signer(*key))
         signer.add(record, time, certificate)
+
+    def names(self) -> frozenset[str]:
+        """The identities that good signatures prove."""
+        return frozenset(one.identity for one in self._signers.values() if one.proven and one.issuer)
+
+    def used(self) -> frozenset[str]:
+        """The TBS digests of the certificates of good signatures; others may hold a copy of anybody's certificate."""
+        return frozenset(seen.tbs for one in self._signers.values() if one.proven for seen in one.certificates.values())
+
+    def issue(self, identity: str, issuer: str, kind: str, certificate: IssuedCertificate) -> None:
+        """Add a certificate that a CT log shows, also for an identity that never signed here."""
+        proven = (identity, issuer, kind, True)
+        key = proven if proven in self._signers else (identity, issuer, kind, False)
+        self._signers.setdefault(key, Signer(*key)).issued.append(certificate)
 
     def signers(self) -> Iterator[Signer]:
         """Proven ones first, the most frequent first."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gitsign_py.core.frozen import frozen
 
 if TYPE_CHECKING:
+    from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
     from gitsign_py.core.trust.root import TrustedRoot
 
 NOT_EMBEDDED = "log-entry-not-embedded"
@@ -15,12 +16,16 @@ NOT_EMBEDDED = "log-entry-not-embedded"
 
 
 class Job(NamedTuple):
-    """A signed object to verify, split; ``entries`` are log entries (protobuf, with bodies) kept from a fetch."""
+    """A signed object to verify, split; ``entries`` are log entries (protobuf, with bodies) kept from a fetch.
+
+    ``form`` is ``sigstore`` or ``ssh``; the answer to the second is a fingerprint (``sshjobs.py``).
+    """
 
     oid: str
     payload: bytes
     signature: bytes
     entries: tuple[bytes, ...] = ()
+    form: str = "sigstore"
 
 
 @frozen
@@ -31,3 +36,4 @@ class VerifySettings:
     now: datetime
     require_sct: bool = True
     require_timestamp: bool = False
+    witnesses: "WitnessPolicy | None" = None

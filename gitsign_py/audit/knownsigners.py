@@ -29,9 +29,9 @@ class KnownSigners:
         if facts.form == "ssh" and facts.key in self.ssh:
             name = self.ssh[facts.key]
             return Decision("verified", "verified", f"signed by {name}, an allowed SSH signer", principal=name)
-        if facts.form != "sigstore" or not self.allowed:
+        if facts.form not in ("sigstore", "x509") or not self.allowed:
             return _GOOD
-        if is_allowed(facts.identity, facts.issuer, facts.san_type, self.allowed):
+        if facts.form == "sigstore" and is_allowed(facts.identity, facts.issuer, facts.san_type, self.allowed):
             return Decision("verified", "verified", f"signed by {facts.identity}, an allowed signer")
         return refused("signer-not-allowed", f"{facts.identity} of {facts.issuer} is not an allowed signer")
 

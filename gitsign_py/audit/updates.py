@@ -179,14 +179,14 @@ def policies_since(
 
     A policy of a commit that nobody has accepted yet is not even read. The refs with the same rules are unknown then.
     """
-    if _policy_commits(repository, brought, (*accepted, introduction)):
+    if commits_with_policy(repository, brought, (*accepted, introduction)):
         return ()
-    listed = _policy_commits(repository, accepted, (introduction,))
+    listed = commits_with_policy(repository, accepted, (introduction,))
     found = (policy_at(repository, oid) for oid in (introduction, *listed))
     return tuple({policy.digest: policy for policy in found if policy is not None}.values())
 
 
-def _policy_commits(repository: GitRepository, tips: Sequence[str], left_out: Sequence[str]) -> list[str]:
+def commits_with_policy(repository: GitRepository, tips: Sequence[str], left_out: Sequence[str]) -> list[str]:
     """The commits that bring a policy: a value that no parent has comes from a listed one.
 
     git-rev-list(1), History Simplification: with ``--full-history`` each commit that differs from a parent is listed.

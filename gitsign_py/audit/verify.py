@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from gitsign_py.audit.codec import dump_facts
 from gitsign_py.audit.jobs import Job, VerifySettings
+from gitsign_py.audit.sshjobs import good_ssh_key
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.pki.fulcio import certificate_identity
 from gitsign_py.core.tlog.logentry import LogEntry, decode_entry
@@ -38,14 +39,14 @@ class JobVerifier:
         settings = self.settings
         if settings.trusted_root is None:
             raise UncheckedError("trust-root-missing", "there is no trust root to verify with")
-        required = Requirements(settings.require_sct, settings.require_timestamp)
+        required = Requirements(settings.require_sct, settings.require_timestamp, settings.witnesses)
         kept = _readable(job.entries)
         verifier = Verifier(settings.trusted_root, settings.now, required, Sources(kept=lambda _oid: kept))
         return verifier.verify(job.payload, job.signature, object_id=job.oid, report=report)
 
     def verify_batch(self, jobs: Sequence[Job]) -> list[str]:
-        """Verify several objects and give their facts as text."""
-        return [dump_facts(self.verify(job)) for job in jobs]
+        """Verify several objects and give their facts as text; of SSH signatures the key that they are good by."""
+        return [good_ssh_key(job) if job.form == "ssh" else dump_facts(self.verify(job)) for job in jobs]
 
 
 def _readable(entries: tuple[bytes, ...]) -> Sequence[LogEntry]:

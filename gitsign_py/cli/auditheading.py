@@ -36,13 +36,20 @@ def heading(repository: GitRepository, plan: AuditPlan, prepared: AuditSetup, re
         trust_root_digest=prepared.trust_digest,
         version=__version__,
         time=format_rfc3339(prepared.resources.settings.now.replace(microsecond=0)),
-        notices=notices(repository),
+        notices=(*notices(repository), *_without_log(prepared)),
         refs=tuple(dict.fromkeys((target.ref, target.tag or target.commit) for target in plan.targets)),
         remote=_remote(repository),
         policy_commit=commit,
         trust_root_version=prepared.trust_version,
         run_by=_person(),
     )
+
+
+def _without_log(prepared: AuditSetup) -> tuple[str, ...]:
+    root = prepared.resources.settings.trusted_root
+    if root is None or not root.has_no_log:
+        return ()
+    return ("the trust root lists no log: a timestamp proves the time, and nothing shows that signatures are public",)
 
 
 def _commit_of(repository: GitRepository, source: str) -> str:

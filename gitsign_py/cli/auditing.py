@@ -15,6 +15,7 @@ from gitsign_py.audit.engine import FetchEntries, Resources
 from gitsign_py.audit.jobs import Job, VerifySettings
 from gitsign_py.audit.plan import AuditPlan, check_introduction
 from gitsign_py.cli import ownconfig, wiring
+from gitsign_py.cli.policysource import configured_policy
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.errors import ConfigError
 from gitsign_py.host.git.objects import GitRepository
@@ -58,7 +59,13 @@ def prepare(
 ) -> AuditSetup:
     """Load the trust root, open the cache and the stores. Raises what loading a trust root raises."""
     trust = wiring.loaded_trust(settings, file=audit_options.trusted_root, offline=audit_options.offline)
-    verify = VerifySettings(trust.root, wiring.now(), audit_options.require_sct, wiring.require_timestamp(settings))
+    verify = VerifySettings(
+        trust.root,
+        wiring.now(),
+        audit_options.require_sct,
+        wiring.require_timestamp(settings),
+        wiring.witness_policy(settings),
+    )
     # A commit with remembered facts needs no entry any more, and notes are to be written for all of them.
     use_cache = audit_options.cache and not audit_options.write_notes
     cache = facts_cache(stack, Basis.of_signatures(verify), warn) if use_cache else None
@@ -69,6 +76,25 @@ def prepare(
     resources = Resources(verify, audit_options.jobs, cache, fetch, renew)
     stack.callback(resources.close)
     return AuditSetup(resources, trust.source, trust.root.digest, trust.version)
+
+
+def policy_plan(settings: wiring.Settings, repository: GitRepository, place: Place) -> AuditPlan:
+    """By which policy a hook judges. On a server there must be one: without it the hook would wave everything through.
+
+    Raises ConfigError ``policy-missing``, and what reading a policy raises.
+    """
+    if settings.config.policy_mode == "history":
+        return history_plan(settings, repository, place)
+    if settings.config.policy:
+        policy = configured_policy(repository, settings.config.policy)
+        return AuditPlan((), policy=policy, introduction=policy.introduction, assume_judged=True)
+    if place.is_server:
+        raise ConfigError(
+            "policy-missing",
+            "no policy is configured, and without one nothing may be pushed",
+            hint="on the server: git config gitsign.policy FILE",
+        )
+    return AuditPlan(())
 
 
 def history_plan(settings: wiring.Settings, repository: GitRepository, place: Place = HERE) -> AuditPlan:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gitsign_py.cli import wiring
 from gitsign_py.core.frozen import frozen
 from gitsign_py.host.config import Config
+from gitsign_py.host.settings import NO_LOG
 
 if TYPE_CHECKING:
     from gitsign_py.clients.session import HttpSession
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @frozen
 class Endpoints:
-    """Whom to ask: URLs, the log's API version, and the timestamp server (empty: none).
+    """Whom to ask: URLs, the log's (empty: none), its API version, and the timestamp server (empty: none).
 
     ``fulcio_named``, ``rekor_named``: a setting or the trust root's own services name it; else it is the default.
     """
@@ -66,7 +67,7 @@ def _endpoints(settings: wiring.Settings, services: "SigningConfig | None") -> E
     plain = Endpoints(
         config.fulcio_url,
         config.issuer,
-        config.rekor_url,
+        "" if config.rekor_url == NO_LOG else config.rekor_url,
         config.rekor_version,
         config.timestamp_server_url,
         not config.is_default("fulcio_url"),
@@ -149,11 +150,12 @@ def _from_signing_config(config: Config, plain: Endpoints, chosen: "SigningConfi
         one.major_api_version == 1 and one.valid_for.covers(wiring.now()) for one in chosen.rekor_urls
     ):
         versions = {1} if config.is_default("rekor_version") else versions  # every client can verify what it logs
-    rekor = first(chosen.rekor_urls, versions) if config.is_default("rekor_url") else None
+    named = not config.is_default("rekor_url")
+    rekor = None if named or not chosen.rekor_urls else first(chosen.rekor_urls, versions)
     return Endpoints(
         fulcio=first(chosen.ca_urls, {1}).url if config.is_default("fulcio_url") else plain.fulcio,
         issuer=first(chosen.oidc_urls, {1}).url if config.is_default("issuer") else plain.issuer,
-        rekor=rekor.url if rekor is not None else plain.rekor,
+        rekor=rekor.url if rekor is not None else plain.rekor if named else "",  # the instance has none
         rekor_version=rekor.major_api_version if rekor is not None else plain.rekor_version,
         timestamps=plain.timestamps or (first(chosen.tsa_urls, {1}).url if chosen.tsa_urls else ""),
     )
@@ -177,7 +179,10 @@ def check_instance(http: "HttpSession", chosen: Endpoints, root: "TrustedRoot", 
 
 def _check_instance(http: "HttpSession", chosen: Endpoints, root: "TrustedRoot") -> None:
     from gitsign_py.clients.belonging import check_default_log, check_fulcio
+    from gitsign_py.signing.flow import check_no_log
 
     check_fulcio(http, chosen.fulcio, root, named=chosen.fulcio_named)
-    if not chosen.rekor_named:
+    if not chosen.rekor:
+        check_no_log(root)
+    elif not chosen.rekor_named:
         check_default_log(chosen.rekor, root)

@@ -10,7 +10,7 @@ from typing import Any
 
 from gitsign_py.cli import wiring
 from gitsign_py.core.encoding import format_rfc3339
-from gitsign_py.core.frozen import frozen
+from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.core.git.gitobject import SignedObject, signature_format
 from gitsign_py.core.git.tagname import check_tag_name
 from gitsign_py.core.trust.root import TrustedRoot
@@ -20,12 +20,13 @@ from gitsign_py.host.git.storedobject import split_stored
 from gitsign_py.verification.identity import ExpectedIdentity
 from gitsign_py.verification.result import LoggedEntry, ProvenTime, VerifiedSignature
 from gitsign_py.verification.signature import Sources
+from gitsign_py.verification.smime import SmimeSignature, VerifiedSmime, read_smime
 from gitsign_py.verification.steps import Report, Step
 from gitsign_py.verification.verdict import verdict_of
-from gitsign_py.verification.verifier import Requirements, Verifier
+from gitsign_py.verification.verifier import Verifier
 
-Accept = Callable[[GitRepository, SignedObject, VerifiedSignature], VerifiedSignature]
-"""Takes a good signature, its signer checked, or raises GitsignError for a signer who may not sign this."""
+Accept = Callable[[GitRepository, SignedObject, VerifiedSignature | VerifiedSmime], None]
+"""Asked about a good signature; raises GitsignError for a signer who may not sign this."""
 _WORDS = {"bad": "not-verified"}  # the verdict's name in JSON (docs/schemas/verify.json)
 
 
@@ -53,7 +54,7 @@ def verifier(
     return Verifier(
         root,
         wiring.now(),
-        Requirements(require_sct, wiring.require_timestamp(settings)),
+        wiring.requirements(settings, require_sct=require_sct),
         Sources(find, wiring.noted_entries(objects)),
         wiring.renewal(settings, root, file=file, offline=offline),
     )
@@ -61,7 +62,7 @@ def verifier(
 
 @frozen
 class Judgement:
-    """The answer: either ``verified`` or ``error``, and the steps that were made."""
+    """The answer: ``verified``, or ``smime`` of a signature that gpgsm judged, or ``error``; and the steps."""
 
     revision: Revision
     verified: VerifiedSignature | None
@@ -69,6 +70,7 @@ class Judgement:
     steps: tuple[Step, ...]
     sources: tuple[str, ...] = ()
     subject: str = ""
+    smime: VerifiedSmime | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The object that docs/schemas/verify.json describes."""
@@ -82,6 +84,8 @@ class Judgement:
         }
         if self.error is not None:
             result |= refusal_object(self.error)
+        if self.smime is not None:
+            result |= {"smime": smime_object(self.smime)}
         return result | sources_object(self.sources) | (signature_object(verified) if verified is not None else {})
 
 
@@ -145,8 +149,19 @@ def signature_object(verified: VerifiedSignature) -> dict[str, Any]:
         "certificate": verified.fingerprint,
         "time": format_rfc3339(verified.time),
         "times": [time_object(proven) for proven in verified.times],
-        "log": log_object(verified.log),
+        "log": log_object(verified.log) if verified.log is not None else None,
         "trusted_root": verified.trusted_root_digest,
+    }
+
+
+def smime_object(verified: VerifiedSmime) -> dict[str, Any]:
+    """What gpgsm found good, as JSON."""
+    signature = verified.signature
+    return {
+        "subject": signature.subject,
+        "issuer": signature.issuer,
+        "certificate": signature.fingerprint,
+        "times": [time_object(proven) for proven in verified.times],
     }
 
 
@@ -169,14 +184,45 @@ def judge(
     try:
         signed = split_stored(repository, repository.read(revision.oid))
         subject = _subject(signed)
+        if smime := _read_smime(signed, verifier):
+            found = _by_gpgsm(smime, signed, repository, verifier)
+            check_named(signed, revision, repository)
+            _check_not_expected(smime, expected)
+            if accept is not None:
+                accept(repository, signed, found)
+            return Judgement(revision, None, None, (), sources, subject, found)
         verified = verify_object(signed, revision.oid, verifier, expected, report)
         check_named(signed, revision, repository)
         if accept is not None:
-            verified = accept(repository, signed, verified)
+            accept(repository, signed, verified)
+            verified = replace(verified, identity_checked=True)
             _note_accepted(report, verified)
     except GitsignError as error:
         return Judgement(revision, None, error, tuple(report.steps), sources, subject)
     return Judgement(revision, verified, None, tuple(report.steps), sources, subject)
+
+
+def _read_smime(signed: SignedObject, verifier: Verifier) -> SmimeSignature | None:
+    return read_smime(signed.signature, verifier.trusted_root) if signed.signature is not None else None
+
+
+def _by_gpgsm(
+    smime: SmimeSignature, signed: SignedObject, repository: GitRepository, verifier: Verifier
+) -> VerifiedSmime:
+    from gitsign_py.audit.smime import check_smime  # noqa: PLC0415 - for such signatures alone
+
+    armored, root = signed.signature or b"", verifier.trusted_root
+    return check_smime(smime, armored, signed.payload, environment=repository.environment, root=root)
+
+
+def _check_not_expected(smime: SmimeSignature, expected: ExpectedIdentity | None) -> None:
+    """No issuer of Sigstore's kind vouched for the names in such a certificate: nobody is expected by one."""
+    if expected is not None:
+        raise VerificationError(
+            "identity-mismatch",
+            f"signed by {smime.named} with an S/MIME certificate, expected {expected.identity.text}",
+            facts={"expected": expected.identity.text, "got": smime.named},
+        )
 
 
 def _note_accepted(report: Report, verified: VerifiedSignature) -> None:

@@ -15,6 +15,7 @@ from gitsign_py.monitor.heads import KINDS, Kind
 
 if TYPE_CHECKING:
     from gitsign_py.clients.session import HttpSession
+    from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
     from gitsign_py.monitor.sources import LogSource
 
 HELP = "rekor1, rekor2, ct or static-ct, and its URL where the settings or the trust root name another"
@@ -32,6 +33,18 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
     """Add the options that say which trust root counts."""
     parser.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def add_witnesses(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says which witnesses count."""
+    text = "the witnesses that must have cosigned, as a tlog-policy file (gitsign.witnessPolicy)"
+    parser.add_argument("--witness-policy", type=Path, metavar="FILE", help=text)
+
+
+def policy_of(options: argparse.Namespace, settings: wiring.Settings) -> "WitnessPolicy | None":
+    """The witness policy of the option, else of the settings. Raises ConfigError ``witness-policy-...``."""
+    given: Path | None = options.witness_policy
+    return wiring.witness_policy(settings) if given is None else wiring.read_witness_policy(given)
 
 
 def place_of(text: str | None, settings: wiring.Settings, root: TrustedRoot) -> LogPlace:
@@ -90,7 +103,8 @@ def replica_of(folder: Path, kind: str | None, root: TrustedRoot) -> "LogSource"
     """The replica in a folder, of the kind that ``--log`` names where there are several. Raises ``log-not-named``."""
     from gitsign_py.monitor.replicasource import open_replicas  # noqa: PLC0415 - for those who have one
 
-    found = [one for one in open_replicas(folder, root) if kind in (None, one.kind)]
+    wanted = "static-ct" if kind == "ct" else kind  # a replica of a CT log is a tiled one
+    found = [one for one in open_replicas(folder, root) if wanted in (None, one.kind)]
     if len(found) != 1:
         raise UsageError(
             "log-not-named",

@@ -3,20 +3,22 @@
 from gitsign_py.cli.commands import COMMANDS
 
 _HEAD = """\
-usage: gitsign-py COMMAND [OPTIONS]        (gitsign-py COMMAND --help tells more)
-       gitsign-py [--status-fd N] -bsau KEYID | --verify SIGNATURE FILE        (as git calls it)
+usage: gitsign-py COMMAND [OPTIONS]       (gitsign-py COMMAND --help tells more)
+       gitsign-py [--status-fd N] -bsau KEYID | --verify SIGNATURE FILE
+                                          (as git calls it)
 
 Sign git commits and tags without keeping a key, and check who signed a history.
 """
 _TAIL = """\
 begin here:
-  gitsign-py demo                                        the whole job, on an embedded Sigstore
-  gitsign-py setup                                       turn signing on
-  git commit -S -m "signed"                              sign
+  gitsign-py demo                    the whole job, on an embedded Sigstore
+  gitsign-py setup                   turn signing on
+  git commit -S -m "signed"          sign
   gitsign-py verify --certificate-identity alice@example.com \\
       --certificate-oidc-issuer https://accounts.example.com HEAD        check
 
-exit status: 0 done, 1 not verified, 2 usage or configuration, 3 could not be checked, 70 an error of gitsign-py
+exit status: 0 done, 1 not verified, 2 usage or configuration, 3 could not be
+checked, 70 an error of gitsign-py
 """
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 TRUST = ("trusted_root", "instance", "fulcio_root", "timestamp_cert_chain")
+REQUIRED = ("require_timestamp", "witness_policy")
 _BY_FIELD = {setting.field: setting for setting in SETTINGS}
 
 
@@ -48,7 +49,7 @@ def said_by_repository(
 
 def trust_said_by_repository(settings: wiring.Settings, digest: str, *, option: str | None = None) -> tuple[str, ...]:
     """The same for the trust root, of this ``digest``, and what signatures must have; none for a root by ``option``."""
-    fields = ("require_timestamp",) if option is not None else (*TRUST, "require_timestamp")
+    fields = REQUIRED if option is not None else (*TRUST, *REQUIRED)
     return said_by_repository(settings, fields, dict.fromkeys(TRUST, digest))
 
 

@@ -11,7 +11,7 @@ from gitsign_py.core.tlog.logentry import decode_entry
 from gitsign_py.core.tlog.prooffile import parse_proof_file
 from gitsign_py.core.tlog.tlogproof import log_of_checkpoint, verify_entry
 from gitsign_py.core.trust.root import TrustedRoot
-from gitsign_py.errors import GitsignError, UsageError
+from gitsign_py.errors import GitsignError, UsageError, VerificationError
 from gitsign_py.host.git.objects import GitRepository, Revision
 from gitsign_py.host.git.storedobject import split_stored
 from gitsign_py.verification.logged import candidate_bodies
@@ -47,7 +47,10 @@ def with_entry(verifier: Verifier, proof: LogEntry) -> Verifier:
 def with_proof(judgement: Judgement, repository: GitRepository, proof: LogEntry, root: TrustedRoot) -> Judgement:
     """Hold the proof against a signature that verified with the entry that it carries; another was proven already."""
     verified = judgement.verified
-    if verified is None or not verified.log.embedded:
+    if judgement.smime is not None:
+        no_entry = VerificationError("log-entry-mismatch", "proof is of no S/MIME signature: these are in no log")
+        return replace(judgement, smime=None, error=no_entry)
+    if verified is None or verified.log is None or not verified.log.embedded:
         return judgement
     signature = split_stored(repository, repository.read(judgement.revision.oid)).signature or b""
     opened = open_signature(signature)

@@ -10,7 +10,7 @@ from typing import Any
 
 from gitsign_py.core.encoding import b64_encode, format_rfc3339, pem_encode
 from gitsign_py.core.git.gitobject import SignedObject, signature_format
-from gitsign_py.core.git.gittext import split_person
+from gitsign_py.core.git.gittext import decoded, split_person
 from gitsign_py.core.pki import cms
 from gitsign_py.core.pki.certificate import Certificate
 from gitsign_py.core.pki.fulcio import certificate_identity
@@ -51,17 +51,18 @@ def predicate(signed: SignedObject) -> Values:
 
 
 def _source(signed: SignedObject) -> Values:
-    message = signed.message.decode("utf-8", "replace")
+    encoding = signed.encoding  # of the people's names as well (git's pretty.c)
+    message = decoded(signed.message, encoding)
     if signed.kind == "tag":
         target = {"object": signed.target, "type": signed.target_kind, "tag": signed.name.decode("utf-8", "replace")}
-        return target | {"tagger": _person(signed.tagger), "message": message}
-    people = {"author": _person(signed.author), "committer": _person(signed.committer)}
+        return target | {"tagger": _person(signed.tagger, encoding), "message": message}
+    people = {"author": _person(signed.author, encoding), "committer": _person(signed.committer, encoding)}
     return {"tree": signed.tree, "parents": list(signed.parents), **people, "message": message}
 
 
-def _person(line: bytes) -> Values:
+def _person(line: bytes, encoding: str) -> Values:
     person = split_person(line)
-    texts = {"name": person.name.decode("utf-8", "replace"), "email": person.email.decode("utf-8", "replace")}
+    texts = {"name": decoded(person.name, encoding), "email": decoded(person.email, encoding)}
     return texts | {"date": _date(person.time, person.zone.decode("ascii", "replace"))}
 
 

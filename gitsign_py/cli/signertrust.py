@@ -15,6 +15,7 @@ from gitsign_py.policy.facts import Decision
 from gitsign_py.verification.allowed import AllowedSigner, is_allowed, parse_allowed_signer
 from gitsign_py.verification.identity import ExpectedIdentity
 from gitsign_py.verification.result import VerifiedSignature
+from gitsign_py.verification.smime import VerifiedSmime
 
 _NOBODY_NAMED = (
     "name who may sign: git config --add gitsign.allowedSigner 'alice@example.com https://accounts.example.com', or a "
@@ -58,9 +59,15 @@ def signer_trust(
 
 
 def _by_list(signers: tuple[AllowedSigner, ...]) -> Accept:
-    def accept(_repository: GitRepository, _signed: SignedObject, verified: VerifiedSignature) -> VerifiedSignature:
+    def accept(_: GitRepository, _signed: SignedObject, verified: VerifiedSignature | VerifiedSmime) -> None:
+        if isinstance(verified, VerifiedSmime):
+            raise VerificationError(
+                "signer-not-allowed",
+                f"{verified.signature.named} is not an allowed signer",
+                hint="signers with S/MIME certificates are listed by a policy (gitsign.policy)",
+            )
         if is_allowed(verified.identity, verified.issuer, verified.san_type, signers):
-            return replace(verified, identity_checked=True)
+            return
         # By another issuer the same name is another person, and a reader of the name alone would take it for a fault.
         elsewhere = any(replace(one, issuer="*").matches(verified.identity, "", verified.san_type) for one in signers)
         who = f"{verified.named} of {verified.issuer}" if elsewhere else verified.named
@@ -76,12 +83,14 @@ def _by_list(signers: tuple[AllowedSigner, ...]) -> Accept:
 
 def _by_policy(settings: wiring.Settings) -> Accept:
     from gitsign_py.cli.gpg.policy import decision_of  # noqa: PLC0415 - the audit's engine, for who has a policy
+    from gitsign_py.policy.verified import facts_of, facts_of_smime  # noqa: PLC0415 - as above
 
-    def accept(repository: GitRepository, signed: SignedObject, verified: VerifiedSignature) -> VerifiedSignature:
-        decision = decision_of(settings, repository, verified, signed.payload, signed.signature or b"")
-        if decision.accepted:
-            return replace(verified, identity_checked=True)
-        raise _refusal(decision)
+    def accept(repository: GitRepository, signed: SignedObject, verified: VerifiedSignature | VerifiedSmime) -> None:
+        facts = facts_of_smime(verified) if isinstance(verified, VerifiedSmime) else facts_of(verified)
+        digest, signature = verified.trusted_root_digest, signed.signature or b""
+        decision = decision_of(settings, repository, facts, signed.payload, signature, trust_digest=digest)
+        if not decision.accepted:
+            raise _refusal(decision)
 
     return accept
 

@@ -24,8 +24,10 @@ def certificate_authority(http: "HttpSession", chosen: instance.Endpoints) -> "C
     return FulcioClient(http, chosen.fulcio)
 
 
-def transparency_log(http: "HttpSession", chosen: instance.Endpoints, root: "TrustedRoot") -> "TransparencyLog":
-    """Make the client for the log, version 1 or 2."""
+def transparency_log(http: "HttpSession", chosen: instance.Endpoints, root: "TrustedRoot") -> "TransparencyLog | None":
+    """Make the client for the log, version 1 or 2; None on an instance without one."""
+    if not chosen.rekor:
+        return None
     if chosen.rekor_version == 2:
         from gitsign_py.clients.rekor_v2 import RekorV2Client
 
@@ -79,6 +81,7 @@ def signing_options(
         request=request,
         mode=settings.config.rekor_mode,
         rekor_version=2 if chosen.rekor_version == 2 else 1,
+        witnesses=wiring.witness_policy(settings),
     )
 
 

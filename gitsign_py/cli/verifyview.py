@@ -10,6 +10,7 @@ from gitsign_py.core.frozen import frozen
 from gitsign_py.core.printing import printable
 from gitsign_py.errors import GitsignError
 from gitsign_py.verification.result import VerifiedSignature
+from gitsign_py.verification.smime import VerifiedSmime
 from gitsign_py.verification.steps import Step
 from gitsign_py.verification.verdict import verdict_of
 
@@ -51,8 +52,7 @@ def lines_of(judgements: Sequence[Judgement], view: View) -> Iterator[str]:
 def _row(judgement: Judgement, view: View, length: int, name_width: int) -> str:
     word = _word(judgement, view)
     head = f"{judgement.revision.oid[:length]} {word:<7}  "
-    told = _told(judgement.verified, name_width) if judgement.verified else printable(_why(judgement))
-    line = f"{head}{told}  {printable(judgement.subject)}".rstrip()
+    line = f"{head}{_told_of(judgement, name_width)}  {printable(judgement.subject)}".rstrip()
     if view.width and len(line) > view.width:
         line = line[: view.width - 1] + "…"
     return line.replace(f" {word}", f" {_coloured(word)}", 1) if view.colour else line
@@ -64,8 +64,21 @@ def _word(judgement: Judgement, view: View) -> str:
     return "good" if view.is_anybody else "ok"
 
 
+def _told_of(judgement: Judgement, name_width: int) -> str:
+    if judgement.smime is not None:
+        return printable(_told_smime(judgement.smime))
+    return _told(judgement.verified, name_width) if judgement.verified else printable(_why(judgement))
+
+
 def _told(verified: VerifiedSignature, name_width: int) -> str:
-    return f"{printable(verified.named):<{name_width}}  {verified.time:%Y-%m-%d %H:%M}"
+    told = f"{printable(verified.named):<{name_width}}  {verified.time:%Y-%m-%d %H:%M}"
+    return told if verified.log is not None else f"{told}  (in no log)"
+
+
+def _told_smime(verified: VerifiedSmime) -> str:
+    """Less is proven than of others, and every line says so."""
+    time = f"{verified.times[0].time:%Y-%m-%d %H:%M}" if verified.times else "no time is proven"
+    return f"{verified.signature.named}  (S/MIME by gpgsm, in no log, {time})"
 
 
 def _why(judgement: Judgement) -> str:
@@ -85,6 +98,9 @@ def _details(judgement: Judgement, view: View) -> Iterator[str]:
         yield f"  {judgement.revision.kind} {judgement.revision.oid}"
     if view.verbose and judgement.verified is not None:
         yield f"  {printable(_proven(judgement.verified))}"
+    if view.verbose and judgement.smime is not None:
+        signature = judgement.smime.signature
+        yield f"  {printable(f'issued by {signature.issuer}, certificate {signature.fingerprint}')}"
     failed = False
     for step in judgement.steps:
         is_failure = step.outcome in ("failed", "unchecked")
@@ -99,7 +115,7 @@ def _details(judgement: Judgement, view: View) -> Iterator[str]:
 def _proven(verified: VerifiedSignature) -> str:
     return (
         f"signed by {verified.named}, vouched for by {verified.issuer}, "
-        f"at {verified.time:%Y-%m-%dT%H:%M:%SZ}, log index {verified.log.log_index}"
+        f"at {verified.time:%Y-%m-%dT%H:%M:%SZ}, {verified.logged_at}"
     )
 
 

@@ -17,6 +17,7 @@ from gitsign_py.errors import UNREACHABLE, FormatError, ServiceError, UncheckedE
 from gitsign_py.host.config import Config, load_config
 from gitsign_py.host.git.config import ISOLATED, GitConfig
 from gitsign_py.host.repository import read_config
+from gitsign_py.host.settings import NO_LOG
 
 if TYPE_CHECKING:
     from gitsign_py.clients.renewal import Copy
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from gitsign_py.clients.trustroot import LoadedTrust
     from gitsign_py.core.pki.certificate import Certificate
     from gitsign_py.core.tlog.logentry import LogEntry
+    from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
     from gitsign_py.core.trust.root import TrustedRoot
     from gitsign_py.host.consent import ConsentBook, Named
     from gitsign_py.host.git.objects import GitRepository, Revision
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from gitsign_py.host.network import Network
     from gitsign_py.verification.renewal import Renew
     from gitsign_py.verification.signature import FindEntries
+    from gitsign_py.verification.verifier import Requirements
 
 __all__ = ["Revision", "Settings", "load_settings"]
 
@@ -165,6 +168,39 @@ def require_timestamp(settings: Settings) -> bool:
     return settings.config.require_timestamp
 
 
+def witness_policy(settings: Settings) -> "WitnessPolicy | None":
+    """Read the policy that says which witnesses must have cosigned (gitsign.witnessPolicy); None where there is none.
+
+    Raises ConfigError ``witness-policy-...``.
+    """
+    path = settings.config.witness_policy
+    return None if path is None else read_witness_policy(path)
+
+
+def read_witness_policy(path: Path) -> "WitnessPolicy":
+    """Read a tlog-policy file. Raises as ``witness_policy``."""
+    from gitsign_py.core.tlog.witnesspolicy import MAX_BYTES, parse_policy
+    from gitsign_py.errors import ConfigError
+    from gitsign_py.host.plainfile import read_plain
+
+    try:
+        data = read_plain(path, MAX_BYTES)
+    except (OSError, ValueError) as error:
+        words = getattr(error, "strerror", None) or str(error)
+        raise ConfigError("witness-policy-unreadable", f"witness policy {path} cannot be read: {words}") from error
+    try:
+        return parse_policy(data)
+    except ConfigError as error:
+        raise ConfigError(error.reason, f"{path}: {error.message}", hint=error.hint, facts=error.facts) from error
+
+
+def requirements(settings: Settings, *, require_sct: bool = True) -> "Requirements":
+    """Say what a signature must have besides its steps."""
+    from gitsign_py.verification.verifier import Requirements
+
+    return Requirements(require_sct, require_timestamp(settings), witness_policy(settings))
+
+
 def log_path(settings: Settings) -> Path | None:
     """The file that messages go to. One that a repository's own configuration names counts when the person agreed:
     it may be any file of theirs, and messages hold what others wrote.
@@ -216,6 +252,9 @@ def entry_finder(settings: Settings) -> "FindEntries":
     A log that cannot be reached is asked once: a range of commits without a network is not a row of time-outs.
     """
     failures: list[ServiceError] = []
+    url = settings.config.rekor_url
+    if url == NO_LOG:  # who signs without a log still reads signatures that name one, which then is out of reach
+        failures.append(ServiceError("service-unreachable", "gitsign.rekor is none, so no log is asked"))
 
     def find(digest: bytes, certificate: "Certificate") -> "Sequence[LogEntry]":
         from gitsign_py.clients.rekor import RekorClient
@@ -224,7 +263,7 @@ def entry_finder(settings: Settings) -> "FindEntries":
             raise failures[0]
         try:
             with session(settings) as http:
-                log = RekorClient(http, settings.config.rekor_url)
+                log = RekorClient(http, url)
                 return log.find(digest=digest, certificate=certificate.raw) or log.find(digest=digest)
         except ServiceError as error:
             if error.reason in UNREACHABLE:

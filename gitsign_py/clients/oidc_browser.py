@@ -178,6 +178,6 @@ def _timeout(seconds: float, strangers: int) -> ServiceError:
     return ServiceError(
         "sign-in-timeout",
         f"nobody signed in within {seconds:g} s{others}, nothing was signed",
-        hint="try again (in a rebase: git commit, then git rebase --continue), or raise gitsign.signInTimeout",
+        hint="try again, or raise gitsign.signInTimeout",
         facts={"seconds": f"{seconds:g}"},
     )

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from gitsign_py.core.encoding import load_json
-from gitsign_py.core.frozen import frozen
+from gitsign_py.core.frozen import field, frozen
 from gitsign_py.errors import FormatError
 
 IN_TOTO_PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -41,10 +41,14 @@ class Envelope:
 
 @frozen
 class Subject:
-    """The subject of a statement: ``digests`` maps an algorithm's name to lower-case hex."""
+    """The subject of a statement: ``digests`` maps an algorithm's name to lower-case hex.
+
+    ``annotations`` are what else the statement says of it, as they stand; empty where they are no JSON object.
+    """
 
     name: str
     digests: Mapping[str, str]
+    annotations: Mapping[str, Any] = field(default_factory=dict)
 
 
 @frozen
@@ -106,7 +110,9 @@ def _subject(value: Any) -> Subject:
     name = value.get("name", "")
     if not isinstance(name, str):
         raise FormatError("statement-malformed", "in-toto subject's name is not a string")
-    return Subject(name, MappingProxyType(dict(digests)))
+    annotations = value.get("annotations")
+    said = MappingProxyType(annotations if isinstance(annotations, dict) else {})
+    return Subject(name, MappingProxyType(dict(digests)), said)
 
 
 def _is_digest(algorithm: str, digest: str) -> bool:

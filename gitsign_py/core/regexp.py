@@ -38,6 +38,16 @@ def matches_whole(pattern: str, value: str) -> bool:
         return False
 
 
+def matches_part(pattern: str, value: str) -> bool:
+    """Tell whether the pattern, which was checked, matches somewhere in ``value``: for words to people alone."""
+    if len(value) > MAX_VALUE:
+        return False
+    try:
+        return _compiled(pattern).search(value) is not None
+    except UnicodeEncodeError:
+        return False
+
+
 @lru_cache(maxsize=1024)
 def _compiled(pattern: str) -> "_Regexp":
     import re2  # noqa: PLC0415 - 4 ms, for those who use patterns

@@ -65,6 +65,7 @@ class Config:
     autoclose_timeout: int
     url_opener: str
     log_path: Path | None
+    quiet: bool
     agent: Literal["auto", "on", "off"]
     credential_cache: Path | None
     allowed_signers: tuple[str, ...]
@@ -78,11 +79,15 @@ class Config:
     publish_project: str
     publish_url: str
     report_url: str
+    source_uri: str
+    source_refs: tuple[str, ...]
+    source_attester: str
     trusted_root: Path | None
     instance: str
     refresh: Literal["auto", "never"]
     signing_config: Path | None
     require_timestamp: bool
+    witness_policy: Path | None
     timeout: float
     sign_in_timeout: float
     token_file: Path | None

@@ -182,7 +182,8 @@ def _ask(publication: Publication, book: ConsentBook, dialogue: Dialogue) -> Non
     if not dialogue.interactive:
         raise PolicyError(
             "consent-needed",
-            f"signing would publish {publication.identity} for ever, and the committer is {_committer(publication)}",
+            f"signing would put {publication.identity} into {_log(publication)}, and the committer is "
+            f"{_committer(publication)}",
             hint="allow it once in a terminal, or set gitsign.matchCommitter to false",
             facts={"identity": publication.identity, "committer": publication.committer_email},
         )

@@ -30,9 +30,12 @@ TOKEN_PROVIDERS = (
 PUBLISH = ("github", "gitlab", "gitea")
 """The forges that take statuses."""
 _URL = re.compile(r"https?://(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[!-~]*)?\Z")
+NO_LOG = "none"
+"""The log of an instance without one."""
 _LONGEST_TIMEOUT = 600.0
 _LONGEST_HOOK = 3600.0
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,63}\Z")
+_SOURCE_URI = re.compile(r"[a-z][a-z0-9+.-]*://[!-?A-~]+\Z")  # without @: neither a password nor a revision
 _COMMIT_ID = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
 
 
@@ -87,6 +90,11 @@ def _required_url(text: str, home: str) -> str:
     if not text:
         raise ValueError("an http or https URL")
     return _url(text, home)
+
+
+def _log_url(text: str, home: str) -> str:
+    """``none`` stands for an instance without a log."""
+    return NO_LOG if text.lower() == NO_LOG else _required_url(text, home)
 
 
 def _path(text: str, home: str) -> Path | None:
@@ -176,6 +184,27 @@ def _signer(text: str, _home: str) -> str:
     return text
 
 
+def _source_attester(text: str, home: str) -> str:
+    return _signer(text, home) if text else text
+
+
+def _source_uri(text: str, _home: str) -> str:
+    if text and not _SOURCE_URI.match(text):
+        raise ValueError("the URI that consumers know the repository by, such as git+https://git.example.com/project")
+    return text
+
+
+def _source_ref(text: str, _home: str) -> str:
+    """A glob as policies have them for refs; policy.patterns is not loaded for each commit."""
+    parts = text.split("/")
+    is_glob = all(part and not set("[]{}\\") & set(part) and ("**" not in part or part == "**") for part in parts)
+    if not text.startswith(("refs/heads/", "refs/tags/")) or not text.isprintable() or not is_glob:
+        raise ValueError(
+            "a branch or tag by its full name, or a glob for some, such as refs/heads/main or refs/tags/v*"
+        )
+    return text
+
+
 def _both(name: str) -> tuple[str, str]:
     return f"GITSIGN_{name}", f"SIGSTORE_{name}"
 
@@ -201,9 +230,9 @@ SETTINGS: tuple[Setting, ...] = (
         "rekor_url",
         "gitsign.rekor",
         _both("REKOR_URL"),
-        _required_url,
+        _log_url,
         "https://rekor.sigstore.dev",
-        "transparency log",
+        "transparency log; none: the instance has no log, and a timestamp proves the time",
     ),
     Setting(
         "rekor_mode",
@@ -300,6 +329,15 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("log_path", "gitsign.logPath", ("GITSIGN_LOG",), _path, None, "file that messages are written to as well"),
     Setting(
+        "quiet",
+        "gitsign.quiet",
+        ("GITSIGN_QUIET",),
+        _bool,
+        False,
+        "show no line for a commit that was signed",
+        truth=True,
+    ),
+    Setting(
         "agent", "gitsign.agent", (), _word_or_bool("auto", "on", "off"), "auto", "use the signing agent", truth=True
     ),
     Setting("credential_cache", "", ("GITSIGN_CREDENTIAL_CACHE",), _path, None, "socket of the signing agent"),
@@ -361,6 +399,31 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("publish_url", "gitsign.publishURL", (), _url, "", "address of that forge's API"),
     Setting("report_url", "gitsign.reportURL", (), _url, "", "where such a status leads to"),
     Setting(
+        "source_uri",
+        "gitsign.sourceUri",
+        (),
+        _source_uri,
+        "",
+        "URI that consumers know a server's repository by, for source provenance",
+    ),
+    Setting(
+        "source_refs",
+        "gitsign.sourceRef",
+        (),
+        _source_ref,
+        (),
+        "branch or tag that a server keeps from going back or away, and states provenance of (a glob; several times)",
+        many=True,
+    ),
+    Setting(
+        "source_attester",
+        "gitsign.sourceAttester",
+        (),
+        _source_attester,
+        "",
+        "IDENTITY ISSUER that signs a server's source provenance",
+    ),
+    Setting(
         "trusted_root",
         "gitsign.trustedRoot",
         ("GITSIGN_TRUSTED_ROOT",),
@@ -401,6 +464,14 @@ SETTINGS: tuple[Setting, ...] = (
         False,
         "refuse signatures without a signed timestamp",
         truth=True,
+    ),
+    Setting(
+        "witness_policy",
+        "gitsign.witnessPolicy",
+        ("GITSIGN_WITNESS_POLICY",),
+        _path,
+        None,
+        "tlog-policy file: the witnesses that must have cosigned a log's checkpoint, at signing and verifying",
     ),
     Setting("timeout", "gitsign.timeout", ("GITSIGN_TIMEOUT",), _timeout, 10.0, "seconds that a server has to answer"),
     Setting(

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
 from gitsign_py.localstack.context import Context
 from gitsign_py.localstack.ctlog import log as ctlog
 from gitsign_py.localstack.fulcio import ca
@@ -35,13 +36,14 @@ class Parts:
 class Choices:
     """``services`` that a stack has, ``rekor2_key`` for its first start, ``issuers`` that Fulcio takes beside its own.
 
-    ``issuer_keys`` are JWKS files of issuers that are not asked for them.
+    ``issuer_keys`` are JWKS files of issuers that are not asked for them, ``witnesses`` cosign Rekor v2's checkpoints.
     """
 
     services: tuple[str, ...] = SERVICES
     rekor2_key: str = "ed25519"
     issuers: tuple[ForeignIssuer, ...] = ()
     issuer_keys: Mapping[str, Path] = field(default_factory=dict)
+    witnesses: WitnessPolicy | None = None
 
 
 def parts(context: Context, choices: Choices | None = None) -> Parts:
@@ -56,7 +58,7 @@ def parts(context: Context, choices: Choices | None = None) -> Parts:
         ca.Fulcio(context, own, certificates_log, choices.issuers, keys),
         certificates_log,
         rekor1.Rekor(context),
-        rekor2.RekorTiles(context, kind=choices.rekor2_key),
+        rekor2.RekorTiles(context, kind=choices.rekor2_key, witnesses=choices.witnesses),
         tsa.TimestampAuthority(context),
         tufrepo.TufRepository(context),
     )

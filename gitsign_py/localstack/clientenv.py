@@ -16,12 +16,16 @@ _FILE_NAMES = {
     "SIGSTORE_TSA_CERTIFICATE_FILE": "tsa-chain.pem",
     "TUF_ROOT_JSON": "root.json",
 }
+_LOG_KEYS = {"rekor.pub", "rekor2.pub"}
 TOKEN_PATH = "/actions/idtoken"  # noqa: S105 - a path
 
 
 def environment(info: StackInfo) -> dict[str, str]:
     """The variables that clients read."""
     urls = {f"{prefix}_{name}": info.url for prefix in ("GITSIGN", "SIGSTORE") for name in _URL_NAMES}
+    if not info.files.keys() & _LOG_KEYS:  # up --without rekor1,rekor2: a timestamp proves the time
+        for prefix in ("GITSIGN", "SIGSTORE"):
+            urls |= {f"{prefix}_REKOR_URL": "none", f"{prefix}_TIMESTAMP_SERVER_URL": f"{info.url}/api/v1/timestamp"}
     files = {name: info.files[file] for name, file in _FILE_NAMES.items() if file in info.files}
     # A cache of its own: of another stack at this address a client's usual cache would remember another root.
     tuf = {"TUF_MIRROR": f"{info.url}/tuf", "TUF_ROOT": str(info.directory / "tuf-clients")}

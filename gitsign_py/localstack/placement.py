@@ -57,7 +57,7 @@ def reach(host: str) -> str:
 
 def placement(host: str, url: str, only: Sequence[str], without: Sequence[str]) -> Placement:
     """Check and put together what a person chose. Raises UsageError ``stack-...``."""
-    made = Placement(host or LOOPBACK, _external(url), _chosen(only, without))
+    made = Placement(host or LOOPBACK, external_url(url), _chosen(only, without))
     if not made.exposed:
         return made
     if not made.url:
@@ -75,7 +75,8 @@ def placement(host: str, url: str, only: Sequence[str], without: Sequence[str]) 
     return made
 
 
-def _external(url: str) -> str:
+def external_url(url: str) -> str:
+    """A URL of scheme, host and port, checked; an empty one stays empty. Raises UsageError ``stack-url-invalid``."""
     if not url:
         return ""
     try:

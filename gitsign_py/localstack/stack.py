@@ -1,27 +1,20 @@
 """A whole stack: directory, services, one loopback port. Runs in the foreground, or in a thread for tests and demos."""
 
-import asyncio
 import contextlib
-import errno
 import json
 import logging
 import os
 import secrets
-import socket
-import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
-import uvicorn
-
 from gitsign_py.core.encoding import format_rfc3339
-from gitsign_py.errors import ConfigError
-from gitsign_py.host.endings import ended_by
-from gitsign_py.localstack import assembly, clientfiles, connections, http, integrity
+from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
+from gitsign_py.localstack import assembly, clientfiles, http, integrity, server
 from gitsign_py.localstack.clockguard import ClockGuard
 from gitsign_py.localstack.connections import Limits
 from gitsign_py.localstack.context import Context, Hook, system_clock
@@ -39,16 +32,6 @@ DEFAULT_PORT = 18400
 _log = logging.getLogger("gitsign_py.localstack")
 _LIMITS, _PLACE = Limits(), Placement()
 _NO_FILES: Mapping[str, Path] = MappingProxyType({})
-_SHUTDOWN_SECONDS = 3
-_BACKLOG = 128
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handling: it re-raises what it caught, and a stopped stack should just end."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 class Stack:
@@ -70,6 +53,7 @@ class Stack:
         place: Placement = _PLACE,
         issuers: Sequence[ForeignIssuer] = (),
         issuer_keys: Mapping[str, Path] = _NO_FILES,
+        witnesses: WitnessPolicy | None = None,
     ) -> None:
         """Take the lock, bind the ``place`` (``port`` 0: any free one), open state and keys, write the client files.
 
@@ -77,7 +61,7 @@ class Stack:
         ``rekor2_key`` is the kind of key that Rekor v2 gets when it has none yet (ed25519 or ecdsa-p256);
         ``clock_is_right`` lets it start with a clock that is behind what it was before; ``make_key`` makes server keys;
         ``issuers`` are those whose tokens Fulcio takes beside the stack's own, ``issuer_keys`` the JWKS files of those
-        that are not asked for their keys.
+        that are not asked for their keys; ``witnesses`` are asked to cosign the checkpoints of Rekor v2.
 
         Raises ConfigError ``stack-already-running``, ``stack-port-busy`` or ``stack-directory-...``.
         """
@@ -85,7 +69,7 @@ class Stack:
         try:
             directory = prepare_directory(directory)
             self._closing.enter_context(Lock(directory))
-            self._socket = self._closing.enter_context(_bind(place.host, port))
+            self._socket = self._closing.enter_context(server.bind(place.host, port))
             self.port: int = self._socket.getsockname()[1]
             self.url = place.url_at(self.port)
             self._place, self._meter = place, Meter()
@@ -99,7 +83,7 @@ class Stack:
             self._guard = ClockGuard(clock, state, believed=clock_is_right, also=lambda: limit_log(directory))
             self.context = Context(self.url, state, Keyring(state, make_key), self._guard.now, random, hook)
             self.context.keyring.sweep()
-            choices = assembly.Choices(place.services, rekor2_key, tuple(issuers), issuer_keys)
+            choices = assembly.Choices(place.services, rekor2_key, tuple(issuers), issuer_keys, witnesses)
             made = assembly.parts(self.context, choices)
             self.services = (*assembly.services_of(made, place.services), self._own_service(), *further)
             self._files: dict[str, str] = {}
@@ -109,20 +93,7 @@ class Stack:
         except BaseException:
             self._closing.close()
             raise
-        connections.keep_the_log_short()
-        self._server = _Server(
-            uvicorn.Config(
-                app,
-                http=connections.protocol(limits),
-                loop="asyncio",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_keep_alive=limits.idle_seconds,
-                timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
-            )
-        )
+        self._server = server.make(app, limits)
         self._thread: threading.Thread | None = None
 
     def _write_client_files(self) -> None:
@@ -180,14 +151,9 @@ class Stack:
             for service in self.services:
                 service.start()
                 self._closing.callback(service.stop)
-            asyncio.run(self._run())
+            server.run(self._server, self._socket)
         finally:
             self.close()
-
-    async def _run(self) -> None:
-        in_main_thread = threading.current_thread() is threading.main_thread()
-        with ended_by(("SIGINT", "SIGTERM", "SIGBREAK") if in_main_thread else (), self.stop):
-            await self._server.serve(sockets=[self._socket])
 
     def stop(self) -> None:
         """Make ``serve`` return; from any thread."""
@@ -206,24 +172,3 @@ class Stack:
         self.stop()
         if self._thread is not None:
             self._thread.join()
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    """A listening socket; connections wait in its queue until the server is up."""
-    # With the protocol named asyncio sets TCP_NODELAY; without, each answer waits 40 ms for a delayed acknowledgement.
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        if sys.platform != "win32":  # there it would let two programs have one port (Winsock, SO_EXCLUSIVEADDRUSE)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((host, port))
-        sock.listen(_BACKLOG)
-    except OSError as error:
-        sock.close()
-        busy = error.errno == errno.EADDRINUSE
-        raise ConfigError(
-            "stack-port-busy" if busy else "stack-port-unusable",
-            f"port {port} of {host} is in use" if busy else f"cannot use port {port} of {host}: {error.strerror}",
-            hint="give another with --port, or --port 0 for any free one",
-        ) from error
-    return sock

@@ -20,6 +20,7 @@ KINDS: dict[str, tuple[Severity, str]] = {
     "log-proof-wrong": ("alarm", "the log's consistency proof fits neither tree"),
     "log-tree-gone": ("alarm", "the log no longer shows a tree that it signed"),
     "log-signature-bad": ("alarm", "the log's head is not signed by the key that the trust root lists"),
+    "checkpoint-unwitnessed": ("alarm", "the log's head is not cosigned as the witness policy says"),
     "log-stopped": ("alarm", "the log has not grown for longer than was allowed"),
     "entry-rewritten": ("alarm", "the log serves an entry that its own tree does not hold"),
     "entry-reordered": ("alarm", "the log serves an entry at another place than its tree has it"),

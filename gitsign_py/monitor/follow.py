@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterator, Sequence
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.core.tlog import merkle
 from gitsign_py.core.tlog.compactrange import CompactRange, check_start
+from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
 from gitsign_py.errors import FormatError, GitsignError, ServiceError, VerificationError
 from gitsign_py.monitor.compare import Floor, Grown, backdated, head_finding, judge_growth, judge_whole
 from gitsign_py.monitor.findings import Fact, Finding, Inspected
 from gitsign_py.monitor.heads import Head
 from gitsign_py.monitor.sources import Batch, LogSource, RawEntry
 from gitsign_py.monitor.state import Kept, Store
+from gitsign_py.monitor.witnesses import COSIGNED, unwitnessed
 
 GROUP = 4096
 Inspect = Callable[[Head, Batch], Inspected]
@@ -20,15 +22,18 @@ Inspect = Callable[[Head, Batch], Inspected]
 class Options:
     """``start`` at the first sight of a log: None begins at its end. ``inspect`` looks at the entries of a batch.
 
-    ``stopped_after``: seconds without growth that are an alarm, 0 for never. ``group``: entries that one transaction
-    covers, a batch more or less; a kill costs reading them again.
+    ``stopped_after``: seconds without growth that are an alarm, 0 for never. ``witnesses``: what must have
+    cosigned the heads of signature logs. ``group``: entries that one transaction covers, a batch more or less; a kill
+    costs reading them again. ``ends`` says that reading is to end after a group.
     """
 
     inspect: Inspect
     now: Callable[[], int]
     start: int | None = None
     stopped_after: int = 0
+    witnesses: WitnessPolicy | None = None
     group: int = GROUP
+    ends: Callable[[], bool] = lambda: False
 
 
 @frozen
@@ -51,7 +56,7 @@ def follow(source: LogSource, store: Store, options: Options) -> Followed:
         return Followed(source.url, failures=(error,))
     except (VerificationError, FormatError) as error:
         return Followed(source.url, _kept_alarms(store, (_bad_head(source, error, options.now()),)))
-    alarms = list(_gone(source, store, heads, options.now()))
+    alarms = [*_gone(source, store, heads, options.now()), *_unwitnessed(source, heads, options)]
     _kept_alarms(store, alarms)
     read = 0
     failures: list[GitsignError] = []
@@ -86,6 +91,15 @@ def _gone(source: LogSource, store: Store, heads: Sequence[Head], now: int) -> I
                 f"{source.url} shows {', '.join(sorted(shown))} and no longer the tree of {kept.size} that it signed"
             )
             yield Finding("log-tree-gone", kept.tree, str(kept.size), words, now, {"size": kept.size})
+
+
+def _unwitnessed(source: LogSource, heads: Sequence[Head], options: Options) -> Iterator[Finding]:
+    """The heads that the witness policy refuses. Trees that grow no more are not cosigned anew: the last one counts."""
+    if options.witnesses is None or source.kind not in COSIGNED:
+        return
+    for head in heads[-1:]:
+        if (alarm := unwitnessed(head, options.witnesses, now=options.now())) is not None:
+            yield alarm
 
 
 class _Follower:
@@ -188,6 +202,8 @@ class _Follower:
                 if len(group) >= self._options.group:
                     kept, part = self._advance(kept, part, tuple(group))
                     group = []
+                    if self._options.ends() and kept.read < kept.size:
+                        return
         except (VerificationError, FormatError) as error:
             if group:
                 kept, part = self._advance(kept, part, tuple(group))

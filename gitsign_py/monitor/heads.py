@@ -5,14 +5,15 @@ from typing import Literal
 
 from gitsign_py.core.encoding import b64_decode, load_json
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.tlog.checkpoint import MAX_CHECKPOINT_BYTES
-from gitsign_py.core.tlog.note import NoteVerifier
+from gitsign_py.core.tlog.checkpoint import MAX_CHECKPOINT_BYTES, Checkpoint, format_checkpoint
+from gitsign_py.core.tlog.note import NoteSignature, NoteVerifier, format_note, is_key_name
 from gitsign_py.core.tlog.tlogproof import log_of_checkpoint, open_log_checkpoint
-from gitsign_py.core.tlog.treehead import SignedTreeHead, TreeHead, open_ct_checkpoint, verify_tree_head
+from gitsign_py.core.tlog.treehead import SignedTreeHead, TreeHead, note_key_hint, open_ct_checkpoint, verify_tree_head
 from gitsign_py.core.trust.root import TransparencyLogInstance, TrustedRoot
 from gitsign_py.errors import FormatError, VerificationError
 
 Kind = Literal["rekor1", "rekor2", "ct", "static-ct"]
+CT_KINDS: tuple[Kind, ...] = ("ct", "static-ct")
 KINDS: tuple[Kind, ...] = ("rekor1", "rekor2", "ct", "static-ct")
 
 
@@ -65,6 +66,18 @@ def _ct_head(
                 facts={"cause": error.reason},
             )
     raise refusal
+
+
+def checkpoint_of(kind: Kind, head: Head) -> bytes:
+    """A head as a checkpoint: an STH has the same signature as one (static-ct-api, "Checkpoints")."""
+    if kind != "ct":
+        return head.signed
+    sth = parse_sth(head.signed)
+    name = head.log.base_url.partition("://")[2].rstrip("/")
+    origin = name if is_key_name(name) else head.log.log_id.hex()
+    text = format_checkpoint(Checkpoint(origin, sth.head.size, sth.head.root))
+    signature = sth.head.timestamp_ms.to_bytes(8, "big") + sth.signature
+    return format_note(text, (NoteSignature(origin, note_key_hint(origin, head.log.log_id), signature),))
 
 
 def parse_sth(data: bytes) -> SignedTreeHead:

@@ -149,11 +149,13 @@ def _root_by_reading(source: LogSource, head: Head, size: int) -> bytes:
     return root
 
 
-def scan(source: LogSource, first: int | None, stop: int | None) -> Iterator[tuple[Head, RawEntry]]:
-    """The entries of a range of the open tree, by default the last ``SCAN``."""
+def scan(
+    source: LogSource, first: int | None, stop: int | None, *, most: int = SCAN
+) -> Iterator[tuple[Head, RawEntry]]:
+    """The entries of a range of the open tree, by default the last ``most``."""
     head = source.heads()[-1]
     stop = head.size if stop is None else min(stop, head.size)
-    first = max(0, stop - SCAN) if first is None else first
+    first = max(0, stop - most) if first is None else first
     for batch in source.entries(head, first, stop) if first < stop else ():
         for entry in batch:
             yield head, entry

@@ -1,34 +1,35 @@
-"""A replica of one tree of a signature log: checkpoint, tiles and bundles (C2SP tlog-tiles), and an index beside them.
+"""A replica of one tree of a log: checkpoint, tiles and entries, and an index beside them.
 
-Any static file server can give the folder out. ``index.sqlite`` beside the tiles finds entries by digest and name and
-keeps what tiles have no room for: Rekor v1's times, indexes and promises. The checkpoint is written last, when the root
-over everything before it was compared with the signed one: what it covers is whole.
+Its layout is that of C2SP tlog-tiles, and of static-ct-api for a CT log, however that log is read: any static file
+server can give the folder out. The checkpoint is written last, when the root over everything before it was compared
+with the signed one: what it covers is whole.
 """
 
-import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, suppress
+import hashlib
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 from gitsign_py.core.encoding import opaque
 from gitsign_py.core.tlog import merkle
-from gitsign_py.core.tlog.tiles import TILE_WIDTH, bundle_path, split_bundle, subtree_hash, tile_path, tile_width
+from gitsign_py.core.tlog.ctleaf import encode_tile_leaf, split_data_tile
+from gitsign_py.core.tlog.tiles import (
+    MAX_ENTRY_BYTES,
+    TILE_WIDTH,
+    bundle_path,
+    hash_at_of,
+    split_bundle,
+    subtree_hash,
+    tile_path,
+)
 from gitsign_py.errors import ConfigError, FormatError, VerificationError
 from gitsign_py.host.privatefile import write_whole
-from gitsign_py.monitor.decode import decode
-from gitsign_py.monitor.heads import Head, Kind
+from gitsign_py.monitor.heads import CT_KINDS, Head, Kind, checkpoint_of
+from gitsign_py.monitor.replicaindex import INDEX, Index
 from gitsign_py.monitor.sources import LogSource, RawEntry
 
-INDEX, CHECKPOINT = "index.sqlite", "checkpoint"
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS entries (
-  place INTEGER PRIMARY KEY, leaf BLOB NOT NULL, log_index INTEGER NOT NULL, time INTEGER NOT NULL,
-  promise BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS entries_by_index ON entries (log_index);
-CREATE INDEX IF NOT EXISTS entries_by_leaf ON entries (leaf);
-CREATE TABLE IF NOT EXISTS terms (term TEXT, place INTEGER, PRIMARY KEY (term, place)) WITHOUT ROWID;
-"""
+CHECKPOINT = "checkpoint"
 _GROUP = 16 * TILE_WIDTH
 
 
@@ -37,12 +38,25 @@ class Replica:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.index = Index(folder, self._unusable)
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
     def checkpoint(self) -> bytes:
         """The signed head that the replica covers."""
         return self._read(CHECKPOINT)
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether it covers anything yet."""
+        return (self.folder / CHECKPOINT).is_file()
+
+    def kind(self) -> Kind:
+        """The kind of log that the folder is as: a CT log is a tiled one here."""
+        found = self.index.facts().get("kind")
+        if found not in ("rekor1", "rekor2", "static-ct"):
+            raise self._unusable("its index names no kind of log")
+        return cast(Kind, found)
 
     def tile(self, level: int, number: int, width: int = TILE_WIDTH) -> tuple[bytes, ...]:
         """The first hashes of a tile."""
@@ -51,11 +65,16 @@ class Replica:
             raise self._unusable(f"tile {level}/{number} is short")
         return tuple(data[at : at + 32] for at in range(0, width * 32, 32))
 
-    def bundle(self, number: int, width: int = TILE_WIDTH) -> tuple[bytes, ...]:
-        """The first entries of a bundle."""
-        data = self._partial(bundle_path(number, width), bundle_path(number))
+    def bundle(self, number: int, width: int = TILE_WIDTH) -> tuple[RawEntry, ...]:
+        """The first entries of a bundle, as the tiles have them: without what only the index knows."""
+        kind = self.kind()
+        paths = (bundle_path(number, each, kind=_folder_of(kind)) for each in (width, TILE_WIDTH))
+        data, base = self._partial(*paths), number * TILE_WIDTH
         try:
-            return split_bundle(data, width)
+            if kind in CT_KINDS:
+                found = enumerate(split_data_tile(data, width), base)
+                return tuple(RawEntry(at, one.leaf, one.timestamp_ms // 1000, at, one) for at, one in found)
+            return tuple(RawEntry(at, body, log_index=at) for at, body in enumerate(split_bundle(data, width), base))
         except FormatError as error:
             raise self._unusable(f"bundle {number} is short") from error
 
@@ -75,123 +94,73 @@ class Replica:
             hint="make it again with: gitsign-py monitor --mirror DIR",
         )
 
-    def facts(self) -> dict[str, str]:
-        """Kind and URL of the log that it is of."""
-        with self._database() as db:
-            return dict(db.execute("SELECT name, value FROM facts"))
-
-    def find(self, term: str) -> tuple[int, ...]:
-        """Places of the entries with a term: a digest (algorithm:hex), a name, ``key:`` and a key's SHA-256."""
-        with self._database() as db:
-            return tuple(place for (place,) in db.execute("SELECT place FROM terms WHERE term = ? LIMIT 1000", (term,)))
-
-    def kept(self, start: int, stop: int) -> Iterator[tuple[int, int, int, bytes]]:
-        """Place, log-wide index, time and promise of entries."""
-        with self._database() as db:
-            query = "SELECT place, log_index, time, promise FROM entries WHERE place >= ? AND place < ? ORDER BY place"
-            yield from db.execute(query, (start, stop))
-
-    def place_of_leaf(self, leaf_hash: bytes) -> int | None:
-        """Where a leaf stands."""
-        with self._database() as db:
-            row = db.execute("SELECT place FROM entries WHERE leaf = ?", (leaf_hash,)).fetchone()
-        return None if row is None else int(row[0])
-
-    def place_of_index(self, log_index: int) -> int | None:
-        """Where the entry of a log-wide index stands."""
-        with self._database() as db:
-            row = db.execute("SELECT place FROM entries WHERE log_index = ?", (log_index,)).fetchone()
-        return None if row is None else int(row[0])
-
-    def size(self) -> int:
-        """Entries that are here, covered by the checkpoint or not yet."""
-        with self._database() as db:
-            (found,) = db.execute("SELECT max(place) FROM entries").fetchone()
-        return 0 if found is None else int(found) + 1
-
-    def _database(self, *, write: bool = False) -> "closing[sqlite3.Connection]":
-        """The index; a reader makes nothing, and opens nothing but a plain file."""
-        path = self.folder / INDEX
-        try:
-            if not write and not path.is_file():
-                raise self._unusable("it has no index")
-            mode = "rwc" if write else "ro"
-            with ExitStack() as undo:
-                database = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", timeout=5, uri=True)
-                undo.callback(database.close)
-                if write:
-                    database.executescript(_SCHEMA)
-                undo.pop_all()
-        except sqlite3.Error as error:
-            raise self._unusable(str(error)) from error
-        return closing(database)
-
     # -- writing ----------------------------------------------------------------------------------------------------
+
+    def begin(self, kind: Kind, url: str, head: Head) -> None:
+        """Make the folder of a tree, unless it is there. One of another tree is refused."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unusable(error.strerror or str(error)) from error
+        self.index.begin({"kind": "static-ct" if kind in CT_KINDS else kind, "url": url, "tree": head.tree})
+        tree = self.index.facts().get("tree", "")
+        if tree != head.tree:
+            raise self._unusable(f"it is of the tree {tree}")
 
     def update(self, source: LogSource, head: Head) -> int:
         """Bring the replica up to ``head``; gives the number of entries that came.
 
         Raises VerificationError ``replica-root-mismatch`` when the entries do not hash to the signed root.
         """
-        self._make(source.kind, source.url, head)
-        start = self.size()
+        self.begin(source.kind, source.url, head)
+        start = self.index.size()
         group: list[RawEntry] = []
         for batch in source.entries(head, start, head.size) if start < head.size else ():
             group += batch
             if len(group) >= _GROUP:
-                self._append(group)
+                self.append(group)
                 group = []
-        if group:
-            self._append(group)
-        if merkle.root(head.size, lambda level, place: self._hash_at(head, level, place)) != head.root:
+        self.append(group)
+        self.seal(source.kind, head)
+        return head.size - start
+
+    def append(self, group: Sequence[RawEntry]) -> None:
+        """Write the entries that come next: tiles first, then the index, so that what the index has, the tiles have."""
+        if not group:
+            return
+        leaves = [merkle.leaf_hash(entry.leaf) for entry in group]
+        self._issuers(group)
+        self._bundles(group)
+        self._tiles(0, group[0].index, leaves)
+        self.index.add(group, leaves)
+
+    def seal(self, kind: Kind, head: Head) -> None:
+        """Write the checkpoint. Raises VerificationError ``replica-root-mismatch`` when the entries miss its root."""
+        if merkle.root(head.size, hash_at_of(self.tile, head.size)) != head.root:
             raise VerificationError(
                 "replica-root-mismatch",
                 f"the entries in {self.folder} do not hash to the root that the log signed",
                 hint="keep the folder as evidence, and begin a new one",
                 facts={"size": head.size, "expected": head.root.hex()},
             )
-        self._write(CHECKPOINT, head.signed)
-        return head.size - start
+        self._write(CHECKPOINT, checkpoint_of(kind, head))
 
-    def _hash_at(self, head: Head, level: int, place: int) -> bytes:
-        row, height = divmod(level, 8)
-        number, first = divmod(place << height, TILE_WIDTH)
-        hashes = self.tile(row, number, tile_width(row, number, head.size))
-        return subtree_hash(hashes[first : first + (1 << height)])
+    def _issuers(self, group: Iterable[RawEntry]) -> None:
+        """The certificates of chains, each once by its fingerprint (static-ct-api, "Issuers")."""
+        chains = (entry.ct.issuers for entry in group if entry.ct is not None)
+        for der in {der for chain in chains for der in chain}:
+            path = f"issuer/{hashlib.sha256(der).hexdigest()}"
+            if not (self.folder / path).is_file():
+                self._write(path, der)
 
-    def _make(self, kind: Kind, url: str, head: Head) -> None:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise self._unusable(error.strerror or str(error)) from error
-        with self._database(write=True) as db, db:
-            rows = {"kind": kind, "url": url, "tree": head.tree}.items()
-            db.executemany("INSERT OR IGNORE INTO facts VALUES (?, ?)", list(rows))
-        if self.facts().get("tree") != head.tree:
-            raise self._unusable(f"it is of the tree {self.facts().get('tree', '')}")
-
-    def _append(self, group: Sequence[RawEntry]) -> None:
-        """Tiles first, then the index: what the index has, the tiles have."""
-        start = group[0].index
-        leaves = [merkle.leaf_hash(entry.leaf) for entry in group]
-        self._bundles(start, [entry.leaf for entry in group])
-        self._tiles(0, start, leaves)
-        with self._database(write=True) as db, db:
-            rows = zip(group, leaves, strict=True)
-            db.executemany(
-                "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?)",
-                [(one.index, leaf, one.log_index, one.time, one.promise) for one, leaf in rows],
-            )
-            terms = [(term, entry.index) for entry in group for term in _terms(entry)]
-            db.executemany("INSERT OR IGNORE INTO terms VALUES (?, ?)", terms)
-
-    def _bundles(self, start: int, bodies: Sequence[bytes]) -> None:
-        number, offset = divmod(start, TILE_WIDTH)
-        every = [*(self.bundle(number, offset) if offset else ()), *bodies]
+    def _bundles(self, group: Sequence[RawEntry]) -> None:
+        number, offset = divmod(group[0].index, TILE_WIDTH)
+        every = [*(self.bundle(number, offset) if offset else ()), *group]
+        folder = "entries" if group[0].ct is None else "data"
         for at in range(0, len(every), TILE_WIDTH):
             part = every[at : at + TILE_WIDTH]
-            path = bundle_path(number + at // TILE_WIDTH, len(part))
-            self._write(path, b"".join(opaque(body, 2) for body in part))
+            path = bundle_path(number + at // TILE_WIDTH, len(part), kind=folder)
+            self._write(path, b"".join(_encoded(entry) for entry in part))
 
     def _tiles(self, level: int, start: int, hashes: Sequence[bytes]) -> None:
         """Append hashes to a row of tiles; each tile that is full has a hash in the row above."""
@@ -227,12 +196,16 @@ class Replica:
                 partial.rmdir()
 
 
-def _terms(entry: RawEntry) -> Iterator[str]:
-    seen = decode(entry)
-    if seen.digest:
-        yield seen.digest
-    for signer in seen.signers:
-        yield from (term for term in (signer.identity, f"key:{signer.key}" if signer.key else "") if term)
+def _encoded(entry: RawEntry) -> bytes:
+    """An entry in its bundle; one that is too large for it leaves an empty place (its body is in the index)."""
+    if entry.ct is not None:
+        return encode_tile_leaf(entry.ct)
+    return opaque(b"" if len(entry.leaf) > MAX_ENTRY_BYTES else entry.leaf, 2)
+
+
+def _folder_of(kind: Kind) -> str:
+    """The folder of bundles below ``tile``."""
+    return "data" if kind in CT_KINDS else "entries"
 
 
 def folder_of(tree: str) -> str:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import cast
 
+from gitsign_py.core.frozen import replace
 from gitsign_py.core.tlog import merkle
 from gitsign_py.core.tlog.entrytypes import InclusionProof, LogEntry
 from gitsign_py.core.tlog.hashedrekord import body_kind
@@ -20,8 +20,7 @@ class ReplicaSource:
 
     def __init__(self, replica: Replica, root: TrustedRoot) -> None:
         self._replica, self._root = replica, root
-        facts = replica.facts()
-        self.kind: Kind = cast(Kind, facts["kind"])
+        self.kind: Kind = replica.kind()
         self.url = str(replica.folder)
 
     def heads(self) -> tuple[Head, ...]:
@@ -40,26 +39,36 @@ class ReplicaSource:
     def entries(self, head: Head, start: int, stop: int) -> Iterator[Batch]:
         """See LogSource."""
         for number, first, last in bundles(start, stop):
-            bodies = self._replica.bundle(number, tile_width(0, number, head.size))
+            found = self._replica.bundle(number, tile_width(0, number, head.size))
             base = number * TILE_WIDTH
             yield tuple(
-                RawEntry(place, bodies[place - base], time, log_index, promise=promise)
-                for place, log_index, time, promise in self._replica.kept(first, last)
+                replace(
+                    found[place - base],
+                    leaf=found[place - base].leaf if large is None else large,
+                    time=time,
+                    log_index=log_index,
+                    promise=promise,
+                )
+                for place, log_index, time, promise, large in self._replica.index.kept(first, last)
             )
 
     def place_of(self, head: Head, index: int, leaf_hash: bytes) -> int | None:
         """See LogSource."""
         del head, index
-        return self._replica.place_of_leaf(leaf_hash)
+        return self._replica.index.place_of_leaf(leaf_hash)
 
     def place_of_index(self, log_index: int) -> int | None:
         """Where the entry of a log-wide index stands in the tree."""
-        return self._replica.place_of_index(log_index)
+        return self._replica.index.place_of_index(log_index)
+
+    def people(self, most: int) -> tuple[tuple[str, str, int, int, int], ...]:
+        """See Replica."""
+        return self._replica.index.people(most)
 
     def find(self, term: str) -> Iterator[tuple[Head, RawEntry]]:
         """The entries with a term of the index."""
         (head,) = self.heads()
-        for place in self._replica.find(term):
+        for place in self._replica.index.find(term):
             if place < head.size:
                 yield head, next(self.entries(head, place, place + 1))[0]
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from typing import Literal, cast
 
 from gitsign_py.core.frozen import frozen
+from gitsign_py.core.pki.distinguished import written_name
 from gitsign_py.core.pki.namekind import NameKind, kind_said
-from gitsign_py.errors import PolicyError
+from gitsign_py.errors import FormatError, PolicyError
 from gitsign_py.policy.document import DocumentError, read_document
 from gitsign_py.policy.evaluation import evaluate
 from gitsign_py.policy.facts import VERDICTS, CommitFacts, Decision, SignatureFacts, SignatureForm, SignatureStatus
@@ -16,7 +17,7 @@ from gitsign_py.policy.subjects import KEYS
 from gitsign_py.policy.surroundings import Stated
 
 CASES_PATH = ".gitsign/policy-tests.toml"
-_FORMS = ("sigstore", "openpgp", "ssh")
+_FORMS = ("sigstore", "openpgp", "ssh", "x509")
 _STATUSES = ("good", "bad", "unsigned", "unchecked", "malformed")
 _EXPECTED = tuple(verdict for verdict in VERDICTS if verdict != "good")  # no policy says so
 _NO_OID = "0" * 40
@@ -103,12 +104,14 @@ def _signature(table: Table) -> SignatureFacts:
     status = cast(SignatureStatus, table.choice("signature", _STATUSES, default="good"))
     form = cast(SignatureForm, table.choice("format", _FORMS, default="sigstore"))
     (identity, san_type), issuer = _identity(table), table.text("issuer", default="")
+    if form == "x509":
+        identity, san_type, issuer = _written(table, "identity", identity), "", _written(table, "issuer", issuer)
     claims = table.table("claims")
     time = table.moment("time", end_of_day=False)
     sources = table.texts("time-sources") or ("log",)
     for source in sources:
         if source not in TIME_SOURCES:
-            table.wrong("time-sources", f"knows {' and '.join(TIME_SOURCES)}, not {source}")
+            table.wrong("time-sources", f"knows {', '.join(TIME_SOURCES)}, not {source}")
     return SignatureFacts(
         status,
         form if status != "unsigned" else "",
@@ -121,6 +124,15 @@ def _signature(table: Table) -> SignatureFacts:
         reason="" if status == "good" else status,
         message="" if status == "good" else f"stated as {status}",
     )
+
+
+def _written(table: Table, key: str, text: str) -> str:
+    """A distinguished name in the one form of it."""
+    try:
+        return written_name(text) if text else ""
+    except FormatError as error:
+        table.wrong(key, error.message)
+        return ""
 
 
 def _identity(table: Table) -> tuple[str, NameKind | Literal[""]]:

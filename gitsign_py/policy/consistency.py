@@ -50,12 +50,13 @@ def _check_keys(policy: Policy, problems: Problems) -> None:
         for key in forge.keys:
             if key not in policy.keys:
                 problems.add(("forges", forge.name, "keys"), f"{key} is not in [keys]")
-    fingerprints: dict[str, str] = {}
+    known: dict[tuple[str, ...], str] = {}
     for name, entry in policy.keys.items():
         if owners[name] != 1:
             problems.add(("keys", name), "belongs to nobody" if not owners[name] else "belongs to more than one")
-        if fingerprints.setdefault(entry.fingerprint, name) != name:
-            problems.add(("keys", name), f"is the same key as {fingerprints[entry.fingerprint]}")
+        same = (entry.fingerprint, entry.issuer, entry.subject)
+        if known.setdefault(same, name) != name:
+            problems.add(("keys", name), f"is the same key as {known[same]}")
 
 
 def _check_forges(policy: Policy, problems: Problems) -> None:

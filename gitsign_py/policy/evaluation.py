@@ -150,4 +150,6 @@ def _check_lines(rule: Rule, commit: CommitFacts, signer: Principal) -> Decision
 def _who(signature: SignatureFacts) -> str:
     if signature.form == "sigstore":
         return f"{described(signature.identity, signature.san_type)} (issuer {signature.issuer})"
+    if signature.form == "x509":
+        return f"{signature.identity or signature.key} (S/MIME, issuer {signature.issuer})"
     return f"{signature.form} key {signature.key or 'unknown'}"

@@ -11,9 +11,9 @@ from gitsign_py.policy.patterns import Matcher, glob_matches
 POLICY_PATH = ".gitsign/policy.toml"
 POLICY_FOLDER = ".gitsign"
 Match = Literal["committer", "author", "both", "none"]
-TimeSource = Literal["log", "timestamp"]
-TIME_SOURCES: tuple[TimeSource, ...] = ("log", "timestamp")
-KeyFormat = Literal["openpgp", "ssh"]
+TimeSource = Literal["log", "timestamp", "witness"]
+TIME_SOURCES: tuple[TimeSource, ...] = ("log", "timestamp", "witness")
+KeyFormat = Literal["openpgp", "ssh", "x509"]
 PrincipalKind = Literal["person", "workflow", "robot", "forge"]
 
 
@@ -37,12 +37,16 @@ class Window:
 
 @frozen
 class Key:
-    """A key of another signature format: OpenPGP by fingerprint (upper-case hex), SSH by its public key line."""
+    """A key of another signature format: OpenPGP by fingerprint (upper-case hex), SSH by its public key line, an S/MIME
+    certificate (x509) by its SHA-256 (lower-case hex) or by ``issuer`` and ``subject`` (core.pki.distinguished).
+    """
 
     name: str
     format: KeyFormat
     fingerprint: str
     public: str = ""
+    issuer: str = ""
+    subject: str = ""
 
 
 @frozen

@@ -7,7 +7,8 @@ from types import MappingProxyType
 from typing import cast
 
 from gitsign_py.core.frozen import frozen, replace
-from gitsign_py.errors import PolicyError
+from gitsign_py.core.pki.distinguished import written_name
+from gitsign_py.errors import FormatError, PolicyError
 from gitsign_py.policy.consistency import check_consistency
 from gitsign_py.policy.document import DocumentError, read_document
 from gitsign_py.policy.model import TIME_SOURCES, Forge, Key, Match, Policy, Rule, TimeSource
@@ -90,7 +91,7 @@ def _times(table: Table) -> frozenset[TimeSource]:
     named = table.texts("times")
     for name in named:
         if name not in TIME_SOURCES:
-            table.wrong("times", f"knows {' and '.join(TIME_SOURCES)}, not {name}")
+            table.wrong("times", f"knows {', '.join(TIME_SOURCES)}, not {name}")
     return frozenset(cast(TimeSource, name) for name in named)
 
 
@@ -99,8 +100,11 @@ def _keys(root: Table) -> Mapping[str, Key]:
 
 
 def _key(name: str, table: Table) -> Key:
-    if table.choice("format", ("openpgp", "ssh"), default="openpgp") == "ssh":
+    form = table.choice("format", ("openpgp", "ssh", "x509"), default="openpgp")
+    if form == "ssh":
         key = _ssh_key(name, table)
+    elif form == "x509":
+        key = _x509_key(name, table)
     else:
         fingerprint = table.text("fingerprint").replace(" ", "").upper()
         if not re.fullmatch(r"[0-9A-F]{40}|[0-9A-F]{64}", fingerprint):
@@ -116,6 +120,25 @@ def _ssh_key(name: str, table: Table) -> Key:
     if not fingerprint:
         table.wrong("public", "must be an SSH public key: ssh-ed25519 AAAA...")
     return Key(name, "ssh", fingerprint, public)
+
+
+def _x509_key(name: str, table: Table) -> Key:
+    """One certificate, or every one that an issuer gives to a subject: renewed ones too."""
+    if "fingerprint" in table.values:
+        fingerprint = table.text("fingerprint").replace(":", "").replace(" ", "").lower()
+        if not re.fullmatch(r"[0-9a-f]{64}", fingerprint):
+            table.wrong("fingerprint", "must be the SHA-256 of the certificate, 64 hex digits")
+        return Key(name, "x509", fingerprint)
+    return Key(name, "x509", "", issuer=_distinguished(table, "issuer"), subject=_distinguished(table, "subject"))
+
+
+def _distinguished(table: Table, key: str) -> str:
+    text = table.text(key)
+    try:
+        return written_name(text) if text else ""
+    except FormatError as error:
+        table.wrong(key, error.message)
+        return ""
 
 
 def _rules(root: Table, principals: Principals, defaults: Defaults) -> tuple[Rule, ...]:

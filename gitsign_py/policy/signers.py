@@ -5,7 +5,7 @@ from datetime import datetime
 
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.policy.facts import Decision, SignatureFacts
-from gitsign_py.policy.model import Identity, Policy, Principal
+from gitsign_py.policy.model import Identity, Key, Policy, Principal
 
 
 def refused(reason: str, message: str, signer: str = "", rule: str = "") -> Decision:
@@ -16,7 +16,7 @@ def refused(reason: str, message: str, signer: str = "", rule: str = "") -> Deci
 def find_signers(policy: Policy, signature: SignatureFacts) -> list[Principal]:
     """Whom the policy knows by this identity or key: one, or nobody; more only where patterns overlap."""
     found = [one for one in policy.principals.values() if _is_signer(policy, one, signature)]
-    if signature.form in ("openpgp", "ssh"):
+    if signature.form != "sigstore":
         found += [
             Principal(forge.name, "forge", keys=forge.keys)
             for forge in policy.forges
@@ -45,7 +45,14 @@ def _is_named(identity: Identity, signature: SignatureFacts) -> bool:
 
 def _has_key(policy: Policy, names: Iterable[str], signature: SignatureFacts) -> bool:
     keys = (policy.keys[name] for name in names if name in policy.keys)
-    return any(key.format == signature.form and key.fingerprint in (signature.key, signature.subkey) for key in keys)
+    return any(key.format == signature.form and _is_key(key, signature) for key in keys)
+
+
+def _is_key(key: Key, signature: SignatureFacts) -> bool:
+    """An x509 key without a fingerprint is any certificate of that subject by that issuer."""
+    if key.fingerprint:
+        return key.fingerprint in (signature.key, signature.subkey)
+    return bool(key.subject) and (key.issuer, key.subject) == (signature.issuer, signature.identity)
 
 
 def check_window(signer: Principal, signature: SignatureFacts) -> Decision | None:

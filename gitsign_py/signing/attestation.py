@@ -7,7 +7,7 @@ The log holds a hashedrekord over the envelope's pre-authentication encoding, wh
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gitsign_py.core.dsse import IN_TOTO_PAYLOAD_TYPE, Envelope, EnvelopeSignature, pae
 from gitsign_py.core.encoding import b64_encode
@@ -17,9 +17,12 @@ from gitsign_py.core.pki.timestampbuild import TimestampRequest, build_request
 from gitsign_py.core.sigstore.bundle import Bundle, format_bundle
 from gitsign_py.errors import ServiceError, VerificationError
 from gitsign_py.signing.credential import Credential, check_usable, obtain_credential
-from gitsign_py.signing.flow import SigningOptions, SigningServices
+from gitsign_py.signing.flow import SigningOptions, SigningServices, check_without_log
 from gitsign_py.verification.bundle import Artifact, VerifiedBundle, verify_bundle
 from gitsign_py.verification.renewal import checked
+
+if TYPE_CHECKING:
+    from gitsign_py.core.tlog.logentry import LogEntry
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 
@@ -54,6 +57,8 @@ def attest(statement: bytes, artifact: Artifact, *, services: SigningServices, o
 
     Raises as ``sign_payload`` does; ServiceError ``attestation-unverifiable`` when the result does not verify.
     """
+    if services.log is None:
+        check_without_log(services, options)
     credential = obtain_credential(
         options.request, tokens=services.tokens, authority=services.authority, now=services.clock.now()
     )
@@ -72,12 +77,20 @@ def attest_with(
     message = pae(IN_TOTO_PAYLOAD_TYPE, statement)
     signature = credential.sign(message)
     stamps = _timestamps(signature, services)
-    entry = services.log.submit(
-        digest=hashlib.sha256(message).digest(), signature=signature, certificate=credential.certificate.raw
-    )
+    entries = _entries(message, signature, credential, services)
     envelope = Envelope(statement, IN_TOTO_PAYLOAD_TYPE, (EnvelopeSignature(signature),))
-    bundle = format_bundle(Bundle("0.3", (credential.certificate.raw,), None, (entry,), stamps, envelope))
+    bundle = format_bundle(Bundle("0.3", (credential.certificate.raw,), None, entries, stamps, envelope))
     return Attestation(envelope_json(envelope), bundle, _verified(bundle, artifact, services, options))
+
+
+def _entries(
+    message: bytes, signature: bytes, credential: Credential, services: SigningServices
+) -> "tuple[LogEntry, ...]":
+    """The log's entry; none on an instance without a log."""
+    if services.log is None:
+        return ()
+    digest, certificate = hashlib.sha256(message).digest(), credential.certificate.raw
+    return (services.log.submit(digest=digest, signature=signature, certificate=certificate),)
 
 
 def envelope_json(envelope: Envelope) -> bytes:
@@ -102,7 +115,9 @@ def _verified(bundle: bytes, artifact: Artifact, services: SigningServices, opti
         return checked(
             options.trusted_root,
             options.request.renew,
-            lambda root: verify_bundle(bundle, artifact=artifact, trusted_root=root, now=now),
+            lambda root: verify_bundle(
+                bundle, artifact=artifact, trusted_root=root, now=now, witnesses=options.witnesses
+            ),
         )
     except VerificationError as error:
         raise ServiceError(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gitsign_py.core.pki.certificate import Certificate
     from gitsign_py.core.pki.cms import Attribute
     from gitsign_py.core.tlog.logentry import LogEntry
+    from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
     from gitsign_py.core.trust.root import TrustedRoot
     from gitsign_py.verification.result import VerifiedSignature
 
@@ -42,11 +43,14 @@ _CLOCK_WARNING = timedelta(seconds=60)
 
 @frozen
 class SigningServices:
-    """Whom the flow asks. ``timestamps`` is None for no timestamp; ``random`` makes the timestamp's nonce."""
+    """Whom the flow asks. ``timestamps`` is None for no timestamp; ``random`` makes the timestamp's nonce.
+
+    ``log`` is None on an instance without one: then a timestamp proves the time.
+    """
 
     tokens: TokenSource
     authority: CertificateAuthority
-    log: TransparencyLog
+    log: TransparencyLog | None
     clock: Clock
     random: Random
     timestamps: TimestampAuthority | None = None
@@ -57,12 +61,14 @@ class SigningOptions:
     """How to sign. ``algorithm`` is the repository's (online mode); None lets the object names in the payload tell.
 
     ``rekor_version`` is that of ``SigningServices.log``: version 2 states no time and cannot be searched.
+    ``witnesses`` is the policy that the log's checkpoint must meet before its answer is taken.
     """
 
     request: CredentialRequest
     mode: Mode = "offline"
     algorithm: HashAlgorithm | None = None
     rekor_version: Literal[1, 2] = 1
+    witnesses: "WitnessPolicy | None" = None
 
     @property
     def trusted_root(self) -> "TrustedRoot":
@@ -94,9 +100,14 @@ class SigningResult:
         return self.verified.issuer
 
     @property
-    def log_index(self) -> int:
-        """Where the log holds it."""
-        return self.verified.log.log_index
+    def log_index(self) -> int | None:
+        """Where the log holds it; None on an instance without a log."""
+        return None if self.verified.log is None else self.verified.log.log_index
+
+    @property
+    def logged_at(self) -> str:
+        """Where the log holds it, in words."""
+        return self.verified.logged_at
 
     @property
     def certificate(self) -> "Certificate":
@@ -125,20 +136,50 @@ def check_options(payload: bytes, services: SigningServices, options: SigningOpt
     PolicyError ``signed-attributes``.
     """
     refuse_signed_attributes(payload)
+    if services.log is None:
+        check_without_log(services, options)
+    if services.log is None and options.mode == "online":
+        raise ConfigError(
+            "online-mode-needs-rekor-v1",
+            "gitsign.rekorMode online does not go with gitsign.rekor none: there is no log to ask",
+            hint="set gitsign.rekorMode to offline",
+        )
     if options.mode == "online" and options.rekor_version == 2:
         raise ConfigError(
             "online-mode-needs-rekor-v1",
             "gitsign.rekorMode online does not go with gitsign.rekorVersion 2, whose log cannot be searched",
             hint="set gitsign.rekorMode to offline, so that the log's proof is stored in the signature",
         )
-    if options.rekor_version == 2 and services.timestamps is None:
+    dated = options.witnesses is not None and options.witnesses.requires
+    if options.rekor_version == 2 and services.timestamps is None and not dated:
         raise ConfigError(
             "timestamp-server-missing",
             "gitsign.rekorVersion 2 needs a timestamp, since its log states no time",
-            hint="set gitsign.timestampServerURL",
+            hint="set gitsign.timestampServerURL, or a gitsign.witnessPolicy with a quorum",
         )
     if options.mode == "online":
         _unsigned_kind(payload, options.algorithm)
+
+
+def check_no_log(root: "TrustedRoot") -> None:
+    """Refuse to sign without a log where the trust root lists one: it would not verify. Raises ConfigError."""
+    if not root.has_no_log:
+        raise ConfigError(
+            "log-needed",
+            "gitsign.rekor is none, and the trust root lists a log: what is in no log would not verify",
+            hint="unset gitsign.rekor, or use the trust root of an instance without a log",
+        )
+
+
+def check_without_log(services: SigningServices, options: SigningOptions) -> None:
+    """As ``check_no_log``, and there must be a timestamp then. Raises ConfigError ``timestamp-server-missing`` too."""
+    check_no_log(options.trusted_root)
+    if services.timestamps is None:
+        raise ConfigError(
+            "timestamp-server-missing",
+            "there is no log, so a timestamp must prove the time, and there is no server for it",
+            hint="set gitsign.timestampServerURL",
+        )
 
 
 @frozen
@@ -181,30 +222,35 @@ def sign_with(
     attributes = build_signed_attributes(payload, max(started, credential.certificate.not_before))
     signature = credential.sign(attributes)
     draft = _Draft(credential, payload, attributes, signature, _timestamped(signature, services, options))
+    if services.log is None:
+        check_without_log(services, options)
+        return _verified(_Made(draft.payload, draft.built()), services, options)
     finish = _finish_online if options.mode == "online" else _finish_offline
-    return finish(draft, services, options)
+    return finish(draft, services.log, services, options)
 
 
-def _finish_offline(draft: _Draft, services: SigningServices, options: SigningOptions) -> SigningResult:
+def _finish_offline(
+    draft: _Draft, log: TransparencyLog, services: SigningServices, options: SigningOptions
+) -> SigningResult:
     from gitsign_py.core.pki.cmsbuild import log_entry_attribute  # noqa: PLC0415 - LATER
     from gitsign_py.core.tlog.logentry import encode_entry  # noqa: PLC0415 - LATER
 
     digest = hashlib.sha256(draft.attributes).digest()
-    entry = services.log.submit(digest=digest, signature=draft.signature, certificate=draft.credential.certificate.raw)
+    entry = log.submit(digest=digest, signature=draft.signature, certificate=draft.credential.certificate.raw)
     made = _Made(draft.payload, draft.built(log_entry_attribute(encode_entry(entry))))
     return _verified(made, services, options)
 
 
-def _finish_online(draft: _Draft, services: SigningServices, options: SigningOptions) -> SigningResult:
+def _finish_online(
+    draft: _Draft, log: TransparencyLog, services: SigningServices, options: SigningOptions
+) -> SigningResult:
     """The object's id covers the signature, so it is known only now; the log gets a second signature, over the id."""
     made = draft.built()
     name = object_name(draft.payload, armor(made), options.algorithm)
     message = name.encode("ascii")
     digest = hashlib.sha256(message).digest()
     credential = draft.credential
-    entry = services.log.submit(
-        digest=digest, signature=credential.sign(message), certificate=credential.certificate.raw
-    )
+    entry = log.submit(digest=digest, signature=credential.sign(message), certificate=credential.certificate.raw)
     return _verified(_Made(draft.payload, made, name, (entry,)), services, options)
 
 
@@ -264,7 +310,7 @@ def _verified(made: _Made, services: SigningServices, options: SigningOptions) -
 
     now = services.clock.now()
     armored = armor(made.der)
-    required = Requirements(sct=options.request.require_sct)
+    required = Requirements(sct=options.request.require_sct, witnesses=options.witnesses)
     find = Sources(lambda _digest, _certificate: made.entries)
     with _refused("signature-unverifiable", "the new signature does not verify and is not used"):
         verifier = Verifier(options.trusted_root, now, required, find, options.request.renew)

@@ -25,6 +25,11 @@ from gitsign_py.verification.result import LoggedEntry, ProvenTime
 from gitsign_py.verification.signer import Signer, check_signer, check_validity
 from gitsign_py.verification.steps import TITLES, Report, Step
 from gitsign_py.verification.verdict import lacks_authority
+from gitsign_py.verification.witnessed import telling
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
 
 BUNDLE_TITLES: Mapping[str, str] = {
     **TITLES,
@@ -103,13 +108,15 @@ def verify_bundle(
     expected: ExpectedIdentity | None = None,
     key: PublicKey | None = None,
     require_sct: bool = True,
+    witnesses: "WitnessPolicy | None" = None,
     report: Report | None = None,
 ) -> VerifiedBundle:
     """Verify the JSON of a bundle (v0.1 to v0.3) over ``artifact``.
 
     ``key`` is the managed key that must have signed; without it the bundle must be by a certificate of the trust
     root's CAs, and ``expected`` says whose (None leaves steps 6.1 and 6.2 to the caller). ``now`` serves to refuse
-    log times in the future alone. ``report`` collects the steps, those of a refusal too.
+    log times in the future alone. ``witnesses`` is the policy for step 4.4. ``report`` collects the
+    steps, those of a refusal too.
 
     Raises VerificationError with step and reason.
     """
@@ -123,10 +130,12 @@ def verify_bundle(
     assert signing_key is not None  # noqa: S101 - _certificates refused the bundle when there is neither
     statement = _check_content(steps, bundle, artifact, signing_key)
     signed = _signed(bundle, artifact, leaf, signing_key)
-    proven = check_entries(steps, bundle.entries, signed, trusted_root, now=now)
+    proven = check_entries(steps, bundle, signed, trusted_root, now=now, witnesses=witnesses)
     stamps = _timestamps(steps, bundle, trusted_root, proven=any(entry.times for entry in proven))
     times = tuple(time for entry in proven for time in entry.times) + stamps
-    _check_time(steps, signer, times, lambda: check_windows(proven, stamps, now=now))
+    seen = () if leaf is None else telling((time for entry in proven for time in entry.witnessed), times, leaf)
+    times += seen
+    _check_time(steps, signer, times, lambda: check_windows(proven, stamps + seen, now=now))
     _check_expected(steps, signer, expected)
     identity = signer.identity if signer else None
     return VerifiedBundle(

@@ -1,4 +1,4 @@
-"""Steps 4.1 to 4.3 for bundles: every log entry is of this very signature and stands in a log of the trust root.
+"""Steps 4.1 to 4.4 for bundles: every log entry is of this very signature and stands in a log of the trust root.
 
 A bundle carries the bodies of its entries. A body must agree with the bundle: the signature, the
 certificate or key, and the hash of what was signed. Without that comparison any valid entry would do (CVE-2022-36056).
@@ -9,17 +9,23 @@ from collections.abc import Callable
 from datetime import datetime
 
 from gitsign_py.core.dsse import Envelope, pae
-from gitsign_py.core.frozen import frozen
+from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.core.pki.keydetails import key_details
+from gitsign_py.core.sigstore.bundle import Bundle
 from gitsign_py.core.tlog import merkle
 from gitsign_py.core.tlog.logentry import LogEntry, leaf_hash_of, parse_hashedrekord
 from gitsign_py.core.tlog.rekorbodies import LoggedSignature, parse_envelope_body
-from gitsign_py.core.tlog.tlogproof import check_log_window, verify_entry, verify_promise
+from gitsign_py.core.tlog.tlogproof import VerifiedEntry, check_log_window, verify_entry, verify_promise
 from gitsign_py.core.trust.root import TransparencyLogInstance, TrustedRoot
 from gitsign_py.errors import FormatError, VerificationError
 from gitsign_py.verification.logged import integrated_times
 from gitsign_py.verification.result import LoggedEntry, ProvenTime
 from gitsign_py.verification.steps import Report
+from gitsign_py.verification.witnessed import check_witnesses, refuse_unwitnessed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
 
 _ENVELOPE_KINDS = {("dsse", "0.0.1"), ("dsse", "0.0.2"), ("intoto", "0.0.2")}
 _SPKI_KIND, _CERTIFICATE_KIND = "public-key", "certificate"
@@ -45,24 +51,42 @@ class Signed:
 
 @frozen
 class ProvenEntry:
-    """A verified entry, its log, and the time that the log's promise proves, if there is one."""
+    """A verified entry, its log, and the time that the log's promise proves, if there is one.
+
+    ``proof`` is None for an entry of which the promise alone was checked; ``witnessed`` as ``Logged`` has it.
+    """
 
     log: TransparencyLogInstance
     logged: LoggedEntry
     times: tuple[ProvenTime, ...]
+    proof: VerifiedEntry | None = None
+    witnessed: tuple[ProvenTime, ...] = ()
 
 
 def check_entries(
-    report: Report, entries: tuple[LogEntry, ...], signed: Signed, trusted_root: TrustedRoot, *, now: datetime
+    report: Report,
+    bundle: Bundle,
+    signed: Signed,
+    trusted_root: TrustedRoot,
+    *,
+    now: datetime,
+    witnesses: "WitnessPolicy | None" = None,
 ) -> tuple[ProvenEntry, ...]:
     """Check all entries; one that fails is a refusal, however many others hold.
 
-    A managed key's bundle may come without entries where the trust root lists no log: there is none to ask for.
-    Raises VerificationError with the step that failed.
+    A bundle may come without entries where the trust root lists no log: there is none to ask for. One by a certificate
+    needs a timestamp then. Raises VerificationError with the step that failed.
     """
-    if not entries and signed.verifier_kind == _SPKI_KIND and not trusted_root.tlogs:
-        report.skip("4.1", "the trust root lists no transparency log, and a managed key needs no time")
-        return ()
+    entries = bundle.entries
+    if not entries and trusted_root.has_no_log:
+        refuse_unwitnessed(report, witnesses)
+        if signed.verifier_kind == _SPKI_KIND:
+            report.skip("4.1", "the trust root lists no transparency log, and a managed key needs no time")
+            return ()
+        if bundle.timestamps:
+            for number in ("4.1", "4.2", "4.3"):
+                report.skip(number, "the trust root lists no transparency log, so nothing shows that this is public")
+            return ()
     with report.step("4.1") as facts:
         facts["entries"] = len(entries)
         if not entries:
@@ -75,17 +99,27 @@ def check_entries(
     with report.step("4.3") as facts:
         proven = tuple(_prove(entry, trusted_root, now) for entry in entries)
         facts["logs"] = ", ".join(each.log.base_url for each in proven)
-    return proven
+    return tuple(_witnessed(report, *each, witnesses, now) for each in zip(entries, proven, strict=True))
+
+
+def _witnessed(
+    report: Report, entry: LogEntry, proven: ProvenEntry, witnesses: "WitnessPolicy | None", now: datetime
+) -> ProvenEntry:
+    if proven.proof is None:
+        refuse_unwitnessed(report, witnesses)
+        return proven
+    return replace(proven, witnessed=check_witnesses(report, witnesses, entry, proven.proof, now=now))
 
 
 def _prove(entry: LogEntry, trusted_root: TrustedRoot, now: datetime) -> ProvenEntry:
-    proof = entry.inclusion_proof
+    proof, verified = entry.inclusion_proof, None
     if proof is None or not proof.checkpoint:
         # Bundles of version 0.1 alone get here: their promise stands for the inclusion.
         log = verify_promise(entry, (entry.body,), trusted_root.tlogs).log
         _check_path(entry)
     else:
-        log = verify_entry(entry, (entry.body,), trusted_root.tlogs).log
+        verified = verify_entry(entry, (entry.body,), trusted_root.tlogs)
+        log = verified.log
     times = integrated_times(entry, log.base_url, now) if entry.signed_entry_timestamp else ()
     logged = LoggedEntry(
         log_index=entry.log_index,
@@ -96,7 +130,7 @@ def _prove(entry: LogEntry, trusted_root: TrustedRoot, now: datetime) -> ProvenE
         integrated_time=times[0].time if times else None,
         embedded=True,
     )
-    return ProvenEntry(log, logged, times)
+    return ProvenEntry(log, logged, times, verified)
 
 
 def _check_path(entry: LogEntry) -> None:

@@ -35,7 +35,7 @@ def bundle_from_signature(signature: bytes, verified: VerifiedSignature) -> tupl
     artifact = opened.signer.signed_bytes
     content = MessageSignature(opened.signer.signature, "sha256", hashlib.sha256(artifact).digest())
     stamps = () if opened.timestamp is None else (_response(opened.timestamp),)
-    entry = _with_body(opened, opened.entry, verified.log.version)
+    entry = _with_body(opened, opened.entry, verified.log.version if verified.log is not None else "")
     return Bundle("0.3", (opened.certificate.raw,), None, (entry,), stamps, content), artifact
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from gitsign_py.core.frozen import field, frozen
 from gitsign_py.core.pki.fulcio import CertificateIdentity
 from gitsign_py.core.pki.namekind import WORDS, kind_said
-from gitsign_py.core.regexp import RegexpError, check_regexp, matches_whole
+from gitsign_py.core.regexp import RegexpError, check_regexp, matches_part, matches_whole
 from gitsign_py.errors import UsageError, VerificationError
 
 WORKFLOW_CLAIMS = {
@@ -40,6 +40,12 @@ class Expected:
         """Tell whether ``value``, in full, is what is expected."""
         return matches_whole(self.text, value) if self.is_pattern else self.text == value
 
+    def unlike(self, value: str) -> str:
+        """Say what was expected in place of ``value``, which does not match."""
+        if self.is_pattern and matches_part(self.text, value):
+            return f"{self.text}, which matches only a part of it: patterns match the whole value"
+        return self.text
+
 
 def _check(pattern: str) -> None:
     try:
@@ -65,7 +71,7 @@ def check_identity(found: CertificateIdentity, expected: ExpectedIdentity) -> No
     if not expected.identity.matches(found.value):
         raise VerificationError(
             "identity-mismatch",
-            f"signed by {found.value}, expected {expected.identity.text}",
+            f"signed by {found.value}, expected {expected.identity.unlike(found.value)}",
             facts={"expected": expected.identity.text, "got": found.value},
         )
     wanted = kind_said(expected.identity.text, is_pattern=expected.identity.is_pattern) or kind_said(found.value)
@@ -78,7 +84,7 @@ def check_identity(found: CertificateIdentity, expected: ExpectedIdentity) -> No
     if not expected.issuer.matches(found.issuer):
         raise VerificationError(
             "issuer-mismatch",
-            f"identity was vouched for by {found.issuer}, expected {expected.issuer.text}",
+            f"identity was vouched for by {found.issuer}, expected {expected.issuer.unlike(found.issuer)}",
             facts={"expected": expected.issuer.text, "got": found.issuer},
         )
 

@@ -1,4 +1,4 @@
-"""Steps 4.1 to 4.3: the log entry is there, is of this very signature, and stands in a log of the trust root.
+"""Steps 4.1 to 4.4: the log entry is there, is of this very signature, stands in a log of the trust root, witnessed.
 
 An embedded entry comes without its body. The body is rebuilt from the signature, the certificate and the hash of the
 signed attributes, so an entry of another signature can't fit: its promise and its proof are over other bytes.
@@ -8,7 +8,7 @@ first that does so counts. One that belongs to another commit is never enough (C
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from gitsign_py.core.encoding import format_rfc3339, pem_encode
 from gitsign_py.core.frozen import frozen
@@ -21,9 +21,12 @@ from gitsign_py.core.trust.root import TransparencyLogInstance, TrustedRoot
 from gitsign_py.errors import FormatError, GitsignError, InvalidSignatureError, UncheckedError, VerificationError
 from gitsign_py.verification.result import LoggedEntry, ProvenTime
 from gitsign_py.verification.steps import Report
+from gitsign_py.verification.witnessed import CLOCK_SKEW, check_witnesses
 
-CLOCK_SKEW = timedelta(minutes=5)
-"""How far a log's clock may be ahead of ours before its time is called a time in the future."""
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
+
 _KEY_DETAILS = {
     "ecdsa-p256": "PKIX_ECDSA_P256_SHA_256",
     "ecdsa-p384": "PKIX_ECDSA_P384_SHA_384",
@@ -34,11 +37,24 @@ _KEY_DETAILS = {
 
 @frozen
 class Logged:
-    """A verified entry, and the times that it proves (none for Rekor v2, whose entries state no time)."""
+    """A verified entry, and the times that it proves (none for Rekor v2, whose entries state no time).
+
+    ``witnessed`` is when a quorum of witnesses had seen it, where a policy asks for one.
+    """
 
     entry: LoggedEntry
     times: tuple[ProvenTime, ...]
     log: TransparencyLogInstance
+    witnessed: tuple[ProvenTime, ...] = ()
+
+
+@frozen
+class _Proof:
+    """What the proof of an entry is held against besides the trust root."""
+
+    now: datetime
+    witnesses: "WitnessPolicy | None"
+    embedded: bool = False
 
 
 def check_embedded_entry(
@@ -49,6 +65,7 @@ def check_embedded_entry(
     trusted_root: TrustedRoot,
     *,
     now: datetime,
+    witnesses: "WitnessPolicy | None" = None,
 ) -> Logged:
     """Check the entry that the signature carries: over the signed attributes, with the CMS signature itself.
 
@@ -62,7 +79,7 @@ def check_embedded_entry(
         facts["hash"] = digest.hex()
         if entry.body and entry.body not in bodies.values():
             raise VerificationError("log-entry-mismatch", "log entry is not over this signature")
-    return _prove(report, entry, bodies, trusted_root, now=now, embedded=True)
+    return _prove(report, entry, bodies, trusted_root, _Proof(now, witnesses, embedded=True))
 
 
 def candidate_bodies(digest: bytes, signature: bytes, certificate: Certificate) -> dict[str, bytes]:
@@ -84,6 +101,7 @@ def check_found_entries(
     trusted_root: TrustedRoot,
     *,
     now: datetime,
+    witnesses: "WitnessPolicy | None" = None,
 ) -> Logged:
     """Check entries that a log gave for ``message``, the object id as hex text: one must prove itself in full.
 
@@ -97,7 +115,7 @@ def check_found_entries(
             with attempt.step("4.2") as facts:
                 facts["log_index"] = entry.log_index
                 version = _check_body(entry.body, message, certificate)
-            logged = _prove(attempt, entry, {version: entry.body}, trusted_root, now=now, embedded=False)
+            logged = _prove(attempt, entry, {version: entry.body}, trusted_root, _Proof(now, witnesses))
         except VerificationError as error:
             if best is None or error.step > best[0]:
                 best = (error.step, error, attempt)
@@ -137,11 +155,9 @@ def _prove(
     entry: LogEntry,
     bodies: Mapping[str, bytes],
     trusted_root: TrustedRoot,
-    *,
-    now: datetime,
-    embedded: bool,
+    asked: _Proof,
 ) -> Logged:
-    """Step 4.3: promise, inclusion proof and checkpoint, by a log of the trust root."""
+    """Step 4.3: promise, inclusion proof and checkpoint, by a log of the trust root. Step 4.4: its witnesses."""
     with report.step("4.3") as facts:
         proven = verify_entry(entry, tuple(bodies.values()), trusted_root.tlogs)
         facts["log"], facts["log_id"] = proven.log.base_url, proven.log.log_id.hex()
@@ -149,9 +165,10 @@ def _prove(
         facts["tree_size"] = proven.checkpoint.size
         version = next(version for version, body in bodies.items() if body == proven.body)
         _check_version(entry, version, promised=proven.promised)
-        times = integrated_times(entry, proven.log.base_url, now) if proven.promised else ()
+        times = integrated_times(entry, proven.log.base_url, asked.now) if proven.promised else ()
         if times:
             facts["integrated_time"] = format_rfc3339(times[0].time)
+    witnessed = check_witnesses(report, asked.witnesses, entry, proven, now=asked.now)
     logged = LoggedEntry(
         log_index=entry.log_index,
         log_id=proven.log.log_id.hex(),
@@ -159,9 +176,9 @@ def _prove(
         kind=KIND,
         version=version,
         integrated_time=times[0].time if times else None,
-        embedded=embedded,
+        embedded=asked.embedded,
     )
-    return Logged(logged, times, proven.log)
+    return Logged(logged, times, proven.log, witnessed)
 
 
 def _check_version(entry: LogEntry, version: str, *, promised: bool) -> None:

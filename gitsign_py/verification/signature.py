@@ -22,6 +22,11 @@ from gitsign_py.verification.logged import Logged, check_embedded_entry, check_f
 from gitsign_py.verification.result import ProvenTime
 from gitsign_py.verification.signer import Signer
 from gitsign_py.verification.steps import Report
+from gitsign_py.verification.witnessed import refuse_unwitnessed, telling
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
 
 _SHA256_DIGITS = 64
 FindEntries = Callable[[bytes, Certificate], Sequence[LogEntry]]
@@ -128,28 +133,53 @@ def check_logged(
     *,
     names: Sequence[str],
     now: datetime,
-) -> Logged:
+    witnesses: "WitnessPolicy | None" = None,
+) -> Logged | None:
     """Steps 4.1 to 4.3: the entry that the signature carries, else one that was kept, else one that the log has.
 
-    ``names`` are those of the object (``logged_names``), its id first. Raises VerificationError, and UncheckedError for
-    an entry that is not embedded and that no source proves.
+    None where the trust root lists no log at all, and a timestamp is there to prove the time (5.1). ``names`` are those
+    of the object (``logged_names``), its id first. Raises VerificationError, and UncheckedError for an entry that is
+    not embedded and that no source proves.
     """
     if opened.entry is not None:
-        return check_embedded_entry(steps, opened.entry, opened.signer, opened.certificate, trusted_root, now=now)
+        return check_embedded_entry(
+            steps, opened.entry, opened.signer, opened.certificate, trusted_root, now=now, witnesses=witnesses
+        )
+    if trusted_root.has_no_log:
+        _leave_out(steps, opened)
+        refuse_unwitnessed(steps, witnesses)
+        return None
     kept = () if sources.kept is None or not names else sources.kept(names[0])
     if not kept:
-        return _ask_log(steps, opened.certificate, trusted_root, sources.find, names=names, now=now)
+        return _ask_log(
+            steps, opened.certificate, trusted_root, sources.find, names=names, now=now, witnesses=witnesses
+        )
     attempt = Report()
     try:
-        logged = _check_kept(attempt, kept, opened.certificate, trusted_root, names=names, now=now)
+        logged = _check_kept(attempt, kept, opened.certificate, trusted_root, names=names, now=now, witnesses=witnesses)
     except UncheckedError:
         # Anybody can write a note: one that does not hold is as good as none.
         if sources.find is not None:
-            return _ask_log(steps, opened.certificate, trusted_root, sources.find, names=names, now=now)
+            return _ask_log(
+                steps, opened.certificate, trusted_root, sources.find, names=names, now=now, witnesses=witnesses
+            )
         steps.steps += attempt.steps
         raise
     steps.steps += attempt.steps
     return logged
+
+
+def _leave_out(steps: Report, opened: Opened) -> None:
+    """An instance without a log: the signature is in none, and every report says so."""
+    if opened.timestamp is None:
+        with steps.step("4.1"):
+            raise UncheckedError(
+                "log-unknown",
+                "trust root lists no log, and the signature has neither a log entry nor a timestamp",
+                hint="the trust root may be out of date (gitsign-py initialize), or of another instance",
+            )
+    for number in ("4.1", "4.2", "4.3"):
+        steps.skip(number, "trust root lists no log, so nothing shows that the signature is public")
 
 
 def _ask_log(
@@ -160,6 +190,7 @@ def _ask_log(
     *,
     names: Sequence[str],
     now: datetime,
+    witnesses: "WitnessPolicy | None" = None,
 ) -> Logged:
     """Online mode: the log holds a second signature by the same key, over the object id as hex text."""
     with steps.step("4.1") as facts:
@@ -179,7 +210,7 @@ def _ask_log(
             raise UncheckedError("log-entry-not-found", "log has no entry for this commit by this certificate")
         if name != names[0]:
             facts["logged_as"] = f"{name}, the id with the signature in the header (gitsign 0.16.0 and 0.16.1)"
-    return check_found_entries(steps, entries, name.encode(), certificate, trusted_root, now=now)
+    return check_found_entries(steps, entries, name.encode(), certificate, trusted_root, now=now, witnesses=witnesses)
 
 
 def _asked(find: FindEntries, digest: bytes, certificate: Certificate) -> Sequence[LogEntry]:
@@ -203,6 +234,7 @@ def _check_kept(
     *,
     names: Sequence[str],
     now: datetime,
+    witnesses: "WitnessPolicy | None" = None,
 ) -> Logged:
     """By the first of the names that an entry is over; without one, what is wrong with those for the object's id."""
     with steps.step("4.1") as facts:
@@ -211,14 +243,14 @@ def _check_kept(
         found = next((name for one in entries for digest, name in digests.items() if digest in one.body), names[0])
         if found != names[0]:
             facts["logged_as"] = f"{found}, the id with the signature in the header (gitsign 0.16.0 and 0.16.1)"
-    return check_found_entries(steps, entries, found.encode(), certificate, trusted_root, now=now)
+    return check_found_entries(steps, entries, found.encode(), certificate, trusted_root, now=now, witnesses=witnesses)
 
 
 def proven_times(
-    steps: Report, opened: Opened, logged: Logged, trusted_root: TrustedRoot, *, require_timestamp: bool
+    steps: Report, opened: Opened, logged: Logged | None, trusted_root: TrustedRoot, *, require_timestamp: bool
 ) -> tuple[ProvenTime, ...]:
     """Steps 5.1 and 5.2: every time that is there must hold, and there must be one. Raises VerificationError."""
-    times = list(logged.times)
+    times = list(logged.times) if logged is not None else []
     if opened.timestamp is None:
         steps.skip("5.1", "signature has no timestamp")
     else:
@@ -230,6 +262,7 @@ def proven_times(
             )
             facts["time"], facts["authority"] = format_rfc3339(stamp.time), stamp.authority.uri
             times.append(ProvenTime(stamp.time, "timestamp", stamp.authority.uri, stamp.accuracy))
+    times += telling(logged.witnessed if logged is not None else (), times, opened.certificate)
     with steps.step("5.2") as facts:
         if not times:
             raise VerificationError(

@@ -22,6 +22,7 @@ TITLES: Mapping[str, str] = {
     "4.1": "log entry is there",
     "4.2": "log entry is of this very signature",
     "4.3": "log entry is promised and included by a known log",
+    "4.4": "checkpoint is cosigned as the witness policy says",
     "5.1": "timestamp is an authority's of the trust root",
     "5.2": "time of signing is proven",
     "5.3": "certificate and CA were valid at every proven time",

@@ -14,7 +14,7 @@ from gitsign_py.errors import FormatError, GitsignError, UncheckedError, Verific
 Verdict = Literal["verified", "bad", "unchecked"]
 """The verdict on a signature; unchecked means that something was missing that the check needs."""
 
-_KEY, _ROOT, _LOG = "a key", "the trust root", "the log's word"
+_KEY, _ROOT, _LOG, _WITNESSES = "a key", "the trust root", "the log's word", "a witness policy with this log"
 _OBJECT, _FORM = "the object", "a form that it knows"
 
 LACKING: Mapping[str, str] = MappingProxyType(
@@ -30,6 +30,7 @@ LACKING: Mapping[str, str] = MappingProxyType(
         "sct-version-unsupported": _FORM,
         "entry-kind-unsupported": _FORM,
         "entry-version-unsupported": _FORM,
+        "cosignature-unsupported": _FORM,
         "dsse-payload-type": _FORM,
         "bundle-signer-mismatch": _KEY,
         "certificate-untrusted": _ROOT,
@@ -40,6 +41,7 @@ LACKING: Mapping[str, str] = MappingProxyType(
         "trust-root-missing": _ROOT,
         "trusted-root-malformed": _ROOT,
         "trusted-root-version": _ROOT,
+        "witness-log-unlisted": _WITNESSES,
         "log-entry-not-embedded": _LOG,
         "log-unreachable": _LOG,
         "log-cannot-search": _LOG,

@@ -25,13 +25,18 @@ from gitsign_py.verification.signature import (
 from gitsign_py.verification.signer import check_signer, check_validity
 from gitsign_py.verification.steps import Report
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
+
 
 @frozen
 class Requirements:
-    """The extra demands on a signature: the promise of a CT log (step 2.3), a timestamp (step 5.2)."""
+    """The extra demands on a signature: the promise of a CT log (step 2.3), witnesses (4.4), a timestamp (5.2)."""
 
     sct: bool = True
     timestamp: bool = False
+    witnesses: "WitnessPolicy | None" = None
 
 
 @frozen
@@ -73,9 +78,11 @@ class Verifier:
             opened = open_signature(signature, steps)
             signer = check_signer(steps, opened.certificate, opened.signed.certificates, root, require_sct=required.sct)
             signing_time = check_cms(steps, opened, payload)
-            logged = check_logged(steps, opened, root, self.find, names=names, now=self.now)
+            logged = check_logged(
+                steps, opened, root, self.find, names=names, now=self.now, witnesses=required.witnesses
+            )
             times = proven_times(steps, opened, logged, root, require_timestamp=required.timestamp)
-            check_validity(steps, signer, times, logged.log)
+            check_validity(steps, signer, times, logged.log if logged is not None else None)
             check_expected(steps, signer, expected)
             return VerifiedSignature(
                 identity=signer.identity.value,
@@ -83,7 +90,7 @@ class Verifier:
                 issuer=signer.identity.issuer,
                 claims=signer.identity.claims,
                 certificate=opened.certificate,
-                log=logged.entry,
+                log=logged.entry if logged is not None else None,
                 times=times,
                 signing_time=signing_time,
                 identity_checked=expected is not None,

@@ -96,11 +96,18 @@ def test_a_rebase_that_signs_goes_on_after_ctrl_c(home: Home, screen: Screen, ag
         screen.type('git rebase -q -f HEAD~2; echo "status $?"')
         until_asked(bad, screen)
         screen.interrupt()
-        screen.wait("git rebase --continue")
+        screen.wait("this rebase goes on with: git rebase --continue")
         screen.wait("status 1")
     until_gone(f"{home.program} --status-fd")
-    screen.type('git commit -q --no-edit && git rebase --continue; echo "then $?"')
-    screen.wait("then 0")
+    screen.type('git rebase --continue; echo "then $?"')
+    text = screen.wait("then 0")
+    assert text.count("signed by alice@example.com") == 1
+    assert "gitsign-py: 2 commits of this rebase signed by alice@example.com, vouched for by" in text
+    screen.clear()
+    home.git("config", "gitsign.quiet", "true")
+    screen.type('git rebase -q -f HEAD~2; git commit -q --allow-empty -m quiet; echo "quiet $?"')
+    assert "signed by" not in screen.wait("quiet 0")
+    home.git("reset", "-q", "--hard", "HEAD~1")
     assert [verdict for verdict, _ in home.signers("HEAD~2..")] == ["U", "U"]
     assert home.git("log", "--format=%s") == "two\none\nbase"
 
@@ -114,8 +121,8 @@ def test_a_rebase_that_runs_git_goes_on_after_ctrl_c(home: Home, screen: Screen,
         screen.type('git rebase -q --exec "git commit -q --amend --no-edit -S" HEAD~2; echo "status $?"')
         until_asked(bad, screen)
         screen.interrupt()
-        text = screen.wait("status 1")
-        assert "git rebase --continue" in text
+        screen.wait("this rebase goes on with: git commit --amend --no-edit -S && git rebase --continue")
+        screen.wait("status 1")
     until_gone(f"{home.program} --status-fd")
     screen.type('git commit -q --amend --no-edit -S && git rebase --continue; echo "then $?"')
     screen.wait("then 0")

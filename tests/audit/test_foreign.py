@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.audit.foreign import _read_gpg, _read_ssh
+from gitsign_py.audit.gitverdicts import _read_gpg, _read_ssh
 from tests.support.audited import ROOT_OF_TESTS
 from tests.support.bulksigner import BulkSigner
 from tests.support.foreignkeys import SshKey, gpg_home

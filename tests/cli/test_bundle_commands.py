@@ -206,6 +206,10 @@ def test_patterns_match_the_whole_value(place: Path, maker: BundleMaker) -> None
             place, bundle, "--certificate-identity-regexp", pattern, "--certificate-oidc-issuer-regexp", "http://.*"
         )
         assert found[0] == status
+        part = "which matches only a part of it: patterns match the whole value" in found[1]
+        assert part == bool(status), found
+    nowhere = ("--certificate-identity-regexp", "bob", "--certificate-oidc-issuer-regexp", "http")
+    assert "only a part" not in verify(place, bundle, *nowhere)[1]
 
 
 def test_another_instance_is_refused(place: Path, maker: BundleMaker) -> None:
@@ -283,6 +287,26 @@ def test_files_are_named_for_the_object_unless_told_otherwise(repo: ScratchRepo)
     assert json.loads(done.stdout)["messageSignature"]["messageDigest"]["digest"] == b64(
         hashlib.sha256(written).digest()
     )
+
+
+def test_head_is_exported_where_it_is_told(repo: ScratchRepo) -> None:
+    """Standard output is the bundle and nothing else, and nothing lies in the working tree that nobody asked for."""
+    repo.git("checkout", "-q", "signed")
+    (repo.path / "out").mkdir()
+    before = set(repo.path.iterdir())
+    head = ("bundle", "export", "--trusted-root", "root.json")
+    done = run(*head, "--output", "-", cwd=repo.path)
+    assert json.loads(done.stdout)["messageSignature"]
+    assert PERSON in done.stderr.decode()
+    assert set(repo.path.iterdir()) == before
+    assert run(*head, "-o", "out", cwd=repo.path).returncode == 0
+    oid = repo.git("rev-parse", "HEAD")
+    names = [f"{oid}.signed-attributes.der", f"{oid}.sigstore.json"]
+    assert sorted(path.name for path in (repo.path / "out").iterdir()) == sorted(names)
+    assert set(repo.path.iterdir()) == before
+    artifact = run(*head, "--output", "out/b.json", "--artifact", "-", cwd=repo.path)
+    assert artifact.stdout == (repo.path / "out" / names[0]).read_bytes()
+    assert run(*head, "--output", "-", "--artifact", "-", cwd=repo.path).returncode == 2
 
 
 def test_export_refuses_what_does_not_verify(repo: ScratchRepo, maker: BundleMaker) -> None:

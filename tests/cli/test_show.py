@@ -1,11 +1,14 @@
 """``gitsign-py show``: everything a signature says, and never more than that."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gitsign_py.core.encoding import b64_decode, pem_decode
+from tests.support.gitrepo import ScratchRepo, environment
+from tests.support.inprocess import run_here
 from tests.support.workbench import EMAIL, Workbench
 
 
@@ -110,6 +113,33 @@ def test_people_can_read_it(bench: Workbench) -> None:
     assert f"  identity     {EMAIL}" in lines
     assert lines[-1] == "  verification not-asked: nothing of this was verified; see gitsign-py verify"
     assert bench.tool("show", "--text", "--verify").stdout.decode().splitlines()[-1] == "  verification verified"
+
+
+def test_a_terminal_gets_the_view_for_people_and_the_encoding_header_counts(tmp_path: Path) -> None:
+    repo = ScratchRepo.init(tmp_path / "repo")
+    tree = repo.git("hash-object", "-t", "tree", "-w", "/dev/null").encode()
+    person = "Jürgen Größe <j@example.com> 1700000000 +0100".encode("latin-1")
+    body = b"tree %b\nauthor %b\ncommitter %b\nencoding ISO-8859-1\n\n%b\n" % (
+        tree, person, person, "Grüße\n\nund mehr".encode("latin-1"),
+    )  # fmt: skip
+    oid = repo.store("commit", body)
+    source = json.loads(run_here(repo.path, environment(), "show", oid).out)["predicate"]["source"]
+    assert source["message"] == "Grüße\n\nund mehr\n"
+    assert source["author"]["name"] == "Jürgen Größe"
+    lines = run_here(repo.path, environment(), "show", oid, terminal=True).lines
+    assert lines == [
+        f"commit {oid}",
+        "  by           Jürgen Größe <j@example.com> 2023-11-14T23:13:20+01:00",
+        "  message      Grüße",
+        "  signature    none",
+        "  verification not-asked: nothing of this was verified; see gitsign-py verify",
+    ]
+    assert run_here(repo.path, environment(), "show", "--json", oid, terminal=True).out.startswith("{")
+    unknown = repo.store("commit", body.replace(b"ISO-8859-1", b"no-such-code"))
+    assert (
+        "Gr\ufffd"
+        in json.loads(run_here(repo.path, environment(), "show", unknown).out)["predicate"]["source"]["message"]
+    )
 
 
 def test_a_terminal_is_never_sent_what_a_commit_holds(bench: Workbench) -> None:

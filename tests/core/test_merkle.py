@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gitsign_py.core.tlog import merkle
 from gitsign_py.errors import VerificationError
 from tests.support import vectors
+from tests.support.smalltree import hash_at
 
 LARGEST = 70
 LEAVES = [merkle.leaf_hash(b"leaf %d" % number) for number in range(300)]
@@ -211,3 +212,12 @@ def test_a_consistency_proof_of_a_real_log_verifies() -> None:
     merkle.verify_consistency(5, 182, proof, first, last)
     assert consistency_refused(5, 512, proof, first, last) == "consistency-proof-too-short"
     assert consistency_refused(5, 182, proof, last, last) == "consistency-proof-mismatch"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 8, 13, 64, 100])
+def test_a_climb_ends_at_the_root(size: int) -> None:
+    for index in range(size):
+        proof = merkle.prove_inclusion(index, size, hash_at)
+        steps = list(merkle.climb(hash_at(0, index), index, size, proof))
+        assert [sibling for _, sibling, _ in steps] == list(proof)
+        assert (steps[-1][2] if steps else hash_at(0, index)) == merkle.root(size, hash_at)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gitsign_py.core.frozen import replace
 from gitsign_py.errors import PolicyError
 from gitsign_py.host.consent import ConsentBook, Decision, MatchCommitter, Publication, decide, require_consent
 from tests.support.person import Person
@@ -84,7 +85,22 @@ def test_without_a_terminal_the_setting_is_named(book: ConsentBook) -> None:
     with pytest.raises(PolicyError) as caught:
         require_consent(publication(), "ask", book, Person(interactive=False))
     assert caught.value.reason == "consent-needed"
+    assert "into a public log for ever" in caught.value.message
     assert "gitsign.matchCommitter" in caught.value.hint
+
+
+@pytest.mark.parametrize("interactive", [True, False])
+def test_a_stack_on_this_machine_publishes_nothing(book: ConsentBook, *, interactive: bool) -> None:
+    person = Person(interactive=interactive)
+    local = replace(publication(), instance="http://127.0.0.1:18400")
+    try:
+        require_consent(local, "ask", book, person)
+        [said] = person.shown
+    except PolicyError as error:
+        said = error.message
+    assert "the log of the Sigstore on this machine" in said
+    assert "for ever" not in said
+    assert "publi" not in said
 
 
 def test_match_committer_true_refuses_without_a_question(book: ConsentBook) -> None:

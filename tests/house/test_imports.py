@@ -23,15 +23,17 @@ ROOMS = {
     "verification": _PURE,
     "policy": ("verification", *_PURE),
     "signing": ("verification", *_PURE),
+    "source": ("policy", "verification", *_PURE),
     "host/pipes": ("host", "errors"),
     "host/git": ("host/pipes", "policy", "host", *_PURE),
     "host": ("host/git", "host/pipes", "data", *_PURE),
     "clients/http": ("clients", "host", "core", "errors"),
     "clients": ("clients/http", "host", "signing", "verification", "data", *_PURE),
     "localstack": ("host", "data", *_PURE),
-    "audit": ("clients", "host/git", "host", "policy", "verification", "signing", *_PURE),
+    "audit": ("clients", "host/git", "host", "source", "policy", "verification", "signing", *_PURE),
     "audit/reports": ("audit", "policy", *_PURE),
     "monitor": ("clients", "host/git", "host", "policy", "verification", *_PURE),
+    "monitor/pages": ("monitor", "verification", *_PURE),
     "agent": ("clients", "host", "policy", "signing", "verification", *_PURE),
 }
 """A room and the rooms that its modules may import; the services of localstack share one row."""
@@ -48,7 +50,7 @@ IMPURE = {
     "dulwich",
     "pathlib",
 }
-PURE_ROOMS = ("core", "policy", "verification", "signing")
+PURE_ROOMS = ("core", "policy", "verification", "signing", "source")
 
 
 def modules() -> Iterator[Path]:

@@ -32,7 +32,7 @@ def test_wrong_media_type_gets_415_and_json(stack: RunningStack, path: str) -> N
     assert "text/plain" in answer.body.decode()
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing", "/api/v1/", "/api/v1/log/", "/api/v1/log/entries/a/b"])
+@pytest.mark.parametrize("path", ["/nothing", "/log/", "/api/v1/", "/api/v1/log/", "/api/v1/log/entries/a/b"])
 def test_unknown_path_gets_404_and_json(stack: RunningStack, path: str) -> None:
     answer = stack.get(path)
     assert (answer.status, answer.json()) == (404, {"code": 404, "message": f"path {path} was not found"})

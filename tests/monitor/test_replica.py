@@ -10,8 +10,15 @@ from gitsign_py.core.frozen import replace
 from gitsign_py.core.tlog import merkle
 from gitsign_py.core.tlog.tiles import hash_at_of, tile_path
 from gitsign_py.errors import ConfigError, VerificationError
+from gitsign_py.monitor.findings import Inspected
+from gitsign_py.monitor.follow import Options, follow
+from gitsign_py.monitor.heads import Head
+from gitsign_py.monitor.mirrored import MirroredSource
 from gitsign_py.monitor.replica import Replica, folder_of, replicas
-from tests.support.memorylog import MemoryLog, leaf
+from gitsign_py.monitor.replicasource import ReplicaSource
+from gitsign_py.monitor.sources import Batch, RawEntry
+from gitsign_py.monitor.state import Store
+from tests.support.memorylog import MemoryLog, SignedSource, leaf, signed_source
 from tests.support.workbench import EMAIL, Workbench
 
 
@@ -21,15 +28,15 @@ def test_a_replica_grows_with_its_log(tmp_path: Path) -> None:
         log.size = size
         (head,) = log.heads()
         copy.update(log, head)
-        assert copy.size() == size
+        assert copy.index.size() == size
         assert copy.checkpoint() == head.signed
         assert merkle.root(size, hash_at_of(copy.tile, size)) == head.root
-        assert copy.bundle((size - 1) // 256, (size - 1) % 256 + 1)[-1] == leaf(size - 1)
+        assert copy.bundle((size - 1) // 256, (size - 1) % 256 + 1)[-1].leaf == leaf(size - 1)
     there = {path.relative_to(copy.folder).as_posix() for path in (copy.folder / "tile").rglob("*") if path.is_file()}
     assert {tile_path(2, 0, 1), tile_path(1, 0), tile_path(1, 1, 1), tile_path(0, 257, 208)} <= there
     assert not any(name.startswith("tile/0/000.p") for name in there), "full tiles have no partial ones beside them"
-    assert copy.place_of_leaf(merkle.leaf_hash(leaf(300))) == 300
-    assert copy.place_of_index(65_999) == 65_999
+    assert copy.index.place_of_leaf(merkle.leaf_hash(leaf(300))) == 300
+    assert copy.index.place_of_index(65_999) == 65_999
 
 
 def test_entries_that_miss_the_root_are_not_covered(tmp_path: Path) -> None:
@@ -41,6 +48,60 @@ def test_entries_that_miss_the_root_are_not_covered(tmp_path: Path) -> None:
         copy.update(log, replace(log.heads()[0], root=b"\1" * 32))
     assert caught.value.reason == "replica-root-mismatch"
     assert copy.checkpoint() == head.signed
+
+
+def test_an_entry_too_large_for_a_bundle_is_kept_beside(tmp_path: Path) -> None:
+    bodies = (b"small", b"L" * 0x10000, b"after")
+    log, copy = signed_source(*bodies), Replica(tmp_path / "copy")
+    copy.update(log, log.heads()[0])
+    source = ReplicaSource(copy, log.root)
+    assert tuple(one.leaf for batch in source.entries(source.heads()[0], 0, 3) for one in batch) == bodies
+
+
+def follow_with(log: SignedSource, folder: Path, start: int | None = 0) -> list[int]:
+    """One run of the monitor with a mirror; gives the places of the entries that it looked at."""
+    looked: list[int] = []
+
+    def inspect(_: Head, batch: Batch) -> Inspected:
+        looked.extend(entry.index for entry in batch)
+        return Inspected()
+
+    source = MirroredSource(log, folder / "mirror", log.root)
+    with Store(folder / "state" / "m") as store:
+        followed = follow(source, store, Options(inspect, lambda: 1, start))
+    assert (followed.alarms, followed.failures) == ((), ())
+    source.seal(log.heads()[0])
+    return looked
+
+
+def test_a_mirrored_run_fetches_each_entry_once(tmp_path: Path) -> None:
+    log = signed_source(*(b"%d" % number for number in range(700)))
+    assert follow_with(log, tmp_path) == list(range(700))
+    assert log.given == 700
+    for number in range(700, 1030):
+        log.log.append(b"%d" % number)
+    assert follow_with(log, tmp_path) == list(range(700, 1030))
+    assert log.given == 1030
+    (tmp_path / "state" / "m").unlink()
+    assert follow_with(log, tmp_path) == list(range(1030)), "what is in the replica is not fetched again"
+    assert log.given == 1030
+    (copy,) = replicas(tmp_path / "mirror")
+    assert merkle.root(1030, hash_at_of(copy.tile, 1030)) == log.heads()[0].root
+
+
+def test_a_mirror_that_begins_later_or_was_killed_becomes_whole(tmp_path: Path) -> None:
+    log = signed_source(*(b"%d" % number for number in range(300)))
+    assert follow_with(log, tmp_path, start=None) == [], "a first run begins at the end of the log"
+    assert log.given == 300, "the mirror has it from its beginning"
+    for number in range(300, 320):
+        log.log.append(b"%d" % number)
+    copy = Replica(next((tmp_path / "mirror").iterdir()))
+    copy.append(
+        [RawEntry(at, b"%d" % at, log_index=at) for at in range(300, 310)]
+    )  # and was killed before its checkpoint
+    assert follow_with(log, tmp_path) == list(range(300, 320))
+    assert copy.checkpoint() == log.heads()[0].signed
+    assert (copy.index.size(), log.given) == (320, 320)
 
 
 def test_a_replica_of_another_tree_is_not_written_to(tmp_path: Path) -> None:
@@ -57,7 +118,7 @@ def test_reading_makes_nothing(tmp_path: Path) -> None:
             replicas(folder)
         assert caught.value.reason == "replica-unusable"
     with pytest.raises(ConfigError):
-        Replica(tmp_path / "none").size()
+        Replica(tmp_path / "none").index.size()
     assert list(tmp_path.iterdir()) == []
 
 

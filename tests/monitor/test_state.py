@@ -8,6 +8,8 @@ from gitsign_py.core.frozen import replace
 from gitsign_py.errors import ConfigError
 from gitsign_py.monitor.findings import Inspected
 from gitsign_py.monitor.follow import Options, follow
+from gitsign_py.monitor.heads import Head
+from gitsign_py.monitor.sources import Batch
 from gitsign_py.monitor.state import Kept, Store
 from tests.support.memorylog import MemoryLog, whole_range
 
@@ -82,3 +84,18 @@ def test_a_log_under_another_name_is_told(tmp_path: Path) -> None:
         with store.transaction():
             store.keep(replace(KEPT, url="memory:"))
         assert [one.kind for one in follow(MemoryLog(9), store, OPTIONS).alarms] == ["log-tree-gone"]
+
+
+def test_reading_ends_between_groups_when_it_is_told_to(tmp_path: Path) -> None:
+    looked: list[int] = []
+
+    def inspect(_: Head, batch: Batch) -> Inspected:
+        looked.extend(entry.index for entry in batch)
+        return Inspected()
+
+    log, options = MemoryLog(40), Options(inspect, lambda: 77, 0, group=8)
+    with Store(tmp_path / "state" / "m.sqlite") as store:
+        first = follow(log, store, replace(options, ends=lambda: len(looked) > 10))
+        assert (first.read, first.alarms) == (16, ())
+        assert follow(log, store, options).alarms == ()
+    assert looked == list(range(40))

@@ -70,7 +70,7 @@ def test_wrong_expectation_is_found(team: Policy) -> None:
         ("[[cases]]\nname='a'\n", "expect: is missing"),
         ("[[cases]]\nname='a'\nexpect='verified'\nidentiti='x'\n", "not a known key"),
         ("[[cases]]\nname='a'\nexpect='fine'\n", "must be one of"),
-        ("[[cases]]\nname='a'\nexpect='verified'\ntime-sources=['tsa']\n", "t:4: .*knows log and timestamp, not tsa"),
+        ("[[cases]]\nname='a'\nexpect='verified'\ntime-sources=['tsa']\n", "t:4: .*knows log, timestamp, witness, not"),
         ("cases = 3", "array of tables"),
         ("=", "TOML"),
     ],

@@ -16,7 +16,7 @@ def blocks() -> list[str]:
 
 def test_example() -> None:
     text = blocks()[0].replace("<full commit id>", "1" * 40).replace("<full id>", "2" * 40)
-    text = text.replace('keys = ["bob-pgp"]', 'keys = ["bob-pgp", "bob-ssh"]')
+    text = text.replace('keys = ["bob-pgp", "bob-smime"]', 'keys = ["bob-pgp", "bob-smime", "bob-ssh"]')
     policy = parse_policy(text.replace("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI...", SSH).encode(), "docs/policy.md")
     assert [good for _, _, good in run_cases(policy, parse_cases(blocks()[1].encode(), "docs"))] == [True]
 

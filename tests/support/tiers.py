@@ -29,6 +29,7 @@ _BY_MODULE = {
     "gitsign_py.clients.ambient": "process",
     "gitsign_py.host.background": "process",
     "gitsign_py.host.browser": "process",
+    "gitsign_py.host.gpgsm": "process",
     "gitsign_py.host.git.config": "process",
     "gitsign_py.host.git.program": "process",
     "gitsign_py.host.git.stderr": "process",

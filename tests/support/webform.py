@@ -39,7 +39,7 @@ class _Forms(HTMLParser):
         elif tag == "input":
             self._page.fields[found["name"]] = found.get("value", "")
         elif tag == "button":
-            self._page.buttons.append((found["name"], found["value"]))
+            self._page.buttons.append((found.get("name", ""), found.get("value", "")))
 
 
 def fetch(url: str, data: bytes | None = None) -> WebPage:

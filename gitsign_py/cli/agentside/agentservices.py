@@ -152,6 +152,7 @@ def _plan(kept: _Kept, context: ClientContext, token: str | None) -> SigningPlan
         consent=wiring.consent_book(),
         silent=lambda email: _silent(settings, chosen, http, email, forwarded=context.forwarded),
         given=given,
+        quiet=config.quiet,
         sign_in_seconds=config.sign_in_timeout,
         clock_told=lambda: clock_told(http),
         note=Terminal(None, log_path=wiring.log_path(settings), now=wiring.now).log,

@@ -1,7 +1,7 @@
 """A module for each command, as thin as it can be; COMMANDS leads from its name to it."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "verify": ("verify", "check commits and tags: signature, certificate, log, time, identity"),
+    "verify": ("verify", "check commits and tags: signature, certificate, log, time, who"),
     "verify-tag": ("verify", "the same for tags alone"),
     "show": ("show", "print the parts of a signature"),
     "audit": ("audit", "judge a whole history by a policy"),
@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bundle": ("bundle", "turn a signature into a Sigstore bundle, and back"),
     "attest": ("attest", "attach a signed statement to a commit or tree"),
     "approve": ("approve", "sign that a commit may come to a ref, or take that back"),
+    "source": ("source", "state the SLSA source level of a ref's revisions, check it, find gaps"),
     "stack": ("stack", "run a private Sigstore on this machine"),
     "demo": ("demo", "see the whole job once, on an embedded Sigstore"),
     "completion": ("completion", "print shell completion for bash, zsh or fish"),

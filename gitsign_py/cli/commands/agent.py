@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitsign_py.agent.client import ask, distrusted, socket_path
 from gitsign_py.agent.lifecycle import ensure_running, installed
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.core.printing import printable
 from gitsign_py.errors import ConfigError, GitsignError, ServiceError, UsageError
 from gitsign_py.host.endings import ended_by
@@ -58,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py agent",
         description="Start, stop and look at the signing agent, which holds the short-lived key and signs with it.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name, about in (
@@ -152,12 +153,14 @@ def _status(path: str, as_json: bool) -> int:
 
 
 def _log(path: str, as_json: bool) -> int:
+    from gitsign_py.verification.result import logged_at  # noqa: PLC0415 - cryptography, for who asks for this
+
     signed = _asked(path, "log")
     lines = []
     for one in signed:
         where = "a forwarded request" if one["forwarded"] else one["directory"]
         when = one["when"].partition(".")[0].rstrip("Z") + "Z"  # nobody asks for microseconds
-        line = f"{when} {one['kind']} as {one['identity']}, log index {one['log_index']}, from {where}"
+        line = f"{when} {one['kind']} as {one['identity']}, {logged_at(one['log_index'])}, from {where}"
         subject = one.get("subject", "")  # an agent that began before an update tells none
         lines.append(f"{line}: {printable(subject)}" if subject else line)
     _say(signed, as_json, "\n".join(lines) or "Nothing was signed yet.")

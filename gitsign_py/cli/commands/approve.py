@@ -8,8 +8,9 @@ import secrets
 from gitsign_py.audit.approvals import PREFIX, REF
 from gitsign_py.audit.plan import resolve_targets
 from gitsign_py.cli import optiontypes, wiring
-from gitsign_py.cli.commands.attest import sign_statement
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.ownconfig import add_isolated
+from gitsign_py.cli.statementsigning import sign_statement
 from gitsign_py.core.git.gitobject import split_commit
 from gitsign_py.core.printing import printable
 from gitsign_py.errors import UsageError
@@ -50,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Sign that a commit may come to a ref (gittuf's reference authorization, an in-toto statement), "
         "log it, and keep it under refs/attestations/trees. Rules with approvals count it (docs/policy.md).",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("revision", nargs="?", default="HEAD", metavar="REV", help="a commit or a range (HEAD)")
     parser.add_argument("--ref", type=optiontypes.full_ref, metavar="REF", help="the ref (the current branch)")

@@ -2,33 +2,30 @@
 
 import argparse
 import json
-import os
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gitsign_py.cli import instance, signingparts, wiring
-from gitsign_py.cli.agentside.calls import call_agent, committer_fields, start_agent
-from gitsign_py.cli.clock import clock_told
-from gitsign_py.cli.commands.debug import committer_here
+from gitsign_py.cli import wiring
 from gitsign_py.cli.commands.verify_bundle import read_file
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
 from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repository
-from gitsign_py.cli.services import confirm_services
+from gitsign_py.cli.statementsigning import sign_statement
 from gitsign_py.cli.text import exit_status, line_of
-from gitsign_py.cli.tokens import Person, TokenFinder
 from gitsign_py.core.encoding import load_json
 from gitsign_py.core.printing import printable
+from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import FormatError, GitsignError, UncheckedError, UsageError, VerificationError
 from gitsign_py.host.git import attestationrefs
 from gitsign_py.host.git.attestationrefs import SUFFIX, Stored
 from gitsign_py.host.git.objects import GitRepository
-from gitsign_py.host.terminal import open_terminal
-from gitsign_py.signing.attestation import Attestation, attest, git_artifact, statement_about
+from gitsign_py.signing.attestation import git_artifact, statement_about
 from gitsign_py.verification.bundle import Artifact, VerifiedBundle, verify_bundle
 from gitsign_py.verification.identity import ExpectedIdentity
 from gitsign_py.verification.renewal import checked
+from gitsign_py.verification.result import logged_at
 
 _DESCRIPTION = """\
 Sign a file with a JSON object as the predicate of an in-toto statement about a commit (or its tree), log the signature,
@@ -75,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py attest",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("revision", nargs="?", default="HEAD", metavar="REV", help="the commit (HEAD)")
     parser.add_argument("-f", "--filepath", metavar="FILE", help="the predicate: a file with a JSON object")
@@ -140,55 +137,9 @@ def _attest(repository: GitRepository, settings: wiring.Settings, oid: str, opti
     if options.json:
         print(json.dumps(facts, indent=2))
     else:
-        print(printable(f"{options.objtype} {oid}: attested by {facts['identity']}, log index {facts['log_index']}"))
+        print(printable(f"{options.objtype} {oid}: attested by {facts['identity']}, {logged_at(facts['log_index'])}"))
         print(printable(f"{ref} is now {commit}; to share it: git push REMOTE {ref}"))
     return 0
-
-
-def sign_statement(
-    settings: wiring.Settings, statement: bytes, artifact: Artifact, trusted_root: str | None
-) -> Attestation:
-    """Sign an in-toto statement by the agent, or here. Raises what ``attest`` does."""
-    made = None if trusted_root else _by_agent(settings, statement, artifact)
-    return made or _by_ourselves(settings, statement, artifact, trusted_root)
-
-
-def _by_agent(settings: wiring.Settings, statement: bytes, artifact: Artifact) -> Attestation | None:
-    """Let the agent sign, as for commits: one sign-in for both. It signs by the settings, so not with --trusted-root.
-
-    What it gives is verified here once more, by the trust root of this process.
-    """
-    start_agent(settings)
-    [(digest_name, digest)] = artifact.digests.items()
-    fields = {"statement": statement, "digest": digest_name.encode(), "oid": digest.hex().encode()}
-    reply = call_agent(settings, "attest", fields | committer_fields(*committer_here(settings)))
-    if reply is None:
-        return None
-    root = wiring.trusted_root(settings)
-    verified = checked(
-        root,
-        wiring.renewal(settings, root),
-        lambda one: verify_bundle(reply["bundle"], artifact=artifact, trusted_root=one, now=wiring.now()),
-    )
-    return Attestation(reply["envelope"], reply["bundle"], verified)
-
-
-def _by_ourselves(
-    settings: wiring.Settings, statement: bytes, artifact: Artifact, trusted_root: str | None
-) -> Attestation:
-    chosen, root = instance.endpoints(settings), wiring.trusted_root(settings, file=trusted_root)
-    log_path = wiring.log_path(settings)
-    with (
-        open_terminal(os.environ, log_path=log_path, now=wiring.now) as terminal,
-        wiring.session(settings) as http,
-        clock_told(http),
-    ):
-        confirm_services(settings, chosen, terminal)
-        finder = TokenFinder(settings, chosen, http, Person(terminal, *committer_here(settings)))
-        renew = wiring.renewal(settings, root, file=trusted_root)
-        services = signingparts.signing_services(http, chosen, root, finder, renew)
-        signing = signingparts.signing_options(settings, chosen, root, renew)
-        return attest(statement, artifact, services=services, options=signing)
 
 
 def predicate_type(given: str) -> str:
@@ -232,7 +183,9 @@ def _verify(
         try:
             bundle = _bundle(one)
             artifact = git_artifact(_DIGESTS[options.objtype], oid)
-            verified = checked(root, renew, partial(_verified, bundle, artifact, expected))
+            verified = checked(
+                root, renew, partial(_verified, bundle, artifact, expected, wiring.witness_policy(settings))
+            )
         except GitsignError as error:
             statuses.add(exit_status(error))
             rows.append({"name": one.name, "verified": False, "reason": error.reason, "message": line_of(error)})
@@ -247,9 +200,15 @@ def _verify(
 
 
 def _verified(
-    bundle: bytes, artifact: Artifact, expected: ExpectedIdentity | None, root: TrustedRoot
+    bundle: bytes,
+    artifact: Artifact,
+    expected: ExpectedIdentity | None,
+    witnesses: WitnessPolicy | None,
+    root: TrustedRoot,
 ) -> VerifiedBundle:
-    return verify_bundle(bundle, artifact=artifact, trusted_root=root, now=wiring.now(), expected=expected)
+    return verify_bundle(
+        bundle, artifact=artifact, trusted_root=root, now=wiring.now(), expected=expected, witnesses=witnesses
+    )
 
 
 def _bundle(one: Stored) -> bytes:
@@ -267,7 +226,7 @@ def _facts(verified: VerifiedBundle) -> dict[str, Any]:
         "identity": verified.identity,
         "issuer": verified.issuer,
         "predicate_type": "" if verified.statement is None else verified.statement.predicate_type,
-        "log_index": verified.entries[0].log_index,
+        "log_index": verified.entries[0].log_index if verified.entries else None,
     }
 
 
@@ -276,5 +235,5 @@ def _line(row: dict[str, Any]) -> str:
         return f"{row['name']}: not verified: {row['message']}"
     return (
         f"{row['name']}: verified: {row['predicate_type']}, by {row['identity']}, vouched for by {row['issuer']}, "
-        f"log index {row['log_index']}"
+        f"{logged_at(row['log_index'])}"
     )

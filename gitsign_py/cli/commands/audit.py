@@ -18,6 +18,7 @@ from gitsign_py.audit.rollup import Rollup
 from gitsign_py.audit.runs import keep, last_runs, run_of
 from gitsign_py.cli import auditheading, auditing, optiontypes, wiring
 from gitsign_py.cli.auditplan import has_nothing_new, make_plan, since_last
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.outputfile import output_file
 from gitsign_py.cli.ownconfig import add_isolated
 from gitsign_py.cli.policysource import as_config_error
@@ -154,7 +155,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py audit",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument(
         "revisions", nargs="*", metavar="REV", help="branches, commits or ranges, as git knows them (HEAD)"
@@ -213,7 +214,12 @@ def _parser() -> argparse.ArgumentParser:
     checks.add_argument("--no-cache", dest="cache", action="store_false", help="verify everything anew, keep nothing")
     checks.add_argument("--jobs", type=_jobs, default=0, metavar="N", help="number of processes (default: all cores)")
     report = parser.add_argument_group("report")
-    report.add_argument("--format", choices=tuple(FORMATS), help="default: terminal on a terminal, else text")
+    report.add_argument(
+        "--format",
+        choices=tuple(FORMATS),
+        metavar="FORMAT",
+        help=f"{', '.join(FORMATS)} (default: terminal on a terminal, else text)",
+    )
     report.add_argument(
         "--output", type=optiontypes.given, metavar="FILE", help="write the report there, whole or not at all"
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gitsign_py.cli import wiring
 from gitsign_py.cli.commands.verify_bundle import MAX_ARTIFACT_BYTES, read_file
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
 from gitsign_py.cli.judgement import check_named, verifier, verify_object
 from gitsign_py.core.git.gitobject import SignedObject, join_commit, join_tag
@@ -23,7 +24,8 @@ from gitsign_py.verification.steps import Report
 
 _EPILOG = """\
 examples:
-  gitsign-py bundle export HEAD --output commit.sigstore.json --artifact commit.der
+  gitsign-py bundle export --output commit.sigstore.json --artifact commit.der
+  gitsign-py bundle export v1.0 --output -
   cosign verify-blob --bundle commit.sigstore.json --certificate-identity alice@example.com \\
       --certificate-oidc-issuer https://accounts.example.com commit.der
   gitsign-py bundle import HEAD --bundle commit.sigstore.json --artifact commit.der --any-identity
@@ -43,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py bundle",
         description="Write the signature of a commit or tag as a Sigstore bundle, or make the signature from one.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="export|import")
     export = actions.add_parser(
@@ -51,14 +53,21 @@ def _parser() -> argparse.ArgumentParser:
         help="write a bundle v0.3 and its artifact",
         description="Write a bundle v0.3, and its artifact: the DER of the signed attributes.",
     )
-    export.add_argument("revision", metavar="REV", help="a commit or tag, as git knows it")
-    export.add_argument("--output", metavar="FILE", help="the bundle (OID.sigstore.json); - is standard output")
-    export.add_argument("--artifact", metavar="FILE", help="the artifact (OID.signed-attributes.der)")
+    export.add_argument("revision", nargs="?", default="HEAD", metavar="REV", help="a commit or tag (HEAD)")
+    export.add_argument(
+        "-o", "--output", metavar="FILE", help="the bundle: a file, a folder, or - for stdout (OID.sigstore.json)"
+    )
+    export.add_argument(
+        "--artifact",
+        metavar="FILE",
+        help="the artifact, likewise (OID.signed-attributes.der beside the bundle; with a bundle on stdout none)",
+    )
     back = actions.add_parser(
         "import",
         help="make the armored signature again",
         description="Make the armored signature from a bundle and its artifact, verify it over the commit or tag, "
         "and print it or write the signed object.",
+        formatter_class=HelpFormatter,
     )
     back.add_argument("revision", metavar="REV", help="the commit or tag that was signed, with or without a signature")
     back.add_argument("--bundle", metavar="FILE", required=True, help="the bundle")
@@ -80,13 +89,34 @@ def _export(options: argparse.Namespace) -> int:
         verified = verify_object(signed, oid, chosen, None, Report())
     assert signed.signature is not None  # noqa: S101 - verify_object refuses an object without one
     bundle, artifact = bundle_from_signature(signed.signature, verified)
-    output = options.output or f"{oid}.sigstore.json"
-    _write(options.artifact or f"{oid}.signed-attributes.der", artifact)
-    _write(output, format_bundle(bundle))
-    if output != "-":
-        print(printable(f"{signed.kind} {oid}: signed by {verified.identity}, vouched for by {verified.issuer}"))
-        print(printable(f"bundle {output}, artifact {options.artifact or f'{oid}.signed-attributes.der'}"))
+    places = _places(options, oid)
+    for place, data in zip(places, (format_bundle(bundle), artifact), strict=True):
+        if place:
+            _write(place, data)
+    told = sys.stderr if "-" in places else sys.stdout  # stdout is the file's then
+    written = [f"{name} {place}" for name, place in zip(("bundle", "artifact"), places, strict=True) if place]
+    print(printable(f"{signed.kind} {oid}: signed by {verified.identity}, vouched for by {verified.issuer}"), file=told)
+    print(printable(", ".join(written)), file=told)
     return 0
+
+
+def _places(options: argparse.Namespace, oid: str) -> tuple[str, str]:
+    """Where bundle and artifact go; the artifact's is empty where only a bundle on stdout was asked for.
+
+    Raises UsageError ``output-twice``.
+    """
+    if options.output == options.artifact == "-":
+        raise UsageError("output-twice", "bundle and artifact cannot both go to standard output")
+    output = _named(options.output or ".", f"{oid}.sigstore.json")
+    artifact = f"{oid}.signed-attributes.der"
+    if options.artifact:
+        return output, _named(options.artifact, artifact)
+    return output, "" if output == "-" else str(Path(output).with_name(artifact))
+
+
+def _named(place: str, name: str) -> str:
+    """The file itself, or the one of that name in a folder."""
+    return str(Path(place, name)) if place != "-" and Path(place).is_dir() else place
 
 
 def _import(options: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterable, Iterator
 
 from gitsign_py.cli.grammar import Node, Option, Value, nodes
+from gitsign_py.cli.helptext import HelpFormatter
 
 _PROGRAM = "gitsign-py"
 _REFS = "git for-each-ref --format='%(refname:short)' 2>/dev/null"
@@ -31,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py completion",
         description="Print a script that completes commands, options, their values and revisions.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="for which shell")
     return parser

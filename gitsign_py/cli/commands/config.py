@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gitsign_py.cli import instance, wiring
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.core.printing import printable
 from gitsign_py.errors import GitsignError, veiled
 from gitsign_py.host.config import HIDDEN, Resolved, Source, resolve_settings, show, unknown_names
@@ -55,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py config",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("--json", action="store_true", help="write one JSON object")
     return parser

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from gitsign_py.cli import instance, wiring
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.text import exit_status, line_of
 from gitsign_py.cli.tokens import Person, TokenFinder
 from gitsign_py.core.encoding import format_rfc3339
@@ -57,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py debug",
         description="Look at the identity token that would be used to sign here.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("what", choices=("token",), help="the thing to look at")
     parser.add_argument("--token", metavar="TOKEN", help="look at this one")

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.errors import ConfigError, GitsignError
 from gitsign_py.host.ownprogram import installed_program
 from gitsign_py.host.programs import find_program
@@ -156,7 +157,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py demo",
         description="Start a private Sigstore, sign a commit and a tag with the real git, check them.",
         epilog="example:\n  gitsign-py demo\n\nNothing outside a temporary directory is touched.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("--keep", action="store_true", help="keep the scratch directory and say where it is")
     return parser

@@ -10,6 +10,7 @@ from typing import Any
 from gitsign_py import __version__
 from gitsign_py.cli import wiring
 from gitsign_py.cli.commands.doctorservices import service_findings
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.hookfile import hooks_folder
 from gitsign_py.cli.servercheck import server_findings
 from gitsign_py.core.printing import printable
@@ -55,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py doctor",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     way = parser.add_mutually_exclusive_group()

@@ -157,7 +157,7 @@ def services(chosen: instance.Endpoints) -> tuple[ServiceProbe, ...]:
     listed = [
         ServiceProbe("issuer", chosen.issuer, "/.well-known/openid-configuration"),
         ServiceProbe("fulcio", chosen.fulcio, "/api/v2/configuration"),
-        log,
+        *([log] if chosen.rekor else []),
     ]
     return (*listed, ServiceProbe("timestamps", chosen.timestamps, "", ())) if chosen.timestamps else tuple(listed)
 
@@ -168,7 +168,9 @@ def check_services(settings: wiring.Settings, chosen: instance.Endpoints, root: 
     with ThreadPoolExecutor(len(listed)) as pool:
         asked = list(pool.map(lambda one: _ask(settings, one), listed))
     findings = [one.finding for one in asked]
-    log = next(one.answer for service, one in zip(listed, asked, strict=True) if service.name == "rekor")
+    log = next((one.answer for service, one in zip(listed, asked, strict=True) if service.name == "rekor"), None)
+    if not chosen.rekor:
+        findings.append(Finding("rekor", "skip", "no log: gitsign.rekor is none, or the instance has none"))
     if log is not None and log.status == 200:
         findings.append(found("log-key", lambda: check_log_key(root, chosen, log)))
     return [*findings, check_clock([one.skew for one in asked if one.skew is not None])]
@@ -237,7 +239,7 @@ def check_signature(
     settings: wiring.Settings, chosen: instance.Endpoints, root: TrustedRoot, terminal: Terminal, *, wanted: bool
 ) -> Finding:
     """Make a signature and verify it. It is logged: in a public log, or after a sign-in, only when that is wanted."""
-    private = all(is_loopback(url) for url in (chosen.fulcio, chosen.rekor))
+    private = all(is_loopback(url) for url in (chosen.fulcio, chosen.rekor or chosen.fulcio))
     if not (private or wanted):
         return Finding(
             "signature", "skip", "not tried, since it would stand in a public log for ever", "gitsign-py doctor --sign"
@@ -247,10 +249,10 @@ def check_signature(
         return Finding("signature", "skip", text, "gitsign-py doctor --sign")
     payload = _payload(settings)
     result = sign(settings, payload, terminal)
-    verifier = Verifier(root, wiring.now(), find=Sources(wiring.entry_finder(settings)))
+    verifier = Verifier(root, wiring.now(), wiring.requirements(settings), Sources(wiring.entry_finder(settings)))
     verified = verifier.verify(payload, result.armored, object_id=result.object_id)
     text = f"a test signature verifies: {verified.identity}, vouched for by {verified.issuer}"
-    return Finding("signature", "ok", text, facts={"log_index": verified.log.log_index})
+    return Finding("signature", "ok", f"{text}, {result.logged_at}", facts={"log_index": result.log_index})
 
 
 def _payload(settings: wiring.Settings) -> bytes:

@@ -1,7 +1,8 @@
 """``gitsign-py hook NAME``: what git's hooks call. Any failure on the way refuses the push.
 
 pre-receive, update and reference-transaction judge what a push brings to a server; pre-push the same before it leaves;
-post-merge and post-rewrite only tell, since git does not ask them; post-receive notes merged heads, and tells a forge.
+post-merge and post-rewrite only tell, since git does not ask them; post-receive states what came in, notes merged heads
+and tells a forge.
 """
 
 import argparse
@@ -35,11 +36,12 @@ from gitsign_py.audit.updates import (
     targets_of,
 )
 from gitsign_py.cli import auditing, wiring
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.hooklog import HookLog, Unfinished
 from gitsign_py.cli.ownconfig import add_isolated
-from gitsign_py.cli.policysource import configured_policy
 from gitsign_py.cli.refusal import MAX_NAMED, explain_refusals
 from gitsign_py.cli.repairbase import RepairBase
+from gitsign_py.cli.sourcerefs import check_source_moves, is_source_ref, leave_marks
 from gitsign_py.cli.text import line_of
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.printing import printable
@@ -53,9 +55,11 @@ from gitsign_py.policy.model import Policy
 if TYPE_CHECKING:
     from gitsign_py.cli.pusher import PushedBy
 
-HOOKS = ("pre-receive", "update", "reference-transaction", "post-receive", "pre-push", "post-merge", "post-rewrite")
-_WITH_INPUT = ("pre-receive", "reference-transaction", "post-receive", "pre-push", "post-rewrite")
+HOOKS = ("pre-receive", "update", "reference-transaction", "pre-push", "post-merge", "post-rewrite", "post-receive")
+_WITH_INPUT = ("pre-receive", "reference-transaction", "pre-push", "post-rewrite", "post-receive")
 CHAINED = ".before-gitsign"
+FAILED = {"post-receive": "not attested"}
+"""The words for a failure of a hook that cannot refuse."""
 _SECONDS = 60.0  # the default of gitsign.hookTimeout, which counts until git has told the settings
 _PROGRESS_SECONDS = 2.0
 _MAX_KEPT = 4 * MAX_NAMED
@@ -66,6 +70,8 @@ _EPILOG = """git calls this through the hooks that gitsign-py hooks install writ
   gitsign.protectedRef  for the history mode: the branch whose policy lists people who left (default: HEAD's)
   gitsign.hookTimeout   seconds that judging may take (60); then the push is refused
   gitsign.logPath       a file that gets a line of JSON for each push, and for each commit that is refused
+  gitsign.sourceRef     a ref (or a glob) that never goes back, and whose provenance post-receive signs; several times
+  gitsign.sourceUri, gitsign.sourceAttester   for post-receive: see gitsign-py source
 
 exit status: 0 accepted, 1 refused"""
 
@@ -79,19 +85,16 @@ def run(arguments: list[str]) -> int:
         return status
     if name == "reference-transaction" and rest[:1] != ["prepared"]:
         return 0  # committed and aborted come when nothing can be said any more
-    if name == "post-receive":
-        words = "gitsign-py: after the push: the time is over (gitsign.hookTimeout) [hook-timeout]"
-        return within_budget(_SECONDS, lambda allow: _after(allow, options, data), lambda _: words, status=1)
     unfinished = Unfinished()
 
     def last_words(seconds: float) -> str:
         unfinished.write("hook-timeout")
-        return _refusal(line_of(_out_of_time(seconds)))
+        return _refusal(name, line_of(_out_of_time(seconds)))
 
     status = within_budget(_SECONDS, lambda allow: _answer(allow, options, data, unfinished), last_words, status=1)
     if status < 0:
         unfinished.write("hook-resources")
-        return _refuse(line_of(_out_of_resources(f"the judging process was killed by signal {-status}")))
+        return _refuse(name, line_of(_out_of_resources(f"the judging process was killed by signal {-status}")))
     return status
 
 
@@ -108,32 +111,34 @@ def _answer(allow: Allow, options: argparse.Namespace, data: bytes, unfinished: 
         reason = "internal-error"
         line = printable(f"internal error: {type(error).__name__}: {error}; tell the server's owner [internal-error]")
     unfinished.write(reason)
-    return _refuse(line)
+    return _refuse(options.name, line)
 
 
-def _after(allow: Allow, options: argparse.Namespace, data: bytes) -> int:
-    """The push is in: whatever happens here is told, and stops nothing."""
+def _after(hook_run: "_HookRun", call: "_Call", pushes: Sequence[Push]) -> int:
+    """The push is in: each of these is done whatever becomes of the other, and stops nothing."""
+    status = 0
     try:
-        return _note_and_publish(allow, _Call(_settings(options), options.name, options.rest, data))
+        _attest(hook_run, pushes)
+    except GitsignError as error:
+        status = _refuse(call.name, line_of(error))
+    try:
+        return status if _note_and_publish(hook_run, call, pushes) else 1
     except GitsignError as error:
         print(f"gitsign-py: after the push: {line_of(error)}", file=sys.stderr)
         return 1
 
 
-def _note_and_publish(allow: Allow, call: "_Call") -> int:
+def _note_and_publish(hook_run: "_HookRun", call: "_Call", pushes: Sequence[Push]) -> bool:
+    settings = hook_run.settings
     from gitsign_py.cli.hookpublish import after_push, before_the_push, forge_of, has_work  # noqa: PLC0415 - HTTP
 
-    settings = call.settings
-    limit, forge = allow(settings.config.hook_timeout), forge_of(settings)
-    with ExitStack() as stack:
-        repository = stack.enter_context(wiring.repository(settings))
-        hook_run = _HookRun(stack, settings, repository, limit)
-        pushes = map(before_the_push, _pushes(repository, call.name, call.rest, call.data))
-        based = [(push, _base_plan(hook_run, call, push)) for push in pushes if _brings(push)]
-        based = [(push, plan) for push, plan in based if has_work(forge, plan)]
-        by = _pushed_by(hook_run, call)
-        made = [one for push, plan in based for one in _plans(hook_run, call, push, plan, by)]
-        return 0 if after_push(forge, settings, repository, made, lambda plan: _audited(hook_run, plan)) else 1
+    forge = forge_of(settings)
+    asked = [push for push in map(before_the_push, pushes) if _brings(push) and _is_asked_about(call, push)]
+    based = [(push, _base_plan(hook_run, call, push)) for push in asked]
+    based = [(push, plan) for push, plan in based if has_work(forge, plan)]
+    by = _pushed_by(hook_run, call)
+    made = [one for push, plan in based for one in _plans(hook_run, call, push, plan, by)]
+    return after_push(forge, settings, hook_run.repository, made, lambda plan: _audited(hook_run, plan))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -141,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py hook",
         description="Judge the commits and tags of a push, as one of git's hooks.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     add_isolated(parser)
     add_given(parser)
@@ -175,13 +180,14 @@ def _settings(options: argparse.Namespace) -> wiring.Settings:
     return wiring.load_settings(with_settings(os.environ, options.given), isolated=options.isolated)
 
 
-def _refuse(line: str) -> int:
-    print(_refusal(line), file=sys.stderr)
+def _refuse(name: str, line: str) -> int:
+    print(_refusal(name, line), file=sys.stderr)
     return 1
 
 
-def _refusal(line: str) -> str:
-    return f"gitsign-py: refused: {line}"
+def _refusal(name: str, line: str) -> str:
+    """After post-receive everything is in already."""
+    return f"gitsign-py: {FAILED.get(name, 'refused')}: {line}"
 
 
 class _Call(NamedTuple):
@@ -213,23 +219,55 @@ def _judge(allow: Allow, call: "_Call", unfinished: Unfinished) -> int:
         hook_run = _HookRun(stack, call.settings, repository, limit)
         if call.name in ("post-merge", "post-rewrite"):
             return _tell(hook_run, call.name, call.data)
+        if call.name == "post-receive":
+            return _after(hook_run, call, _pushes(repository, call.name, call.rest, call.data))
         log = HookLog(call.settings.config.log_path, os.environ)
         if call.name != "pre-push":
             unfinished.expect(log, call.told())
-        pushes = _pushes(repository, call.name, call.rest, call.data)
-        updates = tuple(update for push in pushes for update in push.updates)
-        by = _pushed_by(hook_run, call)
-        log.signed(by)
-        based = [(push, _base_plan(hook_run, call, push)) for push in pushes if _is_asked_about(call, push)]
-        refused = _refused_pushes(hook_run, call, based, by)
-        for error in refused.values():
-            _refuse(line_of(error))
-        made = (one for push, plan in based if _brings(push) for one in _plans(hook_run, call, push, plan, by))
-        status = 1 if refused else _judge_plans(hook_run, list(made), log, updates)
-        if call.name != "pre-push":
-            log.pushed(repository, updates, accepted=status == 0, refused=refused)
-            unfinished.forget()
-        return status
+        return _judge_pushes(hook_run, call, log, unfinished)
+
+
+def _judge_pushes(hook_run: _HookRun, call: "_Call", log: HookLog, unfinished: Unfinished) -> int:
+    repository, is_server = hook_run.repository, call.name != "pre-push"
+    pushes = _pushes(repository, call.name, call.rest, call.data)
+    updates = tuple(update for push in pushes for update in push.updates)
+    by = _pushed_by(hook_run, call)
+    log.signed(by)
+    kept = _own_updates(pushes) if call.settings.config.source_refs and is_server else ()
+    if kept:
+        check_source_moves(call.settings, repository, kept)
+    based = [(push, _base_plan(hook_run, call, push)) for push in pushes if _is_asked_about(call, push)]
+    refused = _refused_pushes(hook_run, call, based, by)
+    for error in refused.values():
+        _refuse(call.name, line_of(error))
+    made = (one for push, plan in based if _brings(push) for one in _plans(hook_run, call, push, plan, by))
+    status = 1 if refused else _judge_plans(hook_run, list(made), log, updates)
+    if kept and status == 0:
+        leave_marks(call.settings, repository, kept, by.pusher if by is not None else None)
+    if is_server:
+        log.pushed(repository, updates, accepted=status == 0, refused=refused)
+        unfinished.forget()
+    return status
+
+
+def _own_updates(pushes: Sequence[Push]) -> tuple[RefUpdate, ...]:
+    """The updates outside of namespaces: what lies in one is another repository to consumers."""
+    return tuple(update for push in pushes if not push.namespace for update in push.updates)
+
+
+def _attest(hook_run: _HookRun, pushes: Sequence[Push]) -> None:
+    """State how each source ref came to where it is."""
+    from gitsign_py.cli import sourceserver  # noqa: PLC0415 - a signature's modules, for servers that sign
+
+    settings, repository = hook_run.settings, hook_run.repository
+    updates = [one for one in _own_updates(pushes) if not one.brings_nothing and is_source_ref(settings, one.ref)]
+    if updates:
+        sourceserver.check_unattended(settings)
+    for update in updates:
+        for made in sourceserver.attest_ref(
+            sourceserver.server_of(settings, repository), update.ref, update.new, update.old
+        ):
+            print(printable(f"gitsign-py: {sourceserver.told(made)}"), file=sys.stderr, flush=True)
 
 
 def _pushed_by(hook_run: _HookRun, call: "_Call", *, wanted: bool = False) -> "PushedBy | None":
@@ -312,7 +350,7 @@ def _base_plan(hook_run: _HookRun, call: _Call, push: Push) -> AuditPlan:
     """By which policy, without what is judged."""
     is_server = call.name != "pre-push"
     place = Place("", is_server, "" if is_server else _pushed_remote(hook_run.repository, call.rest), push.namespace)
-    return _policy_plan(hook_run.repository, hook_run.settings, place)
+    return auditing.policy_plan(hook_run.settings, hook_run.repository, place)
 
 
 def _pushed_remote(repository: GitRepository, rest: list[str]) -> str:
@@ -340,27 +378,11 @@ def _pushes(repository: GitRepository, name: str, rest: list[str], data: bytes) 
     return in_push(repository, updates, namespace)
 
 
-def _policy_plan(repository: GitRepository, settings: wiring.Settings, place: Place) -> AuditPlan:
-    """By which policy. On a server there must be one: a hook without it would wave everything through."""
-    if settings.config.policy_mode == "history":
-        return auditing.history_plan(settings, repository, place)
-    if settings.config.policy:
-        policy = configured_policy(repository, settings.config.policy)
-        return AuditPlan((), policy=policy, introduction=policy.introduction, assume_judged=True)
-    if place.is_server:
-        raise ConfigError(
-            "policy-missing",
-            "no policy is configured, and without one nothing may be pushed",
-            hint="on the server: git config gitsign.policy FILE",
-        )
-    return AuditPlan(())
-
-
 def _local_plan(repository: GitRepository, settings: wiring.Settings, name: str, data: bytes) -> AuditPlan:
     """The plan for commits that a merge brought or a rewrite made, by the policy that is configured, if there is
     one.
     """
-    plan = _policy_plan(repository, settings, HERE)
+    plan = auditing.policy_plan(settings, repository, HERE)
     if name == "post-rewrite":
         pairs = parse_rewrites(data)
         ref = current_ref(repository)
@@ -432,7 +454,7 @@ def _run_chained(name: str, rest: list[str], data: bytes) -> int:
         return subprocess.run([*_by_shell(), str(path), *rest], input=data, check=False).returncode
     except OSError as error:
         broken = ConfigError("hook-chain", f"the hook that was here before, {path}, cannot be run: {error.strerror}")
-        return _refuse(line_of(broken))
+        return _refuse(name, line_of(broken))
 
 
 def _by_shell() -> tuple[str, ...]:

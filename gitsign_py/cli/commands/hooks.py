@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from gitsign_py.cli.commands.hook import CHAINED, HOOKS, add_given
+from gitsign_py.cli.commands.hook import CHAINED, FAILED, HOOKS, add_given
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.hookfile import MARK, SERVER_HOOKS, hooks_folder, is_ours
 from gitsign_py.cli.ownconfig import add_isolated
 from gitsign_py.core.printing import printable
@@ -18,12 +19,14 @@ from gitsign_py.host.ownprogram import NAME, own_program
 from gitsign_py.host.privatefile import put_in_place
 
 SERVER = ("pre-receive",)
+ATTESTING = "post-receive"
 LOCAL = ("pre-push", "post-merge", "post-rewrite")
 _EPILOG = (
     """examples:
   gitsign-py hooks install --server              in a server's repository: pre-receive
   gitsign-py hooks install --local               in your clone: pre-push, post-merge, post-rewrite
   gitsign-py hooks install --server --chain      keep a hook that is there, and run it first
+  gitsign-py hooks install --server --attest     post-receive too: it signs source provenance (gitsign-py source)
   gitsign-py hooks install --hook update         one of: """
     + ", ".join(HOOKS)
     + """
@@ -41,7 +44,7 @@ def shim(name: str, program: str = "gitsign-py", options: Sequence[str] = ()) ->
         f"{MARK}{name}\n"
         f'p={shlex.quote(program)}; export GITSIGN_HOOK_FOLDER="$(dirname "$0")"\n'
         f'command -v "$p" >/dev/null 2>&1 && {{ "$p" {call} "$@"; s=$?; [ $s -lt 126 ] && exit $s; }}\n'
-        'echo "gitsign-py: refused: $p cannot be run, or was killed (status ${s:-127}); '
+        f'echo "gitsign-py: {FAILED.get(name, "refused")}: $p cannot be run, or was killed (status ${{s:-127}}); '
         'install it, give it more memory, or ask the owner to" >&2; exit 1\n'
     )
 
@@ -58,11 +61,12 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py hooks",
         description="Install the hooks that judge signatures, remove them, or list them.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="install | uninstall | status")
     install = commands.add_parser("install", help="write the hooks; refuses where another hook is")
     install.add_argument("--chain", action="store_true", help="keep another hook and run it before ours")
+    install.add_argument("--attest", action="store_true", help=f"{ATTESTING} too, which signs source provenance")
     install.add_argument("--program", metavar="PATH", help="the gitsign-py to call (default: this one)")
     add_isolated(install)
     add_given(install)
@@ -78,7 +82,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _chosen(options: argparse.Namespace) -> list[str]:
-    names = [*(SERVER if options.server else ()), *(LOCAL if options.local else ()), *options.hook]
+    attesting = (ATTESTING,) if getattr(options, "attest", False) else ()
+    names = [*(SERVER if options.server else ()), *attesting, *(LOCAL if options.local else ()), *options.hook]
     return list(dict.fromkeys(names))
 
 
@@ -97,6 +102,8 @@ def _install(options: argparse.Namespace, folder: Path) -> int:
         _check_free(folder / name, chain=options.chain)
     if not set(SERVER_HOOKS).isdisjoint(names):
         _check_ready(options)
+    if ATTESTING in names:
+        _check_attesting(options)
     for name in names:
         path = folder / name
         with _changing(folder):
@@ -114,6 +121,14 @@ def _check_ready(options: argparse.Namespace) -> None:
     from gitsign_py.cli.servercheck import check_ready  # noqa: PLC0415
 
     check_ready(wiring.load_settings(with_settings(os.environ, options.given), isolated=options.isolated))
+
+
+def _check_attesting(options: argparse.Namespace) -> None:
+    """Leave no hook that could state nothing, by the settings that it will see."""
+    from gitsign_py.cli import wiring  # noqa: PLC0415 - as above
+    from gitsign_py.cli.sourcerefs import check_configured  # noqa: PLC0415
+
+    check_configured(wiring.load_settings(with_settings(os.environ, options.given), isolated=options.isolated))
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gitsign_py.cli import wiring
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.clients import tuf
 from gitsign_py.clients.renewal import Copy, note_failure, refresh
 from gitsign_py.clients.trustroot import MIRRORS, embedded_tuf_root, kept_copy, read_bounded
@@ -97,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py initialize",
         description="Fetch the trust root by TUF, check it, and keep it for verifying without a network.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("--mirror", metavar="URL", help="the TUF repository (Sigstore's public good one)")
     parser.add_argument("--root", metavar="FILE", help="its root.json, the first thing to trust (the embedded one)")

@@ -2,23 +2,29 @@
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from gitsign_py.cli import wiring
 from gitsign_py.cli.commands.logproofs import run_consistency, run_prove
 from gitsign_py.cli.commands.logsearch import run_search
+from gitsign_py.cli.commands.logserve import DEFAULT_PORT, run_serve
+from gitsign_py.cli.commands.stackplace import port_number
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.judgement import step_object
-from gitsign_py.cli.logs import HELP, add_trust, opened
+from gitsign_py.cli.logs import HELP, add_trust, add_witnesses, opened, policy_of
 from gitsign_py.cli.logviews import entry_lines, entry_object, head_object
 from gitsign_py.cli.text import exit_status, line_of
 from gitsign_py.cli.verifyview import step_line
 from gitsign_py.core.printing import printable
+from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
 from gitsign_py.errors import GitsignError, UsageError
 from gitsign_py.monitor.decode import CERTIFICATE, decode
 from gitsign_py.monitor.entrychecks import check_entry
+from gitsign_py.monitor.heads import Head
 from gitsign_py.monitor.lookup import entry_name, get
+from gitsign_py.monitor.witnesses import COSIGNED, Witnessed, witnessed
 from gitsign_py.verification.steps import Report
 
 _EPILOG = """\
@@ -29,6 +35,7 @@ examples:
   gitsign-py log search --email alice@example.com
   gitsign-py log consistency 1000 2000
   gitsign-py log prove HEAD                    writes HEAD's proof into a file
+  gitsign-py log serve --from /srv/logs        pages for a browser on this machine
 
 exit status: 0 done, 1 what the log says is wrong, 2 usage,
              3 could not be checked, or the log has no such entry
@@ -48,15 +55,18 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py log",
         description="Look into a transparency log: Rekor v1 and v2, CT logs. The keys are the trust root's.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
-    commands = parser.add_subparsers(required=True, metavar="info | get | search | consistency | prove")
+    commands = parser.add_subparsers(required=True, metavar="info | get | search | consistency | prove | serve")
     info = commands.add_parser("info", help="show the log's size, root and checkpoint, and who cosigned")
     info.set_defaults(action=_info)
+    add_witnesses(info)
     one = commands.add_parser("get", help="show an entry, with its certificate and every check on it")
     one.add_argument("entry", metavar="INDEX|UUID|URL", help="the entry; a UUID where the log is a Rekor v1")
     one.set_defaults(action=_get)
-    search = commands.add_parser("search", help="find entries by commit, digest, name or key")
+    search = commands.add_parser(
+        "search", help="find entries by commit, digest, name or key", formatter_class=HelpFormatter
+    )
     what = search.add_mutually_exclusive_group(required=True)
     what.add_argument("--commit", metavar="REV", help="a commit or tag: the entries over it")
     what.add_argument("--hash", metavar="[ALGORITHM:]HEX", help="the digest of what was signed")
@@ -79,26 +89,61 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--log", metavar="KIND[=URL]", help=HELP)
         command.add_argument("--from", dest="replica", type=Path, metavar="DIR", help="a replica, without the network")
         add_trust(command)
+    _add_serve(commands)
     return parser
+
+
+def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    serve = commands.add_parser("serve", help="show logs in a browser: search, entries, growth, who signs")
+    serve.set_defaults(action=run_serve)
+    serve.add_argument("--log", dest="logs", action="append", default=[], metavar="KIND[=URL]", help=HELP)
+    serve.add_argument("--from", dest="replica", type=Path, metavar="DIR", help="replicas, without the network")
+    serve.add_argument("--host", default="", metavar="ADDRESS", help="address to listen at (default 127.0.0.1)")
+    serve.add_argument(
+        "--port", type=port_number, default=DEFAULT_PORT, metavar="N", help=f"port (default {DEFAULT_PORT}; 0: any)"
+    )
+    serve.add_argument("--url", default="", metavar="URL", help="the URL that others use: that of a TLS proxy")
+    serve.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
 
 
 def _info(options: argparse.Namespace) -> int:
     settings = wiring.load_settings()
     root = wiring.trusted_root(settings, file=options.trusted_root)
     with opened(options, settings, root) as source:
-        heads, kind, url = source.heads(), source.kind, source.url
+        found, kind, url = source.heads(), source.kind, source.url
+    heads = _witnessed(found, kind, policy_of(options, settings))
     if options.json:
-        trees = [head_object(head) for head in heads]
+        trees = [head_object(one.head) | _unmet(one) for one in heads]
         print(json.dumps({"kind": kind, "url": url, "trees": trees}, indent=2))
-        return 0
-    for head in heads:
-        value = head_object(head)
+        return _info_status(heads)
+    for one in heads:
+        value = head_object(one.head)
         print(printable(f"{kind} {url}: {value['tree']}"))
         for name in ("size", "root", "log_id", "key", "operator", "time"):
             if value[name]:
                 print(printable(f"  {name:<10} {value[name]}"))
-        print(printable(f"  cosigned   {', '.join(one['name'] for one in value['witnesses']) or 'by nobody'}"))
-    return 0
+        by = ", ".join(f"{witness['name']} {witness['time']}" for witness in value["witnesses"])
+        print(printable(f"  cosigned   {by or 'by nobody'}"))
+        if one.refusal is not None:
+            print(printable(f"  witnesses  FAILED: {line_of(one.refusal)}"))
+    return _info_status(heads)
+
+
+def _witnessed(heads: Sequence[Head], kind: str, policy: WitnessPolicy | None) -> list[Witnessed]:
+    if policy is None or kind not in COSIGNED:
+        return [Witnessed(head) for head in heads]
+    return [witnessed(head, policy, now=int(wiring.now().timestamp())) for head in heads]
+
+
+def _unmet(one: Witnessed) -> dict[str, Any]:
+    if one.refusal is None:
+        return {}
+    return {"unwitnessed": {"reason": one.refusal.reason, "message": one.refusal.message}}
+
+
+def _info_status(heads: Sequence[Witnessed]) -> int:
+    """By the tree that grows, the last one."""
+    return 0 if heads[-1].refusal is None else exit_status(heads[-1].refusal)
 
 
 def _get(options: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from gitsign_py.agent.lifecycle import ensure_running, should_start
 from gitsign_py.cli import instance, signingparts, wiring
 from gitsign_py.cli.agentside.calls import call_agent, committer_fields
 from gitsign_py.cli.clock import clock_told
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.services import confirm_services
 from gitsign_py.clients.oidc import Tokens
 from gitsign_py.clients.signin import PERSONAL, sign_in
@@ -70,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py login",
         description="Sign in at the OIDC issuer, for the commits to come.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("--issuer", metavar="URL", help="the issuer, in place of gitsign.issuer")
     way = parser.add_mutually_exclusive_group()

@@ -7,6 +7,7 @@ import sys
 
 from gitsign_py.agent.client import ask, socket_path
 from gitsign_py.cli import instance, wiring
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.host.keystore import KeyringStore
 from gitsign_py.host.logins import LoginRecord, forget
 
@@ -54,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py logout",
         description="Forget the sign-in, and every key that the signing agent holds.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("--issuer", metavar="URL", help="the issuer, in place of gitsign.issuer")
     parser.add_argument("--all", action="store_true", help="forget every issuer's sign-in")

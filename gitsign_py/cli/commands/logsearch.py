@@ -1,10 +1,9 @@
-"""``gitsign-py log search``: by the log's index where it has one for this, else by looking through its entries."""
+"""``gitsign-py log search``: the words of the command as a query, and its answers as lines."""
 
 import argparse
 import hashlib
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from gitsign_py.cli import wiring
@@ -12,49 +11,16 @@ from gitsign_py.cli.logs import opened
 from gitsign_py.cli.logviews import Values, entry_object
 from gitsign_py.clients.trustroot import read_bounded
 from gitsign_py.core.encoding import pem_decode
-from gitsign_py.core.frozen import frozen
 from gitsign_py.core.pki.certificate import parse_certificate
 from gitsign_py.core.pki.keys import load_spki
 from gitsign_py.core.printing import printable
-from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import FormatError, UsageError
 from gitsign_py.host.git.storedobject import split_stored
-from gitsign_py.monitor.decode import SeenEntry, SeenSigner, decode
-from gitsign_py.monitor.lookup import prove_rekor1, scan
-from gitsign_py.monitor.rekorsources import Rekor1Source
-from gitsign_py.monitor.replicasource import ReplicaSource
-from gitsign_py.monitor.sources import LogSource
+from gitsign_py.monitor.search import Query, parse_digest, search
 from gitsign_py.verification.signature import open_signature
 
-_HASH = re.compile(r"(?:(sha256|sha384|sha512):)?([0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})\Z")
-_NAMES = {64: "sha256", 96: "sha384", 128: "sha512"}
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _RANGE = re.compile(r"([0-9]{1,18})-([0-9]{0,18})\Z")
-
-
-@frozen
-class Query:
-    """The search terms: any of ``digests`` (algorithm:hex), or a name, or a key (SHA-256 of the SPKI)."""
-
-    digests: tuple[str, ...] = ()
-    identity: str = ""
-    email: str = ""
-    key: str = ""
-
-    def matches(self, entry: SeenEntry) -> bool:
-        """Whether an entry is one."""
-        return entry.digest in self.digests or any(self._names(one) for one in entry.signers)
-
-    def terms(self) -> tuple[str, ...]:
-        """The terms of a replica's index."""
-        return (
-            *self.digests,
-            *((self.identity,) if self.identity else ()),
-            *((f"key:{self.key}",) if self.key else ()),
-        )
-
-    def _names(self, signer: SeenSigner) -> bool:
-        return (self.identity != "" and signer.identity == self.identity) or (self.key != "" and signer.key == self.key)
 
 
 def run_search(options: argparse.Namespace) -> int:
@@ -65,52 +31,18 @@ def run_search(options: argparse.Namespace) -> int:
     limits = _range(options.range)
     found = 0
     with opened(options, settings, root) as source:
-        for value in _search(source, query, limits, root):
+        for hit in search(source, query, root, limits):
             found += 1
+            value = entry_object(*hit)
             print(json.dumps(value) if options.json else printable(_line(value)), flush=True)
     return 0 if found else 3
-
-
-def _search(
-    source: LogSource, query: Query, limits: tuple[int | None, int | None] | None, root: TrustedRoot
-) -> Iterator[Values]:
-    if isinstance(source, Rekor1Source) and limits is None and (query.email or query.digests):
-        yield from _by_index(source, query, root)
-        return
-    if isinstance(source, ReplicaSource) and limits is None:
-        for term in query.terms():
-            yield from (entry_object(head, entry, decode(entry)) for head, entry in source.find(term))
-        return
-    first, stop = limits or (None, None)
-    for head, entry in scan(source, first, stop):
-        seen = decode(entry)
-        if query.matches(seen):
-            yield entry_object(head, entry, seen)
-
-
-def _by_index(source: Rekor1Source, query: Query, root: TrustedRoot) -> Iterator[Values]:
-    """The index is nothing that a log signs: what it names is fetched, proven and compared."""
-    uuids: dict[str, None] = {}
-    if query.email:
-        uuids |= dict.fromkeys(source.client.search(email=query.email))
-    for digest in query.digests:
-        if digest.startswith("sha256:"):
-            uuids |= dict.fromkeys(source.client.search(digest=bytes.fromhex(digest[7:])))
-    for entry in source.client.retrieve(uuids=list(uuids)):
-        proven = prove_rekor1(entry, root)
-        seen = decode(proven.entry)
-        if query.matches(seen):
-            yield entry_object(proven.head, proven.entry, seen)
 
 
 def _query(options: argparse.Namespace, settings: wiring.Settings) -> Query:
     if options.commit:
         return Query(digests=commit_digests(settings, options.commit))
     if options.hash:
-        match = _HASH.match(options.hash.lower())
-        if match is None or match[1] not in (None, _NAMES[len(match[2])]):
-            raise UsageError("log-hash-invalid", f"{options.hash[:160]} is no digest in hex")
-        return Query(digests=(f"{_NAMES[len(match[2])]}:{match[2]}",))
+        return Query(digests=(parse_digest(options.hash),))
     if options.key:
         return Query(key=_key(options.key))
     return Query(identity=options.email or options.uri, email=options.email or "")

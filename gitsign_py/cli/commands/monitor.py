@@ -3,26 +3,34 @@
 import argparse
 import json
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gitsign_py.cli import wiring
-from gitsign_py.cli.logs import HELP, add_trust, places, source_of
+from gitsign_py.cli.commands import monitorwitness
+from gitsign_py.cli.helptext import HelpFormatter
+from gitsign_py.cli.logs import HELP, LogPlace, add_trust, add_witnesses, places, policy_of, source_of
 from gitsign_py.cli.text import line_of
 from gitsign_py.clients.trustroot import read_bounded
 from gitsign_py.core.printing import printable
 from gitsign_py.errors import FormatError, ServiceError, UsageError, VerificationError
+from gitsign_py.host.endings import ended_by
 from gitsign_py.host.paths import state_place
 from gitsign_py.monitor.explaining import check_repository
 from gitsign_py.monitor.findings import Finding
 from gitsign_py.monitor.follow import Followed, Options, follow
 from gitsign_py.monitor.heads import open_head
+from gitsign_py.monitor.mirrored import MirroredSource
 from gitsign_py.monitor.outputs import Journal, notify, prometheus, sarif, write_text
-from gitsign_py.monitor.replica import Replica, folder_of
 from gitsign_py.monitor.sources import LogSource
 from gitsign_py.monitor.state import Store
 from gitsign_py.monitor.watch import Watch, checked, parse_watch_list, watching
+
+if TYPE_CHECKING:
+    from gitsign_py.clients.session import HttpSession
 
 STATE = "monitor.sqlite"
 SIGNATURE_LOGS = ("rekor1", "rekor2")
@@ -34,6 +42,9 @@ examples:
   gitsign-py monitor --follow --exec 'mail -s log root@localhost'
   gitsign-py monitor findings            everything that was ever found
   gitsign-py monitor unit                a systemd unit that stays
+  gitsign-py monitor --witness init --name witness.example.com/team
+  gitsign-py monitor --witness           be a witness (docs/witnesses.md)
+  gitsign-py monitor --witness status    the trees that it cosigned
 
 exit status: 0 all is well, 1 a log is inconsistent, 2 a hit
              (--fail-on-match) or usage, 3 a log could not be checked
@@ -62,6 +73,10 @@ WantedBy=multi-user.target
 def run(arguments: list[str]) -> int:
     """Run ``gitsign-py monitor``."""
     options = _parser().parse_args(arguments)
+    if options.witness:
+        return monitorwitness.run(options)
+    if options.action in ("init", "status"):
+        raise UsageError("monitor-action", f"{options.action} is for a witness", hint="add --witness")
     if options.action == "unit":
         rest = "".join(f" {one}" for one in arguments if one not in ("unit", "--follow"))
         print(_UNIT.format(program=Path(sys.argv[0]).resolve(), arguments=rest), end="")
@@ -71,37 +86,53 @@ def run(arguments: list[str]) -> int:
         if options.action == "findings":
             _print([one for _, one in store.findings()], as_json=options.json)
             return 0
-        monitor = _Monitor(options, store)
-        status = monitor.once()
-        while options.follow:
-            sys.stdout.flush()
-            time.sleep(options.interval)
+        ends = threading.Event()
+        monitor = _Monitor(options, store, ends)
+        if not options.follow:
+            return monitor.once()
+        with ended_by(("SIGINT", "SIGTERM", "SIGBREAK"), lambda: _end(ends)):
             status = monitor.once()
+            while not ends.wait(options.interval):
+                status = monitor.once()
     return status
+
+
+def _end(ends: threading.Event) -> None:
+    """The first signal lets what was read be told; who asks again does not want to wait for that."""
+    if ends.is_set():
+        raise KeyboardInterrupt
+    ends.set()
 
 
 class _Monitor:
     """The logs, the watch list and the outputs of one command."""
 
-    def __init__(self, options: argparse.Namespace, store: Store) -> None:
-        self._options, self._store = options, store
+    def __init__(self, options: argparse.Namespace, store: Store, ends: threading.Event) -> None:
+        self._options, self._store, self._ends = options, store, ends
         self._settings = wiring.load_settings()
         self._root = wiring.trusted_root(self._settings, file=options.trusted_root)
         self._places = places(options.log, self._settings, self._root)
         self._watches = _watches(options)
+        self._witnesses = policy_of(options, self._settings)
 
     def once(self) -> int:
         """Bring every log up to date and tell what was found; gives the exit status."""
         with wiring.session(self._settings) as session:
             now = int(time.time())
             asked = Options(
-                watching(self._watches, now=now), lambda: int(time.time()), self._options.start, self._options.stopped
+                watching(self._watches, now=now),
+                lambda: int(time.time()),
+                self._options.start,
+                self._options.stopped,
+                self._witnesses,
+                ends=self._ends.is_set,
             )
-            sources = [source_of(place, session, self._root) for place in self._places]
+            sources = [self._source(place, session) for place in self._places]
             seen = [follow(source, self._store, asked) for source in sources]
-            seen += self._joined(sources, seen, now)
-            mirrored = [self._mirrored(source) for source in sources if self._options.mirror]
-            seen += [one for one in mirrored if one.failures or one.alarms]
+            if not self._ends.is_set():
+                seen += self._joined(sources, seen, now)
+                mirrored = [self._sealed(source) for source in sources if isinstance(source, MirroredSource)]
+                seen += [one for one in mirrored if one.failures or one.alarms]
         new = self._store.untold()
         self._tell(new, seen)
         self._store.told(number for number, _ in new)
@@ -122,13 +153,16 @@ class _Monitor:
             self._store.overdue(wanted, int(time.time()) - self._options.grace)
         return found
 
-    def _mirrored(self, source: LogSource) -> Followed:
-        """Copy what a signature log has, up to the heads that were proven. The CT logs' entries are not kept."""
+    def _source(self, place: LogPlace, session: "HttpSession") -> LogSource:
+        source = source_of(place, session, self._root)
+        return MirroredSource(source, self._options.mirror, self._root) if self._options.mirror else source
+
+    def _sealed(self, source: MirroredSource) -> Followed:
+        """Bring a log's replicas up to the heads that were proven."""
         mine = [one for one in self._store.trees() if (one.kind, one.url) == (source.kind, source.url)]
         try:
-            for kept in mine if source.kind in SIGNATURE_LOGS else ():
-                head = open_head(kept.kind, kept.signed, self._root)
-                Replica(self._options.mirror / folder_of(kept.tree)).update(source, head)
+            for kept in mine:
+                source.seal(open_head(kept.kind, kept.signed, self._root))
         except VerificationError as error:
             alarm = Finding("log-root-wrong", source.url, error.reason, error.message, int(time.time()), error.facts)
             with self._store.transaction():
@@ -160,6 +194,7 @@ class _Monitor:
             text = prometheus(self._store.trees(), every, at=int(time.time()), unchecked=failed)
             write_text(self._options.prometheus, text)
         _print(findings, as_json=self._options.json)
+        sys.stdout.flush()
         self._report(findings, seen)
 
     def _report(self, new: Sequence[Finding], seen: Sequence[Followed]) -> None:
@@ -212,14 +247,18 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py monitor",
         description="Follow transparency logs from where the last run ended (docs/monitor.md).",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument(
-        "action", nargs="?", choices=("run", "findings", "unit"), default="run", help="check the logs now (run)"
+        "action",
+        nargs="?",
+        choices=("run", "findings", "unit", "init", "status"),
+        default="run",
+        help="check the logs now (run)",
     )
     parser.add_argument("--log", action="append", default=[], metavar="KIND[=URL]", help=HELP)
     parser.add_argument("--state", type=Path, metavar="FILE", help="where to remember (in the user's state)")
-    parser.add_argument("--mirror", type=Path, metavar="DIR", help="keep a replica of the signature logs here")
+    parser.add_argument("--mirror", type=Path, metavar="DIR", help="keep replicas of the logs here")
     parser.add_argument("--from", dest="start", type=_start, metavar="N", help="begin a new log here (its end)")
     parser.add_argument(
         "--stopped-after",
@@ -255,4 +294,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--follow", action="store_true", help="stay, and check again and again")
     parser.add_argument("--interval", type=_seconds, default=60, metavar="TIME", help="pause between checks (60s)")
     add_trust(parser)
+    add_witnesses(parser)
+    monitorwitness.add_options(parser)
     return parser

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gitsign_py.cli import optiontypes, wiring
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.ownconfig import add_isolated
 from gitsign_py.cli.policysource import read_policy_bytes
 from gitsign_py.core.printing import escaped
@@ -16,7 +17,7 @@ from gitsign_py.policy.parse import parse_policy, read_policy
 
 _EPILOG = """examples:
   gitsign-py policy init --output .gitsign/policy.toml
-                                                    a first policy from the history; no file when that fails
+                                                    a first policy from the history
   gitsign-py policy check                           is .gitsign/policy.toml valid? names line and key if not
   gitsign-py policy explain HEAD~3                  which rule decided, and why
   gitsign-py policy test                            run the cases in .gitsign/policy-tests.toml
@@ -36,10 +37,11 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py policy",
         description="Work with a policy, which says who may sign, where and when (docs/policy.md).",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="init | check | explain | test")
-    init = commands.add_parser("init", help="propose a policy from the history")
+    about = "propose a policy from the history; no file when that fails"
+    init = commands.add_parser("init", help=about)
     init.add_argument("revisions", nargs="*", metavar="REV", help="whose history to look at (HEAD)")
     init.add_argument(
         "--output", type=optiontypes.given, metavar="FILE", help="write it there, whole or not at all; makes its folder"

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gitsign_py.cli import instance, wiring
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.services import named_by_repository
 from gitsign_py.clients.instances import Instance, find_instance
 from gitsign_py.core.printing import printable
@@ -67,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py setup",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     scope = parser.add_mutually_exclusive_group()
     scope.add_argument("--global", dest="scope", action="store_const", const="global", help="for all repositories")

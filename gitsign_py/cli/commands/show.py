@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 
 from gitsign_py.cli import wiring
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
 from gitsign_py.cli.judgement import Judgement, judge, verifier
 from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repository
@@ -19,12 +20,13 @@ from gitsign_py.host.git.storedobject import split_stored
 from gitsign_py.verification.identity import ExpectedIdentity
 
 _DESCRIPTION = """\
-Print what a commit or tag and its signature say, as an in-toto statement in JSON, as gitsign show does. Reading is not
-believing: without --verify, or an expected identity, nothing is checked, and the output says so."""
+Print what a commit or tag and its signature say: a few lines on a terminal, else an in-toto statement in JSON, as
+gitsign show prints. Reading is not believing: without --verify, or an expected identity, nothing is checked, and the
+output says so."""
 _EPILOG = """\
 examples:
   gitsign-py show
-  gitsign-py show --text v1.0
+  gitsign-py show --json v1.0
   gitsign-py show --verify HEAD | jq .predicate.verification.verdict
   gitsign-py show HEAD | jq .predicate.log_entry
 
@@ -45,7 +47,7 @@ def run(arguments: list[str]) -> int:
         wanted = options.verify or expected is not None
         judgement = _judged(options, settings, repository, revision, expected) if wanted else None
     value["predicate"]["verification"] = _verification(judgement)
-    if options.text:
+    if options.text or (sys.stdout.isatty() and not options.json):
         print("\n".join(printable(line) for line in _lines(value, revision)))
     else:
         # ASCII: names and messages are foreign, and a terminal obeys more than JSON has to escape.
@@ -59,15 +61,15 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py show",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("revision", nargs="?", default="HEAD", metavar="REV", help="a commit or tag (HEAD)")
     parser.add_argument(
         "-r", "--remote", default="origin", metavar="NAME", help="remote whose URL names the subject (origin)"
     )
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print JSON (the default)")
-    form.add_argument("--text", action="store_true", help="print a few lines for people")
+    form.add_argument("--json", action="store_true", help="print JSON (the default, but on a terminal)")
+    form.add_argument("--text", action="store_true", help="print a few lines for people (the default on a terminal)")
     parser.add_argument("--verify", action="store_true", help="verify too, with any signer")
     parser.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
     add_isolated(parser)
@@ -113,6 +115,7 @@ def _lines(value: Values, revision: Revision) -> Iterator[str]:
     source = content["source"]
     person = source.get("committer") or source.get("tagger") or {"name": "", "email": "", "date": ""}
     yield f"  by           {person['name']} <{person['email']}> {person['date']}".rstrip()
+    yield f"  message      {source['message'].strip().partition(chr(10))[0]}".rstrip()
     yield from _signature_lines(content)
     verification = content["verification"]
     verdict = verification["verdict"]

@@ -3,31 +3,29 @@
 import argparse
 import json
 import sys
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
-from gitsign_py.cli.commands import stackcare, stackrun
+from gitsign_py.cli.commands import stackcare, stackenv, stackrun
 from gitsign_py.cli.commands.stackcommand import (
     Action,
-    add_actions,
     add_seed,
+    ask_for_token,
     command,
     directory_of,
     installed,
     need_info,
 )
 from gitsign_py.cli.commands.stackplace import add_place, add_unit, arguments_of, place_of
-from gitsign_py.errors import ServiceError, UsageError
-from gitsign_py.localstack import clientenv, expiry, process
+from gitsign_py.cli.helptext import HelpFormatter
+from gitsign_py.errors import UsageError
+from gitsign_py.localstack import expiry, process
 from gitsign_py.localstack.process import StackInfo
 
-_FORM = "application/x-www-form-urlencoded"
 _EPILOG = """\
 examples:
-  gitsign-py stack up --detach                start it in the background, on port 18400
+  gitsign-py stack up --detach                start it in the background
   eval "$(gitsign-py stack env)"              point gitsign-py, gitsign, cosign and sigstore at it
   gitsign-py stack token --email alice@example.com
   gitsign-py stack token --email alice@example.com --ttl -60       a token that expired a minute ago
@@ -76,14 +74,14 @@ def _parser() -> argparse.ArgumentParser:
         description="Run a private Sigstore on this machine: OIDC issuer, Fulcio, CT log and Rekor in one process on "
         "one loopback port, with keys and entries in one directory. For tests, demos and private use.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (
         _add_up,
         _add_down,
         _add_status,
-        _add_env,
+        stackenv.add_env,
         _add_token,
         *stackrun.COMMANDS,
         add_unit,
@@ -117,7 +115,7 @@ def _add_up(commands: Any) -> None:
     )
     add_seed(parser)
     parser.epilog = _FAULTS
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.formatter_class = HelpFormatter
 
 
 def _add_down(commands: Any) -> None:
@@ -129,17 +127,6 @@ def _add_status(commands: Any) -> None:
         commands, "status", _status, "say whether the stack runs, and what expires; exit status 3 when it does not"
     )
     parser.add_argument("--json", action="store_true", help="for machines: the content of stack.json and its state")
-
-
-def _add_env(commands: Any) -> None:
-    parser = command(commands, "env", _env, "print the exports that clients need")
-    parser.add_argument(
-        "--format",
-        choices=tuple(_FORMATS),
-        default="shell",
-        help="shell (default), or or dotenv, for $GITHUB_ENV",
-    )
-    add_actions(parser)
 
 
 def _add_token(commands: Any) -> None:
@@ -155,23 +142,25 @@ def _add_token(commands: Any) -> None:
 
 def _up(options: argparse.Namespace) -> int:
     directory = directory_of(options)
-    place = place_of(options)
+    place = place_of(options, directory)
     if options.detach:
         return _up_detached(directory, options)
     with installed():
         # The servers load starlette, uvicorn and PyJWT (160 ms and an extra of the package): for `up` alone.
+        from gitsign_py.cli.logpages import StackPages  # noqa: PLC0415
         from gitsign_py.localstack import faults, repeatable  # noqa: PLC0415
         from gitsign_py.localstack.stack import Stack  # noqa: PLC0415
     if options.verbose or options.log_format == "json":
         _log_to_stderr(options.log_format)
     hook = faults.Faults(options.fault)
     control = (faults.service(hook),) if options.fault_control else ()
+    pages = StackPages()
     repeat = repeatable.settings(directory, options.seed, options.time)
     stack = Stack(
         directory,
         place.port,
         hook=hook,
-        further=control,
+        further=(*control, pages.service),
         rekor2_key=options.rekor2_key,
         clock_is_right=options.clock_is_right,
         clock=repeat.clock,
@@ -180,7 +169,9 @@ def _up(options: argparse.Namespace) -> int:
         place=place.placement,
         issuers=place.read_issuers(),
         issuer_keys=place.issuer_keys,
+        witnesses=place.read_witnesses(),
     )
+    pages.begin(stack.info)
     print(_running_line(stack.info), flush=True)
     stack.serve()
     return 0
@@ -244,38 +235,6 @@ def _status(options: argparse.Namespace) -> int:
     return 0 if alive else 3
 
 
-def _env(options: argparse.Namespace) -> int:
-    info = need_info(directory_of(options), live=bool(options.actions))
-    variables = clientenv.environment(info)
-    if options.actions:
-        variables |= clientenv.actions_environment(info.url, _request_token(info, options.actions))
-    for name, value in variables.items():
-        print(_FORMATS[options.format](name, value))
-    return 0
-
-
-def _request_token(info: StackInfo, repository: str) -> str:
-    """The variables that let a job of GitHub Actions in this repository ask for its tokens."""
-    with installed():
-        from gitsign_py.localstack.idp.actions import REQUEST_SECONDS, workflow_claims  # noqa: PLC0415 - as in _up
-        from gitsign_py.localstack.idp.issuer import REQUEST_AUDIENCE  # noqa: PLC0415
-    claims = workflow_claims(repository)
-    order = {"subject": claims["sub"], "audience": REQUEST_AUDIENCE, "ttl": str(REQUEST_SECONDS)}
-    return _ask_for_token(info, order | {"claims": json.dumps(claims)})
-
-
-def _shell(name: str, value: str) -> str:
-    quoted = value.replace("'", "'\\''")
-    return f"export {name}='{quoted}'"
-
-
-def _dotenv(name: str, value: str) -> str:
-    return f"{name}={value}"
-
-
-_FORMATS = {"shell": _shell, "dotenv": _dotenv}
-
-
 def _token(options: argparse.Namespace) -> int:
     if not options.email and not options.subject:
         raise UsageError("token-for-nobody", "say whom the token names", hint="give --email or --subject")
@@ -286,25 +245,8 @@ def _token(options: argparse.Namespace) -> int:
         "ttl": str(options.ttl),
         "claims": json.dumps(dict(_claim(text) for text in options.claim)),
     }
-    print(_ask_for_token(need_info(directory_of(options), live=True), form))
+    print(ask_for_token(need_info(directory_of(options), live=True), form))
     return 0
-
-
-def _ask_for_token(info: StackInfo, order: Mapping[str, str]) -> str:
-    form = {"grant_type": "client_credentials", "client_id": "sigstore", **order}
-    body = urlencode({name: value for name, value in form.items() if value}).encode()
-    return _token_of(*process.exchange(info, "POST", "/token", body=body, media_type=_FORM))
-
-
-def _token_of(status: int, answer: bytes) -> str:
-    try:
-        value = json.loads(answer)
-        if status == 200:
-            return str(value["id_token"])
-        why = str(value["error_description"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ServiceError("stack-answer-invalid", f"the local issuer answered {status} without a token") from error
-    raise ServiceError("stack-token-refused", f"the local issuer gave no token: {why}")
 
 
 def _claim(text: str) -> tuple[str, object]:

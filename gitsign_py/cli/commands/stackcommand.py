@@ -3,10 +3,12 @@ need.
 """
 
 import argparse
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from gitsign_py.errors import ConfigError, ServiceError
 from gitsign_py.host.paths import data_directory
@@ -14,6 +16,7 @@ from gitsign_py.localstack import process
 from gitsign_py.localstack.process import StackInfo
 
 Action = Callable[[argparse.Namespace], int]
+_FORM = "application/x-www-form-urlencoded"
 
 
 def command(commands: Any, name: str, action: Action, text: str) -> argparse.ArgumentParser:
@@ -80,3 +83,21 @@ def need_info(directory: Path, *, live: bool) -> StackInfo:
             hint="start it with: gitsign-py stack up --detach",
         )
     return info
+
+
+def ask_for_token(info: StackInfo, order: Mapping[str, str]) -> str:
+    """A token of the stack's issuer. Raises ServiceError ``stack-...``."""
+    form = {"grant_type": "client_credentials", "client_id": "sigstore", **order}
+    body = urlencode({name: value for name, value in form.items() if value}).encode()
+    return _token_of(*process.exchange(info, "POST", "/token", body=body, media_type=_FORM))
+
+
+def _token_of(status: int, answer: bytes) -> str:
+    try:
+        value = json.loads(answer)
+        if status == 200:
+            return str(value["id_token"])
+        why = str(value["error_description"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ServiceError("stack-answer-invalid", f"the local issuer answered {status} without a token") from error
+    raise ServiceError("stack-token-refused", f"the local issuer gave no token: {why}")

@@ -12,27 +12,34 @@ from typing import TYPE_CHECKING, Any
 import gitsign_py.data
 from gitsign_py.cli.agentside.units import systemd_word
 from gitsign_py.cli.commands.stackcommand import command, installed
+from gitsign_py.cli.wiring import read_witness_policy
 from gitsign_py.errors import ConfigError, UsageError
 from gitsign_py.host.ownprogram import NAME, own_program
 from gitsign_py.localstack.placement import LOOPBACK, SERVICES, Placement, placement
+from gitsign_py.localstack.process import read_info
 
 if TYPE_CHECKING:
+    from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
     from gitsign_py.localstack.fulcio.issuers import ForeignIssuer
 
 DEFAULT_PORT = 18400
 _UNIT = Path(gitsign_py.data.__file__).parent / "stackunit" / "gitsign-py-stack.service"
 MAX_FILE = 64 * 1024
-_FILE_HELP = "read host, port, url, only, without, issuers and issuer-keys from this TOML file; options count before it"
+_FILE_HELP = (
+    "read host, port, url, only, without, issuers, issuer-keys and witness-policy from this TOML file; options count "
+)
+"before it"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The choices: ``placement``, ``port``, the issuers' file and the JWKS files by issuer."""
+    """The choices: ``placement``, ``port``, the issuers' file, the JWKS files by issuer, the witnesses' policy."""
 
     placement: Placement
     port: int
     issuers: Path | None
     issuer_keys: dict[str, Path]
+    witnesses: Path | None = None
 
     def read_issuers(self) -> "tuple[ForeignIssuer, ...]":
         """The issuers that the file names. Raises ConfigError ``issuers-...``."""
@@ -42,13 +49,21 @@ class Place:
             from gitsign_py.localstack.fulcio.issuers import read_issuers  # noqa: PLC0415 - needs the extra
         return read_issuers(self.issuers)
 
+    def read_witnesses(self) -> "WitnessPolicy | None":
+        """The witnesses of Rekor v2. Raises ConfigError ``witness-policy-...``."""
+        return None if self.witnesses is None else read_witness_policy(self.witnesses)
+
 
 def add_place(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     names = ", ".join(SERVICES)
     parser.add_argument("--host", default="", metavar="ADDRESS", help=f"address to listen at (default {LOOPBACK})")
     parser.add_argument(
-        "--port", type=port_number, default=None, metavar="N", help="port (default 18400; 0: any free one)"
+        "--port",
+        type=port_number,
+        default=None,
+        metavar="N",
+        help=f"port (default: that of the last start, else {DEFAULT_PORT}; 0: any free one)",
     )
     parser.add_argument("--url", default="", metavar="URL", help="the URL that clients use: that of a TLS proxy")
     parser.add_argument("--only", default="", metavar="LIST", help=f"serve these services alone, of {names}")
@@ -62,6 +77,13 @@ def add_place(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="URL=FILE",
         help="keys of an issuer from a JWKS file, which is then not asked for them; may be repeated",
+    )
+    parser.add_argument(
+        "--witness-policy",
+        type=Path,
+        default=None,
+        metavar="FILE",
+        help="let Rekor v2 show only what the witnesses in this tlog-policy file have cosigned",
     )
     parser.add_argument("--config", type=Path, default=None, metavar="FILE", help=_FILE_HELP)
 
@@ -78,14 +100,18 @@ def arguments_of(options: argparse.Namespace) -> list[str]:
     texts = {"host": options.host, "url": options.url, "only": options.only, "without": options.without}
     found = [f"--{name}={value}" for name, value in texts.items() if value]
     found += [] if options.port is None else [f"--port={options.port}"]
-    for name in ("issuers", "config"):
-        path: Path | None = getattr(options, name)
+    for name in ("issuers", "witness-policy", "config"):
+        path: Path | None = getattr(options, name.replace("-", "_"))
         found += [f"--{name}={path.absolute()}"] if path else []
     return found + [f"--issuer-keys={url}={path.absolute()}" for url, path in _keys(options.issuer_keys).items()]
 
 
-def place_of(options: argparse.Namespace) -> Place:
-    """Put options and file together. Raises UsageError ``stack-...``, ConfigError ``stack-config-invalid``."""
+def place_of(options: argparse.Namespace, directory: Path | None = None) -> Place:
+    """Put options and file together; the port is else that of the last start in ``directory``, so that clients which
+    were told it, and the issuer's name in certificates, stay right.
+
+    Raises UsageError ``stack-...``, ConfigError ``stack-config-invalid``.
+    """
     given = _read(options.config) if options.config else {}
     chosen = placement(
         options.host or given.get("host", ""),
@@ -94,10 +120,16 @@ def place_of(options: argparse.Namespace) -> Place:
         _names(options.without) or given.get("without", []),
     )
     issuers: Path | None = options.issuers or given.get("issuers")
-    port = options.port if options.port is not None else given.get("port", DEFAULT_PORT)
-    place = Place(chosen, port, issuers, given.get("issuer-keys", {}) | _keys(options.issuer_keys))
+    witnesses: Path | None = options.witness_policy or given.get("witness-policy")
+    port = options.port if options.port is not None else given.get("port", _last_port(directory))
+    place = Place(chosen, port, issuers, given.get("issuer-keys", {}) | _keys(options.issuer_keys), witnesses)
     _require_fit(place, options)
     return place
+
+
+def _last_port(directory: Path | None) -> int:
+    info = read_info(directory) if directory else None
+    return info.port if info and 0 < info.port < 65536 else DEFAULT_PORT
 
 
 def _require_fit(place: Place, options: argparse.Namespace) -> None:
@@ -137,12 +169,12 @@ def _read(path: Path) -> dict[str, Any]:
             raise ConfigError("stack-config-invalid", f"{path}: {name} is unknown, or of another type", hint=_FILE_HELP)
     near = path.absolute().parent
     keys = {url: near / file for url, file in value.get("issuer-keys", {}).items()}
-    issuers = {"issuers": near / value["issuers"]} if "issuers" in value else {}
-    return {**value, **issuers, "issuer-keys": keys}
+    files: dict[str, Any] = {name: near / value[name] for name in ("issuers", "witness-policy") if name in value}
+    return {**value, **files, "issuer-keys": keys}
 
 
 def _fits(name: str, item: object) -> bool:
-    if name in {"host", "url", "issuers"}:
+    if name in {"host", "url", "issuers", "witness-policy"}:
         return isinstance(item, str)
     if name in {"only", "without"}:
         return isinstance(item, list) and all(isinstance(one, str) for one in item)

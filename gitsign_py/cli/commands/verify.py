@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from gitsign_py.cli import wiring
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
 from gitsign_py.cli.judgement import Judgement, judge, verifier
 from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repository
@@ -82,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py verify",
         description="Check the signatures of commits and tags, and the identity of the signer.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("revisions", nargs="*", metavar="REV", help="commits, tags or ranges, as git knows them (HEAD)")
     add_identity_options(parser)

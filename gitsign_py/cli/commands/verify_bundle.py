@@ -9,9 +9,10 @@ import os
 import re
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gitsign_py.cli import wiring
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
 from gitsign_py.cli.judgement import log_object, refusal_object, sources_object, step_object, time_object
 from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repository
@@ -36,6 +37,9 @@ from gitsign_py.verification.renewal import Renew, checked
 from gitsign_py.verification.steps import Report, Step
 from gitsign_py.verification.verdict import verdict_of
 
+if TYPE_CHECKING:
+    from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
+
 _EPILOG = """\
 examples:
   gitsign-py verify-bundle --bundle app.sigstore.json --certificate-identity alice@example.com \\
@@ -59,7 +63,7 @@ def run(arguments: list[str]) -> int:
     report = Report()
     sources: tuple[str, ...] = ()
     try:
-        root, sources, renew = _trusted_root(options)
+        root, sources, renew, witnesses = _trusted_root(options)
         tell(sources)
         verified = checked(
             root,
@@ -72,6 +76,7 @@ def run(arguments: list[str]) -> int:
                 expected=expected,
                 key=key,
                 require_sct=not options.insecure_ignore_sct,
+                witnesses=witnesses,
                 report=report,
             ),
             report,
@@ -107,17 +112,20 @@ def _read_key(path: str) -> PublicKey:
         raise ConfigError("key-file", f"--key {path}: {error.message}") from error
 
 
-def _trusted_root(options: argparse.Namespace) -> tuple[TrustedRoot, tuple[str, ...], Renew | None]:
-    """The root, what the repository's own configuration said of it, and what may renew it.
+def _trusted_root(
+    options: argparse.Namespace,
+) -> tuple[TrustedRoot, tuple[str, ...], Renew | None, "WitnessPolicy | None"]:
+    """The root, what the repository's own configuration said of it, what may renew it, and the witnesses' policy.
 
     With ``--staging`` that configuration is not even read.
     """
     if options.trusted_root is None and options.staging:
-        return embedded("staging").root, (), None
+        return embedded("staging").root, (), None, None
     settings = wiring.load_settings(isolated=options.isolated)
     root = wiring.trusted_root(settings, file=options.trusted_root, offline=options.offline)
     renew = wiring.renewal(settings, root, file=options.trusted_root, offline=options.offline)
-    return root, trust_said_by_repository(settings, root.digest, option=options.trusted_root), renew
+    said = trust_said_by_repository(settings, root.digest, option=options.trusted_root)
+    return root, said, renew, wiring.witness_policy(settings)
 
 
 def read_artifact(name: str) -> Artifact:
@@ -150,7 +158,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py verify-bundle",
         description="Check a Sigstore bundle (versions 0.1 to 0.3) over a file or its digest.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("artifact", metavar="FILE|sha256:DIGEST", help="the file that the bundle signs, or its digest")
     parser.add_argument("--bundle", metavar="FILE", required=True, help="the bundle's JSON")

@@ -5,6 +5,7 @@ import json
 
 from gitsign_py import __version__
 from gitsign_py.cli import wiring
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.core.printing import printable
 from gitsign_py.host.config import resolve_settings, show
 
@@ -22,7 +23,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py version",
         description="Print the version and the configuration.",
         epilog="example:\n  gitsign-py version --json",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from gitsign_py.cli import instance, wiring
 from gitsign_py.cli.agentside.calls import call_agent, committer_fields
 from gitsign_py.cli.commands.debug import committer_here
+from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.tokens import token_request
 from gitsign_py.clients.tokensources import (
     GIVEN,
@@ -119,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gitsign-py whoami",
         description="Show the identity that would sign here, and where it comes from.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser

@@ -7,6 +7,7 @@ said.
 
 from collections.abc import Mapping
 
+from gitsign_py.agent.conversation import DeclinedError
 from gitsign_py.cli import wiring
 from gitsign_py.cli.judgement import verifier
 from gitsign_py.cli.text import exit_status, line_of
@@ -19,6 +20,7 @@ from gitsign_py.signing.flow import object_name
 from gitsign_py.verification.allowed import is_allowed, parse_allowed_signer
 from gitsign_py.verification.result import VerifiedSignature
 from gitsign_py.verification.signature import open_signature
+from gitsign_py.verification.smime import SmimeSignature, read_smime
 from gitsign_py.verification.steps import Report
 from gitsign_py.verification.verdict import verdict_of
 
@@ -50,6 +52,8 @@ def check(settings: wiring.Settings, payload: bytes, signature: bytes, *, root: 
         with wiring.repository(settings) as repository:
             chosen = verifier(settings, repository, root=root)
             _check_form(payload)
+            if smime := read_smime(signature, chosen.trusted_root):
+                return _by_gpgsm(settings, smime, payload, signature, chosen.trusted_root, in_agent=root is not None)
             verified = chosen.verify(payload, signature, object_id=_object_id(payload, signature), report=report)
     except GitsignError as error:
         return refusal(error, signature, report)
@@ -62,7 +66,7 @@ def check(settings: wiring.Settings, payload: bytes, signature: bytes, *, root: 
     lines = gpgstatus.good(verified.fingerprint, verified.named, verified.time, trust)
     text = (
         f"gitsign-py: Good signature by {verified.named}, vouched for by {verified.issuer}, "
-        f"{verified.time:%Y-%m-%d %H:%M:%S} UTC, log index {verified.log.log_index}"
+        f"{verified.time:%Y-%m-%d %H:%M:%S} UTC, {verified.logged_at}"
     )
     for line in (why, *_said_by_repository(settings, verified)):
         text += f"\ngitsign-py: {line}" if line else ""
@@ -71,6 +75,23 @@ def check(settings: wiring.Settings, payload: bytes, signature: bytes, *, root: 
         "text": text.encode("utf-8", "replace"),
         "exit_status": b"1" if trust == "NEVER" else b"0",
     }
+
+
+def _by_gpgsm(
+    settings: wiring.Settings,
+    smime: SmimeSignature,
+    payload: bytes,
+    signature: bytes,
+    root: TrustedRoot,
+    *,
+    in_agent: bool,
+) -> Fields:
+    """The verdict on an S/MIME signature. The agent has the environment of another time, and starts no programs."""
+    if in_agent:
+        raise DeclinedError
+    from gitsign_py.cli.gpg.smime import check_smime_for_git  # noqa: PLC0415 - for those alone
+
+    return check_smime_for_git(settings, smime, payload, signature, root)
 
 
 def _check_form(payload: bytes) -> None:
@@ -97,8 +118,10 @@ def _trust(
     """How far the signer is trusted, and a line that says why when it is not at all."""
     if settings.config.policy or settings.config.policy_mode == "history":
         from gitsign_py.cli.gpg.policy import decide  # noqa: PLC0415 - only who has a policy pays for it
+        from gitsign_py.policy.verified import facts_of  # noqa: PLC0415 - as above
 
-        return decide(settings, verified, payload, signature, in_agent=in_agent)
+        digest = verified.trusted_root_digest
+        return decide(settings, facts_of(verified), payload, signature, trust_digest=digest, in_agent=in_agent)
     lines = settings.config.allowed_signers
     if not lines:
         return "UNDEFINED", _NOT_KNOWN

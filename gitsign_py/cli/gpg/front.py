@@ -48,8 +48,8 @@ def _sign(command: GpgCommand) -> int:
         with foreground:
             reply = _signed(payload, command.options.get("local-user", ""), command.options.get("token"))
     except KeyboardInterrupt:
-        return _interrupted(git_lives=foreground.taken)
-    if text := reply.get("text"):
+        return _interrupted(payload, git_lives=foreground.taken)
+    if text := _shown(reply.get("text", b"")):
         _tell(text)
     signature = reply["signature"]
     if "armor" not in command.options:
@@ -62,11 +62,25 @@ def _sign(command: GpgCommand) -> int:
     return 0
 
 
-def _interrupted(*, git_lives: bool) -> int:
+def _shown(text: bytes) -> bytes:
+    """An agent's lines for the person; in a rebase there is one for all of its commits, and it comes at the end."""
+    from gitsign_py.host.git.rebase import line_of_rebase, rebase_directory
+
+    first, newline, warnings = text.partition(b"\n")
+    if not first.startswith(b"gitsign-py: signed by ") or not (directory := rebase_directory(os.environ)):
+        return text
+    line = line_of_rebase(directory, first.decode("utf-8", "replace")).encode("utf-8", "replace")
+    return (line + newline + warnings).strip(b"\n")
+
+
+def _interrupted(payload: bytes, *, git_lives: bool) -> int:
     """Say so once: to git, where it lives on and shows our stderr, else past git."""
+    from gitsign_py.host.git.rebase import rebase_directory, resume
     from gitsign_py.host.git.stderr import is_shown
 
     line = b"gitsign-py: interrupted, nothing was signed"
+    if directory := rebase_directory(os.environ):
+        line += f"; this rebase goes on with: {resume(directory, payload)}".encode()
     if not (is_shown(os.environ) if git_lives else os.isatty(2)):
         _tell(line)
     _write(2, line + b"\n")

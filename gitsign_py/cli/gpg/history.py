@@ -126,7 +126,14 @@ def _basis(settings: wiring.Settings, plan: AuditPlan, ref: str, trust_digest: s
     """Everything that an acceptance depends on, besides the commit and with it all that is before it."""
     closing = plan.policy.digest if plan.policy else ""
     history = (plan.introduction, closing, ref)
-    return Basis("acceptances", trust_digest, require_timestamp=wiring.require_timestamp(settings), history=history)
+    witnesses = wiring.witness_policy(settings)
+    return Basis(
+        "acceptances",
+        trust_digest,
+        require_timestamp=wiring.require_timestamp(settings),
+        witnesses=witnesses.digest if witnesses else "",
+        history=history,
+    )
 
 
 def _look_back(

@@ -16,16 +16,20 @@ from gitsign_py.core.git.gpgstatus import Trust
 from gitsign_py.host.git.graph import GitGraph
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.policy.evaluation import evaluate
-from gitsign_py.policy.facts import Decision
+from gitsign_py.policy.facts import Decision, SignatureFacts
 from gitsign_py.policy.surroundings import InRepository
-from gitsign_py.policy.verified import facts_of
-from gitsign_py.verification.result import VerifiedSignature
 
 
 def decide(
-    settings: wiring.Settings, verified: VerifiedSignature, payload: bytes, signature: bytes, *, in_agent: bool = False
+    settings: wiring.Settings,
+    facts: SignatureFacts,
+    payload: bytes,
+    signature: bytes,
+    *,
+    trust_digest: str,
+    in_agent: bool = False,
 ) -> tuple[Trust, str]:
-    """Judge a ``signature`` that verified, over ``payload``; gives the trust and, when it is none, why.
+    """Judge a ``signature`` that left ``facts``, good ones, over ``payload``; gives the trust and, if none, why.
 
     ``in_agent`` says that this is the agent, who leaves long walks to its client (DeclinedError). Raises ConfigError,
     PolicyError for a policy that cannot be read, FormatError, UncheckedError for what the policy needs and the
@@ -34,7 +38,9 @@ def decide(
     if not payload.startswith((b"tree ", b"object ")):
         return "UNDEFINED", ""  # a push certificate: policies speak about commits and tags
     with wiring.repository(settings) as repository:
-        decision = decision_of(settings, repository, verified, payload, signature, in_agent=in_agent)
+        decision = decision_of(
+            settings, repository, facts, payload, signature, trust_digest=trust_digest, in_agent=in_agent
+        )
     if decision.accepted:
         return "FULLY", ""
     source = "policy in the history" if settings.config.policy_mode == "history" else settings.config.policy
@@ -44,20 +50,20 @@ def decide(
 def decision_of(
     settings: wiring.Settings,
     repository: GitRepository,
-    verified: VerifiedSignature,
+    facts: SignatureFacts,
     payload: bytes,
     signature: bytes,
     *,
+    trust_digest: str,
     in_agent: bool = False,
 ) -> Decision:
-    """The verdict of the configured policy on a commit or tag whose signature verified. Raises what ``decide`` does."""
+    """The verdict of the configured policy on a commit or tag whose signature is good. Raises what ``decide`` does."""
     item, ref = _scanned(repository, payload, signature)
     if settings.config.policy_mode != "history":
-        return _by_fixed_policy(settings, repository, item, verified, ref)
+        return _by_fixed_policy(settings, repository, item, facts, ref)
     from gitsign_py.cli.gpg.history import judge_in_history  # noqa: PLC0415 - a walk needs the whole engine
 
-    facts, digest = facts_of(verified), verified.trusted_root_digest
-    return judge_in_history(settings, repository, item, facts, ref=ref, trust_digest=digest, in_agent=in_agent)
+    return judge_in_history(settings, repository, item, facts, ref=ref, trust_digest=trust_digest, in_agent=in_agent)
 
 
 def _scanned(repository: GitRepository, payload: bytes, signature: bytes) -> tuple[Scanned, str]:
@@ -73,12 +79,12 @@ def _scanned(repository: GitRepository, payload: bytes, signature: bytes) -> tup
 
 
 def _by_fixed_policy(
-    settings: wiring.Settings, repository: GitRepository, item: Scanned, verified: VerifiedSignature, ref: str
+    settings: wiring.Settings, repository: GitRepository, item: Scanned, facts: SignatureFacts, ref: str
 ) -> Decision:
     policy = configured_policy(repository, settings.config.policy)
     graph = GitGraph(repository, repository.environment, repository.directory)
     around = InRepository(repository, graph, _nobody, None, None, approvals_in(settings, repository))
-    decision = evaluate(policy, commit_facts(item), facts_of(verified), ref, around)
+    decision = evaluate(policy, commit_facts(item), facts, ref, around)
     older_than = policy.introduction if item.kind == "commit" else ""
     if not decision.accepted and older_than and graph.is_ancestor(item.oid, older_than):
         return BEFORE_INTRODUCTION

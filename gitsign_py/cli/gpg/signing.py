@@ -26,6 +26,7 @@ from gitsign_py.errors import (
     UsageError,
     VerificationError,
 )
+from gitsign_py.host.git.rebase import line_of_rebase, rebase_directory, resume
 from gitsign_py.host.git.stderr import is_shown, tell_git
 from gitsign_py.host.terminal import Terminal, open_terminal
 from gitsign_py.signing.flow import LATER, SigningResult, sign_payload
@@ -48,6 +49,9 @@ def sign_for_git(payload: bytes, refused: Fields | None = None, *, token: str | 
         terminal = open_terminal(settings.environment, log_path=wiring.log_path(settings), now=wiring.now)
         return _signed(settings, payload, terminal, refused, token)
     except GitsignError as error:
+        if directory := rebase_directory(os.environ):
+            goes_on = f"this rebase goes on with: {resume(directory, payload)}"
+            error.hint = f"{error.hint}; {goes_on}" if error.hint else goes_on
         _tell_failure(line_of(error), terminal)
         raise
     except Exception as error:
@@ -70,10 +74,22 @@ def _signed(
         if reply is not None:
             return reply
     result = sign(settings, payload, terminal, token=token)
-    terminal.show(summary(result))
+    _show_signed(summary(result), terminal, quiet=settings.config.quiet)
     for warning in result.warnings:
         terminal.show(f"gitsign-py: {warning}")
     return answer(result)
+
+
+def _show_signed(line: str, terminal: Terminal, *, quiet: bool) -> None:
+    terminal.log(line)
+    if not quiet and (shown := of_rebase(line)):
+        terminal.write(shown)
+
+
+def of_rebase(line: str) -> str:
+    """The line itself; within a rebase what :func:`line_of_rebase` makes of it."""
+    directory = rebase_directory(os.environ)
+    return line_of_rebase(directory, line) if directory else line
 
 
 def sign(settings: wiring.Settings, payload: bytes, terminal: Terminal, *, token: str | None = None) -> SigningResult:
@@ -142,8 +158,8 @@ def answer(result: SigningResult) -> dict[str, bytes]:
 
 
 def summary(result: SigningResult) -> str:
-    """One line for the person: who signed, by which issuer, at which log index."""
-    return f"gitsign-py: signed by {result.identity}, vouched for by {result.issuer}, log index {result.log_index}"
+    """One line for the person: who signed, by which issuer, and where it is logged."""
+    return f"gitsign-py: signed by {result.identity}, vouched for by {result.issuer}, {result.logged_at}"
 
 
 def _tell_failure(text: str, terminal: Terminal | None) -> None:

@@ -2,6 +2,7 @@
 
 from gitsign_py import __version__
 from gitsign_py.clients.answer import one_line
+from gitsign_py.clients.urls import is_loopback
 from gitsign_py.core.frozen import field, frozen
 from gitsign_py.errors import ConfigError, ServiceError
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 
 USER_AGENT = f"gitsign-py/{__version__}"
+_UNREACHABLE = "check the network, the proxy settings and the URL, and that the service is running"
+_STACK_DOWN = "nothing listens there: start the local Sigstore with gitsign-py stack up --detach, or check the URL"
 
 
 @frozen
@@ -70,9 +73,17 @@ def unreachable(request: Request, error: Exception) -> ServiceError:
     return ServiceError(
         "service-unreachable",
         f"{request.service} at {request.url} cannot be reached: {_cause(error)}",
-        hint="check the network, the proxy settings and the URL, and that the service is running",
+        hint=_STACK_DOWN if _is_down(request.url, error) else _UNREACHABLE,
         facts={"service": request.service, "url": request.url},
     )
+
+
+def _is_down(url: str, error: BaseException) -> bool:
+    """Whether nothing listens at an address of this machine."""
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, ConnectionRefusedError):
+        seen = seen.__cause__ or seen.__context__
+    return seen is not None and is_loopback(url)
 
 
 def _cause(error: BaseException) -> str:

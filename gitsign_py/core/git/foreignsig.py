@@ -31,6 +31,11 @@ def ssh_public_key(armored: bytes) -> str:
     return f"{name.decode('ascii')} {b64_encode(blob)}" if _KEY_TYPE.match(name) else ""
 
 
+def ssh_key_blob(armored: bytes) -> bytes:
+    """The key within an SSH signature as it is written there; empty when it is none."""
+    return b64_decode(ssh_public_key(armored).partition(" ")[2])
+
+
 def ssh_signature(armored: bytes) -> bytes:
     """The bytes of an SSH signature without its armor; empty where that is none. Raises FormatError."""
     found = _SSH.match(armored)

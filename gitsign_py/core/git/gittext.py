@@ -44,10 +44,11 @@ def split_person(value: bytes) -> Person:
 def subject_line(message: bytes, encoding: str) -> str:
     """Give the first paragraph of ``message`` on one line (at most its first 4 KiB), decoded from ``encoding``."""
     paragraph = message.lstrip(b"\n")[:_SUBJECT_BYTES].split(b"\n\n", 1)[0]
-    return " ".join(_decode(paragraph, encoding).split())
+    return " ".join(decoded(paragraph, encoding).split())
 
 
-def _decode(text: bytes, encoding: str) -> str:
+def decoded(text: bytes, encoding: str) -> str:
+    """Decode what a commit holds by its ``encoding`` header, as UTF-8 where that names no encoding of text."""
     try:
         return text.decode(encoding if _TEXT_ENCODING.match(encoding) else "utf-8", "replace")
     except LookupError:  # iso-8859-99 and the like

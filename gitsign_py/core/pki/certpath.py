@@ -169,7 +169,8 @@ def _nearest(
         "certificate-untrusted",
         "certificate is by a CA that this trust root lacks",
         facts={"certificate": leaf.fingerprint, "authority": _named_issuer(leaf)},
-        hint="use the trust root of the instance that signed (--trusted-root FILE, gitsign-py initialize)",
+        hint="use the trust root of the instance that signed (--trusted-root FILE, gitsign-py initialize; for a local "
+        'Sigstore eval "$(gitsign-py stack env)")',
     )
 
 

@@ -41,7 +41,7 @@ class Element(NamedTuple):
         size, at = len(content), 0
         found: list[Element] = []
         while at < size:
-            found.append(element := _element_at(content, at))
+            found.append(element := element_at(content, at))
             at += len(element[2])
         return tuple(found)
 
@@ -67,7 +67,7 @@ class Reader:
             raise FormatError("der-truncated", f"DER ends where {_name(tag)} was expected")
         if tag is not None and data[at] != tag:
             raise FormatError("der-unexpected-tag", f"expected {_name(tag)} in DER, got {_name(data[at])}")
-        element = _element_at(data, at)
+        element = element_at(data, at)
         self._at = at + len(element[2])
         return element
 
@@ -87,7 +87,8 @@ def _name(tag: int | None) -> str:
     return "an element" if tag is None else _TAG_NAMES.get(tag, f"tag 0x{tag:02x}")
 
 
-def _element_at(data: bytes, at: int) -> Element:
+def element_at(data: bytes, at: int) -> Element:
+    """The element that begins at ``at``. Raises FormatError ``der-...``."""
     tag = data[at]
     if tag & 0x1F == 0x1F:
         raise FormatError("der-high-tag", "DER tag number above 30")
@@ -119,7 +120,7 @@ def _long_length(data: bytes, at: int) -> tuple[int, int]:
 def parse(data: bytes, tag: int | None = None) -> Element:
     """Parse exactly one element that fills ``data``. Raises FormatError ``der-...``."""
     fits = data and (tag is None or data[0] == tag)
-    element = _element_at(data, 0) if fits else Reader(data).next(tag)  # the reader says what does not fit
+    element = element_at(data, 0) if fits else Reader(data).next(tag)  # the reader says what does not fit
     if len(element[2]) != len(data):
         raise FormatError("der-trailing", f"{len(data) - len(element[2])} bytes of DER after the last expected field")
     return element

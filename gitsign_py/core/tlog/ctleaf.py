@@ -4,6 +4,8 @@ The leaf is what the tree hashes. The certificate beside it (the precertificate,
 the leaf: it counts when its own TBS is the one in the leaf, which ``parse_...`` compares.
 """
 
+import hashlib
+
 from gitsign_py.core.encoding import ByteReader, opaque
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.pki.certificate import Certificate, parse_certificate
@@ -11,6 +13,7 @@ from gitsign_py.core.tlog import sct
 from gitsign_py.errors import FormatError
 
 FINGERPRINT_BYTES = 32
+_MAX_CHAIN = 64
 
 
 @frozen
@@ -18,6 +21,7 @@ class CtEntry:
     """One entry: ``leaf`` is what is hashed; ``certificate`` DER of the certificate or precertificate.
 
     ``entry_type`` is that of RFC 6962 §3.4 (0 certificate, 1 precertificate); ``timestamp_ms`` that of the SCT.
+    ``chain`` are the SHA-256 of the certificates above it, ``issuers`` their DER where the log gives them along.
     """
 
     leaf: bytes
@@ -25,6 +29,8 @@ class CtEntry:
     entry_type: int
     signed_entry: bytes
     certificate: bytes
+    chain: tuple[bytes, ...] = ()
+    issuers: tuple[bytes, ...] = ()
 
 
 def parse_ct_entry(leaf_input: bytes, extra_data: bytes) -> CtEntry:
@@ -36,13 +42,29 @@ def parse_ct_entry(leaf_input: bytes, extra_data: bytes) -> CtEntry:
         reader.finish()
         extra = ByteReader(extra_data)
         certificate = own or extra.opaque(3)
-        extra.opaque(3)
+        issuers = _issuers(ByteReader(extra.opaque(3)))
         extra.finish()
     except FormatError as error:
         raise _malformed(error.message) from error
     if (version, kind) != (sct.V1, sct.TIMESTAMPED_ENTRY):
         raise _malformed("its leaf is of another version or type")
-    return CtEntry(leaf_input, timestamp, entry_type, signed_entry, certificate)
+    chain = tuple(hashlib.sha256(der).digest() for der in issuers)
+    return CtEntry(leaf_input, timestamp, entry_type, signed_entry, certificate, chain, issuers)
+
+
+def _issuers(reader: ByteReader) -> tuple[bytes, ...]:
+    found: list[bytes] = []
+    while reader.remaining:
+        found.append(reader.opaque(3))
+        if len(found) > _MAX_CHAIN:
+            raise _malformed(f"its chain has more than {_MAX_CHAIN} certificates")
+    return tuple(found)
+
+
+def encode_tile_leaf(entry: CtEntry) -> bytes:
+    """An entry as data tiles have it (static-ct-api, "Log entries", TileLeaf)."""
+    own = b"" if entry.entry_type == sct.X509_ENTRY else opaque(entry.certificate, 3)
+    return entry.leaf[2:] + own + opaque(b"".join(entry.chain), 2)
 
 
 def split_data_tile(data: bytes, width: int) -> tuple[CtEntry, ...]:
@@ -62,9 +84,11 @@ def _tile_leaf(data: bytes, reader: ByteReader) -> CtEntry:
     timestamp, entry_type, signed_entry, own = _timestamped(reader)
     leaf = bytes([sct.V1, sct.TIMESTAMPED_ENTRY]) + data[start : len(data) - reader.remaining]
     certificate = own or reader.opaque(3)
-    if len(reader.opaque(2)) % FINGERPRINT_BYTES:
+    chain = reader.opaque(2)
+    if len(chain) % FINGERPRINT_BYTES:
         raise _malformed("its chain is no list of fingerprints")
-    return CtEntry(leaf, timestamp, entry_type, signed_entry, certificate)
+    prints = tuple(chain[at : at + FINGERPRINT_BYTES] for at in range(0, len(chain), FINGERPRINT_BYTES))
+    return CtEntry(leaf, timestamp, entry_type, signed_entry, certificate, prints)
 
 
 def _timestamped(reader: ByteReader) -> tuple[int, int, bytes, bytes]:

@@ -8,7 +8,7 @@ Proofs are checked for their exact length first: each index and size allows one 
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from gitsign_py.errors import VerificationError
 
@@ -157,6 +157,18 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
             "inclusion proof leads to another root: the log does not hold this entry there",
             facts={"expected": root.hex(), "got": found.hex()},
         )
+
+
+def climb(leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> Iterator[tuple[bool, bytes, bytes]]:
+    """The way from a leaf hash to the root: whether the sibling stands left, the sibling, and the hash over both.
+
+    The proof is one that ``verify_inclusion`` took.
+    """
+    inner, _ = _path_shape(index, size)
+    for level, sibling in enumerate(proof):
+        is_left = level >= inner or bool(index >> level & 1)
+        leaf = node_hash(sibling, leaf) if is_left else node_hash(leaf, sibling)
+        yield is_left, sibling, leaf
 
 
 def verify_consistency(size1: int, size2: int, proof: Sequence[bytes], root1: bytes, root2: bytes) -> None:

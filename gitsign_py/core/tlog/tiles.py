@@ -7,6 +7,7 @@ from gitsign_py.core.encoding import ByteReader
 from gitsign_py.core.tlog import merkle
 
 TILE_WIDTH = 256
+MAX_ENTRY_BYTES = 0xFFFF  # of an entry in a bundle, whose length has two bytes
 TILE_LEVELS = 8  # tree levels between the rows of tiles
 _KEPT = 4096  # tiles that one proof may need again; a path crosses eight rows
 Tile = Callable[[int, int, int], tuple[bytes, ...]]

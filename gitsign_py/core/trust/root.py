@@ -93,6 +93,16 @@ class TrustedRoot:
     digest: str = ""
     unsupported: tuple[str, ...] = ()
 
+    @property
+    def has_no_log(self) -> bool:
+        """Tell whether it lists no transparency log at all, not even one that this package cannot use."""
+        return not self.tlogs and not any(one.startswith("tlogs[") for one in self.unsupported)
+
+    @property
+    def has_no_ct_log(self) -> bool:
+        """Tell whether it lists neither a transparency log nor a CT log."""
+        return self.has_no_log and not self.ctlogs and not any(one.startswith("ctlogs[") for one in self.unsupported)
+
 
 def parse_trusted_root(data: bytes) -> TrustedRoot:
     """Parse the JSON of a trusted root (at most 4 MiB).

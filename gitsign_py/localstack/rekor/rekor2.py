@@ -2,18 +2,21 @@
 
 Each key has a tree of its own, a shard with an origin of its own. The open one takes entries and answers under
 /api/v2, each shard also under /rekor2/NUMBER/api/v2 and, as a tiled log of its own, under /ORIGIN. Every submission is
-published at once, so that the answer needs not wait for the next checkpoint. The trusted root names a shard by
+published at once, so that the answer needs not wait for the next checkpoint. With a policy of
+witnesses it shows those checkpoints alone that they cosigned. The trusted root names a shard by
 ``http://ORIGIN``, since clients take a log's host name for the origin of its checkpoints; where it is reached is what
 the signing configuration says.
 """
 
 import hashlib
 import re
+import threading
 from dataclasses import dataclass
 from typing import Any
 
 from gitsign_py.core.encoding import b64_encode, opaque
 from gitsign_py.core.tlog import checkpoint, note
+from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
 from gitsign_py.core.trust.root import TransparencyLogInstance, Validity
 from gitsign_py.core.trust.signingconfig import ConfiguredService as Endpoint
 from gitsign_py.localstack import forks
@@ -24,6 +27,7 @@ from gitsign_py.localstack.keyring import ServerKey
 from gitsign_py.localstack.merklestore import Leaf, Tree
 from gitsign_py.localstack.rekor import rekor2kinds
 from gitsign_py.localstack.service import Refusal, Request, Response, Route, Service, TrustPart, json_response
+from gitsign_py.localstack.witness.asking import Cosigning
 
 NAME = "rekor2"
 ROLE = "rekor2"
@@ -57,19 +61,27 @@ class Shard:
         """32 bytes, the whole of what the note's key hint is cut from."""
         return note.key_id(self.origin, self.key.public)
 
+    def stated(self, size: int) -> checkpoint.Checkpoint:
+        """The tree of ``size`` entries."""
+        return checkpoint.Checkpoint(self.origin, size, forks.stated_root(self.context, NAME, self.tree.root(size)))
+
     def checkpoint(self, size: int) -> bytes:
         """A signed note over the tree of ``size`` entries (C2SP tlog-checkpoint)."""
-        root = forks.stated_root(self.context, NAME, self.tree.root(size))
-        stated = checkpoint.Checkpoint(self.origin, size, root)
-        return checkpoint.seal_checkpoint(stated, self.key.public, self.key.sign)
+        return checkpoint.seal_checkpoint(self.stated(size), self.key.public, self.key.sign)
 
 
 class RekorTiles:
     """The log over all its shards."""
 
-    def __init__(self, context: Context, *, kind: str = "ed25519") -> None:
-        """``kind`` of the key that is made on first start: ed25519 or ecdsa-p256."""
+    def __init__(self, context: Context, *, kind: str = "ed25519", witnesses: WitnessPolicy | None = None) -> None:
+        """``kind`` of the key that is made on first start: ed25519 or ecdsa-p256. ``witnesses`` are asked to cosign.
+
+        Raises ConfigError ``witness-policy-url``.
+        """
         self.context = context
+        self._cosigning = Cosigning(witnesses) if witnesses else None
+        self._publishing = threading.Lock()
+        self._published: dict[int, tuple[int, bytes]] = {}
         if not context.keyring.all(ROLE):
             self.new_shard(kind)
 
@@ -114,15 +126,40 @@ class RekorTiles:
                 identity += self.context.random(8)
             now_ms = int(self.context.now(NAME).timestamp() * 1000)
             leaf = shard.tree.append(body, identity=identity, extra=b"", time_ms=now_ms)
-            value = _entry_json(shard, leaf)
+            value = _entry_json(shard, leaf, *self._own(shard)) if self._cosigning is None else {}
+        if self._cosigning is not None:  # no other writer waits for the witnesses
+            value = _entry_json(shard, leaf, *self._witnessed(shard, self._cosigning))
         return json_response(value, 201, {"X-Log-Index": str(leaf.position)})
 
     def checkpoint(self, request: Request) -> Response:
         """``GET /api/v2/checkpoint``."""
-        with self.context.state.reading():
-            shard = self._shard(request)
-            size = forks.stated_size(self.context, NAME, shard.tree.size())
-            return Response(200, shard.checkpoint(size), "text/plain; charset=utf-8", _NO_CACHE)
+        if self._cosigning is not None:
+            envelope = self._witnessed(self._shard(request), self._cosigning)[1]
+        else:
+            with self.context.state.reading():
+                envelope = self._own(self._shard(request), behind=True)[1]
+        return Response(200, envelope, "text/plain; charset=utf-8", _NO_CACHE)
+
+    def _own(self, shard: Shard, *, behind: bool = False) -> tuple[int, bytes]:
+        """Size and checkpoint of the tree as it is, or as the fault ``stale-checkpoint`` has it."""
+        size = shard.tree.size()
+        size = forks.stated_size(self.context, NAME, size) if behind else size
+        return size, shard.checkpoint(size)
+
+    def _witnessed(self, shard: Shard, cosigning: Cosigning) -> tuple[int, bytes]:
+        """Size and checkpoint of the last tree that was cosigned; the witnesses are asked when it has grown since.
+
+        Those who come meanwhile wait, and are mostly answered by the same round. Raises Refusal 503.
+        """
+        tree = shard.tree
+        wanted = tree.size()
+        with self._publishing:
+            found = self._published.get(tree.tree_id)
+            if found is None or found[0] < wanted:
+                size, envelope = self._own(shard)
+                envelope = cosigning.cosigned(envelope, shard.stated(size), tree.prove_consistency)
+                self._published[tree.tree_id] = found = size, envelope
+        return found
 
     def tile(self, request: Request) -> Response:
         """``GET /api/v2/tile/LEVEL/PLACE``: hashes of complete subtrees, 256 or the width that the path says."""
@@ -184,9 +221,8 @@ def _log_instance(shard: Shard) -> TransparencyLogInstance:
     )
 
 
-def _entry_json(shard: Shard, leaf: Leaf) -> dict[str, Any]:
+def _entry_json(shard: Shard, leaf: Leaf, size: int, envelope: bytes) -> dict[str, Any]:
     """A TransparencyLogEntry as the real server writes it: int64 as text, no time, no promise."""
-    size = shard.tree.size()
     return {
         "logIndex": str(leaf.position),
         "logId": {"keyId": b64_encode(shard.log_id)},
@@ -198,7 +234,7 @@ def _entry_json(shard: Shard, leaf: Leaf) -> dict[str, Any]:
             "rootHash": b64_encode(shard.tree.root(size)),
             "treeSize": str(size),
             "hashes": [b64_encode(part) for part in shard.tree.prove_inclusion(leaf.position, size)],
-            "checkpoint": {"envelope": shard.checkpoint(size).decode()},
+            "checkpoint": {"envelope": envelope.decode()},
         },
         "canonicalizedBody": b64_encode(leaf.data),
     }

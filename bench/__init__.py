@@ -1,0 +1,1 @@
+"""Benchmarks for people: ``python -m bench`` from the project's root."""

@@ -1,0 +1,99 @@
+"""Search a log: by its own index where it has one for this, else by looking through its entries."""
+
+import re
+from collections.abc import Iterator
+
+from gitsign_py.core.frozen import frozen
+from gitsign_py.core.trust.root import TrustedRoot
+from gitsign_py.errors import UsageError
+from gitsign_py.monitor.decode import SeenEntry, SeenSigner, decode
+from gitsign_py.monitor.heads import Head
+from gitsign_py.monitor.lookup import SCAN, prove_rekor1, scan
+from gitsign_py.monitor.rekorsources import Rekor1Source
+from gitsign_py.monitor.replicasource import ReplicaSource
+from gitsign_py.monitor.sources import LogSource, RawEntry
+from gitsign_py.monitor.watch import may_hold
+
+_HASH = re.compile(r"(?:(sha256|sha384|sha512):)?([0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})\Z")
+_NAMES = {64: "sha256", 96: "sha384", 128: "sha512"}
+Limits = tuple[int | None, int | None]
+"""First entry and the one after the last; None for what the log has."""
+Hit = tuple[Head, RawEntry, SeenEntry]
+
+
+@frozen
+class Query:
+    """The search terms: any of ``digests`` (algorithm:hex), or a name, or a key (SHA-256 of the SPKI)."""
+
+    digests: tuple[str, ...] = ()
+    identity: str = ""
+    email: str = ""
+    key: str = ""
+
+    def matches(self, entry: SeenEntry) -> bool:
+        """Whether an entry is one."""
+        return entry.digest in self.digests or any(self._names(one) for one in entry.signers)
+
+    def terms(self) -> tuple[str, ...]:
+        """The terms of a replica's index."""
+        return (
+            *self.digests,
+            *((self.identity,) if self.identity else ()),
+            *((f"key:{self.key}",) if self.key else ()),
+        )
+
+    def may_match(self, entry: RawEntry) -> bool:
+        """Whether reading the entry is worth its price: a name stands in a certificate as it is."""
+        if not self.identity or self.digests or self.key:
+            return True
+        return may_hold(entry, (self.identity.encode("utf-8", "surrogatepass"),))
+
+    def _names(self, signer: SeenSigner) -> bool:
+        return (self.identity != "" and signer.identity == self.identity) or (self.key != "" and signer.key == self.key)
+
+
+def parse_digest(text: str) -> str:
+    """A digest as algorithm:hex. Raises UsageError ``log-hash-invalid``."""
+    match = _HASH.match(text.lower())
+    if match is None or match[1] not in (None, _NAMES[len(match[2])]):
+        raise UsageError("log-hash-invalid", f"{text[:160]} is no digest in hex")
+    return f"{_NAMES[len(match[2])]}:{match[2]}"
+
+
+def has_index(source: LogSource, query: Query) -> bool:
+    """Whether the log finds this without looking through its entries."""
+    if isinstance(source, Rekor1Source):
+        return bool(query.email or query.digests)
+    return isinstance(source, ReplicaSource)
+
+
+def search(
+    source: LogSource, query: Query, root: TrustedRoot, limits: Limits | None = None, *, most: int = SCAN
+) -> Iterator[Hit]:
+    """The entries that a log has for a query; without an index and ``limits`` its last ``most`` are looked through."""
+    if limits is None and isinstance(source, Rekor1Source) and has_index(source, query):
+        yield from _by_index(source, query, root)
+        return
+    if limits is None and isinstance(source, ReplicaSource):
+        for term in query.terms():
+            yield from ((head, entry, decode(entry)) for head, entry in source.find(term))
+        return
+    first, stop = limits or (None, None)
+    for head, entry in scan(source, first, stop, most=most):
+        if query.may_match(entry) and query.matches(seen := decode(entry)):
+            yield head, entry, seen
+
+
+def _by_index(source: Rekor1Source, query: Query, root: TrustedRoot) -> Iterator[Hit]:
+    """The index is nothing that a log signs: what it names is fetched, proven and compared."""
+    uuids: dict[str, None] = {}
+    if query.email:
+        uuids |= dict.fromkeys(source.client.search(email=query.email))
+    for digest in query.digests:
+        if digest.startswith("sha256:"):
+            uuids |= dict.fromkeys(source.client.search(digest=bytes.fromhex(digest[7:])))
+    for entry in source.client.retrieve(uuids=list(uuids)):
+        proven = prove_rekor1(entry, root)
+        seen = decode(proven.entry)
+        if query.matches(seen):
+            yield proven.head, proven.entry, seen

@@ -1,0 +1,99 @@
+"""The pages about logs, asked through the stack's front door and ``log serve``: search, entries, growth, people."""
+
+import json
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from tests.support.stack import RunningStack
+from tests.support.webform import fetch
+from tests.support.workbench import EMAIL, Workbench, program
+
+
+def shown(stack: RunningStack, path: str, status: int = 200) -> str:
+    answer = stack.get(path)
+    assert answer.status == status, answer.body.decode()
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "script" not in policy
+    assert "unsafe" not in policy
+    return answer.body.decode()
+
+
+def test_a_commit_is_found_on_the_front_page_of_the_stack(bench: Workbench) -> None:
+    oid = bench.commit("seen in a browser")
+    found = json.loads(bench.tool("log", "search", "--commit", oid, "--json").stdout)
+    front = shown(bench.stack, "/")
+    assert front.count('<section class="log">') == 3
+    for question in (found["digest"], found["digest"][7:], found["leaf_hash"], EMAIL, str(found["log_index"])):
+        page = shown(bench.stack, f"/log/search?q={quote(question)}")
+        assert re.search(rf'log=1&amp;index={found["log_index"]}">{found["log_index"]}</a>', page), question
+    page = shown(bench.stack, f"/log/entry?log=1&index={found['log_index']}")
+    assert "Every check that an entry allows has passed" in page
+    assert all(words in page for words in (EMAIL, found["leaf_hash"], found["digest"], "logged in a CT log"))
+    assert page.count('class="passed"') > 4
+    assert EMAIL in shown(bench.stack, "/log/people?log=1")
+    assert "Included." in shown(bench.stack, "/log/entry?log=3&index=0")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/log/search", 400),
+        ("/log/search?q=" + "x" * 301, 400),
+        ("/log/search?q=sha256:" + "a" * 96, 400),
+        ("/log/entry?log=1&index=", 400),
+        ("/log/entry?log=1&index=-1", 400),
+        ("/log/entry?log=0&index=1", 400),
+        ("/log/entry?log=99&index=1", 400),
+        ("/log/entry?log=1&index=999999999999999999", 404),
+        ("/log/entry?log=2&index=999999999999999999", 404),
+        ("/log/people?log=x", 400),
+    ],
+)
+def test_a_question_without_an_answer_gets_a_page(stack: RunningStack, path: str, status: int) -> None:
+    assert "That did not work" in shown(stack, path, status)
+
+
+@contextmanager
+def serving(bench: Workbench, *arguments: str) -> Iterator[str]:
+    """The program's own server; gives its URL."""
+    command = [str(program(bench.folder)), "log", "serve", "--port", "0", *arguments]
+    child = subprocess.Popen(command, cwd=bench.repo, env=bench.env, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    try:
+        line = child.stdout.readline()
+        yield line.split()[2].rstrip("/")
+        child.send_signal(signal.SIGINT)
+        assert child.wait(30) == 0
+    finally:
+        child.kill()
+        child.wait(30)
+        child.stdout.close()
+
+
+def test_a_replica_is_searched_by_commit_when_its_log_is_gone(bench: Workbench, tmp_path: Path) -> None:
+    oid = bench.commit("in the replica")
+    mirror = tmp_path / "mirror"
+    state = ("--state", str(tmp_path / "state" / "m"))
+    assert bench.tool("monitor", "-q", *state, "--log", "rekor1", "--mirror", str(mirror)).returncode == 0
+    with serving(bench, "--from", str(mirror)) as url:
+        page = fetch(f"{url}/log/search?q={oid}")
+        assert "1 entry" in page.text
+        assert EMAIL in page.text
+        assert EMAIL in fetch(f"{url}/log/people").text
+        assert "In all entries of the replica" in fetch(f"{url}/log/people").text
+
+
+def test_pages_for_others_need_their_host_name(bench: Workbench) -> None:
+    done = bench.tool("log", "serve", "--port", "0", "--host", "0.0.0.0")
+    assert done.returncode == 2
+    assert b"log-serve-exposed" in done.stderr
+    assert bench.tool("log", "serve", "--port", "0", "--from", str(bench.folder)).returncode == 2
