@@ -11,7 +11,6 @@ ALONE = {
     "audit.remoterefs": "its importer has no room",
     "audit.reports.formats": "the one list of output formats, where one is added",
     "cli.commands.version": "a command",
-    "cli.hookpublish": "loaded for post-receive alone",
     "cli.issuedcertificates": "the readers of logs, loaded where one is named alone",
     "core.pki.ber": "an encoding of its own beside core.pki.der",
     "cli.knownsigners": "its importer has no room",
