@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from gitsign_py.core.git.gitobject import split_commit
+from gitsign_py.core.tlog.vkey import ED25519
 from gitsign_py.core.trust.root import TrustedRoot, format_trusted_root, parse_trusted_root
 from gitsign_py.errors import UncheckedError, VerificationError
-from gitsign_py.verification import Verifier, verdict_of
+from gitsign_py.verification import Requirements, Verifier, verdict_of
 from gitsign_py.verification.steps import Report
 from tests.support.bulksigner import BulkSigner
 from tests.support.stack import RunningStack, running_stack
+from tests.support.witnesskit import ORIGIN, policy, vkey
 from tests.support.workbench import Workbench
 
 
@@ -101,12 +103,16 @@ def test_each_root_and_what_it_lists(unlogged: Workbench, tmp_path: Path) -> Non
     signed = split_commit(unlogged.raw("commit", "HEAD"))
     root = parse_trusted_root(unlogged.stack.trusted_root.read_bytes())
 
-    def check(trusted: TrustedRoot) -> Report:
+    def check(trusted: TrustedRoot, required: Requirements = Requirements()) -> Report:  # noqa: B008 - frozen
         report = Report()
-        Verifier(trusted, datetime.now(UTC)).verify(signed.payload, signed.signature or b"", report=report)
+        verifier = Verifier(trusted, datetime.now(UTC), requirements=required)
+        verifier.verify(signed.payload, signed.signature or b"", report=report)
         return report
 
     assert [step.number for step in check(root).steps if step.outcome == "skipped"] == ["4.1", "4.2", "4.3", "6.1"]
+    with pytest.raises(VerificationError) as caught:
+        check(root, Requirements(witnesses=policy(f"log {vkey(ORIGIN, 200, ED25519)}", "quorum a")))
+    assert caught.value.reason == "checkpoint-missing"  # a quorum that is asked for is not left out with the log
     value = json.loads(format_trusted_root(logged(root, tmp_path)))
     value["tlogs"][0]["publicKey"]["keyDetails"] = "PKIX_ED448"
     unusable = parse_trusted_root(json.dumps(value).encode())

@@ -10,6 +10,7 @@ ALONE = {
     "audit.ahead": "its importer has no room",
     "audit.remoterefs": "its importer has no room",
     "audit.reports.formats": "the one list of output formats, where one is added",
+    "cli.commands.logserve": "a command",
     "cli.commands.version": "a command",
     "cli.issuedcertificates": "the readers of logs, loaded where one is named alone",
     "core.pki.ber": "an encoding of its own beside core.pki.der",
