@@ -20,9 +20,9 @@ from gitsign_py.core.sigstore.timestamp import verify_timestamp
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import FormatError, InvalidSignatureError, VerificationError
 from gitsign_py.verification.bundlelog import Signed, check_entries, check_windows, envelope_digest
-from gitsign_py.verification.identity import ExpectedIdentity, check_claims, check_identity
+from gitsign_py.verification.identity import ExpectedIdentity
 from gitsign_py.verification.result import LoggedEntry, ProvenTime
-from gitsign_py.verification.signer import Signer, check_signer, check_validity
+from gitsign_py.verification.signer import Signer, check_expected, check_signer, check_validity
 from gitsign_py.verification.steps import TITLES, Report, Step
 from gitsign_py.verification.verdict import lacks_authority
 from gitsign_py.verification.witnessed import telling
@@ -136,7 +136,7 @@ def verify_bundle(
     seen = () if leaf is None else telling((time for entry in proven for time in entry.witnessed), times, leaf)
     times += seen
     _check_time(steps, signer, times, lambda: check_windows(proven, stamps + seen, now=now))
-    _check_expected(steps, signer, expected)
+    check_expected(steps, signer, expected)
     identity = signer.identity if signer else None
     return VerifiedBundle(
         certificate=leaf,
@@ -319,15 +319,3 @@ def _check_time(
             facts["note"] = "no time is proven, and a managed key needs none"
     if signer is not None:
         check_validity(steps, signer, times)
-
-
-def _check_expected(steps: Report, signer: Signer | None, expected: ExpectedIdentity | None) -> None:
-    if signer is None or expected is None:
-        steps.skip("6.1", "no identity was asked for")
-        return
-    with steps.step("6.1") as facts:
-        facts["identity"], facts["issuer"] = signer.identity.value, signer.identity.issuer
-        check_identity(signer.identity, expected)
-    if expected.claims:
-        with steps.step("6.2"):
-            check_claims(signer.identity, expected.claims)

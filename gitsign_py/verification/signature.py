@@ -1,4 +1,4 @@
-"""The steps of verifying a signature over a git object: its form, the CMS, its log entry, the times, the identity.
+"""The steps of verifying a signature over a git object: its form, the CMS, its log entry, the times.
 
 ``verifier.py`` has them in their order; the certificate's own are in ``signer.py``. docs/verification.md has the same
 numbers.
@@ -17,10 +17,8 @@ from gitsign_py.core.pki.certificate import Certificate
 from gitsign_py.core.tlog.logentry import LogEntry, decode_entry
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import FormatError, ServiceError, UncheckedError, VerificationError
-from gitsign_py.verification.identity import ExpectedIdentity, check_claims, check_identity
 from gitsign_py.verification.logged import Logged, check_embedded_entry, check_found_entries
 from gitsign_py.verification.result import ProvenTime
-from gitsign_py.verification.signer import Signer
 from gitsign_py.verification.steps import Report
 from gitsign_py.verification.witnessed import refuse_unwitnessed, telling
 
@@ -275,16 +273,3 @@ def proven_times(
         facts["time"] = format_rfc3339(min(proven.time for proven in times))
         facts["sources"] = ", ".join(proven.source for proven in times)
     return tuple(times)
-
-
-def check_expected(steps: Report, signer: Signer, expected: ExpectedIdentity | None) -> None:
-    """Steps 6.1 and 6.2, left out where nobody is expected. Raises VerificationError."""
-    if expected is None:
-        steps.skip("6.1", "no identity was asked for")
-        return
-    with steps.step("6.1") as facts:
-        facts["identity"], facts["issuer"] = signer.identity.value, signer.identity.issuer
-        check_identity(signer.identity, expected)
-    if expected.claims:
-        with steps.step("6.2"):
-            check_claims(signer.identity, expected.claims)

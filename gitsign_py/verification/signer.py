@@ -1,4 +1,6 @@
-"""Steps 2.1 to 2.4 and 5.3: may this certificate sign, who issued it, was it logged, whom does it name, and when."""
+"""Steps 2.1 to 2.4, 5.3, 6.1 and 6.2: may this certificate sign, who issued it, was it logged, whom does it name, when,
+and is that who was expected.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,6 +15,7 @@ from gitsign_py.core.tlog.sct import verify_embedded_scts
 from gitsign_py.core.tlog.tlogproof import check_log_window
 from gitsign_py.core.trust.root import CertificateAuthority, TransparencyLogInstance, TrustedRoot
 from gitsign_py.errors import VerificationError
+from gitsign_py.verification.identity import ExpectedIdentity, check_claims, check_identity
 from gitsign_py.verification.result import ProvenTime
 from gitsign_py.verification.steps import Report, Step
 
@@ -173,3 +176,16 @@ def _check_path_times(signer: Signer, issued_by: IssuedBy, times: Sequence[datet
     except VerificationError:
         chain = issued_by.authority.chain
         check_path(signer.certificate, chain, purpose=oids.CODE_SIGNING, untrusted=signer.untrusted, times=times)
+
+
+def check_expected(report: Report, signer: Signer | None, expected: ExpectedIdentity | None) -> None:
+    """Steps 6.1 and 6.2, left out where nobody is expected or a managed key signed. Raises VerificationError."""
+    if signer is None or expected is None:
+        report.skip("6.1", "no identity was asked for")
+        return
+    with report.step("6.1") as facts:
+        facts["identity"], facts["issuer"] = signer.identity.value, signer.identity.issuer
+        check_identity(signer.identity, expected)
+    if expected.claims:
+        with report.step("6.2"):
+            check_claims(signer.identity, expected.claims)

@@ -16,13 +16,12 @@ from gitsign_py.verification.signature import (
     FindEntries,
     Sources,
     check_cms,
-    check_expected,
     check_logged,
     logged_names,
     open_signature,
     proven_times,
 )
-from gitsign_py.verification.signer import check_signer, check_validity
+from gitsign_py.verification.signer import check_expected, check_signer, check_validity
 from gitsign_py.verification.steps import Report
 
 TYPE_CHECKING = False
@@ -71,7 +70,6 @@ class Verifier:
         checked (verdict.py has the table).
         """
         steps = report if report is not None else Report()
-
         required, names = self.requirements, logged_names(payload, signature, object_id)
 
         def once(root: TrustedRoot) -> VerifiedSignature:
