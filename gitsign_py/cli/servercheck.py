@@ -10,6 +10,7 @@ from pathlib import Path
 from gitsign_py.cli import auditing, wiring
 from gitsign_py.cli.hookfile import MAX_HOOK, SERVER_HOOKS, is_ours
 from gitsign_py.cli.policysource import configured_policy
+from gitsign_py.cli.sourcerefs import check_configured
 from gitsign_py.errors import ConfigError
 from gitsign_py.host.checkup import Finding, found
 from gitsign_py.host.git.objects import GitRepository
@@ -53,6 +54,16 @@ def server_findings(settings: wiring.Settings, repository: GitRepository, folder
             yield _guard(settings, key, why)
     if settings.config.log_path is not None:
         yield _log(settings.config.log_path)
+    if is_ours(folder / "post-receive"):
+        yield found("source provenance", lambda: _attesting(settings))
+
+
+def _attesting(settings: wiring.Settings) -> Finding:
+    """Without these the pushes come in, and nothing is stated of them."""
+    check_configured(settings)
+    config = settings.config
+    words = f"of {', '.join(config.source_refs)} as {config.source_uri}, by {config.source_attester.split()[0]}"
+    return Finding("source provenance", "ok", words)
 
 
 def _policy(settings: wiring.Settings, repository: GitRepository) -> Finding:

@@ -151,7 +151,7 @@ def _attested(server: SourceServer, seen: SeenUpdate) -> Made:
         _forget(server, seen)
         return Made(previous.provenance, server.expected.identity.text, is_new=False)
     provenance = _worked_out(server, seen, previous)
-    with statement_signer(server.settings, server.trusted_root) as sign:
+    with statement_signer(server.settings, server.trusted_root, for_others=True) as sign:
         identity = _stored(server, provenance, sign)
     _forget(server, seen)
     return Made(provenance, identity)

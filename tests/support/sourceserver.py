@@ -59,6 +59,13 @@ class SourceServer:
         self.bench.git("commit", "-q", "--no-gpg-sign", "-m", text)
         return self.bench.git("rev-parse", "HEAD")
 
+    def approve(self, name: str) -> None:
+        """Somebody approves what is checked out; the server gets it."""
+        token, mail = self.bench.stack.token(f"{name}@example.com"), f"{name}@example.com"
+        done = self.bench.tool("approve", "--ref", MAIN, SIGSTORE_ID_TOKEN=token, GIT_COMMITTER_EMAIL=mail)
+        assert done.returncode == 0, done.stderr
+        self.bench.git("push", "-q", str(self.bare), "refs/attestations/trees")
+
     def push(self, *refspecs: str) -> "CompletedProcess[bytes]":
         """Push; the server's hook gets its own token, as from the platform that it runs on."""
         token = self.bench.stack.token(SERVER)
