@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from gitsign_py.audit.closing import Place
 from gitsign_py.audit.engine import audit_history
@@ -187,7 +188,7 @@ def _policy_name(server: SourceServer) -> str:
     """The policy's URI: a file of the server, or a place in the repository."""
     name = server.settings.config.policy
     path = Path(name).expanduser()
-    return path.as_uri() if path.is_absolute() else f"{server.uri}#{name}"
+    return path.as_uri() if path.is_absolute() else f"{server.uri}#{quote(name, safe='/:')}"
 
 
 def _stored(server: SourceServer, provenance: Provenance, sign: SignStatement) -> str:

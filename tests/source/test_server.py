@@ -3,8 +3,10 @@
 import json
 from typing import Any
 
+from jsonschema import validate
+
 from gitsign_py.policy.model import POLICY_PATH
-from tests.support.sourceserver import MAIN, SERVER, SourceServer
+from tests.support.sourceserver import MAIN, SCHEMA, SERVER, SourceServer
 from tests.support.workbench import Workbench
 
 
@@ -26,11 +28,15 @@ def test_a_server_that_could_not_sign_makes_up_for_it(bench: Workbench) -> None:
     assert "not attested: signed by alice@example.com" in said.stderr.decode()
     second = server.commit("two")
     bench.git("push", "-q", str(server.bare), f"HEAD:{MAIN}", SIGSTORE_ID_TOKEN=bench.stack.token())
-    assert server.source("audit", MAIN, cwd=server.bare).returncode == 1
+    nothing = server.source("audit", MAIN, cwd=server.bare)
+    assert (nothing.returncode, b"[source-unstated]" in nothing.stderr) == (1, True)
+    assert stated(server, status=1) == []
     token = bench.stack.token(SERVER)
     done = bench.tool("source", "attest", MAIN, "--json", cwd=server.bare, SIGSTORE_ID_TOKEN=token)
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
+    for line in lines:
+        validate(line, SCHEMA)
     assert [(line["revision"], line["level"], line["new"]) for line in lines] == [
         (first, "SLSA_SOURCE_LEVEL_3", True),
         (second, "SLSA_SOURCE_LEVEL_3", True),

@@ -6,11 +6,15 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
+from jsonschema import validate
+
+from tests.support.schemas import SCHEMAS
 from tests.support.workbench import Workbench
 
 MAIN = "refs/heads/main"
 URI = "git+https://git.example.com/project"
 SERVER = "server@example.com"
+SCHEMA: dict[str, Any] = json.loads((SCHEMAS / "source.json").read_text())
 _HOOKS = ("pre-receive", "post-receive")
 
 
@@ -102,7 +106,10 @@ class SourceServer:
 
     def source(self, command: str, *arguments: str, cwd: Path, who: bool = True) -> "CompletedProcess[bytes]":
         named = ["--resource-uri", URI, *(self.who if who else ())]
-        return self.bench.tool("source", command, *arguments, *named, cwd=cwd)
+        done = self.bench.tool("source", command, *arguments, *named, cwd=cwd)
+        if "--json" in arguments:
+            validate(json.loads(done.stdout), SCHEMA)
+        return done
 
     def verified(self, clone: Path, level: int, *arguments: str, status: int = 0) -> dict[str, Any]:
         asked = ("HEAD", "--level", str(level), "--ref", MAIN, "--json", *arguments)
