@@ -45,6 +45,9 @@ def test_a_revision_is_stated_consumed_and_a_gap_found(bench: Workbench) -> None
     aside = server.commit("aside")
     assert "source-ref-forced" in server.push(f"+{aside}:{MAIN}").stderr.decode()
     assert "source-ref-deleted" in server.push(f":{MAIN}").stderr.decode()
+    bench.git("update-ref", "refs/attestations/commits", aside)
+    assert "source-ref-forced" in server.push("+refs/attestations/commits").stderr.decode()
+    bench.git("update-ref", "-d", "refs/attestations/commits")
     bench.git("checkout", "-q", "main")
 
     third = server.commit("three", signed=False)

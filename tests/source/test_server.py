@@ -65,7 +65,10 @@ def test_tags_are_stated_and_stay(bench: Workbench) -> None:
     asked = ("v1", "--level", "3", "--ref", "refs/tags/v1")
     bench.git("fetch", "-q", "--tags", "origin", cwd=clone)
     assert server.source("verify", *asked, cwd=clone).returncode == 0
-    server.commit("two")
+    second = server.commit("two")
+    bench.git("symbolic-ref", "refs/heads/master", MAIN, cwd=server.bare)
+    assert f"{MAIN} at {second}: attested by {SERVER}" in server.pushed("HEAD:refs/heads/master"), "by whichever name"
+    assert "source-ref-forced" in server.push(f"+{commit}:refs/heads/master").stderr.decode()
     bench.git("tag", "-f", "-s", "-m", "another", "v1")
     assert "tag-moved" in server.push("+v1").stderr.decode()
     assert "tag-moved" in server.push(":refs/tags/v1").stderr.decode()

@@ -172,6 +172,7 @@ def _verified(found: VerifiedSummary, wanted: Wanted) -> dict[str, Any]:
         "results": list(found.summary.results),
         "identity": found.bundle.identity,
         "issuer": found.bundle.issuer,
+        "proven": format_rfc3339(min(proven.time for proven in found.bundle.times)),
         **_stated(found.link.provenance),
         "wanted": level_name(wanted.level),
     }
