@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Literal, Protocol
 
+from gitsign_py.core.dsse import Envelope
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.sigstore.token import IdentityToken
 from gitsign_py.core.tlog.entrytypes import LogEntry
@@ -77,6 +78,13 @@ class TransparencyLog(Protocol):
         ``digest`` is 32 bytes of SHA-256, ``signature`` the DER ECDSA signature over what was hashed, ``certificate``
         the leaf's DER. The entry's body has been compared with what was sent; its promise and proof have not been
         checked.
+        """
+        ...
+
+    def submit_envelope(self, *, envelope: Envelope, certificate: bytes) -> "LogEntry":
+        """Log a DSSE envelope with one signature, as clients of this version of the log look for it.
+
+        ``certificate`` is the leaf's DER. The entry's body has been compared with what was sent; see ``submit``.
         """
         ...
 

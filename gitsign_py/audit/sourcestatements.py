@@ -30,6 +30,7 @@ MAX_LOOKED_AT = 128
 """Bundles of one kind about one commit."""
 _MAX_BYTES = 1 << 20
 _MAX_COMMITS = 64
+_COMPARED = 8
 _ABOUT = ("source-predicate", "source-subject", "source-verifier", "source-repository", "source-ref")
 _ORDER = (*_ABOUT, "source-not-passed", "source-level", "source-provenance-missing", "source-since")
 """The reasons of refusals, from the statement that has least to do with the question to the one that has most."""
@@ -92,11 +93,16 @@ class SourceStatements:
         return sorted(found, key=lambda link: link.provenance.time, reverse=True)
 
     def newest(self) -> Link | None:
-        """The newest statement about the ref, whichever commit it is about: in the order in which they were stored."""
+        """The newest statement about the ref, whichever commit it is about.
+
+        Of those that were stored last: an old one that somebody stores again is not the newest.
+        """
+        latest: list[Link] = []
         for revision in self._revisions():
-            if links := self.links_at(revision):
-                return links[0]
-        return None
+            latest += self.links_at(revision)[:1]
+            if len(latest) == _COMPARED:
+                break
+        return max(latest, key=lambda link: link.provenance.time, default=None)
 
     def check(self, wanted: Wanted) -> VerifiedSummary:
         """Find a VSA that says what is wanted.

@@ -12,6 +12,7 @@ from gitsign_py.audit.closing import Place
 from gitsign_py.cli import auditing, wiring
 from gitsign_py.cli.hookfile import MAX_HOOK, SERVER_HOOKS, is_ours
 from gitsign_py.cli.policysource import configured_policy
+from gitsign_py.cli.sourcerefs import check_configured
 from gitsign_py.errors import ConfigError, GitsignError
 from gitsign_py.host.checkup import Finding, found
 from gitsign_py.host.git.objects import GitRepository
@@ -59,6 +60,16 @@ def server_findings(settings: wiring.Settings, repository: GitRepository, folder
     policy = _policy_in_force(settings, repository)
     if policy is not None and any(rule.signed_push for rule in policy.rules):
         yield _signed_pushes(settings, ours)
+    if is_ours(folder / "post-receive") and (settings.config.source_refs or not settings.config.publish):
+        yield found("source provenance", lambda: _attesting(settings))
+
+
+def _attesting(settings: wiring.Settings) -> Finding:
+    """Without these the pushes come in, and nothing is stated of them."""
+    check_configured(settings)
+    config = settings.config
+    words = f"of {', '.join(config.source_refs)} as {config.source_uri}, by {config.source_attester.split()[0]}"
+    return Finding("source provenance", "ok", words)
 
 
 def _policy(settings: wiring.Settings, repository: GitRepository) -> Finding:

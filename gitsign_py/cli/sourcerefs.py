@@ -40,11 +40,13 @@ def check_configured(settings: wiring.Settings) -> None:
 def check_source_moves(settings: wiring.Settings, repository: GitRepository, updates: Sequence[RefUpdate]) -> None:
     """Refuse to move a source ref back or take it away, and to move or delete any tag, where there are source refs.
 
-    Raises PolicyError ``source-ref-deleted``, ``source-ref-forced`` or ``tag-moved``.
+    refs/attestations/, where statements about them lie, never goes back either. Raises PolicyError
+    ``source-ref-deleted``, ``source-ref-forced`` or ``tag-moved``.
     """
     for update in updates if settings.config.source_refs else ():
         is_tag = update.ref.startswith("refs/tags/")
-        if not update.old.strip("0") or update.old == update.new or not (is_tag or is_source_ref(settings, update.ref)):
+        is_kept = is_tag or update.ref.startswith("refs/attestations/") or is_source_ref(settings, update.ref)
+        if not update.old.strip("0") or update.old == update.new or not is_kept:
             continue
         if is_tag:
             raise PolicyError(

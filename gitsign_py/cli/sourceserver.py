@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from gitsign_py.audit.closing import Place
 from gitsign_py.audit.engine import audit_history
@@ -151,7 +152,7 @@ def _attested(server: SourceServer, seen: SeenUpdate) -> Made:
         _forget(server, seen)
         return Made(previous.provenance, server.expected.identity.text, is_new=False)
     provenance = _worked_out(server, seen, previous)
-    with statement_signer(server.settings, server.trusted_root) as sign:
+    with statement_signer(server.settings, server.trusted_root, for_others=True) as sign:
         identity = _stored(server, provenance, sign)
     _forget(server, seen)
     return Made(provenance, identity)
@@ -187,7 +188,7 @@ def _policy_name(server: SourceServer) -> str:
     """The policy's URI: a file of the server, or a place in the repository."""
     name = server.settings.config.policy
     path = Path(name).expanduser()
-    return path.as_uri() if path.is_absolute() else f"{server.uri}#{name}"
+    return path.as_uri() if path.is_absolute() else f"{server.uri}#{quote(name, safe='/:')}"
 
 
 def _stored(server: SourceServer, provenance: Provenance, sign: SignStatement) -> str:

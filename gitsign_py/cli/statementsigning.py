@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 from gitsign_py.cli import instance, signingparts, wiring
 from gitsign_py.cli.agentside.calls import call_agent, committer_fields, start_agent
@@ -23,25 +23,11 @@ def sign_statement(
     settings: wiring.Settings, statement: bytes, artifact: Artifact, trusted_root: str | None
 ) -> Attestation:
     """Sign an in-toto statement by the agent, or here. Raises what ``signing.attestation.attest`` does."""
+    made = None if trusted_root else _by_agent(settings, statement, artifact)
+    if made is not None:
+        return made
     with statement_signer(settings, trusted_root) as sign:
         return sign(statement, artifact)
-
-
-@contextmanager
-def statement_signer(settings: wiring.Settings, trusted_root: str | None) -> Iterator[SignStatement]:
-    """A function that signs: where no agent does, all that it signs here is by one certificate, as long as it lasts."""
-    own: list[SignStatement] = []
-    with ExitStack() as stack:
-
-        def sign(statement: bytes, artifact: Artifact) -> Attestation:
-            made = None if trusted_root or own else _by_agent(settings, statement, artifact)
-            if made is not None:
-                return made
-            if not own:
-                own.append(stack.enter_context(_own_signer(settings, trusted_root)))
-            return own[0](statement, artifact)
-
-        yield sign
 
 
 def _by_agent(settings: wiring.Settings, statement: bytes, artifact: Artifact) -> Attestation | None:
@@ -71,7 +57,10 @@ def _by_agent(settings: wiring.Settings, statement: bytes, artifact: Artifact) -
 
 
 @contextmanager
-def _own_signer(settings: wiring.Settings, trusted_root: str | None) -> Iterator[SignStatement]:
+def statement_signer(
+    settings: wiring.Settings, trusted_root: str | None, *, for_others: bool = False
+) -> Iterator[SignStatement]:
+    """A function that signs here, by one certificate; ``for_others``: see ``attest_with``."""
     chosen, root = instance.endpoints(settings), wiring.trusted_root(settings, file=trusted_root)
     log_path = wiring.log_path(settings)
     with (
@@ -88,5 +77,5 @@ def _own_signer(settings: wiring.Settings, trusted_root: str | None) -> Iterator
             options.request, tokens=services.tokens, authority=services.authority, now=services.clock.now()
         )
         yield lambda statement, artifact: attest_with(
-            credential, statement, artifact, services=services, options=options
+            credential, statement, artifact, services=services, options=options, for_others=for_others
         )

@@ -4,6 +4,7 @@ An answer is compared with what was asked: the entry that comes back must hold t
 to the UUID that was asked for. Promise, proof and checkpoint are checked by whoever holds the trust root.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from gitsign_py.clients.answer import Answer
 from gitsign_py.clients.session import HttpSession, json_body
 from gitsign_py.clients.urls import check_url, join_url
+from gitsign_py.core.dsse import Envelope, envelope_json
 from gitsign_py.core.encoding import b64_encode, decimal_decode, hex_decode, pem_decode, pem_encode
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.core.tlog.logentry import LogEntry, entry_from_rekor_v1, hashedrekord_v001_body, leaf_hash_of
@@ -50,15 +52,28 @@ class RekorClient:
     def submit(self, *, digest: bytes, signature: bytes, certificate: bytes) -> LogEntry:
         """Log a hashedrekord 0.0.1; see the port. An entry that is there already (409) is fetched and compared."""
         body = hashedrekord_v001_body(digest, signature, pem_encode(certificate, "CERTIFICATE"))
-        answer = self._session.exchange(
-            SERVICE, "POST", join_url(self._url, _ENTRIES), body=body, headers=_JSON, expected=(201, 409)
-        )
-        if answer.status == 409:
-            answer = self._existing(answer)
+        answer = self._submitted(body)
         entry = _single(answer)
         if entry.body != body:
             raise _foreign(answer, "its entry is another one than the one we sent")
         return entry
+
+    def submit_envelope(self, *, envelope: Envelope, certificate: bytes) -> LogEntry:
+        """Log a dsse 0.0.1, which sigstore-go and sigstore for Python want of an envelope in Rekor v1; see the port."""
+        verifier = b64_encode(pem_encode(certificate, "CERTIFICATE"))
+        proposed = {"envelope": envelope_json(envelope).decode("ascii"), "verifiers": [verifier]}
+        value = {"apiVersion": "0.0.1", "kind": "dsse", "spec": {"proposedContent": proposed}}
+        answer = self._submitted(json_body(value))
+        entry = _single(answer)
+        if not _is_over(entry, envelope, certificate):
+            raise _foreign(answer, "its entry is another one than the one we sent")
+        return entry
+
+    def _submitted(self, body: bytes) -> Answer:
+        answer = self._session.exchange(
+            SERVICE, "POST", join_url(self._url, _ENTRIES), body=body, headers=_JSON, expected=(201, 409)
+        )
+        return self._existing(answer) if answer.status == 409 else answer
 
     def _existing(self, conflict: Answer) -> Answer:
         """RFC 9110 §15.5.10 leaves the form open; Rekor names the entry in Location."""
@@ -178,6 +193,20 @@ def _tree(value: Any) -> LogInfo:
         root_hash=hex_decode(value["rootHash"], length=32),
         checkpoint=value["signedTreeHead"].encode(),
     )
+
+
+def _is_over(entry: LogEntry, envelope: Envelope, certificate: bytes) -> bool:
+    """Tell whether an entry is a dsse 0.0.1 over this envelope, by this certificate."""
+    from gitsign_py.core.tlog.rekorbodies import parse_envelope_body  # noqa: PLC0415 - no commit has an envelope
+
+    try:
+        found = parse_envelope_body(entry.body, "dsse", "0.0.1")
+    except FormatError:
+        return False
+    signed = [(one.signature, one.verifier_der) for one in found.signatures]
+    wanted = [(one.signature, certificate) for one in envelope.signatures]
+    payload = hashlib.sha256(envelope.payload).digest()
+    return (found.algorithm, found.payload_digest, signed) == ("sha256", payload, wanted)
 
 
 def _single(answer: Answer) -> LogEntry:

@@ -4,6 +4,7 @@ The server answers a submission when the entry is in a published checkpoint, whi
 compared with the request; checkpoint signatures and proofs are checked by whoever holds the trust root.
 """
 
+import hashlib
 import re
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from gitsign_py.clients.answer import Answer
 from gitsign_py.clients.session import HttpSession, json_body
 from gitsign_py.clients.tiles import TileClient
 from gitsign_py.clients.urls import check_url, join_url
+from gitsign_py.core.dsse import Envelope, pae
 from gitsign_py.core.encoding import b64_encode, decimal_decode
 from gitsign_py.core.pki.certificate import parse_certificate
 from gitsign_py.core.tlog import merkle
@@ -76,6 +78,11 @@ class RekorV2Client:
         if entry.body != body:
             raise _foreign(answer, "its entry is another one than the one we sent")
         return entry
+
+    def submit_envelope(self, *, envelope: Envelope, certificate: bytes) -> LogEntry:
+        """Log a hashedrekord 0.0.2 over what the envelope's signature is over (PAE); see the port."""
+        digest = hashlib.sha256(pae(envelope.payload_type, envelope.payload)).digest()
+        return self.submit(digest=digest, signature=envelope.signatures[0].signature, certificate=certificate)
 
     def _existing(self, conflict: Answer) -> LogEntry:
         """The entry that a 409 speaks of. It may have been taken a moment ago, before the next checkpoint."""

@@ -4,12 +4,13 @@ DSSE: github.com/secure-systems-lab/dsse, protocol.md and envelope.md (version 1
 spec/v1 (statement, resource descriptor, digest set). A statement is only ever parsed after its envelope was verified.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from gitsign_py.core.encoding import load_json
+from gitsign_py.core.encoding import b64_encode, load_json
 from gitsign_py.core.frozen import field, frozen
 from gitsign_py.errors import FormatError
 
@@ -65,6 +66,13 @@ def pae(payload_type: str, payload: bytes) -> bytes:
     """Give the bytes that are signed: pre-authentication encoding, version 1 (protocol.md, "Signature Definition")."""
     kind = payload_type.encode("utf-8")
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+
+
+def envelope_json(envelope: Envelope) -> bytes:
+    """Write a DSSE envelope as JSON (envelope.md)."""
+    signatures = [{"keyid": one.keyid, "sig": b64_encode(one.signature)} for one in envelope.signatures]
+    value = {"payloadType": envelope.payload_type, "payload": b64_encode(envelope.payload), "signatures": signatures}
+    return json.dumps(value, separators=(",", ":")).encode("ascii")
 
 
 def parse_statement(payload: bytes) -> Statement:

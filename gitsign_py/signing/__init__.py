@@ -8,6 +8,7 @@ from gitsign_py.core.exports import exported
 
 TYPE_CHECKING = False  # typing costs 10 ms
 if TYPE_CHECKING:
+    from gitsign_py.core.dsse import envelope_json
     from gitsign_py.core.git.gitobject import join_commit, join_tag
     from gitsign_py.core.sigstore.token import IdentityToken
     from gitsign_py.ports import (
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
         TokenSource,
         TransparencyLog,
     )
-    from gitsign_py.signing.attestation import Attestation, attest, envelope_json, git_artifact, statement_about
+    from gitsign_py.signing.attestation import Attestation, attest, git_artifact, statement_about
     from gitsign_py.signing.credential import Credential, CredentialRequest, obtain_credential
     from gitsign_py.signing.flow import (
         Mode,
@@ -48,7 +49,7 @@ else:
             "TokenSource": "ports",
             "TransparencyLog": "ports",
             "attest": "signing.attestation",
-            "envelope_json": "signing.attestation",
+            "envelope_json": "core.dsse",
             "git_artifact": "signing.attestation",
             "join_commit": "core.git.gitobject",
             "join_tag": "core.git.gitobject",

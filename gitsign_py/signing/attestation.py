@@ -1,7 +1,8 @@
 """Sign an in-toto statement about a git object: credential, DSSE signature, timestamp, log entry, a last look.
 
 The result is a Sigstore bundle with everything a verifier needs, judged by the same verifier before it is given out.
-The log holds a hashedrekord over the envelope's pre-authentication encoding, which both versions of Rekor take.
+The log holds a hashedrekord over the envelope's pre-authentication encoding, which both versions of Rekor take, and
+never sees the statement. Where clients of others are to read the bundle, Rekor v1 gets an entry of kind dsse.
 """
 
 import hashlib
@@ -9,8 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from gitsign_py.core.dsse import IN_TOTO_PAYLOAD_TYPE, Envelope, EnvelopeSignature, pae
-from gitsign_py.core.encoding import b64_encode
+from gitsign_py.core.dsse import IN_TOTO_PAYLOAD_TYPE, Envelope, EnvelopeSignature, envelope_json, pae
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.pki.signedattributes import refuse_signed_attributes
 from gitsign_py.core.pki.timestampbuild import TimestampRequest, build_request
@@ -66,38 +66,40 @@ def attest(statement: bytes, artifact: Artifact, *, services: SigningServices, o
 
 
 def attest_with(
-    credential: Credential, statement: bytes, artifact: Artifact, *, services: SigningServices, options: SigningOptions
+    credential: Credential,
+    statement: bytes,
+    artifact: Artifact,
+    *,
+    services: SigningServices,
+    options: SigningOptions,
+    for_others: bool = False,
 ) -> Attestation:
     """Sign a statement with a credential that is already there; see ``attest`` for what it raises.
 
-    Raises PolicyError ``signed-attributes`` as well.
+    ``for_others``: the log gets the envelope itself, as other clients want it of Rekor v1. Raises PolicyError
+    ``signed-attributes`` as well.
     """
     refuse_signed_attributes(statement)
     check_usable(credential, services.clock.now())
-    message = pae(IN_TOTO_PAYLOAD_TYPE, statement)
-    signature = credential.sign(message)
+    signature = credential.sign(pae(IN_TOTO_PAYLOAD_TYPE, statement))
     stamps = _timestamps(signature, services)
-    entries = _entries(message, signature, credential, services)
     envelope = Envelope(statement, IN_TOTO_PAYLOAD_TYPE, (EnvelopeSignature(signature),))
+    entries = _entries(envelope, credential.certificate.raw, services, for_others=for_others)
     bundle = format_bundle(Bundle("0.3", (credential.certificate.raw,), None, entries, stamps, envelope))
     return Attestation(envelope_json(envelope), bundle, _verified(bundle, artifact, services, options))
 
 
 def _entries(
-    message: bytes, signature: bytes, credential: Credential, services: SigningServices
+    envelope: Envelope, certificate: bytes, services: SigningServices, *, for_others: bool
 ) -> "tuple[LogEntry, ...]":
     """The log's entry; none on an instance without a log."""
     if services.log is None:
         return ()
-    digest, certificate = hashlib.sha256(message).digest(), credential.certificate.raw
+    if for_others:
+        return (services.log.submit_envelope(envelope=envelope, certificate=certificate),)
+    digest = hashlib.sha256(pae(envelope.payload_type, envelope.payload)).digest()
+    signature = envelope.signatures[0].signature
     return (services.log.submit(digest=digest, signature=signature, certificate=certificate),)
-
-
-def envelope_json(envelope: Envelope) -> bytes:
-    """Write a DSSE envelope as JSON (envelope.md)."""
-    signatures = [{"keyid": one.keyid, "sig": b64_encode(one.signature)} for one in envelope.signatures]
-    value = {"payloadType": envelope.payload_type, "payload": b64_encode(envelope.payload), "signatures": signatures}
-    return json.dumps(value, separators=(",", ":")).encode("ascii")
 
 
 def _timestamps(signature: bytes, services: SigningServices) -> tuple[bytes, ...]:

@@ -173,6 +173,16 @@ def test_provenance_of_somebody_else_carries_nothing_on(made: Statements) -> Non
         assert statements.links_at(oid(2)) == []
 
 
+def test_an_old_statement_that_is_stored_again_is_not_the_newest(made: Statements) -> None:
+    made.chain(3)
+    [first] = [text for name, text in made.stored.items() if name.startswith(f"{oid(1)}/{PROVENANCE}")]
+    made.put(PROVENANCE, first, name="again")
+    with made.read() as statements:
+        newest = statements.newest()
+    assert newest is not None
+    assert newest.provenance.revision == oid(3)
+
+
 def lapses(made: Statements, tip: int) -> list[tuple[str, str]]:
     with made.read() as statements:
         return [(one.kind, one.revision) for one in follow(oid(tip), statements.links_at, statements.newest).lapses]

@@ -32,6 +32,7 @@ from gitsign_py.host.git import program as gitprogram
 from gitsign_py.host.git import setup as gitsetup
 from gitsign_py.localstack.fulcio import issuers
 from gitsign_py.policy import cases, names, parse, patterns, sshkey, trees
+from gitsign_py.source import provenance
 from gitsign_py.verification.allowed import parse_allowed_signer
 from tests.support.doubling import SuperLinearError, check_linear
 from tests.support.expressions import PACKAGE, expressions, shapes, suspicions
@@ -148,6 +149,16 @@ def walked(data: bytes) -> None:
         element = found[0]
 
 
+def stated(data: bytes) -> None:
+    """Source provenance whose texts are what somebody chose."""
+    text = data.decode("latin-1")
+    controls = [{"name": text, "since": {"revision": "a" * 40, "time": text}}]
+    policy = {"uri": text, "digest": {"sha256": text}}
+    given = {"repository": text, "ref": text, "newId": text, "policy": policy, "controls": controls, "updatedOn": text}
+    subject = dsse.Subject("", {"gitCommit": text})
+    provenance.read_provenance(dsse.Statement("", (subject,), provenance.PREDICATE, given))
+
+
 def policy_with(data: bytes) -> None:
     parse.read_policy(POLICY.encode() + data, "policy.toml")
 
@@ -171,6 +182,7 @@ READERS: dict[str, Callable[[bytes], object]] = {
     "integer": lambda data: der.read_integer(der.Element(der.INTEGER, data, data)),
     "DER time": lambda data: der.read_time(der.Element(der.GENERALIZED_TIME, data, data)),
     "statement": dsse.parse_statement,
+    "source provenance": stated,
     "base64": encoding.b64_decode,
     "hex": lambda data: encoding.hex_decode(data.decode("latin-1")),
     "decimal": lambda data: encoding.decimal_decode(data.decode("latin-1")),

@@ -10,6 +10,7 @@ import pytest
 from gitsign_py.clients.fulcio import FulcioClient
 from gitsign_py.clients.rekor import MAX_FOUND, RekorClient
 from gitsign_py.clients.session import HttpSession, Limits
+from gitsign_py.core.dsse import IN_TOTO_PAYLOAD_TYPE, Envelope, EnvelopeSignature, pae
 from gitsign_py.core.encoding import b64_decode, b64_encode
 from gitsign_py.core.sigstore.token import IdentityToken
 from gitsign_py.core.tlog.logentry import LogEntry, parse_hashedrekord
@@ -304,6 +305,41 @@ def test_a_description_of_another_form_is_refused(session: HttpSession, value: o
         for ask in (client.info, lambda: client.consistency(1, 2), client.public_key):
             with pytest.raises(ServiceError):
                 ask()
+
+
+def envelope_of(signer: Signer, text: str) -> Envelope:
+    payload = text.encode()
+    return Envelope(
+        payload, IN_TOTO_PAYLOAD_TYPE, (EnvelopeSignature(signer.sign(pae(IN_TOTO_PAYLOAD_TYPE, payload))),)
+    )
+
+
+def test_an_envelope_is_logged_as_its_own_kind_once(rekor: RekorClient, signer: Signer) -> None:
+    envelope = envelope_of(signer, '{"a":1}')
+    entry = rekor.submit_envelope(envelope=envelope, certificate=signer.certificate)
+    assert (entry.kind, entry.version) == ("dsse", "0.0.1")
+    again = rekor.submit_envelope(envelope=envelope, certificate=signer.certificate)
+    assert again.log_index == entry.log_index, "the log says that it is there"
+
+
+@pytest.mark.parametrize("other", ["payload", "signature", "kind"])
+def test_somebody_elses_entry_for_an_envelope_is_refused(
+    session: HttpSession, rekor: RekorClient, signer: Signer, stack: RunningStack, other: str
+) -> None:
+    mine = envelope_of(signer, f'{{"mine":"{other}"}}')
+    theirs = mine if other == "signature" else envelope_of(signer, f'{{"theirs":"{other}"}}')
+    if other == "kind":
+        entry = signer.submit(rekor, "no envelope")
+    else:
+        entry = rekor.submit_envelope(envelope=theirs, certificate=signer.certificate)
+    if other == "signature":
+        mine = envelope_of(signer, f'{{"mine":"{other}"}}')  # ECDSA: signed anew, another signature
+    answer = reply(
+        201, session.exchange("Rekor", "GET", f"{stack.url}/api/v1/log/entries?logIndex={entry.log_index}").json()
+    )
+    with serving(answer) as server, pytest.raises(ServiceError) as caught:
+        RekorClient(session, server.url).submit_envelope(envelope=mine, certificate=signer.certificate)
+    assert caught.value.reason == "service-answer-foreign"
 
 
 def test_a_url_that_is_none_is_refused_at_once(session: HttpSession) -> None:

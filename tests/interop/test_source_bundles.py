@@ -13,7 +13,8 @@ from sigstore.verify.policy import Identity
 from gitsign_py.clients.rekor_v2 import RekorV2Client
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.tsa import TsaClient
-from gitsign_py.signing.attestation import attest, git_artifact
+from gitsign_py.signing.attestation import attest_with, git_artifact
+from gitsign_py.signing.credential import obtain_credential
 from gitsign_py.source.provenance import PREDICATE, provenance_statement
 from gitsign_py.source.summary import PREDICATE as VSA
 from gitsign_py.source.summary import summary_statement
@@ -31,7 +32,12 @@ def signed(place: ForeignBench, rekor: int, statement: bytes) -> bytes:
         if rekor == 2:
             stamps = TsaClient(session, f"{place.stack.url}/api/v1/timestamp")
             services = kit.services(timestamps=stamps, log=RekorV2Client(session, place.stack.url))
-        return attest(statement, git_artifact("gitCommit", oid(1)), services=services, options=kit.options()).bundle
+        options, artifact = kit.options(), git_artifact("gitCommit", oid(1))
+        credential = obtain_credential(
+            options.request, tokens=services.tokens, authority=services.authority, now=services.clock.now()
+        )
+        made = attest_with(credential, statement, artifact, services=services, options=options, for_others=True)
+        return made.bundle
 
 
 def read_by_sigstore(place: ForeignBench, bundle: bytes, kind: str) -> None:
@@ -43,16 +49,15 @@ def read_by_sigstore(place: ForeignBench, bundle: bytes, kind: str) -> None:
         verifier.verify_dsse(theirs, Identity(identity="mallory@example.com", issuer=place.stack.url))
 
 
-@pytest.mark.parametrize("rekor", [2])
+@pytest.mark.parametrize("rekor", [1, 2])
 def test_both_are_read_by_others(place: ForeignBench, cosign: str, rekor: int) -> None:
-    """sigstore for Python knows no hashedrekord of Rekor v1 over an envelope; cosign reads both."""
+    """In Rekor v1 they look for an entry of kind dsse, in v2 for a hashedrekord over the envelope."""
     made = provenance()
     proof = signed(place, rekor, provenance_statement(made))
     digest = hashlib.sha256(proof).hexdigest()
     summary = signed(place, rekor, summary_statement(made, digest, f"mailto:{EMAIL}", datetime.now(UTC)))
     for bundle, kind in ((proof, PREDICATE), (summary, VSA)):
-        if rekor == 2:
-            read_by_sigstore(place, bundle, kind)
+        read_by_sigstore(place, bundle, kind)
         (place.folder / "bundle").write_bytes(bundle)
         check = [cosign, "verify-blob-attestation", "--bundle", "bundle", "--type", kind, *place.trust, *place.who]
         place.good(*check, "--digest", oid(1), "--digestAlg", "gitCommit")

@@ -6,11 +6,15 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
+from jsonschema import validate
+
+from tests.support.schemas import SCHEMAS
 from tests.support.workbench import Workbench
 
 MAIN = "refs/heads/main"
 URI = "git+https://git.example.com/project"
 SERVER = "server@example.com"
+SCHEMA: dict[str, Any] = json.loads((SCHEMAS / "source.json").read_text())
 _HOOKS = ("pre-receive", "post-receive")
 
 
@@ -59,6 +63,13 @@ class SourceServer:
         self.bench.git("commit", "-q", "--no-gpg-sign", "-m", text)
         return self.bench.git("rev-parse", "HEAD")
 
+    def approve(self, name: str) -> None:
+        """Somebody approves what is checked out; the server gets it."""
+        token, mail = self.bench.stack.token(f"{name}@example.com"), f"{name}@example.com"
+        done = self.bench.tool("approve", "--ref", MAIN, SIGSTORE_ID_TOKEN=token, GIT_COMMITTER_EMAIL=mail)
+        assert done.returncode == 0, done.stderr
+        self.bench.git("push", "-q", str(self.bare), "refs/attestations/trees")
+
     def push(self, *refspecs: str) -> "CompletedProcess[bytes]":
         """Push; the server's hook gets its own token, as from the platform that it runs on."""
         token = self.bench.stack.token(SERVER)
@@ -95,7 +106,10 @@ class SourceServer:
 
     def source(self, command: str, *arguments: str, cwd: Path, who: bool = True) -> "CompletedProcess[bytes]":
         named = ["--resource-uri", URI, *(self.who if who else ())]
-        return self.bench.tool("source", command, *arguments, *named, cwd=cwd)
+        done = self.bench.tool("source", command, *arguments, *named, cwd=cwd)
+        if "--json" in arguments:
+            validate(json.loads(done.stdout), SCHEMA)
+        return done
 
     def verified(self, clone: Path, level: int, *arguments: str, status: int = 0) -> dict[str, Any]:
         asked = ("HEAD", "--level", str(level), "--ref", MAIN, "--json", *arguments)

@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         add_identity_options(command)
     for command in (attest, verify, audit):
         command.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
-        command.add_argument("--json", action="store_true", help="print JSON")
+        command.add_argument("--json", action="store_true", help="print JSON (docs/schemas/source.json)")
         add_isolated(command)
     return parser
 
@@ -152,11 +152,11 @@ def _verify(options: argparse.Namespace, settings: wiring.Settings, repository: 
     wanted = Wanted(options.resource_uri, options.ref, commit, options.level, options.since)
     try:
         found = statements.check(wanted)
-    except VerificationError as error:
-        if options.json:
-            print(json.dumps({"verified": False, "revision": commit, "ref": options.ref, **_refusal(error)}, indent=2))
-            return exit_status(error)
-        raise
+    except GitsignError as error:
+        if not options.json:
+            raise
+        print(json.dumps({"verified": False, "revision": commit, "ref": options.ref, **_refusal(error)}, indent=2))
+        return exit_status(error)
     print(json.dumps(_verified(found, wanted), indent=2) if options.json else printable(_line(found, wanted)))
     return 0
 
@@ -172,6 +172,7 @@ def _verified(found: VerifiedSummary, wanted: Wanted) -> dict[str, Any]:
         "results": list(found.summary.results),
         "identity": found.bundle.identity,
         "issuer": found.bundle.issuer,
+        "proven": format_rfc3339(min(proven.time for proven in found.bundle.times)),
         **_stated(found.link.provenance),
         "wanted": level_name(wanted.level),
     }
@@ -209,7 +210,7 @@ def _audit(options: argparse.Namespace, settings: wiring.Settings, repository: G
     statements = _statements(options, settings, repository)
     tip = _commit(repository, options.tip or _at(repository, options.ref))
     chain = follow(tip, statements.links_at, statements.newest, options.since)
-    if not chain.links:
+    if not chain.links and not options.json:
         raise VerificationError(
             "source-unstated",
             f"nothing is stated about {options.ref} of {options.resource_uri} by whom you name",
