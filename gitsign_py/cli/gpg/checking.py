@@ -8,7 +8,6 @@ said.
 from collections.abc import Mapping
 
 from gitsign_py.agent.client import should_start
-from gitsign_py.agent.conversation import DeclinedError
 from gitsign_py.cli import wiring
 from gitsign_py.cli.judgement import verifier
 from gitsign_py.cli.text import exit_status, line_of
@@ -97,6 +96,8 @@ def _by_gpgsm(
 ) -> Fields:
     """The verdict on an S/MIME signature. The agent has the environment of another time, and starts no programs."""
     if in_agent:
+        from gitsign_py.agent.conversation import DeclinedError  # noqa: PLC0415 - sockets and threads, which it has
+
         raise DeclinedError
     from gitsign_py.cli.gpg.smime import check_smime_for_git  # noqa: PLC0415 - for those alone
 
