@@ -19,7 +19,7 @@ from gitsign_py.agent.protocol import HEADER_LENGTH, ProtocolError, body_length,
 
 TYPE_CHECKING = False  # typing costs 10 ms
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     Answer = Callable[["Fields"], "Fields | None"]
 
@@ -58,6 +58,19 @@ def socket_path(environment: "os._Environ[str] | dict[str, str]") -> str:
         local = environment.get("LOCALAPPDATA") if sys.platform == "win32" else None
         base = local or os.path.join(environment.get("HOME") or os.path.expanduser("~"), ".cache")  # noqa: PTH111,PTH118
     return os.path.join(base, "gitsign-py", "agent.sock")  # noqa: PTH118
+
+
+def helper_path(path: str) -> str:
+    """Where a short-lived verifying helper listens: beside the agent, whose place is ``path``."""
+    return os.path.join(os.path.dirname(path), "verify.sock")  # noqa: PTH118,PTH120
+
+
+def should_start(mode: str, environment: "Mapping[str, str]") -> bool:
+    """Say whether an absent agent is to be started: gitsign.agent is ``on``, or ``auto`` outside of CI.
+
+    A CI job signs once or twice and then its processes are killed, or waited for.
+    """
+    return mode == "on" or (mode == "auto" and not environment.get("CI"))
 
 
 def _own_directory(path: str) -> bool:

@@ -56,8 +56,8 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return facts.st_dev, facts.st_ino
 
 
-def open_endpoint(path: Path, *, loopback: bool = False) -> Endpoint | None:
-    """Listen at ``path`` and, beside it, on the forwarding socket; None when a living agent is there already.
+def open_endpoint(path: Path, *, loopback: bool = False, forward: bool = True) -> Endpoint | None:
+    """Listen at ``path`` and, with ``forward``, on the forwarding socket beside it; None when a living agent is there.
 
     On ``loopback``, and where there are no Unix sockets, it listens on 127.0.0.1 alone.
 
@@ -70,13 +70,12 @@ def open_endpoint(path: Path, *, loopback: bool = False) -> Endpoint | None:
     try:
         if loopback or not hasattr(socket, "AF_UNIX"):
             return _open_loopback(path, lock)
-        forward = path.with_name(FORWARD_NAME)
-        first = Listener(_bind(path))
-        second = Listener(_bind(forward), restricted=True)
+        places = {path: False, **({path.with_name(FORWARD_NAME): True} if forward else {})}
+        listeners = tuple(Listener(_bind(place), restricted=restricted) for place, restricted in places.items())
     except BaseException:
         lock.close()
         raise
-    return Endpoint((first, second), path, (_owned(path), _owned(forward)), lock)
+    return Endpoint(listeners, path, tuple(map(_owned, places)), lock)
 
 
 def prepare_directory(directory: Path) -> None:

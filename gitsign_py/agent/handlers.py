@@ -128,11 +128,18 @@ def _work(services: AgentServices) -> dict[str, Handler]:
         credential = services.holder.prospect(plan, _committer(request))
         return {"status": b"ok"} if credential is None else {"status": b"ok", **_described(credential)}
 
+    verify = verifying(services.verify)
+    return {"sign": sign, "attest": attest, "warm": warm, "whoami": whoami, "verify": verify}
+
+
+def verifying(check: Callable[[ClientContext, bytes, bytes], Fields]) -> Handler:
+    """The handler of ``verify`` by itself, for who does nothing else."""
+
     def verify(request: Fields, conversation: Conversation) -> Fields:
         payload, signature = _bytes(request, "payload"), _bytes(request, "signature")
-        return {"status": b"ok", **services.verify(_context(request, conversation), payload, signature)}
+        return {"status": b"ok", **check(_context(request, conversation), payload, signature)}
 
-    return {"sign": sign, "attest": attest, "warm": warm, "whoami": whoami, "verify": verify}
+    return verify
 
 
 def _bytes(request: Fields, name: str) -> bytes:

@@ -22,14 +22,6 @@ _DROPPED_PREFIXES = ("GIT_", "ACTIONS_")
 _DROPPED = frozenset({"SIGSTORE_ID_TOKEN", "GITSIGN_TOKEN_FILE", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"})
 
 
-def should_start(mode: str, environment: Mapping[str, str]) -> bool:
-    """Say whether an absent agent is to be started: gitsign.agent is ``on``, or ``auto`` outside of CI.
-
-    A CI job signs once or twice and then its processes are killed, or waited for.
-    """
-    return mode == "on" or (mode == "auto" and not environment.get("CI"))
-
-
 def is_running(path: str) -> bool:
     """Say whether our agent answers at ``path``."""
     reply = ask(path, "ping")

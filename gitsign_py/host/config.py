@@ -67,6 +67,7 @@ class Config:
     log_path: Path | None
     quiet: bool
     agent: Literal["auto", "on", "off"]
+    verify_helper: int
     credential_cache: Path | None
     allowed_signers: tuple[str, ...]
     policy: str

@@ -340,6 +340,14 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "agent", "gitsign.agent", (), _word_or_bool("auto", "on", "off"), "auto", "use the signing agent", truth=True
     ),
+    Setting(
+        "verify_helper",
+        "gitsign.verifyHelper",
+        ("GITSIGN_VERIFY_HELPER",),
+        _window_seconds,
+        5,
+        "seconds that a verifier waits for the next signature of git log where no agent runs (0: it ends at once)",
+    ),
     Setting("credential_cache", "", ("GITSIGN_CREDENTIAL_CACHE",), _path, None, "socket of the signing agent"),
     Setting(
         "allowed_signers",

@@ -16,6 +16,7 @@ ISOLATED = {
     "GIT_COMMITTER_EMAIL": "alice@example.com",
     "GIT_COMMITTER_DATE": "1795179195 +0000",
     "GIT_TERMINAL_PROMPT": "0",
+    "GITSIGN_VERIFY_HELPER": "0",  # tests of it say otherwise
     "LC_ALL": "C",
 }
 

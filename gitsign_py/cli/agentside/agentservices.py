@@ -3,42 +3,31 @@ warm.
 """
 
 import hashlib
-import os
 import threading
-import time
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 
 from gitsign_py import __version__
-from gitsign_py.agent.conversation import DeclinedError, Fields
+from gitsign_py.agent.conversation import DeclinedError
 from gitsign_py.agent.handlers import AgentServices, ClientContext
 from gitsign_py.agent.hardening import Hardening
 from gitsign_py.agent.holder import Holder, SigningPlan
 from gitsign_py.agent.ledger import Ledger
 from gitsign_py.cli import instance, signingparts, wiring
+from gitsign_py.cli.agentside.keptroots import KeptRoots, verify_by
 from gitsign_py.cli.agentside.settings import settings_for
 from gitsign_py.cli.clock import clock_told
-from gitsign_py.cli.gpg.checking import check
 from gitsign_py.cli.gpg.signing import summary
 from gitsign_py.cli.services import are_confirmed
 from gitsign_py.cli.tokens import Person, TokenFinder, token_request
-from gitsign_py.clients.renewal import may_renew
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.signin import remembered_token
 from gitsign_py.clients.tokensources import first_source
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.sigstore.token import IdentityToken
-from gitsign_py.core.trust.root import TrustedRoot
-from gitsign_py.host.paths import tuf_place
 from gitsign_py.host.terminal import Terminal
 from gitsign_py.host.tokens import GivenToken, static_source
 from gitsign_py.ports import TokenSource
-
-_TRUST_SECONDS = 60.0
-_FILES = ("trusted_root", "fulcio_root", "rekor_public_key", "ctlog_public_key", "timestamp_cert_chain")
-_TUF_FILES = ("mirror.json", "metadata/timestamp.json")
-_VARIABLES = ("GITSIGN_TRUST_BUNDLE", "TUF_ROOT", "TUF_MIRROR", "HOME")
 
 
 def agent_services(hardening: Hardening, *, stop: Callable[[], None], started: datetime) -> AgentServices:
@@ -46,15 +35,11 @@ def agent_services(hardening: Hardening, *, stop: Callable[[], None], started: d
     kept = _Kept()
     ledger = Ledger(wiring.now)
 
-    def verify(context: ClientContext, payload: bytes, signature: bytes) -> Fields:
-        settings = settings_for(context)
-        return dict(check(settings, payload, signature, root=kept.trusted_root(settings)))
-
     return AgentServices(
         holder=Holder(wiring.now, ledger),
         ledger=ledger,
         plan=lambda context, token: _plan(kept, context, token),
-        verify=verify,
+        verify=verify_by(kept.roots),
         summary=summary,
         stop=stop,
         hardening=hardening,
@@ -81,12 +66,12 @@ class SilentDialogue:
 
 
 class _Kept:
-    """Warm connections by time-out, and trust roots by what they were read from."""
+    """Warm connections by time-out, and trust roots."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._sessions: dict[float, HttpSession] = {}
-        self._roots: dict[tuple[object, ...], tuple[float, TrustedRoot]] = {}
+        self.roots = KeptRoots()
 
     def session(self, settings: wiring.Settings) -> HttpSession:
         with self._lock:
@@ -95,47 +80,13 @@ class _Kept:
                 found = self._sessions[settings.config.timeout] = wiring.session(settings)
             return found
 
-    def trusted_root(self, settings: wiring.Settings) -> TrustedRoot:
-        """A file that changes is read anew at once, metadata that expires within a minute."""
-        key, now = _trust_key(settings), time.monotonic()
-        with self._lock:
-            held = self._roots.get(key)
-        if held is not None and now - held[0] < _TRUST_SECONDS:
-            return held[1]
-        root = wiring.trusted_root(settings)
-        if (copy := may_renew(settings.config, settings.environment, file=None, offline=False)) is not None:
-            wiring.renew_if_old(settings, copy, afterwards=False)  # before a request is asked to do so at its end
-        with self._lock:
-            self._roots = {name: one for name, one in self._roots.items() if now - one[0] < _TRUST_SECONDS}
-            self._roots[key] = (now, root)
-        return root
-
-
-def _trust_key(settings: wiring.Settings) -> tuple[object, ...]:
-    variables = tuple(settings.environment.get(name) for name in _VARIABLES)
-    paths = [getattr(settings.config, name) for name in _FILES]
-    paths += [Path(os.path.expanduser(tuf_place(settings.environment))) / name for name in _TUF_FILES]  # noqa: PTH111 - never raises
-    if bundle := settings.environment.get("GITSIGN_TRUST_BUNDLE"):
-        paths.append(Path(bundle[:255]))
-    return (*variables, *(_version(path) for path in paths))
-
-
-def _version(path: Path | None) -> tuple[str, int, int] | None:
-    if path is None:
-        return None
-    try:
-        facts = path.stat()
-    except (OSError, ValueError):
-        return (str(path), 0, 0)
-    return (str(path), facts.st_mtime_ns, facts.st_size)
-
 
 def _plan(kept: _Kept, context: ClientContext, token: str | None) -> SigningPlan:
     settings = settings_for(context)
     config, chosen = settings.config, instance.endpoints(settings)
     if not are_confirmed(settings, chosen):
         raise DeclinedError  # the client has a terminal to ask at
-    root, http = kept.trusted_root(settings), kept.session(settings)
+    root, http = kept.roots.trusted_root(settings), kept.session(settings)
     renew = wiring.renewal(settings, root)
     given = _given(settings, token)
     names = (chosen.fulcio, chosen.rekor, chosen.issuer, config.client_id, config.connector_id, config.token_provider)

@@ -4,7 +4,7 @@ import os
 from contextlib import suppress
 
 from gitsign_py.agent import client
-from gitsign_py.agent.lifecycle import ensure_running, should_start
+from gitsign_py.agent.lifecycle import ensure_running
 from gitsign_py.cli import instance, wiring
 from gitsign_py.cli.agentside.answers import answer_need
 from gitsign_py.cli.gpg.signing import agent_error
@@ -36,7 +36,7 @@ def start_agent(settings: wiring.Settings) -> None:
     One that does not start is no error: whoever only wants to sign goes on without.
     """
     mode, environment = settings.config.agent, settings.environment
-    if not should_start(mode, environment) or not wants_agent(settings, instance.endpoints(settings)):
+    if not client.should_start(mode, environment) or not wants_agent(settings, instance.endpoints(settings)):
         return
     with suppress(ConfigError, ServiceError):
         ensure_running(client.socket_path(dict(environment)), environment)

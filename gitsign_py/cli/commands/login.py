@@ -5,7 +5,8 @@ import json
 import os
 
 from gitsign_py.agent import client
-from gitsign_py.agent.lifecycle import ensure_running, should_start
+from gitsign_py.agent.client import should_start
+from gitsign_py.agent.lifecycle import ensure_running
 from gitsign_py.cli import instance, signingparts, wiring
 from gitsign_py.cli.agentside.calls import call_agent, committer_fields
 from gitsign_py.cli.clock import clock_told

@@ -7,7 +7,7 @@ said.
 
 from collections.abc import Mapping
 
-from gitsign_py.agent.conversation import DeclinedError
+from gitsign_py.agent.client import should_start
 from gitsign_py.cli import wiring
 from gitsign_py.cli.judgement import verifier
 from gitsign_py.cli.text import exit_status, line_of
@@ -33,12 +33,20 @@ _NOT_KNOWN = (
 
 
 def check_for_git(payload: bytes, signature: bytes) -> Fields:
-    """Check with the settings of this process. Never raises GitsignError: every failure is a verdict for git."""
+    """Check with the settings of this process. Never raises GitsignError: every failure is a verdict for git.
+
+    ``stay`` says for how many seconds this process may go on as a helper (``agentside/verifyhelper.py``).
+    """
     try:
         settings = wiring.load_settings()
     except GitsignError as error:
         return refusal(error, signature, Report())
-    return check(settings, payload, signature)
+    return {**check(settings, payload, signature), "stay": b"%d" % seconds_to_stay(settings)}
+
+
+def seconds_to_stay(settings: wiring.Settings) -> int:
+    """How long this process may wait for the next signature; 0 where gitsign.agent keeps helpers out, and in CI."""
+    return settings.config.verify_helper if should_start(settings.config.agent, settings.environment) else 0
 
 
 def check(settings: wiring.Settings, payload: bytes, signature: bytes, *, root: TrustedRoot | None = None) -> Fields:
@@ -88,6 +96,8 @@ def _by_gpgsm(
 ) -> Fields:
     """The verdict on an S/MIME signature. The agent has the environment of another time, and starts no programs."""
     if in_agent:
+        from gitsign_py.agent.conversation import DeclinedError  # noqa: PLC0415 - sockets and threads, which it has
+
         raise DeclinedError
     from gitsign_py.cli.gpg.smime import check_smime_for_git  # noqa: PLC0415 - for those alone
 

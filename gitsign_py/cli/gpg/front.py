@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_SIGNATURE_FILE = 2 << 20
 _HANDED_OVER = "GITSIGN_PY_HANDED_OVER"
+_MANY = frozenset((b"log", b"show", b"rev-list", b"reflog", b"whatchanged"))
 _BYTES = getattr(os, "O_BINARY", 0)  # Windows would change line ends, and stop at Ctrl-Z
 
 
@@ -146,9 +147,12 @@ def _verify(command: GpgCommand, arguments: list[str]) -> int:
     payload = _read_file(command.operands[1], MAX_OBJECT_BYTES)
     path = client.socket_path(os.environ)
     reply: Mapping[str, bytes] | None = None
+    if not os.path.exists(path):
+        path = client.helper_path(path)
     if os.path.exists(path):
         fields = client.context(os.environ, os.getcwd())
         reply = client.try_verify(path, fields | {"payload": payload, "signature": signature})
+    alone = reply is None
     if reply is None or reply.get("status") != b"ok":
         from gitsign_py.cli.gpg.checking import check_for_git
 
@@ -156,7 +160,24 @@ def _verify(command: GpgCommand, arguments: list[str]) -> int:
     if status is not None:
         _write(status, reply["status_lines"])
     _write(2, reply["text"] + b"\n")
+    if alone and reply.get("stay", b"0") != b"0" and _more_may_come():
+        from gitsign_py.cli.agentside.verifyhelper import stay
+
+        stay(client.helper_path(path), int(reply["stay"]))
     return int(reply["exit_status"])
+
+
+def _more_may_come() -> bool:
+    """Whether git is at a command that shows many signatures. It starts a program for each of them."""
+    if sys.platform != "linux":  # elsewhere a fork is not safe, or there is none, and nothing says what git does
+        return False
+    try:
+        descriptor = os.open(f"/proc/{os.getppid()}/cmdline", os.O_RDONLY)
+        words = os.read(descriptor, 4096).split(b"\0")
+        os.close(descriptor)
+    except OSError:
+        return False
+    return os.path.basename(words[0]) == b"git" and not _MANY.isdisjoint(words)
 
 
 def hand_over(arguments: list[str], command: GpgCommand) -> int:

@@ -123,7 +123,8 @@ def _by_new_agent(settings: wiring.Settings, payload: bytes) -> tuple[Fields | N
     if not wants_agent(settings, instance.endpoints(settings)):
         return None, None
     # 40 ms, for those who are to have an agent
-    from gitsign_py.agent.lifecycle import ensure_running, should_start  # noqa: PLC0415
+    from gitsign_py.agent.client import should_start  # noqa: PLC0415
+    from gitsign_py.agent.lifecycle import ensure_running  # noqa: PLC0415
 
     if not should_start(mode, environment):
         return None, None
