@@ -62,7 +62,7 @@ class SigningPlan:
     quiet: bool = False
     sign_in_seconds: float = 120.0
     clock_told: Callable[[], AbstractContextManager[None]] = nullcontext
-    wanted: WantedSigner = WantedSigner()
+    wanted: WantedSigner = field(default_factory=WantedSigner)
 
 
 @dataclass(frozen=True, slots=True)
