@@ -13,11 +13,10 @@ from typing import Any
 import pytest
 
 from gitsign_py.host.git.program import git_version
-from tests.hooks.conftest import ROOT, Server
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.history import History
-from tests.support.pushserver import make_server
+from tests.support.pushserver import ROOT, Server, make_server
 from tests.support.workbench import Workbench
 
 HAS_REFTABLE = (git_version(os.environ)[1] or (0, 0)) >= (2, 46)
