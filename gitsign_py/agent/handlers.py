@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 from gitsign_py.agent.conversation import Conversation, Fields
@@ -14,10 +14,12 @@ from gitsign_py.agent.protocol import unpack_fields
 from gitsign_py.agent.server import Handler
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.git import gpgstatus
+from gitsign_py.core.git.gittext import committer_of
 from gitsign_py.errors import UsageError
 from gitsign_py.signing.attestation import git_artifact
 from gitsign_py.signing.credential import Credential
 from gitsign_py.signing.flow import SigningResult
+from gitsign_py.signing.wanted import wanted_signer
 from gitsign_py.verification.bundle import Artifact
 
 
@@ -101,7 +103,10 @@ def _work(services: AgentServices) -> dict[str, Handler]:
         context = _context(request, conversation)
         plan = services.plan(context, _token(request, conversation))
         with plan.clock_told():
-            result = services.holder.sign(plan, payload, conversation, directory=context.directory)
+            wanted = wanted_signer(os.fsdecode(request.get("signer", b"")), committer_of(payload))
+            result = services.holder.sign(
+                replace(plan, wanted=wanted), payload, conversation, directory=context.directory
+            )
         warnings = [f"gitsign-py: {one}" for one in result.warnings]
         line = services.summary(result)
         plan.note("\n".join((line, *warnings)))

@@ -29,6 +29,7 @@ from gitsign_py.ports import TokenSource
 from gitsign_py.signing.attestation import Attestation, attest_with
 from gitsign_py.signing.credential import Credential, obtain_credential
 from gitsign_py.signing.flow import SigningOptions, SigningResult, SigningServices, check_options, sign_with
+from gitsign_py.signing.wanted import WantedSigner, check_possible
 from gitsign_py.verification.bundle import Artifact
 
 RENEW_BEFORE = timedelta(seconds=60)
@@ -44,7 +45,7 @@ class SigningPlan:
     ``silent`` (for a committer's e-mail address: one that needs no person, or None) or the client, when it is asked.
     ``note`` writes a line to the log file that the client's settings name, ``quiet`` keeps the line of a good
     signature to that file; ``sign_in_seconds`` is what they give a person for signing in. ``clock_told`` is a context
-    in which errors that a wrong clock explains say so.
+    in which errors that a wrong clock explains say so. ``wanted`` is the signer that git was told.
     """
 
     slot: str
@@ -61,6 +62,7 @@ class SigningPlan:
     quiet: bool = False
     sign_in_seconds: float = 120.0
     clock_told: Callable[[], AbstractContextManager[None]] = nullcontext
+    wanted: WantedSigner = field(default_factory=WantedSigner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +173,12 @@ class Holder:
         held, publication, decision = next(self._candidates(slot, plan, committer), (None, None, "refuse"))
         if held is not None and decision == "go":
             return held
-        token = plan.silent(committer[1]) if plan.given is None else None
+        email = plan.wanted.address or committer[1]
+        token = plan.silent(email) if plan.given is None else None
         if held is not None and publication is not None and token is None:
             _require_consent(publication, conversation)
             return held
-        token = token or _token(plan, committer[1], conversation)
+        token = token or _token(plan, email, conversation)
         credential = self._certified(token, plan, committer, conversation)
         with self._lock:  # a lock in the meantime has made this slot one that nobody finds any more
             slot.credentials[_key(credential)] = credential
@@ -193,6 +196,7 @@ class Holder:
         if plan.given is not None:
             claims = parse_unverified(plan.given.token().raw)
             live = [one for one in live if _is_of(one, claims)]
+        live = [one for one in live if plan.wanted.is_met_by(one.identity.value, one.identity.issuer)]
         live.sort(key=lambda one: one.identity.value not in committer)
         judged = [(one, _publication(plan, one.identity.value, one.identity.san_type, committer)) for one in live]
         decided = [(*pair, decide(pair[1], plan.match_committer, plan.consent)) for pair in judged]
@@ -210,6 +214,7 @@ class Holder:
         self, token: IdentityToken, plan: SigningPlan, committer: tuple[str, str], conversation: Conversation
     ) -> Credential:
         claims = parse_unverified(token.raw)
+        check_possible(plan.wanted, claims)
         identity = certificate_identities(claims)[-1]
         publication = _publication(plan, identity, "email" if claims.email else "uri", committer)
         decision = decide(publication, plan.match_committer, plan.consent)
@@ -219,7 +224,7 @@ class Holder:
         if decision == "ask" or not (conversation.restricted or plan.consent.announced(publication)):
             _require_consent(publication, conversation)
         # The committer has been compared above, for every signature and not only for the first.
-        request = replace(plan.options.request, committer=())
+        request = replace(plan.options.request, committer=(), wanted=plan.wanted)
         services = plan.services
         return obtain_credential(request, tokens=_Token(token), authority=services.authority, now=self._now())
 

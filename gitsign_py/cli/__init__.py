@@ -26,6 +26,7 @@ _EINVAL = 22
 _SHORT = ("verify", "verify-commit", "verify-tag", "show")  # what people and scripts run for one object
 _GARBAGE = 50_000
 """Objects until the garbage collector looks through all that the imports made, which is none: 700 by default."""
+_GIT_DIR = "--git-dir"
 _OWN_OPTIONS = {"--help": "help", "-h": "help", "help": "help"}
 
 
@@ -121,6 +122,7 @@ def _open_closed_streams() -> None:
 
 
 def _run(arguments: list[str]) -> int:
+    arguments = _without_git_dir(arguments)
     name = arguments[0] if arguments else "--help"
     if _OWN_OPTIONS.get(name) == "help":
         from gitsign_py.cli.overview import print_overview  # noqa: PLC0415 - one module for each command
@@ -138,6 +140,28 @@ def _run(arguments: list[str]) -> int:
     rest = ["--tags-only", *arguments[1:]] if name == "verify-tag" else arguments[1:]
     status: int = import_module(f"gitsign_py.cli.commands.{COMMANDS[name][0]}").run(rest)
     return status
+
+
+def _without_git_dir(arguments: list[str]) -> list[str]:
+    """Take ``--git-dir DIR``, before the command or after it, as git(1) does: every command knows it by GIT_DIR.
+
+    git asks for it in bare repositories where safe.bareRepository is explicit. What stands after ``--``, and the
+    command that ``stack run`` starts, are others' words; so are the words of gpg.
+    """
+    if not arguments or (arguments[0].startswith("-") and not arguments[0].startswith(_GIT_DIR)):
+        return arguments
+    kept: list[str] = []
+    rest = list(arguments)
+    while rest and rest[0] != "--" and kept[:1] != ["stack"]:
+        word = rest.pop(0)
+        if word != _GIT_DIR and not word.startswith(f"{_GIT_DIR}="):
+            kept.append(word)
+            continue
+        folder = word[len(_GIT_DIR) + 1 :] or (rest.pop(0) if word == _GIT_DIR and rest else "")
+        if not folder:
+            raise UsageError("git-dir-missing", f"{_GIT_DIR} wants a directory")
+        os.environ["GIT_DIR"] = os.path.abspath(folder)  # noqa: PTH100 - pathlib costs 10 ms
+    return [*kept, *rest]
 
 
 def _complain(line: str) -> None:

@@ -17,6 +17,9 @@ begin here:
   gitsign-py verify --certificate-identity alice@example.com \\
       --certificate-oidc-issuer https://accounts.example.com HEAD        check
 
+every command takes --git-dir DIR, as git does: the repository, where it is not
+the one around the working directory
+
 exit status: 0 done, 1 not verified, 2 usage or configuration, 3 could not be
 checked, 70 an error of gitsign-py
 """

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gitsign_py.host.consent import Dialogue
     from gitsign_py.ports import CertificateAuthority, TimestampAuthority, TokenSource, TransparencyLog
     from gitsign_py.signing.flow import SigningOptions, SigningServices
+    from gitsign_py.signing.wanted import WantedSigner
     from gitsign_py.verification.renewal import Renew
 
 
@@ -70,13 +71,19 @@ def signing_services(
 
 
 def signing_options(
-    settings: wiring.Settings, chosen: instance.Endpoints, root: "TrustedRoot", renew: "Renew | None" = None
+    settings: wiring.Settings,
+    chosen: instance.Endpoints,
+    root: "TrustedRoot",
+    renew: "Renew | None" = None,
+    wanted: "WantedSigner | None" = None,
 ) -> "SigningOptions":
     """Say how to sign. The committer is compared by consent, which knows more than equal or not."""
     from gitsign_py.signing.credential import CredentialRequest
     from gitsign_py.signing.flow import SigningOptions
+    from gitsign_py.signing.wanted import WantedSigner
 
-    request = CredentialRequest(trusted_root=root, audience=settings.config.client_id, renew=renew)
+    signer = wanted or WantedSigner()
+    request = CredentialRequest(trusted_root=root, audience=settings.config.client_id, renew=renew, wanted=signer)
     return SigningOptions(
         request=request,
         mode=settings.config.rekor_mode,

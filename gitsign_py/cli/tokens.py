@@ -10,6 +10,7 @@ from gitsign_py.core.frozen import frozen
 from gitsign_py.core.sigstore.token import IdentityToken, certificate_identities, parse_unverified
 from gitsign_py.errors import FormatError
 from gitsign_py.host.consent import Dialogue, Publication, require_consent
+from gitsign_py.signing.wanted import WantedSigner, check_possible
 
 if TYPE_CHECKING:
     from gitsign_py.clients.signin import SignInSettings, SignInTools
@@ -26,13 +27,16 @@ class Person:
 
 @frozen
 class TokenFinder:
-    """Finds a token for one signature (port ``TokenSource``); ``flag`` is the value of ``--token``."""
+    """Finds a token for one signature (port ``TokenSource``); ``flag`` is the value of ``--token``, ``wanted`` the
+    signer that git was told.
+    """
 
     settings: wiring.Settings
     chosen: instance.Endpoints
     http: HttpSession
     person: Person
     flag: str | None = None
+    wanted: WantedSigner | None = None
 
     def token(self) -> IdentityToken:
         """Find a token, and ask the person where what it would publish is not what the commit says.
@@ -40,6 +44,8 @@ class TokenFinder:
         Raises as ``obtain_token`` and ``require_consent`` do.
         """
         token = self.find()
+        if self.wanted is not None:
+            check_possible(self.wanted, parse_unverified(token.raw))
         self._consent(token)
         return token
 
@@ -49,7 +55,8 @@ class TokenFinder:
         The person agrees first to services that the repository's own configuration names: from here on they get it.
         """
         confirm_services(self.settings, self.chosen, self.person.dialogue)
-        request = token_request(self.settings, self.chosen, self.person.email, self.flag)
+        email = (self.wanted.address if self.wanted is not None else "") or self.person.email
+        request = token_request(self.settings, self.chosen, email, self.flag)
         return obtain_token(request, self.http, self._prepare)
 
     def _prepare(self) -> "tuple[SignInSettings, SignInTools]":

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from gitsign_py.core.trust.root import TrustedRoot
-from gitsign_py.errors import GitsignError, UncheckedError
+from gitsign_py.errors import ConfigError, GitsignError, UncheckedError
 from gitsign_py.host.repository import open_repository
 from gitsign_py.monitor.explain import Replayed, check_logged, entry_of, replay
 from gitsign_py.monitor.findings import Finding
@@ -29,7 +29,7 @@ def check_repository(
     name = str(directory.absolute())
     work = _Work(name, sources, store, root, now)
     try:
-        with open_repository(directory, environment=environment) as repository:
+        with open_repository(directory, environment=_naming(directory, environment)) as repository:
             if repository.lacks_objects:
                 raise UncheckedError(
                     "history-incomplete", f"{name} is {repository.lacks_objects}: it does not explain what it lacks"
@@ -38,6 +38,18 @@ def check_repository(
     except GitsignError as error:
         return Followed(name, tuple(work.alarms), failures=(error,))
     return Followed(name, tuple(work.alarms), failures=tuple(work.failures[:1]))
+
+
+def _naming(directory: Path, environment: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment in which git uses a bare repository, which the person has named (safe.bareRepository)."""
+    try:
+        with open_repository(directory, environment=environment) as repository:
+            _ = repository.is_bare
+    except ConfigError as error:
+        if error.reason != "repository-bare":
+            raise
+        return {**environment, "GIT_DIR": str(directory.absolute())}
+    return environment
 
 
 class _Work:

@@ -26,6 +26,7 @@ from gitsign_py.core.sigstore.token import (
 )
 from gitsign_py.errors import FormatError, PolicyError, ServiceError, VerificationError
 from gitsign_py.ports import CertificateAuthority, IssuedCertificate, Sign, TokenSource
+from gitsign_py.signing.wanted import WantedSigner, check_possible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ class CredentialRequest:
 
     ``audience`` is the client id that tokens are for; ``issuer`` the one that the token must be of, when one is set;
     ``committer`` the names and addresses of which the identity must be one (gitsign.matchCommitter), empty for any.
-    ``require_sct`` is off for a private CA without a CT log. ``renew`` may give a newer trust root.
+    ``require_sct`` is off for a private CA without a CT log. ``renew`` may give a newer trust root. ``wanted`` is the
+    signer that git was told.
     """
 
     trusted_root: "TrustedRoot"
@@ -65,6 +67,7 @@ class CredentialRequest:
     committer: tuple[str, ...] = ()
     require_sct: bool = True
     renew: "Renew | None" = None
+    wanted: WantedSigner = WantedSigner()
 
 
 def new_key() -> tuple[bytes, Sign]:
@@ -91,11 +94,13 @@ def obtain_credential(
     token = tokens.token()
     claims = parse_unverified(token.raw)
     check_claims(claims, now=now, audience=request.audience, issuer=request.issuer)
+    check_possible(request.wanted, claims)
     _check_committer(certificate_identities(claims), request.committer)
     spki, sign = new_key()
     issued = authority.issue(token=token, public_key_spki=spki, sign=sign)
     certificate, identity = _checked(issued, spki, request)
     _check_same_person(identity, certificate, claims)
+    request.wanted.require(identity.value, identity.issuer)
     _check_committer((identity.value,), request.committer)
     return Credential(certificate, identity, sign)
 

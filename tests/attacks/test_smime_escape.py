@@ -100,8 +100,15 @@ def certificate_gone(data: bytes) -> bytes:
     return der.sequence(oid.raw, der.context(0, der.sequence(*parts)))
 
 
+def spoilt_digest(data: bytes) -> bytes:
+    """A bit of the signed messageDigest, which stands behind its identifier and two headers."""
+    name = der.oid(oids.MESSAGE_DIGEST)
+    at = data.index(name) + len(name) + 4
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
 SPOILT: dict[str, Callable[[bytes], bytes]] = {
-    "signature": lambda data: data[:-400] + bytes([data[-400] ^ 1]) + data[-399:],
+    "digest": spoilt_digest,
     "indefinite lengths": indefinite,
     "no certificate": certificate_gone,
 }

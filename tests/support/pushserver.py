@@ -68,14 +68,14 @@ class Server:
         self.bare.git("config", key, value)
 
 
-def make_server(folder: Path, signer: BulkSigner) -> Server:
-    """A server with a policy and the pre-receive hook."""
+def make_server(folder: Path, signer: BulkSigner, *options: str) -> Server:
+    """A server with a policy and the pre-receive hook; ``options`` are those of git init."""
     program = folder / "gitsign-py"
     program.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m gitsign_py "$@"\n')
     program.chmod(0o755)
     (folder / "trusted_root.json").write_bytes(signer.trusted_root_json)
     (folder / "policy.toml").write_text(POLICY)
-    bare = ScratchRepo.init(folder / "server.git", "--bare")
+    bare = ScratchRepo.init(folder / "server.git", "--bare", *options)
     environment = {
         "HOME": str(folder),
         "XDG_CACHE_HOME": str(folder / "cache"),

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TextIO
@@ -92,6 +92,14 @@ def _audited(path: str, command: Sequence[str]) -> Row:
     environment = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
     if not Path(path).is_dir():
         return Row(path, 2, why="there is no such folder")
+    row = _audited_in(path, command, environment)
+    if not row.why.endswith("[repository-bare]"):
+        return row
+    # The person named this folder, which is what git asks for (git-config(1), safe.bareRepository).
+    return _audited_in(path, command, {**environment, "GIT_DIR": os.path.abspath(path)})  # noqa: PTH100
+
+
+def _audited_in(path: str, command: Sequence[str], environment: Mapping[str, str]) -> Row:
     with subprocess.Popen(
         command, cwd=path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
     ) as child:

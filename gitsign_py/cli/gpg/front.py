@@ -100,7 +100,7 @@ def _signed(payload: bytes, signer: str, token: str | None) -> "Mapping[str, byt
     if reply is None or reply.get("status") != b"ok":
         from gitsign_py.cli.gpg.signing import sign_for_git
 
-        reply = sign_for_git(payload, reply, token=token)
+        reply = sign_for_git(payload, reply, token=token, signer=signer)
     return reply
 
 

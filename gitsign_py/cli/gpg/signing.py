@@ -30,6 +30,7 @@ from gitsign_py.host.git.rebase import line_of_rebase, rebase_directory, resume
 from gitsign_py.host.git.stderr import is_shown, tell_git
 from gitsign_py.host.terminal import Terminal, open_terminal
 from gitsign_py.signing.flow import LATER, SigningResult, sign_payload
+from gitsign_py.signing.wanted import WantedSigner, wanted_signer
 
 Fields = Mapping[str, bytes]
 _KINDS: dict[str, type[GitsignError]] = {
@@ -38,8 +39,12 @@ _KINDS: dict[str, type[GitsignError]] = {
 }
 
 
-def sign_for_git(payload: bytes, refused: Fields | None = None, *, token: str | None = None) -> Fields:
+def sign_for_git(
+    payload: bytes, refused: Fields | None = None, *, token: str | None = None, signer: str = ""
+) -> Fields:
     """Sign ``payload``; ``refused`` is what an agent answered instead of a signature (None: there was no agent).
+
+    ``signer`` is what git passes on of user.signingkey or ``-S``.
 
     Gives ``signature`` (armor) and ``status_lines``. Raises GitsignError; the person has been told by then.
     """
@@ -47,7 +52,8 @@ def sign_for_git(payload: bytes, refused: Fields | None = None, *, token: str | 
     try:
         settings = wiring.load_settings()
         terminal = open_terminal(settings.environment, log_path=wiring.log_path(settings), now=wiring.now)
-        return _signed(settings, payload, terminal, refused, token)
+        wanted = wanted_signer(signer, committer_of(payload))
+        return _signed(settings, payload, terminal, refused, token, wanted=wanted)
     except GitsignError as error:
         if directory := rebase_directory(os.environ):
             goes_on = f"this rebase goes on with: {resume(directory, payload)}"
@@ -63,17 +69,23 @@ def sign_for_git(payload: bytes, refused: Fields | None = None, *, token: str | 
 
 
 def _signed(
-    settings: wiring.Settings, payload: bytes, terminal: Terminal, refused: Fields | None, token: str | None
+    settings: wiring.Settings,
+    payload: bytes,
+    terminal: Terminal,
+    refused: Fields | None,
+    token: str | None,
+    *,
+    wanted: WantedSigner,
 ) -> Fields:
     if refused is not None and refused.get("status") != b"declined":
         raise agent_error(refused)
     if refused is not None:
         _tell_declined(settings, refused, terminal)
     elif token is None:
-        reply, token = _by_new_agent(settings, payload)
+        reply, token = _by_new_agent(settings, payload, wanted)
         if reply is not None:
             return reply
-    result = sign(settings, payload, terminal, token=token)
+    result = sign(settings, payload, terminal, token=token, wanted=wanted)
     _show_signed(summary(result), terminal, quiet=settings.config.quiet)
     for warning in result.warnings:
         terminal.show(f"gitsign-py: {warning}")
@@ -92,16 +104,23 @@ def of_rebase(line: str) -> str:
     return line_of_rebase(directory, line) if directory else line
 
 
-def sign(settings: wiring.Settings, payload: bytes, terminal: Terminal, *, token: str | None = None) -> SigningResult:
+def sign(
+    settings: wiring.Settings,
+    payload: bytes,
+    terminal: Terminal,
+    *,
+    token: str | None = None,
+    wanted: WantedSigner | None = None,
+) -> SigningResult:
     """Sign with the person's settings. Raises as ``sign_payload`` and ``require_consent`` do."""
     chosen = instance.endpoints(settings)
     root = wiring.trusted_root(settings)
     with wiring.session(settings, LATER) as http, clock_told(http):
         confirm_services(settings, chosen, terminal)  # before Fulcio is asked whose it is
-        finder = TokenFinder(settings, chosen, http, Person(terminal, *committer_of(payload)), flag=token)
+        finder = TokenFinder(settings, chosen, http, Person(terminal, *committer_of(payload)), token, wanted)
         renew = wiring.renewal(settings, root, say=lambda text: terminal.show(f"gitsign-py: {text}"))
         services = signingparts.signing_services(http, chosen, root, finder, renew)
-        options = signingparts.signing_options(settings, chosen, root, renew)
+        options = signingparts.signing_options(settings, chosen, root, renew, wanted)
         return sign_payload(payload, services=services, options=options)
 
 
@@ -113,7 +132,7 @@ def _tell_declined(settings: wiring.Settings, declined: Fields, terminal: Termin
         terminal.show(f"gitsign-py: the agent does not sign here, since it has {differs} ({stop})")
 
 
-def _by_new_agent(settings: wiring.Settings, payload: bytes) -> tuple[Fields | None, str | None]:
+def _by_new_agent(settings: wiring.Settings, payload: bytes, wanted: WantedSigner) -> tuple[Fields | None, str | None]:
     """Start an agent and sign through it: with gitsign.agent ``on``, or ``auto`` where somebody has to sign in.
 
     A token that the caller or the platform hands over is for this signature. None: sign here (docs/adr/0004), with
@@ -135,7 +154,10 @@ def _by_new_agent(settings: wiring.Settings, payload: bytes) -> tuple[Fields | N
         return None, None  # whoever only wants to sign goes on without
     from gitsign_py.cli.agentside.answers import answer_need  # noqa: PLC0415 - only where an agent is used
 
-    request = client.context(dict(environment), str(Path.cwd())) | {"payload": payload, "signer": b""}
+    request = client.context(dict(environment), str(Path.cwd())) | {
+        "payload": payload,
+        "signer": os.fsencode(wanted.text),
+    }
     brought: client.Fields = {}
     reply = client.try_sign(path, request, answer=client.noting(answer_need, brought))
     if reply is None or reply.get("status") == b"declined":

@@ -38,6 +38,9 @@ _CUT_OFF = re.compile(
 # setup.c, verify_repository_format: reftable for a git before 2.45, and the like.
 _TOO_NEW = ("unknown repository extension", "Expected git repo version")
 
+# setup.c, setup_git_directory: safe.bareRepository is explicit, as it is by default from git 3.0 on.
+_IMPLICIT_BARE = "cannot use bare repository"
+
 _UNREADABLE = 128  # the status that git gives for what it cannot read, where it gives one
 
 NOWHERE = f"{os.devnull}/none"
@@ -146,9 +149,9 @@ def _ran(
 def complaint(stderr: bytes, status: int) -> GitsignError:
     """Turn git's own words into an error.
 
-    UsageError ``repository-missing``, ConfigError ``repository-untrusted`` (git's safe.directory) and
-    ``repository-unsupported``, UncheckedError ``object-missing`` (a partial clone), ``history-incomplete``,
-    ``git-failed``.
+    UsageError ``repository-missing``, ConfigError ``repository-untrusted`` (git's safe.directory), ``repository-bare``
+    (its safe.bareRepository) and ``repository-unsupported``, UncheckedError ``object-missing`` (a partial clone),
+    ``history-incomplete``, ``git-failed``.
     """
     words = first_words(stderr) or f"exit status {status}"
     if any(sign in stderr for sign in _PARTIAL):
@@ -161,11 +164,22 @@ def complaint(stderr: bytes, status: int) -> GitsignError:
             f"no git repository here: {words}",
             hint="run it inside a repository, or set GIT_DIR",
         )
+    return _not_used(words) or UncheckedError("git-failed", f"git failed: {words}", facts={"status": status})
+
+
+def _not_used(words: str) -> ConfigError | None:
+    """The repository is there, and git does not use it: for its owner, its kind, or how it was found."""
     if "dubious ownership" in words:
         return ConfigError(
             "repository-untrusted",
             f"git does not trust this repository: {words}",
             hint="if you do, run git config --global --add safe.directory DIRECTORY",
+        )
+    if _IMPLICIT_BARE in words:
+        return ConfigError(
+            "repository-bare",
+            f"git does not use this repository unless it is named: {words}",
+            hint="name it: gitsign-py COMMAND --git-dir DIR (here --git-dir .), or set GIT_DIR",
         )
     if words.startswith(_TOO_NEW):
         return ConfigError(
@@ -173,7 +187,7 @@ def complaint(stderr: bytes, status: int) -> GitsignError:
             f"this git cannot read the repository: {words}",
             hint="put a newer git on PATH, or the one that made it",
         )
-    return UncheckedError("git-failed", f"git failed: {words}", facts={"status": status})
+    return None
 
 
 def not_fetched(what: str) -> UncheckedError:
