@@ -43,6 +43,20 @@ def find_node_package(name: str) -> str:
     return str(tools / "node_modules")
 
 
+def built_with_go(source: Path, folder: Path) -> str:
+    """A program of the Go module in ``source``, built into ``folder``. Skips the test without go, or its modules."""
+    go = shutil.which("go")
+    if go is None:
+        pytest.skip("go is not here (https://go.dev/dl)")
+    made = folder / source.name
+    done = subprocess.run(
+        [go, "build", "-o", str(made), "."], cwd=source, capture_output=True, timeout=240, check=False
+    )
+    if done.returncode:
+        pytest.skip(f"go cannot build {source.name}: {done.stderr.decode(errors='replace').strip()[-200:]}")
+    return str(made)
+
+
 @dataclass
 class ForeignBench:
     """A directory with an artifact in it; programs run there with a home of their own and nothing of the tester's."""
