@@ -43,7 +43,7 @@ def omniwitness(folder: Path, log: TransparencyLogInstance) -> Iterator[str]:
     with (folder / "output").open("wb") as output:
         child = subprocess.Popen([*command, f"--additional_logs={folder}/logs.yaml"], stdout=output, stderr=output)
         try:
-            wait_until(lambda: answers(url), lambda: (folder / "output").read_text())
+            wait_until(lambda: answers(url), (folder / "output").read_text)
             yield url
         finally:
             child.kill()

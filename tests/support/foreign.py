@@ -20,7 +20,7 @@ _SOURCES = {
     "fulcio": "go install github.com/sigstore/fulcio@latest",
     "rekor-cli": "go install github.com/sigstore/rekor/cmd/rekor-cli@latest",
     "timestamp-cli": "go install github.com/sigstore/timestamp-authority/cmd/timestamp-cli@v1.2.9",
-    "omniwitness": "go install github.com/transparency-dev/witness/cmd/omniwitness@latest",
+    "omniwitness": "go install github.com/transparency-dev/witness/cmd/omniwitness@v0.0.0-20260720115447-2e1c6971d19e",
     "fsck": "go install github.com/transparency-dev/tessera/cmd/fsck@latest",
     "ctclient": "go install github.com/google/certificate-transparency-go/client/ctclient@latest",
 }
