@@ -28,6 +28,7 @@ from tests.support.badserver import Action, changed_json, drop, forward, reply, 
 from tests.support.gitrepo import ScratchRepo
 from tests.support.signingkit import COMMIT, TAG, SigningKit
 from tests.support.stack import RunningStack
+from tests.support.witnesskit import policy
 
 ALICE = "alice@example.com"
 
@@ -121,6 +122,17 @@ def test_rekor_v2_signs_with_a_timestamp(kit: SigningKit) -> None:
     verify(kit, result, COMMIT)
     assert result.verified.log is not None
     assert result.verified.log.version == "0.0.2"
+
+
+def test_a_log_without_the_witnesses_that_were_asked_for_signs_nothing(kit: SigningKit) -> None:
+    """The policy's quorum would prove the time, so no timestamp is asked for; the stack's log has no witnesses."""
+    services = kit.services(log=RekorV2Client(kit.session, kit.stack.url))
+    with pytest.raises(ServiceError) as caught:
+        sign_payload(COMMIT, services=services, options=kit.options(rekor_version=2, witnesses=policy("quorum a")))
+    assert caught.value.reason == "signature-unverifiable"
+    assert (caught.value.facts["cause"], caught.value.facts["step"]) == ("witness-quorum-missing", "4.4")
+    with pytest.raises(ConfigError, match="needs a timestamp"):
+        sign_payload(COMMIT, services=services, options=kit.options(rekor_version=2, witnesses=policy("quorum none")))
 
 
 @pytest.mark.parametrize(

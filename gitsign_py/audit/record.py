@@ -8,12 +8,12 @@ from gitsign_py.policy.facts import ACCEPTED, Verdict
 class Record(NamedTuple):
     """One verdict. A named tuple, since a million of them are made: five times cheaper than a frozen dataclass.
 
-    ``time`` is the earliest proven time (RFC 3339, UTC) and ``time_source`` who proves it (``log``, ``timestamp``);
-    both are empty when nothing is proven. ``committed`` is what the commit says itself, seconds since 1970. ``steps``
-    are the numbers of the verification steps that passed. ``san_type`` is the kind of name that ``identity`` is
-    (``email``, ``uri``, ``other``), empty for a key. ``ref`` is the tag's own, or the first that has it.
-    ``evidence`` is the commit of which a forge made a squash or rebase.
-    ``claimed`` is the name or key that a signature gives which is not good: nothing proves it.
+    ``time`` is the earliest proven time (RFC 3339, UTC) and ``time_source`` who proves it (``log``, ``timestamp``,
+    ``witness``); both are empty when nothing is proven. ``committed`` is what the commit says itself, seconds since
+    1970. ``steps`` are the numbers of the verification steps that passed. ``san_type`` is the kind of name that
+    ``identity`` is (``email``, ``uri``, ``other``), empty for a key. ``ref`` is the tag's own, or the first that has
+    it. ``evidence`` is the commit of which a forge made a squash or rebase. ``claimed`` is the name or key that a
+    signature gives which is not good: nothing proves it.
     """
 
     oid: str

@@ -57,6 +57,7 @@ AUDIT = ("audit", "--offline", "HEAD")
         ("gitsign.policy", AUDIT, "policy-unreadable"),
         ("gitsign.fulcioRoot", AUDIT, "trust-root-file"),
         ("gitsign.trustedRoot", AUDIT, "trust-root-missing"),
+        ("gitsign.witnessPolicy", AUDIT, "witness-policy-unreadable"),
         ("gitsign.timestampCertChain", AUDIT, "trust-root-file"),
         ("gitsign.fulcioRoot", ("verify", "--any-identity", "--offline", "HEAD"), "trust-root-file"),
     ],

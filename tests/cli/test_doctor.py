@@ -12,6 +12,7 @@ from gitsign_py import __version__
 from gitsign_py.cli.commands.doctorservices import check_clock
 from tests.support.badserver import reply, serving
 from tests.support.faultystack import FaultyStack
+from tests.support.witnesskit import LOG, A
 from tests.support.workbench import EMAIL, Workbench, program
 
 NAMES = ["git", "settings", "signing", "program", "gnupg", "committer", "terminal", "browser", "log", "keyring"]
@@ -181,6 +182,22 @@ def test_a_trust_root_whose_keys_are_over(bench: Workbench) -> None:
     found = examine(bench, "--offline", status=1, GITSIGN_TRUSTED_ROOT=str(path), **unset)
     assert outcome(found, "keys") == "fail"
     assert "no transparency log" in found["keys"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "how", "says"),
+    [
+        (f"{A.line}\nlog {LOG}\nquorum a\n", "ok", "1 witnesses, the quorum is a"),
+        (f"{A.line}\nquorum a\n", "warn", "Rekor v1 passes without cosignatures"),
+        ("quorum none\n", "warn", "asks for no witness"),
+        ("quorum a\n", "fail", "a is defined on no line before"),
+    ],
+)
+def test_a_policy_of_witnesses_is_looked_at(bench: Workbench, lines: str, how: str, says: str) -> None:
+    asked = bench.folder / "witnesses"
+    asked.write_text(lines)
+    found = examine(bench, "--offline", status=int(how == "fail"), GITSIGN_WITNESS_POLICY=str(asked))
+    assert (outcome(found, "witnesses"), says in found["witnesses"]["message"]) == (how, True), found["witnesses"]
 
 
 def test_a_service_in_trouble_is_named(bench: Workbench, faulty: FaultyStack) -> None:

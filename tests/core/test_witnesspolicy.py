@@ -152,3 +152,10 @@ def test_verifier_keys_are_read_strictly() -> None:
 
 def test_a_third_witness_is_named_by_its_own_line() -> None:
     assert policy("group two 2 a b c", "quorum two").is_met_by({A.name, C.name})
+
+
+def test_two_keys_that_no_signature_line_tells_apart_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hint has 32 bits: another key with the name and hint of a witness is found by trying."""
+    monkeypatch.setattr(type(LOG), "hint", property(lambda _: bytes(4)))
+    lines = (f"witness a {vkey('same.example', 1)}", f"witness b {vkey('same.example', 2)}", "quorum a")
+    assert refused(*lines) == ("duplicate", 2)

@@ -7,11 +7,13 @@ from pathlib import Path
 from gitsign_py.core.encoding import b64_encode, pem_encode
 from gitsign_py.core.git import armor
 from gitsign_py.core.pki import cms, der, oids
+from gitsign_py.core.tlog.addcheckpoint import AddCheckpoint, format_request
 from gitsign_py.core.tlog.logentry import decode_entry, entry_to_protojson, rekor_v1_object
 from gitsign_py.core.trust.root import format_trusted_root
 from tests.support import tsafactory
 from tests.support.forge import COMMIT, forge, v001_body, v002_body
 from tests.support.forgedworld import World
+from tests.support.witnesskit import LOG, A, B, cosigned
 
 CORPUS = Path(__file__).parent / "corpus"
 
@@ -41,6 +43,13 @@ def seeds() -> dict[str, dict[str, bytes]]:
             "v1": world.v1.checkpoint(),
             "v2": world.v2.checkpoint(),
             "text": world.v1.checkpoint().partition(b"\n\n")[0] + b"\n",
+        },
+        "fuzz_witness": {
+            "policy": f"log {LOG} https://x\n{A.line}\n{B.line}\ngroup g 2 a b\nquorum g\n".encode(),
+            "vkey": str(A.key).encode(),
+            "request": format_request(AddCheckpoint(1, (bytes(32),), cosigned(A))),
+            "answer": cosigned(A, B).partition(b"\n\n")[2],
+            "size": b"17\n",
         },
         "fuzz_bundle": {"v03": _bundle(entries[0], leaf.raw, token)},
         "fuzz_sct": {

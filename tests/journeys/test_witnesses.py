@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from gitsign_py.localstack.stack import Stack
+from tests.support.schemas import SCHEMAS
 from tests.support.stack import ROOT, running_stack
 from tests.support.witnesskit import C
 from tests.support.workbench import EMAIL, Workbench
@@ -86,7 +88,9 @@ def check_verified(bench: Workbench) -> None:
     """The witnesses alone prove the time: there is no timestamp, and Rekor v2 states none."""
     done = bench.verify("--json", "--offline", "HEAD")
     assert done.returncode == 0, done.stdout + done.stderr
-    (found,) = json.loads(done.stdout) if done.stdout.startswith(b"[") else (json.loads(done.stdout),)
+    told = json.loads(done.stdout)
+    Draft202012Validator(json.loads((SCHEMAS / "verify.json").read_bytes())).validate(told)
+    (found,) = told if isinstance(told, list) else (told,)
     assert [(one["source"], one["authority"]) for one in found["times"]] == [("witness", "a, b")]
     (step,) = (step for step in found["steps"] if step["number"] == "4.4")
     assert (step["outcome"], step["facts"]["witnesses"], step["facts"]["quorum"]) == ("passed", "a, b", "both")

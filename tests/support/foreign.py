@@ -20,6 +20,7 @@ _SOURCES = {
     "fulcio": "go install github.com/sigstore/fulcio@latest",
     "rekor-cli": "go install github.com/sigstore/rekor/cmd/rekor-cli@latest",
     "timestamp-cli": "go install github.com/sigstore/timestamp-authority/cmd/timestamp-cli@v1.2.9",
+    "omniwitness": "go install github.com/transparency-dev/witness/cmd/omniwitness@v0.0.0-20260720115447-2e1c6971d19e",
     "fsck": "go install github.com/transparency-dev/tessera/cmd/fsck@latest",
     "ctclient": "go install github.com/google/certificate-transparency-go/client/ctclient@latest",
 }
@@ -41,6 +42,20 @@ def find_node_package(name: str) -> str:
     if shutil.which("node") is None or not (tools / "node_modules" / name).is_dir():
         pytest.skip(f"{name} is not here (npm install --prefix $GITSIGN_PY_TEST_TOOLS {name})")
     return str(tools / "node_modules")
+
+
+def built_with_go(source: Path, folder: Path) -> str:
+    """A program of the Go module in ``source``, built into ``folder``. Skips the test without go, or its modules."""
+    go = shutil.which("go")
+    if go is None:
+        pytest.skip("go is not here (https://go.dev/dl)")
+    made = folder / source.name
+    done = subprocess.run(
+        [go, "build", "-o", str(made), "."], cwd=source, capture_output=True, timeout=240, check=False
+    )
+    if done.returncode:
+        pytest.skip(f"go cannot build {source.name}: {done.stderr.decode(errors='replace').strip()[-200:]}")
+    return str(made)
 
 
 @dataclass

@@ -124,6 +124,18 @@ def check_windows(root: TrustedRoot, now: datetime) -> Finding:
     return Finding("keys", "ok", f"CA, log and CT log are valid today{until}")
 
 
+def check_witnesses(settings: wiring.Settings, chosen: instance.Endpoints) -> Finding:
+    """Does the witness policy ask for anybody, and does the log of the settings fall under it?"""
+    policy = wiring.witness_policy(settings)
+    if policy is None or not policy.requires:
+        return Finding("witnesses", "warn", "the witness policy asks for no witness (quorum none)", _WITNESSES)
+    if chosen.rekor_version == 1 and not policy.logs:
+        words = "the witness policy lists no logs, so Rekor v1 passes without cosignatures"
+        return Finding("witnesses", "warn", words, "add log lines, or sign with gitsign.rekorVersion 2")
+    return Finding("witnesses", "ok", f"{len(policy.witnesses)} witnesses, the quorum is {policy.quorum}")
+
+
+_WITNESSES = "correct the file of gitsign.witnessPolicy (docs/witnesses.md)"
 _FAR = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -278,6 +290,8 @@ def service_findings(
         return
     yield found("trust-root", lambda: check_trust(settings, loaded, wiring.now()))
     yield found("keys", lambda: check_windows(loaded.root, wiring.now()))
+    if settings.config.witness_policy is not None:
+        yield found("witnesses", lambda: check_witnesses(settings, chosen))
     yield found("network", lambda: check_network(settings, chosen))
     if offline:
         yield Finding("services", "skip", "not asked: --offline")

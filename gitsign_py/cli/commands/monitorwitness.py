@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Action = Callable[[argparse.Namespace], int]
 DEFAULT_LISTEN = "127.0.0.1:18500"
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - what is refused without a URL
 
 
 def run(options: argparse.Namespace) -> int:
@@ -67,6 +68,12 @@ def _init(options: argparse.Namespace) -> int:
 def _serve(options: argparse.Namespace) -> int:
     host, port = _listen(options.listen)
     place = Placement(host, external_url(options.url))
+    if not place.url and host in _EVERYWHERE:
+        raise UsageError(
+            "witness-listen-invalid",
+            f"a witness that listens at {host} has no name that logs could ask for",
+            hint="give the URL that they use: --url https://witness.example.com",
+        )
     with installed():
         from gitsign_py.localstack.witness.serving import WitnessServer  # noqa: PLC0415 - starlette and uvicorn
     handler = logging.StreamHandler(sys.stderr)

@@ -50,8 +50,14 @@ def format_request(request: AddCheckpoint) -> bytes:
 
 
 def parse_answer(body: bytes) -> tuple[NoteSignature, ...]:
-    """Read the signature lines of an answer 200. Raises FormatError ``note-malformed``."""
-    return parse_note(b"\n\n" + body).signatures
+    """Read the signature lines of an answer 200, and nothing else.
+
+    Raises FormatError ``add-checkpoint-malformed``, ``note-malformed``.
+    """
+    parsed = parse_note(b"\n\n" + body)
+    if parsed.text != b"\n":
+        raise _malformed("its answer has more than signature lines")
+    return parsed.signatures
 
 
 def format_answer(signatures: Sequence[NoteSignature]) -> bytes:
