@@ -21,6 +21,8 @@ _SOURCES = {
     "rekor-cli": "go install github.com/sigstore/rekor/cmd/rekor-cli@latest",
     "timestamp-cli": "go install github.com/sigstore/timestamp-authority/cmd/timestamp-cli@v1.2.9",
     "fsck": "go install github.com/transparency-dev/tessera/cmd/fsck@latest",
+    "rekor_monitor": "go install github.com/sigstore/rekor-monitor/cmd/rekor_monitor@latest",
+    "ct_monitor": "go install github.com/sigstore/rekor-monitor/cmd/ct_monitor@latest",
     "ctclient": "go install github.com/google/certificate-transparency-go/client/ctclient@latest",
 }
 
