@@ -7,8 +7,9 @@ match the whole value, as everywhere in this program.
 import binascii
 import re
 import tomllib
-from binascii import a2b_base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from gitsign_py.core.frozen import field, frozen, replace
@@ -25,6 +26,7 @@ from gitsign_py.monitor.sources import Batch, RawEntry
 MAX_WATCHES = 1000
 MAX_BYTES = 1 << 20
 _BASE64 = re.compile(rb'"([A-Za-z0-9+/]{64,}={0,2})"')
+_RAW, _PEM = b'"rawBytes"', b"LS0tLS1CRUdJT"  # the second is "-----BEGIN" in base64
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _TEXTS = ("name", "identity", "identity_pattern", "issuer", "issuer_pattern", "fingerprint", "key", "digest")
 
@@ -167,7 +169,19 @@ def may_hold(entry: RawEntry, needles: tuple[bytes, ...]) -> bool:
         return any(needle in entry.ct.certificate for needle in needles)
     if b"\\" in entry.leaf:  # an escape could hide a part of the base64
         return True
+    if _RAW in entry.leaf and _PEM not in entry.leaf:  # a certificate is DER here: its base64 need not be undone
+        return any(form in entry.leaf for needle in needles for form in _in_base64(needle))
     return any(needle in part for part in _decoded(entry.leaf) for needle in needles)
+
+
+@lru_cache(MAX_WATCHES)
+def _in_base64(needle: bytes) -> tuple[bytes, ...]:
+    """The characters that these bytes alone decide in base64, by the place modulo three at which they begin."""
+    found: list[bytes] = []
+    for before in range(3):
+        encoded = b2a_base64(bytes(before) + needle, newline=False)
+        found.append(encoded[-(-before * 8 // 6) : (before + len(needle)) * 8 // 6])
+    return tuple(found)
 
 
 def _decoded(body: bytes) -> Iterator[bytes]:

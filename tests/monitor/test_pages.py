@@ -4,6 +4,9 @@ import json
 import re
 import signal
 import subprocess
+import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +14,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.support.inprocess import run_here
 from tests.support.stack import RunningStack
 from tests.support.webform import fetch
 from tests.support.workbench import EMAIL, Workbench, program
@@ -62,6 +66,14 @@ def test_a_question_without_an_answer_gets_a_page(stack: RunningStack, path: str
     assert "That did not work" in shown(stack, path, status)
 
 
+def refused(url: str, host: str) -> int:
+    request = urllib.request.Request(url, headers={"Host": host})
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request, timeout=20)
+    caught.value.close()
+    return caught.value.code
+
+
 @contextmanager
 def serving(bench: Workbench, *arguments: str) -> Iterator[str]:
     """The program's own server; gives its URL."""
@@ -86,10 +98,22 @@ def test_a_replica_is_searched_by_commit_when_its_log_is_gone(bench: Workbench, 
     assert bench.tool("monitor", "-q", *state, "--log", "rekor1", "--mirror", str(mirror)).returncode == 0
     with serving(bench, "--from", str(mirror)) as url:
         page = fetch(f"{url}/log/search?q={oid}")
+        for host in ("evil.example", "127.0.0.1.evil.example"):
+            assert refused(url, host) == 403, "a name that was made to lead here (DNS rebinding)"
         assert "1 entry" in page.text
         assert EMAIL in page.text
         assert EMAIL in fetch(f"{url}/log/people").text
         assert "In all entries of the replica" in fetch(f"{url}/log/people").text
+
+
+def test_without_the_extra_it_says_what_to_install(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith(("gitsign_py.localstack.http", "starlette"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "starlette.applications", None)
+    said = run_here(bench.repo, bench.env, "log", "serve", "--port", "0")
+    assert said.status == 2
+    assert "log serve needs the package starlette" in said.err
+    assert "gitsign-py[local]" in said.err
 
 
 def test_pages_for_others_need_their_host_name(bench: Workbench) -> None:
