@@ -8,6 +8,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -72,6 +73,24 @@ def refused(url: str, host: str) -> int:
         urllib.request.urlopen(request, timeout=20)
     caught.value.close()
     return caught.value.code
+
+
+def test_a_flood_of_pages_leaves_the_stack_answering(stack: RunningStack) -> None:
+    """Each page asks the stack's own logs: those that wait for a place must not hold the threads which answer that."""
+    with ThreadPoolExecutor(80) as pool:
+        pages = [pool.submit(stack.get, "/log/people?log=3") for _ in range(80)]
+        assert stack.get("/healthz").status == 200
+        assert {one.result().status for one in pages} <= {200, 503}
+    assert stack.get("/").status == 200
+
+
+def test_a_log_that_does_not_answer_is_said_on_the_page(bench: Workbench) -> None:
+    with serving(bench, "--log", "rekor1=http://127.0.0.1:1", "--log", "ct") as url:
+        front = fetch(f"{url}/").text
+        assert "[service-unreachable]" in front
+        assert front.count("<section") == 2
+        assert "could not be searched" in fetch(f"{url}/log/search?q={EMAIL}").text
+        assert fetch(f"{url}/log/people").status == 502
 
 
 @contextmanager
