@@ -119,12 +119,13 @@ def _signer(signer: SeenSigner, number: int) -> str:
 
 
 def _certificate(signer: SeenSigner) -> str:
+    """What can be read of it, and what cannot."""
+    rows: list[tuple[str, Cell]] = []
     try:
-        found = parse_certificate(signer.certificate)
-        rows = list(_decoded(found))
+        rows.extend(_decoded(parse_certificate(signer.certificate)))
     except GitsignError as error:
-        return f"<p>{text(f'The certificate cannot be read: {error.message}')}</p>\n"
-    pem = text(pem_encode(found.raw, "CERTIFICATE").decode("ascii"), most=_MOST_BODY, keep="\n")
+        rows.append(("what is not as it should be", error.message))
+    pem = text(pem_encode(signer.certificate, "CERTIFICATE").decode("ascii"), most=_MOST_BODY, keep="\n")
     return (
         "<h2>Certificate</h2>\n"
         + facts("Decoded", rows)
