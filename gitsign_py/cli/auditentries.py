@@ -150,3 +150,12 @@ def replica_entries(folder: Path, root: TrustedRoot) -> ReplicaEntries:
     """Open the replicas in a folder. Raises ConfigError ``replica-unusable``."""
     sources = open_replicas(folder, root)
     return lambda digest, _: find_logged(sources, digest)
+
+
+def replica_if_usable(folder: Path, root: TrustedRoot, warn: Callable[[str], None]) -> ReplicaEntries | None:
+    """The same for the folder of the settings: without it the log is asked."""
+    try:
+        return replica_entries(folder, root)
+    except GitsignError as error:
+        warn(f"going on without the replica of gitsign.logReplica: {error.message}")
+        return None

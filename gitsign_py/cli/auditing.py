@@ -145,6 +145,8 @@ def _fetch(
             replica = None
             if audit_options.log_from is not None:
                 replica = auditentries.replica_entries(audit_options.log_from, root)
+            elif (folder := wiring.log_replica(settings)) is not None:
+                replica = auditentries.replica_if_usable(folder, root, warn)
             finder = auditentries.EntryFinder(
                 settings,
                 repository,

@@ -44,13 +44,13 @@ def verifier(
 
     One that comes from a TUF repository is renewed where it lacks an authority.
 
-    Log entries come from git notes of ``objects``, then from a ``replica``, then from the log. Raises what loading a
-    trust root raises.
+    Log entries come from git notes of ``objects``, then from a ``replica`` or that of the settings, then from the log.
+    Raises what loading a trust root raises.
     """
     root = root if root is not None else wiring.trusted_root(settings, file=file, offline=offline)
     find = None if offline else wiring.entry_finder(settings)
-    if replica is not None:
-        find = wiring.replica_finder(replica, root, find)
+    if (folder := replica or wiring.log_replica(settings)) is not None:
+        find = wiring.replica_finder(folder, root, find, required=replica is not None)
     return Verifier(
         root,
         wiring.now(),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitsign_py.core.frozen import frozen, replace
-from gitsign_py.errors import UNREACHABLE, FormatError, ServiceError, UncheckedError
+from gitsign_py.errors import UNREACHABLE, ConfigError, FormatError, ServiceError, UncheckedError, VerificationError
 from gitsign_py.host.config import Config, load_config
 from gitsign_py.host.git.config import ISOLATED, GitConfig
 from gitsign_py.host.repository import read_config
@@ -234,13 +234,30 @@ def session(settings: Settings, meanwhile: Sequence[str] = ()) -> "HttpSession":
     return HttpSession(limits, network=network(settings), meanwhile=meanwhile)
 
 
-def replica_finder(folder: Path, root: "TrustedRoot", otherwise: "FindEntries | None") -> "FindEntries":
-    """Make a function that looks for entries in replicas of logs, and asks ``otherwise`` for what they do not have."""
+def log_replica(settings: Settings) -> Path | None:
+    """The folder of replicas that the person set. A repository's own configuration names none: the folder would be of
+    its maker's, with files and databases that a reader opens.
+    """
+    return None if settings.config.source("log_replica").of_repository else settings.config.log_replica
+
+
+def replica_finder(
+    folder: Path, root: "TrustedRoot", otherwise: "FindEntries | None", *, required: bool = True
+) -> "FindEntries":
+    """Make a function that looks for entries in replicas of logs, and asks ``otherwise`` for what they do not have.
+
+    Replicas that cannot be used are passed over unless they are ``required``, or nobody else can be asked.
+    """
 
     def find(digest: bytes, certificate: "Certificate") -> "Sequence[LogEntry]":
         from gitsign_py.monitor.replicasource import find_logged, open_replicas
 
-        found = find_logged(open_replicas(folder, root), digest)
+        try:
+            found = find_logged(open_replicas(folder, root), digest)
+        except (ConfigError, VerificationError, FormatError):
+            if required or otherwise is None:
+                raise
+            found = ()
         return found or (otherwise(digest, certificate) if otherwise is not None else ())
 
     return find

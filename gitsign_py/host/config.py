@@ -84,6 +84,7 @@ class Config:
     source_refs: tuple[str, ...]
     source_attester: str
     trusted_root: Path | None
+    log_replica: Path | None
     instance: str
     refresh: Literal["auto", "never"]
     signing_config: Path | None

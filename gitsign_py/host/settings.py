@@ -440,6 +440,14 @@ SETTINGS: tuple[Setting, ...] = (
         "trusted_root.json to verify with (default: by TUF)",
     ),
     Setting(
+        "log_replica",
+        "gitsign.logReplica",
+        ("GITSIGN_LOG_REPLICA",),
+        _path,
+        None,
+        "folder with replicas of logs (monitor --mirror), which are asked before the log is",
+    ),
+    Setting(
         "instance",
         "gitsign.instance",
         ("GITSIGN_INSTANCE",),

@@ -7,7 +7,7 @@ from gitsign_py.core.tlog import merkle
 from gitsign_py.core.tlog.compactrange import CompactRange, check_start
 from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
 from gitsign_py.errors import FormatError, GitsignError, ServiceError, VerificationError
-from gitsign_py.monitor.compare import Floor, Grown, backdated, head_finding, judge_growth, judge_whole
+from gitsign_py.monitor.compare import Fault, Floor, Grown, backdated, head_finding, judge_growth, judge_whole
 from gitsign_py.monitor.findings import Fact, Finding, Inspected
 from gitsign_py.monitor.heads import Head
 from gitsign_py.monitor.sources import Batch, LogSource, RawEntry
@@ -102,6 +102,18 @@ def _unwitnessed(source: LogSource, heads: Sequence[Head], options: Options) -> 
             yield alarm
 
 
+def prove_growth(source: LogSource, before: tuple[int, bytes], head: Head) -> Grown | Fault:
+    """Ask the log to prove that a (size, root), 0 < size < head.size, is the beginning of a head's tree.
+
+    Raises ServiceError when it gives no proof.
+    """
+    size, _ = before
+    found = judge_growth(before, head, source.consistency(head, size, head.size))
+    if not isinstance(found, Grown) and size & (size - 1) == 0 and 1 < size < head.size - 1:
+        return judge_whole(before, head, source.consistency(head, size + 1, head.size))
+    return found
+
+
 class _Follower:
     """One tree in one run."""
 
@@ -165,11 +177,9 @@ class _Follower:
 
     def _proven(self, kept: Kept) -> CompactRange | None:
         head, before = self._head, (kept.size, kept.root)
-        found = judge_growth(before, head, self._source.consistency(head, kept.size, head.size))
+        found = prove_growth(self._source, before, head)
         if isinstance(found, Grown):
             return found.part
-        if kept.size & (kept.size - 1) == 0 and 1 < kept.size < head.size - 1:
-            found = judge_whole(before, head, self._source.consistency(head, kept.size + 1, head.size))
         self._alarm(head_finding(found, before, head, self._options.now()))
         return None
 

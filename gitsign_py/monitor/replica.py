@@ -24,12 +24,14 @@ from gitsign_py.core.tlog.tiles import (
     tile_path,
 )
 from gitsign_py.errors import ConfigError, FormatError, VerificationError
+from gitsign_py.host.plainfile import read_plain
 from gitsign_py.host.privatefile import write_whole
 from gitsign_py.monitor.heads import CT_KINDS, Head, Kind, checkpoint_of
 from gitsign_py.monitor.replicaindex import INDEX, Index
 from gitsign_py.monitor.sources import LogSource, RawEntry
 
 CHECKPOINT = "checkpoint"
+_MOST_BYTES = 64 << 20  # of a file: a bundle of certificates with their chains comes nowhere near
 _GROUP = 16 * TILE_WIDTH
 
 
@@ -83,9 +85,12 @@ class Replica:
 
     def _read(self, path: str) -> bytes:
         try:
-            return (self.folder / path).read_bytes()
+            data = read_plain(self.folder / path, _MOST_BYTES)
         except OSError as error:
             raise self._unusable(error.strerror or str(error)) from error
+        if len(data) > _MOST_BYTES:
+            raise self._unusable(f"{path} has more than {_MOST_BYTES} bytes")
+        return data
 
     def _unusable(self, why: str) -> ConfigError:
         return ConfigError(

@@ -7,8 +7,9 @@ match the whole value, as everywhere in this program.
 import binascii
 import re
 import tomllib
-from binascii import a2b_base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from gitsign_py.core.frozen import field, frozen, replace
@@ -25,6 +26,8 @@ from gitsign_py.monitor.sources import Batch, RawEntry
 MAX_WATCHES = 1000
 MAX_BYTES = 1 << 20
 _BASE64 = re.compile(rb'"([A-Za-z0-9+/]{64,}={0,2})"')
+_PEM = b"LS0tLS1CRUdJT"  # "-----BEGIN" in base64
+_STANDARD = bytes.maketrans(b"-_", b"+/")
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _TEXTS = ("name", "identity", "identity_pattern", "issuer", "issuer_pattern", "fingerprint", "key", "digest")
 
@@ -162,21 +165,42 @@ def _needles(watches: tuple[Watch, ...]) -> tuple[bytes, ...] | None:
 
 
 def may_hold(entry: RawEntry, needles: tuple[bytes, ...]) -> bool:
-    """Whether an entry may hold one of these: in the certificate that a CT log has, or in base64 inside its JSON."""
+    """Whether an entry may hold one of these: in the certificate that a CT log has, or in base64 inside its JSON.
+
+    Each spelling that ``decode`` reads must be seen here: what is passed over is never a hit.
+    """
     if entry.ct is not None:
         return any(needle in entry.ct.certificate for needle in needles)
     if b"\\" in entry.leaf:  # an escape could hide a part of the base64
         return True
-    return any(needle in part for part in _decoded(entry.leaf) for needle in needles)
+    body = entry.leaf.translate(_STANDARD)  # Rekor v2's messages may have URL-safe base64 (ProtoJSON)
+    if any(form in body for needle in needles for form in _in_base64(needle)):  # DER in base64
+        return True
+    return _PEM in body and any(needle in part for part in _pem_parts(body) for needle in needles)
 
 
-def _decoded(body: bytes) -> Iterator[bytes]:
+@lru_cache(MAX_WATCHES)
+def _in_base64(needle: bytes) -> tuple[bytes, ...]:
+    """The characters that these bytes alone decide in base64, by the place modulo three at which they begin."""
+    found: list[bytes] = []
+    for before in range(3):
+        encoded = b2a_base64(bytes(before) + needle, newline=False)
+        found.append(encoded[-(-before * 8 // 6) : (before + len(needle)) * 8 // 6])
+    return tuple(found)
+
+
+def _pem_parts(body: bytes) -> Iterator[bytes]:
+    """Everything between two rows of dashes, decoded: which of it is the certificate, only its reader says."""
     for text in _BASE64.findall(body):
-        try:
-            part = a2b_base64(text)
-            yield a2b_base64(part.split(b"-----")[2]) if part.startswith(b"-----BEGIN") else part
-        except (binascii.Error, IndexError):
-            continue  # no base64 is no certificate either: nothing in it would be read
+        for part in _base64(text).split(b"-----") if text.startswith(_PEM) else ():
+            yield _base64(part)
+
+
+def _base64(text: bytes) -> bytes:
+    try:
+        return a2b_base64(text)
+    except binascii.Error:
+        return b""  # no base64 is no certificate either: nothing in it would be read
 
 
 def _unexplained(met: Finding, seen: SeenEntry) -> Waiting:

@@ -86,6 +86,17 @@ def test_nothing_of_a_certificate_becomes_markup(tmp_path: Path, evil: str) -> N
     assert harmless(made.answer("/", {}).body).words.count("evil<b>.example") > 0
 
 
+def test_a_page_does_not_grow_with_a_certificate(tmp_path: Path) -> None:
+    """Hundreds of names in a certificate: the page shows some, and how many there are."""
+    names: list[x509.GeneralName] = [x509.RFC822Name(f"{number:05}{'x' * 50}@example.com") for number in range(500)]
+    signed = pem_encode(Authority().leaf(names=names).raw, "CERTIFICATE")
+    page = desk(tmp_path / "r", hashedrekord_v001_body(b"\1" * 32, b"signature", signed)).answer(
+        "/log/entry", {"index": "0"}
+    )
+    assert "450" in harmless(page.body).words
+    assert len(page.body) < 400_000
+
+
 def bodies() -> list[bytes]:
     evil = "".join(EVIL[:9])
     return [

@@ -4,13 +4,18 @@ import json
 import re
 import signal
 import subprocess
+import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
+from tests.support.inprocess import run_here
 from tests.support.stack import RunningStack
 from tests.support.webform import fetch
 from tests.support.workbench import EMAIL, Workbench, program
@@ -62,6 +67,32 @@ def test_a_question_without_an_answer_gets_a_page(stack: RunningStack, path: str
     assert "That did not work" in shown(stack, path, status)
 
 
+def refused(url: str, host: str) -> int:
+    request = urllib.request.Request(url, headers={"Host": host})
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request, timeout=20)
+    caught.value.close()
+    return caught.value.code
+
+
+def test_a_flood_of_pages_leaves_the_stack_answering(stack: RunningStack) -> None:
+    """Each page asks the stack's own logs: those that wait for a place must not hold the threads which answer that."""
+    with ThreadPoolExecutor(80) as pool:
+        pages = [pool.submit(stack.get, "/log/people?log=3") for _ in range(80)]
+        assert stack.get("/healthz").status == 200
+        assert {one.result().status for one in pages} <= {200, 503}
+    assert stack.get("/").status == 200
+
+
+def test_a_log_that_does_not_answer_is_said_on_the_page(bench: Workbench) -> None:
+    with serving(bench, "--log", "rekor1=http://127.0.0.1:1", "--log", "ct") as url:
+        front = fetch(f"{url}/").text
+        assert "[service-unreachable]" in front
+        assert front.count("<section") == 2
+        assert "could not be searched" in fetch(f"{url}/log/search?q={EMAIL}").text
+        assert fetch(f"{url}/log/people").status == 502
+
+
 @contextmanager
 def serving(bench: Workbench, *arguments: str) -> Iterator[str]:
     """The program's own server; gives its URL."""
@@ -86,10 +117,22 @@ def test_a_replica_is_searched_by_commit_when_its_log_is_gone(bench: Workbench, 
     assert bench.tool("monitor", "-q", *state, "--log", "rekor1", "--mirror", str(mirror)).returncode == 0
     with serving(bench, "--from", str(mirror)) as url:
         page = fetch(f"{url}/log/search?q={oid}")
+        for host in ("evil.example", "127.0.0.1.evil.example"):
+            assert refused(url, host) == 403, "a name that was made to lead here (DNS rebinding)"
         assert "1 entry" in page.text
         assert EMAIL in page.text
         assert EMAIL in fetch(f"{url}/log/people").text
         assert "In all entries of the replica" in fetch(f"{url}/log/people").text
+
+
+def test_without_the_extra_it_says_what_to_install(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith(("gitsign_py.localstack.http", "starlette"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "starlette.applications", None)
+    said = run_here(bench.repo, bench.env, "log", "serve", "--port", "0")
+    assert said.status == 2
+    assert "log serve needs the package starlette" in said.err
+    assert "gitsign-py[local]" in said.err
 
 
 def test_pages_for_others_need_their_host_name(bench: Workbench) -> None:

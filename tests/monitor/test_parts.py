@@ -163,6 +163,16 @@ def test_what_a_certificate_holds_is_seen_without_reading_it(body: bytes) -> Non
     assert may_hold(RawEntry(0, body + b"\\"), (b"nowhere to be found",)), "an escape may hide anything"
 
 
+@pytest.mark.parametrize("body", BODIES, ids=["v1", "v2"])
+def test_no_part_of_a_certificate_is_passed_over(body: bytes) -> None:
+    """At each place modulo three, of each length: what is passed over is never decoded, so no hit may be in it."""
+    for start in range(40, 46):
+        for length in range(1, 40):
+            assert may_hold(RawEntry(0, body), (CERTIFICATE[start : start + length],)), (start, length)
+    strange = [bytes(range(at, at + 12)) for at in range(0, 200, 7)]
+    assert [may_hold(RawEntry(0, body), (one,)) for one in strange] == [one in CERTIFICATE for one in strange]
+
+
 # -- entries ----------------------------------------------------------------------------------------------------------
 
 

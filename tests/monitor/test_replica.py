@@ -1,6 +1,7 @@
 """A replica: the layout of C2SP tlog-tiles, whole at every size, and a log that answers when the real one is gone."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,24 @@ def test_a_replica_of_another_tree_is_not_written_to(tmp_path: Path) -> None:
     assert caught.value.reason == "replica-unusable"
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+@pytest.mark.parametrize("name", ["checkpoint", "index.sqlite", "tile/entries/000.p/5", "tile/0/000.p/5"])
+def test_a_pipe_in_a_replica_is_refused_and_not_waited_for(tmp_path: Path, name: str) -> None:
+    log, folder = signed_source(*(b"%d" % number for number in range(5))), tmp_path / "copy"
+    Replica(folder).update(log, log.heads()[0])
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    with pytest.raises(ConfigError) as caught:
+        read_all(ReplicaSource(Replica(folder), log.root))
+    assert caught.value.reason == "replica-unusable"
+
+
+def read_all(source: ReplicaSource) -> None:
+    (head,) = source.heads()
+    source.inclusion(head, 0)
+    next(source.entries(head, 0, 1))
+
+
 def test_reading_makes_nothing(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "none"):
         with pytest.raises(ConfigError) as caught:
@@ -145,6 +164,16 @@ def test_online_history_verifies_when_the_log_is_gone(bench: Workbench, tmp_path
     done = bench.tool(*audit, "--log-from", str(mirror), **gone)
     assert done.returncode == 0, (done.stdout, done.stderr)
     assert f'"identity": "{EMAIL}"'.encode() in done.stdout
+    by_setting: dict[str, Any] = {**gone, "GITSIGN_LOG_REPLICA": str(mirror)}
+    assert bench.tool(*quiet, "HEAD", **by_setting).returncode == 0
+    assert bench.tool(*audit[:1], "--no-cache", **by_setting).returncode == 0
+    assert bench.try_git("verify-commit", "HEAD", **by_setting).returncode == 0
+    lost: dict[str, Any] = {"GITSIGN_LOG_REPLICA": str(tmp_path / "lost")}
+    assert bench.tool(*quiet, "HEAD", **lost).returncode == 0, "without its folder the log is asked"
+    assert bench.tool("audit", "--no-cache", **lost).returncode == 0
+    bench.git("config", "--local", "gitsign.logReplica", str(mirror))
+    assert bench.tool(*quiet, "HEAD", **gone).returncode == 3, "a repository names no replica"
+    assert bench.tool(*quiet, "--log-from", str(tmp_path / "lost"), "HEAD").returncode == 2
     done = bench.tool("log", "search", "--commit", oid, "--from", str(mirror), "--json", **gone)
     found = json.loads(done.stdout)
     assert found["signers"][0]["identity"] == EMAIL

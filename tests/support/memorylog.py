@@ -8,6 +8,7 @@ from gitsign_py.core.tlog.compactrange import CompactRange
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.monitor.heads import Head, Kind, open_head
 from gitsign_py.monitor.sources import Batch, RawEntry
+from tests.support.logs import Key
 from tests.support.logs import MemoryLog as SignedLog
 from tests.support.smalltree import LOG
 
@@ -99,8 +100,8 @@ class SignedSource:
         return index if leaf_hash == merkle.leaf_hash(self.log.bodies[index]) else None
 
 
-def signed_source(*bodies: bytes, name: str = "memory.example") -> SignedSource:
-    log = SignedLog(name, tiled=True)
+def signed_source(*bodies: bytes, name: str = "memory.example", key: Key | None = None) -> SignedSource:
+    log = SignedLog(name, tiled=True, key=key)
     for body in bodies:
         log.append(body)
     return SignedSource(log)

@@ -26,6 +26,7 @@ from gitsign_py.monitor.heads import open_head
 from gitsign_py.monitor.mirrored import MirroredSource
 from gitsign_py.monitor.outputs import Journal, notify, prometheus, sarif, write_text
 from gitsign_py.monitor.sources import LogSource
+from gitsign_py.monitor.splitview import check_other
 from gitsign_py.monitor.state import Store
 from gitsign_py.monitor.watch import Watch, checked, parse_watch_list, watching
 
@@ -130,6 +131,11 @@ class _Monitor:
             sources = [self._source(place, session) for place in self._places]
             seen = [follow(source, self._store, asked) for source in sources]
             if not self._ends.is_set():
+                seen += [
+                    check_other(path, source, self._store, self._root, now=now)
+                    for path in self._options.against
+                    for source in sources
+                ]
                 seen += self._joined(sources, seen, now)
                 mirrored = [self._sealed(source) for source in sources if isinstance(source, MirroredSource)]
                 seen += [one for one in mirrored if one.failures or one.alarms]
@@ -258,6 +264,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--log", action="append", default=[], metavar="KIND[=URL]", help=HELP)
     parser.add_argument("--state", type=Path, metavar="FILE", help="where to remember (in the user's state)")
+    parser.add_argument(
+        "--against",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="another monitor's state: what it saw of a log must fit what this one sees",
+    )
     parser.add_argument("--mirror", type=Path, metavar="DIR", help="keep replicas of the logs here")
     parser.add_argument("--from", dest="start", type=_start, metavar="N", help="begin a new log here (its end)")
     parser.add_argument(

@@ -59,14 +59,14 @@ def directory_of(options: argparse.Namespace) -> Path:
 
 
 @contextmanager
-def installed() -> Iterator[None]:
-    """Say in plain words that the extra of the package is missing."""
+def installed(what: str = "the local Sigstore") -> Iterator[None]:
+    """Say in plain words that the extra of the package is missing, which ``what`` needs."""
     try:
         yield
     except ModuleNotFoundError as error:
         raise ConfigError(
             "stack-not-installed",
-            f"the local Sigstore needs the package {error.name}",
+            f"{what} needs the package {error.name}",
             hint="install it with: pip install 'gitsign-py[local]'",
         ) from error
 

@@ -56,7 +56,7 @@ class Desk:
 
     def answer(self, path: str, query: Mapping[str, str]) -> Page:
         """The page of a path; every error is a page too."""
-        if not self._places.acquire(timeout=10):
+        if not self._places.acquire(blocking=False):  # who waits would hold a thread, and a stack needs it to answer us
             return page("Busy", "<p>Others are asking. Please try again in a moment.</p>", status=503)
         try:
             with self._shelf() as shelf:

@@ -17,7 +17,7 @@ from gitsign_py.monitor.pages.drawing import way_to_root, when
 from gitsign_py.monitor.pages.markup import Cell, Markup, Page, code, counted, facts, name_of, page, table, text
 from gitsign_py.verification.steps import Report, Step
 
-_MOST_BODY = 64 * 1024
+_MOST_BODY, _MOST_ROWS = 64 * 1024, 50
 _MARKS = {"passed": "passed", "failed": "FAILED", "unchecked": "not checked", "skipped": "left out"}
 
 
@@ -43,7 +43,7 @@ def entry_page(found: ProvenEntry, root: TrustedRoot, now: datetime, *, asked: s
     seen = decode(found.entry)
     outcome = checked(found, seen, root, now)
     parts = [_verdict(seen, outcome), _about(found, seen), _checks(found, outcome.steps)]
-    parts += [_signer(one, number) for number, one in enumerate(seen.signers, 1)]
+    parts += [_signer(one, number) for number, one in enumerate(seen.signers[:_MOST_ROWS], 1)]
     parts += ["<h2>The way to the root</h2>\n", way_to_root(found), _raw(found)]
     return page(f"Entry {found.entry.log_index} of {found.head.tree}", "".join(parts), asked=asked)
 
@@ -119,12 +119,13 @@ def _signer(signer: SeenSigner, number: int) -> str:
 
 
 def _certificate(signer: SeenSigner) -> str:
+    """What can be read of it, and what cannot."""
+    rows: list[tuple[str, Cell]] = []
     try:
-        found = parse_certificate(signer.certificate)
-        rows = list(_decoded(found))
+        rows.extend(_decoded(parse_certificate(signer.certificate)))
     except GitsignError as error:
-        return f"<p>{text(f'The certificate cannot be read: {error.message}')}</p>\n"
-    pem = text(pem_encode(found.raw, "CERTIFICATE").decode("ascii"), most=_MOST_BODY, keep="\n")
+        rows.append(("what is not as it should be", error.message))
+    pem = text(pem_encode(signer.certificate, "CERTIFICATE").decode("ascii"), most=_MOST_BODY, keep="\n")
     return (
         "<h2>Certificate</h2>\n"
         + facts("Decoded", rows)
@@ -136,15 +137,18 @@ def _decoded(found: Certificate) -> Iterator[tuple[str, Cell]]:
     yield "serial number", code(f"{found.serial:x}")
     yield "valid from", format_rfc3339(found.not_before)
     yield "valid until", format_rfc3339(found.not_after)
-    for name in subject_alt_names(found):
+    names = subject_alt_names(found)
+    for name in names[:_MOST_ROWS]:
         yield f"alternative name ({name.kind})", name_of(name.value)
+    if len(names) > _MOST_ROWS:
+        yield "more names", str(len(names) - _MOST_ROWS)
     yield "public key", f"{found.public_key.kind}"
     yield "SHA-256 of the key", code(found.public_key.key_id.hex())
     yield "SHA-256 of the certificate", code(found.fingerprint)
     if is_precertificate(found):
         yield "kind", "precertificate: the log signed for it before the CA did"
         return
-    for one in embedded_scts(found):
+    for one in embedded_scts(found)[:_MOST_ROWS]:
         yield "logged in a CT log", _sct(one)
 
 
