@@ -1,7 +1,7 @@
 """Each caller of git that has no terminal of its own, as it calls git, with each way to come by a token.
 
-Arguments, streams and variables are those of the callers' sources: VS Code (extensions/git), JetBrains (git4idea), GitHub
-Desktop (dugite), lazygit with overrideGpg, magit (with-editor), cron, and jj, which calls the signing program
+Arguments, streams and variables are those of the callers' sources: VS Code (extensions/git), JetBrains (git4idea),
+GitHub Desktop (dugite), lazygit with overrideGpg, magit (with-editor), cron, and jj, which calls the signing program
 itself as it would call gpgsm. docs/sign-in.md has this table.
 """
 
@@ -204,7 +204,9 @@ def test_a_commit_by_each_caller(bench: Workbench, name: str, flow: str) -> None
 def _sign_in(said: str, flow: str) -> None:
     """The person reads what the panel shows: a code and its page, or the address of the sign-in page."""
     if flow == "nobody":
-        fetch(re.findall(r"http://\S+/auth\S+", said)[-1]).press("allow", email=EMAIL)
+        page = fetch(re.findall(r"http://\S+/auth\S+", said)[-1])
+        assert page.fields["email"] == EMAIL, "the page offers the committer's address"
+        page.press("allow")
         return
     shown = dict(re.findall(r"^ *(address|code) +(\S+)\s*$", said, re.MULTILINE))
     fetch(shown["address"]).press("allow", user_code=shown["code"], email=EMAIL)
