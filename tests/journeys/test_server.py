@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,7 +31,7 @@ class Week:
 
 
 @pytest.fixture
-def week(tmp_path: Path) -> Iterator[Week]:
+def week(tmp_path: Path) -> Week:
     return Week(tmp_path)
 
 
