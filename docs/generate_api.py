@@ -16,8 +16,9 @@ _HEAD = """\
 # Use it from Python
 
 This page is for programs that embed gitsign_py. It lists every name that a program may use, with an example for each
-package. To try one: `pip install 'gitsign-py[local]'`, save the example of `gitsign_py.signing` as `sign.py`, and run
-`python sign.py`. It starts a Sigstore of its own, signs a commit there, and needs no network.
+package. To try one: install the extra `[local]` ([install](../README.md#install)), save the example of
+`gitsign_py.signing` as `sign.py`, and run `python sign.py`. It starts a Sigstore of its own, signs a commit
+there, and needs no network.
 
 All names are typed (PEP 561), and a package loads a module when a program first asks for one of its names.
 

@@ -13,6 +13,7 @@ from gitsign_py.agent.endpoint import lock_beside, open_beside, prepare_director
 from gitsign_py.errors import ConfigError, ServiceError
 from gitsign_py.host.background import let_go, start_in_background
 from gitsign_py.host.deadline import within
+from gitsign_py.host.ownprogram import own_command
 
 # One that ends is noticed at once; a machine that is busy with other things takes ten seconds for its start.
 START_SECONDS = 30.0
@@ -104,7 +105,7 @@ def spawn(path: str, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]
     try:
         os.ftruncate(log, 0)
         return start_in_background(
-            [sys.executable, "-P", "-m", "gitsign_py", "agent", "run", "--socket", path, "--ready-fd", "1"],
+            [*own_command(), "agent", "run", "--socket", path, "--ready-fd", "1"],
             environment=clean_environment(environment),
             directory="/",
             stdout=subprocess.PIPE,

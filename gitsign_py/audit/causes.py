@@ -74,8 +74,8 @@ class Causes:
         return bool(self._found)
 
     def sorted(self) -> list[Cause]:
-        """All causes, the most frequent first."""
-        return sorted(self._found.values(), key=lambda cause: -cause.commits)
+        """All causes, the most frequent first; before them what is forged, which one screen must not miss."""
+        return sorted(self._found.values(), key=lambda cause: (cause.verdict != "bad", -cause.commits))
 
     def as_objects(self) -> list[dict[str, Any]]:
         """All of them as JSON."""

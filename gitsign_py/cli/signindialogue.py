@@ -6,10 +6,9 @@ the address of a page are of use before that alone: they go to git's own stderr,
 
 import os
 import sys
-from pathlib import Path
 
 from gitsign_py.host.consent import Dialogue
-from gitsign_py.host.git.stderr import tell_git
+from gitsign_py.host.git.stderr import calling_git, tell_git
 from gitsign_py.host.terminal import Terminal, for_terminal
 
 
@@ -53,11 +52,9 @@ def _under_git() -> bool:
         return False
     if sys.platform != "linux":
         return "GIT_EXEC_PATH" in os.environ  # git sets it for what it runs
-    try:
-        return Path(f"/proc/{os.getppid()}/comm").read_text(encoding="utf-8").strip() == "git"
-    except (OSError, ValueError):
-        return False
+    return calling_git() is not None
 
 
 def _reaches_git() -> bool:
-    return sys.platform == "linux" and os.access(f"/proc/{os.getppid()}/fd/2", os.W_OK)
+    process = calling_git()
+    return process is not None and os.access(f"/proc/{process}/fd/2", os.W_OK)

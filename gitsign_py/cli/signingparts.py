@@ -93,9 +93,9 @@ def signing_options(
 
 
 def sign_in_settings(
-    settings: wiring.Settings, chosen: instance.Endpoints, *, remember: bool = False
+    settings: wiring.Settings, chosen: instance.Endpoints, *, email: str = "", remember: bool = False
 ) -> "SignInSettings":
-    """Translate the settings of the sign-in."""
+    """Translate the settings of the sign-in. The issuer's page offers ``email`` (OpenID Connect Core 3.1.2.1)."""
     from gitsign_py.clients.oidc_browser import BrowserSettings
     from gitsign_py.clients.signin import SignInSettings
 
@@ -103,6 +103,7 @@ def sign_in_settings(
     browser = BrowserSettings(
         redirect_url=config.redirect_url,
         connector_id=config.connector_id,
+        login_hint=email,
         url_opener=config.url_opener,
         close_after=config.autoclose_timeout if config.autoclose else None,
         remember=remember,

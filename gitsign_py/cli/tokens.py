@@ -61,7 +61,7 @@ class TokenFinder:
 
     def _prepare(self) -> "tuple[SignInSettings, SignInTools]":
         tools = signingparts.sign_in_tools(self.settings, self.http, self.person.dialogue)
-        return signingparts.sign_in_settings(self.settings, self.chosen), tools
+        return signingparts.sign_in_settings(self.settings, self.chosen, email=self.person.email), tools
 
     def _consent(self, token: IdentityToken) -> None:
         claims = parse_unverified(token.raw)

@@ -141,11 +141,11 @@ def renew_if_old(settings: Settings, copy: "Copy", *, afterwards: bool) -> None:
     if not begin_if_old(copy.directory):
         return
     import atexit
-    import sys
 
     from gitsign_py.host.background import let_go, start_in_background
+    from gitsign_py.host.ownprogram import own_command
 
-    command = [sys.executable, "-P", "-m", "gitsign_py", "initialize", "--refresh"]
+    command = [*own_command(), "initialize", "--refresh"]
     environment = {**settings.environment, "GITSIGN_INSTANCE": copy.instance}  # whatever directory it runs in
 
     def start() -> None:

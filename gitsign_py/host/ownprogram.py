@@ -8,6 +8,7 @@ from pathlib import Path
 from gitsign_py.host.programs import find_program
 
 NAME = "gitsign-py"
+ARCHIVE = ".pyz"  # tools/release/unpacking.py makes its path absolute
 _ENDINGS = ("", ".exe") if sys.platform == "win32" else ("",)  # launchers take it off sys.argv[0]
 
 
@@ -25,6 +26,15 @@ def own_program() -> Path | None:
     """The file that started this process, the script that was installed with it, or the one on PATH; absolute."""
     on_path = find_program(NAME)
     return _program(Path(sys.argv[0])) or installed_program() or (Path(on_path).absolute() if on_path else None)
+
+
+def own_command() -> list[str]:
+    """The words that start this program anew, whatever the directory: as a module, or the zipapp that it runs from.
+
+    ``-P`` keeps the working directory out of the module path, where a repository could plant a module.
+    """
+    own = sys.argv[0]
+    return [sys.executable, "-P", *([own] if own.endswith(ARCHIVE) and os.path.isabs(own) else ["-m", "gitsign_py"])]  # noqa: PTH117 - a text
 
 
 def _program(path: Path) -> Path | None:

@@ -19,6 +19,7 @@ from typing import Any
 from gitsign_py.errors import ConfigError, ServiceError
 from gitsign_py.host.background import let_go, start_in_background
 from gitsign_py.host.filelock import LOCKS_DIRECTORIES, FileLock, hold, is_held
+from gitsign_py.host.ownprogram import own_command
 from gitsign_py.host.privatefile import open_private, put_in_place, read_whole, write_whole
 from gitsign_py.localstack.directory import INFO, LOCK, LOG, prepare_directory
 from gitsign_py.localstack.placement import LOOPBACK, SERVICES, reach
@@ -171,7 +172,7 @@ def start_detached(directory: Path, arguments: Sequence[str]) -> StackInfo:
     directory = prepare_directory(directory)
     log = directory / LOG
     _rotate_log(log)
-    command = [sys.executable, "-P", "-m", "gitsign_py", "stack", "up", "--dir", str(directory), *arguments]
+    command = [*own_command(), "stack", "up", "--dir", str(directory), *arguments]
     descriptor = open_private(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     begins = os.fstat(descriptor).st_size
     try:

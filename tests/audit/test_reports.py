@@ -36,7 +36,7 @@ from gitsign_py.audit.rollup import Rollup
 from gitsign_py.audit.scan import Scanned
 from gitsign_py.policy.facts import ACCEPTED, VERDICTS, Decision, Verdict
 from tests.support.schemas import PUBLISHED, SCHEMAS
-from tests.support.webdriver import AVAILABLE, chromium
+from tests.support.webdriver import AVAILABLE, ENTER, TAB, chromium
 
 EVIL = "</script><script>alert(1)</script> ]]> & \x1b[31m \u202e `x` [l](u) | <!-- é"
 HEADING = Heading(
@@ -270,6 +270,39 @@ def test_html_is_readable_at_every_width(tmp_path: Path) -> None:
             assert browser.text("#shown") == "2 of 2 shown"
             browser.click("#every")
             assert browser.text("#shown") == "17 of 17 shown"
+
+
+@pytest.mark.skipif(not AVAILABLE, reason="chromium and chromedriver are not installed")
+def test_html_is_for_every_reader(tmp_path: Path) -> None:
+    """On a phone and a screen, light and dark, by keyboard, by a screen reader (axe-core), and on paper."""
+    path = tmp_path / "audit.html"
+    path.write_text(write(HtmlReport, [*all_records(), *(record(600 + n, "unsigned") for n in range(300))])[0])
+    with chromium(tmp_path) as browser:
+        for width, scheme in ((390, "dark"), (1280, "light"), (390, "light"), (1280, "dark")):
+            browser.show_as(width, scheme)
+            browser.open(path.as_uri())
+            assert browser.complaints() == [], (width, scheme)
+        focused = "return document.activeElement.{}"
+        for _ in range(20):
+            browser.press(TAB)
+            if browser.script(focused.format("dataset.cause")) == "unsigned unsigned":
+                break
+        browser.press(ENTER)
+        assert browser.text("#shown").endswith("of 302 shown")
+        assert browser.script(focused.format("id")) == "commits", "the keyboard goes where the link leads"
+        while browser.script(focused.format("dataset.column")) != "1":
+            browser.press(TAB)
+        browser.press(ENTER)
+        assert browser.script("return document.activeElement.closest('th').ariaSort") == "ascending"
+        browser.open(path.as_uri())
+        printed = browser.tell("Page.printToPDF", paperWidth=8.27, paperHeight=11.69)
+        assert len(printed["data"]) > 10_000
+        assert browser.script("return document.querySelectorAll('#body tr').length") == 314, "paper has every row"
+        browser.show_as(700, "dark", "print")
+        assert browser.script("return getComputedStyle(document.querySelector('form.filter')).display") == "none"
+        white = "rgb(255, 255, 255)"
+        ground = "return getComputedStyle(document.documentElement).colorScheme"
+        assert browser.script(ground) == "light", f"ink on {white} paper, whatever the screen is"
 
 
 def test_html_leaves_out_accepted_rows_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -184,7 +184,7 @@ def test_missing_server_packages_are_named(tmp_path: Path) -> None:
         line, env=os.environ | {"PYTHONPATH": path}, cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert result.returncode == 2
-    assert "gitsign-py[local]" in result.stderr
+    assert "pip install 'WHEEL[local]'" in result.stderr
 
 
 def test_run_gives_a_command_its_stack_its_status_and_its_signals(tmp_path: Path) -> None:

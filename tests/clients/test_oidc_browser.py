@@ -123,7 +123,7 @@ def test_a_closed_browser_is_a_timeout(stack: RunningStack, session: HttpSession
     browser.close()
     assert caught.value.reason == "sign-in-timeout"
     assert "within 0.5 s" in caught.value.message
-    assert "git rebase --continue" in caught.value.hint
+    assert "gitsign.signInTimeout" in caught.value.hint
 
 
 def test_ctrl_c_leaves_no_open_port(stack: RunningStack, session: HttpSession) -> None:

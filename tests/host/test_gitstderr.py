@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.host.git.stderr import is_shown, write_to_stderr_of
-from tests.support.workbench import Workbench
+from tests.support.workbench import Workbench, program
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc and pidfd are Linux's")
 FAILING = ["git", "commit", "-q", "--allow-empty", "-S", "-m", "x"]
@@ -48,6 +48,15 @@ def test_a_file(bench: Workbench, tmp_path: Path, mode: str) -> None:
         failing_commit(bench, stderr)
     check(path.read_text())
     assert mode == "w" or path.read_text().startswith("before\n")
+
+
+@linux
+def test_a_wrapper_between_git_and_the_program(bench: Workbench, tmp_path: Path) -> None:
+    wrapper = tmp_path / "wrapper"
+    wrapper.write_text(f'#!/bin/sh\n{program(bench.folder)} "$@"\nexit $?\n')
+    wrapper.chmod(0o755)
+    bench.git("config", "gpg.x509.program", str(wrapper))
+    test_a_pipe(bench)
 
 
 @linux

@@ -15,7 +15,7 @@ STAND_IN = """\
 #!/bin/sh
 # python3 -m venv DIRECTORY: with the program of this checkout, and a pip that installs nothing
 mkdir -p "$3/bin"
-printf '#!/bin/sh\\n[ "$1" = install ]\\n' >"$3/bin/pip"
+printf '#!/bin/sh\\n[ "$1" = install ] && echo "$4" >"%s/installed"\\n' "$3" >"$3/bin/pip"
 printf '#!/bin/sh\\nexec "{python}" -m gitsign_py "$@"\\n' >"$3/bin/gitsign-py"
 chmod +x "$3/bin/pip" "$3/bin/gitsign-py"
 """
@@ -35,14 +35,15 @@ def test_the_github_action_exports_a_running_sigstore(tmp_path: Path, runner: di
     action = yaml.safe_load((ROOT / "ci" / "github" / "action.yml").read_text())
     [step] = action["runs"]["steps"]
     outside = {
-        "PACKAGE": "gitsign-py[local]",
+        "PACKAGE": "",
         "ACTIONS_FOR": "acme/app",
         "OPTIONS": "--fault no-sct",
         "DIRECTORY": str(tmp_path / "d"),
     }
     assert set(step["env"]) == set(outside)
     files = {name: tmp_path / name for name in ("GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_PATH")}
-    env = runner | outside | {name: str(path) for name, path in files.items()}
+    place = {"GITHUB_ACTION_PATH": str(ROOT / "ci" / "github")}
+    env = runner | outside | place | {name: str(path) for name, path in files.items()}
     try:
         subprocess.run(["bash", "-c", step["run"]], env=env, check=True, timeout=120, stdout=subprocess.DEVNULL)
         exported = dict(line.split("=", 1) for line in files["GITHUB_ENV"].read_text().splitlines())
@@ -51,6 +52,8 @@ def test_the_github_action_exports_a_running_sigstore(tmp_path: Path, runner: di
         assert exported["GITSIGN_FULCIO_URL"] == info.url
         assert exported["ACTIONS_ID_TOKEN_REQUEST_URL"].startswith(info.url)
         assert files["GITHUB_OUTPUT"].read_text() == f"url={info.url}\n"
+        installed = (tmp_path / "d-venv" / "installed").read_text().strip()
+        assert Path(installed.removesuffix("[local]")).resolve() == ROOT  # and no name that an index could give away
         assert Path(files["GITHUB_PATH"].read_text().strip(), "gitsign-py").exists()
     finally:
         process.stop(tmp_path / "d")
@@ -61,6 +64,11 @@ def test_the_gitlab_template_does_the_same(tmp_path: Path, runner: dict[str, str
     after = ['echo "at $GITSIGN_FULCIO_URL"', "gitsign-py stack down --dir .local-sigstore"]
     script = "\n".join([*job["before_script"], *after])
     env = runner | job["variables"] | {"CI_PROJECT_DIR": str(tmp_path)}
+    refused = subprocess.run(
+        ["bash", "-ec", script], cwd=tmp_path, env=env, check=False, capture_output=True, text=True
+    )
+    assert "LOCAL_SIGSTORE_PACKAGE: set it to a wheel by path or URL" in refused.stderr
+    env["LOCAL_SIGSTORE_PACKAGE"] = "./gitsign_py-0.1.0-py3-none-any.whl[local]"
     done = subprocess.run(
         ["bash", "-ec", script], cwd=tmp_path, env=env, check=True, timeout=120, stdout=subprocess.PIPE, text=True
     )

@@ -1,6 +1,7 @@
 """A real headless Chromium, driven over the WebDriver protocol (W3C) with nothing but HTTP."""
 
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # WebDriver §11: the key of an element's reference
+_AXE = Path(os.environ.get("GITSIGN_PY_TEST_TOOLS", "/nowhere")) / "node_modules/axe-core/axe.min.js"
+TAB, ENTER = "\ue004", "\ue007"
 AVAILABLE = bool(shutil.which("chromedriver") and (shutil.which("chromium") or shutil.which("google-chrome")))
 
 
@@ -73,6 +76,31 @@ class Chromium:
 
     def switch(self, window: str) -> None:
         self.call("POST", "/window", {"handle": window})
+
+    def tell(self, command: str, **parameters: Any) -> Any:
+        """Send one command of the DevTools protocol."""
+        return self.call("POST", "/goog/cdp/execute", {"cmd": command, "params": parameters})
+
+    def show_as(self, width: int, scheme: str, kind: str = "screen") -> None:
+        """Be a screen (or paper) of that width, with a person who likes it ``light`` or ``dark``."""
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+        self.tell("Emulation.setDeviceMetricsOverride", **size)
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.tell("Emulation.setEmulatedMedia", media=kind, features=features)
+
+    def press(self, *keys: str) -> None:
+        """Press keys one after the other."""
+        steps = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
+        self.call("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": steps}]})
+
+    def complaints(self) -> list[str]:
+        """What axe-core has to say; nothing where it is not installed."""
+        if not _AXE.is_file():
+            return []
+        self.script(_AXE.read_text())
+        code = "const done = arguments[0]; axe.run().then((found) => done(found.violations));"
+        found = self.call("POST", "/execute/async", {"script": code, "args": []})
+        return [f"{one['id']}: {one['help']}: {node['html'][:200]}" for one in found for node in one["nodes"][:3]]
 
 
 @contextmanager

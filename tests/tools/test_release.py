@@ -54,7 +54,15 @@ def project(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> Workbench:
 
 
 def release(project: Workbench, *arguments: str) -> int:
-    fixed = ("--no-isolation", "--no-sbom", "--program", str(program(project.folder)), "--date", DAY.isoformat())
+    fixed = (
+        "--no-isolation",
+        "--no-sbom",
+        "--no-zipapp",
+        "--program",
+        str(program(project.folder)),
+        "--date",
+        DAY.isoformat(),
+    )
     return main([*arguments, *fixed], root=project.repo)
 
 

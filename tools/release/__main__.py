@@ -16,6 +16,7 @@ from tools.release.build import build
 from tools.release.changelog import cut
 from tools.release.errors import ReleaseError
 from tools.release.provenance import TYPE, provenance
+from tools.release.pyz import platform, pyz_of_wheel
 from tools.release.run import git, run
 from tools.release.sbom import sbom_of_wheel
 from tools.release.version import PLACES, bump
@@ -69,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--program", default="gitsign-py", help="the program that attests (gitsign-py)")
     parser.add_argument("--no-isolation", action="store_true", help="build with the hatchling that is installed here")
     parser.add_argument("--no-sbom", action="store_true", help="leave out the SBOM, which needs a package index")
+    parser.add_argument("--no-zipapp", action="store_true", help="leave out the zipapp, which needs one too")
     return parser
 
 
@@ -88,6 +90,11 @@ def _make(release: Release, options: argparse.Namespace) -> dict[str, str]:
         [wheel] = (name for name in files if name.endswith(".whl"))
         described = sbom_of_wheel(release.output / wheel, files[wheel])
         files |= _write(release, f"gitsign-py-{release.version}.cdx.json", described)
+    if not options.no_zipapp:
+        [wheel] = (name for name in files if name.endswith(".whl"))
+        name = f"gitsign-py-{release.version}-{platform()}.pyz"
+        files |= _write(release, name, pyz_of_wheel(release.output / wheel))
+        (release.output / name).chmod(0o755)
     git(release.root, "tag", "-s", "-m", f"gitsign-py {release.version}", release.tag)
     _attest(release, files, options.program)
     return files

@@ -23,7 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bundle": ("bundle", "turn a signature into a Sigstore bundle, and back"),
     "attest": ("attest", "attach a signed statement to a commit or tree"),
     "approve": ("approve", "sign that a commit may come to a ref, or take that back"),
-    "source": ("source", "state the SLSA source level of a ref's revisions, check it, find gaps"),
+    "source": ("source", "state and check the SLSA source level of a ref, find gaps"),
     "stack": ("stack", "run a private Sigstore on this machine"),
     "demo": ("demo", "see the whole job once, on an embedded Sigstore"),
     "completion": ("completion", "print shell completion for bash, zsh or fish"),

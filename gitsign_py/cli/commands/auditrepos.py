@@ -17,6 +17,7 @@ from gitsign_py.cli.outputfile import output_file
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.printing import escaped, printable
 from gitsign_py.errors import UsageError
+from gitsign_py.host.ownprogram import own_command
 from gitsign_py.host.paths import data_directory
 from gitsign_py.host.plainfile import read_plain
 
@@ -53,7 +54,7 @@ def run_repos(options: argparse.Namespace) -> int:
     paths = _paths(options.repos)
     cores = os.cpu_count() or 1
     jobs = str(options.jobs or max(1, cores // len(paths)))
-    command = [sys.executable, "-m", "gitsign_py", "audit", "--format", "ndjson", "--jobs", jobs, *_passed_on(options)]
+    command = [*own_command(), "audit", "--format", "ndjson", "--jobs", jobs, *_passed_on(options)]
     with ThreadPoolExecutor(min(cores, len(paths))) as pool:
         rows = list(pool.map(lambda path: _audited(path, command), paths))
     with output_file(options.output) as out:

@@ -10,6 +10,7 @@ from gitsign_py.agent.lifecycle import ensure_running
 from gitsign_py.cli import instance, signingparts, wiring
 from gitsign_py.cli.agentside.calls import call_agent, committer_fields
 from gitsign_py.cli.clock import clock_told
+from gitsign_py.cli.commands.debug import committer_here
 from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.services import confirm_services
 from gitsign_py.clients.oidc import Tokens
@@ -42,7 +43,9 @@ def run(arguments: list[str]) -> int:
     chosen = instance.endpoints(settings)
     with open_terminal(environment, log_path=wiring.log_path(settings), now=wiring.now) as terminal:
         confirm_services(settings, chosen, terminal)
-        sign_in_settings = signingparts.sign_in_settings(settings, chosen, remember=options.remember)
+        sign_in_settings = signingparts.sign_in_settings(
+            settings, chosen, email=committer_here(settings)[1], remember=options.remember
+        )
         provider = options.way or (sign_in_settings.provider if sign_in_settings.provider in PERSONAL else "")
         with wiring.session(settings) as http, clock_told(http):
             tools = signingparts.sign_in_tools(settings, http, terminal)

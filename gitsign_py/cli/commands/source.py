@@ -60,12 +60,16 @@ def _parser() -> argparse.ArgumentParser:
         "--old", metavar="ID", type=_object_id, help="the ref's value before, which a mark of the hook must agree with"
     )
     attest.set_defaults(action=_attest)
-    verify = commands.add_parser("verify", help="check a revision's level, as a consumer does")
+    verify = commands.add_parser(
+        "verify", help="check a revision's level, as a consumer does", formatter_class=HelpFormatter
+    )
     verify.add_argument("revision", metavar="REV", help="the revision that is consumed")
     verify.add_argument("--level", type=int, choices=LEVELS, required=True, help="the least level that will do")
     verify.add_argument("--ref", type=optiontypes.full_ref, required=True, metavar="REF", help="the ref it came to")
     verify.set_defaults(action=_verify)
-    audit = commands.add_parser("audit", help="follow the statements about a ref back, and report each gap")
+    audit = commands.add_parser(
+        "audit", help="follow the statements about a ref back, and report each gap", formatter_class=HelpFormatter
+    )
     audit.add_argument("ref", metavar="REF", type=optiontypes.full_ref, help="a full name, such as refs/heads/main")
     audit.add_argument("--tip", metavar="REV", help="the revision to begin at, where the ref has another name here")
     audit.set_defaults(action=_audit)

@@ -67,7 +67,7 @@ def installed(what: str = "the local Sigstore") -> Iterator[None]:
         raise ConfigError(
             "stack-not-installed",
             f"{what} needs the package {error.name}",
-            hint="install it with: pip install 'gitsign-py[local]'",
+            hint="install the extra [local] of the wheel or the checkout: pip install 'WHEEL[local]' (README, Install)",
         ) from error
 
 

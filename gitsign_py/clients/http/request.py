@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
 USER_AGENT = f"gitsign-py/{__version__}"
 _UNREACHABLE = "check the network, the proxy settings and the URL, and that the service is running"
-_STACK_DOWN = "nothing listens there: start the local Sigstore with gitsign-py stack up --detach, or check the URL"
+_STACK_DOWN = (
+    "nothing listens there: start the local Sigstore with gitsign-py stack up --detach, or check the URL and the proxy "
+    "settings"
+)
 
 
 @frozen

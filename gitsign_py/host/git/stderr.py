@@ -24,6 +24,8 @@ _PIDFD_GETFD = 438  # asm-generic/unistd.h: the same on every architecture
 _STDERR = 2
 _SHOWS_IT = (2, 41)  # "gpg failed to sign the data:", and then what the program wrote (git's gpg-interface.c)
 _GIT_SECONDS = 5.0
+_CALLERS = ("git", "jj")  # jj calls a signing program itself, as it would call gpgsm
+_WRAPPERS = 4
 
 
 def is_shown(environment: Mapping[str, str]) -> bool:
@@ -38,18 +40,36 @@ def is_shown(environment: Mapping[str, str]) -> bool:
 
 
 def tell_git(line: str) -> bool:
-    """Write ``line`` to the stderr of the process that started us, if that is git. Never an error, never waits.
+    """Write ``line`` to the stderr of git (or jj) where that started us. Never an error, never waits.
 
     Gives whether it was written.
     """
-    if sys.platform != "linux" or not hasattr(os, "O_NONBLOCK"):
+    process = calling_git()
+    if process is None or not hasattr(os, "O_NONBLOCK"):
         return False
-    parent = os.getppid()
     with suppress(OSError, ValueError):
-        if Path(f"/proc/{parent}/comm").read_text().strip() == "git":
-            write_to_stderr_of(parent, line.encode("utf-8", "replace") + b"\n")
-            return True
+        write_to_stderr_of(process, line.encode("utf-8", "replace") + b"\n")
+        return True
     return False
+
+
+def calling_git() -> int | None:
+    """Find the process that had this one sign and keeps its stderr; None on other systems than Linux.
+
+    Wrappers (a shell script as gpg.x509.program) stand between, with the very pipe for stderr that we have.
+    """
+    if sys.platform != "linux":
+        return None
+    process = os.getppid()
+    with suppress(OSError, ValueError, IndexError):
+        own = os.fstat(_STDERR)
+        for _ in range(_WRAPPERS):
+            if Path(f"/proc/{process}/comm").read_text(encoding="utf-8", errors="replace").strip() in _CALLERS:
+                return process
+            if not os.path.samestat(own, os.stat(f"/proc/{process}/fd/{_STDERR}")):  # noqa: PTH116 - the file behind it
+                return None
+            process = int(Path(f"/proc/{process}/stat").read_bytes().rpartition(b") ")[2].split()[1])
+    return None
 
 
 def write_to_stderr_of(process: int, data: bytes) -> None:
