@@ -211,19 +211,24 @@ def _folder() -> Path:
     """The sockets, and the scripts that start the program anew: their names say what it finds in sys.argv[0]."""
     folder = Path(tempfile.mkdtemp(prefix="warm-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    for name, start in (("module", f"{shlex.quote(sys.executable)} -m gitsign_py"), ("installed", str(INSTALLED))):
-        (folder / name).write_text(f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(ROOT))} exec {start} "$@"\n')
+    module = f"PYTHONPATH={shlex.quote(str(ROOT))} exec {shlex.quote(sys.executable)} -m gitsign_py"
+    for name, start in (("module", module), ("installed", f"exec {shlex.quote(str(INSTALLED))}")):
+        (folder / name).write_text(f'#!/bin/sh\n{start} "$@"\n')
         (folder / name).chmod(0o755)
     return folder
 
 
-def program(path: Path) -> Path:
-    """Write a program that git can start: ours, from a warm Python where that can be."""
+def program(path: Path, *, installed: bool = False) -> Path:
+    """Write a program that git can start: ours, from a warm Python where that can be.
+
+    It finds in sys.argv[0] that it is the installed program, or that it runs as a module from here.
+    """
     front = None if is_cold else _front()
-    text = (_folder() / "module").read_text()
+    anew = _folder() / ("installed" if installed else "module")
+    text = anew.read_text()
     if front is not None:
         _server("COVERAGE_PROCESS_CONFIG" in os.environ)
-        text = f"#!{front} {_folder() / 'module'}\n"
+        text = f"#!{front} {anew}\n"
     path.write_text(text)
     path.chmod(0o755)
     return path

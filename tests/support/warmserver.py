@@ -30,6 +30,7 @@ from gitsign_py.cli import main as program_main
 
 _ROOT = str(Path(__file__).resolve().parents[2])
 _MODULE = f"{_ROOT}/gitsign_py/__main__.py"
+_INSTALLED = str(Path(sys.executable).with_name("gitsign-py"))
 _NOT_READ = ("gitsign_py.__main__", "gitsign_py.host.windows")  # the second is for Windows alone
 
 
@@ -134,6 +135,8 @@ def _become(request: list[bytes], streams: list[int]) -> None:
         if sys.argv[0] == "module":  # of a program that git starts
             sys.argv[0] = _MODULE
             os.environ["PYTHONPATH"] = _ROOT
+        elif sys.argv[0] == "installed":
+            sys.argv[0] = _INSTALLED
         _be_child_of(int(parent))
         status = _status_of_program()
     except BaseException:  # noqa: BLE001 - the end of a process, whatever it is
