@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support import warm
 from tests.support.faultystack import FaultyStack, faulty_stack
@@ -23,6 +24,8 @@ sys.dont_write_bytecode = False
 _THRESHOLDS = gc.get_threshold()
 gc.set_threshold(100_000, 10, 100)  # until all tests are found: most of what is made until then stays
 
+settings.register_profile("no-deadline", deadline=None)  # a machine is busy now and then
+settings.load_profile("no-deadline")  # before the first test is decorated, in whatever folder
 subprocess.run = warm.run  # which calls our program without a new Python
 
 
