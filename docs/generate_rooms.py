@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 PAGE = Path(__file__).with_name("architecture.md")
@@ -61,6 +62,7 @@ def _room(folder: Path) -> Iterator[str]:
         yield from (f"| {path.stem} | {_cell(first_sentence(path))} |" for path in modules)
 
 
+@cache
 def first_sentence(path: Path) -> str:
     """The first sentence of a module's docstring, which may go over its first line."""
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""

@@ -8,7 +8,7 @@ import re
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,9 @@ from gitsign_py.policy import cases, names, parse, patterns, sshkey, trees
 from gitsign_py.source import provenance
 from gitsign_py.verification.allowed import parse_allowed_signer
 from tests.support.doubling import SuperLinearError, check_linear
-from tests.support.expressions import PACKAGE, expressions, shapes, suspicions
+from tests.support.expressions import expressions, files, shapes, suspicions
 from tests.support.pushserver import POLICY
+from tests.support.source import PACKAGE, modules, text
 
 # Very many calls of what other tests measure.
 pytestmark = pytest.mark.no_cover
@@ -56,9 +57,12 @@ pytestmark = pytest.mark.no_cover
     ],
     ids=["count", "sorted", "slices", "exponential", "quadratic", "possessive and quadratic"],
 )
-def test_the_check_tells_them_apart(function: Callable[[str], object], is_linear: bool) -> None:
+def test_the_check_tells_them_apart(
+    function: Callable[[str], object], is_linear: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.support.doubling.PAUSES", (0.0, 0.0))
     try:
-        check_linear("x", function, lambda count: "a" * count, most=1 << 20, longest=1.0)
+        check_linear("x", function, lambda count: "a" * count, most=1 << 20, longest=0.5)
     except SuperLinearError:
         assert not is_linear
     else:
@@ -88,39 +92,50 @@ COMPOSED: dict[str, list[re.Pattern[Any]]] = {
         for glob in ("/a/*", "/**/a*b/**/c?d", "refs/heads/**", "/*a*a*b", "/**/*/*/x", "/?*?*/**", "/**/a/**/a/**/b")
     ],
 }
-FULL = frozenset(("fullmatch",))
-FOUND = [(one.place, one.pattern, one.methods) for one in expressions() if one.pattern is not None]
-FOUND += [(place, pattern, FULL) for place, some in COMPOSED.items() for pattern in some]
+ALL_FINDINGS = frozenset(("finditer", "findall", "sub", "subn", "split"))
+"""The same search for each of them, from where the one before ended."""
 
 
 def test_every_expression_is_found() -> None:
-    assert {one.place for one in expressions() if one.pattern is None} == set(COMPOSED)
-    assert len(FOUND) > 60
-    source = "".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
+    found = [one for path in files() for one in expressions(path)]
+    assert {one.place for one in found if one.pattern is None} == set(COMPOSED)
+    assert len(found) > 60
+    source = "".join(map(text, modules()))
     assert not re.search("import re as|from re import|import regex", source), "by another name it would not be found"
     known = {"encoding.py", "locate.py", "gitobject.py", "scan.py", "fulcio.py", "document.py"}
-    assert known <= {place.rpartition(":")[0].rpartition("/")[2] for place, _, _ in FOUND}
+    assert known <= {one.place.rpartition(":")[0].rpartition("/")[2] for one in found}
 
 
-def used(pattern: re.Pattern[Any], methods: frozenset[str], text: str) -> None:
+def used(pattern: re.Pattern[Any], methods: frozenset[str], words: str) -> None:
     """Do with it what the source does."""
-    data = text if isinstance(pattern.pattern, str) else text.encode("latin-1", "replace")
-    for method in methods:
-        if method in ("sub", "subn"):
-            getattr(pattern, method)(lambda found: found[0], data)
-        elif method == "finditer":
-            sum(1 for _ in pattern.finditer(data))
-        else:
-            getattr(pattern, method)(data)
+    data: Any = words if isinstance(pattern.pattern, str) else words.encode("latin-1", "replace")
+    if methods & ALL_FINDINGS:
+        pattern.sub(data[:0], data)
+    for method in methods - ALL_FINDINGS:
+        getattr(pattern, method)(data)
 
 
-@pytest.mark.parametrize(("place", "pattern", "methods"), FOUND, ids=[place for place, _, _ in FOUND])
-def test_expressions(place: str, pattern: re.Pattern[Any], methods: frozenset[str]) -> None:
+@cache
+def check_expression(pattern: re.Pattern[Any], methods: frozenset[str]) -> None:
     assert not suspicions(pattern)
     for start, unit, end in sorted(shapes(pattern)):
-        name = f"{place} on {(start, unit, end)}"
+        name = f"{pattern.pattern!r} on {(start, unit, end)}"
         run = partial(used, pattern, methods)
         check_linear(name, run, lambda count: start + unit * count + end, most=1 << 14)  # noqa: B023
+
+
+@pytest.mark.parametrize("path", files(), ids=[path.relative_to(PACKAGE).as_posix() for path in files()])
+def test_expressions(path: Path) -> None:
+    """Those of one file."""
+    for one in expressions(path):
+        if one.pattern is not None:
+            check_expression(one.pattern, one.methods)
+
+
+@pytest.mark.parametrize("place", COMPOSED)
+def test_expressions_that_are_put_together(place: str) -> None:
+    for pattern in COMPOSED[place]:
+        check_expression(pattern, frozenset(("fullmatch",)))
 
 
 # --- readers ---------------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from tests.support.pushserver import ROOT, Server, make_server
 from tests.support.waiting import wait_until
 
 MAIN = "refs/heads/main"
+pytestmark = pytest.mark.cold  # groups of processes, and marks in their environments
 LONG = 600
 """Seconds that everything here hangs for: far more than a busy machine takes for a refusal."""
 SOON = 240

@@ -47,6 +47,7 @@ def outcome(found: dict[str, dict[str, Any]], name: str) -> str:
     return str(finding["outcome"])
 
 
+@pytest.mark.cold  # by the installed program's own path
 def test_all_is_well_with_a_stack_on_this_machine(bench: Workbench) -> None:
     found = examine(bench)
     assert list(found) == NAMES + SERVICES

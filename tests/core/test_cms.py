@@ -18,6 +18,7 @@ from gitsign_py.core.pki import cms, cmsbuild, der, oids
 from gitsign_py.core.pki.certificate import Certificate
 from gitsign_py.errors import FormatError, GitsignError
 from tests.support.pki import Authority
+from tests.support.rsakeys import rsa_key
 
 PAYLOAD = b"tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\n\nhello\n"
 TIME = datetime(2026, 1, 1, 0, 1, tzinfo=UTC)
@@ -262,7 +263,7 @@ def test_other_kinds_of_keys(kind: str) -> None:
     key: rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
     parts = Parts()
     if kind == "rsa":
-        key = rsa.generate_private_key(65537, 2048)
+        key = rsa_key(0)
         parts.signature = key.sign(ATTRIBUTES, padding.PKCS1v15(), hashes.SHA256())
         parts.algorithm = der.sequence(der.oid(oids.RSA), der.null())
     else:

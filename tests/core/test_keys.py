@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gitsign_py.core.pki import der, keys, oids
 from gitsign_py.errors import FormatError, InvalidSignatureError
+from tests.support import rsakeys
 
 
 def spki(key: object) -> bytes:
@@ -101,7 +102,7 @@ def test_ed25519() -> None:
 
 @pytest.mark.parametrize("scheme", ["pkcs1v15", "pss"])
 def test_rsa(scheme: str) -> None:
-    private = rsa.generate_private_key(65537, 2048)
+    private = rsakeys.rsa_key(0)
     key = keys.load_spki(spki(private))
     pad: padding.AsymmetricPadding = padding.PKCS1v15()
     if scheme == "pss":
@@ -152,7 +153,7 @@ def test_keys_that_are_refused() -> None:
     assert caught.value.reason == "key-invalid"
 
 
-@pytest.mark.parametrize("private", [ec.generate_private_key(ec.SECP256R1()), rsa.generate_private_key(65537, 2048)])
+@pytest.mark.parametrize("private", [ec.generate_private_key(ec.SECP256R1()), rsakeys.rsa_key(0)])
 def test_a_digest_is_enough_for_ecdsa_and_rsa(private: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> None:
     key, digest = keys.load_spki(spki(private)), hashlib.sha256(b"data").digest()
     if isinstance(private, rsa.RSAPrivateKey):
@@ -172,7 +173,7 @@ def test_a_digest_is_not_enough_for_ed25519() -> None:
 
 def test_algorithms_with_parameters_of_their_own_are_unsupported_and_not_malformed() -> None:
     """RSASSA-PSS keys, and curves that a key describes itself: what they lack is an implementation here."""
-    rsa_key = der.parse(spki(rsa.generate_private_key(65537, 2048))).children()[1].raw
+    rsa_key = der.parse(spki(rsakeys.rsa_key(0))).children()[1].raw
     hash_used = der.context(0, der.sequence(der.oid(oids.SHA256)))
     point = der.parse(spki(ec.generate_private_key(ec.SECP256R1()))).children()[1].raw
     for algorithm, bits in [

@@ -13,6 +13,7 @@ from gitsign_py.core.tlog import note
 from gitsign_py.errors import FormatError
 from tests.support import tsafactory
 from tests.support.pki import Authority
+from tests.support.rsakeys import rsa_key
 
 ROOT, OTHER = Authority("root"), Authority("other root")
 MIDDLE = Authority("middle", ROOT)
@@ -59,7 +60,7 @@ def test_two_leaves_are_two_authorities() -> None:
         (ec.generate_private_key(ec.SECP256R1()), "PKIX_ECDSA_P256_SHA_256"),
         (ec.generate_private_key(ec.SECP384R1()), "PKIX_ECDSA_P384_SHA_384"),
         (ed25519.Ed25519PrivateKey.generate(), "PKIX_ED25519"),
-        (rsa.generate_private_key(65537, 2048), "PKIX_RSA_PKCS1V15_2048_SHA256"),
+        (rsa_key(0), "PKIX_RSA_PKCS1V15_2048_SHA256"),
     ],
 )
 def test_log_keys_of_every_kind(

@@ -6,7 +6,7 @@ from datetime import UTC, timedelta
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +20,7 @@ from gitsign_py.core.trust.root import TransparencyLogInstance, Validity, parse_
 from gitsign_py.errors import FormatError, GitsignError, VerificationError
 from tests.support import pki, vectors
 from tests.support.logs import public
+from tests.support.rsakeys import rsa_key
 
 TIME = pki.START + timedelta(minutes=1, milliseconds=7)
 TIME_MS = round(TIME.timestamp() * 1000)
@@ -183,7 +184,7 @@ def test_algorithms_must_fit_the_log_s_key() -> None:
 
 
 def test_rsa_logs_sign_too() -> None:
-    key = rsa.generate_private_key(65537, 2048)
+    key = rsa_key(0)
     encoding, form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     spki = load_spki(key.public_key().public_bytes(encoding, form))
     data = sct.signed_data(TIME_MS, sct.PRECERT_ENTRY, sct.precert_entry(PLAIN, CA.certificate), b"")

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from gitsign_py.core.pki.certpath import covers_with_accuracy
 from gitsign_py.core.sigstore.timestamp import DEFAULT_ACCURACY
 from tests.support import tsafactory as factory
+from tests.support.rsakeys import rsa_key
 from tests.support.timestampcheck import GOOD, MESSAGE, ROOT_ONLY, trusted, verify
 from tests.support.tsafactory import NOW
 
@@ -27,7 +28,7 @@ KEYS: dict[str, Callable[[], factory.PrivateKey]] = {
     "p384": lambda: ec.generate_private_key(ec.SECP384R1()),
     "p521": lambda: ec.generate_private_key(ec.SECP521R1()),
     "ed25519": ed25519.Ed25519PrivateKey.generate,
-    "rsa": lambda: rsa.generate_private_key(65537, 2048),
+    "rsa": lambda: rsa_key(0),
 }
 
 

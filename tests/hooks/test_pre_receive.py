@@ -194,6 +194,7 @@ def test_program_gone(server: Server) -> None:
     assert "cannot be run" in refused(server)
 
 
+@pytest.mark.cold
 def test_internal_error(server: Server) -> None:
     """A crash in our own code is a refusal in one line."""
     program = server.folder / "gitsign-py"

@@ -178,6 +178,7 @@ def test_no_file_can_be_written(server: Server) -> None:
     assert server.ref(MAIN) == ""
 
 
+@pytest.mark.cold
 def test_out_of_time_leaves_nobody_at_work(server: Server) -> None:
     """From before the processes start to the middle of their work: a refusal in time, and nobody is left."""
     tip = server.history.commit(signed="alice", files={"a": "1"})
@@ -221,6 +222,7 @@ def test_a_git_that_hangs_is_out_of_time_too(server: Server) -> None:
     assert line == {"pusher": "somebody", **told, "ref": MAIN, "old": "0" * 40, "new": one}
 
 
+@pytest.mark.cold
 def test_killed_at_work_leaves_nobody(server: Server) -> None:
     """kill -9 of the hook, for its memory, say: its processes see that it is gone, wherever they are."""
     tip = server.history.commit(signed="alice", files={"a": "1"})

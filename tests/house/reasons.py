@@ -6,7 +6,8 @@ from functools import lru_cache
 from itertools import product
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parents[2] / "gitsign_py"
+from tests.support import source
+
 _PASSED_ON: frozenset[str] = frozenset()
 
 
@@ -19,8 +20,8 @@ class Module:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.tree = ast.parse(path.read_text(encoding="utf-8"))
-        self.nodes = tuple(ast.walk(self.tree))
+        self.tree = source.tree(path)
+        self.nodes = source.nodes(path)
         self.parents = {child: node for node in self.nodes for child in ast.iter_child_nodes(node)}
 
     def function_of(self, node: ast.AST) -> ast.FunctionDef | None:
@@ -93,7 +94,7 @@ class Module:
 @lru_cache(maxsize=1)
 def modules() -> tuple[Module, ...]:
     """Every file of the package."""
-    return tuple(Module(path) for path in sorted(PACKAGE.rglob("*.py")))
+    return tuple(Module(path) for path in source.modules())
 
 
 @lru_cache(maxsize=1)

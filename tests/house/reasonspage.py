@@ -9,7 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from gitsign_py.verification.verdict import LACKING
-from tests.house.reasons import PACKAGE, raised
+from tests.house.reasons import raised
+from tests.support.source import PACKAGE
 
 PAGE = PACKAGE.parent / "docs" / "reasons.md"
 STATUS = {"UsageError": 2, "ConfigError": 2, "UncheckedError": 3, "ServiceError": 3, "OAuthError": 3}

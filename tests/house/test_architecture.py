@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.house.test_imports import _PURE as PURE
-from tests.house.test_imports import PACKAGE, modules
 from tests.house.test_imports import ROOMS as IMPORTS
 from tests.support.docs import DOCS, generator
+from tests.support.source import PACKAGE, modules, tree
 
 PAGE = (DOCS / "architecture.md").read_text(encoding="utf-8")
 GENERATOR = generator("generate_rooms")
@@ -32,7 +32,7 @@ def test_every_room_has_a_table() -> None:
 def test_every_row_is_a_whole_sentence() -> None:
     first_sentence: Callable[[Path], str] = GENERATOR.first_sentence
     for path in modules():
-        text = " ".join((ast.get_docstring(ast.parse(path.read_text())) or "").split("\n\n")[0].split())
+        text = " ".join((ast.get_docstring(tree(path)) or "").split("\n\n")[0].split())
         sentence, plain = first_sentence(path), re.sub(r":\w+:(?=`)", "", text).replace("``", "`")
         assert plain == sentence or plain.startswith(f"{sentence}."), path
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from gitsign_py.verification.steps import TITLES
 from gitsign_py.verification.verdict import LACKING
 from tests.house import reasonspage
-from tests.house.reasons import PACKAGE, raised
+from tests.house.reasons import raised
 from tests.house.reasonspage import ELSEWHERE, statuses
+from tests.support.source import PACKAGE, modules, text
 
 DOCS = PACKAGE.parent / "docs"
 KEBAB = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")
@@ -46,7 +47,7 @@ def test_every_code_is_documented() -> None:
 
 def test_every_documented_code_exists() -> None:
     assert sorted(set(rows()) - set(raised()) - set(ELSEWHERE)) == []
-    source = "".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
+    source = "".join(map(text, modules()))
     assert all(code in source for code in ELSEWHERE)
 
 

@@ -2,8 +2,10 @@
 
 import ast
 from collections import defaultdict
+from pathlib import Path
 
-from tests.house.test_imports import PACKAGE, imported, modules
+from tests.house.test_imports import imported
+from tests.support.source import PACKAGE, modules, nodes, text
 
 SMALL = 60
 ALONE = {
@@ -33,17 +35,17 @@ def test_small_modules_with_one_importer_have_a_reason() -> None:
     files = {".".join(("gitsign_py", *path.relative_to(PACKAGE).with_suffix("").parts)): path for path in modules()}
     importers = defaultdict(set)
     for name, path in files.items():
-        for target in (*imported(path), *_submodules(path.read_text())):
+        for target in (*imported(path), *_submodules(path)):
             importers[target].add(name)
     small = {
         name.removeprefix("gitsign_py.")
         for name, path in files.items()
-        if path.stem != "__init__" and path.read_text().count("\n") < SMALL and len(importers[name]) == 1
+        if path.stem != "__init__" and text(path).count("\n") < SMALL and len(importers[name]) == 1
     }
     assert small == set(ALONE)
 
 
-def _submodules(source: str) -> set[str]:
+def _submodules(path: Path) -> set[str]:
     """Modules that are imported from their package: ``from gitsign_py.policy import trees``."""
-    nodes = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom))
-    return {f"{node.module}.{alias.name}" for node in nodes for alias in node.names}
+    found = (node for node in nodes(path) if isinstance(node, ast.ImportFrom))
+    return {f"{node.module}.{alias.name}" for node in found for alias in node.names}

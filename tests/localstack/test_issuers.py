@@ -9,7 +9,6 @@ from typing import Any
 import jwt
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from gitsign_py.core.pki import oids
 from gitsign_py.errors import ConfigError
@@ -22,6 +21,7 @@ from gitsign_py.localstack.stack import Stack
 from tests.support.badserver import huge, reply, serving
 from tests.support.localstackkit import WORKFLOW, new_key, signing_request
 from tests.support.openedstack import ask
+from tests.support.rsakeys import rsa_key
 
 FILE = """
 define:
@@ -62,7 +62,7 @@ ci-issuer-metadata:
     subject-alternative-name-template: "{{ .url }}/{{ .job_workflow_ref }}"
 """
 EKS = "https://oidc.eks.eu-west-1.amazonaws.com/id/B02C93"
-KEY = rsa.generate_private_key(65537, 2048)
+KEY = rsa_key(0)
 ACCOUNT = {"namespace": "build", "serviceaccount": {"name": "signer", "uid": "u"}}
 EMAIL = {"email": "alice@example.com", "email_verified": True}
 GITHUB = {**WORKFLOW, "ref_type": "branch", "ref": "main"}
@@ -184,7 +184,7 @@ def test_templates_fill_the_extensions_of_a_ci_provider(private: Stack) -> None:
     assert (texts(certificate)["14"][2:], texts(certificate)["23"][2:]) == (b"refs/tags/main", b"prod")
 
 
-MALLORY = rsa.generate_private_key(65537, 2048)
+MALLORY = rsa_key(1)
 REFUSED: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
     "another key": ("token-signature-invalid", "keycloak", {}, {"key": MALLORY}),
     "an unknown key": ("token-key-unknown", "keycloak", {}, {"kid": "k2"}),

@@ -1,6 +1,7 @@
 """Random histories: the program accepts nothing that the plain reference refuses.
 
-GITSIGN_TEST_REFERENCE_CASES says how many (10000 in a nightly run). A case is its number: it fails again by itself with
+GITSIGN_TEST_REFERENCE_CASES says how many: 500 in .ci/run (GITSIGN_TEST_THOROUGH), else 150, 10000 for a night.
+A case is its number: it fails again by itself with
 ``-k`` or ``GITSIGN_TEST_REFERENCE_FIRST``.
 """
 
@@ -19,9 +20,10 @@ from gitsign_py.policy.parse import parse_policy
 from tests.reference.plain import Policy, Reference
 from tests.reference.randomly import World
 from tests.support.court import Court, cut_off, lose
+from tests.support.thorough import THOROUGH
 
 pytestmark = pytest.mark.no_cover  # very many calls of what other tests measure
-CASES = int(os.environ.get("GITSIGN_TEST_REFERENCE_CASES", "500"))
+CASES = int(os.environ.get("GITSIGN_TEST_REFERENCE_CASES", "500" if THOROUGH else "150"))
 FIRST = int(os.environ.get("GITSIGN_TEST_REFERENCE_FIRST", "0"))
 BY_GIT = 25
 """One in so many cases is read by the git program as well, which costs more than the others together."""

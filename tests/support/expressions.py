@@ -7,7 +7,7 @@ repeats, very often, and an end that it cannot match; the same over and over fro
 import ast
 import importlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -15,9 +15,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import gitsign_py
+from tests.support import source
+from tests.support.source import PACKAGE
 
-PACKAGE = Path(gitsign_py.__file__).parent
 _CALLS = {"compile", "match", "fullmatch", "search", "finditer", "findall", "sub", "subn", "split"}
 _METHODS = _CALLS - {"compile"}
 _NEVER = "\x00\uffff"
@@ -36,40 +36,40 @@ class Expression:
 
 
 @cache
-def expressions() -> tuple[Expression, ...]:
-    """All of them, in the order of the files."""
-    return tuple(found for path in sorted(PACKAGE.rglob("*.py")) for found in _of_file(path))
+def files() -> tuple[Path, ...]:
+    """Those that name :mod:`re` at all."""
+    return tuple(path for path in source.modules() if re.search(r"\bre\.", source.text(path)))
+
+
+@cache
+def expressions(path: Path) -> tuple[Expression, ...]:
+    """All of one file."""
+    return tuple(_of_file(path))
 
 
 def _of_file(path: Path) -> Iterator[Expression]:
-    source = path.read_text(encoding="utf-8")
-    if not re.search(r"\bre\.", source):  # most files; their trees would take seconds of each collection
-        return
-    tree = ast.parse(source)
+    nodes = source.nodes(path)
     used: dict[str, set[str]] = {}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.attr in _METHODS:
             used.setdefault(node.value.id, set()).add(node.attr)
     owners = {
-        id(inner): outer.name
-        for outer in ast.walk(tree)
-        if isinstance(outer, ast.FunctionDef)
-        for inner in ast.walk(outer)
+        id(inner): outer.name for outer in nodes if isinstance(outer, ast.FunctionDef) for inner in ast.walk(outer)
     }
     names = {
         id(node.value): node.targets[0].id
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
     }
-    for node, function in _calls(tree):
+    for node, function in _calls(nodes):
         place = f"{path.relative_to(PACKAGE).as_posix()}:{owners.get(id(node), '')}"
         methods = used.get(names.get(id(node), ""), _METHODS) if function == "compile" else {function}
         yield Expression(place, _compiled(path, node, function), frozenset(methods))
 
 
-def _calls(tree: ast.Module) -> Iterator[tuple[ast.Call, str]]:
+def _calls(nodes: Iterable[ast.AST]) -> Iterator[tuple[ast.Call, str]]:
     """The calls of :mod:`re`, with the function that is called."""
-    for node in (one for one in ast.walk(tree) if isinstance(one, ast.Call)):
+    for node in (one for one in nodes if isinstance(one, ast.Call)):
         function = node.func
         if not isinstance(function, ast.Attribute) or function.attr not in _CALLS:
             continue

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from gitsign_py.audit.jobs import VerifySettings
 from gitsign_py.audit.plan import AuditPlan, resolve_targets
 from gitsign_py.cli.commands.hooks import shim
 from gitsign_py.host.git.objects import GitRepository
+from tests.support import warm
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.history import ISSUER, History
@@ -46,9 +46,7 @@ class Governed:
     def made(cls, folder: Path) -> "Governed":
         signer = BulkSigner(folder / "authority")
         (folder / "root.json").write_bytes(signer.trusted_root_json)
-        program = folder / "gitsign-py"
-        program.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m gitsign_py "$@"\n')
-        program.chmod(0o755)
+        warm.program(folder / "gitsign-py")
         return cls(folder, History(signer=signer.sign), signer)
 
     def environment(self, **more: str) -> dict[str, str]:

@@ -1,12 +1,12 @@
 """A server with a hook, and clones that push to it with the real git."""
 
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from gitsign_py.cli.commands.hooks import shim
 from gitsign_py.policy.model import POLICY_PATH
+from tests.support import warm
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import ScratchRepo
 from tests.support.history import ISSUER, History
@@ -70,9 +70,7 @@ class Server:
 
 def make_server(folder: Path, signer: BulkSigner, *options: str) -> Server:
     """A server with a policy and the pre-receive hook; ``options`` are those of git init."""
-    program = folder / "gitsign-py"
-    program.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m gitsign_py "$@"\n')
-    program.chmod(0o755)
+    warm.program(folder / "gitsign-py")
     (folder / "trusted_root.json").write_bytes(signer.trusted_root_json)
     (folder / "policy.toml").write_text(POLICY)
     bare = ScratchRepo.init(folder / "server.git", "--bare", *options)

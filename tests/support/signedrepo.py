@@ -1,14 +1,13 @@
 """A repository of history that is signed for real, and the program run in it; no stack, no network."""
 
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support import warm
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.history import ISSUER, History
-from tests.support.stack import ROOT
 
 WHO = ("--certificate-identity", "alice@example.com", "--certificate-oidc-issuer", ISSUER)
 
@@ -24,9 +23,7 @@ class SignedRepo:
     @classmethod
     def make(cls, folder: Path, signer: BulkSigner, algorithm: str = "sha1") -> "SignedRepo":
         """A repository in ``folder`` that trusts ``signer``."""
-        program = folder / "gitsign-py"
-        program.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m gitsign_py "$@"\n')
-        program.chmod(0o755)
+        program = warm.program(folder / "gitsign-py")
         (folder / "root.json").write_bytes(signer.trusted_root_json)
         repo = ScratchRepo.init(folder / "repo", f"--object-format={algorithm}")
         repo.git("config", "gpg.x509.program", str(program))

@@ -1,14 +1,16 @@
 """Calls of the program without starting Python anew for each of them (tests/support/warmserver.py).
 
 conftest puts :func:`run` in the place of :func:`subprocess.run`. It takes over what calls our program with arguments,
-files and captured streams, and leaves everything else alone: other programs, Popen, terminals, what git starts, and
-tests with the mark ``cold``, which are about the start itself. GITSIGN_TEST_COLD=1 starts Python for every call.
+files and captured streams, and leaves everything else alone: other programs, Popen, terminals, and tests with the mark
+``cold``, which are about the start itself. What git starts in tests, gpg's stand-in and hooks, is a file by
+:func:`program`, which hands the call to the same server. GITSIGN_TEST_COLD=1 starts Python for every call.
 """
 
 import atexit
-import json
+import hashlib
 import os
 import selectors
+import shlex
 import shutil
 import socket
 import subprocess
@@ -32,6 +34,8 @@ _LOCALES = (None, "", "C", "C.UTF-8")
 _USUAL = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 _OF_LIBRARIES = ("PYTHON", "LD_", "FAKETIME", "OPENSSL_", "MALLOC_")
 
+_FRONT = Path(__file__).with_name("front.c")
+
 really_run = subprocess.run
 is_cold = os.environ.get("GITSIGN_TEST_COLD") == "1" or os.name != "posix"
 
@@ -42,13 +46,10 @@ def run(*given: Any, **options: Any) -> "subprocess.CompletedProcess[Any]":
     env = options.get("env") or os.environ
     if argv is None or is_cold or not _is_plain(options) or not _can_be_warm(env):
         return really_run(*given, **options)
-    request = {
-        "argv": argv,
-        "cwd": os.fspath(options.get("cwd") or Path.cwd()),
-        "env": dict(env),
-        "umask": _umask(),
-        "session": options.get("start_new_session", False),
-    }
+    session = "1" if options.get("start_new_session") else "0"
+    cwd = os.fspath(options.get("cwd") or Path.cwd())
+    pairs = [f"{name}={value}" for name, value in env.items()]
+    request = [str(_umask()), session, str(os.getpid()), cwd, str(len(argv)), *argv, *pairs]
     stdin = options.get("input")
     stdin = stdin.encode() if isinstance(stdin, str) else stdin
     status, *streams = _call(request, stdin, options.get("timeout"), given[0])
@@ -94,11 +95,10 @@ def _text(data: bytes) -> str:
     return data.decode().replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _call(
-    request: dict[str, Any], stdin: bytes | None, timeout: float | None, command: Any
-) -> tuple[int, bytes, bytes]:
+def _call(request: list[str], stdin: bytes | None, timeout: float | None, command: Any) -> tuple[int, bytes, bytes]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
-        server.connect(_server("COVERAGE_PROCESS_CONFIG" in request["env"]))
+        is_measured = any(text.startswith("COVERAGE_PROCESS_CONFIG=") for text in request)
+        server.connect(_server(is_measured))
         talk = _Talk(server, stdin or b"")
         try:
             talk.order(request, has_stdin=stdin is not None)
@@ -123,7 +123,7 @@ class _Talk:
         self.server, self.left = server, memoryview(stdin)
         self.answer, self.out, self.err = bytearray(), bytearray(), bytearray()
 
-    def order(self, request: dict[str, Any], *, has_stdin: bool) -> None:
+    def order(self, request: list[str], *, has_stdin: bool) -> None:
         """Send the request with the program's three streams."""
         reads, writes = os.pipe() if has_stdin else (os.open(os.devnull, os.O_RDONLY), -1)
         outs = [os.pipe(), os.pipe()]
@@ -134,7 +134,7 @@ class _Talk:
         if has_stdin:
             os.set_blocking(writes, False)
             self.selector.register(writes, selectors.EVENT_WRITE)
-        body = json.dumps(request).encode()
+        body = b"".join(os.fsencode(text) + b"\0" for text in request)
         socket.send_fds(self.server, [len(body).to_bytes(8, "big")], theirs)
         self.server.sendall(body)
         for stream in theirs:
@@ -185,8 +185,7 @@ class _Talk:
 @cache
 def _server(measured: bool) -> str:
     """The socket of a server that ends with this process; one is measured by coverage and one is not."""
-    folder = tempfile.mkdtemp(prefix="warm-")
-    path = f"{folder}/socket"
+    path = str(_folder() / ("measured" if measured else "plain"))
     env = {name: value for name, value in os.environ.items() if measured or name != "COVERAGE_PROCESS_CONFIG"}
     child = subprocess.Popen(
         [sys.executable, "-m", "tests.support.warmserver", path],
@@ -195,14 +194,59 @@ def _server(measured: bool) -> str:
         env={**env, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"},
         start_new_session=True,
     )
-    atexit.register(_end, child, folder)
+    atexit.register(_end, child)
     wait_until(lambda: Path(path).exists() or child.poll() is not None)
     assert child.poll() is None, "the warm server did not start"
     return path
 
 
-def _end(child: "subprocess.Popen[bytes]", folder: str) -> None:
+def _end(child: "subprocess.Popen[bytes]") -> None:
     assert child.stdin is not None
     child.stdin.close()
     child.wait(20)
-    shutil.rmtree(folder, ignore_errors=True)
+
+
+@cache
+def _folder() -> Path:
+    """The sockets, and the scripts that start the program anew: their names say what it finds in sys.argv[0]."""
+    folder = Path(tempfile.mkdtemp(prefix="warm-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    module = f"PYTHONPATH={shlex.quote(str(ROOT))} exec {shlex.quote(sys.executable)} -m gitsign_py"
+    for name, start in (("module", module), ("installed", f"exec {shlex.quote(str(INSTALLED))}")):
+        (folder / name).write_text(f'#!/bin/sh\n{start} "$@"\n')
+        (folder / name).chmod(0o755)
+    return folder
+
+
+def program(path: Path, *, installed: bool = False) -> Path:
+    """Write a program that git can start: ours, from a warm Python where that can be.
+
+    It finds in sys.argv[0] that it is the installed program, or that it runs as a module from here.
+    """
+    front = None if is_cold else _front()
+    anew = _folder() / ("installed" if installed else "module")
+    text = anew.read_text()
+    if front is not None:
+        _server("COVERAGE_PROCESS_CONFIG" in os.environ)
+        text = f"#!{front} {anew}\n"
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+@cache
+def _front() -> Path | None:
+    """The program front.c, compiled once on this machine; None without a C compiler."""
+    source = _FRONT.read_bytes() + str(ROOT).encode()
+    folder = Path(tempfile.gettempdir(), f"gitsign-py-tests-{os.getuid()}")
+    path = folder / f"front-{hashlib.sha256(source).hexdigest()[:16]}"
+    compiler = shutil.which("cc")
+    if compiler is None or path.exists():
+        return path if path.exists() else None
+    folder.mkdir(mode=0o700, exist_ok=True)
+    made = path.with_suffix(f".{os.getpid()}")
+    command = [compiler, "-O1", f'-DROOT="{ROOT}"', "-o", str(made), str(_FRONT)]
+    done = really_run(command, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    made.rename(path)  # whole, whoever else makes it
+    return path

@@ -4,12 +4,13 @@ Half of what a test process costs is to start Python and to import. What is fork
 caller's streams, environment, folder and arguments, an exit status, and nothing left of what another call did. It lacks
 what belongs to a start: Python's own variables, and that a command imports only what it needs.
 
-A caller connects, and sends the request's length and JSON with the three streams; it gets the process id, then the
-status as :mod:`subprocess` has it. The server ends when its stdin does.
+A caller connects, and sends the request's length with the three streams, then texts that each end in a zero byte:
+umask, whether it is to be a session of its own, the process that is to be seen as its parent, folder, number of
+arguments, arguments, environment. It gets the process id, then the status as :mod:`subprocess` has it; where it goes
+away before, the process is killed. The server ends when its stdin does.
 """
 
 import atexit
-import json
 import os
 import pkgutil
 import selectors
@@ -23,11 +24,13 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import gitsign_py
 from gitsign_py.cli import main as program_main
 
+_ROOT = str(Path(__file__).resolve().parents[2])
+_MODULE = f"{_ROOT}/gitsign_py/__main__.py"
+_INSTALLED = str(Path(sys.executable).with_name("gitsign-py"))
 _NOT_READ = ("gitsign_py.__main__", "gitsign_py.host.windows")  # the second is for Windows alone
 
 
@@ -67,8 +70,10 @@ class Server:
                 elif key.fileobj is self.ended:
                     self.ended.recv(4096)
                     self._report()
-                elif not os.read(0, 1):
+                elif key.fileobj == 0:
                     return
+                elif key.data in self.running:
+                    self._kill(key.data)
 
     def _take(self) -> None:
         caller, _ = self.listening.accept()
@@ -79,7 +84,14 @@ class Server:
         for stream in streams:
             os.close(stream)
         self.running[pid] = caller
-        caller.sendall(b"%d\n" % pid)
+        with suppress(OSError):  # a caller that is gone is found out below
+            caller.sendall(b"%d\n" % pid)
+        self.selector.register(caller, selectors.EVENT_READ, pid)
+
+    def _kill(self, pid: int) -> None:
+        """The caller is gone: what it called goes as well. It says nothing more, so this is its end."""
+        self.selector.unregister(self.running[pid])
+        os.kill(pid, signal.SIGKILL)
 
     def _report(self) -> None:
         while self.running:
@@ -87,44 +99,63 @@ class Server:
             if pid == 0:
                 return
             caller = self.running.pop(pid)
+            with suppress(KeyError):
+                self.selector.unregister(caller)
             with suppress(OSError):  # a caller may wait no longer
                 caller.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
             caller.close()
 
 
-def _received(caller: socket.socket) -> tuple[dict[str, Any], list[int]]:
+def _received(caller: socket.socket) -> tuple[list[bytes], list[int]]:
     head, streams, _, _ = socket.recv_fds(caller, 8, 3)
     missing, parts = int.from_bytes(head, "big"), []
     while missing:
         parts.append(caller.recv(missing))
         assert parts[-1], "the caller is gone"
         missing -= len(parts[-1])
-    return json.loads(b"".join(parts)), streams
+    return b"".join(parts).split(b"\0")[:-1], streams
 
 
-def _become(request: dict[str, Any], streams: list[int]) -> None:
+def _become(request: list[bytes], streams: list[int]) -> None:
     """The program, in the place of this process."""
     status = 70
+    umask, session, parent, cwd, count, *words = request
     try:
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
         os.closerange(3, 256)
         _forget_the_server()
-        os.umask(request["umask"])
-        os.chdir(request["cwd"])
-        os.environ.clear()
-        os.environ.update(request["env"])
-        time.tzset()
-        if request["session"]:
+        os.umask(int(umask))
+        os.chdir(cwd)
+        _take_environment(words[int(count) :])
+        if session == b"1":
             os.setsid()
         _open_streams()
-        sys.argv = request["argv"]
+        sys.argv = [os.fsdecode(word) for word in words[: int(count)]]
+        if sys.argv[0] == "module":  # of a program that git starts
+            sys.argv[0] = _MODULE
+            os.environ["PYTHONPATH"] = _ROOT
+        elif sys.argv[0] == "installed":
+            sys.argv[0] = _INSTALLED
+        _be_child_of(int(parent))
         status = _status_of_program()
     except BaseException:  # noqa: BLE001 - the end of a process, whatever it is
         traceback.print_exc()
         status = 1
     finally:
         os._exit(status)
+
+
+def _take_environment(pairs: list[bytes]) -> None:
+    os.environ.clear()
+    os.environb.update(dict(pair.split(b"=", 1) for pair in pairs if b"=" in pair))
+    time.tzset()
+
+
+def _be_child_of(parent: int) -> None:
+    """Name as the parent the process that started this program, git say; what this one forks has it for a parent."""
+    own, really = os.getpid(), os.getppid
+    os.getppid = lambda: parent if os.getpid() == own else really()
 
 
 def _forget_the_server() -> None:
@@ -159,6 +190,22 @@ def _status_of_program() -> int:
     return status & 0xFF
 
 
+def _measure_less() -> None:
+    """Take from coverage, where it measures, what each forked process would do again for a quarter of a second.
+
+    That is to save all lines that were run by the imports, to look for files of the package that nothing runs, which
+    the process of the tests does, and to describe where it was started from.
+    """
+    coverage = sys.modules.get("coverage")
+    measured = coverage.Coverage.current() if coverage is not None else None
+    if coverage is not None and measured is not None:
+        measured.stop()
+        measured.save()
+        coverage.Coverage._post_save_work = lambda _self: None
+        import_module("coverage.collector").short_stack = str  # type: ignore[attr-defined]
+
+
 if __name__ == "__main__":
     _read_program()
+    _measure_less()
     Server(sys.argv[1]).serve()

@@ -1,15 +1,15 @@
 """A repository of the real git that signs through the real program against a running stack."""
 
 import os
-import shlex
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.support import warm
 from tests.support.gitrepo import environment as git_environment
-from tests.support.stack import ROOT, RunningStack
+from tests.support.stack import RunningStack
 
 EMAIL = "alice@example.com"
 
@@ -21,11 +21,7 @@ def program(folder: Path) -> Path:
         return installed
     script = folder / "gitsign-py"
     if not script.exists():
-        lines = (
-            f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(ROOT))} exec {shlex.quote(sys.executable)} -m gitsign_py "$@"\n'
-        )
-        script.write_text(lines)
-        script.chmod(0o755)
+        warm.program(script)
     return script
 
 
@@ -64,8 +60,14 @@ class Workbench:
         """Make the repository and have it sign through the program."""
         repo = path or self.repo
         self.run(["git", "init", "-q", "-b", "main", *options, str(repo)], cwd=self.folder)
-        self.configure("gpg.format=x509", f"gpg.x509.program={program(self.folder)}", cwd=repo)
+        self.configure("gpg.format=x509", f"gpg.x509.program={self.for_git()}", cwd=repo)
         return repo
+
+    def for_git(self) -> Path:
+        """The program as git finds it: the installed one, in a file of its own where that starts it sooner."""
+        installed = program(self.folder)
+        is_sooner = not warm.is_cold and installed == warm.INSTALLED
+        return warm.program(self.folder / "gitsign-py", installed=True) if is_sooner else installed
 
     def configure(self, *pairs: str, cwd: Path | None = None) -> None:
         for pair in pairs:

@@ -1,0 +1,67 @@
+"""The stand-in for cold starts in tests (tests/support/front.c): a call through it is what a call of the program is."""
+
+import os
+import select
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support import warm
+from tests.support.gitrepo import environment
+from tests.support.waiting import wait_until
+
+FRONT = warm._front()
+
+
+def is_warm(path: Path) -> bool:
+    return path.read_text().startswith(f"#!{FRONT} ")
+
+
+def called(program: Path, *arguments: str, **more: str) -> "subprocess.CompletedProcess[bytes]":
+    env = environment(HOME=str(program.parent), **more)
+    return subprocess.run(
+        [program, *arguments], cwd=program.parent, env=env, input=b"tree x\n", capture_output=True, check=False
+    )
+
+
+@pytest.mark.skipif(FRONT is None, reason="no C compiler")
+def test_streams_and_status_are_those_of_the_program(tmp_path: Path) -> None:
+    program = warm.program(tmp_path / "gitsign-py")
+    assert is_warm(program)
+    for arguments in (["--version"], ["policy", "check", "n\u00f6\udcffne"], ["--status-fd=1", "--verify", "x", "-"]):
+        one, other = called(program, *arguments), called(program, *arguments, PYTHONHASHSEED="1")
+        assert (one.returncode, one.stdout, one.stderr) == (other.returncode, other.stdout, other.stderr)
+        assert one.stdout or one.stderr
+
+
+@pytest.mark.skipif(FRONT is None, reason="no C compiler")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_signal_ends_both(tmp_path: Path, number: int) -> None:
+    """SIGKILL cannot be passed on: then the server finds its caller gone."""
+    reading, writing = os.pipe()
+    with subprocess.Popen(
+        [warm.program(tmp_path / "gitsign-py"), "--status-fd=2", "-bsau", "x"],
+        cwd=tmp_path,
+        env=environment(HOME=str(tmp_path)),
+        stdin=reading,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as running:
+        os.close(reading)
+        assert running.stdout is not None
+        wait_until(lambda: Path(f"/proc/{running.pid}/fd/0").exists() is False)
+        running.send_signal(number)
+        assert running.wait(20) == -number
+        ended = select.select([running.stdout], [], [], 20)[0]
+        assert ended, "the program has it open still"
+        assert running.stdout.read() == b""
+    os.close(writing)
+
+
+def test_a_cold_test_starts_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warm, "is_cold", True)
+    program = warm.program(tmp_path / "gitsign-py")
+    assert not is_warm(program)
+    assert called(program, "--version").stdout.startswith(b"gitsign-py")
