@@ -24,7 +24,7 @@ def check_configured(settings: wiring.Settings) -> None:
     """Raise ConfigError ``source-unconfigured`` where a server cannot state anything."""
     config = settings.config
     named = {
-        "gitsign.sourceUri": config.source_uri,
+        "gitsign.sourceURI": config.source_uri,
         "gitsign.sourceRef": config.source_refs,
         "gitsign.sourceAttester": config.source_attester,
     }

@@ -408,7 +408,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("report_url", "gitsign.reportURL", (), _url, "", "where such a status leads to"),
     Setting(
         "source_uri",
-        "gitsign.sourceUri",
+        "gitsign.sourceURI",
         (),
         _source_uri,
         "",

@@ -38,7 +38,7 @@ class SourceServer:
         self.bench.run(["git", "init", "-q", "--bare", "-b", "main", str(self.bare)], cwd=self.bench.folder)
         for key, value in {
             "gitsign.policy": str(self.bench.folder / "policy.toml"),
-            "gitsign.sourceUri": URI,
+            "gitsign.sourceURI": URI,
             "gitsign.sourceRef": MAIN,
             "gitsign.sourceAttester": f"{SERVER} {self.bench.stack.url}",
         }.items():

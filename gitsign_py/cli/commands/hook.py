@@ -71,7 +71,7 @@ _EPILOG = """git calls this through the hooks that gitsign-py hooks install writ
   gitsign.hookTimeout   seconds that judging may take (60); then the push is refused
   gitsign.logPath       a file that gets a line of JSON for each push, and for each commit that is refused
   gitsign.sourceRef     a ref (or a glob) that never goes back, and whose provenance post-receive signs; several times
-  gitsign.sourceUri, gitsign.sourceAttester   for post-receive: see gitsign-py source
+  gitsign.sourceURI, gitsign.sourceAttester   for post-receive: see gitsign-py source
 
 exit status: 0 accepted, 1 refused"""
 

@@ -24,7 +24,7 @@ from gitsign_py.source.provenance import Provenance
 from gitsign_py.source.summary import Wanted
 
 _EPILOG = """\
-on a server (gitsign.sourceUri, gitsign.sourceRef and gitsign.sourceAttester are set):
+on a server (gitsign.sourceURI, gitsign.sourceRef and gitsign.sourceAttester are set):
   gitsign-py hooks install --server --attest      state each push to a source ref, signed
   gitsign-py source attest refs/heads/main        state what the hook let in and nobody has stated yet
 
