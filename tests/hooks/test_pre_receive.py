@@ -201,8 +201,8 @@ def test_internal_error(server: Server) -> None:
     program.write_text(
         program.read_text().replace(
             "-m gitsign_py",
-            '-c "import sys, gitsign_py.cli.commands.hook as h; h.in_push = lambda *_: 1 / 0; '
-            'sys.exit(h.run(sys.argv[2:]))"',
+            '-c "import sys; from gitsign_py.cli import hookcall; from gitsign_py.cli.commands import hook; '
+            'hookcall.in_push = lambda *_: 1 / 0; sys.exit(hook.run(sys.argv[2:]))"',
         )
     )
     assert "[internal-error]" in refused(server)

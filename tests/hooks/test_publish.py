@@ -8,7 +8,7 @@ import pytest
 
 from gitsign_py.audit.plan import AuditPlan
 from gitsign_py.audit.record import Record
-from gitsign_py.cli import hookpublish
+from gitsign_py.cli import hookafter
 from gitsign_py.errors import UncheckedError
 from tests.support.badserver import reply, serving, slow
 from tests.support.forgeserver import PROJECT, FakeForge
@@ -80,10 +80,10 @@ def test_notes_are_written_on_top_of_another_pushs(monkeypatch: pytest.MonkeyPat
             raise UncheckedError("git-failed", "the notes have moved")
         return 1
 
-    monkeypatch.setattr(hookpublish, "MergeNotes", lambda _repository: SimpleNamespace(add=add))
+    monkeypatch.setattr(hookafter, "MergeNotes", lambda _repository: SimpleNamespace(add=add))
     record = Record("1" * 40, "forge-squash", evidence="2" * 40)
     refused = Record("3" * 40, "unauthorised", evidence="4" * 40)
     unused: Any = None
     with pytest.raises(UncheckedError) if fails else nullcontext():
-        hookpublish.after_push(None, unused, unused, [AuditPlan(())], lambda _plan: iter([record, refused]))
+        hookafter.after_push(None, unused, unused, [AuditPlan(())], lambda _plan: iter([record, refused]))
     assert tried == [{"1" * 40: "2" * 40}] * 3

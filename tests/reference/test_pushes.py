@@ -23,6 +23,7 @@ import pytest
 
 from gitsign_py.cli import auditing, wiring
 from gitsign_py.cli.commands import hook
+from gitsign_py.cli.hookcall import Call
 from gitsign_py.cli.hooklog import Unfinished
 from gitsign_py.errors import GitsignError
 from gitsign_py.host.budget import Budget
@@ -132,7 +133,7 @@ def without_processes(court: Court, patch: pytest.MonkeyPatch) -> Iterator[Ask]:
         settings = hook._settings(argparse.Namespace(given=[], isolated=False))
         data = sys.stdin.buffer.read()
         try:
-            call = hook._Call(settings, arguments[0], [], data)
+            call = Call(settings, arguments[0], [], data)
             return hook._judge(lambda _: Budget(math.inf, 0), call, Unfinished())
         except GitsignError as error:
             if error.reason == "git-needed":

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from gitsign_py.cli.commands.hook import CHAINED, FAILED, HOOKS, add_given
+from gitsign_py.cli.commands.hook import CHAINED, HOOKS, add_given
 from gitsign_py.cli.helptext import HelpFormatter
+from gitsign_py.cli.hookcall import FAILED
 from gitsign_py.cli.hookfile import MARK, SERVER_HOOKS, hooks_folder, is_ours
 from gitsign_py.cli.ownconfig import add_isolated
 from gitsign_py.core.printing import printable

@@ -65,6 +65,8 @@ def _sign(command: GpgCommand) -> int:
 
 def _shown(text: bytes) -> bytes:
     """An agent's lines for the person; in a rebase there is one for all of its commits, and it comes at the end."""
+    if not _may_be_rebase():
+        return text
     from gitsign_py.host.git.rebase import line_of_rebase, rebase_directory
 
     first, newline, warnings = text.partition(b"\n")
@@ -72,6 +74,12 @@ def _shown(text: bytes) -> bytes:
         return text
     line = line_of_rebase(directory, first.decode("utf-8", "replace")).encode("utf-8", "replace")
     return (line + newline + warnings).strip(b"\n")
+
+
+def _may_be_rebase() -> bool:
+    """Whether there is anything to load ``host/git/rebase.py`` for; a linked worktree is looked at there."""
+    git = os.environ.get("GIT_DIR") or ".git"
+    return os.path.isfile(git) or any(os.path.isdir(f"{git}/rebase-{name}") for name in ("merge", "apply"))
 
 
 def _interrupted(payload: bytes, *, git_lives: bool) -> int:

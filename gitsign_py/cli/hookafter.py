@@ -1,23 +1,80 @@
-"""After a push: post-receive judges again what pre-receive let in, notes merged heads, and tells a forge.
+"""After a push: post-receive judges again what pre-receive let in, states it, notes merged heads, and tells a forge.
 
 Before the refs have moved nothing can be written beside them, and no forge knows the commits. What was verified then is
 remembered, so this costs little.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from gitsign_py.audit.plan import AuditPlan, Target
 from gitsign_py.audit.record import Record
 from gitsign_py.audit.rollup import Rollup
 from gitsign_py.audit.serverrefs import Push
 from gitsign_py.cli import wiring
+from gitsign_py.cli.hookcall import (
+    FAILED,
+    Call,
+    HookRun,
+    audited,
+    base_plan,
+    brings,
+    is_asked_about,
+    own_updates,
+    plans_of,
+    pushed_by,
+)
 from gitsign_py.cli.publishing import Publishing, publishing
+from gitsign_py.cli.sourcerefs import is_source_ref
+from gitsign_py.cli.text import line_of
 from gitsign_py.core.frozen import replace
+from gitsign_py.core.printing import printable
 from gitsign_py.errors import GitsignError
 from gitsign_py.host.git.mergenotes import MergeNotes
 from gitsign_py.host.git.objects import GitRepository
 
 _TRIES = 3
+
+
+def after(hook_run: HookRun, call: Call, pushes: Sequence[Push]) -> int:
+    """The push is in: each of these is done whatever becomes of the other, and stops nothing."""
+    status = 0
+    try:
+        _attest(hook_run, pushes)
+    except GitsignError as error:
+        print(f"gitsign-py: {FAILED[call.name]}: {line_of(error)}", file=sys.stderr)
+        status = 1
+    try:
+        return status if _note_and_publish(hook_run, call, pushes) else 1
+    except GitsignError as error:
+        print(f"gitsign-py: after the push: {line_of(error)}", file=sys.stderr)
+        return 1
+
+
+def _note_and_publish(hook_run: HookRun, call: Call, pushes: Sequence[Push]) -> bool:
+    settings = hook_run.settings
+    forge = forge_of(settings)
+    asked = [push for push in map(before_the_push, pushes) if brings(push) and is_asked_about(call, push)]
+    based = [(push, base_plan(hook_run, call, push)) for push in asked]
+    based = [(push, plan) for push, plan in based if has_work(forge, plan)]
+    by = pushed_by(hook_run, call)
+    made = [one for push, plan in based for one in plans_of(hook_run, call, push, plan, by)]
+    return after_push(forge, settings, hook_run.repository, made, lambda plan: audited(hook_run, plan))
+
+
+def _attest(hook_run: HookRun, pushes: Sequence[Push]) -> None:
+    """State how each source ref came to where it is."""
+    from gitsign_py.cli import sourceserver  # noqa: PLC0415 - a signature's modules, for servers that sign
+
+    settings, repository = hook_run.settings, hook_run.repository
+    updates = [one for one in own_updates(pushes) if not one.brings_nothing and is_source_ref(settings, one.ref)]
+    if updates:
+        sourceserver.check_unattended(settings)
+    for update in updates:
+        for made in sourceserver.attest_ref(
+            sourceserver.server_of(settings, repository), update.ref, update.new, update.old
+        ):
+            print(printable(f"gitsign-py: {sourceserver.told(made)}"), file=sys.stderr, flush=True)
 
 
 def forge_of(settings: wiring.Settings) -> Publishing | None:
