@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from gitsign_py.core.frozen import frozen
+from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import GitsignError, VerificationError
 from gitsign_py.host.git.attestationrefs import SUFFIX
@@ -38,12 +39,13 @@ _ORDER = (*_ABOUT, "source-not-passed", "source-level", "source-provenance-missi
 
 @frozen
 class Attester:
-    """Whose statements count, by which trust root, at which time."""
+    """Whose statements count, by which trust root and witnesses, at which time."""
 
     expected: ExpectedIdentity
     trusted_root: TrustedRoot
     now: datetime
     renew: Renew | None = None
+    witnesses: WitnessPolicy | None = None
 
 
 @frozen
@@ -154,7 +156,12 @@ class SourceStatements:
             attester.trusted_root,
             attester.renew,
             lambda root: verify_bundle(
-                bundle.data, artifact=artifact, trusted_root=root, now=attester.now, expected=attester.expected
+                bundle.data,
+                artifact=artifact,
+                trusted_root=root,
+                now=attester.now,
+                expected=attester.expected,
+                witnesses=attester.witnesses,
             ),
         )
 

@@ -66,7 +66,9 @@ class SourceServer:
         """What this server's own attester has said of a ref."""
         root = wiring.trusted_root(self.settings, file=self.trusted_root)
         renew = wiring.renewal(self.settings, root, file=self.trusted_root)
-        return SourceStatements(self.repository, Attester(self.expected, root, wiring.now(), renew), self.uri, ref)
+        witnesses = wiring.witness_policy(self.settings)
+        attester = Attester(self.expected, root, wiring.now(), renew, witnesses)
+        return SourceStatements(self.repository, attester, self.uri, ref)
 
 
 def server_of(settings: wiring.Settings, repository: GitRepository, trusted_root: str | None = None) -> SourceServer:

@@ -16,12 +16,14 @@ from typing import Any
 import pytest
 
 from gitsign_py.audit.sourcestatements import MAX_LOOKED_AT, PROVENANCE, SUMMARY
+from gitsign_py.core.tlog.vkey import ED25519
 from gitsign_py.errors import GitsignError
 from gitsign_py.source.continuity import follow
 from gitsign_py.source.provenance import provenance_statement
 from gitsign_py.source.summary import summary_statement
 from tests.support.bundles import AT, BundleMaker
 from tests.support.sourcestatements import DIGEST, MAIN, MALLORY, SERVER, URI, Statements, oid, provenance, wanted
+from tests.support.witnesskit import ORIGIN, policy, vkey
 
 OTHER_REF, OTHER_URI = "refs/heads/experimental", "git+https://git.example.com/other"
 
@@ -37,6 +39,15 @@ def refusal(made: Statements, number: int = 1, *, uri: str = URI, ref: str = MAI
     with made.read(uri=uri, ref=ref) as statements, pytest.raises(GitsignError) as refused:
         statements.check(wanted(number, repository=uri, ref=ref, **changes))
     return refused.value.reason
+
+
+def test_a_statement_that_no_witness_has_seen(made: Statements) -> None:
+    """With the log's own key alone, a log that lies to one consumer could show it."""
+    made.state(provenance())
+    asked = policy(f"log {vkey(ORIGIN, 200, ED25519)}", "quorum a")
+    with made.read(witnesses=asked) as statements, pytest.raises(GitsignError) as refused:
+        statements.check(wanted())
+    assert refused.value.reason == "witness-log-unlisted"
 
 
 def edited(bundle: str, change: Callable[[dict[str, Any]], None]) -> str:

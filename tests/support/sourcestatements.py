@@ -11,6 +11,7 @@ from typing import Any
 
 from gitsign_py.audit.sourcestatements import PROVENANCE, REF, SUMMARY, Attester, SourceStatements, place_of
 from gitsign_py.core.frozen import replace
+from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
 from gitsign_py.host.git.attestationrefs import SUFFIX
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.source.controls import NEEDED, Since
@@ -76,7 +77,9 @@ class Statements:
             previous = Previous(oid(number), digest)
 
     @contextmanager
-    def read(self, *, uri: str = URI, ref: str = MAIN, by: str = SERVER) -> Iterator[SourceStatements]:
+    def read(
+        self, *, uri: str = URI, ref: str = MAIN, by: str = SERVER, witnesses: WitnessPolicy | None = None
+    ) -> Iterator[SourceStatements]:
         repo = ScratchRepo.init(self.folder / f"repository-{len(list(self.folder.iterdir()))}")
         history = History()
         tip = ""
@@ -84,7 +87,7 @@ class Statements:
             tip = history.commit(*([tip] if tip else []), files={name: bundle})
         history.write(repo.path / ".git", {REF: tip} if tip else {})
         expected = ExpectedIdentity(Expected(by), Expected(ISSUER))
-        attester = Attester(expected, self.maker.trusted_root, AT + timedelta(days=1))
+        attester = Attester(expected, self.maker.trusted_root, AT + timedelta(days=1), witnesses=witnesses)
         with GitRepository(repo.path, environment=environment()) as repository:
             yield SourceStatements(repository, attester, uri, ref)
 

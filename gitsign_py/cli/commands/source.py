@@ -138,7 +138,7 @@ def _statements(options: argparse.Namespace, settings: wiring.Settings, reposito
     root = wiring.trusted_root(settings, file=options.trusted_root)
     tell(trust_said_by_repository(settings, root.digest, option=options.trusted_root))
     renew = wiring.renewal(settings, root, file=options.trusted_root)
-    attester = Attester(expected, root, wiring.now(), renew)
+    attester = Attester(expected, root, wiring.now(), renew, wiring.witness_policy(settings))
     return SourceStatements(repository, attester, options.resource_uri, options.ref)
 
 
