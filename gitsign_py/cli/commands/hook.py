@@ -204,30 +204,22 @@ def _judge_pushes(hook_run: HookRun, call: Call, log: HookLog, unfinished: Unfin
 def _refused_pushes(
     hook_run: HookRun, call: Call, based: Iterable[tuple[Push, AuditPlan]], by: "PushedBy | None"
 ) -> dict[RefUpdate, PolicyError]:
-    """The changes that a rule with ``require-signed-push`` does not take, deletions among them."""
+    """The changes that a rule with ``require-signed-push`` does not take, deletions among them.
+
+    The rules are those from before the push: with the policy in the history, the protected branch's. Where that branch
+    is not there, no signature is accepted at all (``audit/closing.py``).
+    """
     found: dict[RefUpdate, PolicyError] = {}
     for push, plan in based if call.name != "pre-push" else ():
-        policy = _closing_policy(plan)
         for update in push.updates:
-            if policy.push_rule(update.ref) is None:
+            if plan.policy is None or plan.policy.push_rule(update.ref) is None:
                 continue
             from gitsign_py.cli.pusher import push_problem  # noqa: PLC0415 - as above
 
             by = by or pushed_by(hook_run, call, wanted=True)
-            if by is not None and (problem := push_problem(policy, update.ref, by)):
+            if by is not None and (problem := push_problem(plan.policy, update.ref, by)):
                 found[update] = problem
     return found
-
-
-def _closing_policy(plan: AuditPlan) -> Policy:
-    """The policy from before the push: with the policy in the history, that of the protected branch.
-
-    Raises UncheckedError ``protected-ref-missing`` and the like.
-    """
-    if plan.policy is not None:
-        return plan.policy
-    missing = plan.closing.missing if plan.closing is not None else None
-    raise missing or ConfigError("policy-missing", "no policy says whether this push must be signed")
 
 
 def _out_of_resources(error: object) -> ConfigError:
