@@ -87,6 +87,18 @@ def test_a_release_is_one_command(project: Workbench, capsys: pytest.CaptureFixt
     assert {one["name"]: one["digest"]["sha256"] for one in predicate["runDetails"]["byproducts"]} == sums
 
 
+def test_a_version_that_was_cut_before_is_tagged_as_it_is(
+    project: Workbench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bump(project.repo, "0.9.0")
+    changelog = project.repo / "CHANGELOG.md"
+    changelog.write_text(cut(changelog.read_text(), "0.9.0", DAY))
+    project.git("commit", "-qam", "Cut 0.9.0")
+    before = project.git("rev-parse", "HEAD")
+    assert release(project, "0.9.0") == 0, capsys.readouterr().err
+    assert project.git("rev-parse", "HEAD", "v0.9.0^{commit}").split() == [before, before]
+
+
 @pytest.mark.parametrize(
     ("version", "spoil", "reason"),
     [
@@ -117,7 +129,7 @@ def test_a_failure_leaves_branch_and_tags_as_they_were(
         project.git("tag", "v0.9.0")
     before = project.git("rev-parse", "HEAD"), project.git("tag"), project.git("status", "--porcelain")
     arguments = ("--program", "/no/such/program") if spoil == "program" else ()
-    fixed = ["--no-isolation", "--no-sbom", *arguments]
+    fixed = ["--no-isolation", "--no-sbom", "--no-zipapp", *arguments]
     assert main([version, *fixed], root=project.repo) == 1
     assert reason in capsys.readouterr().err
     after = project.git("rev-parse", "HEAD"), project.git("tag"), project.git("status", "--porcelain")

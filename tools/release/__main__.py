@@ -19,7 +19,7 @@ from tools.release.provenance import TYPE, provenance
 from tools.release.pyz import platform, pyz_of_wheel
 from tools.release.run import git, run
 from tools.release.sbom import sbom_of_wheel
-from tools.release.version import PLACES, bump
+from tools.release.version import PLACES, bump, current
 
 ROOT = Path(__file__).resolve().parents[2]
 CHANGELOG = "CHANGELOG.md"
@@ -101,11 +101,19 @@ def _make(release: Release, options: argparse.Namespace) -> dict[str, str]:
 
 
 def _commit(release: Release, day: date) -> None:
-    """Sign a commit with the new version and the section of the changelog."""
+    """Sign a commit with the new version and the section of the changelog; a version that was cut before has them."""
+    if is_cut(release.root, release.version):
+        return
     bump(release.root, release.version)
     changelog = release.root / CHANGELOG
     changelog.write_text(cut(changelog.read_text(encoding="utf-8"), release.version, day), encoding="utf-8")
     git(release.root, "commit", "-q", "-S", "-m", f"Release {release.version}", "--", *PLACES, CHANGELOG)
+
+
+def is_cut(root: Path, version: str) -> bool:
+    """Tell whether the tree has this version already, with a section of the changelog."""
+    changelog = (root / CHANGELOG).read_text(encoding="utf-8")
+    return current(root) == version and f"## [{version}]" in changelog
 
 
 def _write(release: Release, name: str, data: bytes) -> dict[str, str]:
