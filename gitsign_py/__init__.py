@@ -6,4 +6,4 @@ and ``errors`` export. Everything else is internal and may change in any release
 direction of imports are drawn in docs/architecture.md.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.9.0"

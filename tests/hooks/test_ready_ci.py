@@ -17,7 +17,7 @@ pytestmark = pytest.mark.unmeasured
 
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
 SPEC, COMPONENT = yaml.safe_load_all((ROOT / "templates" / "signatures.yml").read_text())
-WHEEL = "https://files.example.com/gitsign_py-0.1.0-py3-none-any.whl"
+WHEEL = "https://files.example.com/gitsign_py-0.9.0-py3-none-any.whl"
 EXPRESSIONS = {
     "PACKAGE": "${{ inputs.package || github.action_path }}",
     "BASE": "${{ inputs.base || github.base_ref || github.event.merge_group.base_ref }}",
