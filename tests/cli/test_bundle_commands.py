@@ -143,7 +143,7 @@ def test_json_of_refusals(place: Path, maker: BundleMaker) -> None:
 
 def test_json_names_what_is_the_same_as_for_commits() -> None:
     commits = json.loads((ROOT / "docs/schemas/verify.json").read_text())["$defs"]["judgement"]
-    assert set(commits["properties"]) - set(SCHEMA["properties"]) == {"revision", "oid", "kind", "log"}
+    assert set(commits["properties"]) - set(SCHEMA["properties"]) == {"revision", "oid", "kind", "log", "smime"}
     assert set(commits["properties"]["log"]["properties"]) < set(SCHEMA["properties"]["logs"]["items"]["properties"])
     assert SCHEMA["properties"]["steps"] == commits["properties"]["steps"]
 

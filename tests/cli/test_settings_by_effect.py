@@ -91,7 +91,8 @@ def test_online_mode_leaves_the_proof_to_the_log(home: Home, field: str, name: s
 
 @pytest.mark.parametrize(("field", "name"), spellings("rekor_version"))
 def test_version_2_of_the_log_needs_a_timestamp(home: Home, field: str, name: str) -> None:
-    assert "set gitsign.timestampServerURL [timestamp-server-missing]" in sign(home, name, "2").stderr
+    said = sign(home, name, "2").stderr
+    assert "set gitsign.timestampServerURL, or a gitsign.witnessPolicy with a quorum [timestamp-server-missing]" in said
 
 
 @pytest.mark.parametrize(("field", "name"), spellings("client_id"))
