@@ -12,7 +12,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -48,7 +48,8 @@ MAX_TARGET_BYTES = 4 << 20
 TOTAL_SECONDS = 60.0  # for everything that one call fetches
 _SERVICE = "TUF mirror"
 _MAX_METADATA_BYTES = 8 << 20  # more than ngclient asks of any file
-_RENAME_SECONDS = 5.0
+_RENAME_SECONDS = 2.0
+_TRIES = 3
 _FOLDERS = ("metadata", "targets")
 _DRAFT, _OLD, _LOCK = ".draft", ".old", ".lock"
 _OK = 200
@@ -190,17 +191,34 @@ def _load(directory: Path) -> TufTargets:
 
 
 def _patiently(directory: Path, action: Callable[[], T]) -> T:
-    """Read the state, and once more where it was no whole one: another process may have been renaming its parts."""
+    """Read the state, and again where it was no whole one: another process may have been renaming its parts.
+
+    Under the lock nobody does. One fetch after another may keep it all the time: then it is tried without, some times.
+    """
+    for _ in range(_TRIES):
+        try:
+            return action()
+        except GitsignError as error:
+            if error.reason == "trust-root-expired" or not _was_written(directory):
+                raise
+        with _standing_still(directory) as is_still:
+            if is_still:
+                return action()
+    return action()
+
+
+@contextmanager
+def _standing_still(directory: Path) -> Iterator[bool]:
+    """Keep every fetch out for a while; False where that cannot be had."""
     try:
-        return action()
-    except GitsignError as error:
-        if error.reason == "trust-root-expired" or not _was_written(directory):
-            raise
-    with suppress(OSError):
         lock = hold(directory / _LOCK, _RENAME_SECONDS)
+    except OSError:
+        lock = None
+    try:
+        yield lock is not None
+    finally:
         if lock is not None:
             lock.close()
-    return action()
 
 
 def _was_written(directory: Path) -> bool:

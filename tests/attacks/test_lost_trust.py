@@ -18,8 +18,8 @@ import pytest
 
 from gitsign_py.clients import tuf
 from gitsign_py.core.trust.root import format_trusted_root
-from gitsign_py.errors import GitsignError
-from gitsign_py.host.filelock import hold
+from gitsign_py.errors import ConfigError, GitsignError
+from gitsign_py.host.filelock import hold, is_held
 from tests.support.bundles import BundleMaker
 from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.stack import ROOT
@@ -227,3 +227,26 @@ def test_verifications_beside_renewals_all_find_the_trust_root(machine: Machine)
         for thread in threads:
             thread.join()
     assert found == {machine.url}
+
+
+def test_one_renewal_right_after_the_other(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second look may meet the next renewal: under its lock, or else more often, the state is found."""
+    asked = 0
+
+    def read() -> str:
+        nonlocal asked
+        asked += 1
+        if asked < 3:
+            raise ConfigError("trust-root-cache", "being renamed")
+        return "found"
+
+    monkeypatch.setattr(tuf, "hold", lambda *_: None)
+    assert (tuf._patiently(machine.copy, read), asked) == ("found", 3)
+    monkeypatch.undo()
+
+    def under_lock() -> bool:
+        if not is_held(machine.copy / ".lock"):
+            raise ConfigError("trust-root-cache", "being renamed")
+        return True
+
+    assert tuf._patiently(machine.copy, under_lock)
