@@ -76,7 +76,8 @@ def check_forge(forge: Forge) -> None:
             f"the token is not sent to {forge.api}: it would go there without TLS",
             hint="give the https URL of the forge's API by --publish-url (gitsign.publishURL)",
         )
-    if not (_GITLAB_PROJECT if forge.kind == "gitlab" else _PROJECT).match(forge.project):
+    name = forge.project
+    if not (_GITLAB_PROJECT.match(name) if forge.kind == "gitlab" else _PROJECT.match(name)):
         raise ConfigError(
             "publish-project",
             f"{forge.project[:200]!r} is no project of {forge.kind}",
