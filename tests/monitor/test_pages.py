@@ -16,7 +16,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.support.inprocess import run_here
-from tests.support.stack import RunningStack
+from tests.support.stack import RunningStack, running_stack
 from tests.support.webform import fetch
 from tests.support.workbench import EMAIL, Workbench, program
 
@@ -32,20 +32,29 @@ def shown(stack: RunningStack, path: str, status: int = 200) -> str:
     return answer.body.decode()
 
 
-def test_a_commit_is_found_on_the_front_page_of_the_stack(bench: Workbench) -> None:
-    oid = bench.commit("seen in a browser")
-    found = json.loads(bench.tool("log", "search", "--commit", oid, "--json").stdout)
-    front = shown(bench.stack, "/")
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Workbench]:
+    """A stack that nobody else writes to: a page shows a hundred entries by one address, and one section a log."""
+    with running_stack(tmp_path / "stack") as stack:
+        made = Workbench(tmp_path, stack)
+        made.init()
+        yield made
+
+
+def test_a_commit_is_found_on_the_front_page_of_the_stack(fresh: Workbench) -> None:
+    oid = fresh.commit("seen in a browser")
+    found = json.loads(fresh.tool("log", "search", "--commit", oid, "--json").stdout)
+    front = shown(fresh.stack, "/")
     assert front.count('<section class="log">') == 3
     for question in (found["digest"], found["digest"][7:], found["leaf_hash"], EMAIL, str(found["log_index"])):
-        page = shown(bench.stack, f"/log/search?q={quote(question)}")
+        page = shown(fresh.stack, f"/log/search?q={quote(question)}")
         assert re.search(rf'log=1&amp;index={found["log_index"]}">{found["log_index"]}</a>', page), question
-    page = shown(bench.stack, f"/log/entry?log=1&index={found['log_index']}")
+    page = shown(fresh.stack, f"/log/entry?log=1&index={found['log_index']}")
     assert "Every check that an entry allows has passed" in page
     assert all(words in page for words in (EMAIL, found["leaf_hash"], found["digest"], "logged in a CT log"))
     assert page.count('class="passed"') > 4
-    assert EMAIL in shown(bench.stack, "/log/people?log=1")
-    assert "Included." in shown(bench.stack, "/log/entry?log=3&index=0")
+    assert EMAIL in shown(fresh.stack, "/log/people?log=1")
+    assert "Included." in shown(fresh.stack, "/log/entry?log=3&index=0")
 
 
 @pytest.mark.parametrize(
