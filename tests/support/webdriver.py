@@ -45,7 +45,10 @@ class Chromium:
         return f"/element/{found[_ELEMENT]}"
 
     def type(self, selector: str, text: str) -> None:
-        self.call("POST", self._element(selector) + "/value", {"text": text})
+        """In the place of what stands in the field: the sign-in offers an address."""
+        field = self._element(selector)
+        self.call("POST", f"{field}/clear")
+        self.call("POST", f"{field}/value", {"text": text})
 
     def click(self, selector: str) -> None:
         self.call("POST", self._element(selector) + "/click")
