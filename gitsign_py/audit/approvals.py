@@ -7,7 +7,7 @@ the very tree, and its fields are those of the commit; nothing else is looked at
 from collections.abc import Callable, Iterator, Sequence
 
 from gitsign_py.audit.jobs import VerifySettings
-from gitsign_py.errors import GitsignError
+from gitsign_py.errors import GitsignError, UncheckedError
 from gitsign_py.host.git.attestationrefs import SUFFIX
 from gitsign_py.host.git.naming import commit_at
 from gitsign_py.host.git.objects import GitRepository
@@ -29,10 +29,12 @@ class Approvals:
     def __init__(self, repository: GitRepository, settings: Callable[[], VerifySettings]) -> None:
         self._repository, self._settings = repository, settings
         self._tree: str | None = None
-        self._verified: dict[str, tuple[Approval, str, str] | None] = {}
+        self._verified: dict[tuple[str, str], tuple[Approval, str, str] | None] = {}
 
     def approvals(self, commit: CommitFacts) -> Sequence[Approval]:
-        """Those about the commit's change. Raises UncheckedError for objects that are not there."""
+        """Those about the commit's change. Raises UncheckedError ``approvals-too-many``, and for objects that are not
+        there.
+        """
         wanted = first_parent(commit), commit.tree
         found = (self._read(oid, commit.tree) for oid in self._bundles(commit.tree))
         return [one[0] for one in found if one is not None and one[1:] == wanted]
@@ -45,21 +47,28 @@ class Approvals:
         if folder is None or not folder.is_tree:
             return
         entries = each_entry(read_tree_data(self._repository, folder.oid), len(tree) // 2)
-        for count, (name, entry) in enumerate(entries):
-            if count > 3 * MAX_LOOKED_AT:
-                return
+        count = 0
+        for name, entry in entries:
             if entry.is_file and name.startswith(PREFIX.encode()) and name.endswith(SUFFIX.encode()):
+                count += 1
+                if count > MAX_LOOKED_AT:  # a withdrawal may be behind them
+                    raise UncheckedError(
+                        "approvals-too-many",
+                        f"more than {MAX_LOOKED_AT} statements about the tree {tree} are in {REF}",
+                        hint="let its owner take out those that do not verify",
+                    )
                 yield entry.oid
 
     def _read(self, oid: str, tree: str) -> tuple[Approval, str, str] | None:
         """The statement in a bundle, with what it is from and to; None for what proves nothing."""
-        if oid not in self._verified:
+        key = oid, tree  # a bundle says nothing beside another tree, where anybody may have put a copy
+        if key not in self._verified:
             data = self._repository.read(oid).data
             try:
-                self._verified[oid] = self._checked(data, tree) if len(data) <= _MAX_BYTES else None
+                self._verified[key] = self._checked(data, tree) if len(data) <= _MAX_BYTES else None
             except GitsignError:
-                self._verified[oid] = None
-        return self._verified[oid]
+                self._verified[key] = None
+        return self._verified[key]
 
     def _checked(self, data: bytes, tree: str) -> tuple[Approval, str, str] | None:
         from gitsign_py.signing.attestation import git_artifact  # noqa: PLC0415 - for rules that want approvals alone

@@ -215,20 +215,24 @@ def check_known(repository: GitRepository, oid: str) -> bool:
     return True
 
 
-def check_moves(repository: GitRepository, introduction: str, updates: Iterable[RefUpdate]) -> None:
-    """Keep a branch that has the introduction after it: what is older is exempt, and has no policy.
+def moves_before(
+    repository: GitRepository, introduction: str, updates: Iterable[RefUpdate]
+) -> Mapping[RefUpdate, VerificationError]:
+    """The moves of branches that have the introduction to before it: what is older is exempt, and has no policy.
 
-    Raises VerificationError ``ref-before-introduction``.
+    Their reason is ``ref-before-introduction``.
     """
     if not introduction:
-        return
+        return {}
     graph = graph_of(repository)
+    found = {}
     for update in updates:
         is_move = update.old.strip("0") and not update.brings_nothing and update.ref.startswith("refs/heads/")
         if is_move and graph.is_ancestor(introduction, update.old) and not graph.is_ancestor(introduction, update.new):
-            raise VerificationError(
+            found[update] = VerificationError(
                 "ref-before-introduction",
                 f"{update.ref} would go back from {update.old[:12]} to {update.new[:12]}, which does not have the "
                 f"introduction {introduction[:12]}: no policy judges what is older",
                 hint="push what has the introduction in its history, or ask the server's owner",
             )
+    return found

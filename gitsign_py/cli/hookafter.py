@@ -11,6 +11,7 @@ from gitsign_py.audit.plan import AuditPlan, Target
 from gitsign_py.audit.record import Record
 from gitsign_py.audit.rollup import Rollup
 from gitsign_py.audit.serverrefs import Push
+from gitsign_py.audit.updates import RefUpdate
 from gitsign_py.cli import wiring
 from gitsign_py.cli.hookcall import (
     FAILED,
@@ -25,7 +26,7 @@ from gitsign_py.cli.hookcall import (
     pushed_by,
 )
 from gitsign_py.cli.publishing import Publishing, publishing
-from gitsign_py.cli.sourcerefs import is_source_ref
+from gitsign_py.cli.sourcerefs import is_source_ref, wants_statements
 from gitsign_py.cli.text import line_of
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.printing import printable
@@ -38,14 +39,9 @@ _TRIES = 3
 
 def after(hook_run: HookRun, call: Call, pushes: Sequence[Push]) -> int:
     """The push is in: each of these is done whatever becomes of the other, and stops nothing."""
-    status = 0
+    attested = _attest(hook_run, pushes)
     try:
-        _attest(hook_run, pushes)
-    except GitsignError as error:
-        print(f"gitsign-py: {FAILED[call.name]}: {line_of(error)}", file=sys.stderr)
-        status = 1
-    try:
-        return status if _note_and_publish(hook_run, call, pushes) else 1
+        return 0 if _note_and_publish(hook_run, call, pushes) and attested else 1
     except GitsignError as error:
         print(f"gitsign-py: after the push: {line_of(error)}", file=sys.stderr)
         return 1
@@ -62,19 +58,31 @@ def _note_and_publish(hook_run: HookRun, call: Call, pushes: Sequence[Push]) -> 
     return after_push(forge, settings, hook_run.repository, made, lambda plan: audited(hook_run, plan))
 
 
-def _attest(hook_run: HookRun, pushes: Sequence[Push]) -> None:
-    """State how each source ref came to where it is."""
+def _attest(hook_run: HookRun, pushes: Sequence[Push]) -> bool:
+    """State how each source ref came to where it is, each whatever becomes of the others; gives whether all are."""
+    settings = hook_run.settings
+    updates = [one for one in own_updates(pushes) if not one.brings_nothing and is_source_ref(settings, one.ref)]
+    stated = [_attest_one(hook_run, update) for update in updates if wants_statements(settings)]
+    return all(stated)
+
+
+def _attest_one(hook_run: HookRun, update: RefUpdate) -> bool:
     from gitsign_py.cli import sourceserver  # noqa: PLC0415 - a signature's modules, for servers that sign
 
     settings, repository = hook_run.settings, hook_run.repository
-    updates = [one for one in own_updates(pushes) if not one.brings_nothing and is_source_ref(settings, one.ref)]
-    if updates:
+    try:
         sourceserver.check_unattended(settings)
-    for update in updates:
-        for made in sourceserver.attest_ref(
-            sourceserver.server_of(settings, repository), update.ref, update.new, update.old
-        ):
+        server = sourceserver.server_of(settings, repository)
+        for made in sourceserver.attest_ref(server, update.ref, update.new, update.old):
             print(printable(f"gitsign-py: {sourceserver.told(made)}"), file=sys.stderr, flush=True)
+    except GitsignError as error:
+        words = line_of(error)
+    except OSError as error:
+        words = f"{error.strerror or error}: {error.filename or 'marks of updates'} [hook-resources]"
+    else:
+        return True
+    print(printable(f"gitsign-py: {FAILED['post-receive']}: {words} ({update.ref})"), file=sys.stderr)
+    return False
 
 
 def forge_of(settings: wiring.Settings) -> Publishing | None:

@@ -16,9 +16,9 @@ from gitsign_py.audit.serverrefs import Push, in_push, in_transaction
 from gitsign_py.audit.updates import (
     RefUpdate,
     check_known,
-    check_moves,
     from_pre_commit,
     judged_only,
+    moves_before,
     parse_push,
     parse_update,
     parse_updates,
@@ -65,7 +65,8 @@ def plans_of(
 ) -> tuple[AuditPlan, ...]:
     """The base ``plan``, with what a push brings as ``by`` pushes it. Raises PolicyError for refs that move back."""
     if call.name != "pre-push":
-        check_moves(hook_run.repository, plan.introduction, push.updates)
+        for error in moves_before(hook_run.repository, plan.introduction, push.updates).values():
+            raise error
     plan = replace(plan, targets=targets_of(hook_run.repository, judged_only(plan, push.updates)))
     plan = replace(plan, pusher=by.pusher if by is not None else None)
     return plans(hook_run.repository, plan, push.existing)

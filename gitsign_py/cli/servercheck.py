@@ -12,7 +12,7 @@ from gitsign_py.audit.closing import Place
 from gitsign_py.cli import auditing, wiring
 from gitsign_py.cli.hookfile import MAX_HOOK, SERVER_HOOKS, is_ours
 from gitsign_py.cli.policysource import configured_policy
-from gitsign_py.cli.sourcerefs import check_configured
+from gitsign_py.cli.sourcerefs import check_configured, wants_statements
 from gitsign_py.errors import ConfigError, GitsignError
 from gitsign_py.host.checkup import Finding, found
 from gitsign_py.host.git.objects import GitRepository
@@ -60,8 +60,25 @@ def server_findings(settings: wiring.Settings, repository: GitRepository, folder
     policy = _policy_in_force(settings, repository)
     if policy is not None and any(rule.signed_push for rule in policy.rules):
         yield _signed_pushes(settings, ours)
-    if is_ours(folder / "post-receive") and (settings.config.source_refs or not settings.config.publish):
+    yield from _after_a_push(settings, policy, is_there=is_ours(folder / "post-receive"))
+
+
+def _after_a_push(settings: wiring.Settings, policy: Policy | None, *, is_there: bool) -> Iterator[Finding]:
+    """Does post-receive what the settings ask for?"""
+    states, publishes = wants_statements(settings), bool(settings.config.publish)
+    copies = policy is not None and any(forge.copies for forge in policy.forges)
+    if not is_there:
+        if states or publishes:
+            asked = "gitsign.publish" if publishes else "gitsign.sourceURI"
+            words = f"{asked} is set, and post-receive is not ours: nothing is done after a push"
+            yield Finding("post-receive", "warn", words, "gitsign-py hooks install --hook post-receive")
+    elif states:
         yield found("source provenance", lambda: _attesting(settings))
+    elif not publishes and not copies:
+        words = "has nothing to do: no source provenance, no statuses, and no squash or rebase in the policy"
+        yield Finding(
+            "post-receive", "warn", words, "set what it is for, or gitsign-py hooks uninstall --hook post-receive"
+        )
 
 
 def _attesting(settings: wiring.Settings) -> Finding:

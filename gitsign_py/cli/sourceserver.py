@@ -24,6 +24,7 @@ from gitsign_py.host import updatemarks
 from gitsign_py.host.filelock import hold
 from gitsign_py.host.git import attestationrefs
 from gitsign_py.host.git.attestationrefs import SUFFIX
+from gitsign_py.host.git.naming import commit_of, list_refs
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.updatemarks import LOCK, Mark
 from gitsign_py.signing.attestation import Attestation, git_artifact
@@ -107,7 +108,7 @@ def attest_ref(server: SourceServer, ref: str, new: str, old: str | None = None)
     """
     with _alone(server.repository):
         for seen in _unstated(server, ref, new, old):
-            yield _attested(server, seen)
+            yield _attested(server, seen, is_told=old is not None)
 
 
 @contextmanager
@@ -148,16 +149,36 @@ def _of_mark(mark: Mark) -> SeenUpdate:
     return SeenUpdate(mark.ref, mark.old, mark.new, parse_rfc3339(mark.time), was_judged=True, pusher=mark.pusher)
 
 
-def _attested(server: SourceServer, seen: SeenUpdate) -> Made:
-    previous = server.statements(seen.ref).newest()
-    if previous is not None and previous.provenance.new == seen.new and (seen.old in ("", previous.provenance.old)):
+def _attested(server: SourceServer, seen: SeenUpdate, *, is_told: bool) -> Made:
+    statements = server.statements(seen.ref)
+    previous = statements.newest()
+    before = _stated_before(server, seen, previous, statements, is_told=is_told)
+    if before is not None:
         _forget(server, seen)
-        return Made(previous.provenance, server.expected.identity.text, is_new=False)
+        return Made(before, server.expected.identity.text, is_new=False)
     provenance = _worked_out(server, seen, previous)
     with statement_signer(server.settings, server.trusted_root, for_others=True) as sign:
         identity = _stored(server, provenance, sign)
     _forget(server, seen)
     return Made(provenance, identity)
+
+
+def _stated_before(
+    server: SourceServer, seen: SeenUpdate, previous: Link | None, statements: SourceStatements, *, is_told: bool
+) -> Provenance | None:
+    """The statement about this very update, if there is one; ``is_told``: git, or a person, says where it began."""
+    if previous is None:
+        return None
+    newest = previous.provenance
+    if newest.new == seen.new and seen.old in ("", newest.old):
+        # A mark from after the statement is of another push: the ref was moved back in between, unseen.
+        return None if is_told and seen.was_judged and seen.time > newest.time else newest
+    if seen.was_judged or not seen.old or any(one.oid == seen.new for one in list_refs(server.repository, seen.ref)):
+        return None
+    # The push that came next was quicker: it stated this update before its own, and took the mark.
+    links = statements.links_at(commit_of(server.repository, seen.new))
+    found = (link.provenance for link in links)
+    return next((one for one in found if (one.old, one.new) == (seen.old, seen.new)), None)
 
 
 def _forget(server: SourceServer, seen: SeenUpdate) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from gitsign_py.core.encoding import load_json
+from gitsign_py.core.encoding import load_json, parse_rfc3339
 from gitsign_py.core.frozen import field, frozen
 from gitsign_py.core.git.gitobject import is_object_id
 from gitsign_py.errors import FormatError
@@ -69,7 +69,7 @@ def _place(ref: str) -> str:
 
 
 def _read(path: Path) -> Mark | None:
-    """The mark in a file; None for what is none, which is no evidence."""
+    """The mark in a file of its own name; None for what is none, which is no evidence."""
     try:
         value = load_json(read_plain(path, _MAX_BYTES), max_bytes=_MAX_BYTES)
     except (OSError, ValueError, FormatError):
@@ -77,4 +77,13 @@ def _read(path: Path) -> Mark | None:
     if not isinstance(value, dict) or not isinstance(value.get("pusher"), dict):
         return None
     ref, old, new, at = (str(value.get(name, "")) for name in ("ref", "old", "new", "time"))
-    return Mark(ref, old, new, at, {str(name): str(text) for name, text in value["pusher"].items()})
+    mark = Mark(ref, old, new, at, {str(name): str(text) for name, text in value["pusher"].items()})
+    return mark if path == _path(path.parent, mark) and is_object_id(old) and _is_time(at) else None
+
+
+def _is_time(text: str) -> bool:
+    try:
+        parse_rfc3339(text)
+    except FormatError:
+        return False
+    return True

@@ -13,7 +13,7 @@ from gitsign_py.core.frozen import frozen
 from gitsign_py.source.provenance import Provenance
 
 MAX_LINKS = 100_000
-Kind = Literal["unattested", "unseen", "gone", "control", "late", "endless"]
+Kind = Literal["unattested", "back", "unseen", "gone", "control", "late", "endless"]
 
 
 @frozen
@@ -48,15 +48,11 @@ LinksAt = Callable[[str], Sequence[Link]]
 def follow(tip: str, links_at: LinksAt, newest: Callable[[], Link | None], begins: datetime | None = None) -> Chain:
     """Follow the chain back from ``tip``, the commit that the ref names.
 
-    ``newest`` finds the newest statement about the ref, where there is none about ``tip``. ``begins``: the chain must
+    ``newest`` finds the newest statement about the ref: it may be about another commit. ``begins``: the chain must
     reach back to this time at least.
     """
     links: list[Link] = []
-    lapses: list[Lapse] = []
-    link: Link | None = next(iter(links_at(tip)), None)
-    if link is None:
-        lapses.append(Lapse("unattested", tip, f"no statement about {tip}: no hook saw how the ref came there"))
-        link = newest()
+    link, lapses = _begin(next(iter(links_at(tip)), None), newest(), tip)
     while link is not None:
         links.append(link)
         if len(links) > MAX_LINKS:
@@ -70,6 +66,21 @@ def follow(tip: str, links_at: LinksAt, newest: Callable[[], Link | None], begin
         words = f"statements begin at {first.revision}, {format_rfc3339(first.time)}, after {format_rfc3339(begins)}"
         lapses.append(Lapse("late", first.revision, words))
     return Chain(tuple(links), tuple(lapses))
+
+
+def _begin(here: Link | None, newest: Link | None, tip: str) -> tuple[Link | None, list[Lapse]]:
+    """The newest statement, and the lapse where it is not the one about ``tip``: an older revision had its statement
+    when the ref came there first, and has none of the way back.
+    """
+    if here is None:
+        return newest, [Lapse("unattested", tip, f"no statement about {tip}: no hook saw how the ref came there")]
+    if newest is None or newest.provenance.revision == tip or newest.provenance.time < here.provenance.time:
+        return here, []
+    words = (
+        f"the ref came to {newest.provenance.revision} after {tip}, and names {tip} again: it was moved back where no "
+        "hook saw it, or is older here than the statements"
+    )
+    return newest, [Lapse("back", tip, words)]
 
 
 def _earlier(link: Link, links_at: LinksAt) -> tuple[Link | None, Iterator[Lapse]]:

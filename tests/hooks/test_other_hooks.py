@@ -1,5 +1,6 @@
 """update, reference-transaction, pre-push, post-merge, post-rewrite, and the installer."""
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from gitsign_py.cli.commands.hook import HOOKS
 from gitsign_py.cli.commands.hooks import shim
 from gitsign_py.policy.model import POLICY_PATH
 from tests.support.gitrepo import ScratchRepo, environment
-from tests.support.pushserver import POLICY, ROOT, Server
+from tests.support.inprocess import run_here
+from tests.support.pushserver import POLICY, ROOT, Server, in_history
 
 MAIN = "refs/heads/main"
 
@@ -242,3 +244,67 @@ def test_a_server_whose_first_push_must_fail_is_not_left_behind(server: Server) 
     assert "fail  policy: the policy refs/heads/main:.gitsign/policy.toml cannot be read" in done.stdout
     assert "warn  receive.denyDeletes: is not set" in done.stdout
     assert "-> git config receive.denyNonFastForwards true" in done.stdout
+
+
+def test_post_receive_is_installed_where_settings_ask_for_it(server: Server) -> None:
+    """As the pages about squashes, statuses and source levels say; it states nothing that nobody asked for."""
+    after, place = server.bare.path / "hooks/post-receive", server.bare.path
+
+    def hooks(*arguments: str) -> tuple[int, str]:
+        done = run_here(place, environment(**server.environment), "hooks", *arguments)
+        return done.status, done.out + done.err
+
+    server.config("gitsign.sourceRef", MAIN)
+    assert hooks("install", "--server")[0] == 0
+    assert not after.exists(), "refs that never go back need none"
+    assert hooks("install", "--hook", "post-receive")[0] == 0, "for the notes of merged heads"
+    assert "warn  post-receive: has nothing to do" in hooks("status")[1]
+    forge = '[forges.github]\ncommitter = "noreply@github.com"\nreproducible = true\nsquash = true\n'
+    (server.folder / "policy.toml").write_text(f"{POLICY}\n{forge}")
+    status, said = hooks("status")
+    assert (status, "post-receive:" in said, "source provenance" in said) == (0, False, False)
+    assert hooks("uninstall", "--server")[0] == 0
+    assert not after.exists()
+
+    server.config("gitsign.publish", "gitea")
+    assert hooks("install", "--hook", "pre-receive")[0] == 0
+    assert "warn  post-receive: gitsign.publish is set, and post-receive is not ours" in hooks("status")[1]
+    assert hooks("install", "--server")[0] == 0
+    assert after.exists()
+    assert hooks("uninstall")[0] == 0
+    assert hooks("install", "--server", "-c", "gitsign.sourceURI=git+https://git.example.com/project")[0] == 2
+    assert not after.exists(), "it could state nothing"
+    server.config("gitsign.sourceURI", "git+https://git.example.com/project")
+    server.config("gitsign.sourceAttester", "server@example.com https://issuer.example.com")
+    assert hooks("install", "--server")[0] == 0
+    assert after.exists()
+
+
+def test_a_move_that_is_refused_has_its_reason_and_change_in_the_log(server: Server) -> None:
+    """Each ref of the push by itself: the reason is of the one that may not move."""
+    history = server.history
+    intro = in_history(server)
+    first = history.commit(intro, signed="alice", files={"a": "1"})
+    second = history.commit(first, signed="alice", files={"a": "2"})
+    stranger = history.commit(by="alice", files={"a": "3"})
+    names = {f"refs/heads/{name}": second for name in ("main", "old", "kept")} | {"refs/tags/v1": first}
+    history.write(server.bare.path, names)
+    for name in ("main", "kept"):
+        server.bare.git("config", "--add", "gitsign.sourceRef", f"refs/heads/{name}")
+    server.config("gitsign.logPath", str(server.folder / "log"))
+    moves = (f"+{first}:{MAIN}", ":refs/heads/kept", "+HEAD:refs/tags/v1", f"+{stranger}:refs/heads/old")
+    clone = ScratchRepo.init(server.folder / "clone")
+    clone.git("symbolic-ref", "HEAD", "refs/heads/here")
+    history.write(clone.path / ".git", {"refs/heads/here": second})
+    status, said = server.push(*moves, f"{second}:refs/heads/new")
+    assert status != 0
+    lines = {line["ref"]: line for line in map(json.loads, (server.folder / "log").read_text().splitlines())}
+    found = {ref: (line["change"], line.get("reason", ""), line["accepted"]) for ref, line in lines.items()}
+    assert found == {
+        MAIN: ("forced", "source-ref-forced", False),
+        "refs/heads/kept": ("deleted", "source-ref-deleted", False),
+        "refs/tags/v1": ("updated", "tag-moved", False),
+        "refs/heads/old": ("forced", "ref-before-introduction", False),
+        "refs/heads/new": ("created", "", False),
+    }
+    assert all(f"[{reason}]" in said for _, reason, _ in found.values() if reason), "all of them are told at once"

@@ -26,7 +26,11 @@ def test_a_mark_is_found_by_ref_and_new_value(tmp_path: Path) -> None:
 def test_what_is_no_mark_is_no_evidence(tmp_path: Path) -> None:
     leave(tmp_path, MARK)
     [path] = tmp_path.iterdir()
-    for text in ("", "{", "[]", "{}", '{"ref": "refs/heads/main"}', path.read_text().replace(NEW, OLD)):
+    good = path.read_text()
+    spoiled = [good.replace(*pair) for pair in ((NEW, OLD), (OLD, "c" * 40), (OLD, "HEAD"), ("00:00:00Z", "25:00"))]
+    longest = good.replace('"alice"', "9" * 60_000)
+    for text in ("", "{", "[]", "{}", '{"ref": "refs/heads/main"}', longest, *spoiled):
+        assert text != good
         path.write_text(text)
         assert find(tmp_path, MAIN, NEW) == ()
     path.unlink()

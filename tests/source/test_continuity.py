@@ -50,6 +50,13 @@ def test_a_tip_without_a_statement_and_the_chain_below_it() -> None:
     assert kinds(followed(tip=4)) == [("unattested", oid(4))]
 
 
+def test_a_ref_that_was_moved_back_to_what_has_a_statement() -> None:
+    chain = followed(link(1), link(2, 1), link(3, 2), tip=1)
+    assert kinds(chain) == [("back", oid(1))]
+    assert oid(3) in chain.lapses[0].message
+    assert len(chain.links) == 3, "what is above it is looked at too"
+
+
 def test_a_statement_that_is_not_the_one_that_is_named() -> None:
     other = replace(link(1), digest="f" * 64)
     assert kinds(followed(other, link(2, 1), tip=2)) == [("gone", oid(2))]

@@ -110,3 +110,46 @@ def test_a_hook_that_could_state_nothing_is_not_installed(bench: Workbench) -> N
     server.commit("one")
     said = bench.try_git("push", str(server.bare), f"HEAD:{MAIN}")
     assert (said.returncode, b"[source-token-missing]" in said.stderr) == (0, True)
+
+
+def test_a_late_hook_and_a_ref_that_was_moved_back(bench: Workbench) -> None:
+    """Of two pushes the second is stated first, and the first with it; what went back past the hooks shows."""
+    server = SourceServer(bench)
+    server.start()
+    first, second, third = (server.commit(text) for text in ("one", "two", "three"))
+    server.pushed(f"{first}:{MAIN}")
+    late = server.bare / "hooks/post-receive"
+    late.rename(late.with_name("late"))
+    server.pushed(f"{second}:{MAIN}")
+    late.with_name("late").rename(late)
+    server.pushed(f"{third}:{MAIN}")
+    token = bench.stack.token(SERVER)
+
+    def post_receive() -> str:
+        told = f"{first} {second} {MAIN}\n".encode()
+        return bench.tool("hook", "post-receive", cwd=server.bare, stdin=told, SIGSTORE_ID_TOKEN=token).stderr.decode()
+
+    assert f"{MAIN} at {second}: attested before by {SERVER}" in post_receive()
+    assert [one["revision"] for one in stated(server)] == [third, second, first]
+
+    server.without_hooks(f"+{second}:{MAIN}")
+    audited = server.source("audit", MAIN, "--json", cwd=server.bare)
+    assert audited.returncode == 1
+    [lapse] = json.loads(audited.stdout)["lapses"]
+    assert (lapse["kind"], lapse["revision"]) == ("back", second), "it has a statement, and is not the newest"
+    assert f"{MAIN} at {third}: attested by {SERVER}" in server.pushed(f"{third}:{MAIN}"), "the same update once more"
+    audited = server.source("audit", MAIN, "--json", cwd=server.bare)
+    assert ("unseen", third) in {(one["kind"], one["revision"]) for one in json.loads(audited.stdout)["lapses"]}
+
+    for name in (MAIN, "refs/heads/other"):
+        bench.git("config", "--add", "gitsign.sourceRef", name, cwd=server.bare)
+    marks = server.bare / "gitsign-updates"
+    marks.rename(marks.with_name("aside"))
+    marks.write_text("no folder")
+    told = f"{first} {second} {MAIN}\n{'0' * 40} {second} refs/heads/other\n".encode()
+    done = bench.tool("hook", "post-receive", cwd=server.bare, stdin=told, SIGSTORE_ID_TOKEN=token)
+    lines = done.stderr.decode().splitlines()
+    assert [line.endswith(f"({ref})") for line, ref in zip(lines, (MAIN, "refs/heads/other"), strict=True)] == [
+        True
+    ] * 2
+    assert all("not attested: File exists: " in line for line in lines), "one line for each, whatever fails"

@@ -44,7 +44,8 @@ echo "$@" >> {said}
 """
 VENV = """\
 #!/bin/sh
-test "$1 $2" = "-m venv" && mkdir -p "$3/bin" && cp -P {folder}/pip {folder}/gitsign-py "$3/bin"
+# Without -I the modules of the checkout come before Python's own.
+test "$1 $2 $3" = "-I -m venv" && mkdir -p "$4/bin" && cp -P {folder}/pip {folder}/gitsign-py "$4/bin"
 """
 
 

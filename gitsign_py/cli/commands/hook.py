@@ -21,6 +21,7 @@ from gitsign_py.audit.record import Record
 from gitsign_py.audit.serverrefs import Push
 from gitsign_py.audit.updates import (
     RefUpdate,
+    moves_before,
     parse_rewrites,
 )
 from gitsign_py.cli import auditing, wiring
@@ -42,11 +43,11 @@ from gitsign_py.cli.hooklog import HookLog, Unfinished
 from gitsign_py.cli.ownconfig import add_isolated
 from gitsign_py.cli.refusal import MAX_NAMED, explain_refusals
 from gitsign_py.cli.repairbase import RepairBase
-from gitsign_py.cli.sourcerefs import check_source_moves, leave_marks
+from gitsign_py.cli.sourcerefs import leave_marks, refused_moves
 from gitsign_py.cli.text import line_of
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.printing import printable
-from gitsign_py.errors import ConfigError, GitsignError, PolicyError, UncheckedError
+from gitsign_py.errors import ConfigError, GitsignError, PolicyError, UncheckedError, VerificationError
 from gitsign_py.host.budget import Allow, BudgetSpentError
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.git.program import with_settings
@@ -184,11 +185,11 @@ def _judge_pushes(hook_run: HookRun, call: Call, log: HookLog, unfinished: Unfin
     updates = tuple(update for push in pushes for update in push.updates)
     by = pushed_by(hook_run, call)
     log.signed(by)
-    kept = own_updates(pushes) if call.settings.config.source_refs and is_server else ()
-    if kept:
-        check_source_moves(call.settings, repository, kept)
+    kept = own_updates(pushes) if is_server else ()
     based = [(push, base_plan(hook_run, call, push)) for push in pushes if is_asked_about(call, push)]
-    refused = _refused_pushes(hook_run, call, based, by)
+    policies = [plan.policy for _, plan in based if plan.policy is not None]
+    moves = refused_moves(call.settings, repository, kept, policies)
+    refused = {**_refused_pushes(hook_run, call, based, by), **_moves_back(hook_run, call, based), **moves}
     for error in refused.values():
         _refuse(call.name, line_of(error))
     made = (one for push, plan in based if brings(push) for one in plans_of(hook_run, call, push, plan, by))
@@ -219,6 +220,16 @@ def _refused_pushes(
             by = by or pushed_by(hook_run, call, wanted=True)
             if by is not None and (problem := push_problem(plan.policy, update.ref, by)):
                 found[update] = problem
+    return found
+
+
+def _moves_back(
+    hook_run: HookRun, call: Call, based: Iterable[tuple[Push, AuditPlan]]
+) -> dict[RefUpdate, VerificationError]:
+    """The branches that would go back to before the introduction."""
+    found: dict[RefUpdate, VerificationError] = {}
+    for push, plan in based if call.name != "pre-push" else ():
+        found |= moves_before(hook_run.repository, plan.introduction, push.updates)
     return found
 
 

@@ -20,11 +20,12 @@ from gitsign_py.host.ownprogram import NAME, own_program
 from gitsign_py.host.privatefile import put_in_place
 
 SERVER = ("pre-receive",)
-ATTESTING = "post-receive"
+AFTERWARDS = "post-receive"
 LOCAL = ("pre-push", "post-merge", "post-rewrite")
 _EPILOG = (
     """examples:
-  gitsign-py hooks install --server              in a server's repository: pre-receive
+  gitsign-py hooks install --server              in a server's repository: pre-receive; post-receive too where
+                                                 gitsign.publish, sourceURI or sourceAttester is set
   gitsign-py hooks install --local               in your clone: pre-push, post-merge, post-rewrite
   gitsign-py hooks install --server --chain      keep a hook that is there, and run it first
   gitsign-py hooks install --server --attest     post-receive too: it signs source provenance (gitsign-py source)
@@ -67,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="install | uninstall | status")
     install = commands.add_parser("install", help="write the hooks; refuses where another hook is")
     install.add_argument("--chain", action="store_true", help="keep another hook and run it before ours")
-    install.add_argument("--attest", action="store_true", help=f"{ATTESTING} too, which signs source provenance")
+    install.add_argument("--attest", action="store_true", help=f"{AFTERWARDS} too, which signs source provenance")
     install.add_argument("--program", metavar="PATH", help="the gitsign-py to call (default: this one)")
     add_isolated(install)
     add_given(install)
@@ -75,7 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     uninstall = commands.add_parser("uninstall", help="remove our hooks, and restore chained ones")
     uninstall.set_defaults(action=_uninstall)
     for command in (install, uninstall):
-        command.add_argument("--server", action="store_true", help=f"{', '.join(SERVER)}")
+        command.add_argument(
+            "--server", action="store_true", help=f"{', '.join(SERVER)}; {AFTERWARDS} where settings ask"
+        )
         command.add_argument("--local", action="store_true", help=f"{', '.join(LOCAL)}")
         command.add_argument("--hook", action="append", choices=HOOKS, default=[], metavar="NAME", help="this one")
     commands.add_parser("status", help="list the hooks").set_defaults(action=_status)
@@ -83,8 +86,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _chosen(options: argparse.Namespace) -> list[str]:
-    attesting = (ATTESTING,) if getattr(options, "attest", False) else ()
-    names = [*(SERVER if options.server else ()), *attesting, *(LOCAL if options.local else ()), *options.hook]
+    afterwards = (AFTERWARDS,) if getattr(options, "attest", False) else ()
+    names = [*(SERVER if options.server else ()), *afterwards, *(LOCAL if options.local else ()), *options.hook]
     return list(dict.fromkeys(names))
 
 
@@ -98,13 +101,13 @@ def _install(options: argparse.Namespace, folder: Path) -> int:
     names = _chosen(options)
     if not names:
         raise UsageError("hooks-none", "say which hooks: --server, --local or --hook NAME")
+    if _asks_for_more(options):
+        names = list(dict.fromkeys((*names, AFTERWARDS)))
     program = options.program or _own_program()
     for name in names:  # look at all of them first, so that nothing is left half done
         _check_free(folder / name, chain=options.chain)
     if not set(SERVER_HOOKS).isdisjoint(names):
         _check_ready(options)
-    if ATTESTING in names:
-        _check_attesting(options)
     for name in names:
         path = folder / name
         with _changing(folder):
@@ -124,12 +127,21 @@ def _check_ready(options: argparse.Namespace) -> None:
     check_ready(wiring.load_settings(with_settings(os.environ, options.given), isolated=options.isolated))
 
 
-def _check_attesting(options: argparse.Namespace) -> None:
-    """Leave no hook that could state nothing, by the settings that it will see."""
-    from gitsign_py.cli import wiring  # noqa: PLC0415 - as above
-    from gitsign_py.cli.sourcerefs import check_configured  # noqa: PLC0415
+def _asks_for_more(options: argparse.Namespace) -> bool:
+    """Tell whether the settings that the hooks will see ask for post-receive beside the others.
 
-    check_configured(wiring.load_settings(with_settings(os.environ, options.given), isolated=options.isolated))
+    Raises ConfigError ``source-unconfigured`` where it is to state provenance and could state nothing.
+    """
+    if not (options.server or options.attest or AFTERWARDS in options.hook):
+        return False
+    from gitsign_py.cli import wiring  # noqa: PLC0415 - as above
+    from gitsign_py.cli.sourcerefs import check_configured, wants_statements  # noqa: PLC0415
+
+    settings = wiring.load_settings(with_settings(os.environ, options.given), isolated=options.isolated)
+    states = options.attest or wants_statements(settings)
+    if states:
+        check_configured(settings)
+    return states or bool(settings.config.publish)
 
 
 @contextmanager
@@ -158,7 +170,8 @@ def _check_free(path: Path, *, chain: bool) -> None:
 
 
 def _uninstall(options: argparse.Namespace, folder: Path) -> int:
-    for name in _chosen(options) or HOOKS:
+    afterwards = [AFTERWARDS] if options.server else []
+    for name in dict.fromkeys([*_chosen(options), *afterwards]) or HOOKS:
         path = folder / name
         if not is_ours(path):
             continue

@@ -1,0 +1,79 @@
+"""Somebody hides a withdrawal among what is stored beside it: a copy of it elsewhere, or junk that comes before it.
+
+The attack: Carol approved Bob's change and took it back. Bob may push to ``refs/attestations/trees``. He puts a copy of
+the withdrawal's bundle beside another tree, which is looked at first and where it says nothing; or he stores so much
+junk before the withdrawal, and the approval once more under an early name, that the withdrawal is not looked at.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gitsign_py.audit.approvals import MAX_LOOKED_AT, REF, Approvals
+from gitsign_py.audit.jobs import VerifySettings
+from gitsign_py.errors import UncheckedError
+from gitsign_py.host.git.attestationrefs import SUFFIX
+from gitsign_py.host.git.objects import GitRepository
+from gitsign_py.policy.approvals import PREDICATE, WITHDRAWAL
+from gitsign_py.policy.facts import CommitFacts
+from gitsign_py.signing.attestation import statement_about
+from tests.support.bundles import AT, BundleMaker
+from tests.support.gitrepo import ScratchRepo, environment
+from tests.support.history import History
+
+MAIN, CAROL = "refs/heads/main", "carol@example.com"
+
+
+@pytest.fixture(scope="module")
+def maker(tmp_path_factory: pytest.TempPathFactory) -> BundleMaker:
+    return BundleMaker(tmp_path_factory.mktemp("sigstore"))
+
+
+def bundle(maker: BundleMaker, commit: CommitFacts, kind: str) -> str:
+    fields = {"targetRef": MAIN, "fromID": commit.parents[0], "targetID": commit.tree}
+    said = statement_about("gitTree", commit.tree, kind, fields)
+    return json.dumps(maker.attestation("hashedrekord 0.0.1", who=maker.certified(CAROL), payload=said))
+
+
+@contextmanager
+def read(folder: Path, maker: BundleMaker, history: History, files: dict[str, str]) -> Iterator[Approvals]:
+    repo = ScratchRepo.init(folder / "repository")
+    stored = {f"{name}.json{SUFFIX}": text for name, text in files.items()}
+    history.write(repo.path / ".git", {REF: history.commit(files=stored)})
+    settings = VerifySettings(maker.trusted_root, AT + timedelta(days=1))
+    with GitRepository(repo.path, environment=environment()) as repository:
+        yield Approvals(repository, lambda: settings)
+
+
+def two(history: History) -> tuple[CommitFacts, CommitFacts]:
+    root = history.commit(files={"a": "0"})
+    first = history.commit(root, files={"a": "1"})
+    second = history.commit(first, files={"a": "2"})
+    return history.commit_facts(first), history.commit_facts(second)
+
+
+def test_a_copy_beside_another_tree(tmp_path: Path, maker: BundleMaker) -> None:
+    history = History()
+    first, second = two(history)
+    given, taken = (bundle(maker, second, kind) for kind in (PREDICATE, WITHDRAWAL))
+    files = {f"{second.tree}/approval-{name}": text for name, text in (("0-a", given), ("0-b", taken))}
+    with read(tmp_path, maker, history, {**files, f"{first.tree}/approval-0-c": taken}) as approvals:
+        assert approvals.approvals(first) == []
+        assert [one.is_withdrawn for one in approvals.approvals(second)] == [False, True]
+
+
+def test_junk_before_a_withdrawal(tmp_path: Path, maker: BundleMaker) -> None:
+    history = History()
+    first, second = two(history)
+    given, taken = (bundle(maker, second, kind) for kind in (PREDICATE, WITHDRAWAL))
+    junk = {f"{second.tree}/approval-1-{number:04}": "junk" for number in range(MAX_LOOKED_AT)}
+    files = {f"{second.tree}/approval-0": given, f"{second.tree}/approval-2": taken}
+    with read(tmp_path, maker, history, {**junk, **files}) as approvals:
+        assert approvals.approvals(first) == []
+        with pytest.raises(UncheckedError) as refused:
+            approvals.approvals(second)
+    assert refused.value.reason == "approvals-too-many"
