@@ -47,7 +47,8 @@ def socket_path(environment: "os._Environ[str] | dict[str, str]") -> str:
     """Where this user's agent listens.
 
     GITSIGN_CREDENTIAL_CACHE names it (the Go client's variable); else ``gitsign-py/agent.sock`` in XDG_RUNTIME_DIR, in
-    /run/user/UID where systemd made that, or in the user's cache directory.
+    /run/user/UID where systemd made that, or in the user's cache directory. Without a home that is ``/.cache``, as in
+    containers, and no folder ``~`` of the repository that git stands in.
     """
     if named := environment.get("GITSIGN_CREDENTIAL_CACHE"):
         return os.path.abspath(named)  # noqa: PTH100  the agent runs in another directory
@@ -56,7 +57,8 @@ def socket_path(environment: "os._Environ[str] | dict[str, str]") -> str:
         base = f"/run/user/{os.getuid()}" if hasattr(os, "getuid") else ""
     if not base or not _own_directory(base):
         local = environment.get("LOCALAPPDATA") if sys.platform == "win32" else None
-        base = local or os.path.join(environment.get("HOME") or os.path.expanduser("~"), ".cache")  # noqa: PTH111,PTH118
+        home = environment.get("HOME") or os.path.expanduser("~")  # noqa: PTH111
+        base = local or os.path.join(home if os.path.isabs(home) else "/", ".cache")  # noqa: PTH117,PTH118
     return os.path.join(base, "gitsign-py", "agent.sock")  # noqa: PTH118
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 TRUST = ("trusted_root", "instance", "fulcio_root", "timestamp_cert_chain")
 REQUIRED = ("require_timestamp", "witness_policy")
+IN_HISTORY = ("policy_mode", "introduction", "protected_ref")
 _BY_FIELD = {setting.field: setting for setting in SETTINGS}
 
 

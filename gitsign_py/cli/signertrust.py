@@ -6,7 +6,7 @@ The order is that of ``cli.gpg.checking``, so that ``verify`` and ``git verify-c
 
 from gitsign_py.cli import wiring
 from gitsign_py.cli.judgement import Accept
-from gitsign_py.cli.ownconfig import said_by_repository
+from gitsign_py.cli.ownconfig import IN_HISTORY, said_by_repository
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.core.git.gitobject import SignedObject
 from gitsign_py.errors import UncheckedError, UsageError, VerificationError
@@ -45,8 +45,8 @@ def signer_trust(
     if any_identity:
         return SignerTrust("--any-identity, which says nobody", is_anybody=True)
     if settings.config.policy_mode == "history":
-        fields = ("policy_mode", "introduction")
-        return SignerTrust("the policy in the history", _by_policy(settings), said_by_repository(settings, fields))
+        said = said_by_repository(settings, IN_HISTORY)
+        return SignerTrust("the policy in the history", _by_policy(settings), said)
     if settings.config.policy:
         return SignerTrust("gitsign.policy", _by_policy(settings), said_by_repository(settings, ("policy",)))
     if settings.config.allowed_signers:

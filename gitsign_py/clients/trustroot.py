@@ -323,15 +323,12 @@ def kept_copy(config: Config, environment: Mapping[str, str]) -> tuple[Path, str
 
 def _initialized(environment: Mapping[str, str]) -> bool:
     """Whether there is a TUF cache, or was one; looking must not make its directory, HOME may be read-only."""
-    try:
-        return was_kept(tuf_place(environment).expanduser())
-    except RuntimeError:  # "~nobody/..." in TUF_ROOT: initialize says so, a verification goes on without
-        return False
+    return was_kept(tuf_place(environment))
 
 
 def _tuf_copy(environment: Mapping[str, str]) -> Path:
     """The directory of the TUF cache, which others must not be able to write; one that is gone is not made again."""
-    place = tuf_place(environment).expanduser()
+    place = tuf_place(environment)
     return tuf_directory(environment) if os.path.isdir(place) else place  # noqa: PTH112 - never raises
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 APPLICATION = "gitsign-py"
 _PRIVATE = 0o700
+_MAX_SHOWN = 200
 _BELOW_HOME = {"data": ".local/share", "cache": ".cache", "state": ".local/state"}
 
 
@@ -27,7 +28,8 @@ def user_place(kind: "Kind") -> Path:
     """Where files of this kind are or would be; nothing is made.
 
     On Linux the rule is short (XDG Base Directory Specification: what is not absolute does not count); platformdirs,
-    which knows the others, costs 10 ms.
+    which knows the others, costs 10 ms. Without a home there is no such place: a name that is not absolute would be
+    read in the repository that git stands in, trust roots included. Raises ConfigError ``directory-unusable``.
     """
     if sys.platform == "linux" and "ANDROID_DATA" not in os.environ:
         named, home = os.environ.get(f"XDG_{kind.upper()}_HOME", ""), os.environ.get("HOME", "")
@@ -38,7 +40,21 @@ def user_place(kind: "Kind") -> Path:
     import platformdirs  # noqa: PLC0415 - see above
 
     places = {"data": platformdirs.user_data_path, "cache": platformdirs.user_cache_path}
-    return places.get(kind, platformdirs.user_state_path)(APPLICATION, appauthor=False)
+    try:
+        place = places.get(kind, platformdirs.user_state_path)(APPLICATION, appauthor=False)
+    except RuntimeError as error:  # newer ones of platformdirs say so, older ones give a name that is not absolute
+        raise _homeless(f"XDG_{kind.upper()}_HOME") from error
+    if not place.is_absolute():
+        raise _homeless(f"XDG_{kind.upper()}_HOME")
+    return place
+
+
+def _homeless(variable: str) -> ConfigError:
+    return ConfigError(
+        "directory-unusable",
+        "this user has no home directory: HOME is not set, or not absolute, and the system knows none",
+        hint=f"set HOME or {variable} to an absolute path",
+    )
 
 
 def data_directory() -> Path:
@@ -67,9 +83,21 @@ def state_place() -> Path:
 
 
 def tuf_place(environment: "Mapping[str, str]") -> Path:
-    """Where the TUF cache is or would be: TUF_ROOT, as in the Go client, or ``tuf`` in the data directory."""
+    """Where the TUF cache is or would be: TUF_ROOT, as in the Go client, or ``tuf`` in the data directory.
+
+    A home that is out of reach is no reason to look elsewhere. Raises ConfigError ``directory-unusable``.
+    """
     named = environment.get("TUF_ROOT")
-    return Path(named) if named else user_place("data") / "tuf"
+    if not named:
+        return user_place("data") / "tuf"
+    try:
+        return Path(named).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(
+            "directory-unusable",
+            f"TUF_ROOT names {named[:_MAX_SHOWN]}, and the system knows no such home directory",
+            hint="set TUF_ROOT to an absolute path",
+        ) from error
 
 
 def tuf_directory(environment: "Mapping[str, str]") -> Path:

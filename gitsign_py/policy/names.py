@@ -22,6 +22,9 @@ _SHORT = re.compile(r"([^.]{1,6})~([0-9]{1,6})(?:\.([^.]{0,3}))?\Z")
 _SHORT_LENGTH = 8
 _HEX = re.compile(r"[0-9a-f]*\Z")
 _WILD = re.compile(r"[*?]")
+_NO_UTF8 = re.compile("[\udc80-\udcff]")  # each stands for a byte that is not UTF-8 (PEP 383)
+_HALVES = re.compile(rb"\xed[\xa0-\xaf][\x80-\xbf]\xed[\xb0-\xbf][\x80-\xbf]")
+_PRINTABLE = 0xA0
 _LONGEST_NAME = 1024  # characters; what folds names (APFS, HFS+, NTFS, ext4) takes 255 at most
 
 
@@ -32,7 +35,28 @@ def folded(name: str) -> tuple[str, ...]:
     Windows passes over dots and spaces at the end of a name, and over what follows a colon (a stream of the file), so a
     name may come to nothing as well: it is then the folder that it lies in.
     """
+    if _NO_UTF8.search(name):
+        name = _on_windows(name)
     return tuple(filter(None, map(_folded, name.split("\\"))))
+
+
+def _on_windows(name: str) -> str:
+    """A name that is not UTF-8 as git for Windows writes it (xutftowcsn in its compat/mingw.c).
+
+    A byte from A0 on becomes the character of that number, one before it two hex digits, and a character that is
+    there as its two halves of UTF-16 is that character.
+    """
+    joined = _HALVES.sub(_joined, name.encode("utf-8", "surrogateescape"))
+    return _NO_UTF8.sub(_of_byte, joined.decode("utf-8", "surrogateescape"))
+
+
+def _joined(halves: "re.Match[bytes]") -> bytes:
+    return halves[0].decode("utf-8", "surrogatepass").encode("utf-16", "surrogatepass").decode("utf-16").encode()
+
+
+def _of_byte(escaped: "re.Match[str]") -> str:
+    byte = ord(escaped[0]) & 0xFF
+    return chr(byte) if byte >= _PRINTABLE else f"{byte:02x}"
 
 
 def _folded(name: str) -> str:
@@ -106,5 +130,5 @@ def looks_like(name: bytes, folder: str) -> bool:
     """
     if name == folder.encode():
         return True
-    parts = folded(name.decode("utf-8", "replace"))
+    parts = folded(name.decode("utf-8", "surrogateescape"))
     return not parts or parts[0] == folder or may_be_short_for(parts[0], folder)

@@ -21,7 +21,8 @@ identities = [{{ subject = "alice@example.com", issuer = "{ISSUER}" }}]
 identities = [{{ subject = "bob@example.com", issuer = "{ISSUER}" }}]
 [[rules]]
 name = "ours"
-paths = ["/secrets/**", "/CODEOWNERS", "/.github/workflows/*.yml", "/*/keys/**"]
+paths = ["/secrets/**", "/CODEOWNERS", "/.github/workflows/*.yml", "/*/keys/**", "/Schlüssel/**", "/1990/**",
+  "/🔒/**"]
 allow = ["alice"]
 [[rules]]
 name = "docs"
@@ -41,7 +42,7 @@ Case = tuple[str, str]
 
 def commit_at(history: History, start: str, path: str, kind: str) -> str:
     """A commit by Bob, byte by byte: the language of histories knows text files alone."""
-    parts = path.encode().split(b"/")
+    parts = path.encode("utf-8", "surrogateescape").split(b"/")
     oid = start if kind == "submodule" else history.add("blob", b"x")
     entry = KIND[kind] + b" " + parts[-1] + b"\0" + bytes.fromhex(oid)
     for part in reversed(parts[:-1]):
@@ -85,6 +86,23 @@ def test_a_rule_is_not_passed_by(tmp_path: Path) -> None:
         *("x/Keys/a", "x/keys./a"),
     ]
     check(tmp_path, LENIENT, [(path, "file") for path in paths], "rule-refuses")
+
+
+def test_nor_by_bytes_that_are_not_utf_8(tmp_path: Path) -> None:
+    """git for Windows writes a checkout's file for them all the same: as Latin-1, as hex digits, from two halves."""
+    names = [
+        b"Schl\xfcssel/a",
+        b"SCHL\xdcSSEL/a",
+        b"Schl\xfcssel./a",
+        b"1\x990/a",
+        b"19\x90",
+        b"\xed\xa0\xbd\xed\xb4\x92/a",
+    ]
+    check(tmp_path, LENIENT, [(name.decode("utf-8", "surrogateescape"), "file") for name in names], "rule-refuses")
+    others = [b"docs/\xfc", b"\xed\xa0\xbd/a", b"1\x80/a"]
+    (tmp_path / "others").mkdir()
+    cases = [(name.decode("utf-8", "surrogateescape"), "file") for name in others]
+    check(tmp_path / "others", LENIENT, cases, "verified")
 
 
 def test_nor_by_what_takes_the_place_of_its_folder(tmp_path: Path) -> None:

@@ -171,6 +171,23 @@ def test_mode_and_introduction(copy: Copy) -> None:
     assert "none: a good signature is good, and verified only by an allowed signer" in done.stdout
 
 
+def test_the_branch_that_says_who_has_left(copy: Copy) -> None:
+    """Its policy closes windows: a copy that names another branch for it opens them again."""
+    program = copy.folder / "gitsign-py"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m gitsign_py "$@"\n')
+    program.chmod(0o755)
+    own = {"gpg.x509.program": program, "gitsign.agent": "off", "gitsign.policyMode": "history"}
+    for key, value in {**own, "gitsign.introduction": copy.first}.items():
+        copy.personal(key, str(value))
+    copy.repo.git("config", "gitsign.protectedRef", "refs/heads/main")
+    asked = copy.run("verify", "--offline", "main")
+    by_git = copy.repo.run("verify-commit", "main", **copy.env())
+    for said in (asked.stderr, by_git.stderr.decode()):
+        assert "gitsign.protectedRef = refs/heads/main" in said
+        assert "gitsign.introduction" not in said
+    assert (asked.returncode, by_git.returncode) == (0, 0)
+
+
 def test_timestamps_that_the_person_asks_for(copy: Copy) -> None:
     copy.repo.git("config", "--unset", "gitsign.trustedRoot")
     copy.personal("gitsign.trustedRoot", str(copy.bad))

@@ -1,10 +1,13 @@
 """Directories of this user: where, and readable by whom."""
 
+import os
 import stat
 from pathlib import Path
 
+import platformdirs
 import pytest
 
+from gitsign_py.agent import client
 from gitsign_py.errors import ConfigError
 from gitsign_py.host import paths
 
@@ -54,3 +57,28 @@ def test_a_file_in_the_way_and_an_unknown_user_are_named(tmp_path: Path) -> None
     with pytest.raises(ConfigError) as caught:
         paths.tuf_directory({"TUF_ROOT": "~no-such-user-here"})
     assert caught.value.reason == "directory-unusable"
+
+
+@pytest.mark.parametrize(("home", "older"), [(None, False), (None, True), (".", True)])
+def test_without_a_home_nothing_is_read_where_git_stands(
+    monkeypatch: pytest.MonkeyPatch, home: str | None, older: bool
+) -> None:
+    """A user whom the system does not know: a folder called ~ may be the repository's, with trust roots in it."""
+    for name in ("DATA", "CACHE", "STATE"):
+        monkeypatch.delenv(f"XDG_{name}_HOME", raising=False)
+    monkeypatch.delenv("HOME") if home is None else monkeypatch.setenv("HOME", home)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    if older:  # platformdirs gave such a name until it learned to refuse
+        for name in ("user_data_path", "user_cache_path", "user_state_path"):
+            monkeypatch.setattr(platformdirs, name, lambda *_given, **_named: Path("~/.local"))
+    for place in (paths.data_directory, paths.cache_directory, paths.state_place, lambda: paths.tuf_place({})):
+        with pytest.raises(ConfigError, match="no home directory") as caught:
+            place()
+        assert caught.value.reason == "directory-unusable"
+    monkeypatch.setattr(client, "_own_directory", lambda _path: False)
+    assert client.socket_path({"HOME": home or ""}) == "/.cache/gitsign-py/agent.sock"
+
+
+def test_a_home_that_is_out_of_reach_is_no_other_place() -> None:
+    with pytest.raises(ConfigError, match="TUF_ROOT names ~no-such-user-here/tuf"):
+        paths.tuf_place({"TUF_ROOT": "~no-such-user-here/tuf"})

@@ -1,6 +1,5 @@
 """Trust roots of a process that answers many requests, by what they were read from."""
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -12,12 +11,14 @@ from gitsign_py.cli import wiring
 from gitsign_py.cli.agentside.settings import settings_for
 from gitsign_py.cli.gpg.checking import check
 from gitsign_py.clients.renewal import may_renew
+from gitsign_py.clients.trustroot import CURRENT, kept_copy
 from gitsign_py.core.trust.root import TrustedRoot
-from gitsign_py.host.paths import tuf_place
 
 _TRUST_SECONDS = 60.0
-_FILES = ("trusted_root", "fulcio_root", "rekor_public_key", "ctlog_public_key", "timestamp_cert_chain")
-_TUF_FILES = ("mirror.json", "metadata/timestamp.json")
+FILES = ("trusted_root", "fulcio_root", "rekor_public_key", "ctlog_public_key", "timestamp_cert_chain")
+WORDS = ("instance", "refresh", "rekor_url")
+"""The other settings by which ``clients.trustroot`` chooses: a repository may name each of them, for itself alone."""
+_TUF_FILES = ("mirror.json", "metadata/timestamp.json", CURRENT)
 _VARIABLES = ("GITSIGN_TRUST_BUNDLE", "TUF_ROOT", "TUF_MIRROR", "HOME")
 
 
@@ -55,12 +56,14 @@ def verify_by(roots: KeptRoots) -> Callable[[ClientContext, bytes, bytes], Field
 
 
 def _trust_key(settings: wiring.Settings) -> tuple[object, ...]:
-    variables = tuple(settings.environment.get(name) for name in _VARIABLES)
-    paths = [getattr(settings.config, name) for name in _FILES]
-    paths += [Path(os.path.expanduser(tuf_place(settings.environment))) / name for name in _TUF_FILES]  # noqa: PTH111 - never raises
+    words = [settings.environment.get(name) for name in _VARIABLES]
+    words += [getattr(settings.config, name) for name in WORDS]
+    paths = [getattr(settings.config, name) for name in FILES]
+    copy = kept_copy(settings.config, settings.environment)[0]
+    paths += [copy / name for name in _TUF_FILES]
     if bundle := settings.environment.get("GITSIGN_TRUST_BUNDLE"):
         paths.append(Path(bundle[:255]))
-    return (*variables, *(_version(path) for path in paths))
+    return (*words, *(_version(path) for path in paths))
 
 
 def _version(path: Path | None) -> tuple[str, int, int] | None:

@@ -42,7 +42,7 @@ def run(arguments: list[str]) -> int:
     if options.refresh:
         return _refresh(options, settings)
     if options.forget:
-        return _forget(options, tuf_place(settings.environment).expanduser())
+        return _forget(options, tuf_place(settings.environment))
     mirror, root = _start(options, settings.config)
     directory = tuf_directory(settings.environment)
     with _advised(mirror, root):

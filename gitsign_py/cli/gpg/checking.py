@@ -148,10 +148,14 @@ def _said_by_repository(settings: wiring.Settings, verified: VerifiedSignature) 
     """The sources of the verdict that the repository's own configuration named; most have nothing of it."""
     if not any(source.of_repository for source in settings.config.sources.values()):
         return ()
-    from gitsign_py.cli.ownconfig import said_by_repository, trust_said_by_repository  # noqa: PLC0415 - see above
+    from gitsign_py.cli.ownconfig import (  # noqa: PLC0415 - see above
+        IN_HISTORY,
+        said_by_repository,
+        trust_said_by_repository,
+    )
 
     in_history = settings.config.policy_mode == "history"
-    by_policy = ("policy_mode", "introduction") if in_history else ("policy",)
+    by_policy = IN_HISTORY if in_history else ("policy",)
     fields = by_policy if in_history or settings.config.policy else ("allowed_signers",)
     trust = trust_said_by_repository(settings, verified.trusted_root_digest)
     return tuple(map(printable, (*trust, *said_by_repository(settings, fields))))
