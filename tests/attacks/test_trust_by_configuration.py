@@ -181,7 +181,7 @@ def test_the_branch_that_says_who_has_left(copy: Copy) -> None:
         copy.personal(key, str(value))
     copy.repo.git("config", "gitsign.protectedRef", "refs/heads/main")
     asked = copy.run("verify", "--offline", "main")
-    by_git = copy.repo.run("verify-commit", "main", **copy.env())
+    by_git = copy.repo.run("verify-commit", "main", stdin=b"", **copy.env())
     for said in (asked.stderr, by_git.stderr.decode()):
         assert "gitsign.protectedRef = refs/heads/main" in said
         assert "gitsign.introduction" not in said
