@@ -33,6 +33,10 @@ _LINUX_STORES = (  # where systems keep their authorities in one file, for a Pyt
     "/etc/ssl/cert.pem",  # Alpine, the BSDs
 )
 _LINUX_DIRECTORIES = ("/etc/ssl/certs", "/etc/pki/tls/certs")
+_VARIABLES = (
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "HOME",
+)  # fmt: skip
+_KEYS = ("http.sslCAInfo", "http.sslCAPath", "http.proxy")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -208,6 +212,15 @@ class Network:
     def __init__(self, environment: Mapping[str, str], gitconfig: GitConfig | None = None) -> None:
         self._environment = environment
         self._gitconfig = gitconfig
+
+    @property
+    def key(self) -> tuple[str | None, ...]:
+        """All that is read of both: connections of one are another's only where it is the same."""
+        own = self._gitconfig.without_repository() if self._gitconfig is not None else GitConfig()
+        proxies = sorted(name for name in self._environment if name.lower().endswith("_proxy"))
+        named = [(name, self._environment.get(name)) for name in (*_VARIABLES, *proxies)]
+        said = [(key, value.text) for key in _KEYS if (value := own.last(key)) is not None]
+        return tuple(part for pair in (*named, *said) for part in pair)
 
     @cached_property
     def trust(self) -> TlsTrust:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.cli import wiring
+from gitsign_py.cli.agentside.agentservices import Kept
 from gitsign_py.cli.agentside.keptroots import FILES, WORDS, KeptRoots
 from gitsign_py.clients import trustroot
 from gitsign_py.clients.trustroot import embedded, load_trusted_root
@@ -20,10 +21,10 @@ from gitsign_py.host.git.config import GitConfig, GitValue, canonical
 from tests.support.bundles import BundleMaker
 
 
-def settings(folder: Path, own: Mapping[str, str] | None = None) -> wiring.Settings:
-    """The settings in a repository whose own configuration says ``own``."""
+def settings(folder: Path, own: Mapping[str, str] | None = None, scope: str = "local") -> wiring.Settings:
+    """The settings in a repository whose own configuration, or another of git's, says ``own``."""
     environment = {"HOME": str(folder), "GITSIGN_REFRESH": "never"}
-    entries = {canonical(key): (GitValue(value, "local", "file:config"),) for key, value in (own or {}).items()}
+    entries = {canonical(key): (GitValue(value, scope, "file:config"),) for key, value in (own or {}).items()}
     return wiring.combined(environment, GitConfig(entries))
 
 
@@ -75,3 +76,13 @@ def test_every_setting_that_chooses_a_trust_root_tells_them_apart(
         load_trusted_root(Asked(found.config), found.environment)  # type: ignore[arg-type]
     assert asked - {"source", "sources"} <= {*FILES, *WORDS}
     assert {"instance", "refresh", "trusted_root", *pems} <= asked
+
+
+@pytest.mark.parametrize("key", ["http.proxy", "http.sslCAInfo", "http.sslCAPath"])
+def test_one_repositorys_network_is_not_anothers(tmp_path: Path, key: str) -> None:
+    """The person's own settings for one folder (includeIf), or for one call (git -c)."""
+    kept, ours = Kept(), settings(tmp_path)
+    theirs = settings(tmp_path, {key: "/work/ca.pem"}, "global")
+    assert kept.session(theirs) is kept.session(theirs)
+    assert kept.session(ours) is not kept.session(theirs)
+    assert kept.session(ours) is kept.session(settings(tmp_path, {key: "/theirs"}))  # a repository's own counts nowhere

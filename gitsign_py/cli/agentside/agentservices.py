@@ -32,7 +32,7 @@ from gitsign_py.ports import TokenSource
 
 def agent_services(hardening: Hardening, *, stop: Callable[[], None], started: datetime) -> AgentServices:
     """Put the agent together; ``stop`` ends its server."""
-    kept = _Kept()
+    kept = Kept()
     ledger = Ledger(wiring.now)
 
     return AgentServices(
@@ -65,23 +65,25 @@ class SilentDialogue:
         return ""
 
 
-class _Kept:
-    """Warm connections by time-out, and trust roots."""
+class Kept:
+    """Warm connections by time-out and network, and trust roots."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._sessions: dict[float, HttpSession] = {}
+        self._sessions: dict[tuple[object, ...], HttpSession] = {}
         self.roots = KeptRoots()
 
     def session(self, settings: wiring.Settings) -> HttpSession:
+        """One repository's proxy and authorities of TLS (git's includeIf, git -c) are not another's."""
+        key = (settings.config.timeout, *wiring.network(settings).key)
         with self._lock:
-            found = self._sessions.get(settings.config.timeout)
+            found = self._sessions.get(key)
             if found is None:
-                found = self._sessions[settings.config.timeout] = wiring.session(settings)
+                found = self._sessions[key] = wiring.session(settings)
             return found
 
 
-def _plan(kept: _Kept, context: ClientContext, token: str | None) -> SigningPlan:
+def _plan(kept: Kept, context: ClientContext, token: str | None) -> SigningPlan:
     settings = settings_for(context)
     config, chosen = settings.config, instance.endpoints(settings)
     if not are_confirmed(settings, chosen):
