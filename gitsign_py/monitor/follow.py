@@ -65,9 +65,9 @@ def follow(source: LogSource, store: Store, options: Options) -> Followed:
     """Bring everything that is kept of a log up to date. Alarms are kept; a server that fails is told in the result."""
     try:
         heads = source.heads()
-    except ServiceError as error:
+    except (ServiceError, FormatError) as error:  # a login page or a proxy's words are no head that somebody signed
         return Followed(source.url, failures=(error,))
-    except (VerificationError, FormatError) as error:
+    except VerificationError as error:
         return Followed(source.url, _kept_alarms(store, (_bad_head(source, error, options.now()),)))
     alarms = [*_gone(source, store, heads, options.now()), *_unwitnessed(source, heads, options)]
     _kept_alarms(store, alarms)

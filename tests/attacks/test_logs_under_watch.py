@@ -15,7 +15,7 @@ from gitsign_py.core.encoding import pem_encode
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.tlog.ctleaf import CtEntry
 from gitsign_py.core.tlog.hashedrekord import hashedrekord_v001_body
-from gitsign_py.errors import ConfigError, FormatError
+from gitsign_py.errors import ConfigError, FormatError, GitsignError, VerificationError
 from gitsign_py.monitor.findings import Finding, Inspected
 from gitsign_py.monitor.follow import MOST_MISPLACED, Options, follow
 from gitsign_py.monitor.heads import Head
@@ -91,6 +91,26 @@ def test_a_replica_that_fails_leaves_the_other_logs_to_be_followed(store: Store,
     else:
         with pytest.raises(ConfigError):
             follow(log, store, OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("error", "alarms"),
+    [
+        (FormatError("json-malformed", "a login page"), []),
+        (VerificationError("log-unknown", "x"), ["log-signature-bad"]),
+    ],
+)
+def test_only_what_is_signed_is_an_accusation(store: Store, error: GitsignError, alarms: list[str]) -> None:
+    """A proxy's words in the place of a head are no head by another key: the log could not be checked."""
+
+    def fail() -> tuple[Head, ...]:
+        raise error
+
+    log = MemoryLog(20)
+    log.heads = fail  # type: ignore[method-assign]
+    found = follow(log, store, OPTIONS)
+    assert [one.kind for one in found.alarms] == alarms
+    assert bool(found.failures) is not bool(alarms)
 
 
 # -- times ------------------------------------------------------------------------------------------------------------

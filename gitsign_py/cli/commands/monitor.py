@@ -188,7 +188,7 @@ class _Monitor:
             with self._store.transaction():
                 self._store.add((alarm,))
             return Followed(source.url, (alarm,))
-        except (ServiceError, FormatError) as error:
+        except (ServiceError, FormatError, ConfigError) as error:
             return Followed(source.url, failures=(error,))
         return Followed(source.url)
 
