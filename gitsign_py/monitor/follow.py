@@ -143,7 +143,7 @@ class _Follower:
         """Keep the head when it follows from the one kept, then read."""
         kept = self._store.tree(self._head.tree)
         kept = self._begun() if kept is None else self._grown(kept)
-        if kept is not None and kept.part is not None and kept.read < kept.size:
+        if kept is not None and kept.part is not None and (kept.read < kept.size or kept.part != kept.checked):
             self._read(kept, kept.part)
 
     # -- the head ---------------------------------------------------------------------------------------------------
@@ -282,6 +282,8 @@ class _Follower:
         The next run reads them again, from the last point where the root was right.
         """
         checked = kept.checked or CompactRange()
+        with self._store.transaction():  # first: a log that does not answer now is to be read again all the same
+            self._store.keep(replace(kept, read=checked.size, part=checked))
         found: list[Finding] = []
         with suppress(VerificationError, FormatError):  # it gave other entries a moment ago
             batches = self._source.entries(self._head, checked.size, kept.size)
@@ -289,10 +291,7 @@ class _Follower:
             found += islice((one for one in wrong if one is not None), MOST_MISPLACED)
         if not found:
             found = [head_finding("log-root-wrong", (checked.size, checked.root()), self._head, self._options.now())]
-        self.alarms += found
-        with self._store.transaction():
-            self._store.keep(replace(kept, read=checked.size, part=checked))
-            self._store.add(found)
+        self.alarms += _kept_alarms(self._store, found)
 
     def _misplaced(self, entry: RawEntry) -> Finding | None:
         leaf = merkle.leaf_hash(entry.leaf)

@@ -13,16 +13,20 @@ from cryptography import x509
 
 from gitsign_py.core.encoding import pem_encode
 from gitsign_py.core.frozen import replace
+from gitsign_py.core.tlog import merkle
+from gitsign_py.core.tlog.compactrange import CompactRange
 from gitsign_py.core.tlog.ctleaf import CtEntry
 from gitsign_py.core.tlog.hashedrekord import hashedrekord_v001_body
-from gitsign_py.errors import ConfigError, FormatError, GitsignError, VerificationError
+from gitsign_py.errors import ConfigError, FormatError, GitsignError, ServiceError, VerificationError
 from gitsign_py.monitor.findings import Finding, Inspected
 from gitsign_py.monitor.follow import MOST_MISPLACED, Options, follow
 from gitsign_py.monitor.heads import Head
+from gitsign_py.monitor.mirrored import MirroredSource
+from gitsign_py.monitor.replica import Replica, folder_of
 from gitsign_py.monitor.sources import Batch, RawEntry
 from gitsign_py.monitor.state import Store
 from gitsign_py.monitor.watch import Watch, watching
-from tests.support.memorylog import MemoryLog, leaf
+from tests.support.memorylog import MemoryLog, leaf, signed_source
 from tests.support.pki import Authority
 from tests.support.smalltree import LOG
 
@@ -78,6 +82,50 @@ def test_a_log_of_other_entries_is_convicted_by_the_first_ones(store: Store) -> 
 def test_a_log_that_ends_the_second_reading_is_convicted_too(store: Store) -> None:
     found = follow(Exchanged(20, ends=True), store, OPTIONS)
     assert [one.kind for one in found.alarms] == ["log-root-wrong"]
+
+
+@dataclass
+class Evading(Exchanged):
+    """It is away when its entries are looked at again."""
+
+    def entries(self, head: Head, start: int, stop: int) -> Iterator[Batch]:
+        if self.readings % 2:
+            self.readings += 1
+            raise ServiceError("service-status", "503")
+        return super().entries(head, start, stop)
+
+
+def test_a_log_that_is_away_when_it_is_doubted_is_doubted_again(store: Store) -> None:
+    log = Evading(20)
+    assert [one.reason for one in follow(log, store, OPTIONS).failures] == ["service-status"]
+    assert follow(log, store, OPTIONS).failures, "read again, and away again: never a clean run"
+    log.readings = 4
+    log.entries = Exchanged(20).entries  # type: ignore[method-assign]
+    assert {one.kind for one in follow(log, store, OPTIONS).alarms} == {"entry-rewritten"}
+
+
+def test_a_kill_before_the_root_is_compared_leaves_it_to_the_next_run(store: Store) -> None:
+    follow(MemoryLog(20), store, OPTIONS)
+    (kept,) = store.trees()
+    wrong = CompactRange().appended(merkle.leaf_hash(b"x%d" % number) for number in range(20))
+    with store.transaction():
+        store.keep(replace(kept, part=wrong, checked=CompactRange()))
+    assert follow(Exchanged(20), store, OPTIONS).alarms
+
+
+def test_a_damaged_replica_accuses_no_log(store: Store, tmp_path: Path) -> None:
+    log = signed_source(*(b"entry %d" % number for number in range(5)))
+    copy = Replica(tmp_path / folder_of(log.heads()[0].tree))
+    copy.update(log, log.heads()[0])
+    path = copy.folder / "tile/entries/000.p/5"
+    path.write_bytes(path.read_bytes().replace(b"entry 3", b"other 3"))
+    for _ in range(2):
+        found = follow(MirroredSource(log, tmp_path, log.root), store, OPTIONS)
+        assert (found.alarms, [one.reason for one in found.failures]) == ((), ["replica-unusable"])
+    path.write_bytes(path.read_bytes().replace(b"other 3", b"entry 3"))
+    (copy.folder / "checkpoint").write_bytes(b"nonsense")
+    found = follow(MirroredSource(log, tmp_path, log.root), store, OPTIONS)
+    assert (found.alarms, [one.reason for one in found.failures]) == ((), ["replica-unusable"])
 
 
 @pytest.mark.parametrize("reason", ["replica-unusable", "monitor-state-unusable"])
