@@ -100,11 +100,16 @@ def opened(
 
 
 def replica_of(folder: Path, kind: str | None, root: TrustedRoot) -> "LogSource":
-    """The replica in a folder, of the kind that ``--log`` names where there are several. Raises ``log-not-named``."""
+    """The replica in a folder, of the kind that ``--log`` names: without it the signature log's, as over the network.
+
+    Raises UsageError ``log-not-named``.
+    """
     from gitsign_py.monitor.replicasource import open_replicas  # noqa: PLC0415 - for those who have one
 
     wanted = "static-ct" if kind == "ct" else kind  # a replica of a CT log is a tiled one
     found = [one for one in open_replicas(folder, root) if wanted in (None, one.kind)]
+    if kind is None and len(found) > 1:
+        found = [one for one in found if one.kind != "static-ct"]
     if len(found) != 1:
         raise UsageError(
             "log-not-named",

@@ -13,6 +13,8 @@ from gitsign_py.monitor.sources import RawEntry
 
 DELAYS = {"rekor1": 600, "rekor2": 600, "ct": 24 * 3600, "static-ct": 24 * 3600}
 """Seconds between the time that an entry states and its place in the tree: for CT the usual maximum merge delay."""
+CLOCKS = 600
+"""Seconds by which the log's clock and ours may differ."""
 Fault = Literal["log-root-wrong", "log-forked", "log-proof-wrong"]
 
 
@@ -88,16 +90,29 @@ class Floor:
 
 
 def backdated(entries: Sequence[RawEntry], head: Head, kind: str, floor: Floor, *, now: int) -> tuple[Finding, ...]:
-    """Entries that state a time at which the log had already shown a tree without them, or before their elders."""
+    """Entries that state a time at which the log had shown a tree without them, before their elders, or to come."""
     found: list[Finding] = []
     latest = floor.latest
     for entry in entries:
+        if entry.time > now + CLOCKS:
+            words = f"entry {entry.index} states a time {entry.time - now} s after it was read"
+            found.append(_misdated("entry-postdated", entry, head, words, {"read_at": now}))
+            continue  # honest entries after it are no older for that
         least = max(floor.absent_until, latest) - DELAYS[kind]
         if entry.time and entry.time < least:
             why = "the log showed a tree without it" if floor.absent_until >= latest else "an elder states a later time"
             words = f"entry {entry.index} states a time {least - entry.time} s before it could be there: {why}"
-            facts: dict[str, Fact] = {"index": entry.index, "stated": entry.time, "not_before": least}
-            subject = f"{entry.index}:{merkle.leaf_hash(entry.leaf).hex()}"
-            found.append(Finding("entry-backdated", head.tree, subject, words, now, facts))
+            found.append(_misdated("entry-backdated", entry, head, words, {"not_before": least, "read_at": now}))
         latest = max(latest, entry.time)
     return tuple(found)
+
+
+def _misdated(kind: str, entry: RawEntry, head: Head, words: str, facts: dict[str, int]) -> Finding:
+    subject = f"{entry.index}:{merkle.leaf_hash(entry.leaf).hex()}"
+    told: dict[str, Fact] = {"index": entry.index, "stated": entry.time, **facts}
+    return Finding(kind, head.tree, subject, words, facts["read_at"], told)
+
+
+def latest_of(entries: Sequence[RawEntry], latest: int, *, now: int) -> int:
+    """The latest time stated up to now: a time in the future would make every later entry look too early."""
+    return max(latest, *(entry.time for entry in entries if entry.time <= now + CLOCKS), 0)

@@ -20,6 +20,8 @@ from gitsign_py.errors import GitsignError
 from gitsign_py.monitor.sources import RawEntry
 
 CERTIFICATE = "certificate"
+_FOREIGN = ("log-body-kind", "entry-kind-unsupported", "entry-version-unsupported")
+_NAMELESS = ("certificate-san-missing", "certificate-issuer-missing")
 
 
 @frozen
@@ -28,6 +30,7 @@ class SeenSigner:
 
     ``key`` is the SHA-256 of the SubjectPublicKeyInfo in hex; ``tbs`` that of the TBS without SCTs and poison, which
     a precertificate shares with its certificate; ``certificate`` DER. ``window`` are notBefore and notAfter, POSIX.
+    ``problem`` says why a certificate that has names tells none of them.
     """
 
     identity: str = ""
@@ -39,11 +42,15 @@ class SeenSigner:
     tbs: bytes = b""
     certificate: bytes = b""
     window: tuple[int, int] = (0, 0)
+    problem: str = ""
 
 
 @frozen
 class SeenEntry:
-    """``kind`` and ``version`` as the entry states them ("certificate" in a CT log), ``digest`` as algorithm:hex."""
+    """``kind`` and ``version`` as the entry states them ("certificate" in a CT log), ``digest`` as algorithm:hex.
+
+    ``problem`` says why nothing more could be read; ``foreign`` that it is of a kind which this program does not read.
+    """
 
     kind: str
     version: str = ""
@@ -51,6 +58,12 @@ class SeenEntry:
     signature: bytes = b""
     signers: tuple[SeenSigner, ...] = ()
     problem: str = ""
+    foreign: bool = False
+
+    @property
+    def unread(self) -> str:
+        """The reason why it may name somebody who is not seen; empty when everything was read."""
+        return self.problem or next((one.problem for one in self.signers if one.problem), "")
 
 
 def decode(entry: RawEntry) -> SeenEntry:
@@ -62,7 +75,11 @@ def decode(entry: RawEntry) -> SeenEntry:
         kind, version = body_kind(entry.leaf)
         return _hashed(entry.leaf) if kind == KIND else _envelope(entry.leaf, kind, version)
     except GitsignError as error:
-        return SeenEntry(kind, problem=f"{error.message} [{error.reason}]")
+        return SeenEntry(kind, problem=_words(error), foreign=error.reason in _FOREIGN)
+
+
+def _words(error: GitsignError) -> str:
+    return f"{error.message} [{error.reason}]"
 
 
 def _hashed(body: bytes) -> SeenEntry:
@@ -96,6 +113,6 @@ def _of_certificate(certificate: Certificate) -> SeenSigner:
     )
     try:
         names = certificate_identity(certificate)
-    except GitsignError:
-        return bare
+    except GitsignError as error:
+        return bare if error.reason in _NAMELESS else replace(bare, problem=_words(error))
     return replace(bare, identity=names.value, issuer=names.issuer, san_type=names.san_type, claims=dict(names.claims))

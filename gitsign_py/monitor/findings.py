@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from gitsign_py.core.encoding import format_rfc3339
-from gitsign_py.core.frozen import field, frozen
+from gitsign_py.core.frozen import field, frozen, replace
 from gitsign_py.core.printing import printable
 
 Severity = Literal["alarm", "hit"]
@@ -26,9 +26,11 @@ KINDS: dict[str, tuple[Severity, str]] = {
     "entry-reordered": ("alarm", "the log serves an entry at another place than its tree has it"),
     "entry-withheld": ("alarm", "the log signed an entry that it does not give"),
     "entry-backdated": ("alarm", "the log dates an entry before it was there"),
+    "entry-postdated": ("alarm", "the log dates an entry after the time at which it was read"),
     "entry-unexplained": ("alarm", "an entry by one of ours is over no commit of the repositories"),
     "entry-not-logged": ("alarm", "a commit's log entry is not in the log"),
     "certificate-unused": ("hit", "a certificate for one of ours has no entry in the signature log"),
+    "entry-unread": ("hit", "an entry that may match the watch list cannot be read"),
     "watch-hit": ("hit", "an entry matches the watch list"),
 }
 """Every kind, whether it means that something is inconsistent, and what it says."""
@@ -101,5 +103,9 @@ def format_rfc3339_of(seconds: int) -> str:
 
 
 def read_finding(value: Mapping[str, Any]) -> Finding:
-    """Read what ``to_json`` gave."""
-    return Finding(*(value[name] for name in ("kind", "tree", "subject", "message", "time", "facts")))
+    """Read what ``to_json`` gave. Raises KeyError, TypeError, ValueError for anything else."""
+    found = Finding(*(value[name] for name in ("kind", "tree", "subject", "message", "time", "facts")))
+    texts = (found.kind, found.tree, found.subject, found.message)
+    if found.kind not in KINDS or not all(isinstance(one, str) for one in texts) or type(found.time) is not int:
+        raise ValueError("a finding in it has a value of another type")
+    return replace(found, facts=dict(found.facts))

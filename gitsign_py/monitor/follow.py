@@ -1,13 +1,24 @@
 """Follow a log: take its heads, prove each from the one kept, read what is new, and keep both with what was found."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
 
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.core.tlog import merkle
 from gitsign_py.core.tlog.compactrange import CompactRange, check_start
 from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
-from gitsign_py.errors import FormatError, GitsignError, ServiceError, VerificationError
-from gitsign_py.monitor.compare import Fault, Floor, Grown, backdated, head_finding, judge_growth, judge_whole
+from gitsign_py.errors import ConfigError, FormatError, GitsignError, ServiceError, VerificationError
+from gitsign_py.monitor.compare import (
+    Fault,
+    Floor,
+    Grown,
+    backdated,
+    head_finding,
+    judge_growth,
+    judge_whole,
+    latest_of,
+)
 from gitsign_py.monitor.findings import Fact, Finding, Inspected
 from gitsign_py.monitor.heads import Head
 from gitsign_py.monitor.sources import Batch, LogSource, RawEntry
@@ -15,6 +26,8 @@ from gitsign_py.monitor.state import Kept, Store
 from gitsign_py.monitor.witnesses import COSIGNED, unwitnessed
 
 GROUP = 4096
+MOST_MISPLACED = 100
+"""Entries that one run names: a log can serve a million others than its own, and the first ones convict it."""
 Inspect = Callable[[Head, Batch], Inspected]
 
 
@@ -52,9 +65,9 @@ def follow(source: LogSource, store: Store, options: Options) -> Followed:
     """Bring everything that is kept of a log up to date. Alarms are kept; a server that fails is told in the result."""
     try:
         heads = source.heads()
-    except ServiceError as error:
+    except (ServiceError, FormatError) as error:  # a login page or a proxy's words are no head that somebody signed
         return Followed(source.url, failures=(error,))
-    except (VerificationError, FormatError) as error:
+    except VerificationError as error:
         return Followed(source.url, _kept_alarms(store, (_bad_head(source, error, options.now()),)))
     alarms = [*_gone(source, store, heads, options.now()), *_unwitnessed(source, heads, options)]
     _kept_alarms(store, alarms)
@@ -65,6 +78,10 @@ def follow(source: LogSource, store: Store, options: Options) -> Followed:
         try:
             follower.run()
         except ServiceError as error:
+            failures.append(error)
+        except ConfigError as error:
+            if error.reason != "replica-unusable":  # of one log; the others are followed
+                raise
             failures.append(error)
         alarms += follower.alarms
         read += follower.count
@@ -125,11 +142,20 @@ class _Follower:
     def run(self) -> None:
         """Keep the head when it follows from the one kept, then read."""
         kept = self._store.tree(self._head.tree)
-        kept = self._begin() if kept is None else self._grown(kept)
-        if kept is not None and kept.part is not None and kept.read < kept.size:
+        kept = self._begun() if kept is None else self._grown(kept)
+        if kept is not None and kept.part is not None and (kept.read < kept.size or kept.part != kept.checked):
             self._read(kept, kept.part)
 
     # -- the head ---------------------------------------------------------------------------------------------------
+
+    def _begun(self) -> Kept | None:
+        try:
+            return self._begin()
+        except VerificationError:
+            self._alarm(
+                head_finding("log-proof-wrong", (self._options.start or 0, b""), self._head, self._options.now())
+            )
+            return None
 
     def _begin(self) -> Kept:
         """The first sight of a tree. A start that is a power of two moves back by one: see ``check_start``."""
@@ -235,7 +261,7 @@ class _Follower:
         found = self._options.inspect(self._head, group)
         self.alarms += [one for one in found.findings if one.severity == "alarm"]
         part = part.appended(merkle.leaf_hash(entry.leaf) for entry in group)
-        latest = max(kept.latest, *(entry.time for entry in group))
+        latest = latest_of(group, kept.latest, now=now)
         kept = replace(kept, read=part.size, part=part, latest=latest)
         with self._store.transaction():
             self._store.keep(kept)
@@ -256,18 +282,16 @@ class _Follower:
         The next run reads them again, from the last point where the root was right.
         """
         checked = kept.checked or CompactRange()
-        found = [
-            finding
-            for batch in self._source.entries(self._head, checked.size, kept.size)
-            for entry in batch
-            if (finding := self._misplaced(entry)) is not None
-        ]
+        with self._store.transaction():  # first: a log that does not answer now is to be read again all the same
+            self._store.keep(replace(kept, read=checked.size, part=checked))
+        found: list[Finding] = []
+        with suppress(VerificationError, FormatError):  # it gave other entries a moment ago
+            batches = self._source.entries(self._head, checked.size, kept.size)
+            wrong = (self._misplaced(entry) for batch in batches for entry in batch)
+            found += islice((one for one in wrong if one is not None), MOST_MISPLACED)
         if not found:
             found = [head_finding("log-root-wrong", (checked.size, checked.root()), self._head, self._options.now())]
-        self.alarms += found
-        with self._store.transaction():
-            self._store.keep(replace(kept, read=checked.size, part=checked))
-            self._store.add(found)
+        self.alarms += _kept_alarms(self._store, found)
 
     def _misplaced(self, entry: RawEntry) -> Finding | None:
         leaf = merkle.leaf_hash(entry.leaf)

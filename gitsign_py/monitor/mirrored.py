@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from gitsign_py.core.tlog import merkle
 from gitsign_py.core.tlog.tiles import TILE_WIDTH
 from gitsign_py.core.trust.root import TrustedRoot
+from gitsign_py.errors import FormatError, VerificationError
 from gitsign_py.monitor.heads import Head, Kind
 from gitsign_py.monitor.replica import Replica, folder_of
 from gitsign_py.monitor.replicasource import ReplicaSource
@@ -24,6 +26,7 @@ class MirroredSource:
         self.kind: Kind = source.kind
         self.url = source.url
         self._source, self._folder, self._root = source, folder, root
+        self._replayed: dict[str, int] = {}
 
     def heads(self) -> tuple[Head, ...]:
         """See LogSource."""
@@ -34,8 +37,19 @@ class MirroredSource:
         return self._source.consistency(head, first, last)
 
     def place_of(self, head: Head, index: int, leaf_hash: bytes) -> int | None:
-        """See LogSource."""
+        """See LogSource. Raises ConfigError ``replica-unusable`` where the replica gave what its own tree has not."""
+        if index < self._replayed.get(head.tree, 0):
+            self._check_own(head, index, leaf_hash)
         return self._source.place_of(head, index, leaf_hash)
+
+    def _check_own(self, head: Head, index: int, leaf_hash: bytes) -> None:
+        """A folder that was damaged must not accuse the log."""
+        replica = Replica(self._folder / folder_of(head.tree))
+        (own,) = (source := ReplicaSource(replica, self._root)).heads()
+        try:
+            merkle.verify_inclusion(leaf_hash, index, own.size, source.inclusion(own, index), own.root)
+        except VerificationError as error:
+            raise replica.unusable(f"entry {index} in it is not the one of its own tree") from error
 
     def entries(self, head: Head, start: int, stop: int) -> Iterator[Batch]:
         """See LogSource."""
@@ -44,6 +58,7 @@ class MirroredSource:
         sealed = self._sealed(replica)
         if start < sealed:
             (own,) = (source := ReplicaSource(replica, self._root)).heads()
+            self._replayed[head.tree] = sealed
             yield from source.entries(own, start, min(stop, sealed))
         writer = _Writer(replica)
         first = max(start, sealed)
@@ -63,7 +78,10 @@ class MirroredSource:
     def _sealed(self, replica: Replica) -> int:
         if not replica.has_checkpoint:
             return 0
-        (head,) = ReplicaSource(replica, self._root).heads()
+        try:
+            (head,) = ReplicaSource(replica, self._root).heads()
+        except (VerificationError, FormatError) as error:
+            raise replica.unusable(f"its checkpoint is not the log's: {error.message}") from error
         return head.size
 
 

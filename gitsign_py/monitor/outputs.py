@@ -2,9 +2,12 @@
 
 import json
 import os
+import signal
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,8 @@ from gitsign_py.monitor.state import Kept
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 EXEC_SECONDS = 60.0
 _RULES = list(KINDS)
+_MOST_LINE = 1 << 20
+_BEGIN = b'{"facts": {'  # of each line of a journal, whose keys are sorted
 
 
 def prometheus(trees: Sequence[Kept], findings: Sequence[Finding], *, at: int, unchecked: int) -> str:
@@ -76,7 +81,8 @@ def _result(finding: Finding) -> dict[str, Any]:
 class Journal:
     """An NDJSON file in which each finding stands once, whatever kills the monitor between writing and noting it.
 
-    Lines carry the finding's number. After a kill the last whole line says what is there; half a line is cut off.
+    Lines carry the finding's number. After a kill the last whole line says what is there; half a line is cut off. A
+    state that was made anew counts anew: a number stands for its finding's id alone.
     """
 
     def __init__(self, path: Path) -> None:
@@ -88,7 +94,8 @@ class Journal:
             descriptor = open_private(self._path, os.O_RDWR | os.O_CREAT, 0o644)
             with os.fdopen(descriptor, "r+b") as file:
                 last = _cut(file)
-                rows = ({"number": number, **one.to_json()} for number, one in numbered if number > last)
+                there = last[0] if last in {(number, one.id) for number, one in numbered} else 0
+                rows = ({"number": number, **one.to_json()} for number, one in numbered if number > there)
                 file.write(b"".join(json.dumps(row, sort_keys=True).encode() + b"\n" for row in rows))
                 file.flush()
                 os.fsync(file.fileno())
@@ -98,31 +105,59 @@ class Journal:
             ) from error
 
 
-def _cut(file: Any) -> int:
-    """Put the file's end after its last whole line; the number in that line, 0 for none."""
+def _cut(file: Any) -> tuple[int, str]:
+    """Put the file's end after its last whole line; number and id in that line, 0 for none.
+
+    Raises ValueError for a file of something else, which is left as it is.
+    """
     size = file.seek(0, os.SEEK_END)
     tail, at = b"", size
     while at and tail.count(b"\n") < 2:  # the line before the last end of line
+        if len(tail) > _MOST_LINE:
+            raise ValueError("its last line is too long for a finding")
         step = min(at, 65536)
         at -= step
         file.seek(at)
         tail = file.read(step) + tail
     whole = tail[: tail.rfind(b"\n") + 1]
+    half, line = tail[len(whole) :], whole[:-1].rpartition(b"\n")[2]
+    found = json.loads(line) if line else {"number": 0, "id": ""}
+    if (
+        half[: len(_BEGIN)] != _BEGIN[: len(half)]
+        or not isinstance(found, dict)
+        or type(found.get("number")) is not int
+    ):
+        raise ValueError("it holds something else than findings")
     file.truncate(at + len(whole))
     file.seek(at + len(whole))
-    line = whole[:-1].rpartition(b"\n")[2]
-    return int(json.loads(line)["number"]) if line else 0
+    return found["number"], str(found.get("id"))
 
 
 def notify(command: str, finding: Finding) -> None:
     """Run a command of the user's with the finding as JSON on stdin. Raises ConfigError ``monitor-exec-failed``."""
     data = json.dumps(finding.to_json()).encode() + b"\n"
     try:
-        done = subprocess.run(command, shell=True, input=data, timeout=EXEC_SECONDS, check=False)  # noqa: S602 - the user's own command line
-    except (OSError, subprocess.TimeoutExpired) as error:
+        with subprocess.Popen(command, shell=True, stdin=subprocess.PIPE, process_group=0) as process:  # noqa: S602 - the user's own command line
+            try:
+                process.communicate(data, timeout=EXEC_SECONDS)
+            except BaseException:
+                _end(process)
+                raise
+    except subprocess.TimeoutExpired as error:
+        raise _failed(f"it did not end within {EXEC_SECONDS:.0f} s") from error
+    except OSError as error:
         raise _failed(str(error)) from error
-    if done.returncode:
-        raise _failed(f"it ended with status {done.returncode}")
+    if process.returncode:
+        raise _failed(f"it ended with status {process.returncode}")
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End the shell and what it started: that would hang on, one more with each try."""
+    with suppress(ProcessLookupError):
+        if sys.platform == "win32":
+            process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _failed(why: str) -> ConfigError:

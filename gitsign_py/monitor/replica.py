@@ -40,7 +40,7 @@ class Replica:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.index = Index(folder, self._unusable)
+        self.index = Index(folder, self.unusable)
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -57,14 +57,14 @@ class Replica:
         """The kind of log that the folder is as: a CT log is a tiled one here."""
         found = self.index.facts().get("kind")
         if found not in ("rekor1", "rekor2", "static-ct"):
-            raise self._unusable("its index names no kind of log")
+            raise self.unusable("its index names no kind of log")
         return cast(Kind, found)
 
     def tile(self, level: int, number: int, width: int = TILE_WIDTH) -> tuple[bytes, ...]:
         """The first hashes of a tile."""
         data = self._partial(tile_path(level, number, width), tile_path(level, number))
         if len(data) < width * 32:
-            raise self._unusable(f"tile {level}/{number} is short")
+            raise self.unusable(f"tile {level}/{number} is short")
         return tuple(data[at : at + 32] for at in range(0, width * 32, 32))
 
     def bundle(self, number: int, width: int = TILE_WIDTH) -> tuple[RawEntry, ...]:
@@ -78,7 +78,7 @@ class Replica:
                 return tuple(RawEntry(at, one.leaf, one.timestamp_ms // 1000, at, one) for at, one in found)
             return tuple(RawEntry(at, body, log_index=at) for at, body in enumerate(split_bundle(data, width), base))
         except FormatError as error:
-            raise self._unusable(f"bundle {number} is short") from error
+            raise self.unusable(f"bundle {number} is short") from error
 
     def _partial(self, path: str, full: str) -> bytes:
         return self._read(path if (self.folder / path).is_file() else full)
@@ -87,12 +87,13 @@ class Replica:
         try:
             data = read_plain(self.folder / path, _MOST_BYTES)
         except OSError as error:
-            raise self._unusable(error.strerror or str(error)) from error
+            raise self.unusable(error.strerror or str(error)) from error
         if len(data) > _MOST_BYTES:
-            raise self._unusable(f"{path} has more than {_MOST_BYTES} bytes")
+            raise self.unusable(f"{path} has more than {_MOST_BYTES} bytes")
         return data
 
-    def _unusable(self, why: str) -> ConfigError:
+    def unusable(self, why: str) -> ConfigError:
+        """The error for a folder that cannot be used."""
         return ConfigError(
             "replica-unusable",
             f"the replica {self.folder} cannot be used: {why}",
@@ -106,11 +107,11 @@ class Replica:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise self._unusable(error.strerror or str(error)) from error
+            raise self.unusable(error.strerror or str(error)) from error
         self.index.begin({"kind": "static-ct" if kind in CT_KINDS else kind, "url": url, "tree": head.tree})
         tree = self.index.facts().get("tree", "")
         if tree != head.tree:
-            raise self._unusable(f"it is of the tree {tree}")
+            raise self.unusable(f"it is of the tree {tree}")
 
     def update(self, source: LogSource, head: Head) -> int:
         """Bring the replica up to ``head``; gives the number of entries that came.
@@ -187,7 +188,7 @@ class Replica:
             write_whole(target, data, 0o644, synced=True)
             self._forget_smaller(target)
         except OSError as error:
-            raise self._unusable(error.strerror or str(error)) from error
+            raise self.unusable(error.strerror or str(error)) from error
 
     @staticmethod
     def _forget_smaller(target: Path) -> None:

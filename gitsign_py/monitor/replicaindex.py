@@ -5,11 +5,14 @@ It keeps what tiles have no room for: Rekor v1's times, indexes and promises, an
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import contextmanager
 from pathlib import Path
+from types import NoneType
+from typing import Any
 
 from gitsign_py.core.tlog.tiles import MAX_ENTRY_BYTES
 from gitsign_py.errors import ConfigError
+from gitsign_py.host.otherdatabase import other_database
 from gitsign_py.monitor.decode import SeenEntry, decode
 from gitsign_py.monitor.sources import RawEntry
 
@@ -31,6 +34,8 @@ _COUNTED = (
     "INSERT INTO people VALUES (?, ?, 1, ?, ?)"
     " ON CONFLICT (name, issuer) DO UPDATE SET entries = entries + 1, last = excluded.last"
 )
+_TABLES = ("facts", "entries", "terms", "large", "people")
+_MOST_FOUND = 1_000_000
 Kept = tuple[int, int, int, bytes, bytes | None]
 """Place, log-wide index, time and promise of an entry, and its body where no bundle can hold it."""
 
@@ -45,7 +50,8 @@ class Index:
     def facts(self) -> dict[str, str]:
         """Kind, URL and tree of the log that it is of."""
         with self._database() as db:
-            return dict(db.execute("SELECT name, value FROM facts"))
+            rows = db.execute("SELECT name, value FROM facts LIMIT 100").fetchall()
+        return dict(self._typed(rows, str, str))
 
     def begin(self, facts: Mapping[str, str]) -> None:
         """Make the file, and note the facts unless it has them."""
@@ -56,22 +62,28 @@ class Index:
     def find(self, term: str) -> tuple[int, ...]:
         """Places of the entries with a term: a digest (algorithm:hex), a name, ``key:`` and a key's SHA-256."""
         with self._database() as db:
-            return tuple(place for (place,) in db.execute("SELECT place FROM terms WHERE term = ?", (term,)))
+            rows = db.execute("SELECT place FROM terms WHERE term = ? LIMIT ?", (term, _MOST_FOUND)).fetchall()
+        return tuple(place for (place,) in self._typed(rows, int))
 
     def people(self, most: int) -> tuple[tuple[str, str, int, int, int], ...]:
         """Name, issuer, entries, first and last place of those with the most entries."""
         with self._database() as db:
             query = "SELECT name, issuer, entries, first, last FROM people ORDER BY entries DESC, name LIMIT ?"
-            return tuple(db.execute(query, (most,)))
+            rows = db.execute(query, (most,)).fetchall()
+        return self._typed(rows, str, str, int, int, int)
 
-    def kept(self, start: int, stop: int) -> Iterator[Kept]:
+    def kept(self, start: int, stop: int) -> tuple[Kept, ...]:
         """What is kept of the entries from ``start`` to before ``stop``, in order."""
+        query = (
+            "SELECT place, log_index, time, promise, body FROM entries LEFT JOIN large USING (place)"
+            " WHERE place >= ? AND place < ? ORDER BY place"
+        )
         with self._database() as db:
-            query = (
-                "SELECT place, log_index, time, promise, body FROM entries LEFT JOIN large USING (place)"
-                " WHERE place >= ? AND place < ? ORDER BY place"
-            )
-            yield from db.execute(query, (start, stop))
+            rows = db.execute(query, (start, stop)).fetchall()
+        found = self._typed(rows, int, int, int, bytes, (bytes, NoneType))
+        if [row[0] for row in found] != list(range(start, stop)):
+            raise self._unusable(f"its index lacks entries from {start} to {stop - 1}")
+        return found
 
     def place_of_leaf(self, leaf_hash: bytes) -> int | None:
         """Where a leaf stands."""
@@ -89,7 +101,18 @@ class Index:
     def _number(self, query: str, *values: object) -> int | None:
         with self._database() as db:
             row = db.execute(query, values).fetchone()
-        return None if row is None or row[0] is None else int(row[0])
+        if row is None or row[0] is None:
+            return None
+        ((found,),) = self._typed([row], int)
+        return int(found)
+
+    def _typed(self, rows: Sequence[tuple[Any, ...]], *types: "type | tuple[type, ...]") -> tuple[Any, ...]:
+        """SQLite keeps any type in any column; numbers here count from 0."""
+        for row in rows:
+            for value, wanted in zip(row, types, strict=True):
+                if not isinstance(value, wanted) or (isinstance(value, int) and value < 0):
+                    raise self._unusable("a value in its index is of another type than this program writes")
+        return tuple(rows)
 
     def add(self, group: Sequence[RawEntry], leaves: Sequence[bytes]) -> None:
         """Add entries with their leaf hashes, in one transaction."""
@@ -106,20 +129,16 @@ class Index:
             db.executemany("INSERT OR IGNORE INTO terms VALUES (?, ?)", terms)
             db.executemany(_COUNTED, names)
 
-    def _database(self, *, write: bool = False) -> "closing[sqlite3.Connection]":
+    @contextmanager
+    def _database(self, *, write: bool = False) -> Iterator[sqlite3.Connection]:
         """A reader makes nothing, and opens nothing but a plain file."""
         try:
             if not write and not self._path.is_file():
                 raise self._unusable("it has no index")
-            mode = "rwc" if write else "ro"
-            with ExitStack() as undo:
-                database = sqlite3.connect(f"{self._path.absolute().as_uri()}?mode={mode}", timeout=5, uri=True)
-                undo.callback(database.close)
-                database.execute("PRAGMA schema_version")  # opens the file, so that a wrong one is told here
-                undo.pop_all()
-        except sqlite3.Error as error:
+            with other_database(self._path, _TABLES, write=write) as database:
+                yield database
+        except (OSError, sqlite3.Error) as error:
             raise self._unusable(str(error)) from error
-        return closing(database)
 
 
 def _terms(seen: SeenEntry) -> Iterator[str]:

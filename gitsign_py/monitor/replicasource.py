@@ -9,6 +9,7 @@ from gitsign_py.core.tlog.entrytypes import InclusionProof, LogEntry
 from gitsign_py.core.tlog.hashedrekord import body_kind
 from gitsign_py.core.tlog.tiles import TILE_WIDTH, hash_at_of, tile_width
 from gitsign_py.core.trust.root import TrustedRoot
+from gitsign_py.errors import VerificationError
 from gitsign_py.monitor.heads import Head, Kind, open_head
 from gitsign_py.monitor.replica import Replica, replicas
 from gitsign_py.monitor.sources import Batch, RawEntry
@@ -86,7 +87,19 @@ def open_replicas(folder: Path, root: TrustedRoot) -> tuple[ReplicaSource, ...]:
 
 
 def find_logged(sources: Sequence[ReplicaSource], digest: bytes) -> tuple[LogEntry, ...]:
-    """The entries over a SHA-256 digest, proven by the replicas' checkpoints."""
-    return tuple(
-        source.log_entry(head, entry) for source in sources for head, entry in source.find(f"sha256:{digest.hex()}")
-    )
+    """The entries over a SHA-256 digest, proven by the replicas' checkpoints.
+
+    A folder may hold replicas of other instances too. Raises VerificationError ``log-unknown`` when all of them are.
+    """
+    found: list[LogEntry] = []
+    unknown: list[VerificationError] = []
+    for source in sources:
+        try:
+            found += (source.log_entry(head, entry) for head, entry in source.find(f"sha256:{digest.hex()}"))
+        except VerificationError as error:
+            if error.reason != "log-unknown":
+                raise
+            unknown.append(error)
+    if unknown and len(unknown) == len(sources):
+        raise unknown[0]
+    return tuple(found)

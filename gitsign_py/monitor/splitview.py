@@ -2,11 +2,11 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import ConfigError, GitsignError
+from gitsign_py.host.otherdatabase import other_database
 from gitsign_py.monitor.compare import Grown, head_finding
 from gitsign_py.monitor.findings import Finding
 from gitsign_py.monitor.follow import Followed, prove_growth
@@ -55,7 +55,7 @@ def _heads(path: Path, kind: str) -> list[bytes]:
     try:
         if not path.is_file():
             raise _unusable(path, "it is no file")
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", timeout=5, uri=True)) as database:
+        with other_database(path, ("trees",)) as database:
             rows = database.execute("SELECT signed FROM trees WHERE kind = ? LIMIT ?", (kind, _MOST_TREES)).fetchall()
     except (OSError, sqlite3.Error) as error:
         raise _unusable(path, str(error)) from error

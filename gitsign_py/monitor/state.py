@@ -10,16 +10,16 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import cast
 
 from gitsign_py.core.closeable import Closeable
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.tlog.compactrange import CompactRange, decode_range
-from gitsign_py.errors import ConfigError
+from gitsign_py.core.trust.root import TrustedRoot
+from gitsign_py.errors import ConfigError, FormatError, VerificationError
 from gitsign_py.host.filelock import FileLock, hold
 from gitsign_py.host.paths import private_directory
 from gitsign_py.monitor.findings import Finding, Waiting, read_finding
-from gitsign_py.monitor.heads import Kind
+from gitsign_py.monitor.heads import KINDS, Head, Kind, open_head
 
 VERSION = 1
 _SCHEMA = """
@@ -110,6 +110,18 @@ class Store(Closeable):
             ) from error
 
     @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """For values that this program may not have written: a damaged disk, somebody's hand."""
+        try:
+            yield
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, FormatError) as error:
+            raise ConfigError(
+                "monitor-state-unusable",
+                f"the monitor's state {self._path} is damaged: {error}",
+                hint="restore it, or begin a new one (--state): the past is then not compared",
+            ) from error
+
+    @contextmanager
     def transaction(self) -> Iterator[None]:
         """All that is written inside becomes durable together, or not at all."""
         with self._usable():
@@ -130,7 +142,19 @@ class Store(Closeable):
                 "SELECT tree, kind, url, signed, size, root, grown_at, read, hashes, base, base_hashes, latest"
                 " FROM trees ORDER BY tree"
             ).fetchall()
-        return tuple(_kept(row) for row in rows)
+        with self._readable():
+            return tuple(_kept(row) for row in rows)
+
+    def check_heads(self, root: TrustedRoot) -> None:
+        """Hold each tree against the signed head beside it: a row that was changed must not accuse a log.
+
+        A head whose key the trust root lists no more says nothing. Raises ConfigError ``monitor-state-unusable``.
+        """
+        for kept in self.trees():
+            with self._readable():
+                head = _signed_head(kept, root)
+                if head is not None and (head.tree, head.size, head.root) != (kept.tree, kept.size, kept.root):
+                    raise ValueError(f"its head of {kept.tree} is not the one that the log signed")
 
     def tree(self, name: str) -> Kept | None:
         """The kept facts of a tree."""
@@ -194,7 +218,8 @@ class Store(Closeable):
             rows = self._database.execute(
                 "SELECT id, value FROM waiting WHERE since <= ? ORDER BY since, id", (before,)
             )
-            late = [read_finding(json.loads(value)) for _, value in rows]
+            with self._readable():
+                late = [read_finding(json.loads(value)) for _, value in rows]
             late = [one for one in late if one.kind in kinds]
             self.add(late)
             self._database.executemany("DELETE FROM waiting WHERE id = ?", [(one.id,) for one in late])
@@ -224,7 +249,8 @@ class Store(Closeable):
     def _findings(self, where: str) -> tuple[tuple[int, Finding], ...]:
         with self._usable():
             rows = self._database.execute(f"SELECT number, value FROM findings {where} ORDER BY number").fetchall()  # noqa: S608 - constant text
-        return tuple((number, read_finding(json.loads(value))) for number, value in rows)
+        with self._readable():
+            return tuple((number, read_finding(json.loads(value))) for number, value in rows)
 
     def told(self, numbers: Iterable[int]) -> None:
         """Note that these findings were told."""
@@ -234,9 +260,20 @@ class Store(Closeable):
 
 def _kept(row: tuple[str, str, str, bytes, int, bytes, int, int, bytes | None, int, bytes | None, int]) -> Kept:
     tree, kind, url, signed, size, root, grown_at, read, hashes, base, base_hashes, latest = row
+    if kind not in KINDS or not all(type(one) is int for one in (size, grown_at, read, latest)):
+        raise ValueError("a tree in it has a value of another type")
     part = None if hashes is None else decode_range(read, hashes)
     checked = None if base_hashes is None else decode_range(base, base_hashes)
-    return Kept(tree, cast(Kind, kind), url, signed, size, root, grown_at, read, part, checked, latest)
+    return Kept(tree, kind, url, signed, size, root, grown_at, read, part, checked, latest)
+
+
+def _signed_head(kept: Kept, root: TrustedRoot) -> Head | None:
+    try:
+        return open_head(kept.kind, kept.signed, root)
+    except VerificationError as error:
+        if error.reason == "log-unknown":
+            return None
+        raise ValueError(error.message) from error
 
 
 def _held(path: Path) -> FileLock:

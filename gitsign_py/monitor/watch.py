@@ -138,6 +138,8 @@ def watching(watches: tuple[Watch, ...], *, now: int) -> Inspect:
             seen = decode(entry)
             met = [hit(head, entry, seen, one, signer, now=now) for one, signer in hits(watches, seen)]
             found += met
+            if seen.unread and not met and (needles is not None or not seen.foreign):
+                found.append(_unread(head, entry, seen, now=now))
             if met and seen.kind == CERTIFICATE:
                 waiting += [_unused(met[0], seen.signers[0])]
             elif met and seen.kind == KIND:
@@ -169,8 +171,8 @@ def may_hold(entry: RawEntry, needles: tuple[bytes, ...]) -> bool:
 
     Each spelling that ``decode`` reads must be seen here: what is passed over is never a hit.
     """
-    if entry.ct is not None:
-        return any(needle in entry.ct.certificate for needle in needles)
+    if entry.ct is not None:  # of a precertificate the leaf has the contents; what is beside it, the log may exchange
+        return any(needle in entry.leaf or needle in entry.ct.certificate for needle in needles)
     if b"\\" in entry.leaf:  # an escape could hide a part of the base64
         return True
     body = entry.leaf.translate(_STANDARD)  # Rekor v2's messages may have URL-safe base64 (ProtoJSON)
@@ -210,6 +212,14 @@ def _unexplained(met: Finding, seen: SeenEntry) -> Waiting:
     )
     subject = f"{met.facts['index']}:{met.facts['leaf_hash']}"
     return Waiting(replace(met, kind="entry-unexplained", subject=subject, message=words), seen.digest)
+
+
+def _unread(head: Head, entry: RawEntry, seen: SeenEntry, *, now: int) -> Finding:
+    """An entry that holds a watched name, or may, and tells nobody's: an odd spelling must not hide one."""
+    leaf = merkle.leaf_hash(entry.leaf).hex()
+    words = f"{seen.kind[:40]} at index {entry.log_index} may name one of ours and cannot be read: {seen.unread}"
+    facts: dict[str, Fact] = {"index": entry.index, "log_index": entry.log_index, "leaf_hash": leaf}
+    return Finding("entry-unread", head.tree, f"{entry.index}:{leaf}", words, now, facts)
 
 
 def _unused(met: Finding, signer: SeenSigner) -> Waiting:

@@ -13,6 +13,7 @@ from gitsign_py.core.tlog import merkle
 from gitsign_py.core.tlog.addcheckpoint import AddCheckpoint, format_request, parse_answer
 from gitsign_py.core.tlog.checkpoint import Checkpoint, format_checkpoint, seal_checkpoint
 from gitsign_py.core.tlog.cosigned import verify_cosignature
+from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import ConfigError, FormatError, UsageError
 from gitsign_py.localstack.context import Hook
 from gitsign_py.localstack.http import _handle
@@ -21,7 +22,8 @@ from gitsign_py.localstack.service import Request, Response
 from gitsign_py.localstack.witness import record as record_module
 from gitsign_py.localstack.witness.identity import KEY, RECORD, make_identity, read_identity
 from gitsign_py.localstack.witness.record import Record, Seen
-from gitsign_py.localstack.witness.service import KnownLog, Witness, service
+from gitsign_py.localstack.witness.service import KnownLog, Witness, logs_of_root, service
+from tests.support.logs import MemoryLog as SignedLog
 from tests.support.smalltree import hash_at, root
 from tests.support.witnesskit import LOG, NOW, ORIGIN, log_key, private
 
@@ -137,6 +139,19 @@ def test_rekor_v1_s_trees_are_logs_of_their_own(witness: Witness) -> None:
         origin = f"{ORIGIN} - {tree}"
         assert answer(witness, asked(0, 3, checkpoint=signed(3, origin=origin))).status == 200
         assert answer(witness, asked(0, 3, checkpoint=signed(3, origin=origin))).body == b"3\n"
+
+
+def test_a_rekor_v1_at_a_port_is_known_by_its_host(directory: Path) -> None:
+    """Rekor v1 signs as its host name alone; the trust root has the URL with the port."""
+    log = SignedLog("127.0.0.1:3000")
+    log.fill(3)
+    with Record(directory / RECORD) as record:
+        logs = logs_of_root(TrustedRoot(tlogs=(log.trusted(),)))
+        own = Witness(read_identity(directory), record, logs, lambda: datetime.fromtimestamp(NOW, UTC))
+        log.name = "127.0.0.1"
+        known = log.checkpoint(origin="127.0.0.1 - 5")
+        assert answer(own, AddCheckpoint(0, (), known)).status == 200
+        assert answer(own, AddCheckpoint(0, (), SignedLog("127.0.0.1").checkpoint())).status == 403
 
 
 def test_many_at_once_never_take_the_record_back(witness: Witness, directory: Path) -> None:

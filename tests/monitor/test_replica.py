@@ -7,19 +7,22 @@ from typing import Any
 
 import pytest
 
+from gitsign_py.cli.logs import replica_of
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.tlog import merkle
+from gitsign_py.core.tlog.hashedrekord import hashedrekord_v002_body
 from gitsign_py.core.tlog.tiles import hash_at_of, tile_path
-from gitsign_py.errors import ConfigError, VerificationError
+from gitsign_py.errors import ConfigError, UsageError, VerificationError
 from gitsign_py.monitor.findings import Inspected
 from gitsign_py.monitor.follow import Options, follow
 from gitsign_py.monitor.heads import Head
 from gitsign_py.monitor.mirrored import MirroredSource
 from gitsign_py.monitor.replica import Replica, folder_of, replicas
-from gitsign_py.monitor.replicasource import ReplicaSource
+from gitsign_py.monitor.replicasource import ReplicaSource, find_logged, open_replicas
 from gitsign_py.monitor.sources import Batch, RawEntry
 from gitsign_py.monitor.state import Store
 from tests.support.memorylog import MemoryLog, SignedSource, leaf, signed_source
+from tests.support.rekor2kit import CERTIFICATE
 from tests.support.workbench import EMAIL, Workbench
 
 
@@ -180,3 +183,27 @@ def test_online_history_verifies_when_the_log_is_gone(bench: Workbench, tmp_path
     for query in (("get", str(found["log_index"])), ("search", "--email", EMAIL), ("info",), ("prove", oid)):
         assert bench.tool("log", *query, "--from", str(mirror), **gone).returncode == 0, query
     assert bench.tool(*quiet, "--proof", f"{oid}.tlog-proof", "HEAD", **gone).returncode == 0
+
+
+def test_replicas_of_another_instance_are_left_alone(tmp_path: Path) -> None:
+    digest = b"\1" * 32
+    ours = signed_source(hashedrekord_v002_body(digest, b"signature", CERTIFICATE, "PKIX_ECDSA_P256_SHA_256"))
+    other = signed_source(b"a", name="another.example")
+    for log, name in ((ours, "a"), (other, "b")):
+        Replica(tmp_path / name).update(log, log.heads()[0])
+    assert [one.log_index for one in find_logged(open_replicas(tmp_path, ours.root), digest)] == [0]
+    with pytest.raises(VerificationError) as caught:
+        find_logged(open_replicas(tmp_path / "b", ours.root), digest)
+    assert caught.value.reason == "log-unknown"
+
+
+def test_without_a_kind_the_signature_log_s_replica_is_meant(tmp_path: Path) -> None:
+    ours, copy = signed_source(b"a"), Replica(tmp_path / "ct")
+    Replica(tmp_path / "rekor").update(ours, ours.heads()[0])
+    copy.begin("static-ct", "https://ct.example.com", ours.heads()[0])
+    assert replica_of(tmp_path, None, ours.root).url == str(tmp_path / "rekor")
+    assert replica_of(tmp_path, "ct", ours.root).url == str(tmp_path / "ct")
+    Replica(tmp_path / "second").update(ours, ours.heads()[0])
+    with pytest.raises(UsageError) as caught:
+        replica_of(tmp_path, None, ours.root)
+    assert caught.value.reason == "log-not-named"

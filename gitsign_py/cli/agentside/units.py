@@ -24,8 +24,13 @@ def units(kind: str) -> str:
 
 def systemd_word(text: str) -> str:
     """A word of a command line: systemd.syntax(7), Quoting; systemd.unit(5), Specifiers."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("\n", "\\n")
     return f'"{escaped}"'
+
+
+def systemd_argument(text: str) -> str:
+    """A word after the program, where a dollar would name a variable (systemd.service(5), Command Lines)."""
+    return systemd_word(text.replace("$", "$$"))
 
 
 _QUOTES: dict[str, Callable[[str], str]] = {"systemd": systemd_word, "launchd": escape}

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitsign_py.cli import wiring
+from gitsign_py.cli.agentside.units import systemd_argument, systemd_word
 from gitsign_py.cli.commands import monitorwitness
 from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.logs import HELP, LogPlace, add_trust, add_witnesses, places, policy_of, source_of
 from gitsign_py.cli.text import line_of
 from gitsign_py.clients.trustroot import read_bounded
 from gitsign_py.core.printing import printable
-from gitsign_py.errors import FormatError, ServiceError, UsageError, VerificationError
+from gitsign_py.errors import ConfigError, FormatError, ServiceError, UsageError, VerificationError
 from gitsign_py.host.endings import ended_by
 from gitsign_py.host.paths import state_place
 from gitsign_py.monitor.explaining import check_repository
@@ -79,8 +80,7 @@ def run(arguments: list[str]) -> int:
     if options.action in ("init", "status"):
         raise UsageError("monitor-action", f"{options.action} is for a witness", hint="add --witness")
     if options.action == "unit":
-        rest = "".join(f" {one}" for one in arguments if one not in ("unit", "--follow"))
-        print(_UNIT.format(program=Path(sys.argv[0]).resolve(), arguments=rest), end="")
+        print(_unit(arguments), end="")
         return 0
     path = options.state or state_place() / STATE
     with Store(path.absolute()) as store:
@@ -93,9 +93,17 @@ def run(arguments: list[str]) -> int:
             return monitor.once()
         with ended_by(("SIGINT", "SIGTERM", "SIGBREAK"), lambda: _end(ends)):
             status = monitor.once()
-            while not ends.wait(options.interval):
+            while not ends.wait(max(1, options.interval)):  # the logs are other people's
                 status = monitor.once()
     return status
+
+
+def _unit(arguments: list[str]) -> str:
+    """The unit that runs the monitor with the options beside the word ``unit``, which may be an option's value too."""
+    without = (arguments[:at] + arguments[at + 1 :] for at, one in enumerate(arguments) if one == "unit")
+    rest = next((each for each in without if _parser().parse_known_args(each)[0].action == "run"), [])
+    words = "".join(f" {systemd_argument(one)}" for one in rest if one != "--follow")
+    return _UNIT.format(program=systemd_word(str(Path(sys.argv[0]).resolve())), arguments=words)
 
 
 def _end(ends: threading.Event) -> None:
@@ -118,6 +126,7 @@ class _Monitor:
 
     def once(self) -> int:
         """Bring every log up to date and tell what was found; gives the exit status."""
+        self._store.check_heads(self._root)
         with wiring.session(self._settings) as session:
             now = int(time.time())
             asked = Options(
@@ -140,9 +149,14 @@ class _Monitor:
                 mirrored = [self._sealed(source) for source in sources if isinstance(source, MirroredSource)]
                 seen += [one for one in mirrored if one.failures or one.alarms]
         new = self._store.untold()
-        self._tell(new, seen)
+        status = self._status([one for _, one in new], seen)
+        try:
+            self._tell(new, seen)
+        except ConfigError as error:  # the next run tells it again; until then an alarm is an alarm
+            print(f"gitsign-py: {line_of(error)}", file=sys.stderr)
+            return status if status == 1 else 2
         self._store.told(number for number, _ in new)
-        return self._status([one for _, one in new], seen)
+        return status
 
     def _joined(self, sources: Sequence[LogSource], seen: Sequence[Followed], now: int) -> list[Followed]:
         """Hold logs and repositories against each other."""
@@ -174,7 +188,7 @@ class _Monitor:
             with self._store.transaction():
                 self._store.add((alarm,))
             return Followed(source.url, (alarm,))
-        except (ServiceError, FormatError) as error:
+        except (ServiceError, FormatError, ConfigError) as error:
             return Followed(source.url, failures=(error,))
         return Followed(source.url)
 
@@ -190,8 +204,6 @@ class _Monitor:
         findings = [one for _, one in new]
         if self._options.ndjson:
             Journal(self._options.ndjson).append(new)
-        for finding in findings if self._options.exec else ():
-            notify(self._options.exec, finding)
         every = [one for _, one in self._store.findings()] if self._options.prometheus or self._options.sarif else []
         if self._options.sarif:
             write_text(self._options.sarif, sarif(every))
@@ -202,6 +214,8 @@ class _Monitor:
         _print(findings, as_json=self._options.json)
         sys.stdout.flush()
         self._report(findings, seen)
+        for finding in findings if self._options.exec else ():
+            notify(self._options.exec, finding)
 
     def _report(self, new: Sequence[Finding], seen: Sequence[Followed]) -> None:
         ids = {one.id for one in new}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gitsign_py.data
-from gitsign_py.cli.agentside.units import systemd_word
+from gitsign_py.cli.agentside.units import systemd_argument, systemd_word
 from gitsign_py.cli.commands.stackcommand import command, installed
 from gitsign_py.cli.wiring import read_witness_policy
 from gitsign_py.errors import ConfigError, UsageError
@@ -193,7 +193,7 @@ def add_unit(commands: Any) -> None:
 
 def _unit(options: argparse.Namespace) -> int:
     place_of(options)  # a service that could not start is said here
-    words = " ".join(systemd_word(word) for word in ["--log-format=json", *arguments_of(options)])
+    words = " ".join(systemd_argument(word) for word in ["--log-format=json", *arguments_of(options)])
     unit = _UNIT.read_text(encoding="utf-8")
     print(unit.replace("@PROGRAM@", systemd_word(str(own_program() or NAME))).replace("@OPTIONS@", words), end="")
     return 0

@@ -5,6 +5,7 @@ tree that contradicts an earlier one is kept with it: the two together convict t
 """
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
@@ -22,6 +23,7 @@ from gitsign_py.localstack.witness.identity import WitnessIdentity
 from gitsign_py.localstack.witness.record import Record, Seen
 
 NAME = "witness"
+_PORT = re.compile(r":[0-9]{1,5}\Z")
 _log = logging.getLogger("gitsign_py.localstack")
 
 
@@ -40,12 +42,16 @@ def logs_of_policy(policy: WitnessPolicy) -> tuple[KnownLog, ...]:
 
 
 def logs_of_root(root: TrustedRoot) -> tuple[KnownLog, ...]:
-    """The signature logs of a trust root, each under its URL without the scheme (rekor-tiles, CLIENTS.md)."""
+    """The signature logs of a trust root, each under its URL without the scheme (rekor-tiles, CLIENTS.md).
+
+    Rekor v1 names itself by its host alone, whatever port it answers at; the key tells two such logs apart.
+    """
     found = []
     for log in root.tlogs:
-        name = log.base_url.partition("://")[2].rstrip("/")
-        named = log.checkpoint_key_id or note.key_id(name, log.public_key)
-        found.append(KnownLog(name, log.public_key, named[: note.HINT_BYTES]))
+        whole = log.base_url.partition("://")[2].rstrip("/")
+        for name in dict.fromkeys((whole, _PORT.sub("", whole))):
+            named = log.checkpoint_key_id or note.key_id(name, log.public_key)
+            found.append(KnownLog(name, log.public_key, named[: note.HINT_BYTES]))
     return tuple(found)
 
 
