@@ -9,11 +9,10 @@ import socket
 import time
 from collections.abc import Mapping
 
+from gitsign_py.clients.ambient import SOCKET_VARIABLE
 from gitsign_py.core.protobuf import FieldKind, bytes_field, read_fields
 from gitsign_py.errors import ConfigError, FormatError, ServiceError
 
-SOCKET_VARIABLE = "SPIFFE_ENDPOINT_SOCKET"
-DEFAULT_SOCKET = "/tmp/spire-agent/public/api.sock"  # noqa: S108  SPIRE's own default
 TIMEOUT_SECONDS = 5.0
 _PATH = b"/SpiffeWorkloadAPI/FetchJWTSVID"
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  # RFC 9113 §3.4

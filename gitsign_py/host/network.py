@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gitsign_py.core.frozen import frozen
+from gitsign_py.core.pattern import pattern
 from gitsign_py.errors import ConfigError
 from gitsign_py.host.git.config import GitConfig, to_path
 
@@ -33,7 +34,7 @@ _LINUX_STORES = (  # where systems keep their authorities in one file, for a Pyt
     "/etc/ssl/cert.pem",  # Alpine, the BSDs
 )
 _LINUX_DIRECTORIES = ("/etc/ssl/certs", "/etc/pki/tls/certs")
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_SCHEME = pattern(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 @frozen
