@@ -95,7 +95,8 @@ def load_trusted_root(
 
     PEM settings replace their part of what the configuration gave, and only that part; an ``option_file`` stands
     alone. ``offline`` forbids to refresh an expired TUF cache. ``instance`` picks the embedded data (public-good or
-    staging); another one than public-good passes over everything but ``option_file``. ``network`` is for that refresh, made when it is due.
+    staging); another one than public-good passes over everything but ``option_file``. ``network`` makes what a refresh
+    needs.
     Raises ConfigError ``trust-root-file``, FormatError for what is malformed, UncheckedError ``trust-root-...``.
     """
     if option_file is not None:
