@@ -22,7 +22,8 @@ from gitsign_py.core.git.gitobject import split_commit, split_tag
 from gitsign_py.core.pki import cms
 from gitsign_py.errors import ConfigError, ServiceError, UsageError, VerificationError
 from gitsign_py.signing.credential import obtain_credential
-from gitsign_py.signing.flow import SigningResult, object_name, sign_payload, sign_with
+from gitsign_py.signing.flow import SigningResult, sign_payload, sign_with
+from gitsign_py.signing.objectname import object_name
 from gitsign_py.verification import Expected, ExpectedIdentity, verify_signature
 from tests.support.badserver import Action, changed_json, drop, forward, reply, serving, slow, unused_url
 from tests.support.gitrepo import ScratchRepo

@@ -5,17 +5,14 @@ one may replace, and a living one is never replaced.
 """
 
 import contextlib
-import ctypes
 import os
-import secrets
 import socket
 import stat
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from gitsign_py.agent.place import UnsafePlaceError, check_directory
-from gitsign_py.agent.server import Listener
+from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import ConfigError
 from gitsign_py.host.filelock import FileLock, hold
 from gitsign_py.host.privatefile import open_private
@@ -26,7 +23,16 @@ _BACKLOG = 128
 _LONGEST_PATH = 103  # sockaddr_un: 108 bytes on Linux, 104 on macOS, one for the NUL
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
+class Listener:
+    """A listening socket; ``restricted`` for the forwarding one, ``secret`` for loopback (empty: a Unix socket)."""
+
+    socket: socket.socket
+    restricted: bool = False
+    secret: bytes = b""
+
+
+@frozen
 class Endpoint:
     """The place where the agent listens; ``owned`` are the files to remove at the end, with device and inode."""
 
@@ -192,7 +198,7 @@ def _open_loopback(path: Path, lock: FileLock) -> Endpoint:
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listening.bind(("127.0.0.1", 0))
     listening.listen(_BACKLOG)
-    secret = secrets.token_hex(32).encode()
+    secret = os.urandom(32).hex().encode()
     with os.fdopen(open_private(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
         file.write(b"%d %s\n" % (listening.getsockname()[1], secret))
     return Endpoint((Listener(listening, secret=secret),), path, (_owned(path),), lock)
@@ -226,6 +232,8 @@ def _from_launchd() -> list[int]:
     """launch_activate_socket(3): the names are the keys of Sockets in the property list."""
     if sys.platform != "darwin":
         return []
+    import ctypes  # noqa: PLC0415 - for launchd alone
+
     found: list[int] = []
     with contextlib.suppress(OSError, AttributeError):
         library = ctypes.CDLL(None)

@@ -2,15 +2,15 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
+from gitsign_py.agent.clientcontext import ClientContext, bytes_in, context_of, verifying
 from gitsign_py.agent.conversation import Conversation, Fields
 from gitsign_py.agent.hardening import Hardening
 from gitsign_py.agent.holder import Holder, SigningPlan, Subject
 from gitsign_py.agent.ledger import Ledger
-from gitsign_py.agent.protocol import unpack_fields
 from gitsign_py.agent.server import Handler
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.git import gpgstatus
@@ -21,21 +21,6 @@ from gitsign_py.signing.credential import Credential
 from gitsign_py.signing.flow import SigningResult
 from gitsign_py.signing.wanted import wanted_signer
 from gitsign_py.verification.bundle import Artifact
-
-
-@dataclass(frozen=True, slots=True)
-class ClientContext:
-    """The settings that count for a request: the client's working directory and its git and gitsign variables.
-
-    ``place`` is the directory's device and inode, as the client sees it.
-
-    A forwarded request brings neither: the agent's own user-wide configuration counts, whatever the far side says.
-    """
-
-    directory: str
-    environment: Mapping[str, str]
-    place: bytes = b""
-    forwarded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +84,8 @@ def _work(services: AgentServices) -> dict[str, Handler]:
     """The requests that sign and verify."""
 
     def sign(request: Fields, conversation: Conversation) -> Fields:
-        payload = _bytes(request, "payload")
-        context = _context(request, conversation)
+        payload = bytes_in(request, "payload")
+        context = context_of(request, conversation)
         plan = services.plan(context, _token(request, conversation))
         with plan.clock_told():
             wanted = wanted_signer(os.fsdecode(request.get("signer", b"")), committer_of(payload))
@@ -114,43 +99,27 @@ def _work(services: AgentServices) -> dict[str, Handler]:
         return {**_signed(result), "text": "\n".join((*shown, *warnings)).encode("utf-8", "replace")}
 
     def attest(request: Fields, conversation: Conversation) -> Fields:
-        context = _context(request, conversation)
+        context = context_of(request, conversation)
         plan = services.plan(context, None)
-        subject = Subject(_bytes(request, "statement"), _artifact(request))
+        subject = Subject(bytes_in(request, "statement"), _artifact(request))
         committer, directory = _committer(request), context.directory
         with plan.clock_told():
             result = services.holder.attest(plan, subject, committer, conversation, directory=directory)
         return {"status": b"ok", "envelope": result.envelope, "bundle": result.bundle}
 
     def warm(request: Fields, conversation: Conversation) -> Fields:
-        plan = services.plan(_context(request, conversation), _token(request, conversation))
+        plan = services.plan(context_of(request, conversation), _token(request, conversation))
         with plan.clock_told():
             _, credential = services.holder.credential(plan, _committer(request), conversation)
         return {"status": b"ok", **_described(credential)}
 
     def whoami(request: Fields, conversation: Conversation) -> Fields:
-        plan = services.plan(_context(request, conversation), None)
+        plan = services.plan(context_of(request, conversation), None)
         credential = services.holder.prospect(plan, _committer(request))
         return {"status": b"ok"} if credential is None else {"status": b"ok", **_described(credential)}
 
     verify = verifying(services.verify)
     return {"sign": sign, "attest": attest, "warm": warm, "whoami": whoami, "verify": verify}
-
-
-def verifying(check: Callable[[ClientContext, bytes, bytes], Fields]) -> Handler:
-    """The handler of ``verify`` by itself, for who does nothing else."""
-
-    def verify(request: Fields, conversation: Conversation) -> Fields:
-        payload, signature = _bytes(request, "payload"), _bytes(request, "signature")
-        return {"status": b"ok", **check(_context(request, conversation), payload, signature)}
-
-    return verify
-
-
-def _bytes(request: Fields, name: str) -> bytes:
-    if name not in request:
-        raise UsageError("agent-request-incomplete", f"the request to the agent has no {name}")
-    return request[name]
 
 
 def _committer(request: Fields) -> tuple[str, str]:
@@ -159,7 +128,7 @@ def _committer(request: Fields) -> tuple[str, str]:
 
 
 def _artifact(request: Fields) -> Artifact:
-    kind, oid = (_bytes(request, name).decode("ascii", "replace") for name in ("digest", "oid"))
+    kind, oid = (bytes_in(request, name).decode("ascii", "replace") for name in ("digest", "oid"))
     try:
         return git_artifact(kind, oid)
     except ValueError as error:
@@ -179,14 +148,6 @@ def _token(request: Fields, conversation: Conversation) -> str | None:
     if conversation.restricted or "token" not in request:
         return None
     return request["token"].decode("ascii", "replace")
-
-
-def _context(request: Fields, conversation: Conversation) -> ClientContext:
-    if conversation.restricted:
-        return ClientContext("/", dict(os.environ), forwarded=True)
-    variables = unpack_fields(request.get("environment", b""))
-    environment = {name: os.fsdecode(value) for name, value in variables.items()}
-    return ClientContext(os.fsdecode(request.get("directory", b"/")), environment, request.get("place", b""))
 
 
 def _signed(result: SigningResult) -> Fields:

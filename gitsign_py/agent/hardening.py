@@ -11,7 +11,8 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from gitsign_py.core.frozen import frozen
 
 _PR_SET_DUMPABLE = 4  # prctl(2)
 _PR_GET_DUMPABLE = 3
@@ -20,7 +21,7 @@ _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4  # mlockall(2)
 _SUSPEND_SECONDS = 2.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hardening:
     """The protections that this system has: each is True, or False where the system said no or does not know it."""
 

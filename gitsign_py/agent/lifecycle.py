@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
-import gitsign_py
+from gitsign_py.agent.background import clean_environment
 from gitsign_py.agent.client import ask
 from gitsign_py.agent.endpoint import lock_beside, open_beside, prepare_directory
 from gitsign_py.errors import ConfigError, ServiceError
@@ -19,8 +19,6 @@ from gitsign_py.host.ownprogram import own_command
 START_SECONDS = 30.0
 READY = b"ready"
 _MOMENT_SECONDS = 0.5
-_DROPPED_PREFIXES = ("GIT_", "ACTIONS_")
-_DROPPED = frozenset({"SIGSTORE_ID_TOKEN", "GITSIGN_TOKEN_FILE", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"})
 
 
 def is_running(path: str) -> bool:
@@ -43,18 +41,6 @@ def ensure_running(path: str, environment: Mapping[str, str], seconds: float = S
         return is_running(path)
     with closing(lock):
         return is_running(path) or _start(path, environment, seconds)
-
-
-def installed() -> tuple[int, int, int] | None:
-    """A mark that tells one installation of the program from the next; None when there is none any more.
-
-    An agent that outlives an update would load the rest of itself from the new files.
-    """
-    try:
-        facts = os.stat(gitsign_py.__file__)  # noqa: PTH116  each second, for as long as the agent lives
-    except OSError:
-        return None
-    return facts.st_dev, facts.st_ino, facts.st_mtime_ns
 
 
 def _start(path: str, environment: Mapping[str, str], seconds: float) -> bool:
@@ -115,12 +101,3 @@ def spawn(path: str, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]
         raise ConfigError("agent-start-failed", f"cannot start {sys.executable}: {error.strerror}") from error
     finally:
         os.close(log)
-
-
-def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment without git's variables and without secrets."""
-    return {
-        name: value
-        for name, value in environment.items()
-        if not name.startswith(_DROPPED_PREFIXES) and name not in _DROPPED
-    }

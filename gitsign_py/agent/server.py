@@ -6,15 +6,12 @@ request returns a key, a certificate request or a token. Through the forwarding 
 """
 
 import contextlib
-import hmac
 import os
-import secrets
 import selectors
 import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from gitsign_py.agent.client import loopback_proof, peer_uid
 from gitsign_py.agent.conversation import (
@@ -25,6 +22,7 @@ from gitsign_py.agent.conversation import (
     GaveUpError,
     error_frame,
 )
+from gitsign_py.agent.endpoint import Listener
 from gitsign_py.agent.protocol import ProtocolError
 from gitsign_py.errors import FormatError, GitsignError, ServiceError, UsageError
 
@@ -34,15 +32,6 @@ MAX_CONVERSATIONS = 128
 TICK_SECONDS = 1.0
 DRAIN_SECONDS = 5.0
 FORWARDED_REQUESTS = frozenset({"ping", "sign"})
-
-
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """A listening socket; ``restricted`` for the forwarding one, ``secret`` for loopback (empty: a Unix socket)."""
-
-    socket: socket.socket
-    restricted: bool = False
-    secret: bytes = b""
 
 
 class AgentServer:
@@ -188,7 +177,9 @@ def _greeted(conversation: Conversation, secret: bytes) -> Fields | None:
 
     Raises DisconnectedError, ProtocolError.
     """
-    nonce = secrets.token_bytes(32)
+    import hmac  # noqa: PLC0415 - for loopback alone
+
+    nonce = os.urandom(32)
     hello = conversation.read()
     if hello.get("request") != b"hello":
         return None

@@ -5,13 +5,12 @@ long alone goes on after a backslash, as a shell takes it.
 """
 
 import argparse
-import re
-import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-_COMMENT = re.compile(r"(?<=\S) {2,}(?=\S)")
-_INDENT = re.compile(r" *")
+from gitsign_py.core.pattern import pattern
+
+_COMMENT = pattern(r"(?<=\S) {2,}(?=\S)")
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
@@ -63,11 +62,12 @@ def _command(line: str, width: int, further: str) -> Iterator[str]:
 
 
 def _folded(line: str, width: int, further: str) -> list[str]:
+    import textwrap  # noqa: PLC0415 - each command has this formatter, and few are asked for their help
+
     return textwrap.wrap(
         line, width, subsequent_indent=further, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
     ) or [line]
 
 
 def _margin(line: str) -> str:
-    found = _INDENT.match(line)
-    return found.group() if found else ""
+    return line[: len(line) - len(line.lstrip(" "))]

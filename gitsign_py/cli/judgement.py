@@ -19,13 +19,16 @@ from gitsign_py.host.git.objects import GitRepository, Revision
 from gitsign_py.host.git.storedobject import split_stored
 from gitsign_py.verification.identity import ExpectedIdentity
 from gitsign_py.verification.result import LoggedEntry, ProvenTime, VerifiedSignature
-from gitsign_py.verification.signature import Sources
-from gitsign_py.verification.smime import SmimeSignature, VerifiedSmime, read_smime
+from gitsign_py.verification.signature import Sources, may_be_smime
 from gitsign_py.verification.steps import Report, Step
 from gitsign_py.verification.verdict import verdict_of
 from gitsign_py.verification.verifier import Verifier
 
-Accept = Callable[[GitRepository, SignedObject, VerifiedSignature | VerifiedSmime], None]
+TYPE_CHECKING = False  # S/MIME, 3 ms for those who have it
+if TYPE_CHECKING:
+    from gitsign_py.verification.smime import SmimeSignature, VerifiedSmime
+
+Accept = Callable[[GitRepository, SignedObject, "VerifiedSignature | VerifiedSmime"], None]
 """Asked about a good signature; raises GitsignError for a signer who may not sign this."""
 _WORDS = {"bad": "not-verified"}  # the verdict's name in JSON (docs/schemas/verify.json)
 
@@ -70,7 +73,7 @@ class Judgement:
     steps: tuple[Step, ...]
     sources: tuple[str, ...] = ()
     subject: str = ""
-    smime: VerifiedSmime | None = None
+    smime: "VerifiedSmime | None" = None
 
     def to_json(self) -> dict[str, Any]:
         """The object that docs/schemas/verify.json describes."""
@@ -154,7 +157,7 @@ def signature_object(verified: VerifiedSignature) -> dict[str, Any]:
     }
 
 
-def smime_object(verified: VerifiedSmime) -> dict[str, Any]:
+def smime_object(verified: "VerifiedSmime") -> dict[str, Any]:
     """What gpgsm found good, as JSON."""
     signature = verified.signature
     return {
@@ -184,7 +187,7 @@ def judge(
     try:
         signed = split_stored(repository, repository.read(revision.oid))
         subject = _subject(signed)
-        if smime := _read_smime(signed, verifier):
+        if smime := signature_for_gpgsm(signed.signature, verifier.trusted_root):
             found = _by_gpgsm(smime, signed, repository, verifier)
             check_named(signed, revision, repository)
             _check_not_expected(smime, expected)
@@ -202,20 +205,25 @@ def judge(
     return Judgement(revision, verified, None, tuple(report.steps), sources, subject)
 
 
-def _read_smime(signed: SignedObject, verifier: Verifier) -> SmimeSignature | None:
-    return read_smime(signed.signature, verifier.trusted_root) if signed.signature is not None else None
+def signature_for_gpgsm(armored: bytes | None, root: TrustedRoot) -> "SmimeSignature | None":
+    """What ``read_smime`` gives, which is loaded for a signature that holds no identifier of Sigstore."""
+    if armored is None or not may_be_smime(armored):
+        return None
+    from gitsign_py.verification.smime import read_smime  # noqa: PLC0415 - see above
+
+    return read_smime(armored, root)
 
 
 def _by_gpgsm(
-    smime: SmimeSignature, signed: SignedObject, repository: GitRepository, verifier: Verifier
-) -> VerifiedSmime:
+    smime: "SmimeSignature", signed: SignedObject, repository: GitRepository, verifier: Verifier
+) -> "VerifiedSmime":
     from gitsign_py.audit.smime import check_smime  # noqa: PLC0415 - for such signatures alone
 
     armored, root = signed.signature or b"", verifier.trusted_root
     return check_smime(smime, armored, signed.payload, environment=repository.environment, root=root)
 
 
-def _check_not_expected(smime: SmimeSignature, expected: ExpectedIdentity | None) -> None:
+def _check_not_expected(smime: "SmimeSignature", expected: ExpectedIdentity | None) -> None:
     """No issuer of Sigstore's kind vouched for the names in such a certificate: nobody is expected by one."""
     if expected is not None:
         raise VerificationError(

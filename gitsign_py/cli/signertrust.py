@@ -11,11 +11,14 @@ from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.core.git.gitobject import SignedObject
 from gitsign_py.errors import UncheckedError, UsageError, VerificationError
 from gitsign_py.host.git.objects import GitRepository
-from gitsign_py.policy.facts import Decision
 from gitsign_py.verification.allowed import AllowedSigner, is_allowed, parse_allowed_signer
 from gitsign_py.verification.identity import ExpectedIdentity
 from gitsign_py.verification.result import VerifiedSignature
-from gitsign_py.verification.smime import VerifiedSmime
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gitsign_py.policy.facts import Decision
+    from gitsign_py.verification.smime import VerifiedSmime
 
 _NOBODY_NAMED = (
     "name who may sign: git config --add gitsign.allowedSigner 'alice@example.com https://accounts.example.com', or a "
@@ -59,8 +62,8 @@ def signer_trust(
 
 
 def _by_list(signers: tuple[AllowedSigner, ...]) -> Accept:
-    def accept(_: GitRepository, _signed: SignedObject, verified: VerifiedSignature | VerifiedSmime) -> None:
-        if isinstance(verified, VerifiedSmime):
+    def accept(_: GitRepository, _signed: SignedObject, verified: "VerifiedSignature | VerifiedSmime") -> None:
+        if not isinstance(verified, VerifiedSignature):
             raise VerificationError(
                 "signer-not-allowed",
                 f"{verified.signature.named} is not an allowed signer",
@@ -85,8 +88,8 @@ def _by_policy(settings: wiring.Settings) -> Accept:
     from gitsign_py.cli.gpg.policy import decision_of  # noqa: PLC0415 - the audit's engine, for who has a policy
     from gitsign_py.policy.verified import facts_of, facts_of_smime  # noqa: PLC0415 - as above
 
-    def accept(repository: GitRepository, signed: SignedObject, verified: VerifiedSignature | VerifiedSmime) -> None:
-        facts = facts_of_smime(verified) if isinstance(verified, VerifiedSmime) else facts_of(verified)
+    def accept(repository: GitRepository, signed: SignedObject, verified: "VerifiedSignature | VerifiedSmime") -> None:
+        facts = facts_of(verified) if isinstance(verified, VerifiedSignature) else facts_of_smime(verified)
         digest, signature = verified.trusted_root_digest, signed.signature or b""
         decision = decision_of(settings, repository, facts, signed.payload, signature, trust_digest=digest)
         if not decision.accepted:
@@ -95,6 +98,6 @@ def _by_policy(settings: wiring.Settings) -> Accept:
     return accept
 
 
-def _refusal(decision: Decision) -> VerificationError:
+def _refusal(decision: "Decision") -> VerificationError:
     kind = UncheckedError if decision.verdict == "unchecked" else VerificationError
     return kind(decision.reason, decision.message, facts={"rule": decision.rule, "signer": decision.principal})

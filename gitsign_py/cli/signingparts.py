@@ -3,6 +3,7 @@
 Factories import what they build, as in cli/wiring.py.
 """
 
+import os
 from typing import TYPE_CHECKING
 
 from gitsign_py.cli import instance, wiring
@@ -55,8 +56,6 @@ def signing_services(
     renew: "Renew | None" = None,
 ) -> "SigningServices":
     """Put the ports of the signing flow together, of one instance: see check_instance."""
-    import secrets
-
     from gitsign_py.signing.flow import SigningServices
 
     instance.check_instance(http, chosen, root, renew)
@@ -65,7 +64,7 @@ def signing_services(
         authority=certificate_authority(http, chosen),
         log=transparency_log(http, chosen, root),
         clock=wiring.SystemClock(),
-        random=secrets.token_bytes,
+        random=os.urandom,
         timestamps=timestamp_authority(http, chosen),
     )
 

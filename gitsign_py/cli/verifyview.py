@@ -10,9 +10,12 @@ from gitsign_py.core.frozen import frozen
 from gitsign_py.core.printing import printable
 from gitsign_py.errors import GitsignError
 from gitsign_py.verification.result import VerifiedSignature
-from gitsign_py.verification.smime import VerifiedSmime
 from gitsign_py.verification.steps import Step
 from gitsign_py.verification.verdict import verdict_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gitsign_py.verification.smime import VerifiedSmime
 
 _MARKS = {"passed": "ok", "failed": "FAILED", "unchecked": "not checked", "skipped": "left out"}
 _COLOURS = {"ok": "32", "good": "33", "REFUSED": "1;31", "unchecked": "33"}
@@ -75,7 +78,7 @@ def _told(verified: VerifiedSignature, name_width: int) -> str:
     return told if verified.log is not None else f"{told}  (in no log)"
 
 
-def _told_smime(verified: VerifiedSmime) -> str:
+def _told_smime(verified: "VerifiedSmime") -> str:
     """Less is proven than of others, and every line says so."""
     time = f"{verified.times[0].time:%Y-%m-%d %H:%M}" if verified.times else "no time is proven"
     return f"{verified.signature.named}  (S/MIME by gpgsm, in no log, {time})"

@@ -102,7 +102,7 @@ def loaded_trust(settings: Settings, *, file: str | None = None, offline: bool =
 
     try:
         return load_trusted_root(
-            settings.config, settings.environment, option_file=file, offline=offline, network=network(settings)
+            settings.config, settings.environment, option_file=file, offline=offline, network=lambda: network(settings)
         )
     except FormatError as error:
         raise UncheckedError.beside(error) from error
@@ -126,7 +126,7 @@ def renewal(
     if copy is None:
         return None
     renew_if_old(settings, copy, afterwards=True)
-    return TrustRenewal(root, copy, network(settings), lambda: loaded_trust(settings), say or _say)
+    return TrustRenewal(root, copy, lambda: network(settings), lambda: loaded_trust(settings), say or _say)
 
 
 def _say(text: str) -> None:

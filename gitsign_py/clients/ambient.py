@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitsign_py.clients.spiffe import DEFAULT_SOCKET, SOCKET_VARIABLE, fetch_jwt_svid
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.sigstore.token import MAX_TOKEN_BYTES, IdentityToken, parse_unverified
 from gitsign_py.errors import ConfigError, FormatError, ServiceError
@@ -18,6 +17,8 @@ from gitsign_py.errors import ConfigError, FormatError, ServiceError
 if TYPE_CHECKING:
     from gitsign_py.clients.session import HttpSession
 
+SOCKET_VARIABLE = "SPIFFE_ENDPOINT_SOCKET"
+DEFAULT_SOCKET = "/tmp/spire-agent/public/api.sock"  # noqa: S108  SPIRE's own default
 DEFAULT_TOKEN_FILE = "/var/run/sigstore/cosign/oidc-token"  # noqa: S105  the Go client's path, a projected volume
 _GOOGLE_PRODUCT = Path("/sys/class/dmi/id/product_name")
 Environment = Mapping[str, str]
@@ -69,6 +70,8 @@ def _has_token_file(environment: Environment) -> bool:
 
 
 def _spiffe(_http: "HttpSession", environment: Environment, audience: str) -> str:
+    from gitsign_py.clients.spiffe import fetch_jwt_svid  # noqa: PLC0415 - sockets and more, 4 ms where none is asked
+
     return fetch_jwt_svid(environment.get(SOCKET_VARIABLE) or DEFAULT_SOCKET, audience)
 
 

@@ -5,18 +5,20 @@ to the UUID that was asked for. Promise, proof and checkpoint are checked by who
 """
 
 import hashlib
-import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gitsign_py.clients.answer import Answer
 from gitsign_py.clients.session import HttpSession, json_body
 from gitsign_py.clients.urls import check_url, join_url
-from gitsign_py.core.dsse import Envelope, envelope_json
 from gitsign_py.core.encoding import b64_encode, decimal_decode, hex_decode, pem_decode, pem_encode
 from gitsign_py.core.frozen import frozen, replace
+from gitsign_py.core.pattern import pattern
 from gitsign_py.core.tlog.logentry import LogEntry, entry_from_rekor_v1, hashedrekord_v001_body, leaf_hash_of
 from gitsign_py.errors import FormatError, ServiceError
+
+if TYPE_CHECKING:
+    from gitsign_py.core.dsse import Envelope
 
 SERVICE = "Rekor"
 BATCH = 10  # entries that one retrieve may ask for; the server's own limit
@@ -24,7 +26,7 @@ MAX_FOUND = 100
 MAX_SHARDS = 64
 _ENTRIES = "/api/v1/log/entries"
 _JSON = {"Content-Type": "application/json", "Accept": "application/json"}
-_UUID = re.compile(r"(?:[0-9a-f]{16})?[0-9a-f]{64}\Z")  # tree id (newer servers), leaf hash
+_UUID = pattern(r"(?:[0-9a-f]{16})?[0-9a-f]{64}\Z")  # tree id (newer servers), leaf hash
 
 
 @frozen
@@ -58,9 +60,11 @@ class RekorClient:
             raise _foreign(answer, "its entry is another one than the one we sent")
         return entry
 
-    def submit_envelope(self, *, envelope: Envelope, certificate: bytes) -> LogEntry:
+    def submit_envelope(self, *, envelope: "Envelope", certificate: bytes) -> LogEntry:
         """Log a dsse 0.0.1, which sigstore-go and sigstore for Python want of an envelope in Rekor v1; see the port."""
         verifier = b64_encode(pem_encode(certificate, "CERTIFICATE"))
+        from gitsign_py.core.dsse import envelope_json  # noqa: PLC0415 - no commit has an envelope
+
         proposed = {"envelope": envelope_json(envelope).decode("ascii"), "verifiers": [verifier]}
         value = {"apiVersion": "0.0.1", "kind": "dsse", "spec": {"proposedContent": proposed}}
         answer = self._submitted(json_body(value))
@@ -195,7 +199,7 @@ def _tree(value: Any) -> LogInfo:
     )
 
 
-def _is_over(entry: LogEntry, envelope: Envelope, certificate: bytes) -> bool:
+def _is_over(entry: LogEntry, envelope: "Envelope", certificate: bytes) -> bool:
     """Tell whether an entry is a dsse 0.0.1 over this envelope, by this certificate."""
     from gitsign_py.core.tlog.rekorbodies import parse_envelope_body  # noqa: PLC0415 - no commit has an envelope
 

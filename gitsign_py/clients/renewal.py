@@ -55,7 +55,7 @@ class TrustRenewal:
         self,
         root: TrustedRoot,
         copy: "Copy",
-        network: "Network",
+        network: "Callable[[], Network]",
         load: Callable[[], LoadedTrust],
         say: Callable[[str], None],
     ) -> None:
@@ -79,7 +79,7 @@ class TrustRenewal:
             return newer
         self._asked = True
         try:
-            refresh(self._copy, self._network, seconds=SECONDS)
+            refresh(self._copy, self._network(), seconds=SECONDS)
         except GitsignError as error:
             note_failure(self._copy.directory, error.message)
             self._say(f"the trust root could not be renewed: {error.message} [{error.reason}]")

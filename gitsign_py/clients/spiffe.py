@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from gitsign_py.core.protobuf import FieldKind, bytes_field, read_fields
 from gitsign_py.errors import ConfigError, FormatError, ServiceError
 
-SOCKET_VARIABLE = "SPIFFE_ENDPOINT_SOCKET"
-DEFAULT_SOCKET = "/tmp/spire-agent/public/api.sock"  # noqa: S108  SPIRE's own default
+_VARIABLE = "SPIFFE_ENDPOINT_SOCKET"  # clients.ambient reads it, and loads this module where it is set
 TIMEOUT_SECONDS = 5.0
 _PATH = b"/SpiffeWorkloadAPI/FetchJWTSVID"
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  # RFC 9113 §3.4
@@ -51,7 +50,7 @@ def _socket_path(endpoint: str) -> str:
     if not path.startswith("/"):
         raise ConfigError(
             "spiffe-endpoint-invalid",
-            f"{SOCKET_VARIABLE} is {endpoint}, which is no Unix socket",
+            f"{_VARIABLE} is {endpoint}, which is no Unix socket",
             hint="use unix:///path/to/api.sock",
         )
     return path
@@ -135,7 +134,7 @@ def _unreachable(path: str, why: str) -> ServiceError:
     return ServiceError(
         "spiffe-unreachable",
         f"the SPIFFE agent at {path} cannot be reached: {why}",
-        hint=f"check that it runs and that {SOCKET_VARIABLE} names its socket",
+        hint=f"check that it runs and that {_VARIABLE} names its socket",
         facts={"path": path},
     )
 

@@ -89,13 +89,14 @@ def load_trusted_root(
     option_file: str | None = None,
     offline: bool = False,
     instance: str = "public-good",
-    network: "Network | None" = None,
+    network: "Callable[[], Network] | None" = None,
 ) -> LoadedTrust:
     """Find the trust root that counts. First of: ``option_file``, trustedRoot, trustBundle, TUF cache, embedded.
 
     PEM settings replace their part of what the configuration gave, and only that part; an ``option_file`` stands
     alone. ``offline`` forbids to refresh an expired TUF cache. ``instance`` picks the embedded data (public-good or
-    staging); another one than public-good passes over everything but ``option_file``. ``network`` is for that refresh.
+    staging); another one than public-good passes over everything but ``option_file``. ``network`` makes what a refresh
+    needs.
     Raises ConfigError ``trust-root-file``, FormatError for what is malformed, UncheckedError ``trust-root-...``.
     """
     if option_file is not None:
@@ -112,7 +113,9 @@ def is_private(config: Config, environment: Mapping[str, str]) -> bool:
     return given or config.instance == INSTANCES[1] or (config.instance == "" and _initialized(environment))
 
 
-def _whole(config: Config, environment: Mapping[str, str], *, offline: bool, network: "Network | None") -> LoadedTrust:
+def _whole(
+    config: Config, environment: Mapping[str, str], *, offline: bool, network: "Callable[[], Network] | None"
+) -> LoadedTrust:
     if config.trusted_root is not None:
         return _from_file(str(config.trusted_root), _name(config, "trusted_root"))
     if bundle := environment.get("GITSIGN_TRUST_BUNDLE"):
@@ -217,7 +220,7 @@ def _parse(data: bytes, source: str) -> LoadedTrust:
         raise FormatError(error.reason, f"{source}: {error.message}", hint=error.hint, facts=error.facts) from error
 
 
-def _from_tuf(directory: Path, *, offline: bool, network: "Network | None") -> LoadedTrust:
+def _from_tuf(directory: Path, *, offline: bool, network: "Callable[[], Network] | None") -> LoadedTrust:
     from gitsign_py.clients import tuf  # noqa: PLC0415 - 170 ms, and only those who ran initialize need it
 
     try:
@@ -226,7 +229,7 @@ def _from_tuf(directory: Path, *, offline: bool, network: "Network | None") -> L
         if offline or error.reason != "trust-root-expired":
             raise
         check = lambda fetched: parse_trusted_root(fetched.trusted_root)  # noqa: E731
-        targets = tuf.refresh(directory, check=check, network=network)
+        targets = tuf.refresh(directory, check=check, network=network() if network is not None else None)
     return LoadedTrust(
         parse_trusted_root(targets.trusted_root),
         f"TUF {targets.mirror}",

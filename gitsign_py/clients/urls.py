@@ -1,13 +1,13 @@
 """URLs of services: checked before they are used, put together, told apart from this machine's own."""
 
-import re
 from urllib.parse import urlsplit
 
 from gitsign_py.clients.answer import one_line
+from gitsign_py.core.pattern import pattern
 from gitsign_py.errors import ConfigError
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_USER_INFO = re.compile(r"//[^/]*@")
+_USER_INFO = pattern(r"//[^/]*@")
 
 
 def check_url(service: str, url: str) -> None:

@@ -11,14 +11,15 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
+from gitsign_py.core.pattern import pattern
 from gitsign_py.errors import FormatError
 
-_HEX = re.compile(r"(?:[0-9a-f]{2})*\Z")
-_DECIMAL = re.compile(r"(?:0|[1-9][0-9]{0,19})\Z")
-_RFC3339 = re.compile(
+_HEX = pattern(r"(?:[0-9a-f]{2})*\Z")
+_DECIMAL = pattern(r"(?:0|[1-9][0-9]{0,19})\Z")
+_RFC3339 = pattern(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?([Zz]|[+-][0-9]{2}:[0-9]{2})\Z"
 )
-_PEM_LINE = re.compile(rb".{1,64}")
+_PEM_LINE = pattern(rb".{1,64}")
 JSON_DEPTH_LIMIT = 64
 JSON_PARTS_LIMIT = 400_000
 """Commas and brackets: counting is cheap, making an object of each is not. The largest SBOM statements have fewer."""

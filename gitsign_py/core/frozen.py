@@ -2,9 +2,9 @@
 
 git starts the program anew for every commit. A dataclass costs 0.85 ms when its class is made (six functions compiled,
 ``inspect`` loaded), and a verification makes sixty of them: a third of its whole time. Here one function is compiled
-for each class, when its first instance is made, and the others are shared. Type checkers treat it as a dataclass
-(PEP 681); ``dataclasses``' own ``replace``, ``fields`` and ``asdict`` work on it, as ``__dataclass_fields__`` is made
-when somebody asks. See docs/adr/0005-frozen-records.md.
+for each class, when it has made some instances without, and the others are shared. Type checkers treat it as a
+dataclass (PEP 681); ``dataclasses``' own ``replace``, ``fields`` and ``asdict`` work on it, as ``__dataclass_fields__``
+is made when somebody asks. See docs/adr/0005-frozen-records.md.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,8 @@ from typing import Any, TypeVar, dataclass_transform
 
 T = TypeVar("T")
 _MISSING: Any = object()
+_FEW = 12
+"""Instances of a class until its initializer is compiled, which costs as much as this many are slower without."""
 
 
 class Field:
@@ -61,9 +63,16 @@ def _made(cls: type[T], refusals: dict[str, Any], make_hash: Callable[[Any], int
         space.pop(name, None)
     after = hasattr(cls, "__post_init__")
 
+    few = _FEW
+
     def first(self: Any, *values: Any, **named: Any) -> None:
-        """Make the real one, which takes this one's place: most classes of a run are never made an instance of."""
-        _initializer(made, fields, after=after)(self, *values, **named)
+        """Do it without the compiled one, which takes this one's place later: most classes of a run have few."""
+        nonlocal few
+        few -= 1
+        if few < 0 or not _filled(self, fields, values, named):
+            _initializer(made, fields, after=after)(self, *values, **named)
+        elif after:
+            self.__post_init__()
 
     space |= refusals | {
         "__slots__": tuple(own),
@@ -80,6 +89,27 @@ def _made(cls: type[T], refusals: dict[str, Any], make_hash: Callable[[Any], int
     kind: Any = type(cls)
     made: type[T] = kind(cls.__name__, cls.__bases__, space)
     return made
+
+
+def _filled(self: Any, fields: dict[str, Field], values: tuple[Any, ...], named: dict[str, Any]) -> bool:
+    """Set all fields; False for arguments that do not fit, which the compiled initializer refuses in Python's words."""
+    if len(values) > len(fields) or not named.keys() <= fields.keys():
+        return False
+    given = dict(zip(fields, values, strict=False))
+    if not named.keys().isdisjoint(given):
+        return False
+    given |= named
+    put = object.__setattr__
+    for name, one in fields.items():
+        if name in given:
+            put(self, name, given[name])
+        elif one.default_factory is not _MISSING:
+            put(self, name, one.default_factory())
+        elif one.default is not _MISSING:
+            put(self, name, one.default)
+        else:
+            return False
+    return True
 
 
 def _initializer(made: type, fields: dict[str, Field], *, after: bool) -> Callable[..., None]:

@@ -8,16 +8,16 @@ Go's base64 does: tools that fill in timestamps by hand wrap them.
 
 import base64
 import binascii
-import re
 from collections.abc import Collection, Mapping
 from typing import Any, TypeGuard
 
 from gitsign_py.core.encoding import decimal_decode
+from gitsign_py.core.pattern import pattern
 from gitsign_py.errors import FormatError
 
-_PLAIN = re.compile(rb"[A-Za-z0-9+/]*\Z")
-_CAMEL = re.compile(r"[A-Z]")
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_PLAIN = pattern(rb"[A-Za-z0-9+/]*\Z")
+_CAMEL = pattern(r"[A-Z]")
+_SURROGATE = pattern(r"[\ud800-\udfff]")
 
 
 class Message:

@@ -4,12 +4,12 @@ The names are gitsign's, so that a user moves over by changing the program's nam
 wins; a variable wins over git's settings.
 """
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.git.refname import is_full_ref_name
+from gitsign_py.core.pattern import pattern
 from gitsign_py.host.git.config import ISOLATED, to_bool, to_int, to_path, to_seconds
 
 Value = str | int | float | bool | Path | tuple[str, ...] | None
@@ -29,14 +29,14 @@ TOKEN_PROVIDERS = (
 )
 PUBLISH = ("github", "gitlab", "gitea")
 """The forges that take statuses."""
-_URL = re.compile(r"https?://(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[!-~]*)?\Z")
+_URL = pattern(r"https?://(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[!-~]*)?\Z")
 NO_LOG = "none"
 """The log of an instance without one."""
 _LONGEST_TIMEOUT = 600.0
 _LONGEST_HOOK = 3600.0
-_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,63}\Z")
-_SOURCE_URI = re.compile(r"[a-z][a-z0-9+.-]*://[!-?A-~]+\Z")  # without @: neither a password nor a revision
-_COMMIT_ID = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
+_VARIABLE = pattern(r"[A-Z][A-Z0-9_]{0,63}\Z")
+_SOURCE_URI = pattern(r"[a-z][a-z0-9+.-]*://[!-?A-~]+\Z")  # without @: neither a password nor a revision
+_COMMIT_ID = pattern(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
 
 
 @frozen

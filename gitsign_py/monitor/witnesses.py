@@ -7,7 +7,7 @@ from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
 from gitsign_py.errors import FormatError, VerificationError
 from gitsign_py.monitor.findings import Finding
 from gitsign_py.monitor.heads import Head
-from gitsign_py.verification.witnessed import CLOCK_SKEW
+from gitsign_py.verification.result import CLOCK_SKEW
 
 COSIGNED = ("rekor1", "rekor2")
 """The kinds of logs that a witness policy is about; CT logs have promises of their own."""

@@ -10,10 +10,11 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from gitsign_py.core.frozen import slotted
+from gitsign_py.core.pattern import pattern
 
 MAX_STEPS = 200_000
 """For a whole policy, some 0.1 s; those of a thousand rules as they are written have less."""
-_TOKEN = re.compile(r"\*\*/|\*\*|.", re.DOTALL)
+_TOKEN = pattern(r"\*\*/|\*\*|.", re.DOTALL)
 _CROSS_SLASHES = frozenset(("/", "**", "**/"))
 _WILDCARDS = "*?"
 

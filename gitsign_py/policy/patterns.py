@@ -8,6 +8,7 @@ import re
 from functools import lru_cache
 
 from gitsign_py.core.frozen import frozen
+from gitsign_py.core.pattern import pattern
 from gitsign_py.core.regexp import MAX_PATTERN, RegexpError, check_regexp, matches_whole
 from gitsign_py.policy.inclusion import glob_includes
 
@@ -51,7 +52,7 @@ def anchored(pattern: str) -> Matcher:
 
 
 # An escaped character, a class (a "]" right at its start is a character), the beginning of a group, one character.
-_PIECE = re.compile(r"\\.|\[\^?\]?(?:\\.|\[:\^?[a-z]+:\]|[^\]\\])*+(?:\]|\Z)|\(\?[^:)<]*+|.", re.DOTALL)
+_PIECE = pattern(r"\\.|\[\^?\]?(?:\\.|\[:\^?[a-z]+:\]|[^\]\\])*+(?:\]|\Z)|\(\?[^:)<]*+|.", re.DOTALL)
 _GROUPS = ("(?", "(?P")  # "(?:" and named ones; others change flags
 
 

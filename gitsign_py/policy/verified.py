@@ -7,8 +7,11 @@ audit that finds everything in its cache never loads.
 from gitsign_py.errors import GitsignError
 from gitsign_py.policy.facts import SignatureFacts, SignatureStatus
 from gitsign_py.verification.result import VerifiedSignature
-from gitsign_py.verification.smime import SmimeSignature, VerifiedSmime
 from gitsign_py.verification.verdict import verdict_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gitsign_py.verification.smime import SmimeSignature, VerifiedSmime
 
 
 def facts_of(verified: VerifiedSignature) -> SignatureFacts:
@@ -26,7 +29,7 @@ def facts_of(verified: VerifiedSignature) -> SignatureFacts:
     )
 
 
-def facts_of_smime(verified: VerifiedSmime) -> SignatureFacts:
+def facts_of_smime(verified: "VerifiedSmime") -> SignatureFacts:
     """The facts of an S/MIME signature that gpgsm found good: ``identity`` and ``issuer`` are distinguished names."""
     signature = verified.signature
     return SignatureFacts(
@@ -39,7 +42,7 @@ def facts_of_smime(verified: VerifiedSmime) -> SignatureFacts:
     )
 
 
-def facts_of_refused_smime(signature: SmimeSignature, error: GitsignError) -> SignatureFacts:
+def facts_of_refused_smime(signature: "SmimeSignature", error: GitsignError) -> SignatureFacts:
     """The facts of one that is bad, or that could not be checked."""
     status: SignatureStatus = "bad" if verdict_of(error) == "bad" else "unchecked"
     return SignatureFacts(

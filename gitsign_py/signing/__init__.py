@@ -26,10 +26,10 @@ if TYPE_CHECKING:
         SigningOptions,
         SigningResult,
         SigningServices,
-        object_name,
         sign_payload,
         sign_with,
     )
+    from gitsign_py.signing.objectname import object_name
 else:
     __getattr__ = exported(
         __name__,
@@ -53,7 +53,7 @@ else:
             "git_artifact": "signing.attestation",
             "join_commit": "core.git.gitobject",
             "join_tag": "core.git.gitobject",
-            "object_name": "signing.flow",
+            "object_name": "signing.objectname",
             "obtain_credential": "signing.credential",
             "sign_payload": "signing.flow",
             "sign_with": "signing.flow",

@@ -16,11 +16,12 @@ from typing import Literal
 
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.git.armor import armor
-from gitsign_py.core.git.gitobject import HashAlgorithm, join_commit, join_tag, object_id, split_commit, split_tag
+from gitsign_py.core.git.gitobject import HashAlgorithm
 from gitsign_py.core.pki.signedattributes import refuse_signed_attributes
-from gitsign_py.errors import ConfigError, FormatError, ServiceError, UsageError, VerificationError
+from gitsign_py.errors import ConfigError, FormatError, ServiceError, VerificationError
 from gitsign_py.ports import CertificateAuthority, Clock, TimestampAuthority, TokenSource, TransparencyLog
 from gitsign_py.signing.credential import Credential, CredentialRequest, check_usable, obtain_credential
+from gitsign_py.signing.objectname import object_name, unsigned_kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def check_options(payload: bytes, services: SigningServices, options: SigningOpt
             hint="set gitsign.timestampServerURL, or a gitsign.witnessPolicy with a quorum",
         )
     if options.mode == "online":
-        _unsigned_kind(payload, options.algorithm)
+        unsigned_kind(payload, options.algorithm)
 
 
 def check_no_log(root: "TrustedRoot") -> None:
@@ -277,30 +278,6 @@ def _timestamped(signature: bytes, services: SigningServices, options: SigningOp
             ),
         )
     return (timestamp_attribute(token),)
-
-
-def object_name(payload: bytes, armored: bytes, algorithm: HashAlgorithm | None = None) -> str:
-    """Name the object as git will once the signature is in it (hex).
-
-    Raises UsageError ``online-mode-payload`` for a payload that is neither a commit nor a tag.
-    """
-    kind, found = _unsigned_kind(payload, algorithm)
-    whole = join_commit(payload, armored, found) if kind == "commit" else join_tag(payload, armored, found)
-    return object_id(kind, whole, found)
-
-
-def _unsigned_kind(payload: bytes, algorithm: HashAlgorithm | None) -> tuple[Literal["commit", "tag"], HashAlgorithm]:
-    """A commit starts with its tree, a tag with its object; git signs push certificates too, which have no id."""
-    try:
-        if payload.startswith(b"tree "):
-            return "commit", split_commit(payload, algorithm).algorithm
-        return "tag", split_tag(payload, algorithm).algorithm
-    except FormatError as error:
-        raise UsageError(
-            "online-mode-payload",
-            f"in online mode only a commit or a tag can be signed, and this is neither: {error.message}",
-            hint="set gitsign.rekorMode to offline, which signs anything",
-        ) from error
 
 
 def _verified(made: _Made, services: SigningServices, options: SigningOptions) -> SigningResult:

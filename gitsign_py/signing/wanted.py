@@ -5,17 +5,15 @@ URI, or either of them behind its issuer and a slash. Other texts are keys of ot
 file of an SSH key), left over from a time when those signed: they choose nobody here.
 """
 
-import re
-
 from gitsign_py.core.frozen import frozen
+from gitsign_py.core.pattern import pattern
 from gitsign_py.core.pki.namekind import kind_said
 from gitsign_py.core.sigstore.token import UnverifiedClaims, certificate_identities, may_identify, may_vouch
 from gitsign_py.errors import PolicyError
 
-_PERSON = re.compile(r"[^<>]*<([^<>]*)>\s*\Z")  # what git_committer_info gives
-_SSH_KEY = re.compile(r"(?:key::|ssh-|ecdsa-|sk-)[^@]* ")
-_ADDRESS = re.compile(r"[^\s@/]+@[^\s@/]+\Z")
-_ISSUER = re.compile(r"https?://[^\s/]")
+_SSH_KEY = pattern(r"(?:key::|ssh-|ecdsa-|sk-)[^@]* ")
+_ADDRESS = pattern(r"[^\s@/]+@[^\s@/]+\Z")
+_ISSUER = pattern(r"https?://[^\s/]")
 
 
 @frozen
@@ -73,9 +71,16 @@ def unavailable(wanted: WantedSigner, instead: str) -> PolicyError:
 def wanted_signer(key: str, committer: tuple[str, str]) -> WantedSigner:
     """Read what git passed for ``-u``; ``committer`` is name and address of the payload."""
     text = key.strip()
-    if person := _PERSON.match(text):
-        is_usual = not committer[1] or person[1] in ("", committer[1])
-        return WantedSigner("" if is_usual else person[1])
+    if (address := _address_of_person(text)) is not None:
+        is_usual = not committer[1] or address in ("", committer[1])
+        return WantedSigner("" if is_usual else address)
     if _SSH_KEY.match(text) or not (_ADDRESS.match(text) or "!" in text or _ISSUER.match(text) or "://" in text):
         return WantedSigner()
     return WantedSigner(text)
+
+
+def _address_of_person(text: str) -> str | None:
+    """The address in ``Name <address>``, what git_committer_info gives; None for another text."""
+    name, opened, rest = text.partition("<")
+    address, closed, after = rest.partition(">")
+    return None if not opened or not closed or after or ">" in name or "<" in address else address

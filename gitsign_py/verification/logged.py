@@ -19,9 +19,8 @@ from gitsign_py.core.tlog.logentry import LogEntry, hashedrekord_v001_body, hash
 from gitsign_py.core.tlog.tlogproof import verify_entry
 from gitsign_py.core.trust.root import TransparencyLogInstance, TrustedRoot
 from gitsign_py.errors import FormatError, GitsignError, InvalidSignatureError, UncheckedError, VerificationError
-from gitsign_py.verification.result import LoggedEntry, ProvenTime
+from gitsign_py.verification.result import CLOCK_SKEW, LoggedEntry, ProvenTime
 from gitsign_py.verification.steps import Report
-from gitsign_py.verification.witnessed import CLOCK_SKEW, check_witnesses
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -168,7 +167,11 @@ def _prove(
         times = integrated_times(entry, proven.log.base_url, asked.now) if proven.promised else ()
         if times:
             facts["integrated_time"] = format_rfc3339(times[0].time)
-    witnessed = check_witnesses(report, asked.witnesses, entry, proven, now=asked.now)
+    witnessed: tuple[ProvenTime, ...] = ()
+    if asked.witnesses is not None:
+        from gitsign_py.verification.witnessed import check_witnesses  # noqa: PLC0415 - for those who have a policy
+
+        witnessed = check_witnesses(report, asked.witnesses, entry, proven, now=asked.now)
     logged = LoggedEntry(
         log_index=entry.log_index,
         log_id=proven.log.log_id.hex(),

@@ -10,6 +10,8 @@ from gitsign_py.core.pki.namekind import NameKind, described
 from gitsign_py.verification.steps import Step
 
 TimeSource = Literal["log", "timestamp", "witness"]
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far the clock of a log or a witness may be ahead of ours before its time is called a time in the future."""
 
 
 @frozen

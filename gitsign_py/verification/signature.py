@@ -20,7 +20,6 @@ from gitsign_py.errors import FormatError, ServiceError, UncheckedError, Verific
 from gitsign_py.verification.logged import Logged, check_embedded_entry, check_found_entries
 from gitsign_py.verification.result import ProvenTime
 from gitsign_py.verification.steps import Report
-from gitsign_py.verification.witnessed import refuse_unwitnessed, telling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,6 +66,14 @@ def open_signature(signature: bytes, report: Report | None = None) -> Opened:
         facts["certificate"] = certificate.fingerprint
         entry, timestamp = _unsigned(signer)
     return Opened(signed, signer, certificate, entry, timestamp)
+
+
+def may_be_smime(armored: bytes) -> bool:
+    """Tell whether a signature can be one for gpgsm, which ``smime.read_smime`` reads: nothing in it is Sigstore's."""
+    try:
+        return oids.SIGSTORE_OCTETS not in armor.dearmor(armored)
+    except FormatError:
+        return False
 
 
 def _unsigned(signer: cms.SignerInfo) -> tuple[LogEntry | None, bytes | None]:
@@ -145,7 +152,10 @@ def check_logged(
         )
     if trusted_root.has_no_log:
         _leave_out(steps, opened)
-        refuse_unwitnessed(steps, witnesses)
+        if witnesses is not None:
+            from gitsign_py.verification.witnessed import refuse_unwitnessed  # noqa: PLC0415 - for who has a policy
+
+            refuse_unwitnessed(steps, witnesses)
         return None
     kept = () if sources.kept is None or not names else sources.kept(names[0])
     if not kept:
@@ -260,7 +270,10 @@ def proven_times(
             )
             facts["time"], facts["authority"] = format_rfc3339(stamp.time), stamp.authority.uri
             times.append(ProvenTime(stamp.time, "timestamp", stamp.authority.uri, stamp.accuracy))
-    times += telling(logged.witnessed if logged is not None else (), times, opened.certificate)
+    if logged is not None and logged.witnessed:
+        from gitsign_py.verification.witnessed import telling  # noqa: PLC0415 - for who has a policy
+
+        times += telling(logged.witnessed, times, opened.certificate)
     with steps.step("5.2") as facts:
         if not times:
             raise VerificationError(

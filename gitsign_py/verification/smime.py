@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from gitsign_py.core.trust.root import TrustedRoot
     from gitsign_py.verification.result import ProvenTime
 
-_SIGSTORE = der.oid(oids.SIGSTORE)[2:]
-"""The octets that each identifier below Sigstore's arc begins with: no form of BER can write them in another way."""
 _MAX_PARTS = 64
 _VERDICTS = ("GOODSIG", "BADSIG", "ERRSIG", "EXPSIG", "EXPKEYSIG", "REVKEYSIG")
 _TRUSTED = ("TRUST_FULLY", "TRUST_ULTIMATE")
@@ -69,7 +67,7 @@ def read_smime(armored: bytes, root: "TrustedRoot | None") -> SmimeSignature | N
     """
     try:
         data = armor.dearmor(armored)
-        if _SIGSTORE in data:
+        if oids.SIGSTORE_OCTETS in data:
             return None
         issuer, found = _signed(ber.definite(data))
     except FormatError:

@@ -4,22 +4,19 @@ Without a policy nobody is a witness, and the step is not made.
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.pki.certificate import Certificate
 from gitsign_py.core.tlog.entrytypes import LogEntry
 from gitsign_py.core.tlog.tlogproof import VerifiedEntry
 from gitsign_py.errors import VerificationError
-from gitsign_py.verification.result import ProvenTime
+from gitsign_py.verification.result import CLOCK_SKEW, ProvenTime
 from gitsign_py.verification.steps import Report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
-
-CLOCK_SKEW = timedelta(minutes=5)
-"""How far the clock of a log or a witness may be ahead of ours before its time is called a time in the future."""
 
 
 def check_witnesses(

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.agent import client
+from gitsign_py.agent.background import clean_environment
 from gitsign_py.agent.client import should_start
-from gitsign_py.agent.lifecycle import clean_environment, ensure_running
+from gitsign_py.agent.lifecycle import ensure_running
 from gitsign_py.core.git.gitobject import split_commit
 from gitsign_py.errors import GitsignError
 from tests.support.home import Home, living

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.agent import client
+from gitsign_py.agent.clientcontext import ClientContext
 from gitsign_py.agent.conversation import Conversation
-from gitsign_py.agent.handlers import ClientContext
 from gitsign_py.agent.hardening import Hardening
 from gitsign_py.cli.agentside.agentservices import agent_services
 from gitsign_py.errors import ServiceError

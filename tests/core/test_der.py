@@ -7,7 +7,7 @@ from asn1crypto import core as asn1
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gitsign_py.core.pki import der
+from gitsign_py.core.pki import der, oids
 from gitsign_py.errors import FormatError
 
 
@@ -147,3 +147,8 @@ def test_boolean_null_text_context() -> None:
     assert der.context(0, b"", constructed=False) == b"\x80\x00"
     assert [child.tag for child in der.parse(der.sequence(der.null(), der.null())).children()] == [5, 5]
     assert der.set_of([b"\x02\x01\x02", b"\x02\x01\x01"]) == b"1\x06\x02\x01\x01\x02\x01\x02"
+
+
+def test_the_octets_by_which_sigstore_signatures_are_told_are_those_of_its_identifiers() -> None:
+    assert der.oid(oids.SIGSTORE)[2:] == oids.SIGSTORE_OCTETS
+    assert all(oids.SIGSTORE_OCTETS in der.oid(one) for one in (oids.LOG_ENTRY, oids.FULCIO_ISSUER_V2))

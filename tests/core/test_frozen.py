@@ -3,9 +3,11 @@
 import copy
 import dataclasses
 import pickle
+from typing import Any
 
 import pytest
 
+from gitsign_py.core import frozen as module
 from gitsign_py.core.frozen import field, frozen, replace, slotted
 
 
@@ -148,3 +150,52 @@ def test_slotted_records_change_and_have_no_hash() -> None:
         hash(one)
     with pytest.raises(AttributeError):
         one.more = 1  # type: ignore[attr-defined] # what is tried
+
+
+def test_the_initializer_is_compiled_when_there_are_some_instances(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before and after, arguments and mistakes are the same."""
+    compiled: list[type] = []
+    real = module._initializer
+
+    def counted(made: type, *rest: Any, **options: Any) -> Any:
+        compiled.append(made)
+        return real(made, *rest, **options)
+
+    monkeypatch.setattr(module, "_initializer", counted)
+
+    @frozen
+    class Fresh:
+        number: int
+        text: str = "x"
+        items: list[int] = field(default_factory=list)
+
+        def __post_init__(self) -> None:
+            self.items.append(self.number)
+
+    made = [Fresh(number, text=str(number)) for number in range(module._FEW)]
+    assert compiled == []
+    made += [Fresh(number, text=str(number)) for number in range(module._FEW, 3 * module._FEW)]
+    assert compiled == [Fresh]
+    assert [(one.number, one.text, one.items) for one in made] == [
+        (number, str(number), [number]) for number in range(3 * module._FEW)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "named"), [((), {}), ((1, "a", 2), {}), ((1,), {"number": 2}), ((1,), {"more": 2}), ((), {"text": "a"})]
+)
+def test_mistakes_are_told_in_the_same_words_early_and_late(values: tuple[Any, ...], named: dict[str, Any]) -> None:
+    said: list[str] = []
+    for instances in (0, 3 * module._FEW):
+
+        @frozen
+        class Fresh:
+            number: int
+            text: str = "x"
+
+        for number in range(instances):
+            Fresh(number)
+        with pytest.raises(TypeError) as raised:
+            Fresh(*values, **named)
+        said.append(str(raised.value))
+    assert said[0] == said[1]

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 from gitsign_py import __version__
+from gitsign_py.agent.clientcontext import ClientContext
 from gitsign_py.agent.conversation import DeclinedError
-from gitsign_py.agent.handlers import AgentServices, ClientContext
+from gitsign_py.agent.handlers import AgentServices
 from gitsign_py.agent.hardening import Hardening
 from gitsign_py.agent.holder import Holder, SigningPlan
 from gitsign_py.agent.ledger import Ledger

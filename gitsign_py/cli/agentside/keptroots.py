@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from gitsign_py.agent.clientcontext import ClientContext
 from gitsign_py.agent.conversation import Fields
-from gitsign_py.agent.handlers import ClientContext
 from gitsign_py.cli import wiring
 from gitsign_py.cli.agentside.settings import settings_for
 from gitsign_py.cli.gpg.checking import check

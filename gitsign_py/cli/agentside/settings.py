@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 
 from gitsign_py.agent.client import NETWORK, PLACES
+from gitsign_py.agent.clientcontext import ClientContext
 from gitsign_py.agent.conversation import DeclinedError
-from gitsign_py.agent.handlers import ClientContext
 from gitsign_py.cli import wiring
 from gitsign_py.core.frozen import replace
 from gitsign_py.host.config import Config

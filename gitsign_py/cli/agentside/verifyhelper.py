@@ -11,6 +11,10 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gitsign_py.agent.endpoint import Endpoint
+
 _LONGEST_SECONDS = 600.0
 
 
@@ -46,7 +50,7 @@ def _let_go() -> None:
     os.setsid()
     os.chdir("/")
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    from gitsign_py.agent.lifecycle import clean_environment  # noqa: PLC0415 - now that git waits no more
+    from gitsign_py.agent.background import clean_environment  # noqa: PLC0415 - now that git waits no more
 
     kept = clean_environment(os.environ)
     for name in set(os.environ) - set(kept):
@@ -54,30 +58,36 @@ def _let_go() -> None:
 
 
 def _serve(path: Path, seconds: int) -> None:
+    """Listen first, then load the rest: who comes meanwhile waits for that, which is less than its own start."""
+    from gitsign_py.agent.endpoint import open_endpoint  # noqa: PLC0415
+
+    endpoint = open_endpoint(path, forward=False)
+    if endpoint is None:  # another one was faster
+        return
+    try:
+        _answer(endpoint, seconds)
+    finally:
+        endpoint.remove()
+
+
+def _answer(endpoint: "Endpoint", seconds: int) -> None:
     import time  # noqa: PLC0415
 
-    from gitsign_py.agent.endpoint import open_endpoint  # noqa: PLC0415
-    from gitsign_py.agent.handlers import verifying  # noqa: PLC0415
+    from gitsign_py.agent.background import installed  # noqa: PLC0415
+    from gitsign_py.agent.clientcontext import verifying  # noqa: PLC0415
     from gitsign_py.agent.hardening import harden  # noqa: PLC0415
-    from gitsign_py.agent.lifecycle import installed  # noqa: PLC0415
     from gitsign_py.agent.server import AgentServer  # noqa: PLC0415
     from gitsign_py.cli.agentside.keptroots import KeptRoots, verify_by  # noqa: PLC0415
     from gitsign_py.host.endings import ended_by  # noqa: PLC0415
 
     harden()
-    endpoint = open_endpoint(path, forward=False)
-    if endpoint is None:  # another one was faster
-        return
     end, program = time.monotonic() + _LONGEST_SECONDS, installed()
-    try:
-        server = AgentServer(
-            endpoint.listeners,
-            {"verify": verifying(verify_by(KeptRoots()))},
-            still_wanted=lambda idle: (
-                idle < seconds and time.monotonic() < end and endpoint.still_ours() and installed() == program
-            ),
-        )
-        with ended_by(("SIGTERM", "SIGINT"), server.stop):
-            server.serve()
-    finally:
-        endpoint.remove()
+    server = AgentServer(
+        endpoint.listeners,
+        {"verify": verifying(verify_by(KeptRoots()))},
+        still_wanted=lambda idle: (
+            idle < seconds and time.monotonic() < end and endpoint.still_ours() and installed() == program
+        ),
+    )
+    with ended_by(("SIGTERM", "SIGINT"), server.stop):
+        server.serve()

@@ -9,8 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gitsign_py.agent.background import installed
 from gitsign_py.agent.client import ask, distrusted, socket_path
-from gitsign_py.agent.lifecycle import ensure_running, installed
+from gitsign_py.agent.lifecycle import ensure_running
 from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.core.printing import printable
 from gitsign_py.errors import ConfigError, GitsignError, ServiceError, UsageError

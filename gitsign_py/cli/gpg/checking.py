@@ -9,20 +9,23 @@ from collections.abc import Mapping
 
 from gitsign_py.agent.client import should_start
 from gitsign_py.cli import wiring
-from gitsign_py.cli.judgement import verifier
+from gitsign_py.cli.judgement import signature_for_gpgsm, verifier
 from gitsign_py.cli.text import exit_status, line_of
 from gitsign_py.core.git import gpgstatus
 from gitsign_py.core.git.gitobject import split_object
 from gitsign_py.core.printing import printable
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import FormatError, GitsignError, UncheckedError, VerificationError
-from gitsign_py.signing.flow import object_name
+from gitsign_py.signing.objectname import object_name
 from gitsign_py.verification.allowed import is_allowed, parse_allowed_signer
 from gitsign_py.verification.result import VerifiedSignature
 from gitsign_py.verification.signature import open_signature
-from gitsign_py.verification.smime import SmimeSignature, read_smime
 from gitsign_py.verification.steps import Report
 from gitsign_py.verification.verdict import verdict_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gitsign_py.verification.smime import SmimeSignature
 
 Fields = Mapping[str, bytes]
 _NOT_KNOWN = (
@@ -60,7 +63,7 @@ def check(settings: wiring.Settings, payload: bytes, signature: bytes, *, root: 
         with wiring.repository(settings) as repository:
             chosen = verifier(settings, repository, root=root)
             _check_form(payload)
-            if smime := read_smime(signature, chosen.trusted_root):
+            if smime := signature_for_gpgsm(signature, chosen.trusted_root):
                 return _by_gpgsm(settings, smime, payload, signature, chosen.trusted_root, in_agent=root is not None)
             verified = chosen.verify(payload, signature, object_id=_object_id(payload, signature), report=report)
     except GitsignError as error:
@@ -87,7 +90,7 @@ def check(settings: wiring.Settings, payload: bytes, signature: bytes, *, root: 
 
 def _by_gpgsm(
     settings: wiring.Settings,
-    smime: SmimeSignature,
+    smime: "SmimeSignature",
     payload: bytes,
     signature: bytes,
     root: TrustedRoot,

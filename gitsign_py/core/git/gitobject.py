@@ -15,6 +15,7 @@ from typing import Literal
 
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.git.gittext import subject_line
+from gitsign_py.core.pattern import pattern
 from gitsign_py.errors import FormatError
 
 HashAlgorithm = Literal["sha1", "sha256"]
@@ -35,9 +36,9 @@ _MARKERS: tuple[tuple[bytes, SignatureFormat], ...] = (
     (b"-----BEGIN SIGNED MESSAGE-----", "x509"),
     (b"-----BEGIN SSH SIGNATURE-----", "ssh"),
 )
-_IN_BODY_SIGNATURE = re.compile(rb"^(?:" + b"|".join(re.escape(marker) for marker, _ in _MARKERS) + rb")", re.MULTILINE)
-_NEXT_HEADER = re.compile(rb"\n(?! )")
-_HEX = re.compile(rb"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
+_IN_BODY_SIGNATURE = pattern(rb"^(?:" + b"|".join(re.escape(marker) for marker, _ in _MARKERS) + rb")", re.MULTILINE)
+_NEXT_HEADER = pattern(rb"\n(?! )")
+_HEX = pattern(rb"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
 _TARGET_KINDS = (b"commit", b"tag", b"tree", b"blob")
 
 # The headers that stand at the top, in this order, once each (but parent), on one line each (fsck.c).

@@ -6,15 +6,16 @@ Nothing here decides about a signature; bytes that cannot be read give an empty 
 import re
 
 from gitsign_py.core.frozen import frozen
+from gitsign_py.core.pattern import pattern
 
 # Encodings that a subject is read in: a codec name out of an object must not choose among all that Python has.
-_TEXT_ENCODING = re.compile(
+_TEXT_ENCODING = pattern(
     r"(?:utf-?8|us-ascii|latin-?1|iso-?8859-?\d{1,2}|windows-125\d|cp\d{3,4}|koi8-[ru]|euc-(?:jp|kr)|shift_jis"
     r"|iso-2022-jp|gbk|gb2312|gb18030|big5)\Z",
     re.IGNORECASE | re.ASCII,
 )
 _SUBJECT_BYTES = 4096
-_WHEN = re.compile(rb"\s*([0-9]{1,19})\s+([+-][0-9]+)\s*\Z")
+_WHEN = pattern(rb"\s*([0-9]{1,19})\s+([+-][0-9]+)\s*\Z")
 
 
 @frozen

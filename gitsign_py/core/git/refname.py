@@ -1,9 +1,9 @@
 """Full names of refs, by the rules of git-check-ref-format(1): no ref has another, so no revision passes for one."""
 
-import re
+from gitsign_py.core.pattern import pattern
 
 # No part begins with a dot or ends with ".lock"; no "..", "@{", control character, blank or one of ~^:?*[\ anywhere.
-_NAME = re.compile(r"refs(?:/(?!\.)(?:(?!\.\.|@\{)[^\x00-\x20\x7f~^:?*\[\\/])+(?<!\.lock))+(?<!\.)\Z")
+_NAME = pattern(r"refs(?:/(?!\.)(?:(?!\.\.|@\{)[^\x00-\x20\x7f~^:?*\[\\/])+(?<!\.lock))+(?<!\.)\Z")
 
 
 def is_full_ref_name(text: str) -> bool:

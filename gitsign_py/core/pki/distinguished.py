@@ -6,6 +6,7 @@ person wrote may name attributes in other ways (E, EMAIL, OID.2.5.4.3) and have 
 
 import re
 
+from gitsign_py.core.pattern import pattern
 from gitsign_py.core.pki import der
 from gitsign_py.errors import FormatError
 
@@ -39,9 +40,9 @@ _CODECS = {  # X.680 §8.4: UTF8, Numeric, Printable, Teletex (as all read it), 
     0x1E: "utf-16-be",
 }  # fmt: skip
 _SPECIAL = frozenset('"+,;<>\\')
-_PART = re.compile(r"[ \t]*(?:OID\.)?([A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+)[ \t]*=[ \t]*", re.IGNORECASE)
-_PAIR = re.compile(r"\\([0-9A-Fa-f]{2})|\\(.)", re.DOTALL)
-_HEX = re.compile(r"#((?:[0-9A-Fa-f]{2})+)")
+_PART = pattern(r"[ \t]*(?:OID\.)?([A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+)[ \t]*=[ \t]*", re.IGNORECASE)
+_PAIR = pattern(r"\\([0-9A-Fa-f]{2})|\\(.)", re.DOTALL)
+_HEX = pattern(r"#((?:[0-9A-Fa-f]{2})+)")
 MAX_TEXT = 4096
 
 

@@ -11,12 +11,18 @@ from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
+from cryptography.hazmat.primitives.asymmetric import ec, utils
 
 from gitsign_py.core.encoding import pem_decode
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.pki import der, oids
 from gitsign_py.errors import FormatError, InvalidSignatureError
+
+TYPE_CHECKING = False  # 2 ms for keys of other kinds than ECDSA
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
+
+    _Native = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey
 
 _CURVES: dict[str, tuple[str, type[ec.EllipticCurve]]] = {
     oids.CURVE_P256: ("ecdsa-p256", ec.SECP256R1),
@@ -31,7 +37,6 @@ _HASHES: dict[str, type[hashes.HashAlgorithm]] = {
 MINIMUM_RSA_BITS, MAXIMUM_RSA_BITS = 2048, 8192
 _LARGEST_EXPONENT = 2**31 - 1  # Go's limit; whoever writes a key chooses what one verification costs
 _UNCOMPRESSED = b"\x04"  # SEC 1 §2.3.3
-_Native = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey
 
 
 @frozen
@@ -77,11 +82,13 @@ class PublicKey:
         Raises InvalidSignatureError ``signature-invalid``, FormatError ``key-needs-content`` for Ed25519, which signs
         the data itself (RFC 8032 §5.1).
         """
-        native, algorithm = _load(self.spki)[0], utils.Prehashed(_HASHES[hash_name]())
+        native: Any
+        native, kind = _load(self.spki)
+        algorithm = utils.Prehashed(_HASHES[hash_name]())
         try:
-            if isinstance(native, ed25519.Ed25519PublicKey):
+            if kind == "ed25519":
                 raise FormatError("key-needs-content", "an Ed25519 signature can not be checked over a digest alone")
-            if isinstance(native, ec.EllipticCurvePublicKey):
+            if kind.startswith("ecdsa"):
                 native.verify(signature, digest, Ecdsa(algorithm))
             else:
                 native.verify(signature, digest, _rsa_padding(scheme, hash_name), algorithm)
@@ -113,7 +120,9 @@ def _ecdsa(hash_name: str) -> Ecdsa:
     return Ecdsa(_HASHES[hash_name]())
 
 
-def _rsa_padding(scheme: str, hash_name: str) -> padding.AsymmetricPadding:
+def _rsa_padding(scheme: str, hash_name: str) -> "padding.AsymmetricPadding":
+    from cryptography.hazmat.primitives.asymmetric import padding  # noqa: PLC0415 - for RSA alone, see above
+
     if scheme == "pss":
         return padding.PSS(padding.MGF1(_HASHES[hash_name]()), padding.PSS.DIGEST_LENGTH)
     return padding.PKCS1v15()
@@ -154,7 +163,7 @@ def _split_spki(spki: bytes) -> tuple[str, str, bytes]:
 
 
 @lru_cache(maxsize=256)
-def _load(spki: bytes) -> tuple[_Native, str]:
+def _load(spki: bytes) -> "tuple[_Native, str]":
     """The key for the arithmetic, and its kind."""
     algorithm, curve, bits = _split_spki(spki)
     try:
@@ -164,6 +173,8 @@ def _load(spki: bytes) -> tuple[_Native, str]:
             kind, made = _CURVES[curve]
             return ec.EllipticCurvePublicKey.from_encoded_point(made(), bits), kind
         if algorithm == oids.ED25519:
+            from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415 - see above
+
             return ed25519.Ed25519PublicKey.from_public_bytes(bits), "ed25519"
         if algorithm == oids.RSA:
             return _load_rsa(bits), "rsa"
@@ -176,7 +187,9 @@ def _unsupported(algorithm: str) -> FormatError:
     return FormatError("key-unsupported", f"public key algorithm {algorithm} is not supported")
 
 
-def _load_rsa(bits: bytes) -> rsa.RSAPublicKey:
+def _load_rsa(bits: bytes) -> "rsa.RSAPublicKey":
+    from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415 - see above
+
     reader = der.Reader(der.parse(bits, der.SEQUENCE).content)
     modulus, exponent = der.read_integer(reader.next()), der.read_integer(reader.next())
     reader.done()

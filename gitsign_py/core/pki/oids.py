@@ -53,6 +53,8 @@ ANY_EXTENDED_KEY_USAGE = "2.5.29.37.0"
 
 # Sigstore: Fulcio's docs/oid-info.md; arc 1.3.6.1.4.1.57264
 SIGSTORE = "1.3.6.1.4.1.57264"
+SIGSTORE_OCTETS = bytes.fromhex("2b0601040183bf30")
+"""The octets that each identifier below that arc begins with: no form of BER can write them in another way."""
 FULCIO_ISSUER_V1 = f"{SIGSTORE}.1.1"
 FULCIO_OTHER_NAME = f"{SIGSTORE}.1.7"
 FULCIO_ISSUER_V2 = f"{SIGSTORE}.1.8"

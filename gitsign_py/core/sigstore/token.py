@@ -8,20 +8,19 @@ Core §3.1.2.1) are here too; their randomness is an argument.
 
 import base64
 import hashlib
-import hmac
-import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 from gitsign_py.core.encoding import format_rfc3339, load_json
 from gitsign_py.core.frozen import field, frozen
+from gitsign_py.core.pattern import pattern
 from gitsign_py.errors import FormatError, VerificationError
 
 _DEPTH = 4  # of objects within claims, where a provider may be named
 MAX_TOKEN_BYTES = 64 * 1024
 CLOCK_LEEWAY = timedelta(seconds=60)
-_BASE64URL = re.compile(r"[A-Za-z0-9_-]*\Z")
+_BASE64URL = pattern(r"[A-Za-z0-9_-]*\Z")
 _REGISTERED = frozenset({"iss", "sub", "aud", "exp", "iat", "nbf", "nonce", "email", "email_verified"})
 _CIRCLECI = ("project", "pipeline-definition")
 _LATEST = 253402300799  # 9999-12-31T23:59:59Z, the last second that a datetime holds
@@ -259,6 +258,8 @@ def opaque_value(random: bytes) -> str:
 
 def same_secret(one: str, other: str) -> bool:
     """Compare two secrets in a time that does not tell where they differ."""
+    import hmac  # noqa: PLC0415 - for who signs in
+
     return hmac.compare_digest(one.encode(), other.encode())
 
 

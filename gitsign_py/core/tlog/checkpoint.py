@@ -5,17 +5,17 @@ Two styles of origin are in use. Rekor v1 signs under a host name and puts the t
 ("rekor.sigstore.dev - 1193050959916656506"); tiled logs sign under the origin itself, as tlog-checkpoint asks.
 """
 
-import re
 from collections.abc import Sequence
 
 from gitsign_py.core.encoding import b64_decode, b64_encode, decimal_decode
 from gitsign_py.core.frozen import frozen
+from gitsign_py.core.pattern import pattern
 from gitsign_py.core.pki.keys import PublicKey
 from gitsign_py.core.tlog import merkle, note
 from gitsign_py.errors import FormatError, InvalidSignatureError, VerificationError
 
 MAX_CHECKPOINT_BYTES = 64 * 1024
-_TREE_ID = re.compile(r" - [0-9]{1,20}\Z")
+_TREE_ID = pattern(r" - [0-9]{1,20}\Z")
 
 
 @frozen

@@ -5,12 +5,12 @@ are not known are passed over, one of a known key that does not verify condemns 
 """
 
 import hashlib
-import re
 from collections.abc import Callable, Sequence
 from typing import Literal
 
 from gitsign_py.core.encoding import b64_decode, b64_encode
 from gitsign_py.core.frozen import frozen
+from gitsign_py.core.pattern import pattern
 from gitsign_py.core.pki.keys import PublicKey
 from gitsign_py.errors import FormatError, InvalidSignatureError, VerificationError
 
@@ -19,7 +19,7 @@ MAX_SIGNATURES = 100  # and this one; 16 at least must be accepted
 HINT_BYTES = 4
 _ED25519, _COSIGNATURE = 0x01, 0x04  # signed-note, "Signature types"
 _DASH = "— "  # em dash, space
-_CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f]")
+_CONTROL = pattern(rb"[\x00-\x09\x0b-\x1f]")
 
 Sign = Callable[[bytes], bytes]
 Kind = Literal["signature", "cosignature"]

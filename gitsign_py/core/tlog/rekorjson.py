@@ -1,15 +1,15 @@
 """Log entries as JSON: Rekor v1's REST form, and protobuf JSON as Rekor v2 and Sigstore bundles have it."""
 
-import re
 from typing import Any
 
 from gitsign_py.core.encoding import b64_decode, b64_encode, hex_decode
+from gitsign_py.core.pattern import pattern
 from gitsign_py.core.protojson import Message, decode_bytes
 from gitsign_py.core.tlog.entrytypes import MAX_CHECKPOINT_BYTES, MAX_HASHES, InclusionProof, LogEntry
 from gitsign_py.core.tlog.hashedrekord import body_kind
 from gitsign_py.errors import FormatError
 
-_UUID = re.compile(r"(?:[0-9a-f]{16})?[0-9a-f]{64}\Z")  # the tree's id as 16 digits may stand in front
+_UUID = pattern(r"(?:[0-9a-f]{16})?[0-9a-f]{64}\Z")  # the tree's id as 16 digits may stand in front
 _ENTRY = (
     "logIndex",
     "logId",

@@ -4,12 +4,12 @@ All files, includes, conditions, ``-c`` options and GIT_CONFIG_* variables are g
 strictly.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from gitsign_py.core.frozen import field, frozen
+from gitsign_py.core.pattern import pattern
 from gitsign_py.errors import FormatError
 from gitsign_py.host.git.program import run_git
 
@@ -17,9 +17,9 @@ REPOSITORY_SCOPES = ("local", "worktree")
 """Scopes of what comes with a repository: its own files and what they include. The others are the person's own."""
 ISOLATED = "GITSIGN_ISOLATED"
 
-_INTEGER = re.compile(r"([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)([kKmMgG]?)\Z")
+_INTEGER = pattern(r"([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)([kKmMgG]?)\Z")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-_SECONDS = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,3})?\Z")
+_SECONDS = pattern(r"[0-9]{1,6}(?:\.[0-9]{1,3})?\Z")
 _YES, _NO = ("true", "yes", "on"), ("false", "no", "off", "")
 
 

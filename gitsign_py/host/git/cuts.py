@@ -5,15 +5,15 @@ it may leave a commit out, or name one whose parents are here, and git would the
 """
 
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from gitsign_py.core.pattern import pattern
 from gitsign_py.host.git.program import cut_off
 from gitsign_py.host.plainfile import read_plain
 
-_ID = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
-_HEAD = re.compile(rb"tree [0-9a-fA-F]+\n((?:parent [0-9a-fA-F]+\n)*)")
+_ID = pattern(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
+_HEAD = pattern(rb"tree [0-9a-fA-F]+\n((?:parent [0-9a-fA-F]+\n)*)")
 _MAX_LIST = 64 << 20
 """64 MiB: a million and a half of commits in a list of shallow ones."""
 

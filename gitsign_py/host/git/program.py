@@ -15,13 +15,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitsign_py.core.pattern import pattern
 from gitsign_py.errors import ConfigError, GitsignError, UncheckedError, UsageError
 
 if TYPE_CHECKING:
     from gitsign_py.host.pipes.program import PipedProgram
 
-_COUNT = re.compile(r"[0-9]{1,9}\Z")
-_VERSION = re.compile(r"git version ([0-9]+)\.([0-9]+)")
+_COUNT = pattern(r"[0-9]{1,9}\Z")
+_VERSION = pattern(r"git version ([0-9]+)\.([0-9]+)")
 TIMEOUT = 60.0
 """Seconds that one answer of git may take."""
 
@@ -31,9 +32,7 @@ _PARTIAL = (b"from promisor remote", b"lazy fetching disabled")
 
 # commit.c and revision.c, of a commit or a parent that is not here. git 2.39 goes on after the first, as if there were
 # no more parents: then what it answers is not the whole of it, whatever its exit status says.
-_CUT_OFF = re.compile(
-    rb"^(?:error: Could not read|fatal: Failed to traverse parents of commit) ([0-9a-f]{40,64})", re.M
-)
+_CUT_OFF = pattern(rb"^(?:error: Could not read|fatal: Failed to traverse parents of commit) ([0-9a-f]{40,64})", re.M)
 
 # setup.c, verify_repository_format: reftable for a git before 2.45, and the like.
 _TOO_NEW = ("unknown repository extension", "Expected git repo version")

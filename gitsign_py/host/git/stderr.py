@@ -10,7 +10,6 @@ Linux the descriptor of the parent can be reached all the same, and each kind of
 """
 
 import os
-import socket
 import stat
 import sys
 from collections.abc import Mapping
@@ -82,6 +81,8 @@ def write_to_stderr_of(process: int, data: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOCTTY | os.O_NONBLOCK) if shared is None else shared
     try:
         if stat.S_ISSOCK(mode):
+            import socket  # noqa: PLC0415 - 2 ms, for a signature that has failed already
+
             with socket.socket(fileno=os.dup(descriptor)) as channel:
                 channel.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
         else:
