@@ -93,6 +93,17 @@ def test_without_a_timestamp_server_nothing_is_asked(unlogged: Workbench) -> Non
     assert (done.returncode != 0, b"[timestamp-server-missing]" in done.stderr) == (True, True), done.stderr
 
 
+def test_setup_writes_such_an_instance_into_the_settings(unlogged: Workbench) -> None:
+    done = unlogged.tool("setup", "--instance", str(unlogged.stack.directory))
+    assert done.returncode == 0, done.stderr
+    for name in unlogged.stack.environment():
+        unlogged.env.pop(name)
+    assert unlogged.git("config", "gitsign.rekor") == "none"
+    unlogged.commit()
+    plain = unlogged.verify("HEAD")
+    assert (plain.returncode, b"(in no log)" in plain.stdout) == (0, True), plain.stderr
+
+
 def logged(root: TrustedRoot, folder: Path) -> TrustedRoot:
     return replace(root, tlogs=BulkSigner(folder / "other").trusted_root.tlogs)
 
