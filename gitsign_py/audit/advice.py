@@ -9,16 +9,25 @@ from typing import NamedTuple
 
 
 class Advice(NamedTuple):
-    """``words`` say what is wrong, ``todo`` what to do: ``{what}`` is a key or identity, ``{example}`` a commit."""
+    """``words`` say what is wrong, ``todo`` what to do: ``{what}`` is a key or identity, ``{example}`` a commit, and
+    ``{signer}`` the line that allows the identity by its issuer.
+    """
 
     words: str
     todo: str
 
-    def todo_for(self, what: str, example: str) -> str:
+    def todo_for(self, what: str, example: str, issuer: str = "") -> str:
         """The advice for the key or identity that is named most often, quoted for a shell."""
         if "{what}" in self.todo and not what:
             return f"gitsign-py show {example}"
-        return self.todo.format(what=shlex.quote(what), example=example)
+        return self.todo.format(what=shlex.quote(what), example=example, signer=_allowing(what, issuer))
+
+
+def _allowing(identity: str, issuer: str) -> str:
+    """The line for this very signer. A name with a ``*`` would be a pattern, which allows others (allowed.py)."""
+    line = f"{identity} {issuer}"
+    is_exact = issuer != "" and "*" not in line and len(line.split()) == 2
+    return shlex.quote(line) if is_exact else "'IDENTITY ISSUER'"
 
 
 _EXPLAIN = "an administrator of the policy decides: gitsign-py policy explain {example}"
@@ -53,7 +62,7 @@ _KNOWN: Mapping[str, Advice] = {
     ),
     "signer-not-allowed": Advice(
         "the signer is not an allowed one",
-        "if {what} belongs here: git config --add gitsign.allowedSigner 'IDENTITY ISSUER'",
+        "if {what} belongs here: git config --add gitsign.allowedSigner {signer}",
     ),
     "rule-refuses": Advice("a rule does not let the signer do this here", _EXPLAIN),
     "rule-missing": Advice("no rule of the policy covers this", _EXPLAIN),
@@ -77,6 +86,12 @@ _KNOWN: Mapping[str, Advice] = {
     "introduction-missing": Advice("the introduction is not in this clone", _FETCH),
     "content-digest-mismatch": Advice("the signed content was changed", _DISTRUST),
 }
+_SMIME: Mapping[str, Advice] = {
+    "signer-not-allowed": Advice(
+        "the signer is not an allowed one",
+        "if {what} belongs here: gitsign.allowedSigner cannot list S/MIME certificates, a policy can ([keys])",
+    ),
+}
 _BY_VERDICT: Mapping[str, Advice] = {
     "unauthorised": Advice("", _EXPLAIN),
     "identity-mismatch": Advice("", _EXPLAIN),
@@ -86,6 +101,9 @@ _BY_VERDICT: Mapping[str, Advice] = {
 }
 
 
-def advice_of(verdict: str, reason: str) -> Advice:
-    """The advice for a reason, else that for the verdict, whose commits have words of their own."""
-    return _KNOWN.get(reason) or _BY_VERDICT.get(verdict, Advice("", "gitsign-py policy explain {example}"))
+def advice_of(verdict: str, reason: str, form: str = "") -> Advice:
+    """The advice for a reason, by the signature's ``form``, else that for the verdict, whose commits have words of
+    their own.
+    """
+    by_form = _SMIME.get(reason) if form == "x509" else None
+    return by_form or _KNOWN.get(reason) or _BY_VERDICT.get(verdict, Advice("", "gitsign-py policy explain {example}"))

@@ -20,7 +20,10 @@ SHOWN = 20
 
 @slotted
 class Cause:
-    """One reason why commits are not accepted; ``example`` is the id of the first that came, ``message`` its words."""
+    """One reason why commits are not accepted; ``example`` is the id of the first that came, ``message`` its words.
+
+    ``vouched`` has the form of signature and the issuer for each name in ``what``; no issuer where there are several.
+    """
 
     verdict: str
     reason: str
@@ -29,6 +32,7 @@ class Cause:
     commits: int = 0
     who: Counter[str] = field(default_factory=Counter)
     what: Counter[str] = field(default_factory=Counter)
+    vouched: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def words(self) -> str:
@@ -39,7 +43,8 @@ class Cause:
     def todo(self) -> str:
         """The advice: a command, where there is one."""
         named = next((name for name, _ in self.what.most_common() if name != _OTHERS), "")
-        return advice_of(self.verdict, self.reason).todo_for(named, self.example[:12])
+        form, issuer = self.vouched.get(named, ("", ""))
+        return advice_of(self.verdict, self.reason, form).todo_for(named, self.example[:12], issuer)
 
     def as_object(self) -> dict[str, Any]:
         """The cause as JSON."""
@@ -69,6 +74,7 @@ class Causes:
             _count(cause.who, name, count)
         if what := named_by(first):
             _count(cause.what, what, len(members))
+            _note(cause, what, first)
 
     def __bool__(self) -> bool:
         return bool(self._found)
@@ -85,6 +91,14 @@ class Causes:
 def named_by(record: Record) -> str:
     """The key or identity that it is about: the signer's, or what a signature claims that is not good."""
     return record.identity or record.claimed
+
+
+def _note(cause: Cause, what: str, record: Record) -> None:
+    """Remember who vouches for a name; what two issuers say the same name to are two signers."""
+    if what in cause.what:
+        form, issuer = cause.vouched.setdefault(what, (record.format, record.issuer))
+        if issuer != record.issuer:
+            cause.vouched[what] = (form, "")
 
 
 def _count(names: "Counter[str]", name: str, count: int) -> None:

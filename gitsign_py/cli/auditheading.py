@@ -21,6 +21,8 @@ def heading(repository: GitRepository, plan: AuditPlan, prepared: AuditSetup, re
     """The heading of a report."""
     policy = plan.policy
     words, commit = "none: a good signature is good, and verified only by an allowed signer", ""
+    if plan.signers.allowed:
+        words = f"none: gitsign.allowedSigner says who may sign ({len(plan.signers.allowed)})"
     if policy is not None:
         words, commit = policy.source, _commit_of(repository, policy.source)
     if plan.in_history:

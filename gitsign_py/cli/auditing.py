@@ -14,7 +14,7 @@ from gitsign_py.audit.closing import HERE, Place, find_closing
 from gitsign_py.audit.engine import FetchEntries, Resources
 from gitsign_py.audit.jobs import Job, VerifySettings
 from gitsign_py.audit.plan import AuditPlan, check_introduction
-from gitsign_py.cli import ownconfig, wiring
+from gitsign_py.cli import knownsigners, ownconfig, wiring
 from gitsign_py.cli.policysource import configured_policy
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.errors import ConfigError
@@ -174,9 +174,13 @@ def said_by_repository(
         fields.append("introduction")
     if plan.closing is not None:
         fields.append("protected_ref")
+    files: tuple[str, ...] = ()
+    if plan.policy is None and not plan.in_history:
+        fields.append("allowed_signers")
+        files = knownsigners.said_by_repository(settings)
     digests = {"policy": plan.policy.digest} if plan.policy is not None else {}
     trust = ownconfig.trust_said_by_repository(settings, prepared.trust_digest, option=options.trusted_root)
-    return (*trust, *ownconfig.said_by_repository(settings, fields, digests))
+    return (*trust, *ownconfig.said_by_repository(settings, fields, digests), *files)
 
 
 def warn_on_stderr(text: str) -> None:

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,6 +32,7 @@ from gitsign_py.host.git.objects import GitRepository
 
 if TYPE_CHECKING:
     from gitsign_py.cli.pusher import PushedBy
+    from gitsign_py.core.trust.root import TrustedRoot
 
 FAILED = {"post-receive": "not attested"}
 """The words for a failure of a hook that cannot refuse."""
@@ -130,8 +131,13 @@ def is_asked_about(call: Call, push: Push) -> bool:
     return brings(push) or (call.name != "pre-push" and bool(config.policy or config.policy_mode == "history"))
 
 
-def audited(hook_run: HookRun, plan: AuditPlan) -> Iterator[Record]:
-    """The records of a plan, counted for the pusher now and then. Raises BudgetSpentError."""
+def audited(
+    hook_run: HookRun, plan: AuditPlan, judged_by: "Callable[[TrustedRoot | None], None]" = lambda _root: None
+) -> Iterator[Record]:
+    """The records of a plan, counted for the pusher now and then. Raises BudgetSpentError.
+
+    ``judged_by`` is told of the trust root before each record and at the end: a run may go on with a newer one.
+    """
     prepared = auditing.prepare(
         hook_run.stack, hook_run.settings, hook_run.repository, auditing.AuditOptions(), warn=auditing.warn_on_stderr
     )
@@ -143,4 +149,6 @@ def audited(hook_run: HookRun, plan: AuditPlan) -> Iterator[Record]:
             if time.monotonic() - shown > _PROGRESS_SECONDS:
                 shown = time.monotonic()
                 print(f"gitsign-py: {count} commits judged", file=sys.stderr, flush=True)
+            judged_by(prepared.resources.settings.trusted_root)
             yield record
+    judged_by(prepared.resources.settings.trusted_root)

@@ -23,6 +23,7 @@ from gitsign_py.host.git.objects import GitRepository
 
 if TYPE_CHECKING:
     from gitsign_py.cli.pusher import PushedBy
+    from gitsign_py.core.trust.root import TrustedRoot
 
 MAX_LOG_BYTES = 10 << 20
 _SHARED = 1 << 16
@@ -52,6 +53,11 @@ class HookLog:
             self.head |= {"signed_push_by": by.signature.identity, "signed_push_issuer": by.signature.issuer}
         if by is not None and by.certificate is not None:
             self.head |= {"pushee": by.certificate.pushee}
+
+    def judged_by(self, root: "TrustedRoot | None") -> None:
+        """By which trust root, for all lines from now on."""
+        if root is not None:
+            self.head |= {"trusted_root": root.digest}
 
     def refused(self, record: Record) -> None:
         """One commit or tag that may not stay."""

@@ -22,6 +22,15 @@ def known_signers(repository: GitRepository, settings: wiring.Settings, *, warn:
     )
 
 
+def said_by_repository(settings: wiring.Settings) -> tuple[str, ...]:
+    """A line for the file with SSH keys, where the repository's own configuration names it."""
+    value = settings.gitconfig.last(_KEY)
+    if value is None or not value.text or not value.of_repository:
+        return ()
+    name = value.text.strip()
+    return (f"{_KEY} = {name} is said by this repository's own configuration; --isolated leaves it out",)
+
+
 def _by_key(repository: GitRepository, settings: wiring.Settings, warn: Callable[[str], None]) -> Mapping[str, str]:
     value = settings.gitconfig.last(_KEY)
     if value is None or not value.text:
@@ -33,6 +42,4 @@ def _by_key(repository: GitRepository, settings: wiring.Settings, warn: Callable
     except (OSError, ValueError, RuntimeError) as error:
         warn(f"{_KEY} {name} cannot be read, so SSH signatures are only good: {error}")
         return {}
-    if value.of_repository:
-        warn(f"{_KEY} = {name} is said by this repository's own configuration; --isolated leaves it out")
     return ssh_signers(data)

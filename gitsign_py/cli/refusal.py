@@ -79,10 +79,10 @@ def _command(kind: str, records: Sequence[Record], base_of: BaseOf, policy: Poli
             "to sign again does not help: the server's trust root lacks what made this signature; "
             "show this to the server's owner (gitsign.trustedRoot)"
         )
-    return _who_may(records[-1], policy)
+    return who_may(records[-1], policy)
 
 
-def _who_may(record: Record, policy: Policy | None) -> str:
+def who_may(record: Record, policy: Policy | None) -> str:
     """The rule, who may by it, and whom to ask: the pusher cannot look at the server's policy."""
     if policy is None:
         return "ask the server's owner, or have somebody who may do this sign it"

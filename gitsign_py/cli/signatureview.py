@@ -18,6 +18,7 @@ from gitsign_py.core.pki.timestampbuild import parse_tst_info
 from gitsign_py.core.tlog.rekorjson import entry_to_protojson
 from gitsign_py.errors import GitsignError
 from gitsign_py.verification.signature import Opened, open_signature
+from gitsign_py.verification.smime import SmimeSignature, read_smime
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v0.1"
 PREDICATE_TYPE = "https://gitsign.sigstore.dev/predicate/git/v0.1"
@@ -36,13 +37,18 @@ def statement(signed: SignedObject, oid: str, remote: str) -> Values:
 
 
 def predicate(signed: SignedObject) -> Values:
-    """``source`` and ``signature`` as the Go client has them; ``certificate``, ``log_entry`` and the rest are ours."""
+    """``source`` and ``signature`` as the Go client has them; ``certificate``, ``log_entry`` and the rest are ours.
+
+    ``smime`` has the names of an S/MIME signature, as gpgsm makes them.
+    """
     value: Values = {"source": _source(signed), "signature": (signed.signature or b"").decode("ascii", "replace")}
     if signed.signature is None:
         return value
     form = signature_format(signed.signature)
     if form != "x509":
         return value | {"problem": f"signed in another format ({form}), which this program does not read"}
+    if (smime := read_smime(signed.signature, None)) is not None:
+        return value | {"smime": _smime(smime)}
     try:
         opened = open_signature(signed.signature)
     except GitsignError as error:
@@ -83,6 +89,11 @@ def _date(seconds: int | None, zone: str) -> str:
 def _signer_info(opened: Opened) -> Values:
     certificate = pem_encode(opened.certificate.raw, "CERTIFICATE").decode("ascii")
     return {"signer_info": [{"attributes": b64_encode(opened.signer.signed_bytes), "certificate": certificate}]}
+
+
+def _smime(signature: SmimeSignature) -> Values:
+    """The certificate of a company's CA: the numbered steps do not read it, gpgsm does."""
+    return {"subject": signature.subject, "issuer": signature.issuer, "fingerprint": signature.fingerprint}
 
 
 def _contents(opened: Opened) -> Values:

@@ -136,7 +136,8 @@ def _total(judgements: Sequence[Judgement], view: View) -> str:
     """Verified is what somebody vouched for: a good signature by anybody at all is not."""
     good = sum(judgement.error is None for judgement in judgements)
     if view.is_anybody:
-        return f"0 of {len(judgements)} verified: {good} good signatures, and nothing says who may sign."
+        signatures = "signature" if good == 1 else "signatures"
+        return f"0 of {len(judgements)} verified: {good} good {signatures}, and nothing says who may sign."
     return f"{good} of {len(judgements)} verified."
 
 

@@ -12,6 +12,7 @@ from gitsign_py.core.trust.root import parse_trusted_root
 from gitsign_py.core.trust.signingconfig import ConfiguredService, SigningConfig, parse_signing_config, select_services
 from gitsign_py.errors import ConfigError, UsageError
 from gitsign_py.host.paths import tuf_directory
+from gitsign_py.host.settings import NO_LOG
 
 KEYS = (
     "gitsign.instance",
@@ -107,18 +108,21 @@ def _file(directory: Path, name: str) -> Path:
 
 
 def _services(config: SigningConfig, now: datetime) -> dict[str, str]:
-    """Write the services as settings. Rekor v1 is preferred: every client can verify what it logs."""
-    rekor = _rekor(config, now)
+    """Write the services as settings. Rekor v1 is preferred: every client can verify what it logs.
+
+    An instance without a log (``rekorTlogUrls`` is empty) proves the time by timestamps.
+    """
+    rekor = _rekor(config, now) if config.rekor_urls else None
     authorities = select_services(config.ca_urls, versions={1}, at=now)
     issuers = select_services(config.oidc_urls, versions={1}, at=now)
     timestamps = select_services(config.tsa_urls, versions={1}, at=now) if config.tsa_urls else ()
-    needed = timestamps if rekor.major_api_version == 2 else ()
+    needed = timestamps if rekor is None or rekor.major_api_version == 2 else ()
     return _values(
         {
             "gitsign.fulcio": authorities[0].url,
             "gitsign.issuer": issuers[0].url,
-            "gitsign.rekor": rekor.url,
-            "gitsign.rekorVersion": str(rekor.major_api_version),
+            "gitsign.rekor": NO_LOG if rekor is None else rekor.url,
+            "gitsign.rekorVersion": "" if rekor is None else str(rekor.major_api_version),
             "gitsign.timestampServerURL": needed[0].url if needed else "",
         }
     )

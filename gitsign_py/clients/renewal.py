@@ -84,16 +84,20 @@ class TrustRenewal:
             note_failure(self._copy.directory, error.message)
             self._say(f"the trust root could not be renewed: {error.message} [{error.reason}]")
             return None
-        newer = self._fresh()
+        newer = self._fresh(by="the trust root was renewed, since it lacked an authority")
         if newer is None:
             _note(self._copy.directory, key=key)
-        else:
-            self._say("the trust root was renewed, since it lacked an authority")
         return newer
 
-    def _fresh(self) -> TrustedRoot | None:
-        newer = self._load().root
-        return None if newer.digest == self._root.digest else newer
+    def _fresh(self, by: str = "") -> TrustedRoot | None:
+        """Another root than this run's, if there is one now; ``by`` begins the line that says which one judges."""
+        loaded = self._load()
+        if loaded.root.digest == self._root.digest:
+            return None
+        if by:
+            version = f"{loaded.version}, " if loaded.version else ""
+            self._say(f"{by}: from here on {version}sha256 {loaded.root.digest} judges")
+        return loaded.root
 
 
 def refresh(copy: Copy, network: "Network", *, seconds: float | None = None) -> None:

@@ -79,11 +79,13 @@ def check_settings(environment: Mapping[str, str], gitconfig: GitConfig) -> Find
     return Finding("settings", "ok", "every setting can be used (gitsign-py config shows them)")
 
 
-def check_signing(gitconfig: GitConfig) -> Finding:
-    """Does git ask a program of the x509 kind for signatures?"""
+def check_signing(gitconfig: GitConfig, *, bare: bool) -> Finding:
+    """Does git ask a program of the x509 kind for signatures? In a ``bare`` repository nobody commits."""
     form = gitconfig.get("gpg.format", "openpgp").lower()
     command = git_command(gitconfig)
     if form == "ssh" or not command:
+        if bare:
+            return Finding("signing", "skip", "nobody commits in a bare repository, so git needs no program to sign")
         return Finding("signing", "fail", f"git signs by {form} (gpg.format), not by this program", SETUP)
     signs = [key for key in ("commit.gpgSign", "tag.gpgSign") if gitconfig.get(key).lower() in ("true", "1", "yes")]
     when = f"always ({', '.join(signs)})" if signs else "when asked (git commit -S, git tag -s)"
@@ -260,11 +262,20 @@ def check_log(path: Path | None) -> Finding:
 
 
 def machine_findings(
-    gitconfig: GitConfig, config: Config | None, environment: Mapping[str, str], *, version: str, attached: bool
+    gitconfig: GitConfig,
+    config: Config | None,
+    environment: Mapping[str, str],
+    *,
+    version: str,
+    attached: bool,
+    bare: bool = False,
 ) -> Iterator[Finding]:
-    """Make all checks of this module but ``check_git``; ``config`` is None when a setting cannot be used."""
+    """Make all checks of this module but ``check_git``; ``config`` is None when a setting cannot be used.
+
+    ``bare`` says that this is a bare repository, as servers have them.
+    """
     yield found("settings", lambda: check_settings(environment, gitconfig))
-    yield found("signing", lambda: check_signing(gitconfig))
+    yield found("signing", lambda: check_signing(gitconfig, bare=bare))
     yield found("program", lambda: check_program(gitconfig, environment, version))
     yield found("gnupg", lambda: check_gnupg(gitconfig, environment))
     yield found("committer", lambda: check_committer(environment))

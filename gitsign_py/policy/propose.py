@@ -10,7 +10,7 @@ from gitsign_py.core.pki.namekind import kind_said
 from gitsign_py.policy.subjects import KEY_OF
 
 _NAME = re.compile(r"[^a-z0-9]+")
-_SHORT_FORMS = {"openpgp": "pgp", "ssh": "ssh"}
+_SHORT_FORMS = {"openpgp": "pgp", "ssh": "ssh", "x509": "smime"}
 
 
 @slotted
@@ -18,8 +18,8 @@ class Observed:
     """A signer of something: counts, the first and last proven time as text, and the committer e-mails used.
 
     An identity of the kind ``san_type`` with its issuer, or a ``key`` of another format: its fingerprint, and for SSH
-    the ``public`` key. One that ``is_verified`` made good signatures; another is only named by signatures that nobody
-    could check.
+    the ``public`` key. An S/MIME certificate (``x509``) has subject and issuer as its identity. One that
+    ``is_verified`` made good signatures; another is only named by signatures that nobody could check.
     """
 
     identity: str
@@ -162,8 +162,13 @@ def _person(signer: _Signer) -> Iterator[str]:
 
 
 def _key(name: str, key: Observed) -> Iterator[str]:
-    yield f"[keys.{name}]  # {_count(key)}; whose key it is, their committer line alone says"
+    whose = "gpgsm trusts its CA" if key.form == "x509" else "whose key it is, their committer line alone says"
+    yield f"[keys.{name}]  # {_count(key)}; {whose}"
     yield f"format = {_quote(key.form)}"
+    if key.identity:
+        yield f"issuer = {_quote(key.issuer)}"
+        yield f"subject = {_quote(key.identity)}"
+        return
     yield f"public = {_quote(key.public)}" if key.form == "ssh" else f"fingerprint = {_quote(key.key)}"
 
 

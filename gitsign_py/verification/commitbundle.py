@@ -23,10 +23,11 @@ from gitsign_py.verification.signature import Opened, open_signature
 def bundle_from_signature(signature: bytes, verified: VerifiedSignature) -> tuple[Bundle, bytes]:
     """Make the bundle v0.3 of an armored signature, and its artifact; ``verified`` is what verifying it gave.
 
-    Raises FormatError ``bundle-not-offline`` when the log entry is not in the signature (online mode).
+    One by an instance without a log has no entry, as the signature. Raises FormatError ``bundle-not-offline`` when the
+    log entry is not in the signature (online mode).
     """
     opened = open_signature(signature)
-    if opened.entry is None:
+    if opened.entry is None and verified.log is not None:
         raise FormatError(
             "bundle-not-offline",
             "the signature was made in online mode: its log entry is over the object id and not in the signature",
@@ -35,8 +36,9 @@ def bundle_from_signature(signature: bytes, verified: VerifiedSignature) -> tupl
     artifact = opened.signer.signed_bytes
     content = MessageSignature(opened.signer.signature, "sha256", hashlib.sha256(artifact).digest())
     stamps = () if opened.timestamp is None else (_response(opened.timestamp),)
-    entry = _with_body(opened, opened.entry, verified.log.version if verified.log is not None else "")
-    return Bundle("0.3", (opened.certificate.raw,), None, (entry,), stamps, content), artifact
+    version = verified.log.version if verified.log is not None else ""
+    entries = () if opened.entry is None else (_with_body(opened, opened.entry, version),)
+    return Bundle("0.3", (opened.certificate.raw,), None, entries, stamps, content), artifact
 
 
 def _with_body(opened: Opened, entry: LogEntry, version: str) -> LogEntry:
@@ -58,8 +60,10 @@ def signature_from_bundle(bundle: Bundle, artifact: bytes) -> bytes:
 
     Raises FormatError ``bundle-not-of-a-commit`` when they cannot be those of a signature over a commit or tag.
     """
-    if isinstance(bundle.content, Envelope) or not bundle.certificates or len(bundle.entries) != 1:
+    if isinstance(bundle.content, Envelope) or not bundle.certificates or len(bundle.entries) > 1:
         raise _not_of_a_commit("needs one certificate, one log entry and a message signature")
+    if not bundle.entries and not bundle.timestamps:
+        raise _not_of_a_commit("it has no log entry, and no timestamp in place of one")
     if len(bundle.timestamps) > 1:
         raise _not_of_a_commit("a signature has room for one timestamp")
     try:
@@ -67,7 +71,7 @@ def signature_from_bundle(bundle: Bundle, artifact: bytes) -> bytes:
     except FormatError as error:
         raise _not_of_a_commit("the artifact is not the DER of signed attributes") from error
     attributes = (
-        cmsbuild.log_entry_attribute(encode_entry(replace(bundle.entries[0], body=b""))),
+        *(cmsbuild.log_entry_attribute(encode_entry(replace(entry, body=b""))) for entry in bundle.entries),
         *(cmsbuild.timestamp_attribute(granted_token(response)) for response in bundle.timestamps),
     )
     certificate = parse_certificate(bundle.certificates[0])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from gitsign_py.core.trust.root import parse_trusted_root
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import environment
 from tests.support.history import START, email_of
@@ -83,6 +84,7 @@ def test_a_push_is_signed_for_its_change_by_somebody_who_may(server: Server) -> 
         "signed_push_by": "alice@example.com",
         "signed_push_issuer": "https://accounts.example.com",
         "pushee": "file:///tool.git",
+        "trusted_root": parse_trusted_root((server.folder / "trusted_root.json").read_bytes()).digest,
         "event": "push",
         "accepted": True,
         "ref": MAIN,

@@ -5,6 +5,7 @@ a root of their own, and whose configuration names that root. Everything verifie
 """
 
 import hashlib
+import json
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -156,6 +157,23 @@ def test_every_report_names_it(copy: Copy, form: str) -> None:
     policy = hashlib.sha256(POLICY.encode()).hexdigest()
     for words in (copy.digest, policy, "gitsign.policy = ", "gitsign.trustedRoot = "):
         assert words in done.stdout
+
+
+def test_an_audit_names_the_signers_that_the_copy_allows(copy: Copy) -> None:
+    """Without a policy these lists alone make verified what else is only good."""
+    copy.repo.git("config", "gitsign.allowedSigner", f"alice@example.com {ISSUER}")
+    (copy.folder / "signers").write_text("")
+    copy.repo.git("config", "gpg.ssh.allowedSignersFile", str(copy.folder / "signers"))
+    own = ("--trusted-root", str(copy.bad))
+    value = json.loads(copy.run("audit", "--offline", "--format", "json", *own, "main").stdout)
+    named = [notice.partition(" = ")[0] for notice in value["heading"]["notices"] if SAID in notice]
+    assert named == ["gitsign.allowedSigner", "gpg.ssh.allowedSignersFile"]
+    done = copy.run(
+        "audit", "--offline", "--format", "json", *own, "--policy", str(copy.folder / "policy.toml"), "main"
+    )
+    assert SAID not in done.stdout + done.stderr
+    isolated = copy.run("audit", "--offline", "--isolated", *own, "main")
+    assert (SAID in isolated.stdout + isolated.stderr, "0 of 2 verified" in isolated.stdout) == (False, True)
 
 
 def test_mode_and_introduction(copy: Copy) -> None:

@@ -138,6 +138,14 @@ def test_policy_init_check_explain(every: Audited, folder: Path) -> None:
     assert told.returncode == 1
     assert "committer is bob@example.com, signed by alice" in told.stdout
     assert "rule       everyone" in told.stdout
+    (folder / "alone.toml").write_text(
+        (folder / "policy.toml").read_text().replace('allow = ["alice", "bob"]', 'allow = ["bob"]')
+    )
+    refused = run(
+        folder, "policy", "explain", "--offline", "--policy", str(folder / "alone.toml"), every.named["verified"]
+    )
+    ask = "have one of them sign it, or ask an administrator of the policy (alice)"
+    assert f"  to repair  rule 'everyone' lets bob do this: {ask}\n" in refused.stdout, refused.stdout
     assert run(folder, "policy", "explain", "--offline", every.named["verified"]).returncode == 2
     assert "[ref-name]" in run(folder, "policy", "explain", "--offline", "--ref", "main", "HEAD").stderr
 

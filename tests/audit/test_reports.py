@@ -422,6 +422,31 @@ def test_every_cause_has_something_to_do() -> None:
     assert named.todo == "gpg --recv-keys 'x; rm -rf /'"
 
 
+def test_the_line_that_allows_a_signer_is_for_that_signer_alone() -> None:
+    """It is pasted into a shell and read as a pattern: a name that would allow others is left to the person."""
+
+    def todo(*records: tuple[str, str], form: str = "sigstore") -> str:
+        more = {"reason": "signer-not-allowed", "format": form}
+        found = [
+            record(number, "unauthorised", identity=identity, issuer=issuer, **more)
+            for number, (identity, issuer) in enumerate(records)
+        ]
+        [cause] = write(TextReport, found)[1].causes.sorted()
+        return cause.todo
+
+    command = "git config --add gitsign.allowedSigner"
+    assert todo(("bob@x", "https://i")) == f"if bob@x belongs here: {command} 'bob@x https://i'"
+    assert todo(("x'; rm", "https://i")).endswith("'IDENTITY ISSUER'")
+    for unclear in (
+        (("https://x/*", "https://i"),),
+        (("bob@x", "https://i"), ("bob@x", "https://j")),
+        (("bob@x", ""),),
+    ):
+        assert todo(*unclear).endswith(f"{command} 'IDENTITY ISSUER'"), unclear
+    smime = todo(("CN=Carol", "CN=Root"), form="x509")
+    assert (command in smime, "a policy can" in smime) == (False, True)
+
+
 def test_keys_stand_under_the_names_that_the_policy_gives() -> None:
     some = [record(1, identity="SHA256:abc", principal="bob", format="ssh")]
     for make in (TextReport, TerminalReport, HtmlReport):

@@ -187,6 +187,30 @@ def test_where_allowed_signers_are_listed_nobody_else_is_one(place: Place) -> No
         place.repo.git("config", "--unset", "gitsign.allowedSigner")
 
 
+def test_policy_init_proposes_them_by_name(place: Place, tmp_path: Path) -> None:
+    """The proposal lets them go on. One that gpgsm does not trust is a comment."""
+    done = place.tool("policy", "init", "--offline", "--output", str(tmp_path / "policy.toml"), "carol", "eve")
+    assert done.returncode == 0, done.stderr
+    proposal = (tmp_path / "policy.toml").read_text()
+    assert f'subject = "{CAROL}"' in proposal
+    assert "# seen, not verified: x509" in proposal
+    found = place.audited("--policy", str(tmp_path / "policy.toml"))
+    assert {name: found[name]["verdict"] for name in ("alice", "carol", "eve")} == {
+        "alice": "verified", "carol": "verified", "eve": "unchecked",
+    }  # fmt: skip
+
+
+def test_show_reads_their_names(place: Place) -> None:
+    """gpgsm writes BER, which the numbered steps refuse: a person sees the names, and that nothing was verified."""
+    for name in ("carol", "eve", "tag"):
+        smime = json.loads(place.tool("show", "--json", place.named[name]).stdout)["predicate"]["smime"]
+        assert smime["subject"] == CAROL
+    assert smime["fingerprint"] == place.carol.fingerprint
+    lines = place.tool("show", "--text", place.named["carol"]).stdout
+    for words in (f"S/MIME by    {CAROL}", f"issuer       {place.carol.company.text}", "nothing of this was verified"):
+        assert words in lines
+
+
 def test_nobody_is_expected_by_such_a_certificate(place: Place) -> None:
     flags = ["--certificate-identity-regexp", ".*", "--certificate-oidc-issuer-regexp", ".*"]
     done = place.tool("verify", "--offline", *flags, place.named["carol"])

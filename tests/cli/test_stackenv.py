@@ -4,6 +4,7 @@ connection says.
 
 import argparse
 import json
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -38,7 +39,12 @@ def test_a_stack_that_is_down_is_said_beside_the_exports(down: Path) -> None:
     assert said.status == 0
     assert "export GITSIGN_FULCIO_URL='http://127.0.0.1:23456'" in said.lines
     assert said.err.count("\n") == 1
-    assert "is not running; start it with: gitsign-py stack up --detach" in said.err
+    start = "start it with: gitsign-py stack up --detach --dir"
+    assert said.err.endswith(f"is not running; {start} {shlex.quote(str(down))}\n")
+    other = down.parent / "never"
+    assert (
+        f"{start} {other} [stack-not-running]" in run_here(down, environment(), "stack", "env", "--dir", str(other)).err
+    )
     assert env(down, "--format", "shell").out == said.out
 
 

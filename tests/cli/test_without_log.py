@@ -93,6 +93,38 @@ def test_without_a_timestamp_server_nothing_is_asked(unlogged: Workbench) -> Non
     assert (done.returncode != 0, b"[timestamp-server-missing]" in done.stderr) == (True, True), done.stderr
 
 
+def test_a_bundle_of_it_has_a_timestamp_in_place_of_an_entry(unlogged: Workbench) -> None:
+    unlogged.commit()
+    where = unlogged.folder / "bundle"
+    where.mkdir()
+    done = unlogged.tool("bundle", "export", "--output", str(where))
+    assert done.returncode == 0, done.stderr
+    [bundle], [artifact] = where.glob("*.json"), where.glob("*.der")
+    material = json.loads(bundle.read_text())["verificationMaterial"]
+    assert (material.get("tlogEntries", []), len(material["timestampVerificationData"]["rfc3161Timestamps"])) == ([], 1)
+    checked = unlogged.tool("verify-bundle", "--any-identity", "--bundle", str(bundle), str(artifact))
+    assert (checked.returncode, b"in no log" in checked.stdout) == (0, True), (checked.stdout, checked.stderr)
+    files = ("--bundle", str(bundle), "--artifact", str(artifact))
+    again = unlogged.tool("bundle", "import", "--any-identity", *files, "HEAD")
+    assert again.stdout.strip() == (split_commit(unlogged.raw("commit", "HEAD")).signature or b"").strip(), again.stderr
+
+
+def test_doctor_wants_a_timestamp_authority_and_no_log(unlogged: Workbench) -> None:
+    found = {one["name"]: one for one in json.loads(unlogged.tool("doctor", "--offline", "--json").stdout)["findings"]}
+    assert (found["keys"]["outcome"], "CA, timestamp authority and CT log" in found["keys"]["message"]) == ("ok", True)
+
+
+def test_setup_writes_such_an_instance_into_the_settings(unlogged: Workbench) -> None:
+    done = unlogged.tool("setup", "--instance", str(unlogged.stack.directory))
+    assert done.returncode == 0, done.stderr
+    for name in unlogged.stack.environment():
+        unlogged.env.pop(name)
+    assert unlogged.git("config", "gitsign.rekor") == "none"
+    unlogged.commit()
+    plain = unlogged.verify("HEAD")
+    assert (plain.returncode, b"(in no log)" in plain.stdout) == (0, True), plain.stderr
+
+
 def logged(root: TrustedRoot, folder: Path) -> TrustedRoot:
     return replace(root, tlogs=BulkSigner(folder / "other").trusted_root.tlogs)
 

@@ -14,8 +14,8 @@ OURS = ("pre-receive", "policy", "trust root")
 SIGNED = POLICY.replace('allow = ["alice"]', 'allow = ["alice"]\nrequire-signed-push = true')
 
 
-def examine(server: Server) -> dict[str, dict[str, str]]:
-    done = run_here(server.bare.path, environment(**server.environment), "doctor", "--offline", "--json")
+def examine(server: Server, **more: str) -> dict[str, dict[str, str]]:
+    done = run_here(server.bare.path, environment(**server.environment, **more), "doctor", "--offline", "--json")
     assert done.out, done.err
     return {finding["name"]: finding for finding in json.loads(done.out)["findings"]}
 
@@ -24,6 +24,20 @@ def test_all_is_well(server: Server) -> None:
     found = examine(server)
     assert {name: found[name]["outcome"] for name in OURS} == dict.fromkeys(OURS, "ok")
     assert not {"log", "signed pushes", "receive.denyDeletes"} & set(found) - {"log"}
+
+
+def test_a_server_signs_nothing_and_that_is_no_fault(server: Server) -> None:
+    found = examine(server)
+    assert {name: found[name]["outcome"] for name in ("signing", "program")} == {"signing": "skip", "program": "skip"}
+    assert not [name for name, one in found.items() if one["outcome"] == "fail"]
+
+
+def test_a_repository_that_git_wants_named_is_said(server: Server) -> None:
+    explicit = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.bareRepository", "GIT_CONFIG_VALUE_0": "explicit"}
+    unnamed = examine(server, **explicit)
+    assert (unnamed["repository"]["outcome"], "--git-dir" in unnamed["repository"]["advice"]) == ("fail", True)
+    named = examine(server, GIT_DIR=str(server.bare.path), **explicit)
+    assert ("repository" in named, named["policy"]["outcome"]) == (False, "ok")
 
 
 def gone(server: Server, name: str) -> None:

@@ -16,7 +16,6 @@ ALONE = {
     "cli.commands.version": "a command",
     "cli.issuedcertificates": "the readers of logs, loaded where one is named alone",
     "core.pki.ber": "an encoding of its own beside core.pki.der",
-    "cli.knownsigners": "its importer has no room",
     "cli.repairbase": "its importer has no room",
     "cli.overview": "loaded for --help alone",
     "core.git.pushcert": "a format of git's",

@@ -40,7 +40,7 @@ def test_certificates_are_told_apart_by_their_use(bench: Workbench, tmp_path: Pa
     assert [one["use"] for one in found[NEVER]["issued"]] == ["unused"]
     text = ask(bench, *whole)
     assert "3 certificates issued: 1 used here, 1 used elsewhere, 1 unused" in text
-    assert "1 signers: 1 proven by good signatures, 0 only claimed" in text
+    assert "1 signer: 1 proven by good signatures, 0 only claimed" in text
     rows = list(csv.DictReader(io.StringIO(ask(bench, *whole, "--format", "csv"))))
     assert sorted(row["use"] for row in rows if row["identity"] == ME) == ["elsewhere", "here", "unused"]
     assert all(row["fingerprint"] for row in rows if row["use"] == "here")

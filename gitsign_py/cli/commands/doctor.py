@@ -79,21 +79,32 @@ def _findings(options: argparse.Namespace) -> Iterator[Finding]:
     settings = _settings(environment, gitconfig)
     config = None if settings is None else settings.config
     log_path = None if settings is None else wiring.log_path(settings)
+    place = _place(settings)
+    bare = place is True
     with open_terminal(environment, log_path=log_path, now=wiring.now) as terminal:
-        yield from machine_findings(gitconfig, config, environment, version=__version__, attached=terminal.attached)
+        yield from machine_findings(
+            gitconfig, config, environment, version=__version__, attached=terminal.attached, bare=bare
+        )
         if settings is not None:
             yield from service_findings(settings, terminal, offline=options.offline, wanted=options.sign)
-            yield from _server_findings(settings)
+    if isinstance(place, GitsignError):
+        yield failure("repository", place)
+    if settings is not None and bare:
+        with wiring.repository(settings) as repository:
+            yield from server_findings(settings, repository, hooks_folder())
 
 
-def _server_findings(settings: wiring.Settings) -> Iterator[Finding]:
-    """In a bare repository, as servers have them: the hooks that judge pushes, and what they need."""
+def _place(settings: wiring.Settings | None) -> bool | GitsignError:
+    """Is this a bare repository, as servers have them? An error where there is one that git does not use."""
+    if settings is None:
+        return False
     try:
         with wiring.repository(settings) as repository:
-            if repository.is_bare:
-                yield from server_findings(settings, repository, hooks_folder())
+            return repository.is_bare
     except UsageError:  # no repository here
-        return
+        return False
+    except ConfigError as error:
+        return error
 
 
 def _settings(environment: dict[str, str], gitconfig: GitConfig) -> wiring.Settings | None:

@@ -106,13 +106,18 @@ def _expiry(settings: wiring.Settings, loaded: LoadedTrust) -> tuple[datetime | 
 
 
 def check_windows(root: TrustedRoot, now: datetime) -> Finding:
-    """Is there a CA, a log and a CT log that may be used today, and for how long?"""
+    """Is there a CA, a log and a CT log that may be used today, and for how long? Where no log is listed at all, a
+    timestamp authority proves the time (docs/verification.md, 4.1).
+    """
     ends: list[datetime] = []
-    for what, lasts in (
-        ("certificate authority", [_authority_end(one, now) for one in root.certificate_authorities]),
-        ("transparency log", [_log_end(one, now) for one in root.tlogs]),
-        ("CT log", [_log_end(one, now) for one in root.ctlogs]),
-    ):
+    needed = {"certificate authority": [_authority_end(one, now) for one in root.certificate_authorities]}
+    if root.has_no_log:
+        needed["timestamp authority"] = [_authority_end(one, now) for one in root.timestamp_authorities]
+    else:
+        needed["transparency log"] = [_log_end(one, now) for one in root.tlogs]
+    if not root.has_no_ct_log:
+        needed["CT log"] = [_log_end(one, now) for one in root.ctlogs]
+    for what, lasts in needed.items():
         usable = [end for end in lasts if end is not None]
         if not usable:
             return Finding("keys", "fail", f"the trust root has no {what} that is valid today", _INITIALIZE)
@@ -121,7 +126,9 @@ def check_windows(root: TrustedRoot, now: datetime) -> Finding:
     if first - now < _SOON:
         return Finding("keys", "warn", f"keys of the trust root end on {first:%Y-%m-%d}", _INITIALIZE)
     until = "" if first.year >= _FAR.year else f", until {first:%Y-%m-%d} at least"
-    return Finding("keys", "ok", f"CA, log and CT log are valid today{until}")
+    *others, last = (_SHORT.get(what, what) for what in needed)
+    unlogged = "; no log is listed" if root.has_no_log else ""
+    return Finding("keys", "ok", f"{', '.join(others)} and {last} are valid today{until}{unlogged}")
 
 
 def check_witnesses(settings: wiring.Settings, chosen: instance.Endpoints) -> Finding:
@@ -135,6 +142,7 @@ def check_witnesses(settings: wiring.Settings, chosen: instance.Endpoints) -> Fi
     return Finding("witnesses", "ok", f"{len(policy.witnesses)} witnesses, the quorum is {policy.quorum}")
 
 
+_SHORT = {"certificate authority": "CA", "transparency log": "log"}
 _WITNESSES = "correct the file of gitsign.witnessPolicy (docs/witnesses.md)"
 _FAR = datetime(9999, 1, 1, tzinfo=UTC)
 

@@ -270,7 +270,7 @@ def _judge_plans(hook_run: HookRun, made: Sequence[AuditPlan], log: HookLog, upd
     policy: Policy | None = None
     for plan in made:
         oldest = deque[Record](maxlen=_MAX_KEPT)  # where the repair begins
-        for record in audited(hook_run, plan):
+        for record in audited(hook_run, plan, log.judged_by):
             if record.accepted:
                 continue
             count += 1

@@ -192,7 +192,8 @@ def _lines(signers: list[Signer], options: argparse.Namespace) -> Iterator[str]:
             yield f"{'':26}sha256 {one.fingerprint}"
     proven = sum(signer.proven for signer in signers)
     claimed = sum(not signer.proven and signer.commits > 0 for signer in signers)
-    yield f"{proven + claimed} signers: {proven} proven by good signatures, {claimed} only claimed"
+    noun = "signer" if proven + claimed == 1 else "signers"
+    yield f"{proven + claimed} {noun}: {proven} proven by good signatures, {claimed} only claimed"
     if options.has_logs:
         yield _sum(one for signer in signers for one in signer.issued)
 

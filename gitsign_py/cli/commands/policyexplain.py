@@ -12,12 +12,14 @@ from gitsign_py.audit.reports.base import sentence
 from gitsign_py.cli import auditing, wiring
 from gitsign_py.cli.auditplan import is_in_history, with_policy
 from gitsign_py.cli.ownconfig import tell
+from gitsign_py.cli.refusal import who_may
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.pki.namekind import described
 from gitsign_py.core.printing import escaped
 from gitsign_py.errors import UsageError
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.progress import counted
+from gitsign_py.policy.model import Policy
 
 
 def run_explain(options: argparse.Namespace) -> int:
@@ -46,7 +48,11 @@ def run_explain(options: argparse.Namespace) -> int:
             found = next((one for one in again if one.oid == wanted), None)
     if found is None:
         raise UsageError("revision-unjudged", "the policy says nothing about this ref (unjudged)")
-    print(json.dumps(as_object(found), indent=2) if options.json else _told(found, target.ref))
+    print(
+        json.dumps(as_object(found), indent=2)
+        if options.json
+        else _told(found, target.ref, None if in_history else plan.policy)
+    )
     return 0 if found.accepted else 3 if found.verdict == "unchecked" else 1
 
 
@@ -59,7 +65,8 @@ def _audited(
     return counted(audit_history(repository, plan, prepared.resources), auditing.stderr_terminal())
 
 
-def _told(record: Record, ref: str) -> str:
+def _told(record: Record, ref: str, policy: Policy | None) -> str:
+    """The lines; ``policy`` is the one that judged, where one stands for all commits."""
     signer = described(record.identity, record.san_type) or "nobody"
     lines = [
         f"{record.kind} {record.oid} on {escaped(ref)}: {record.verdict}",
@@ -71,4 +78,6 @@ def _told(record: Record, ref: str) -> str:
         f"  time       {record.time or 'none proven'} {record.time_source}".rstrip(),
         f"  steps      {' '.join(record.steps) or 'none passed'}",
     ]
+    if policy is not None and record.verdict == "unauthorised":
+        lines.append(f"  to repair  {escaped(who_may(record, policy))}")
     return "\n".join(lines)

@@ -1,6 +1,7 @@
 """``gitsign-py policy init``: look at a history and propose a policy for it."""
 
 import argparse
+import re
 import sys
 from contextlib import ExitStack
 
@@ -20,6 +21,8 @@ from gitsign_py.host.git.storedobject import split_stored
 from gitsign_py.host.progress import counted
 from gitsign_py.policy.propose import Observed, describe_unchecked, propose
 from gitsign_py.policy.sshkey import ssh_fingerprint
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def run_init(options: argparse.Namespace) -> int:
@@ -77,6 +80,8 @@ class _Witness:
             one = self._one(Observed(record.identity, record.issuer, record.format, san_type=record.san_type))
         elif record.verdict in ("good", "unchecked") and record.format in ("openpgp", "ssh"):
             one = self._one(self._key(record, is_verified=record.verdict == "good"))
+        elif record.verdict in ("good", "unchecked") and record.format == "x509":
+            one = self._one(_certificate(record, is_verified=record.verdict == "good"))
         else:
             return
         one.add(record.time, record.committer)
@@ -105,6 +110,17 @@ class _Witness:
             return split_stored(self._repository, stored).signature or b""
         except FormatError:  # judged and found in order a moment ago; a repository may change under us
             return b""
+
+
+def _certificate(record: Record, *, is_verified: bool) -> Observed:
+    """An S/MIME signer by issuer and subject, as renewed certificates have them too; one without a subject by its
+    fingerprint, which then stands for the identity.
+    """
+    if not is_verified:
+        return Observed("", "", record.format, record.claimed, is_verified=False)
+    if not record.identity or _SHA256.fullmatch(record.identity):
+        return Observed("", "", record.format, record.identity)
+    return Observed(record.identity, record.issuer, record.format)
 
 
 class _Runs:

@@ -128,6 +128,10 @@ def _signature_lines(content: Values) -> Iterator[str]:
         yield "  signature    none"
     if "problem" in content:
         yield f"  signature    {content['problem']}"
+    if "smime" in content:
+        yield f"  S/MIME by    {content['smime']['subject']}"
+        yield f"  issuer       {content['smime']['issuer']}"
+        yield f"  certificate  {content['smime']['fingerprint']}"
     certificate = content.get("certificate")
     if certificate is None:
         return

@@ -4,6 +4,7 @@ need.
 
 import argparse
 import json
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,6 +59,12 @@ def directory_of(options: argparse.Namespace) -> Path:
     return given.absolute() if given else data_directory() / "stack"
 
 
+def starting(directory: Path) -> str:
+    """The command that starts the stack of this directory."""
+    where = "" if directory == data_directory() / "stack" else f" --dir {shlex.quote(str(directory))}"
+    return f"gitsign-py stack up --detach{where}"
+
+
 @contextmanager
 def installed(what: str = "the local Sigstore") -> Iterator[None]:
     """Say in plain words that the extra of the package is missing, which ``what`` needs."""
@@ -80,7 +87,7 @@ def need_info(directory: Path, *, live: bool) -> StackInfo:
         raise ServiceError(
             "stack-not-running",
             f"no local Sigstore {'runs' if live else 'was ever started'} in {directory}",
-            hint="start it with: gitsign-py stack up --detach",
+            hint=f"start it with: {starting(directory)}",
         )
     return info
 

@@ -14,6 +14,7 @@ from gitsign_py.cli.commands.stackcommand import (
     directory_of,
     installed,
     need_info,
+    starting,
 )
 from gitsign_py.localstack import clientenv, process
 from gitsign_py.localstack.process import StackInfo
@@ -44,7 +45,7 @@ def _env(options: argparse.Namespace) -> int:
         variables |= clientenv.actions_environment(info.url, _request_token(info, options.actions))
     print(_FORMS[options.format](variables))
     if process.running(directory) is None:
-        line = f"the local Sigstore in {directory} is not running; start it with: gitsign-py stack up --detach"
+        line = f"the local Sigstore in {directory} is not running; start it with: {starting(directory)}"
         print(f"gitsign-py: warning: {line}", file=sys.stderr)
     return 0
 

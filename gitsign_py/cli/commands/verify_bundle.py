@@ -34,6 +34,7 @@ from gitsign_py.verification.bundle import (
 )
 from gitsign_py.verification.identity import ExpectedIdentity
 from gitsign_py.verification.renewal import Renew, checked
+from gitsign_py.verification.result import logged_at
 from gitsign_py.verification.steps import Report, Step
 from gitsign_py.verification.verdict import verdict_of
 
@@ -193,7 +194,8 @@ def _headline(verified: VerifiedBundle) -> str:
         return f"signed by the key {verified.key.key_id.hex()}"
     note = "" if verified.identity_checked else " (identity accepted as it is: --any-identity)"
     time = format_rfc3339(min(proven.time for proven in verified.times))
-    return f"signed by {verified.identity}, vouched for by {verified.issuer}, at {time}{note}"
+    unlogged = "" if verified.entries else f", {logged_at(None)}"
+    return f"signed by {verified.identity}, vouched for by {verified.issuer}, at {time}{unlogged}{note}"
 
 
 def _step(step: Step) -> dict[str, Any]:
