@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.workbench import EMAIL, Workbench
 
+pytestmark = pytest.mark.unmeasured  # coverage loads modules of its own
+
 _RUN = """\
 import sys, json
 from gitsign_py.cli import main
