@@ -22,11 +22,15 @@ RefClass = tuple[object, ...]
 
 @frozen
 class Target:
-    """A commit from which to walk, for a full ref name (rules go by it); ``tag`` is the annotated tag on the way."""
+    """A commit from which to walk, for a full ref name (rules go by it); ``tag`` is the annotated tag on the way.
+
+    ``end`` is the ref that a symbolic one leads to, by its name in its namespace: it is what was judged.
+    """
 
     ref: str
     commit: str
     tag: str = ""
+    end: str = ""
 
 
 @frozen

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from gitsign_py.audit.plan import Target, read_refs
-from gitsign_py.audit.updates import VOUCHING, RefUpdate, vouches
+from gitsign_py.audit.updates import VOUCHING, RefUpdate
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.host.git.objects import GitRepository
 
@@ -66,10 +66,10 @@ def _by_namespace(
 
 
 def _existing(repository: GitRepository, place: str, links: Mapping[str, str]) -> tuple[Target, ...]:
-    """Branches and tags there. A symbolic ref is as good as what it leads to."""
+    """Branches and tags there. A symbolic ref is as good as what it leads to, of which the policy is asked as well."""
     refs = read_refs(repository, tuple(place + folder for folder in VOUCHING))
-    plain = (one for one in refs if vouches(_split(links.get(one.ref, one.ref))[1]))
-    return tuple(replace(one, ref=one.ref.removeprefix(place)) for one in plain)
+    ends = {one: _split(links[one])[1] for one in links}
+    return tuple(replace(one, ref=one.ref.removeprefix(place), end=ends.get(one.ref, "")) for one in refs)
 
 
 def _split(full: str) -> tuple[str, str]:

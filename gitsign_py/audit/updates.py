@@ -132,9 +132,7 @@ def plans(repository: GitRepository, plan: AuditPlan, existing: Sequence[Target]
     that no branch has, existing or pushed along. A commit on no branch and no tag, or on one that the policy leaves
     alone, was never judged, so it is new to every other ref.
     """
-    existing = tuple(
-        one for one in existing if vouches(one.ref) and (plan.policy is None or plan.policy.judges(one.ref))
-    )
+    existing = tuple(one for one in existing if _was_judged(plan, one.ref) and _was_judged(plan, one.end or one.ref))
     branches = _commits(target for target in (*existing, *plan.targets) if target.ref.startswith("refs/heads/"))
     if plan.in_history:
         names = {target.ref for target in existing}
@@ -154,6 +152,10 @@ def plans(repository: GitRepository, plan: AuditPlan, existing: Sequence[Target]
             if members:
                 made.append(replace(plan, targets=members, exclude=exclude))
     return tuple(made)
+
+
+def _was_judged(plan: AuditPlan, ref: str) -> bool:
+    return vouches(ref) and (plan.policy is None or plan.policy.judges(ref))
 
 
 def _plan_in_history(

@@ -104,7 +104,7 @@ def before_the_push(push: Push) -> Push:
 def _as_it_was(target: Target, old: dict[str, str]) -> Target | None:
     if target.ref not in old:
         return target
-    return Target(target.ref, old[target.ref]) if old[target.ref].strip("0") and not target.tag else None
+    return replace(target, commit=old[target.ref]) if old[target.ref].strip("0") and not target.tag else None
 
 
 def has_work(what: Publishing | None, plan: AuditPlan) -> bool:

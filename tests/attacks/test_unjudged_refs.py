@@ -18,11 +18,14 @@ PARKED = (
     *("refs/remotes/origin/main", "refs/namespaces/n/refs/heads/x", "refs/other", "refs/keep-around/x"),
 )
 
+WIP = "refs/heads/wip/x"
+RULES = policy("alice", first='unjudged = ["refs/heads/wip/**"]')
+
 
 @pytest.fixture
 def governed(tmp_path: Path) -> Governed:
     made = Governed.made(tmp_path)
-    made.introduction = made.history.commit(signed="alice", files={POLICY_PATH: policy("alice")})
+    made.introduction = made.history.commit(signed="alice", files={POLICY_PATH: RULES})
     return made
 
 
@@ -52,11 +55,16 @@ def test_what_lies_there_is_new_to_branches_and_tags(governed: Governed, hook: s
 
 
 @pytest.mark.parametrize("mode", ["fixed", "history"])
-def test_a_branch_that_is_another_name_of_such_a_ref(governed: Governed, mode: str) -> None:
+@pytest.mark.parametrize("behind", ["refs/pull/1/head", WIP, f"refs/namespaces/n/{WIP}"])
+def test_a_branch_that_is_another_name_of_such_a_ref(governed: Governed, mode: str, behind: str) -> None:
+    """The server's owner gave the name to what lay there; so it is where the policy leaves that ref alone."""
     evil = governed.history.commit(governed.introduction, files={"a": "1"})
-    server = configured(governed.server("pre-receive", {MAIN: governed.introduction, "refs/pull/1/head": evil}), mode)
-    server.git("symbolic-ref", "refs/heads/preview", "refs/pull/1/head")
+    server = configured(governed.server("pre-receive", {MAIN: governed.introduction, behind: evil}), mode)
+    server.git("symbolic-ref", "refs/heads/preview", behind)
+    server.git("symbolic-ref", "refs/heads/other", MAIN)  # what is judged vouches by its other name too
     assert refused(governed, server, f"{evil}:{MAIN}")
+    assert refused(governed, server, f"{evil}:refs/heads/new")
+    assert governed.push(server, f"{governed.introduction}:refs/heads/new")[0] == 0
 
 
 @pytest.mark.parametrize("mode", ["fixed", "history"])
