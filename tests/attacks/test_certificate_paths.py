@@ -13,6 +13,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gitsign_py.core.pki import certpath, der, oids
 from gitsign_py.core.pki.certificate import Certificate, key_identifiers, parse_certificate
@@ -26,8 +29,23 @@ from gitsign_py.verification.bundle import artifact_of, verify_bundle
 from tests.support import tsafactory
 from tests.support.bundles import ARTIFACT, AT, BundleMaker, Identity, as_version, b64
 from tests.support.forge import forge
-from tests.support.forgedworld import LOGGED, WINDOW, Authority, World, extension, key, make_ca
-from tests.support.pathworld import HOSTILE, NEW, OLD, ca, claimants, pair
+from tests.support.forgedworld import (
+    CA_USAGE,
+    LOGGED,
+    WINDOW,
+    Authority,
+    World,
+    certify,
+    constraints,
+    extension,
+    key,
+    make_ca,
+    name,
+    usage,
+)
+from tests.support.pathworld import HOSTILE, NEW, OLD, ca, claimants, pair, subject_id
+from tests.support.pathworld import leaf as pathleaf
+from tests.support.rsakeys import rsa_key
 from tests.support.timestampcheck import MESSAGE
 
 MOST_SIGNATURES = 120
@@ -280,3 +298,41 @@ def test_a_limit_that_does_not_lead_to_the_leaf_is_not_named() -> None:
     with pytest.raises(GitsignError) as caught:
         certpath.check_path(leaf, (ROOT.certificate,), purpose=oids.CODE_SIGNING, untrusted=sent)
     assert caught.value.reason == "certificate-untrusted"
+
+
+_SHA256 = der.sequence(der.oid(oids.SHA256))
+_PSS = der.sequence(
+    der.context(0, _SHA256),
+    der.context(1, der.sequence(der.oid("1.2.840.113549.1.1.8"), _SHA256)),
+    der.context(2, der.integer(32)),
+)
+_BY_OTHERS: dict[str, tuple[bytes, Callable[[bytes], bytes]]] = {
+    "RSASSA-PSS": (
+        _PSS,
+        lambda tbs: rsa_key(0).sign(tbs, padding.PSS(padding.MGF1(hashes.SHA256()), 32), hashes.SHA256()),
+    ),
+    "RSA with SHA-1": (der.null(), lambda tbs: rsa_key(0).sign(tbs, padding.PKCS1v15(), hashes.SHA1())),
+}
+_OIDS = {"RSASSA-PSS": oids.RSA_PSS, "RSA with SHA-1": "1.2.840.113549.1.1.5"}
+
+
+@pytest.mark.parametrize("by", list(_BY_OTHERS))
+@pytest.mark.parametrize("sent", [False, True])
+def test_an_algorithm_that_is_not_taken_is_named(by: str, sent: bool) -> None:
+    """Such a signature is its issuer's, and saying that it is not sends somebody after a forger."""
+    public = rsa_key(0).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    usages = [constraints(ca=True), usage(CA_USAGE), subject_id(50)]
+    anchor = certify(key(50), name("rsa"), name("rsa"), public, usages, 1, *NEW)
+    parameters, signed = _BY_OTHERS[by]
+    algorithm = der.sequence(der.oid(_OIDS[by]), parameters)
+    middle = ca(55, "middle", (50, "rsa"))
+    plain = der.parse(middle.certificate.tbs).children() if sent else der.parse(pathleaf((50, "rsa")).tbs).children()
+    tbs = der.sequence(*(algorithm if at == 2 else part.raw for at, part in enumerate(plain)))
+    made = parse_certificate(der.sequence(tbs, algorithm, der.bit_string(signed(tbs))))
+    leaf = pathleaf((55, "middle")) if sent else made
+    with pytest.raises(VerificationError) as caught:
+        certpath.check_path(leaf, (anchor,), purpose=oids.CODE_SIGNING, untrusted=[made] if sent else [])
+    assert caught.value.reason == "certificate-signature-invalid"
+    assert (
+        caught.value.message == f"certificate is signed by an algorithm that is not taken from its issuer ({_OIDS[by]})"
+    )

@@ -159,12 +159,9 @@ def _nearest(
                     refused.append((child, error))
         waiting = [one for one in waiting if all(one is not known for known, _ in refused)]
     for one in _claimed_line(leaf, waiting):
-        if any(_claims(one, issuer) for issuer in chain) and not _stands_alone(one):
-            return VerificationError(
-                "certificate-signature-invalid",
-                "certificate's signature is not its issuer's",
-                facts={"certificate": one.fingerprint, "algorithm": one.signature_algorithm},
-            )
+        issuers = [issuer for issuer in chain if _claims(one, issuer)]
+        if issuers and not _stands_alone(one):
+            return _not_its_issuers(one, issuers)
     return VerificationError(
         "certificate-untrusted",
         "certificate is by a CA that this trust root lacks",
@@ -172,6 +169,16 @@ def _nearest(
         hint="use the trust root of the instance that signed (--trusted-root FILE, gitsign-py initialize; for a local "
         'Sigstore eval "$(gitsign-py stack env)")',
     )
+
+
+def _not_its_issuers(certificate: Certificate, issuers: Sequence[Certificate]) -> VerificationError:
+    """What is wrong with a signature that CAs of this name did not make, or made by what is not looked at."""
+    algorithm = certificate.signature_algorithm
+    message = "certificate's signature is not its issuer's"
+    if not any(_may_sign(issuer, algorithm) for issuer in issuers):
+        message = f"certificate is signed by an algorithm that is not taken from its issuer ({algorithm})"
+    facts = {"certificate": certificate.fingerprint, "algorithm": algorithm}
+    return VerificationError("certificate-signature-invalid", message, facts=facts)
 
 
 def _named_issuer(leaf: Certificate) -> str:
@@ -268,14 +275,18 @@ def _check_sent(issuer: Certificate) -> None:
 def _signed_by(child: Certificate, issuer: Certificate) -> bool:
     """Remembered, since an audit meets the same CA certificates thousands of times; the key is the bytes of both."""
     algorithm = child.signature_algorithm
-    allowed = _KEY_KINDS.get(issuer.public_key.kind.partition("-")[0], _RSA_ALGORITHMS)
-    if algorithm not in allowed:
+    if not _may_sign(issuer, algorithm):
         return False
     try:
         issuer.public_key.verify(child.signature, child.tbs, _SIGNATURE_HASHES[algorithm])
     except InvalidSignatureError:
         return False
     return True
+
+
+def _may_sign(issuer: Certificate, algorithm: str) -> bool:
+    """Whether signatures by this algorithm are looked at: neither RSASSA-PSS nor SHA-1, and by the key's own kind."""
+    return algorithm in _KEY_KINDS.get(issuer.public_key.kind.partition("-")[0], _RSA_ALGORITHMS)
 
 
 def check_critical_extensions(certificate: Certificate) -> None:
