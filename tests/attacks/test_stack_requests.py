@@ -102,3 +102,16 @@ def test_a_redirect_with_control_characters_is_refused(stack: RunningStack, star
     answer = stack.request("POST", "/auth", urlencode(asked).encode(), "application/x-www-form-urlencoded")
     assert answer.status == 400
     assert "location" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *("http://localhost:1/#", "http://localhost:1/?", "http://localhost:1/?a=b", "http://localhost:1/x#y"),
+        *("http://@localhost:1/", "http://:word@localhost:1/", "http://a@localhost:1/", "http://localhost:1/\\x"),
+    ],
+)
+def test_a_redirect_that_the_answer_cannot_follow_is_refused(target: str) -> None:
+    """An empty fragment took the code into itself (RFC 6749 §3.1.2 has none), where no client reads it."""
+    assert not redirect_allowed(target)
+    assert redirect_allowed("http://localhost:1/x;y=1")

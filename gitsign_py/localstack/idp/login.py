@@ -37,6 +37,8 @@ from gitsign_py.localstack.service import Request, Response, Route
 
 OUT_OF_BAND = "urn:ietf:wg:oauth:2.0:oob"
 REFRESH_LIFETIME = timedelta(days=30)
+_NOT_IN_REDIRECTS = frozenset(" ?#@\\")
+"""What ends a path or is a user's name, if with nothing after it: the answer goes behind the target as its query."""
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}\Z")  # RFC 7636 §4.2: BASE64URL of a SHA-256
 _FIELDS = (
     "response_type",
@@ -155,7 +157,7 @@ def redirect_allowed(target: str) -> bool:
 
     ``urlsplit`` drops line ends and tabs in silence, and a Location header that has them is another one.
     """
-    if not target.isascii() or not target.isprintable() or " " in target:
+    if not target.isascii() or not target.isprintable() or _NOT_IN_REDIRECTS.intersection(target):
         return False
     try:
         parts = urlsplit(target)
@@ -163,7 +165,7 @@ def redirect_allowed(target: str) -> bool:
     except ValueError:
         return False
     loopback = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1") and port is not None
-    return target == OUT_OF_BAND or (loopback and not parts.query and not parts.fragment and not parts.username)
+    return target == OUT_OF_BAND or loopback
 
 
 def _asked(fields: Mapping[str, str]) -> dict[str, str]:
