@@ -5,10 +5,7 @@ of one verification name thirty of which it uses three.
 """
 
 import re
-from typing import TYPE_CHECKING, AnyStr, cast
-
-if TYPE_CHECKING:
-    from re import Pattern
+from typing import AnyStr, cast
 
 
 class _Waiting:
@@ -25,6 +22,6 @@ class _Waiting:
         return found
 
 
-def pattern(text: AnyStr, flags: int = 0) -> "Pattern[AnyStr]":
+def pattern(text: AnyStr, flags: int = 0) -> "re.Pattern[AnyStr]":
     """Give what ``re.compile`` gives, compiled later. Only its methods may be used: ``re.sub`` does not know it."""
-    return cast("Pattern[AnyStr]", _Waiting(text, flags))
+    return cast("re.Pattern[AnyStr]", _Waiting(text, flags))

@@ -20,6 +20,7 @@ from tests.support.source import PACKAGE
 
 _CALLS = {"compile", "match", "fullmatch", "search", "finditer", "findall", "sub", "subn", "split"}
 _METHODS = _CALLS - {"compile"}
+_LATER = "from gitsign_py.core.pattern import pattern"
 _NEVER = "\x00\uffff"
 _PLAIN = "a0 \n\"\\'/.-:@=[]{}()<>#*?|&%+,;_~`$^!AZ\u00e9"
 _parser: Any = re._parser  # type: ignore[attr-defined]
@@ -37,8 +38,9 @@ class Expression:
 
 @cache
 def files() -> tuple[Path, ...]:
-    """Those that name :mod:`re` at all."""
-    return tuple(path for path in source.modules() if re.search(r"\bre\.", source.text(path)))
+    """Those that name :mod:`re` at all, or what compiles by it later (``core/pattern.py``)."""
+    wanted = re.compile(rf"\bre\.|{_LATER}")
+    return tuple(path for path in source.modules() if path.name != "pattern.py" and wanted.search(source.text(path)))
 
 
 @cache
@@ -68,9 +70,11 @@ def _of_file(path: Path) -> Iterator[Expression]:
 
 
 def _calls(nodes: Iterable[ast.AST]) -> Iterator[tuple[ast.Call, str]]:
-    """The calls of :mod:`re`, with the function that is called."""
+    """The calls of :mod:`re`, with the function that is called; ``pattern`` compiles too."""
     for node in (one for one in nodes if isinstance(one, ast.Call)):
         function = node.func
+        if isinstance(function, ast.Name) and function.id == "pattern":
+            yield node, "compile"
         if not isinstance(function, ast.Attribute) or function.attr not in _CALLS:
             continue
         if isinstance(function.value, ast.Name) and function.value.id == "re":
