@@ -31,7 +31,11 @@ subprocess.run = warm.run  # which calls our program without a new Python
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with its tier, before ``-m`` chooses, and give it the fixtures of its marks."""
+    """Mark each test with its tier, before ``-m`` chooses, and give it the fixtures of its marks.
+
+    Those that take minutes come first, so that none is left to one worker alone at the end.
+    """
+    items.sort(key=lambda item: "reference" not in item.path.parts)
     for item in items:
         if isinstance(item, pytest.Function):
             item.add_marker(tier_of(item))

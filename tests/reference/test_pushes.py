@@ -188,6 +188,7 @@ def test_pushes(court: Court, monkeypatch: pytest.MonkeyPatch) -> None:
     assert refused > CASES // 4
 
 
+@pytest.mark.no_cover  # each hook is a fork of this large process, which would save what was measured in all of it
 def test_pushes_by_git(court: Court, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each case once with git and real signatures, and once without: the same is let in."""
     signer = BulkSigner(court.folder / "authority")
