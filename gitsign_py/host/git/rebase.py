@@ -2,9 +2,9 @@
 
 git's sequencer keeps its state in ``rebase-merge``, ``git am`` in ``rebase-apply``, and either removes it at the end
 (git's sequencer.c and builtin/am.c), so what is noted there lasts as long as the rebase. A pick that was not signed is
-committed, and signed, by ``git rebase --continue`` itself; ``git commit --amend`` is refused then, or (in
-``rebase-apply``) would change the commit before it. Where an amendment was not signed (--exec, fixup, squash, reword)
-it is the other way round. tests/host/test_rebase.py runs each of them.
+committed, and signed, by ``git rebase --continue`` itself, before git 2.43; ``git commit --amend`` is refused then, or
+(in ``rebase-apply``) would change the commit before it. Where an amendment was not signed (--exec, fixup, squash,
+reword) it is the other way round. tests/host/test_rebase.py runs each of them.
 
 This loads nothing: it stands in the way of every commit.
 """
@@ -43,6 +43,21 @@ def rebase_directory(environment: "Mapping[str, str]") -> str:
     return ""
 
 
+def _goes_on_after_a_pick() -> bool:
+    """Whether ``git rebase --continue`` commits what a failed pick has staged: git 2.43 and later refuse to.
+
+    To commit it by hand is no way either: the pick is in the list once more, and stops as an empty one.
+    """
+    from gitsign_py.errors import GitsignError  # noqa: PLC0415 - after a failure alone
+    from gitsign_py.host.git.program import git_version  # noqa: PLC0415 - as above
+
+    try:
+        _, version = git_version(os.environ)
+    except GitsignError:
+        return False
+    return version is not None and version < (2, 43)
+
+
 def resume(directory: str, payload: bytes) -> str:
     """Say in one command how the rebase goes on after ``payload`` was not signed."""
     if directory.endswith("rebase-apply"):
@@ -53,7 +68,7 @@ def resume(directory: str, payload: bytes) -> str:
     if head and _text(os.path.join(directory, "squash-onto")).strip() == head:  # git would keep it below the first
         return _AGAIN
     if not _amends(head, command, payload):
-        return _EXEC if command in ("exec", "x") else _CONTINUE
+        return _EXEC if command in ("exec", "x") else _CONTINUE if _goes_on_after_a_pick() else _AGAIN
     if command in ("squash", "s", "fixup", "f") and not os.path.exists(os.path.join(directory, "message-fixup")):
         return _SQUASH
     return _REWORD if command in ("reword", "r") else _AMEND
