@@ -8,10 +8,11 @@ from gitsign_py.core.exports import exported
 
 TYPE_CHECKING = False  # typing costs 10 ms
 if TYPE_CHECKING:
-    from gitsign_py.audit.engine import Resources, audit_history
+    from gitsign_py.audit.engine import audit_history
     from gitsign_py.audit.jobs import VerifySettings
     from gitsign_py.audit.plan import AuditPlan, Target, read_refs, resolve_targets
     from gitsign_py.audit.record import Record
+    from gitsign_py.audit.resources import Resources
     from gitsign_py.audit.rollup import Rollup
     from gitsign_py.host.git.objects import GitRepository
     from gitsign_py.host.repository import open_repository
@@ -22,7 +23,7 @@ else:
             "GitRepository": "host.git.objects",
             "AuditPlan": "audit.plan",
             "Record": "audit.record",
-            "Resources": "audit.engine",
+            "Resources": "audit.resources",
             "Rollup": "audit.rollup",
             "VerifySettings": "audit.jobs",
             "Target": "audit.plan",

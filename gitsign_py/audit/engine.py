@@ -3,18 +3,15 @@
 import os
 import tempfile
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from itertools import groupby
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING
 
 from gitsign_py.audit.ahead import HeadsAhead
 from gitsign_py.audit.approvals import Approvals
-from gitsign_py.audit.cache import FactsCache
 from gitsign_py.audit.closing import Closing, find_closing
-from gitsign_py.audit.codec import load_facts, load_kept
-from gitsign_py.audit.foreign import PROGRAMS, ForeignBatch, ForeignSignatures, unchecked
-from gitsign_py.audit.jobs import NOT_EMBEDDED, Job, VerifySettings
+from gitsign_py.audit.gathering import Begun, Gathering
 from gitsign_py.audit.judges import (
     BEFORE_INTRODUCTION,
     INTRODUCTION,
@@ -30,10 +27,10 @@ from gitsign_py.audit.pullheads import PullHeads
 from gitsign_py.audit.reading import BATCH, read_commits, read_one
 from gitsign_py.audit.record import Record
 from gitsign_py.audit.recording import Batch, UnsignedRun, record_of, signature_of, unread
+from gitsign_py.audit.resources import Resources
 from gitsign_py.audit.scan import Scanned
-from gitsign_py.audit.smime import SmimeChecks
 from gitsign_py.core.frozen import replace
-from gitsign_py.errors import GitsignError, UncheckedError
+from gitsign_py.errors import UncheckedError
 from gitsign_py.host.git.graph import graph_of
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.git.walk import list_ids, read_all
@@ -41,90 +38,13 @@ from gitsign_py.policy.facts import UNSIGNED, CommitFacts, Decision, SignatureFa
 from gitsign_py.policy.headhistory import HeadJudges
 from gitsign_py.policy.history import PolicyHistory
 from gitsign_py.policy.recent import RecentObjects
-from gitsign_py.verification.smime import SmimeSignature, read_smime
-from gitsign_py.verification.verdict import lacks_authority
 
 if TYPE_CHECKING:
-    from gitsign_py.audit.workers import PendingFacts, Workers
-    from gitsign_py.verification.renewal import Renew
+    pass
 
 _TOGETHER = 16  # records of signatures that are given at once: some judgements take long (merges), and somebody waits
 _AHEAD_BYTES = 4 << 20
 _MAX_APART = 16_384
-_CACHED = ("good", "bad")
-_TIME_DEPENDENT = ("log-time-in-future",)
-FetchEntries = Callable[[Sequence[Job]], dict[str, tuple[bytes, ...]]]
-"""Finds log entries for online-mode objects: jobs in, entries (protobuf with body) by object id out.
-
-A job that comes with entries had these from here, and they did not hold.
-"""
-
-
-class Resources:
-    """The resources of a run. Without ``fetch`` only embedded entries count, without ``cache`` nothing is kept.
-
-    ``renew`` may give a newer trust root where the run's lacks an authority.
-    """
-
-    def __init__(
-        self,
-        settings: VerifySettings,
-        jobs: int = 0,
-        cache: FactsCache | None = None,
-        fetch: FetchEntries | None = None,
-        renew: "Renew | None" = None,
-    ) -> None:
-        self.settings = settings
-        self.jobs = jobs
-        self.cache = cache
-        self.fetch = fetch
-        self.renew = renew
-        self._workers: Workers | None = None
-
-    def workers(self) -> "Workers":
-        """The verifying processes, from the first signature on that is not in the cache."""
-        if self._workers is None:
-            from gitsign_py.audit.workers import Workers  # noqa: PLC0415 - cryptography and the pool cost 200 ms
-
-            self._workers = Workers(self.settings, self.jobs or os.cpu_count() or 1)
-        return self._workers
-
-    def renewed(self, error: GitsignError) -> bool:
-        """Go on with a newer trust root, if there is one. Facts by it are not kept: the cache is of the older one."""
-        newer = self.renew(error) if self.renew is not None else None
-        if newer is None or self.settings.trusted_root is None or newer.digest == self.settings.trusted_root.digest:
-            return False
-        self.close()
-        self.settings, self.cache = replace(self.settings, trusted_root=newer), None
-        return True
-
-    def close(self) -> None:
-        """End the processes."""
-        if self._workers is not None:
-            self._workers.close()
-            self._workers = None
-
-
-class _Begun(NamedTuple):
-    """A batch on its way: what was read, facts known already, jobs that were sent, other formats, the answer.
-
-    Where git cannot be asked about other formats, their facts stand there.
-
-    ``apart`` are commits of heads that may be asked for when the batch is judged.
-    """
-
-    items: list[Scanned]
-    apart: list[Scanned]
-    facts: dict[str, SignatureFacts]
-    jobs: list[Job]
-    foreign: "ForeignBatch | dict[str, SignatureFacts]"
-    smime: list[tuple[Scanned, SmimeSignature]]
-    answer: "PendingFacts | None"
-
-    @property
-    def size(self) -> int:
-        """Bytes that wait for their verdict."""
-        return sum(len(job.payload) for job in self.jobs)
 
 
 def audit_history(repository: GitRepository, plan: AuditPlan, resources: Resources) -> Generator[Record, None, None]:
@@ -171,15 +91,6 @@ def _with_introduction(repository: GitRepository, plan: AuditPlan) -> tuple[Audi
     return plan, None
 
 
-def _lacking(text: str) -> GitsignError | None:
-    """The error of facts that lack an authority of the trust root."""
-    if '"unchecked"' not in text:
-        return None
-    facts = load_facts(text)
-    error = UncheckedError(facts.reason, facts.message)
-    return error if facts.status == "unchecked" and lacks_authority(error) else None
-
-
 class _Audit:
     """One run."""
 
@@ -188,22 +99,15 @@ class _Audit:
         plan, lost = _with_introduction(repository, judged_part(plan))
         self._plan = plan
         self._resources = resources
-        self._first_root = resources.settings.trusted_root
         self._errors = errors
         self._git = git_of(repository)  # a walk by it ends where the history is cut off
         self._whole = git_of(repository, whole=True)  # by this it fails there
         self._graph = graph_of(repository)
         self._objects = RecentObjects(repository)
         self._heads = PullHeads(repository, self._objects)
-        self._smime = SmimeChecks(self._git.environment, resources.jobs)
         self._verified_apart: dict[str, tuple[CommitFacts, SignatureFacts]] = {}
         self._ahead = HeadsAhead(self._heads, self._objects, [plan.policy])
-        self._foreign = ForeignSignatures(
-            self._git,
-            resources.jobs or os.cpu_count() or 1,
-            lambda jobs: resources.workers().submit(jobs),
-            lambda: resources.cache,
-        )
+        self._gathering = Gathering(self._git, resources)
         self._judge = self._choose_judge(lost)
         self._membership: Membership = membership_of(self._git, plan, errors)
 
@@ -292,10 +196,10 @@ class _Audit:
 
     def commits(self) -> Iterator[Batch]:
         """Walk, a few batches ahead of the verdicts."""
-        pending: deque[_Begun] = deque()
+        pending: deque[Begun] = deque()
         depth = 2 * (self._resources.jobs or os.cpu_count() or 1)
         for items in self._walked():
-            pending.append(self._begin(items, self._read_apart(items)))
+            pending.append(self._gathering.begin(items, self._read_apart(items)))
             while len(pending) > depth or sum(begun.size for begun in pending) > _AHEAD_BYTES:
                 yield from self._finish(pending.popleft())
         while pending:
@@ -328,7 +232,7 @@ class _Audit:
             item = read_one(*stored[target.tag], two_hashes=self._git.two_hashes)
             # Where a tag of a tag leads in the end is what policies are asked about.
             items.append(item.leading_to("" if item.malformed[0] else target.commit))
-        facts = self._gather(self._begin(items))
+        facts = self._gathering.gather(self._gathering.begin(items))
         pairs = zip(targets, items, strict=True)
         return [self._judged(item, facts, target.ref)._replace(kind="tag") for target, item in pairs]
 
@@ -339,33 +243,12 @@ class _Audit:
         found = (self._objects.read(oid) for oid in oids)
         return [read_one(one.oid, one.kind, one.data, two_hashes=self._git.two_hashes) for one in found]
 
-    def _begin(self, items: list[Scanned], apart: Sequence[Scanned] = ()) -> _Begun:
-        signed = [item for item in (*items, *apart) if item.form]
-        facts: dict[str, SignatureFacts] = {}
-        jobs: list[Job] = []
-        foreign = self._begin_foreign([item for item in signed if item.form in PROGRAMS])
-        smime: list[tuple[Scanned, SmimeSignature]] = []
-        for item in signed:
-            if item.form != "sigstore" or item.split is None:
-                continue
-            kept = self._resources.cache.get(item.oid) if self._resources.cache else None
-            known = load_kept(kept) if kept is not None else None
-            armored = item.split.signature or b""
-            if known is not None:
-                facts[item.oid] = known
-            elif found := read_smime(armored, self._resources.settings.trusted_root):
-                smime.append((item, found))
-            else:
-                jobs.append(Job(item.oid, item.split.payload, armored))
-        answer = self._resources.workers().submit(jobs) if jobs else None
-        return _Begun(items, list(apart), facts, jobs, foreign, smime, answer)
-
-    def _finish(self, begun: _Begun) -> Iterator[Batch]:
+    def _finish(self, begun: Begun) -> Iterator[Batch]:
         items = begun.items
         if not begun.apart and not any(item.form or item.malformed[0] for item in items):
             yield from self._unsigned(items)
             return
-        facts = self._gather(begun)
+        facts = self._gathering.gather(begun)
         if len(self._verified_apart) > _MAX_APART:
             self._verified_apart.clear()
         self._verified_apart.update({one.oid: (commit_facts(one), signature_of(one, facts)) for one in begun.apart})
@@ -395,83 +278,9 @@ class _Audit:
             return None, ref
         return self._judge.judge(item, found, refs), ref
 
-    def _gather(self, begun: _Begun) -> dict[str, SignatureFacts]:
-        facts = begun.facts
-        if begun.answer is not None:
-            texts = dict(zip((job.oid for job in begun.jobs), begun.answer.wait(), strict=True))
-            texts |= self._by_newer_root(begun.jobs, texts)
-            texts |= self._with_fetched_entries(begun.jobs, texts)
-            fresh = {oid: load_facts(text) for oid, text in texts.items()}
-            facts.update(fresh)
-            self._keep(texts, fresh)
-        facts.update(self._finish_foreign(begun.foreign))
-        if begun.smime:
-            facts.update(self._smime.verify(begun.smime, self._resources.settings.trusted_root))
-        return facts
-
-    def _by_newer_root(self, jobs: Sequence[Job], texts: dict[str, str]) -> dict[str, str]:
-        """Verify once more what lacked an authority, by a newer trust root if there is one."""
-        if self._resources.renew is None:
-            return {}
-        lacking = [(job, error) for job in jobs if (error := _lacking(texts[job.oid])) is not None]
-        trusted_root = self._resources.settings.trusted_root
-        if not lacking or not (self._resources.renewed(lacking[0][1]) or trusted_root is not self._first_root):
-            return {}
-        return self._verified([job for job, _ in lacking])
-
-    def _with_fetched_entries(self, jobs: Sequence[Job], texts: dict[str, str]) -> dict[str, str]:
-        """Verify online-mode objects once more, with the entries that a store or the log has for them."""
-        wanted = [
-            job for job in jobs if NOT_EMBEDDED in texts[job.oid] and load_facts(texts[job.oid]).reason == NOT_EMBEDDED
-        ]
-        if not wanted or self._resources.fetch is None:
-            return {}
-        entries = self._resources.fetch(wanted)
-        again = [job._replace(entries=entries[job.oid]) for job in wanted if entries.get(job.oid)]
-        found = self._verified(again)
-        return found | self._verified(self._from_the_log(again, found))
-
-    def _from_the_log(self, jobs: Sequence[Job], found: dict[str, str]) -> list[Job]:
-        """Anybody can write a note: where kept entries do not hold, the log is asked in their place."""
-        refused = [job for job in jobs if load_facts(found[job.oid]).status == "unchecked"]
-        if not refused or self._resources.fetch is None:
-            return []
-        entries = self._resources.fetch(refused)
-        return [job._replace(entries=entries[job.oid]) for job in refused if entries.get(job.oid)]
-
-    def _verified(self, jobs: Sequence[Job]) -> dict[str, str]:
-        if not jobs:
-            return {}
-        return dict(zip((job.oid for job in jobs), self._resources.workers().submit(jobs).wait(), strict=True))
-
-    def _keep(self, texts: dict[str, str], facts: dict[str, SignatureFacts]) -> None:
-        """Keep what no later run could find otherwise: good, or bad for a reason that stays."""
-        if self._resources.cache is None:
-            return
-        lasting = [
-            (oid, texts[oid])
-            for oid, found in facts.items()
-            if found.status in _CACHED and found.reason not in _TIME_DEPENDENT
-        ]
-        self._resources.cache.put(lasting)
-
-    def _begin_foreign(self, items: Sequence[Scanned]) -> "ForeignBatch | dict[str, SignatureFacts]":
-        try:
-            return self._foreign.begin(items) if items else {}
-        except UncheckedError as error:
-            return unchecked(items, error)
-
-    def _finish_foreign(self, begun: "ForeignBatch | dict[str, SignatureFacts]") -> dict[str, SignatureFacts]:
-        if isinstance(begun, dict):
-            return begun
-        try:
-            return self._foreign.finish(begun)
-        except UncheckedError as error:
-            return unchecked(begun.items, error)
-
     def keep(self) -> None:
         """Keep what is worth it at the end of a run."""
-        self._foreign.keep()
+        self._gathering.keep()
 
     def _facts_of(self, oid: str) -> tuple[CommitFacts, SignatureFacts]:
         """Read and verify one commit apart from the walk, for what rests on it."""
@@ -479,7 +288,7 @@ class _Audit:
             return found
         stored = self._repository.read(oid)
         item = read_one(oid, stored.kind, stored.data, two_hashes=self._git.two_hashes)
-        facts = self._gather(self._begin([item]))
+        facts = self._gathering.gather(self._gathering.begin([item]))
         return commit_facts(item), signature_of(item, facts)
 
     def _judged(self, item: Scanned, facts: dict[str, SignatureFacts], ref: str) -> Record:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from gitsign_py.audit.cache import Basis, FactsCache, UnsafeCacheError
 from gitsign_py.audit.closing import HERE, Place, find_closing
-from gitsign_py.audit.engine import FetchEntries, Resources
 from gitsign_py.audit.jobs import Job, VerifySettings
 from gitsign_py.audit.plan import AuditPlan, check_introduction
+from gitsign_py.audit.resources import FetchEntries, Resources
 from gitsign_py.cli import knownsigners, ownconfig, wiring
 from gitsign_py.cli.policysource import configured_policy
 from gitsign_py.core.frozen import frozen, replace

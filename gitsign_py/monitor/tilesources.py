@@ -1,5 +1,6 @@
 """A tiled log as a source (C2SP tlog-tiles): heads, proofs and places out of its tiles, entries a bundle at a time."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from gitsign_py.clients.tiles import TileClient
@@ -11,7 +12,7 @@ from gitsign_py.monitor.heads import Head, Kind, open_head
 from gitsign_py.monitor.sources import Batch, withheld
 
 
-class TiledSource:
+class TiledSource(ABC):
     """Port ``LogSource`` over tiles; a kind of log takes a bundle of entries apart, and calls it ``what``."""
 
     kind: Kind
@@ -23,9 +24,9 @@ class TiledSource:
         self._root = root
 
     @staticmethod
+    @abstractmethod
     def entries_of(body: bytes, width: int, base: int) -> Batch:
         """The ``width`` entries of one bundle, the first of them at ``base``. Raises FormatError."""
-        raise NotImplementedError
 
     def heads(self) -> tuple[Head, ...]:
         """See LogSource."""

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.bulksigner import BulkSigner
+
 
 @pytest.fixture(params=["pipe", "device"])
 def no_file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
@@ -15,3 +17,9 @@ def no_file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     else:
         path.symlink_to("/dev/zero")
     return path
+
+
+@pytest.fixture(scope="module")
+def signer(tmp_path_factory: pytest.TempPathFactory) -> BulkSigner:
+    """A CA and a log of their own, for objects that are signed without a stack."""
+    return BulkSigner(tmp_path_factory.mktemp("authority"))

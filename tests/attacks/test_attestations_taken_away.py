@@ -20,11 +20,6 @@ WANTED = POLICY.replace('allow = ["alice"]', 'allow = ["alice"]\napprovals = 1\n
 UNJUDGED = ('unjudged = ["refs/notes/**"]', 'unjudged = ["refs/notes/**", "refs/attestations/**"]')
 
 
-@pytest.fixture(scope="module")
-def signer(tmp_path_factory: pytest.TempPathFactory) -> BulkSigner:
-    return BulkSigner(tmp_path_factory.mktemp("authority"))
-
-
 @pytest.fixture
 def server(tmp_path: Path, signer: BulkSigner) -> Server:
     made = make_server(tmp_path, signer)

@@ -18,9 +18,10 @@ import pytest
 from gitsign_py.agent import client
 from gitsign_py.agent.handlers import handlers
 from gitsign_py.agent.hardening import Hardening
-from gitsign_py.audit.engine import Resources, audit_history
+from gitsign_py.audit.engine import audit_history
 from gitsign_py.audit.jobs import VerifySettings
 from gitsign_py.audit.plan import AuditPlan, Target
+from gitsign_py.audit.resources import Resources
 from gitsign_py.cli.agentside.agentservices import agent_services
 from gitsign_py.cli.commands import hook
 from gitsign_py.core.pki import certpath

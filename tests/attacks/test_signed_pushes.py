@@ -20,11 +20,6 @@ MAIN, ZERO = "refs/heads/main", "0" * 40
 SIGNED = POLICY.replace('allow = ["alice"]', 'allow = ["alice"]\nrequire-signed-push = true')
 
 
-@pytest.fixture(scope="module")
-def signer(tmp_path_factory: pytest.TempPathFactory) -> BulkSigner:
-    return BulkSigner(tmp_path_factory.mktemp("authority"))
-
-
 @pytest.fixture
 def server(tmp_path: Path, signer: BulkSigner) -> Server:
     """A server whose main takes signed pushes alone, and has one commit; the next one is there too."""

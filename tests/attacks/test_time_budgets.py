@@ -29,11 +29,6 @@ SOON = 240
 """For a push to a busy machine, whose objects are packed and read as well."""
 
 
-@pytest.fixture(scope="module")
-def signer(tmp_path_factory: pytest.TempPathFactory) -> BulkSigner:
-    return BulkSigner(tmp_path_factory.mktemp("authority"))
-
-
 @pytest.fixture
 def server(tmp_path: Path, signer: BulkSigner) -> Server:
     made = make_server(tmp_path, signer)

@@ -33,11 +33,6 @@ PERSON = b"Alice <alice@example.com> 1704067200 +0000\n"
 LETTERS = b"abcdefghij"
 
 
-@pytest.fixture(scope="module")
-def signer(tmp_path_factory: pytest.TempPathFactory) -> BulkSigner:
-    return BulkSigner(tmp_path_factory.mktemp("authority"))
-
-
 @pytest.fixture
 def history(signer: BulkSigner) -> History:
     return History(signer=signer.sign)

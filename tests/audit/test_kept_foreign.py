@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.audit.cache import Basis, FactsCache
-from gitsign_py.audit.engine import Resources, audit_history
+from gitsign_py.audit.engine import audit_history
 from gitsign_py.audit.jobs import VerifySettings
 from gitsign_py.audit.plan import AuditPlan, resolve_targets
+from gitsign_py.audit.resources import Resources
 from gitsign_py.host.git.objects import GitRepository
 from tests.support.foreignkeys import GpgHome, gpg_home
 from tests.support.gitrepo import ScratchRepo, environment

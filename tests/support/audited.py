@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gitsign_py.audit.cache import FactsCache
-from gitsign_py.audit.engine import FetchEntries, Resources, audit_history
+from gitsign_py.audit.engine import audit_history
 from gitsign_py.audit.jobs import VerifySettings
 from gitsign_py.audit.plan import AuditPlan, read_refs, resolve_targets
 from gitsign_py.audit.record import Record
+from gitsign_py.audit.resources import FetchEntries, Resources
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.policy.parse import parse_policy

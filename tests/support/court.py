@@ -14,10 +14,11 @@ from pathlib import Path
 
 from gitsign_py.audit.cache import Basis, FactsCache
 from gitsign_py.audit.codec import dump_facts
-from gitsign_py.audit.engine import Resources, audit_history
+from gitsign_py.audit.engine import audit_history
 from gitsign_py.audit.jobs import VerifySettings
 from gitsign_py.audit.plan import AuditPlan, Target
 from gitsign_py.audit.record import Record
+from gitsign_py.audit.resources import Resources
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.repository import open_repository
 from gitsign_py.policy.parse import parse_policy

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gitsign_py.audit.engine import Resources, audit_history
+from gitsign_py.audit.engine import audit_history
 from gitsign_py.audit.jobs import VerifySettings
 from gitsign_py.audit.plan import AuditPlan, resolve_targets
+from gitsign_py.audit.resources import Resources
 from gitsign_py.cli.commands.hooks import shim
 from gitsign_py.host.git.objects import GitRepository
 from tests.support import warm

@@ -21,6 +21,8 @@ _BY_MODULE = {
     "gitsign_py.agent.lifecycle": "process",
     "gitsign_py.audit.workerpool": "process",
     "gitsign_py.audit.engine": "process",
+    "gitsign_py.audit.gathering": "process",
+    "gitsign_py.audit.resources": "process",
     "gitsign_py.audit.foreign": "process",
     "gitsign_py.audit.updates": "process",
     "gitsign_py.host.git.walk": "process",
