@@ -1,18 +1,14 @@
 """Every format says the same, is valid by its schema, and is not fooled by what commits contain."""
 
-import base64
 import csv
 import hashlib
 import io
 import json
 import random
 import re
-import shutil
-import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TextIO
 from xml.etree import ElementTree
 
@@ -24,7 +20,7 @@ import xmlschema
 from gitsign_py.audit.causes import Cause
 from gitsign_py.audit.record import Record
 from gitsign_py.audit.recording import Batch, UnsignedRun
-from gitsign_py.audit.reports.base import Heading, ReportFormat
+from gitsign_py.audit.reports.base import ReportFormat
 from gitsign_py.audit.reports.forges import CsvReport, GithubReport, GitlabReport
 from gitsign_py.audit.reports.html import HtmlReport
 from gitsign_py.audit.reports.junit import JunitReport
@@ -35,63 +31,13 @@ from gitsign_py.audit.reports.terminal import TerminalReport
 from gitsign_py.audit.rollup import Rollup
 from gitsign_py.audit.scan import Scanned
 from gitsign_py.policy.facts import ACCEPTED, VERDICTS, Decision, Verdict
+from tests.support.reports import all_records, record, write
 from tests.support.schemas import PUBLISHED, SCHEMAS
-from tests.support.webdriver import AVAILABLE, ENTER, TAB, chromium
 
-EVIL = "</script><script>alert(1)</script> ]]> & \x1b[31m \u202e `x` [l](u) | <!-- é"
-HEADING = Heading(
-    "/srv/r.git",
-    ("HEAD",),
-    "policy.toml",
-    "b" * 64,
-    "root.json",
-    "a" * 64,
-    "0.1.0",
-    "2024-05-01T10:00:00Z",
-    ("shallow",),
-    (("refs/heads/main", "c" * 40),),
-    "https://forge.example/r.git",
-    "d" * 40,
-    "TUF root 12",
-    "alice@laptop",
-)
 OFFICER = (
     *("/srv/r.git", "policy.toml", "b" * 64, "root.json", "a" * 64, "0.1.0", "2024-05-01T10:00:00Z"),
     *("refs/heads/main", "c" * 40, "https://forge.example/r.git", "d" * 40, "TUF root 12", "alice@laptop"),
 )
-
-
-def record(number: int, verdict: str = "verified", **more: object) -> Record:
-    oid = f"{number:040x}"
-    base = Record(oid, verdict, verdict, f"it is {verdict}", committed=1_700_000_000 + number * 86_400, author="a@x")  # type: ignore[arg-type]
-    return base._replace(**more)  # type: ignore[arg-type]
-
-
-def all_records() -> list[Record]:
-    records = [record(number, verdict) for number, verdict in enumerate(VERDICTS)]
-    records[0] = records[0]._replace(
-        identity="alice@example.com",
-        issuer="https://i",
-        time="2024-01-01T00:00:00Z",
-        time_source="log",
-        log_index=4,
-        steps=("1.1",),
-        format="sigstore",
-    )
-    records.append(record(90, "unsigned", subject=EVIL, author=EVIL, message=EVIL))
-    records.append(record(91, kind="tag", ref="refs/tags/v1", identity=EVIL))
-    return records
-
-
-def write(make: Callable[[TextIO], ReportFormat], records: Iterable[Record]) -> tuple[str, Rollup]:
-    out, rollup = io.StringIO(), Rollup()
-    report = make(out)
-    report.begin(HEADING)
-    for one in records:
-        rollup.add([one])
-        report.record(one)
-    report.end(rollup)
-    return out.getvalue(), rollup
 
 
 def schema(name: str) -> dict[str, object]:
@@ -212,104 +158,6 @@ def test_terminal_without_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     text, _ = write(TerminalReport, all_records())
     assert "\x1b[3" not in text
     assert "2 of 14 verified (14.2 %)" in text
-
-
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
-def test_html_in_a_real_browser(tmp_path: Path) -> None:
-    """Opens in Chromium with no console message, runs its script, and nothing out of a commit becomes markup."""
-    text, _ = write(HtmlReport, all_records())
-    assert "http://" not in text.replace("http://www.w3.org", "")
-    page = tmp_path / "audit.html"
-    page.write_text(text)
-    done = subprocess.run(
-        [
-            "chromium",
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--enable-logging=stderr",
-            "--v=0",
-            "--dump-dom",
-            f"--user-data-dir={tmp_path / 'profile'}",
-            page.as_uri(),
-        ],
-        capture_output=True,
-        timeout=60,
-        check=True,
-    )
-    dom, said = done.stdout.decode(), done.stderr.decode()
-    assert "CONSOLE" not in said, said
-    assert "14 of 14 shown" in dom
-    assert dom.count("<script") == 2
-    assert "alert(1)&lt;/script&gt;" in dom
-
-
-@pytest.mark.skipif(not AVAILABLE, reason="chromium and chromedriver are not installed")
-def test_html_is_readable_at_every_width(tmp_path: Path) -> None:
-    """No line of a verdict is broken, nothing is cut off on a phone, and it sorts and filters."""
-    wide = "x" * 200
-    more = [record(500 + n, "identity-mismatch", subject=wide, identity=wide, issuer=wide, ref=wide) for n in range(3)]
-    path = tmp_path / "audit.html"
-    path.write_text(write(HtmlReport, [*all_records(), *more])[0])
-    with chromium(tmp_path) as browser:
-        for width in (360, 390, 1280):
-            size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
-            browser.call("POST", "/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": size})
-            browser.open(path.as_uri())
-            assert browser.script("return document.documentElement.scrollWidth") <= width
-            all_verdicts = "[...document.querySelectorAll('.commits td:nth-child(2) bdi')]"
-            lines = f"return {all_verdicts}.map((one) => one.getClientRects().length)"
-            assert set(browser.script(lines)) == {1}
-            browser.click("button[data-column='1']")
-            assert browser.text("tbody#body tr:first-child").split()[1] == "bad"
-            browser.type("#search", "identity-mis")
-            assert browser.text("#shown") == "4 of 4 shown"
-            browser.open(path.as_uri())
-            browser.script("document.querySelector(`a[data-cause='unsigned unsigned']`).focus()")
-            browser.script("document.activeElement.click()")  # what the key Enter does to a link
-            assert browser.text("#shown") == "2 of 2 shown"
-            browser.click("#every")
-            assert browser.text("#shown") == "17 of 17 shown"
-
-
-@pytest.mark.skipif(not AVAILABLE, reason="chromium and chromedriver are not installed")
-def test_html_is_for_every_reader(tmp_path: Path) -> None:
-    """On a phone and a screen, light and dark, by keyboard, by a screen reader (axe-core), and on paper."""
-    path = tmp_path / "audit.html"
-    path.write_text(write(HtmlReport, [*all_records(), *(record(600 + n, "unsigned") for n in range(300))])[0])
-    with chromium(tmp_path) as browser:
-        for width, scheme in ((390, "dark"), (1280, "light"), (390, "light"), (1280, "dark")):
-            browser.show_as(width, scheme)
-            browser.open(path.as_uri())
-            assert browser.complaints() == [], (width, scheme)
-        focused = "return document.activeElement.{}"
-        for _ in range(20):
-            browser.press(TAB)
-            if browser.script(focused.format("dataset.cause")) == "unsigned unsigned":
-                break
-        browser.press(ENTER)
-        assert browser.text("#shown").endswith("of 302 shown")
-        assert browser.script(focused.format("id")) == "commits", "the keyboard goes where the link leads"
-        while browser.script(focused.format("dataset.column")) != "1":
-            browser.press(TAB)
-        browser.press(ENTER)
-        assert browser.script("return document.activeElement.closest('th').ariaSort") == "ascending"
-        browser.open(path.as_uri())
-        printed = browser.tell("Page.printToPDF", paperWidth=8.27, paperHeight=11.69)
-        assert len(printed["data"]) > 10_000
-        assert browser.script("return document.querySelectorAll('#body tr').length") == 314, "paper has every row"
-        browser.show_as(700, "dark", "print")
-        assert browser.script("return getComputedStyle(document.querySelector('form.filter')).display") == "none"
-        white = "rgb(255, 255, 255)"
-        ground = "return getComputedStyle(document.documentElement).colorScheme"
-        assert browser.script(ground) == "light", f"ink on {white} paper, whatever the screen is"
-
-
-def test_html_leaves_out_accepted_rows_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gitsign_py.audit.reports.html.MAX_ROWS", 3)
-    text, _ = write(HtmlReport, [*(record(number) for number in range(5)), record(9, "bad")])
-    assert "2 more accepted commits are not listed" in text
-    assert f"{9:040x}" in text
 
 
 def test_branches_are_listed_where_there_are_several() -> None:
@@ -452,18 +300,6 @@ def test_keys_stand_under_the_names_that_the_policy_gives() -> None:
     for make in (TextReport, TerminalReport, HtmlReport):
         text, _ = write(make, some)
         assert "bob" in text.split("SHA256:abc")[0][-40:]
-
-
-def test_the_page_runs_its_own_script_alone() -> None:
-    """The policy of the page names one script and one style by their digests (CSP 3, hash sources)."""
-    text, _ = write(HtmlReport, all_records())
-    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text)
-    assert policy is not None
-    assert "unsafe" not in policy[1]
-    for pattern in (r"<style>(.*?)</style>", r"<script>(.*?)</script>"):
-        [body] = re.findall(pattern, text, re.DOTALL)
-        digest = base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()
-        assert f"'sha256-{digest}'" in policy[1]
 
 
 def test_sums_do_not_depend_on_how_records_come(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.webdriver import AVAILABLE, ENTER, TAB, Chromium, chromium
+from tests.support.webdriver import AVAILABLE, ENTER, TAB, Chromium, chromium, needs_axe
 from tests.support.workbench import EMAIL, Workbench
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="chromium and chromedriver are not installed")
@@ -31,8 +31,17 @@ def test_the_pages_fit_every_reader(bench: Workbench, browser: Chromium) -> None
             assert ground == "light dark"
             narrow = "Math.min(1000, ...[...document.querySelectorAll('caption')].map((one) => one.offsetWidth))"
             assert browser.script(f"return {narrow}") > 60, "no caption is squeezed into a column"
-            assert browser.complaints() == [], (page, width, scheme)
         assert browser.script("return document.scripts.length") == 0
+
+
+@needs_axe
+def test_axe_has_nothing_to_say(bench: Workbench, browser: Chromium) -> None:
+    bench.commit("for axe")
+    for page in PAGES:
+        for width, scheme in ((390, "dark"), (1280, "light")):
+            browser.show_as(width, scheme)
+            browser.open(bench.stack.url + page.format(index=0, email=EMAIL))
+            assert browser.complaints() == [], (page, width, scheme)
 
 
 def test_a_keyboard_reaches_an_entry_and_paper_has_it_all(bench: Workbench, browser: Chromium) -> None:

@@ -13,10 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # WebDriver §11: the key of an element's reference
 _AXE = Path(os.environ.get("GITSIGN_PY_TEST_TOOLS", "/nowhere")) / "node_modules/axe-core/axe.min.js"
 TAB, ENTER = "\ue004", "\ue007"
 AVAILABLE = bool(shutil.which("chromedriver") and (shutil.which("chromium") or shutil.which("google-chrome")))
+needs_axe = pytest.mark.skipif(
+    not AVAILABLE or not _AXE.is_file(), reason="chromium, chromedriver or axe-core is not installed"
+)
 
 
 @dataclass
@@ -97,9 +102,7 @@ class Chromium:
         self.call("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": steps}]})
 
     def complaints(self) -> list[str]:
-        """What axe-core has to say; nothing where it is not installed."""
-        if not _AXE.is_file():
-            return []
+        """What axe-core has to say: for tests with the mark ``needs_axe``."""
         self.script(_AXE.read_text())
         code = "const done = arguments[0]; axe.run().then((found) => done(found.violations));"
         found = self.call("POST", "/execute/async", {"script": code, "args": []})
