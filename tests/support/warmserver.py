@@ -31,6 +31,8 @@ from gitsign_py.cli import main as program_main
 _ROOT = str(Path(__file__).resolve().parents[2])
 _MODULE = f"{_ROOT}/gitsign_py/__main__.py"
 _INSTALLED = str(Path(sys.executable).with_name("gitsign-py"))
+_PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+"""What tests/support/front.c passes on to the program."""
 _NOT_READ = ("gitsign_py.__main__", "gitsign_py.host.windows")  # the second is for Windows alone
 
 
@@ -78,9 +80,13 @@ class Server:
     def _take(self) -> None:
         caller, _ = self.listening.accept()
         request, streams = _received(caller)
+        # A signal may come as soon as the caller knows the process id. Python forgets those that arrive before it has
+        # finished its own part of the fork (_PySignal_AfterFork), and here some have a handler: they wait.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
         pid = os.fork()
         if pid == 0:
             _become(request, streams)  # which does not come back
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
         for stream in streams:
             os.close(stream)
         self.running[pid] = caller
@@ -161,6 +167,7 @@ def _be_child_of(parent: int) -> None:
 def _forget_the_server() -> None:
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
     atexit._clear()
     sys.modules["__main__"] = ModuleType("__main__")
 

@@ -1,9 +1,10 @@
 """The stand-in for cold starts in tests (tests/support/front.c): a call through it is what a call of the program is."""
 
-import os
 import select
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,20 +37,28 @@ def test_streams_and_status_are_those_of_the_program(tmp_path: Path) -> None:
         assert one.stdout or one.stderr
 
 
+@contextmanager
+def started(folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """A signature that waits for its payload; it ends with the block, also where the block failed."""
+    with subprocess.Popen(
+        [warm.program(folder / "gitsign-py"), "--status-fd=2", "-bsau", "x"],
+        cwd=folder,
+        env=environment(HOME=str(folder)),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
 @pytest.mark.skipif(FRONT is None, reason="no C compiler")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_signal_ends_both(tmp_path: Path, number: int) -> None:
     """SIGKILL cannot be passed on: then the server finds its caller gone."""
-    reading, writing = os.pipe()
-    with subprocess.Popen(
-        [warm.program(tmp_path / "gitsign-py"), "--status-fd=2", "-bsau", "x"],
-        cwd=tmp_path,
-        env=environment(HOME=str(tmp_path)),
-        stdin=reading,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as running:
-        os.close(reading)
+    with started(tmp_path) as running:
         assert running.stdout is not None
         wait_until(lambda: Path(f"/proc/{running.pid}/fd/0").exists() is False)
         running.send_signal(number)
@@ -57,7 +66,6 @@ def test_a_signal_ends_both(tmp_path: Path, number: int) -> None:
         ended = select.select([running.stdout], [], [], 20)[0]
         assert ended, "the program has it open still"
         assert running.stdout.read() == b""
-    os.close(writing)
 
 
 def test_a_cold_test_starts_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
