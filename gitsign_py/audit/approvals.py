@@ -4,6 +4,7 @@ Anybody may have written these bundles. A bundle counts when it verifies by the 
 the very tree, and its fields are those of the commit; nothing else is looked at.
 """
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 
 from gitsign_py.audit.jobs import VerifySettings
@@ -101,4 +102,6 @@ class Approvals:
             claims=found.claims,
             times=tuple((one.source, one.time) for one in found.times),
         )
-        return Approval(ref, statement.predicate_type == WITHDRAWAL, facts), old, new
+        said = json.dumps([statement.predicate_type, statement.predicate], sort_keys=True)
+        told = f"{found.key.key_id.hex()} {said}"  # not the signature or certificate: ECDSA's have a second form
+        return Approval(ref, statement.predicate_type == WITHDRAWAL, facts, told), old, new

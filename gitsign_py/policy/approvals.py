@@ -20,11 +20,16 @@ WITHDRAWAL = "https://gitsign-py.invalid/approval-withdrawal/v0.1"
 
 @frozen
 class Approval:
-    """A statement about a commit whose signature is good: for ``ref``, made or taken back."""
+    """A statement about a commit whose signature is good: for ``ref``, made or taken back.
+
+    ``statement`` names what was said and the key that signed it; copies of one statement, with other proofs of time,
+    have the same.
+    """
 
     ref: str
     is_withdrawn: bool
     signature: SignatureFacts
+    statement: str
 
 
 class ApprovalSource(Protocol):
@@ -41,9 +46,17 @@ def first_parent(commit: CommitFacts) -> str:
 
 
 def approvers_of(policy: Policy, ref: str, approvals: Iterable[Approval]) -> frozenset[str]:
-    """The people whose last word on the change is an approval."""
+    """The people whose last word on the change is an approval.
+
+    A statement was said at the first time that a copy of it proves: others can have the same signature logged or
+    timestamped again, after it was taken back.
+    """
     last: dict[str, Approval] = {}
+    said: set[str] = set()
     for approval in sorted(approvals, key=_order):
+        if approval.statement in said:
+            continue
+        said.add(approval.statement)
         signers = find_signers(policy, approval.signature)
         if approval.ref == ref and len(signers) == 1 and not check_window(signers[0], approval.signature):
             last[signers[0].name] = approval

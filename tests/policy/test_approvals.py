@@ -57,9 +57,13 @@ allow = ["team", "bot"]
 TEAM = parse_policy(POLICY.encode(), "policy.toml")
 
 
-def said(who: str | SignatureFacts, *, ref: str = MAIN, minutes: int = 0, withdrawn: bool = False) -> Approval:
+def said(
+    who: str | SignatureFacts, *, ref: str = MAIN, minutes: int = 0, withdrawn: bool = False, first: int | None = None
+) -> Approval:
+    """A statement that is proven at that minute; ``first``: a copy of the one that was made at this minute."""
     facts = signed_by(who, START + timedelta(minutes=minutes)) if isinstance(who, str) else who
-    return Approval(ref, withdrawn, facts)
+    made = minutes if first is None else first
+    return Approval(ref, withdrawn, facts, f"{facts.identity} {facts.issuer} {ref} {made} {withdrawn}")
 
 
 @dataclass
@@ -81,6 +85,16 @@ class Said:
         ([said("alice", minutes=1, withdrawn=True), said("alice", minutes=2)], {"alice"}),
         ([said("alice", minutes=2), said("al@example.org", minutes=3, withdrawn=True)], set()),
         ([said("alice"), said("alice", withdrawn=True)], set()),
+        ([said("alice"), said("alice", minutes=1, withdrawn=True), said("alice", minutes=2, first=0)], set()),
+        (
+            [
+                said("alice"),
+                said("alice", minutes=1, withdrawn=True),
+                said("alice", minutes=2),
+                said("alice", minutes=3, withdrawn=True, first=1),
+            ],
+            {"alice"},
+        ),
         ([said("alice"), said("bob", minutes=1, withdrawn=True)], {"alice"}),
         ([said("alice"), said("alice", minutes=1, withdrawn=True, ref="refs/heads/x")], {"alice"}),
         ([said("alice", ref="refs/heads/x")], set()),

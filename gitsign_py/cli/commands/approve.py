@@ -78,7 +78,8 @@ def _approve(
 ) -> None:
     commit = split_commit(repository.read(oid).data, two_hashes=True)
     old = commit.parents[0] if commit.parents else "0" * len(oid)
-    predicate = {"targetRef": ref, "fromID": old, "targetID": commit.tree}
+    # The nonce tells a second approval, after a withdrawal, from a copy of the first: the agent signs both by one key.
+    predicate = {"targetRef": ref, "fromID": old, "targetID": commit.tree, "nonce": secrets.token_hex(8)}
     statement = statement_about("gitTree", commit.tree, WITHDRAWAL if options.withdraw else PREDICATE, predicate)
     made = sign_statement(settings, statement, git_artifact("gitTree", commit.tree), options.trusted_root)
     place = hashlib.sha256(f"{ref}\0{old}".encode()).hexdigest()[:16]
