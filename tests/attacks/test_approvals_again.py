@@ -3,14 +3,13 @@
 import base64
 import hashlib
 import json
-import time
 import urllib.request
 
 from gitsign_py.audit.approvals import REF
 from gitsign_py.core.pki.timestampbuild import TimestampRequest, build_request
 from gitsign_py.host.git import attestationrefs
 from gitsign_py.host.git.objects import GitRepository
-from tests.support.waiting import wait_until
+from tests.support.waiting import next_second
 from tests.support.workbench import Workbench
 
 
@@ -39,12 +38,6 @@ def stamped_again(bench: Workbench, bundle: bytes) -> bytes:
     return json.dumps(value).encode()
 
 
-def _next_second() -> None:
-    """Timestamps are whole seconds here, and of one second the withdrawal counts."""
-    now = int(time.time())
-    wait_until(lambda: time.time() >= now + 1)
-
-
 def test_a_younger_timestamp_does_not_undo_a_withdrawal(bench: Workbench) -> None:
     bench.configure("gitsign.rekorVersion=2", f"gitsign.timestampServerURL={bench.stack.url}/api/v1/timestamp")
     bench.configure(f"gitsign.policy={policy(bench)}")
@@ -66,11 +59,11 @@ def test_a_younger_timestamp_does_not_undo_a_withdrawal(bench: Workbench) -> Non
     approve("--withdraw")
     assert judged() == "approvals-missing"
     assert kept.bundle is not None
-    _next_second()
+    next_second()  # of one second the withdrawal counts
     again = stamped_again(bench, kept.bundle)
     with GitRepository(bench.repo) as repository:
         attestationrefs.store(repository, REF, tree, {"approval-again.json.sigstore.json": again}, message="again")
     assert judged() == "approvals-missing"
-    _next_second()
+    next_second()  # of one second the withdrawal counts
     approve()
     assert judged() == "verified"

@@ -16,3 +16,9 @@ def wait_until(holds: Callable[[], T], otherwise: Callable[[], object] = lambda:
         assert time.monotonic() < end, otherwise()
         time.sleep(0.02)
     return found
+
+
+def next_second() -> None:
+    """Wait for it: logs and timestamps here know whole seconds."""
+    now = int(time.time())
+    wait_until(lambda: time.time() >= now + 1)
