@@ -33,7 +33,7 @@ from gitsign_py.clients.session import HttpSession, Limits
 from gitsign_py.clients.urls import check_url
 from gitsign_py.core.closeable import Closeable
 from gitsign_py.core.encoding import parse_rfc3339
-from gitsign_py.core.frozen import frozen
+from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.errors import ConfigError, GitsignError, ServiceError, UncheckedError
 from gitsign_py.host.filelock import hold
 from gitsign_py.host.network import Network
@@ -337,7 +337,8 @@ class _BoundedFetcher(FetcherInterface, Closeable):
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise DownloadError(f"took longer than {self.seconds:g} seconds")
-        answer = self._http.exchange(_SERVICE, "GET", url, expected=(_OK, *_NOT_THERE), total=left)
+        limits = replace(self._http.limits, total=left)
+        answer = self._http.exchange(_SERVICE, "GET", url, expected=(_OK, *_NOT_THERE), limits=limits)
         if answer.status != _OK:
             raise DownloadHTTPError(f"{url} answers {answer.status}", answer.status)
         return iter([answer.body])

@@ -260,9 +260,7 @@ class GitRepository(Closeable):
             return found
         return "" if oid.startswith(name.lower()) else f"refs/tags/{name}"
 
-    def run(
-        self, arguments: Sequence[str], *, stdin: bytes = b"", accept: Sequence[int] = (0,), grafts: str = ""
-    ) -> bytes:
+    def run(self, arguments: Sequence[str], *, stdin: bytes = b"", accept: Sequence[int] = (0,)) -> bytes:
         """Run another git command in this repository and return its stdout; see :func:`run_git` for the errors.
 
         None of the repository's own hooks and programs runs, whether it reads or writes.
@@ -274,7 +272,6 @@ class GitRepository(Closeable):
             stdin=stdin,
             timeout=self._timeout,
             accept=accept,
-            grafts=grafts,
         )
 
     def write(self, arguments: Sequence[str], *, stdin: bytes = b"") -> bytes:

@@ -102,28 +102,43 @@ def run_git(
     stdin: bytes = b"",
     timeout: float = TIMEOUT,
     accept: Sequence[int] = (0,),
-    errors_count: bool = False,
-    grafts: str = "",
 ) -> bytes:
     """Run git and return its stdout; ``accept`` are the exit statuses that are no failure.
 
-    With ``errors_count`` what git calls an error is a failure whatever the status: git 2.39 says of a commit whose
-    parent is missing that it has no merge base, with an error on stderr and the status of an answer.
-
     Raises ConfigError ``git-missing``, UncheckedError ``git-timeout``, or the error of :func:`complaint`.
     """
-    command = ["git", *TRUE_PARENTS, *arguments]
+    status, out, err = _ended(arguments, git_environment(environment), directory, stdin, timeout)
+    if status not in accept or _CUT_OFF.search(err):
+        raise complaint(err, status)
+    return out
+
+
+def ask_history(
+    arguments: Sequence[str], *, environment: Mapping[str, str], directory: Path, grafts: str, accept: Sequence[int]
+) -> bytes:
+    """Run a git command that computes its answer from parents, and return its stdout; ``grafts``: git_environment.
+
+    An error of git's is a failure whatever the status: git 2.39 says of a commit whose parent is missing that it has no
+    merge base, with an error on stderr and the status of an answer. Raises what :func:`run_git` raises.
+    """
+    status, out, err = _ended(arguments, git_environment(environment, grafts), directory, b"", TIMEOUT)
+    if status not in accept or _CUT_OFF.search(err):
+        raise complaint(err, status)
+    if status and err.startswith((b"error: ", b"fatal: ")):
+        raise complaint(err, _UNREADABLE)
+    return out
+
+
+def _ended(
+    arguments: Sequence[str], environment: Mapping[str, str], directory: Path | None, stdin: bytes, timeout: float
+) -> tuple[int, bytes, bytes]:
+    """Exit status, stdout and stderr."""
     try:
-        status, out, err = _ran(command, git_environment(environment, grafts), directory, stdin, timeout)
+        return _ran(["git", *TRUE_PARENTS, *arguments], environment, directory, stdin, timeout)
     except TimeoutError as error:
         raise too_slow(timeout) from error
     except OSError as error:
         raise _not_started(error, directory) from error
-    if status not in accept or _CUT_OFF.search(err):
-        raise complaint(err, status)
-    if errors_count and status and err.startswith((b"error: ", b"fatal: ")):
-        raise complaint(err, _UNREADABLE)
-    return out
 
 
 def _ran(
