@@ -98,11 +98,10 @@ class HeadJudges:
             walked.introduction,
             walked.older,
             walked.closing,
-            walked.pusher,
+            walked.submission,
             unclosed=walked.unclosed,
             was_accepted=walked.was_accepted,
             heads=HeadJudges(self.known, self.facts_of, self.depth + 1),
-            approvals=walked.approvals,
             walked=walked,
         )
         return Heads(walked.source, walked.graph, self.known, HeadHistory(self.facts_of, refs, beside))

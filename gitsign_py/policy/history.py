@@ -20,9 +20,8 @@ from collections.abc import Callable, Iterable
 
 from gitsign_py.core.frozen import field, frozen, slotted
 from gitsign_py.errors import FormatError, PolicyError, UncheckedError
-from gitsign_py.policy.approvals import ApprovalSource
 from gitsign_py.policy.evaluation import evaluate_one
-from gitsign_py.policy.facts import CommitFacts, Decision, Pusher, SignatureFacts
+from gitsign_py.policy.facts import CommitFacts, Decision, SignatureFacts
 from gitsign_py.policy.heads import Heads
 from gitsign_py.policy.merges import late_author, late_pusher
 from gitsign_py.policy.model import POLICY_FOLDER, POLICY_PATH, Policy
@@ -30,7 +29,14 @@ from gitsign_py.policy.names import looks_like
 from gitsign_py.policy.parse import parse_policy
 from gitsign_py.policy.rules import Case
 from gitsign_py.policy.signers import check_window, find_signers
-from gitsign_py.policy.surroundings import NOTHING_CHANGED, InRepository, MergeGraph, bases_of_parents, commit_tree
+from gitsign_py.policy.surroundings import (
+    NOTHING_CHANGED,
+    InRepository,
+    MergeGraph,
+    Submission,
+    bases_of_parents,
+    commit_tree,
+)
 from gitsign_py.policy.trees import Entry, find_path
 from gitsign_py.ports import ObjectSource
 
@@ -54,12 +60,11 @@ class PolicyHistory:
     introduction: str
     older: frozenset[str] = frozenset()
     closing: Policy | None = None
-    pusher: Pusher | None = None
+    submission: Submission = Submission()
     vouched: frozenset[str] = frozenset()
     unclosed: UncheckedError | None = None
     was_accepted: Callable[[str], bool] | None = None
     heads: "Callable[[PolicyHistory, tuple[str, ...]], Heads] | None" = None
-    approvals: ApprovalSource | None = None
     _inside: set[bytes] = field(default_factory=set)
     _refused: set[str] = field(default_factory=set)
     _held_back: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -169,9 +174,7 @@ class PolicyHistory:
     def _judge_by(
         self, folders: Iterable[str], commit: CommitFacts, signature: SignatureFacts, refs: tuple[str, ...]
     ) -> Decision:
-        around = _InHistory(
-            self.source, self.graph, self.is_accepted, self.pusher, self._heads_on(refs), self.approvals, self
-        )
+        around = _InHistory(self.source, self.graph, self.is_accepted, self.submission, self._heads_on(refs), self)
         decision = Decision("unauthorised", "policy-missing", "no parent has a policy")
         policies = [self._policy(folder) for folder in folders]
         for policy in policies:

@@ -17,7 +17,7 @@ from gitsign_py.host.git.graph import GitGraph
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.policy.evaluation import evaluate
 from gitsign_py.policy.facts import Decision, SignatureFacts
-from gitsign_py.policy.surroundings import InRepository
+from gitsign_py.policy.surroundings import InRepository, Submission
 
 
 def decide(
@@ -83,7 +83,8 @@ def _by_fixed_policy(
 ) -> Decision:
     policy = configured_policy(repository, settings.config.policy)
     graph = GitGraph(repository, repository.environment, repository.directory)
-    around = InRepository(repository, graph, _nobody, None, None, approvals_in(settings, repository))
+    submission = Submission(approvals=approvals_in(settings, repository))
+    around = InRepository(repository, graph, _nobody, submission, None)
     decision = evaluate(policy, commit_facts(item), facts, ref, around)
     older_than = policy.introduction if item.kind == "commit" else ""
     if not decision.accepted and older_than and graph.is_ancestor(item.oid, older_than):
