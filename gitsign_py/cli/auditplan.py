@@ -85,14 +85,14 @@ def with_policy(
     repository: GitRepository, settings: wiring.Settings, options: argparse.Namespace, plan: AuditPlan
 ) -> AuditPlan:
     """Add the policy that options and settings name. Raises UsageError, ConfigError, UncheckedError."""
-    introduction = options.introduction or settings.config.introduction
+    introduction = options.introduction or settings.config.signers.introduction
     if options.in_history and (options.policy or options.no_policy):
         raise UsageError("audit-policy", "--in-history does not go together with --policy or --no-policy")
     if options.policy and options.no_policy:
         raise UsageError("audit-policy", "--policy does not go together with --no-policy")
     if is_in_history(settings, options):
         return _in_history(repository, settings, plan, introduction)
-    configured = "" if options.no_policy else settings.config.policy
+    configured = "" if options.no_policy else settings.config.signers.policy
     if not (options.policy or configured):
         _hint(repository)
         plan = replace(plan, signers=known_signers(repository, settings, warn=auditing.warn_on_stderr))
@@ -109,7 +109,7 @@ def with_policy(
 
 def is_in_history(settings: wiring.Settings, options: argparse.Namespace) -> bool:
     """Tell whether the policy in the history is asked for, or configured and nothing else asked for."""
-    configured = settings.config.policy_mode == "history" and not (options.policy or options.no_policy)
+    configured = settings.config.signers.in_history and not (options.policy or options.no_policy)
     return bool(options.in_history) or configured
 
 

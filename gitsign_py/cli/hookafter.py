@@ -87,11 +87,11 @@ def _attest_one(hook_run: HookRun, update: RefUpdate) -> bool:
 
 def forge_of(settings: wiring.Settings) -> Publishing | None:
     """Where statuses go by the settings, None where they name no forge. Raises what ``publishing`` raises."""
-    config = settings.config
-    if not config.publish:
+    server = settings.config.server
+    if not server.publish:
         return None
-    given = config.publish_project, config.publish_url, config.report_url
-    return publishing(config.publish, settings.environment, *given)
+    given = server.publish_project, server.publish_url, server.report_url
+    return publishing(server.publish, settings.environment, *given)
 
 
 def before_the_push(push: Push) -> Push:

@@ -20,21 +20,21 @@ ATTESTATIONS = "refs/attestations/"
 
 def is_source_ref(settings: wiring.Settings, ref: str) -> bool:
     """Tell whether the server states provenance of a ref."""
-    return any(glob_matches(glob, ref) for glob in settings.config.source_refs)
+    return any(glob_matches(glob, ref) for glob in settings.config.server.source_refs)
 
 
 def wants_statements(settings: wiring.Settings) -> bool:
     """Tell whether provenance is to be stated: ``gitsign.sourceRef`` alone keeps refs from going back."""
-    return bool(settings.config.source_uri or settings.config.source_attester)
+    return bool(settings.config.server.source_uri or settings.config.server.source_attester)
 
 
 def check_configured(settings: wiring.Settings) -> None:
     """Raise ConfigError ``source-unconfigured`` where a server cannot state anything."""
-    config = settings.config
+    server = settings.config.server
     named = {
-        "gitsign.sourceURI": config.source_uri,
-        "gitsign.sourceRef": config.source_refs,
-        "gitsign.sourceAttester": config.source_attester,
+        "gitsign.sourceURI": server.source_uri,
+        "gitsign.sourceRef": server.source_refs,
+        "gitsign.sourceAttester": server.source_attester,
     }
     missing = [name for name, value in named.items() if not value]
     if missing:
@@ -54,7 +54,7 @@ def refused_moves(
     where a rule of ``policies`` wants approvals. The reasons are ``source-ref-deleted``, ``source-ref-forced``,
     ``tag-moved`` and ``attestation-removed``.
     """
-    has_sources = bool(settings.config.source_refs)
+    has_sources = bool(settings.config.server.source_refs)
     if not (has_sources or any(rule.wants_approvals for policy in policies for rule in policy.rules)):
         return {}
     found = {

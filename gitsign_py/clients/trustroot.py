@@ -29,7 +29,7 @@ from gitsign_py.core.trust.root import (
     parse_trusted_root,
 )
 from gitsign_py.errors import ConfigError, FormatError, UncheckedError
-from gitsign_py.host.config import Config
+from gitsign_py.host.config import Config, Trust
 from gitsign_py.host.paths import tuf_directory, tuf_place, user_place
 from gitsign_py.host.plainfile import read_plain
 from gitsign_py.host.privatefile import is_open_to_others
@@ -103,26 +103,27 @@ def load_trusted_root(
         return _from_file(option_file, "--trusted-root")
     if instance != "public-good":
         return embedded(instance)
-    explicit = config.trusted_root is not None or bool(environment.get("GITSIGN_TRUST_BUNDLE"))
+    explicit = config.trust.trusted_root is not None or bool(environment.get("GITSIGN_TRUST_BUNDLE"))
     return _with_parts(_whole(config, environment, offline=offline, network=network), config, explicit=explicit)
 
 
-def is_private(config: Config, environment: Mapping[str, str]) -> bool:
+def is_private(trust: Trust, environment: Mapping[str, str]) -> bool:
     """Tell without reading it whether another trust root than the embedded one was given."""
-    given = config.trusted_root is not None or bool(environment.get("GITSIGN_TRUST_BUNDLE"))
-    return given or config.instance == INSTANCES[1] or (config.instance == "" and _initialized(environment))
+    given = trust.trusted_root is not None or bool(environment.get("GITSIGN_TRUST_BUNDLE"))
+    return given or trust.instance == INSTANCES[1] or (trust.instance == "" and _initialized(environment))
 
 
 def _whole(
     config: Config, environment: Mapping[str, str], *, offline: bool, network: "Callable[[], Network] | None"
 ) -> LoadedTrust:
-    if config.trusted_root is not None:
-        return _from_file(str(config.trusted_root), _name(config, "trusted_root"))
+    trust = config.trust
+    if trust.trusted_root is not None:
+        return _from_file(str(trust.trusted_root), _name(config, "trusted_root"))
     if bundle := environment.get("GITSIGN_TRUST_BUNDLE"):
         return _from_bundle(bundle)
-    if config.instance == "" and _initialized(environment):
-        return _from_tuf(_tuf_copy(environment), offline=offline or config.refresh == "never", network=network)
-    instance = config.instance or INSTANCES[0]
+    if trust.instance == "" and _initialized(environment):
+        return _from_tuf(_tuf_copy(environment), offline=offline or trust.refresh == "never", network=network)
+    instance = trust.instance or INSTANCES[0]
     return _renewed(instance) or embedded(instance)
 
 
@@ -247,23 +248,22 @@ def _with_parts(whole: LoadedTrust, config: Config, *, explicit: bool) -> Loaded
     address) is kept. The variables are older than tiled logs and speak of Rekor v1, so the tiled logs of a trust root
     that the user gave (``explicit``) stay.
     """
-    root = whole.root
+    root, trust = whole.root, config.trust
     names: list[str] = []
-    if config.fulcio_root is not None:
-        found = _pem(config, "fulcio_root", config.fulcio_root, authorities_from_pem)
+    if trust.fulcio_root is not None:
+        found = _pem(config, "fulcio_root", trust.fulcio_root, authorities_from_pem)
         known = _known_authorities(found, root.certificate_authorities)
         root, names = replace(root, certificate_authorities=known), [*names, "fulcio_root"]
-    if config.rekor_public_key is not None:
-        logs = _pem(
-            config, "rekor_public_key", config.rekor_public_key, lambda text: logs_from_pem(text, config.rekor_url)
-        )
+    if trust.rekor_public_key is not None:
+        url = config.services.rekor_url
+        logs = _pem(config, "rekor_public_key", trust.rekor_public_key, lambda text: logs_from_pem(text, url))
         tiled = [log for log in root.tlogs if log.log_id != log.public_key.key_id] if explicit else []
         root, names = replace(root, tlogs=(*_known_logs(logs, root.tlogs), *tiled)), [*names, "rekor_public_key"]
-    if config.ctlog_public_key is not None:
-        logs = _pem(config, "ctlog_public_key", config.ctlog_public_key, logs_from_pem)
+    if trust.ctlog_public_key is not None:
+        logs = _pem(config, "ctlog_public_key", trust.ctlog_public_key, logs_from_pem)
         root, names = replace(root, ctlogs=_known_logs(logs, root.ctlogs)), [*names, "ctlog_public_key"]
-    if config.timestamp_cert_chain is not None:
-        found = _pem(config, "timestamp_cert_chain", config.timestamp_cert_chain, timestamp_authorities_from_pem)
+    if trust.timestamp_cert_chain is not None:
+        found = _pem(config, "timestamp_cert_chain", trust.timestamp_cert_chain, timestamp_authorities_from_pem)
         known = _known_authorities(found, root.timestamp_authorities)
         root, names = replace(root, timestamp_authorities=known), [*names, "timestamp_cert_chain"]
     if not names:
@@ -306,21 +306,21 @@ def _name(config: Config, field: str) -> str:
     return config.source(field).name or field
 
 
-def tuf_copy(config: Config, environment: Mapping[str, str]) -> tuple[Path, str] | None:
+def tuf_copy(trust: Trust, environment: Mapping[str, str]) -> tuple[Path, str] | None:
     """The directory of the TUF copy that counts, and the instance of this package that it is of (empty: none).
 
     None where a file or the bundle variable counts.
     """
-    if config.trusted_root is not None or environment.get("GITSIGN_TRUST_BUNDLE"):
+    if trust.trusted_root is not None or environment.get("GITSIGN_TRUST_BUNDLE"):
         return None
-    return kept_copy(config, environment)
+    return kept_copy(trust, environment)
 
 
-def kept_copy(config: Config, environment: Mapping[str, str]) -> tuple[Path, str]:
+def kept_copy(trust: Trust, environment: Mapping[str, str]) -> tuple[Path, str]:
     """The same whatever file counts in its place."""
-    if config.instance == "" and _initialized(environment):
+    if trust.instance == "" and _initialized(environment):
         return _tuf_copy(environment), ""
-    instance = config.instance or INSTANCES[0]
+    instance = trust.instance or INSTANCES[0]
     return instance_copy(instance), instance
 
 

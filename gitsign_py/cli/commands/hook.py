@@ -163,7 +163,7 @@ def _refusal(name: str, line: str) -> str:
 
 
 def _judge(allow: Allow, call: Call, unfinished: Unfinished) -> int:
-    limit = allow(call.settings.config.hook_timeout)
+    limit = allow(call.settings.config.server.hook_timeout)
     with ExitStack() as stack:
         repository = stack.enter_context(wiring.repository(call.settings))
         hook_run = HookRun(stack, call.settings, repository, limit)
@@ -173,7 +173,7 @@ def _judge(allow: Allow, call: Call, unfinished: Unfinished) -> int:
             from gitsign_py.cli.hookafter import after  # noqa: PLC0415 - signing and HTTP, for this one
 
             return after(hook_run, call, pushes_of(repository, call.name, call.rest, call.data))
-        log = HookLog(call.settings.config.log_path, os.environ)
+        log = HookLog(call.settings.config.program.log_path, os.environ)
         if call.name != "pre-push":
             unfinished.expect(log, call.told())
         return _judge_pushes(hook_run, call, log, unfinished)

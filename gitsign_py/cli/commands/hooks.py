@@ -141,7 +141,7 @@ def _asks_for_more(options: argparse.Namespace) -> bool:
     states = options.attest or wants_statements(settings)
     if states:
         check_configured(settings)
-    return states or bool(settings.config.publish)
+    return states or bool(settings.config.server.publish)
 
 
 @contextmanager
