@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from gitsign_py.host.network import Network
     from gitsign_py.verification.renewal import Renew
     from gitsign_py.verification.signature import FindEntries
-    from gitsign_py.verification.verifier import Requirements
+    from gitsign_py.verification.steps import Requirements
 
 __all__ = ["Revision", "Settings", "load_settings"]
 
@@ -196,7 +196,7 @@ def read_witness_policy(path: Path) -> "WitnessPolicy":
 
 def requirements(settings: Settings, *, require_sct: bool = True) -> "Requirements":
     """Say what a signature must have besides its steps."""
-    from gitsign_py.verification.verifier import Requirements
+    from gitsign_py.verification.steps import Requirements
 
     return Requirements(require_sct, require_timestamp(settings), witness_policy(settings))
 
