@@ -15,12 +15,11 @@ from gitsign_py.core.closeable import Closeable
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.git.gitobject import HashAlgorithm, is_object_id, prove_object_id
 from gitsign_py.errors import GitsignError, UncheckedError, UsageError
+from gitsign_py.host.git.catfile import GitCatFile, GitDied
 from gitsign_py.host.git.cuts import Cuts, find_cuts, listed_commits, missing_alternate, write_grafts
 from gitsign_py.host.git.program import (
     QUIET,
     TIMEOUT,
-    GitCatFile,
-    GitDied,
     complaint,
     first_words,
     not_fetched,
