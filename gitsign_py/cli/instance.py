@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gitsign_py.cli import wiring
 from gitsign_py.core.frozen import frozen
 from gitsign_py.host.config import Config
-from gitsign_py.host.settings import NO_LOG
+from gitsign_py.host.settingvalues import NO_LOG
 
 if TYPE_CHECKING:
     from gitsign_py.clients.session import HttpSession

@@ -17,7 +17,7 @@ from gitsign_py.errors import UNREACHABLE, ConfigError, FormatError, ServiceErro
 from gitsign_py.host.config import Config, load_config
 from gitsign_py.host.git.config import ISOLATED, GitConfig
 from gitsign_py.host.repository import read_config
-from gitsign_py.host.settings import NO_LOG
+from gitsign_py.host.settingvalues import NO_LOG
 
 if TYPE_CHECKING:
     from gitsign_py.clients.renewal import Copy

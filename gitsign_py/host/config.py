@@ -12,7 +12,8 @@ from typing import Any, Literal
 from gitsign_py.core.frozen import field, frozen, replace
 from gitsign_py.errors import ConfigError, veiled
 from gitsign_py.host.git.config import GitConfig, GitValue, read_git_config
-from gitsign_py.host.settings import SETTINGS, Setting, Value
+from gitsign_py.host.settings import SETTINGS, Setting
+from gitsign_py.host.settingvalues import Value
 
 HIDDEN = "(set, not shown)"
 _MAX_SHOWN = 200

@@ -23,7 +23,7 @@ from gitsign_py.core.pki.certificate import Certificate
 from gitsign_py.core.tlog.logentry import LogEntry, entry_from_rekor_v1
 from gitsign_py.core.trust.root import parse_trusted_root
 from gitsign_py.errors import FormatError, GitsignError
-from gitsign_py.host.settings import Value
+from gitsign_py.host.settingvalues import Value
 from gitsign_py.verification import Expected, ExpectedIdentity, Report, Sources, Verifier
 from tests.support.badserver import Exchange, serving
 from tests.support.gitrepo import ScratchRepo, environment
