@@ -10,24 +10,17 @@ import json
 import os
 import stat
 from base64 import b64decode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import gitsign_py.data
 from gitsign_py.core.encoding import parse_rfc3339
 from gitsign_py.core.frozen import frozen, replace
-from gitsign_py.core.sigstore.pemtrust import authorities_from_pem, logs_from_pem, timestamp_authorities_from_pem
-from gitsign_py.core.trust.root import (
-    MAX_BYTES,
-    CertificateAuthority,
-    TransparencyLogInstance,
-    TrustedRoot,
-    format_trusted_root,
-    parse_trusted_root,
-)
+from gitsign_py.core.trust.root import MAX_BYTES, TrustedRoot, parse_trusted_root
 from gitsign_py.errors import ConfigError, FormatError, UncheckedError
 from gitsign_py.host.config import Config, Trust
 from gitsign_py.host.paths import tuf_directory, tuf_place, user_place
@@ -47,7 +40,6 @@ KEPT_TARGETS = ("trusted_root.json", "signing_config.v0.2.json", "signing_config
 CURRENT = "current.json"
 _MAX_NOTE = 65536
 _CLIENT_CONFIG = b"clienttrustconfig"
-T = TypeVar("T")
 
 
 @frozen
@@ -242,63 +234,26 @@ def _from_tuf(directory: Path, *, offline: bool, network: "Callable[[], Network]
 
 
 def _with_parts(whole: LoadedTrust, config: Config, *, explicit: bool) -> LoadedTrust:
-    """Replace the parts for which a PEM file is named.
-
-    A PEM file says which keys to believe and nothing else: what ``whole`` knows of the same key (its window, its
-    address) is kept. The variables are older than tiled logs and speak of Rekor v1, so the tiled logs of a trust root
-    that the user gave (``explicit``) stay.
-    """
-    root, trust = whole.root, config.trust
-    names: list[str] = []
-    if trust.fulcio_root is not None:
-        found = _pem(config, "fulcio_root", trust.fulcio_root, authorities_from_pem)
-        known = _known_authorities(found, root.certificate_authorities)
-        root, names = replace(root, certificate_authorities=known), [*names, "fulcio_root"]
-    if trust.rekor_public_key is not None:
-        url = config.services.rekor_url
-        logs = _pem(config, "rekor_public_key", trust.rekor_public_key, lambda text: logs_from_pem(text, url))
-        tiled = [log for log in root.tlogs if log.log_id != log.public_key.key_id] if explicit else []
-        root, names = replace(root, tlogs=(*_known_logs(logs, root.tlogs), *tiled)), [*names, "rekor_public_key"]
-    if trust.ctlog_public_key is not None:
-        logs = _pem(config, "ctlog_public_key", trust.ctlog_public_key, logs_from_pem)
-        root, names = replace(root, ctlogs=_known_logs(logs, root.ctlogs)), [*names, "ctlog_public_key"]
-    if trust.timestamp_cert_chain is not None:
-        found = _pem(config, "timestamp_cert_chain", trust.timestamp_cert_chain, timestamp_authorities_from_pem)
-        known = _known_authorities(found, root.timestamp_authorities)
-        root, names = replace(root, timestamp_authorities=known), [*names, "timestamp_cert_chain"]
-    if not names:
+    """Put in the parts for which a PEM file is named; ``explicit``: the user gave the whole."""
+    trust = config.trust
+    files = {
+        "fulcio_root": trust.fulcio_root,
+        "rekor_public_key": trust.rekor_public_key,
+        "ctlog_public_key": trust.ctlog_public_key,
+        "timestamp_cert_chain": trust.timestamp_cert_chain,
+    }
+    named = {field: path for field, path in files.items() if path is not None}
+    if not named:
         return whole
-    # Another content has another digest: reports and caches must not take it for the whole one.
-    root = replace(root, digest=sha256(format_trusted_root(root)).hexdigest())
-    return replace(whole, root=root, source=f"{whole.source} with {', '.join(_name(config, name) for name in names)}")
+    from gitsign_py.clients.trustparts import PemFile, with_parts  # noqa: PLC0415 - for those who name one
 
-
-def _known_logs(
-    named: Sequence[TransparencyLogInstance], known: Sequence[TransparencyLogInstance]
-) -> tuple[TransparencyLogInstance, ...]:
-    """The entries that are known for these keys, else the bare keys."""
-    found: list[TransparencyLogInstance] = []
-    for log in named:
-        found += [one for one in known if one.public_key == log.public_key and one.log_id == log.log_id] or [log]
-    return tuple(dict.fromkeys(found))
-
-
-def _known_authorities(
-    named: Sequence[CertificateAuthority], known: Sequence[CertificateAuthority]
-) -> tuple[CertificateAuthority, ...]:
-    """The entries that are known for these chains, else the bare chains."""
-    found: list[CertificateAuthority] = []
-    for authority in named:
-        found += [one for one in known if one.chain == authority.chain] or [authority]
-    return tuple(dict.fromkeys(found))
-
-
-def _pem(config: Config, field: str, path: Path, parse: Callable[[bytes], T]) -> T:
-    text = read_bounded(str(path), _name(config, field), plain=True)
-    try:
-        return parse(text)
-    except FormatError as error:
-        raise ConfigError("trust-root-file", f"{_name(config, field)} {path}: {error.message}") from error
+    names = {field: _name(config, field) for field in named}
+    parts = {
+        field: PemFile(f"{names[field]} {path}", partial(read_bounded, str(path), names[field], plain=True))
+        for field, path in named.items()
+    }
+    root = with_parts(whole.root, parts, rekor_url=config.services.rekor_url, keeps_tiled=explicit)
+    return replace(whole, root=root, source=f"{whole.source} with {', '.join(names.values())}")
 
 
 def _name(config: Config, field: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 from gitsign_py.cli import wiring
 from gitsign_py.cli.agentside.agentservices import Kept
 from gitsign_py.cli.agentside.keptroots import FILES, WORDS, KeptRoots
-from gitsign_py.clients import trustroot
+from gitsign_py.clients import trustparts, trustroot
 from gitsign_py.clients.trustroot import embedded, load_trusted_root
 from gitsign_py.core.trust.root import format_trusted_root
 from gitsign_py.host.config import GROUPS
@@ -68,8 +68,8 @@ def test_every_setting_that_chooses_a_trust_root_tells_them_apart(
     file = tmp_path / "key.pem"
     file.write_bytes(b"")
     found = settings(tmp_path)
-    monkeypatch.setattr(trustroot, "_pem", lambda *_arguments: ())
-    monkeypatch.setattr(trustroot, "_known_logs", lambda *_arguments: ())
+    monkeypatch.setattr(trustparts, "_parsed", lambda *_arguments: ())
+    monkeypatch.setattr(trustparts, "_known_logs", lambda *_arguments: ())
     pems = ("fulcio_root", "rekor_public_key", "ctlog_public_key", "timestamp_cert_chain")
     config = found.config.with_values(dict.fromkeys(pems, file))
     load_trusted_root(Asked(config), found.environment)  # type: ignore[arg-type]
