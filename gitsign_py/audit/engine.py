@@ -36,7 +36,7 @@ from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.git.walk import list_ids, read_all
 from gitsign_py.policy.facts import UNSIGNED, CommitFacts, Decision, SignatureFacts
 from gitsign_py.policy.headhistory import HeadJudges
-from gitsign_py.policy.history import PolicyHistory
+from gitsign_py.policy.history import JudgedBefore, PolicyHistory
 from gitsign_py.policy.recent import RecentObjects
 from gitsign_py.policy.surroundings import Submission
 
@@ -119,18 +119,15 @@ class _Audit:
         approvals = Approvals(self._repository, lambda: self._resources.settings)
         submission = Submission(self._plan.pusher, approvals)
         if self._plan.in_history:
-            older, vouched = self._judged_before()
             closing = self._closing(self._plan.introduction)
             history = PolicyHistory(
                 self._objects,
                 self._graph,
                 self._plan.introduction,
-                older,
+                JudgedBefore(*self._judged_before(), self._plan.was_accepted),
                 closing=closing.policy,
                 submission=submission,
-                vouched=vouched,
                 unclosed=closing.missing,
-                was_accepted=self._plan.was_accepted,
                 heads=HeadJudges(self._heads, self._facts_of),
             )
             first = history.start()  # there must be one
