@@ -65,7 +65,7 @@ def server_findings(settings: wiring.Settings, repository: GitRepository, folder
 
 def _after_a_push(settings: wiring.Settings, policy: Policy | None, *, is_there: bool) -> Iterator[Finding]:
     """Does post-receive what the settings ask for?"""
-    states, publishes = wants_statements(settings), bool(settings.config.server.publish)
+    states, publishes = wants_statements(settings.config.server), bool(settings.config.server.publish)
     copies = policy is not None and any(forge.copies for forge in policy.forges)
     if not is_there:
         if states or publishes:
@@ -83,8 +83,8 @@ def _after_a_push(settings: wiring.Settings, policy: Policy | None, *, is_there:
 
 def _attesting(settings: wiring.Settings) -> Finding:
     """Without these the pushes come in, and nothing is stated of them."""
-    check_configured(settings)
     server = settings.config.server
+    check_configured(server)
     words = f"of {', '.join(server.source_refs)} as {server.source_uri}, by {server.source_attester.split()[0]}"
     return Finding("source provenance", "ok", words)
 

@@ -74,7 +74,7 @@ class SourceServer:
 
 def server_of(settings: wiring.Settings, repository: GitRepository, trusted_root: str | None = None) -> SourceServer:
     """Read who states what here. Raises ConfigError ``source-unconfigured``."""
-    check_configured(settings)
+    check_configured(settings.config.server)
     identity, issuer = settings.config.server.source_attester.split()
     # On a server the log has lines of JSON, and nobody commits: the owner has said who signs.
     config = settings.config.with_values({"log_path": None, "match_committer": "false"})

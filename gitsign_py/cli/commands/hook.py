@@ -188,14 +188,14 @@ def _judge_pushes(hook_run: HookRun, call: Call, log: HookLog, unfinished: Unfin
     kept = own_updates(pushes) if is_server else ()
     based = [(push, base_plan(hook_run, call, push)) for push in pushes if is_asked_about(call, push)]
     policies = [plan.policy for _, plan in based if plan.policy is not None]
-    moves = refused_moves(call.settings, repository, kept, policies)
+    moves = refused_moves(call.settings.config.server, repository, kept, policies)
     refused = {**_refused_pushes(hook_run, call, based, by), **_moves_back(hook_run, call, based), **moves}
     for error in refused.values():
         _refuse(call.name, line_of(error))
     made = (one for push, plan in based if brings(push) for one in plans_of(hook_run, call, push, plan, by))
     status = 1 if refused else _judge_plans(hook_run, list(made), log, updates)
     if kept and status == 0:
-        leave_marks(call.settings, repository, kept, by.pusher if by is not None else None)
+        leave_marks(call.settings.config.server, repository, kept, by.pusher if by is not None else None)
     if is_server:
         log.pushed(repository, updates, accepted=status == 0, refused=refused)
         unfinished.forget()
