@@ -40,7 +40,7 @@ def said_by_repository(
         if not source.of_repository:
             continue
         digest = (digests or {}).get(field, "")
-        value = show(_BY_FIELD[field], getattr(settings.config, field))
+        value = show(_BY_FIELD[field], settings.config.value(field))
         lines.append(
             f"{source.name} = {value}{f' (sha256 {digest})' if digest else ''} "
             f"is said by this repository's own configuration ({source.place}); --isolated leaves it out"

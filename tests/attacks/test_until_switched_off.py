@@ -14,6 +14,7 @@ from gitsign_py.errors import UncheckedError
 from gitsign_py.policy.facts import Decision, Pusher, SignatureFacts
 from gitsign_py.policy.history import PolicyHistory, policy_at
 from gitsign_py.policy.model import POLICY_PATH
+from gitsign_py.policy.surroundings import Submission
 from tests.support.gitrepo import ScratchRepo
 from tests.support.governed import HOOKS, MAIN, Governed, policy
 from tests.support.history import START, History, signed_by
@@ -155,7 +156,8 @@ def merged(
     sides = [history.commit(introduction, signed="alice", files={name: "2"}) for name in ("b", "c")]
     merge = history.merge(*sides, by=FORGE, author="bob", signed=signed, files=own)
     closing = None if unclosed else policy_at(history, now)
-    judging = PolicyHistory(history, history, introduction, closing=closing, unclosed=unclosed, pusher=pusher)
+    submission = Submission(pusher)
+    judging = PolicyHistory(history, history, introduction, closing=closing, unclosed=unclosed, submission=submission)
     said = [judging.judge(history.commit_facts(oid), history.facts[oid], (MAIN,)) for oid in (*sides, merge)]
     assert unclosed or all(one.accepted for one in said[:2])
     return said[-1]
