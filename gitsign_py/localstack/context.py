@@ -15,6 +15,11 @@ from gitsign_py.localstack.state import State
 class Hook:
     """The one place where faults enter. This one changes nothing; a subclass overrides what it breaks."""
 
+    @property
+    def calm(self) -> bool:
+        """Whether it does nothing now, so that requests may share a thread; one that is not known may wait."""
+        return type(self) is Hook
+
     def now(self, service: str, now: datetime) -> datetime:  # noqa: ARG002 - the honest answer ignores who asks
         """The time that ``service`` believes, given the real one."""
         return now

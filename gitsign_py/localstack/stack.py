@@ -89,7 +89,7 @@ class Stack:
             self._files: dict[str, str] = {}
             self.context.keyring.publish(self._write_client_files)
             self.info = self._write_info()
-            app = http.application(self.services, hook, place, self._meter)
+            app = http.application(self.services, hook, place, self._meter, state.together)
         except BaseException:
             self._closing.close()
             raise

@@ -29,7 +29,7 @@ def state(tmp_path: Path) -> Iterator[State]:
 
 
 def append(tree: Tree, number: int) -> Leaf:
-    return tree.append(b"%d" % number, identity=b"%d" % number, extra=b"", time_ms=number)
+    return tree.append(b"%d" % number, identity=b"%d" % number, extra=b"", time_ms=number).leaf
 
 
 def test_a_read_does_not_wait_for_a_write_and_sees_what_is_committed(state: State) -> None:

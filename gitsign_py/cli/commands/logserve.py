@@ -16,7 +16,7 @@ DEFAULT_PORT = 18410
 def run_serve(options: argparse.Namespace) -> int:
     """Serve until a signal ends it."""
     with installed("log serve"):
-        from gitsign_py.localstack import http, server  # noqa: PLC0415 - starlette and uvicorn, an extra of the package
+        from gitsign_py.localstack import http, server  # noqa: PLC0415 - uvicorn, an extra of the package
         from gitsign_py.localstack.connections import Limits  # noqa: PLC0415
         from gitsign_py.localstack.context import Hook  # noqa: PLC0415
     settings = wiring.load_settings()

@@ -146,7 +146,7 @@ def _up(options: argparse.Namespace) -> int:
     if options.detach:
         return _up_detached(directory, options)
     with installed():
-        # The servers load starlette, uvicorn and PyJWT (160 ms and an extra of the package): for `up` alone.
+        # The servers load uvicorn and PyJWT (160 ms and an extra of the package): for `up` alone.
         from gitsign_py.cli.logpages import StackPages  # noqa: PLC0415
         from gitsign_py.localstack import faults, repeatable  # noqa: PLC0415
         from gitsign_py.localstack.stack import Stack  # noqa: PLC0415
