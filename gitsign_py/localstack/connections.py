@@ -10,10 +10,11 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from gitsign_py.localstack.placement import Limits
 
 try:
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -25,18 +26,6 @@ else:
 MAX_HEAD = 1 << 16
 """Bytes of a request's line and headers, as h11 has it."""
 _RESERVED_FILES = 128  # of the process's descriptors: database, key files, what libraries open
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """``request_seconds`` for headers and body together, and for each pause in which the client reads no answer.
-
-    ``idle_seconds`` between two requests of a connection.
-    """
-
-    connections: int = 512
-    request_seconds: float = 20.0
-    idle_seconds: int = 10
 
 
 def open_files_allow(wanted: int) -> int:

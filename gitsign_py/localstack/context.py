@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from gitsign_py.localstack.keyring import Keyring
+from gitsign_py.localstack.keyfiles import PrivateKey
+from gitsign_py.localstack.keyring import Keyring, new_key
 from gitsign_py.localstack.service import Request, Response
 from gitsign_py.localstack.state import State
 
@@ -40,6 +41,19 @@ class Hook:
 def system_clock() -> datetime:
     """The time of this machine, aware, in UTC."""
     return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a stack is made with: its clock, its randomness (that many bytes), its way to make a key of a kind.
+
+    ``clock_is_right`` lets it start with a clock that is behind what it was before.
+    """
+
+    clock: Callable[[], datetime] = system_clock
+    random: Callable[[int], bytes] = secrets.token_bytes
+    make_key: Callable[[str], PrivateKey] = new_key
+    clock_is_right: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ import uvicorn
 from gitsign_py.errors import ConfigError
 from gitsign_py.host.endings import ended_by
 from gitsign_py.localstack import connections
-from gitsign_py.localstack.connections import Limits
 from gitsign_py.localstack.http import Application
+from gitsign_py.localstack.placement import Limits
 
 _SHUTDOWN_SECONDS = 3
 _BACKLOG = 128

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.localstack import connections, process
-from gitsign_py.localstack.connections import HTTPTOOLS, Limits, Rarely, open_files_allow, protocol
+from gitsign_py.localstack.connections import HTTPTOOLS, Rarely, open_files_allow, protocol
+from gitsign_py.localstack.placement import Limits, Placement
 from gitsign_py.localstack.service import Response, Route, Service, plain_errors
 from gitsign_py.localstack.stack import Stack
 from tests.support.waiting import wait_until
@@ -31,8 +32,8 @@ READERS = [
 def small(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     monkeypatch.setattr(connections, "protocol", partial(protocol, httptools=request.param))
     route = Route("GET", "/large", lambda _: Response(200, bytes(LARGE)))
-    limits = Limits(connections=20, request_seconds=2.0, idle_seconds=1)
-    with Stack(tmp_path / "s", 0, limits=limits, further=(Service("large", (route,), plain_errors),)) as stack:
+    place = Placement(limits=Limits(connections=20, request_seconds=2.0, idle_seconds=1))
+    with Stack(tmp_path / "s", 0, place=place, further=(Service("large", (route,), plain_errors),)) as stack:
         yield stack
 
 
