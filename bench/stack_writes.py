@@ -1,4 +1,6 @@
-"""What a local stack takes in a second, by the number of writers: entries of Rekor v2, timestamps; and a search.
+"""What a local stack takes in a second, by the number of writers: entries of Rekor v2, timestamps, searches.
+
+A search is one by address, which finds 25,000 entries.
 
 The requests are made before the clock starts. One loop over all connections writes them and looks at the answers'
 status and length alone, so that it is the stack that is measured: its processor time is the process's own
@@ -7,24 +9,31 @@ memory a sync costs nothing.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import selectors
 import socket
+import sqlite3
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from gitsign_py.core.pki.timestampbuild import TimestampRequest, build_request
+from gitsign_py.localstack.directory import DATABASE
+from gitsign_py.localstack.rekor.rekorproposal import name_term
 from tests.support.rekor2kit import ENTRIES, proposal
 from tests.support.stack import running_stack
 
 TIMESTAMPS = "/api/v1/timestamp"
+EMAIL, HITS = "alice@example.com", 25_000
+WHAT = ["entries", "timestamps", "searches"]
 _LENGTH = b"content-length: "
 
 
@@ -71,11 +80,21 @@ def answered(link: socket.socket, held: bytearray) -> bool:
         return False
     if not held.startswith(b"HTTP/1.1 20"):
         raise SystemExit(f"the stack answered {bytes(held[:200])!r}")
-    at = held.lower().index(_LENGTH) + len(_LENGTH)
+    at = held[:end].lower().index(_LENGTH) + len(_LENGTH)
     if len(held) < end + 4 + int(held[at : held.index(b"\r\n", at)]):
         return False
     held.clear()
     return True
+
+
+def searched(directory: Path) -> bytes:
+    """Make an address findable in 25,000 entries that are in the index alone; the request that searches for it."""
+    with closing(sqlite3.connect(directory / DATABASE)) as db, db:
+        tree_id = db.execute("SELECT tree_id FROM keys WHERE role = 'rekor1'").fetchone()[0]
+        hashes = (hashlib.sha256(b"%d" % number).digest() for number in range(HITS))
+        rows = [(name_term(EMAIL), tree_id, place, one) for place, one in enumerate(hashes)]
+        db.executemany("INSERT INTO search (term, tree_id, position, leaf_hash) VALUES (?, ?, ?, ?)", rows)
+    return post("/api/v1/index/retrieve", "application/json", json.dumps({"email": EMAIL}).encode())
 
 
 def processor_seconds(pid: int) -> float:
@@ -97,21 +116,24 @@ def measure(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--what", choices=["entries", "timestamps"], nargs="+", default=["entries", "timestamps"])
+    parser.add_argument("--what", choices=WHAT, nargs="+", default=WHAT)
     parser.add_argument("--writers", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument("--entries", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--dir", type=Path, default=None, help="where the stack's directory is made")
     options = parser.parse_args()
     query = build_request(TimestampRequest("sha256", bytes(32), 1 << 63, True, None))
-    makers = {"entries": entry, "timestamps": lambda _: post(TIMESTAMPS, "application/timestamp-query", query)}
+    stamped = post(TIMESTAMPS, "application/timestamp-query", query)
     with tempfile.TemporaryDirectory(dir=options.dir) as place, running_stack(Path(place) / "stack") as stack:
+        search = searched(stack.directory)
+        makers = {"entries": entry, "timestamps": lambda _: stamped, "searches": lambda _: search}
         port, pid = stack.info.port, stack.info.pid
         for what in options.what:
+            count = options.entries // 20 if what == "searches" else options.entries
             measure(port, pid, 1, makers[what], 50, "warm")
             for writers in options.writers:
                 rounds = [
-                    measure(port, pid, writers, makers[what], options.entries, f"{writers} {number}")
+                    measure(port, pid, writers, makers[what], count, f"{writers} {number}")
                     for number in range(options.rounds)
                 ]
                 rate, processor = (statistics.median(column) for column in zip(*rounds, strict=True))
