@@ -140,7 +140,8 @@ class Tree:
 
     def find_hash(self, leaf_hash: bytes) -> Leaf | None:
         """The first leaf with this leaf hash."""
-        found = self._select("tree_id = ? AND leaf_hash = ? ORDER BY position", (self.tree_id, leaf_hash))
+        # The plus keeps SQLite from walking the whole tree in the order of its primary key (optoverview.html, §2.1).
+        found = self._select("leaf_hash = ? AND +tree_id = ? ORDER BY position", (leaf_hash, self.tree_id))
         return found[0] if found else None
 
     def _select(self, where: str, values: tuple[int | bytes, ...]) -> tuple[Leaf, ...]:
