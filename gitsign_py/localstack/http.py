@@ -1,4 +1,4 @@
-"""HTTP and nothing else: from an ASGI request to ours, from our Response back. Every error has a JSON body.
+"""HTTP and nothing else: from starlette's request to ours, from our Response back. Every error has a JSON body.
 
 Only loopback names are served, and the one that clients of a stack with an external URL use. A web page of another
 site cannot make a browser mint tokens here: its Host or its Origin gives it away (DNS rebinding, cross-site requests).
@@ -11,13 +11,19 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
+
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as WebRequest
+from starlette.responses import Response as WebResponse
+from starlette.routing import Route as WebRoute
+from starlette.routing import Router
+from starlette.types import Receive, Scope, Send
 
 from gitsign_py.core.printing import printable
 from gitsign_py.errors import FormatError
@@ -26,7 +32,6 @@ from gitsign_py.localstack.context import Hook
 from gitsign_py.localstack.lanes import Around, Lane
 from gitsign_py.localstack.placement import Placement
 from gitsign_py.localstack.requestlog import Meter, Served
-from gitsign_py.localstack.routing import Router, Table, router
 from gitsign_py.localstack.service import Refusal, Request, Response, Route, Service, plain_errors
 
 _log = logging.getLogger("gitsign_py.localstack")
@@ -36,77 +41,60 @@ _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _THREADS = 40
 _SHORT_BODY = 1 << 16
 """A longer one takes milliseconds to read: its request has a thread of its own, and nobody waits behind it."""
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Table = dict[str, tuple[Service, Route]]
+"""The routes of one path by method."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Web:
-    """A request whose body is still to come. Of a header that is there twice it has the first one."""
+class _House:
+    """The part that every path shares: the threads and lanes of the server, and who may ask."""
 
-    scope: Scope
-    receive: Receive
-    headers: Mapping[str, str]
-
-    @property
-    def method(self) -> str:
-        method: str = self.scope["method"]
-        return method
-
-    @property
-    def path(self) -> str:
-        """The path alone: put together with the Host header it may be no URL at all."""
-        path: str = self.scope["path"]
-        return path
+    hook: Hook
+    place: Placement
+    meter: Meter
+    threads: ThreadPoolExecutor
+    lanes: Mapping[str, Lane]
 
 
-class Application:
-    """The ASGI application over all services (asgi.readthedocs.io, "HTTP")."""
+class _Endpoint:
+    """One path as an ASGI application: starlette has matched it, and cut its variable parts out."""
 
-    def __init__(self, paths: Router, hook: Hook, place: Placement, meter: Meter, writing: Around) -> None:
-        self._router, self._hook, self._place, self._meter = paths, hook, place, meter
-        self._threads = ThreadPoolExecutor(_THREADS, "local-stack-request")
-        self._lanes = {"computing": Lane(self._threads, nullcontext), "writing": Lane(self._threads, writing)}
+    def __init__(self, table: Table, house: _House) -> None:
+        self._table, self._house = table, house
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request. The server has no other kind of scope: neither lifespan nor websockets."""
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
-        web = _Web(scope, receive, headers)
-        found = self._router.find(web.path)
-        if found is None or web.method not in _METHODS:
-            await _send(send, plain_errors(Refusal(404, f"path {web.path} was not found")))
-            return
-        name = secrets.token_hex(8)
-        await _send(send, await self._serve(web, *found, name), name)
+        web, name = WebRequest(scope, receive, send), secrets.token_hex(8)
+        await _web_response(await self._serve(web, name), name)(scope, receive, send)
 
-    async def _serve(self, web: _Web, table: Table, parts: Mapping[str, str], name: str) -> Response:
+    async def _serve(self, web: WebRequest, name: str) -> Response:
         """Pick the route by method, check the request's form, run the handler in a worker thread."""
         began = time.monotonic()
         notes: dict[str, str] = {}
         method = "GET" if web.method == "HEAD" else web.method  # the server cuts the body of a HEAD answer
-        service, route = table.get(method, (next(iter(table.values()))[0], None))
+        service, route = self._table.get(method, (next(iter(self._table.values()))[0], None))
         try:
-            _check_origin(web, self._place)
+            _check_origin(web, self._house.place)
             if route is None:
-                raise _wrong_method(web.method, table)
-            request = await _read(web, route, parts)
+                raise _wrong_method(web.method, self._table)
+            request = await _read(web, route)
         except Refusal as refusal:
             answer = service.errors(refusal)
         else:
             answer = await self._run(service, route, request, notes)
         elapsed = time.monotonic() - began
-        served = Served(name, service.name, _client(web), web.method, web.path, answer.status, elapsed, notes)
-        self._meter.count(served)
+        told = web.method if web.method in _METHODS else "other"  # a figure for each, so not for all that clients invent
+        served = Served(name, service.name, _client(web), told, _path(web), answer.status, elapsed, notes)
+        self._house.meter.count(served)
         requestlog.write(served)
         return answer
 
     async def _run(self, service: Service, route: Route, request: Request, notes: dict[str, str]) -> Response:
         """In a lane what is short and breaks nothing, else in a thread of its own."""
-        work = partial(_noted, notes, service, route, request, self._hook)
-        lane = self._lanes.get(route.lane)
-        if lane is None or len(request.body) > _SHORT_BODY or not self._hook.calm:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        house = self._house
+        work = partial(_noted, notes, service, route, request, house.hook)
+        lane = house.lanes.get(route.lane)
+        if lane is None or len(request.body) > _SHORT_BODY or not house.hook.calm:
+            return await asyncio.get_running_loop().run_in_executor(house.threads, work)
         try:
             return await lane.run(work)
         except (sqlite3.Error, OSError) as error:
@@ -119,29 +107,59 @@ def application(
     place: Placement = _ON_LOOPBACK,
     meter: Meter | None = None,
     writing: Around = nullcontext,
-) -> Application:
-    """The application over ``services``. ``writing`` is entered around what writes together.
+) -> Router:
+    """The ASGI application over ``services``. ``writing`` is entered around what writes together.
 
     Two services must not claim the same method and path.
     """
-    return Application(router(services), hook, place, meter or Meter(), writing)
+    threads = ThreadPoolExecutor(_THREADS, "local-stack-request")
+    lanes = {"computing": Lane(threads, nullcontext), "writing": Lane(threads, writing)}
+    house = _House(hook, place, meter or Meter(), threads, lanes)
+    routes = [WebRoute(path, _Endpoint(table, house)) for path, table in _exact_first(_tables(services))]
+    return Router(routes, redirect_slashes=False, default=_not_found)
 
 
-def _client(web: _Web) -> str:
+def _tables(services: Iterable[Service]) -> dict[str, Table]:
+    tables: dict[str, Table] = {}
+    for service in services:
+        for route in service.routes:
+            table = tables.setdefault(route.path, {})
+            if route.method in table:
+                raise ValueError(f"{route.method} {route.path} is claimed twice")
+            table[route.method] = (service, route)
+    return tables
+
+
+def _exact_first(tables: dict[str, Table]) -> list[tuple[str, Table]]:
+    """Paths without variable parts win over those with, longer ones over shorter ones."""
+    return sorted(tables.items(), key=lambda item: (item[0].count("{"), -len(item[0]), item[0]))
+
+
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    await _web_response(plain_errors(Refusal(404, f"path {scope['path']} was not found")))(scope, receive, send)
+
+
+def _path(web: WebRequest) -> str:
+    """The path alone: starlette's URL is put together with the Host header, which may be no host at all."""
+    path: str = web.scope["path"]
+    return path
+
+
+def _client(web: WebRequest) -> str:
     """The client's address; behind a proxy of this machine the one that the proxy saw (its own last entry)."""
-    peer = web.scope["client"][0] if web.scope.get("client") else ""
+    peer = web.client.host if web.client else ""
     forwarded = web.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
     return printable(forwarded[:64]) if forwarded and peer in {"127.0.0.1", "::1"} else peer
 
 
-async def _read(web: _Web, route: Route, parts: Mapping[str, str]) -> Request:
+async def _read(web: WebRequest, route: Route) -> Request:
     _check_media_type(web, route)
     return Request(
         method=web.method,
-        path=web.path,
-        parts=parts,
-        query=dict(parse_qsl(web.scope["query_string"].decode("latin-1"), keep_blank_values=True)),
-        headers=web.headers,
+        path=_path(web),
+        parts={name: str(value) for name, value in web.path_params.items()},
+        query=dict(web.query_params),
+        headers=dict(web.headers),
         body=await _body(web, route.max_body),
     )
 
@@ -191,21 +209,18 @@ def _storage_words(error: Exception) -> str:
     return f"the local stack cannot use its database: {error}"
 
 
-async def _send(send: Send, answer: Response, name: str = "") -> None:
-    named = {name.lower(): value for name, value in answer.headers.items()} | {"x-content-type-options": "nosniff"}
+def _web_response(answer: Response, name: str = "") -> WebResponse:
+    headers = {**answer.headers, "X-Content-Type-Options": "nosniff"}
     if name:
-        named["x-request-id"] = name
+        headers["X-Request-Id"] = name
     if answer.media_type:
-        named["content-type"] = answer.media_type
-    named.setdefault("content-length", str(len(answer.body)))
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in named.items()]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+        headers["Content-Type"] = answer.media_type
+    return WebResponse(answer.body, answer.status, headers)
 
 
-def _check_origin(web: _Web, place: Placement) -> None:
+def _check_origin(web: WebRequest, place: Placement) -> None:
     host, origin = web.headers.get("host", ""), web.headers.get("origin")
-    if sum(name == b"host" for name, _ in web.scope["headers"]) > 1:  # RFC 9112 §3.2
+    if len(web.headers.getlist("host")) > 1:  # RFC 9112 §3.2
         raise Refusal(400, "the Host header is there twice")
     try:
         name, page = urlsplit(f"//{host}").hostname, urlsplit(origin or "").netloc
@@ -224,24 +239,23 @@ def _wrong_method(method: str, table: Table) -> Refusal:
     return Refusal(405, message, headers={"Allow": ", ".join(allowed)})
 
 
-def _check_media_type(web: _Web, route: Route) -> None:
+def _check_media_type(web: WebRequest, route: Route) -> None:
     given = web.headers.get("content-type", "")
     if route.accepts and given.partition(";")[0].strip().lower() not in route.accepts:
         kinds = " ".join(route.accepts)
         raise Refusal(415, f'unsupported media type "{given}", only [{kinds}] are allowed')
 
 
-async def _body(web: _Web, limit: int) -> bytes:
+async def _body(web: WebRequest, limit: int) -> bytes:
     """The body, read no further than ``limit`` bytes."""
     parts: list[bytes] = []
-    size, more = 0, True
-    while more:
-        message = await web.receive()
-        if message["type"] == "http.disconnect":
-            raise Refusal(400, "the body breaks off")
-        part, more = message.get("body", b""), message.get("more_body", False)
-        size += len(part)
-        if size > limit:
-            raise Refusal(413, f"the body has more than {limit} bytes", headers={"Connection": "close"})
-        parts.append(part)
+    size = 0
+    try:
+        async for part in web.stream():
+            size += len(part)
+            if size > limit:
+                raise Refusal(413, f"the body has more than {limit} bytes", headers={"Connection": "close"})
+            parts.append(part)
+    except ClientDisconnect as error:
+        raise Refusal(400, "the body breaks off") from error
     return b"".join(parts)

@@ -9,11 +9,11 @@ import threading
 from collections.abc import Iterator
 
 import uvicorn
+from starlette.routing import Router
 
 from gitsign_py.errors import ConfigError
 from gitsign_py.host.endings import ended_by
 from gitsign_py.localstack import connections
-from gitsign_py.localstack.http import Application
 from gitsign_py.localstack.placement import Limits
 
 _SHUTDOWN_SECONDS = 3
@@ -29,7 +29,7 @@ class Server(uvicorn.Server):
         yield
 
 
-def make(app: Application, limits: Limits) -> Server:
+def make(app: Router, limits: Limits) -> Server:
     """A server for an application; it does not listen yet."""
     connections.keep_the_log_short()
     return Server(

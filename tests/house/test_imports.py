@@ -120,7 +120,7 @@ def _impure(path: Path) -> Iterator[str]:
     yield from (word for word in ("datetime.now(", "utcnow") if word in text(path))
 
 
-LOCAL_ALONE = {"rfc8785", "uvicorn", "jwt", "securesystemslib", "yaml", "prometheus_client"}
+LOCAL_ALONE = {"rfc8785", "starlette", "uvicorn", "jwt", "securesystemslib", "yaml", "prometheus_client"}
 """Libraries of the extra [local], which a package that only signs and verifies goes without."""
 
 

@@ -23,7 +23,6 @@ ALONE = {
     "host.git.revlist": "the bytes behind a format of git's",
     "host.timelimit": "chooses what each system loads",
     "host.windows": "loaded on Windows alone",
-    "localstack.routing": "paths alone, without a request: its tests need no server",
     "localstack.tsa.tsajson": "a request form with a specification of its own",
     "policy.pushes": "who may push, apart from who may sign",
     "policy.recent": "its importer has no room",

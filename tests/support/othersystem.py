@@ -50,7 +50,7 @@ CLOCKS = ("clock_gettime", "clock_gettime_ns", "CLOCK_BOOTTIME", "CLOCK_MONOTONI
 # They import fcntl and the like, or choose by sys.platform, when they are loaded: for that time all is as it was.
 OTHERS = (
     "asyncio", "multiprocessing", "concurrent", "ctypes", "platform", "ssl", "urllib", "uuid", "requests", "urllib3",
-    "platformdirs", "dulwich", "keyring", "rich", "tuf", "uvicorn", "coverage", "tempfile",
+    "platformdirs", "dulwich", "keyring", "rich", "tuf", "uvicorn", "starlette", "anyio", "coverage", "tempfile",
 )  # fmt: skip
 GONE: list[tuple[Any, str, Any]] = []
 
