@@ -23,7 +23,7 @@ from gitsign_py.ports import TokenSource
 from gitsign_py.signing.attestation import Attestation, attest_with
 from gitsign_py.signing.credential import Credential, obtain_credential
 from gitsign_py.signing.flow import SigningOptions, SigningResult, SigningServices, check_options, sign_with
-from gitsign_py.signing.wanted import WantedSigner, check_possible
+from gitsign_py.signing.wanted import WantedSigner, check_address
 from gitsign_py.verification.bundle import Artifact
 
 RENEW_BEFORE = timedelta(seconds=60)
@@ -208,7 +208,7 @@ class Holder:
         self, token: IdentityToken, plan: SigningPlan, committer: tuple[str, str], conversation: Conversation
     ) -> Credential:
         claims = parse_unverified(token.raw)
-        check_possible(plan.wanted, claims)
+        check_address(plan.wanted, claims)
 
         def agree(identity: str, kind: str) -> None:
             _agree(plan, _publication(plan, identity, kind, committer), conversation)

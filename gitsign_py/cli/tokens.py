@@ -10,7 +10,7 @@ from gitsign_py.core.frozen import frozen
 from gitsign_py.core.sigstore.mapping import certificate_identities, kind_for
 from gitsign_py.core.sigstore.token import IdentityToken, parse_unverified
 from gitsign_py.host.consent import Dialogue, Publication, require_consent
-from gitsign_py.signing.wanted import WantedSigner, check_possible
+from gitsign_py.signing.wanted import WantedSigner, check_address
 
 if TYPE_CHECKING:
     from gitsign_py.clients.signin import SignInSettings, SignInTools
@@ -45,7 +45,7 @@ class TokenFinder:
         """
         token = self.find()
         if self.wanted is not None:
-            check_possible(self.wanted, parse_unverified(token.raw))
+            check_address(self.wanted, parse_unverified(token.raw))
         self._consent(token)
         return token
 

@@ -116,8 +116,8 @@ def _has_sections(own: GitConfig) -> bool:
 
 
 def _of_git(variable: str, value: str | None, setting: tuple[str, str | None], home: str) -> tuple[str, list[str]]:
-    """The variable or the setting, as git's http.c has it: the variable wins."""
-    if value:
+    """The variable or the setting, as git's http.c has it: the variable wins, if it says something."""
+    if value and not _is_system(value):
         return variable, [value]
     key, text = setting
     try:

@@ -97,7 +97,8 @@ def obtain_credential(
     token = tokens.token()
     claims = parse_unverified(token.raw)
     check_claims(claims, now=now, audience=request.audience, issuer=request.issuer)
-    _check_prospect(request, claims, authority.configuration_of(claims.issuer, ask=not is_plain(claims)))
+    unclear = not is_plain(claims) or not request.wanted.may_be(claims)
+    _check_prospect(request, claims, authority.configuration_of(claims.issuer, ask=unclear))
     spki, sign = new_key()
     issued = authority.issue(
         token=token, public_key_spki=spki, sign=sign, agree=lambda found: _check_prospect(request, claims, found)

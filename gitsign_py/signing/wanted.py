@@ -60,6 +60,12 @@ def check_possible(
         raise unavailable(wanted, f"{certificate_identities(claims, configuration)[0]} ({claims.issuer})")
 
 
+def check_address(wanted: WantedSigner, claims: UnverifiedClaims) -> None:
+    """The same before a person is asked anything, as far as no CA's setting matters: no template makes an address."""
+    if wanted.address:
+        check_possible(wanted, claims)
+
+
 def unavailable(wanted: WantedSigner, instead: str) -> PolicyError:
     """The refusal, by name."""
     return PolicyError(

@@ -88,6 +88,9 @@ SETTINGS: dict[str, Callable[[Path], Network]] = {
             "CURL_CA_BUNDLE": str(pem),
         }
     ),
+    "git's setting beside the system's own names": lambda pem: Network(
+        {"GIT_SSL_CAINFO": SYSTEM, "GIT_SSL_CAPATH": "/etc/ssl/certs"}, git_says("http.sslCAInfo", str(pem))
+    ),
 }
 
 

@@ -182,6 +182,16 @@ def test_another_name_than_the_wanted_one_is_refused_before_it_is_logged(world: 
         assert obtain_credential(wanted, tokens=token, authority=world.authority(server), now=datetime.now(UTC))
 
 
+def test_what_a_template_makes_can_be_asked_for(world: World, server: str) -> None:
+    """Its name is no claim of the token; an address is refused by the token alone."""
+    token = FixedToken(world.issuers.token("ci-provider", mailed=False))
+    wanted = world.request(wanted=WantedSigner(world.issuers.name("ci-provider")[1]))
+    assert obtain_credential(wanted, tokens=token, authority=world.authority(server), now=datetime.now(UTC))
+    address = world.request(wanted=WantedSigner("alice@example.com"))
+    with pytest.raises(PolicyError, match="nobody is signed in"):
+        obtain_credential(address, tokens=token, authority=world.authority(server), now=datetime.now(UTC))
+
+
 def _refuse(identity: str, kind: str) -> None:
     raise PolicyError("consent-refused", f"{kind} {identity}")
 
