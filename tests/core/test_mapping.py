@@ -218,3 +218,19 @@ def test_the_very_url_counts_before_a_pattern() -> None:
 )
 def test_a_token_decides_alone_or_the_ca_is_asked(changes: dict[str, Any], plain: bool) -> None:
     assert is_plain(parse_unverified(make(changes))) == plain
+
+
+def test_a_server_that_tells_no_types_tells_what_is_to_be_proven() -> None:
+    """An old Fulcio says neither issuerType nor subjectDomain, and writes no token subject."""
+    old = IssuerConfiguration("https://issuer.example", "sigstore", "sub", "")
+    claims = parse_unverified(make({"sub": "alice", "job": "acme/sign-it"}))
+    assert certificate_identities(claims, old) == ("alice",)
+    assert kind_for(claims, old) == "uri"
+    assert not may_become(claims, "alice@example.com", "email", old)
+    assert may_become(claims, "alice!example.com", "other", old)
+    assert may_identify(claims, "https://ci.example.com/jobs/acme/sign-it", "uri", None, old)
+    assert not may_identify(claims, "https://ci.example.com/jobs/others/build", "uri", None, old)
+    assert not may_identify(claims, "https://ci.example.com/jobs/acme/sign-it", "uri", None)
+    mailed = IssuerConfiguration("https://issuer.example", "sigstore", "email", "")
+    assert certificate_identities(claims, mailed) == ("alice@example.com",)
+    assert not may_identify(claims, "https://ci.example.com/jobs/acme/sign-it", "uri", None, mailed)

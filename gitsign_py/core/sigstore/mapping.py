@@ -13,6 +13,7 @@ from gitsign_py.core.sigstore.token import UnverifiedClaims
 
 Kind = Literal["email", "uri", "other"]
 _DEPTH = 4  # of objects within claims, where a provider may be named
+_TELLING = 6  # letters of a claim that stand in a name by no accident
 _CIRCLECI = ("project", "pipeline-definition")
 _CODEFRESH = ("account_name", "pipeline_name", "account_id", "pipeline_id")
 _MARKERS = (
@@ -96,9 +97,7 @@ def certificate_identities(
         return (as_uri(claims.subject),)
     if known == "chainguard-identity":
         return (_below_issuer(claims),)
-    if claims.email and (known in ("", "email")):
-        return (claims.email,)
-    return _derived(claims)
+    return (claims.email,) if claims.email and _is_mailed(configuration) else _derived(claims)
 
 
 def kind_for(claims: UnverifiedClaims, configuration: IssuerConfiguration | None = None) -> Kind:
@@ -106,7 +105,7 @@ def kind_for(claims: UnverifiedClaims, configuration: IssuerConfiguration | None
     known = configuration.issuer_type if configuration is not None else ""
     if known == "username":
         return "other"
-    return "email" if claims.email and known in ("", "email") else "uri"
+    return "email" if claims.email and _is_mailed(configuration) else "uri"
 
 
 def may_become(
@@ -118,7 +117,9 @@ def may_become(
         return kind == "uri" and "://" in name
     if known:
         return name in certificate_identities(claims, configuration)
-    return may_identify(claims, name, kind, None)
+    if kind == "email" and not _is_mailed(configuration):
+        return False
+    return may_identify(claims, name, kind, None, configuration)
 
 
 def may_identify(
@@ -133,7 +134,8 @@ def may_identify(
     Which mapping counts is the CA's setting for the issuer: with types such as uri, username and ci-provider a token
     with an e-mail address becomes its subject, the subject with ``!DOMAIN``, or what a template makes of its claims.
     For such a template the certificate's own ``subject`` (1.3.6.1.4.1.57264.1.24) decides, and for a CA that does not
-    write it yet the type that its ``configuration`` has; an address never rests on either.
+    write it yet the type that its ``configuration`` has, or for one that tells no types whether the name shows a claim
+    of the token; an address never rests on any of these.
     """
     if name in certificate_identities(claims):
         return True
@@ -145,8 +147,7 @@ def may_identify(
         return True
     if subject is not None:
         return subject == claims.subject or _is_one_of(name, _derived(claims))
-    by_template = configuration is not None and configuration.issuer_type == "ci-provider" and kind == "uri"
-    return by_template or _is_one_of(name, _derived(claims))
+    return _is_one_of(name, _derived(claims)) or (kind == "uri" and _by_template(claims, name, configuration))
 
 
 def may_vouch(claims: UnverifiedClaims, issuer: str, configuration: IssuerConfiguration | None = None) -> bool:
@@ -159,6 +160,23 @@ def may_vouch(claims: UnverifiedClaims, issuer: str, configuration: IssuerConfig
         return True
     is_mapped = configuration is not None and configuration.issuer_type == "email"
     return (is_mapped or issuer.startswith(("https://", "http://"))) and issuer in _texts(claims.other, _DEPTH)
+
+
+def _is_mailed(configuration: IssuerConfiguration | None) -> bool:
+    """Whether an address becomes the name; a CA that tells no types tells which claim is to be proven."""
+    if configuration is None or configuration.issuer_type == "email":
+        return True
+    return not configuration.issuer_type and configuration.challenge_claim != "sub"
+
+
+def _by_template(claims: UnverifiedClaims, name: str, configuration: IssuerConfiguration | None) -> bool:
+    if configuration is None or configuration.issuer_type not in ("", "ci-provider"):
+        return False
+    if configuration.issuer_type:
+        return True
+    decoded = unquote(name)
+    shown = (text for text in _texts(claims.other, _DEPTH) if len(text) >= _TELLING)
+    return configuration.challenge_claim == "sub" and any(text in decoded for text in shown)
 
 
 def as_uri(text: str) -> str:
