@@ -2,10 +2,13 @@
 
 import gc
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -21,6 +24,20 @@ _GUARD = Guard()
 # costs more than what it does; and so does each test worker with the tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+_MEMORY = "/dev/shm"
+
+
+def _has_much_memory() -> bool:
+    """Whether files can lie in memory: a run leaves two gigabytes, and programs among them."""
+    if "TMPDIR" in os.environ or not Path(_MEMORY).is_dir():
+        return False
+    disk = os.statvfs(_MEMORY)
+    return disk.f_bavail * disk.f_frsize > 8 << 30 and not disk.f_flag & (os.ST_NOEXEC | os.ST_RDONLY)
+
+
+if _has_much_memory():  # where nothing waits for a disk, as each commit, each ref and each row of a log does
+    os.environ["TMPDIR"] = _MEMORY  # for the workers and all that they start, too
+    tempfile.tempdir = None
 _THRESHOLDS = gc.get_threshold()
 gc.set_threshold(100_000, 10, 100)  # until all tests are found: most of what is made until then stays
 
@@ -47,6 +64,22 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_THRESHOLDS)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtestloop() -> Iterator[Any]:
+    """End the warm servers before pytest-cov collects what was measured."""
+    try:
+        return (yield)
+    finally:
+        warm.end()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Free the memory, unless a test failed whose files somebody may want to see."""
+    if exitstatus == 0 and tempfile.gettempdir() == _MEMORY and not hasattr(session.config, "workerinput"):
+        shutil.rmtree(session.config._tmp_path_factory.getbasetemp(), ignore_errors=True)  # type: ignore[attr-defined]
 
 
 @pytest.hookimpl(hookwrapper=True)

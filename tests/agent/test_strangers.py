@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -97,7 +98,7 @@ def test_another_user_cannot_reach_the_socket(path: Path, opened_up: bool) -> No
     with serving(path, ping=echo):
         if opened_up:
             for directory in (path.parent, *path.parent.parents):
-                if directory == Path("/tmp"):
+                if directory == Path(tempfile.gettempdir()):
                     break
                 directory.chmod(0o755)
             path.chmod(0o666)
@@ -116,7 +117,7 @@ def test_a_socket_that_another_user_planted_is_not_talked_to(tmp_path: Path) -> 
     directory.mkdir()
     os.chown(directory, nobody.pw_uid, nobody.pw_gid)
     for parent in directory.parents:
-        if parent == Path("/tmp"):
+        if parent == Path(tempfile.gettempdir()):
             break
         parent.chmod(0o755)
     path = directory / "agent.sock"

@@ -18,6 +18,7 @@ import pytest
 
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import environment
+from tests.support.history import START
 from tests.support.pushserver import ROOT, Server, make_server
 from tests.support.waiting import wait_until
 
@@ -112,7 +113,7 @@ def test_workers_that_stand_still(server: Server) -> None:
     server.config("gitsign.hookTimeout", "6")
     tip = server.history.commit(signed="alice", files={"a": "1"})
     for _ in range(8000):
-        tip = server.history.commit(tip, signed="alice")
+        tip = server.history.commit(tip, signed="alice", at=START)
 
     def workers() -> list[int]:
         """The last ones below: receive-pack, the shim, who waits, who judges, who works."""

@@ -15,6 +15,7 @@ import pytest
 
 from gitsign_py.policy.model import POLICY_PATH
 from tests.support.gitrepo import ScratchRepo, environment
+from tests.support.history import START
 from tests.support.pushserver import POLICY, ROOT, Server, in_history
 from tests.support.waiting import wait_until
 
@@ -183,7 +184,7 @@ def test_out_of_time_leaves_nobody_at_work(server: Server) -> None:
     """From before the processes start to the middle of their work: a refusal in time, and nobody is left."""
     tip = server.history.commit(signed="alice", files={"a": "1"})
     for _ in range(4000):
-        tip = server.history.commit(tip, signed="alice")
+        tip = server.history.commit(tip, signed="alice", at=START)
     for seconds in ("0.2", "0.3", "0.4", "0.5"):  # less than the fastest machine so far needs
         server.config("gitsign.hookTimeout", seconds)
         mark = str(uuid.uuid4())
@@ -227,7 +228,7 @@ def test_killed_at_work_leaves_nobody(server: Server) -> None:
     """kill -9 of the hook, for its memory, say: its processes see that it is gone, wherever they are."""
     tip = server.history.commit(signed="alice", files={"a": "1"})
     for _ in range(4000):
-        tip = server.history.commit(tip, signed="alice")
+        tip = server.history.commit(tip, signed="alice", at=START)
     mark = server.environment["PUSH_MARK"] = str(uuid.uuid4())
     pid = server.folder / "pid"
     wrap(server, f"echo $$ > {pid}.new && mv {pid}.new {pid}")

@@ -73,11 +73,11 @@ def target_of(name: str) -> str:
 
 @cache
 def imported(path: Path) -> tuple[str, ...]:
-    return tuple(_imported(path))
+    return tuple(_imported(path, nodes(path)))
 
 
-def _imported(path: Path) -> Iterator[str]:
-    for node in nodes(path):
+def _imported(path: Path, found: Iterable[ast.AST]) -> Iterator[str]:
+    for node in found:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -178,7 +178,7 @@ def test_tests_share_helpers_by_the_support_folder_alone() -> None:
 
 def _not_shared(path: Path) -> Iterator[str]:
     own = f"tests.{path.parent.name}"
-    for name in imported(path):
+    for name in _imported(path, ast.walk(ast.parse(path.read_bytes()))):
         shared = name.split(".")[1:2] in (["support"], ["vectors"], ["fuzz"], ["house"], ["data"]) or name.startswith(
             own
         )

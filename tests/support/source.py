@@ -1,6 +1,7 @@
 """The package's source for tests that read it: each file's text and tree once for a test worker."""
 
 import ast
+import gc
 from functools import cache
 from pathlib import Path
 
@@ -24,7 +25,9 @@ def text(path: Path) -> str:
 @cache
 def nodes(path: Path) -> tuple[ast.AST, ...]:
     """A file's tree as :func:`ast.walk` gives it: the module first."""
-    return tuple(ast.walk(ast.parse(text(path))))
+    found = tuple(ast.walk(ast.parse(text(path))))
+    gc.freeze()  # the trees stay, and are millions of objects: the garbage collector would look through all each time
+    return found
 
 
 def tree(path: Path) -> ast.Module:

@@ -34,6 +34,7 @@ _LOCALES = (None, "", "C", "C.UTF-8")
 _USUAL = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 _OF_LIBRARIES = ("PYTHON", "LD_", "FAKETIME", "OPENSSL_", "MALLOC_")
 
+_children: "dict[str, subprocess.Popen[bytes]]" = {}
 _FRONT = Path(__file__).with_name("front.c")
 
 really_run = subprocess.run
@@ -194,16 +195,24 @@ def _server(measured: bool) -> str:
         env={**env, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"},
         start_new_session=True,
     )
-    atexit.register(_end, child)
+    _children[path] = child
     wait_until(lambda: Path(path).exists() or child.poll() is not None)
     assert child.poll() is None, "the warm server did not start"
     return path
 
 
-def _end(child: "subprocess.Popen[bytes]") -> None:
-    assert child.stdin is not None
-    child.stdin.close()
-    child.wait(20)
+def end() -> None:
+    """End the servers, which write what coverage has measured; another call starts another one."""
+    _server.cache_clear()
+    while _children:
+        path, child = _children.popitem()
+        assert child.stdin is not None
+        child.stdin.close()
+        child.wait(60)
+        Path(path).unlink(missing_ok=True)
+
+
+atexit.register(end)
 
 
 @cache

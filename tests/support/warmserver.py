@@ -24,9 +24,13 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import gitsign_py
 from gitsign_py.cli import main as program_main
+
+if TYPE_CHECKING:
+    from tests.support.warmcoverage import Measured
 
 _ROOT = str(Path(__file__).resolve().parents[2])
 _MODULE = f"{_ROOT}/gitsign_py/__main__.py"
@@ -47,7 +51,8 @@ def _read_program() -> None:
 class Server:
     """Takes requests, forks, and reports how each of them ended."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, measured: "Measured | None") -> None:
+        self.measured = measured
         self.selector = selectors.DefaultSelector()
         self.listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listening.bind(f"{path}.new")
@@ -85,6 +90,8 @@ class Server:
         signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
         pid = os.fork()
         if pid == 0:
+            if self.measured is not None:
+                self.measured.begin()
             _become(request, streams)  # which does not come back
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
         for stream in streams:
@@ -104,6 +111,8 @@ class Server:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
+            if self.measured is not None:
+                self.measured.take(pid)
             caller = self.running.pop(pid)
             with suppress(KeyError):
                 self.selector.unregister(caller)
@@ -197,22 +206,22 @@ def _status_of_program() -> int:
     return status & 0xFF
 
 
-def _measure_less() -> None:
-    """Take from coverage, where it measures, what each forked process would do again for a quarter of a second.
-
-    That is to save all lines that were run by the imports, to look for files of the package that nothing runs, which
-    the process of the tests does, and to describe where it was started from.
-    """
+def _measured(folder: Path) -> "Measured | None":
+    """What is measured, where this process is; in the forks it is cheaper than coverage alone would have it."""
     coverage = sys.modules.get("coverage")
-    measured = coverage.Coverage.current() if coverage is not None else None
-    if coverage is not None and measured is not None:
-        measured.stop()
-        measured.save()
-        coverage.Coverage._post_save_work = lambda _self: None
-        import_module("coverage.collector").short_stack = str  # type: ignore[attr-defined]
+    current = coverage.Coverage.current() if coverage is not None else None
+    if coverage is None or current is None:
+        return None
+    coverage.Coverage._post_save_work = lambda _self: None  # looks for files that nothing runs, as the tests do
+    from tests.support.warmcoverage import Measured  # noqa: PLC0415 - a server that is not measured goes without
+
+    import_module("coverage.collector").short_stack = str  # type: ignore[attr-defined]  # of each new one
+    return Measured(current, folder)
 
 
 if __name__ == "__main__":
     _read_program()
-    _measure_less()
-    Server(sys.argv[1]).serve()
+    server = Server(sys.argv[1], _measured(Path(sys.argv[1]).parent))
+    server.serve()
+    if server.measured is not None:
+        server.measured.write()
