@@ -14,7 +14,6 @@ import pytest
 
 from gitsign_py.host.progress import counted
 
-
 Screen = tuple[int, Callable[[bytes], object]]
 
 
