@@ -135,7 +135,7 @@ class _Audit:
             return PolicyInHistory(history)
         if policy is None:
             return AnySigner(self._plan.signers)
-        heads = self._heads if any(forge.copies for forge in policy.forges) else None
+        heads = self._heads if policy.forges else None
         return FixedPolicy(
             policy,
             self._objects,

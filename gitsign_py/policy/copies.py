@@ -8,7 +8,14 @@ of that head on this ref; and when the one who stands behind the copy may bring 
 
 from gitsign_py.policy.facts import Decision, Verdict
 from gitsign_py.policy.heads import Copy, HeadVerdict
-from gitsign_py.policy.merges import UNPROVEN, author_of, first_problem, pusher_problem, unknown_author
+from gitsign_py.policy.merges import (
+    UNPROVEN,
+    author_of,
+    first_problem,
+    moved_problem,
+    pusher_problem,
+    unknown_author,
+)
 from gitsign_py.policy.model import POLICY_FOLDER, Forge, Policy, Principal
 from gitsign_py.policy.rules import Case, decisions
 from gitsign_py.policy.signers import find_signers
@@ -100,6 +107,8 @@ def _person_problem(case: Case, forge: Forge, copy: Copy, verdict: HeadVerdict, 
     if not reason:
         brought = decisions(case.around.changed, case)
         reason, message = first_problem(case, person, brought, times=verdict.times)
+    if not reason:
+        reason, message = moved_problem(case, person, copy, times=verdict.times, verdict=verdict)
     if not reason and case.signature.status != "good":
         reason, message = pusher_problem(case, forge)
     return reason, message

@@ -37,7 +37,7 @@ def several(reason: str, **attacks: Attack) -> None:
 def squash_with(**files: str | None) -> Attack:
     def attack(pulls: Pulls) -> str:
         number = len(ATTACKS) + len(pulls.refs)
-        head = pulls.head(number, {"src/a": "2", "src/c": "1"})
+        head = pulls.head(number, {"src/a": f"2 of {number}", "src/c": "1"})
         named = {name.replace("__", "/"): text for name, text in files.items()}
         return pulls.squash(pulls.root, head, number, files=named)
 
@@ -128,7 +128,7 @@ def a_head_that_is_gone(pulls: Pulls) -> str:
 @refused("forge-head-missing")
 def a_number_of_another_head(pulls: Pulls) -> str:
     pulls.head(204, {"src/a": "of 204"})
-    return pulls.squash(pulls.root, pulls.head(205, {"src/a": "of 205"}), 204)
+    return pulls.squash(pulls.root, pulls.head(205, {"src/a": "of 205"}), 204, files={"src/d": "of nobody"})
 
 
 @refused("head-of-another")
