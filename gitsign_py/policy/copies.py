@@ -92,7 +92,8 @@ def _behind(case: Case, copy: Copy, verdict: HeadVerdict) -> tuple[Principal | N
         return None, ("head-not-accepted", told)
     if copy.kind == "rebase" and len(verdict.signers) == 1:
         [name] = verdict.signers
-        return case.policy.principals.get(name) or author_of(case), unknown_author(case)
+        told = f"{name} signed {copy.head[:12]}, and the policy here does not name them any more"
+        return case.policy.principals.get(name), ("merge-author-unknown", told)
     author = author_of(case)
     if author is None:
         return None, unknown_author(case)

@@ -20,6 +20,7 @@ from gitsign_py.policy.trees import Entry, find_path
 from gitsign_py.ports import ObjectSource
 
 CopyKind = Literal["squash", "rebase", "merge"]
+_OF_EACH = (b"tree", b"parent", b"committer")
 MAX_CANDIDATES = 16
 """Heads that are looked at for one commit."""
 
@@ -193,7 +194,7 @@ class Heads:
         own, picked = self._read(commit.oid), self._read(oid)
         if oid == commit.oid or len(picked.parents) != 1:
             return False
-        if (picked.author, picked.message) != (own.author, own.message):
+        if (picked.author, picked.message) != (own.author, own.message) or not _has_headers_of(own, picked):
             return False
         base, ours = (self._read(parent).tree for parent in (*picked.parents, *commit.parents))
         if base == picked.tree:
@@ -213,6 +214,12 @@ class Heads:
         if found.kind != "commit":
             raise FormatError("commit-expected", f"{oid} is a {found.kind}, not a commit")
         return split_commit(found.data, two_hashes=True)  # no signature is asked about
+
+
+def _has_headers_of(own: SignedObject, picked: SignedObject) -> bool:
+    """The encoding says which text the message is; a header that the picked commit lacks was signed by nobody."""
+    added = {one for one in own.headers if one.name not in _OF_EACH} - set(picked.headers)
+    return not added and own.encoding == picked.encoding
 
 
 def _other_side(commit: CommitFacts, head: str) -> str:

@@ -338,6 +338,28 @@ several(
 )
 
 
+def with_header(line: bytes) -> Attack:
+    """A rebase with a header that was not signed: of another encoding, the same bytes are another text."""
+
+    def attack(pulls: Pulls) -> str:
+        history = pulls.history
+        good = pulls.head(530, {"src/a": "530"})
+        pick = pulls.pick(history.commit(pulls.root, signed="alice", files={"src/b": "530"}), good)
+        head, message = history.objects[pick].data.split(b"\n\n", 1)
+        oid = history.add("commit", head + b"\n" + line + b"\n\n" + message)
+        history.files[oid], history.facts[oid] = history.files[pick], history.facts[pick]
+        return oid
+
+    return attack
+
+
+several(
+    "forge-head-missing",
+    rebase_in_another_encoding=with_header(b"encoding UTF-7"),
+    rebase_with_a_header_more=with_header(b"reviewed-by alice"),
+)
+
+
 @refused("head-not-accepted")
 def rebase_of_an_unsigned_commit(pulls: Pulls) -> str:
     evil = pulls.history.commit(pulls.root, by="bob", files={"src/a": "520"}, message="520")
@@ -378,3 +400,16 @@ def test_nothing_is_smuggled(tmp_path: Path, mode: str) -> None:
     if mode == "history":
         expected |= {"a_squash_without_a_parent": ("older-than-introduction", False)}
     assert found == expected
+
+
+def test_a_signer_whom_the_policy_no_longer_names(tmp_path: Path) -> None:
+    """On an old branch Bob may still sign, and the author line that he signed there names Alice: it is Bob's commit."""
+    pulls, court = Pulls(), Court(tmp_path)
+    head = pulls.history.commit(pulls.root, by="bob", author="alice", signed="bob", files={"src/a": "2"})
+    text = policy().replace("[people.bob]", "[people.dan]").replace("bob@", "dan@").replace('"bob"', '"dan"')
+    main = pulls.history.commit(pulls.root, signed="alice", files={POLICY_PATH: text})
+    pick = pulls.pick(main, head)
+    path = court.repository(pulls.history, {MAIN: pick, "refs/pull/1/head": head})
+    found = court.audit(path, {MAIN: pick}, introduction=pulls.root, in_history=True)[pick]
+    assert (found.reason, found.accepted) == ("merge-author-unknown", False)
+    assert found.message.startswith("bob signed")
