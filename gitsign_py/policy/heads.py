@@ -107,6 +107,7 @@ class Heads:
     def __init__(self, source: ObjectSource, git: TreeMerger, known: HeadSource, judge: HeadJudge) -> None:
         self._source, self._git, self._known, self._judge = source, git, known, judge
         self._ancestry = Ancestry(source)
+        self._by_git: set[tuple[str, str]] = set()  # commits and heads where both sides touched a path
 
     def copies(self, commit: CommitFacts, *, squash: bool, rebase: bool) -> Iterator[Copy]:
         """Heads of which ``commit`` is a copy, as its tree says. Raises UncheckedError where git cannot merge."""
@@ -157,10 +158,12 @@ class Heads:
             signers=signers, times=times, all_signed=all(one.verdict == "verified" for _, (one, _) in found)
         )
 
-    def merged(self, commit: CommitFacts, copy: Copy) -> Trees:
+    def merged_by_git(self, commit: CommitFacts, copy: Copy) -> Trees | None:
         """The merge that a copy is: of its parent and the head, which part at the merge bases, or of a rebase where the
-        picked commit began.
+        picked commit began. None where git had no say, so that each path is as one of the two has it.
         """
+        if (commit.oid, copy.head) not in self._by_git:
+            return None
         picked = copy.kind == "rebase"
         bases = self._read(copy.head).parents if picked else self._compare(commit, copy.head).bases
         ours, theirs, *before = (self._read(oid).tree for oid in (commit.parents[0], copy.head, *bases))
@@ -187,6 +190,7 @@ class Heads:
                 return merged_tree(self._source, base, ours, theirs) == commit.tree
             except NotTrivialError:
                 pass
+        self._by_git.add((commit.oid, head))
         return bool(compared.bases) and self._git.merge_tree(parent, head) == commit.tree
 
     def _is_pick(self, commit: CommitFacts, oid: str) -> bool:
@@ -202,6 +206,7 @@ class Heads:
         try:
             fits = merged_tree(self._source, base, ours, picked.tree) == commit.tree
         except NotTrivialError:
+            self._by_git.add((commit.oid, oid))
             fits = self._git.merge_trees(base, ours, picked.tree) == commit.tree
         # A part that is in already was taken back since, and no signature brings it again.
         return fits and oid in self._compare(commit, oid).between

@@ -197,7 +197,8 @@ class InRepository:
         """Compare as of a merge."""
         if copy.kind == "merge":
             return moved_paths(self.source, self._merge(commit, copy.head), rules)
-        return moved_paths(self.source, self.heads.merged(commit, copy), rules) if self.heads else ()
+        trees = self.heads.merged_by_git(commit, copy) if self.heads else None
+        return moved_paths(self.source, trees, rules) if trees else ()
 
     def is_reproducible(self, commit: CommitFacts) -> bool:
         """Merge the parents again and compare the trees."""
