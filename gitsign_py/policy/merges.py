@@ -141,7 +141,8 @@ def _author_problem(case: Case) -> _Problem:
     if author is None:
         return unknown_author(case)
     reason, message = first_problem(case, author, decisions(case.around.brought, case))
-    if reason or next(iter(case.around.changed(case.commit, rules_of(case))), None) is None:
+    rules = rules_of(case)
+    if reason or not rules.ask_paths or next(iter(case.around.changed(case.commit, rules)), None) is None:
         return reason, message
     moved = (moved_problem(case, author, copy, times=frozenset()) for copy in _sides(case))
     return next(filter(any, moved), _NONE)
