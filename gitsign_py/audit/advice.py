@@ -84,6 +84,15 @@ _KNOWN: Mapping[str, Advice] = {
     "object-missing": Advice("an object is not in this clone", _FETCH),
     "history-incomplete": Advice("the history is not all here", _FETCH),
     "introduction-missing": Advice("the introduction is not in this clone", _FETCH),
+    "approvals-missing": Advice(
+        "the rule wants more approvals than are here",
+        "git fetch origin 'refs/attestations/*:refs/attestations/*'; else others approve {example}: gitsign-py approve",
+    ),
+    "forge-head-missing": Advice(
+        "no head of a pull request that is here gives this tree",
+        "fetch the heads, or notes of them: git fetch origin 'refs/notes/*:refs/notes/*' "
+        "'refs/pull/*/head:refs/pull/*/head' (GitLab: refs/merge-requests/)",
+    ),
     "content-digest-mismatch": Advice("the signed content was changed", _DISTRUST),
 }
 _SMIME: Mapping[str, Advice] = {

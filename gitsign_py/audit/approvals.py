@@ -6,6 +6,7 @@ the very tree, and its fields are those of the commit; nothing else is looked at
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from gitsign_py.audit.jobs import VerifySettings
 from gitsign_py.errors import GitsignError, UncheckedError
@@ -17,6 +18,9 @@ from gitsign_py.policy.facts import CommitFacts, SignatureFacts
 from gitsign_py.policy.surroundings import commit_tree
 from gitsign_py.policy.trees import each_entry, find_path, read_tree_data
 
+if TYPE_CHECKING:
+    from gitsign_py.verification.renewal import Renew
+
 REF = "refs/attestations/trees"
 PREFIX = "approval-"
 MAX_LOOKED_AT = 128
@@ -25,10 +29,15 @@ _MAX_BYTES = 1 << 20
 
 
 class Approvals:
-    """Port ``ApprovalSource`` for one repository. The ref is read once."""
+    """Port ``ApprovalSource`` for one repository. The ref is read once.
 
-    def __init__(self, repository: GitRepository, settings: Callable[[], VerifySettings]) -> None:
-        self._repository, self._settings = repository, settings
+    ``renew`` may find a newer trust root: by one that is too old a withdrawal would prove nothing.
+    """
+
+    def __init__(
+        self, repository: GitRepository, settings: Callable[[], VerifySettings], renew: "Renew | None" = None
+    ) -> None:
+        self._repository, self._settings, self._renew = repository, settings, renew
         self._tree: str | None = None
         self._verified: dict[tuple[str, str], tuple[Approval, str, str] | None] = {}
 
@@ -74,18 +83,18 @@ class Approvals:
     def _checked(self, data: bytes, tree: str) -> tuple[Approval, str, str] | None:
         from gitsign_py.signing.attestation import git_artifact  # noqa: PLC0415 - for rules that want approvals alone
         from gitsign_py.verification.bundle import verify_bundle  # noqa: PLC0415
+        from gitsign_py.verification.renewal import checked  # noqa: PLC0415
         from gitsign_py.verification.steps import Requirements  # noqa: PLC0415
 
         settings = self._settings()
         if settings.trusted_root is None:
             return None
-        artifact = git_artifact("gitTree", tree)
-        found = verify_bundle(
-            data,
-            artifact=artifact,
-            trusted_root=settings.trusted_root,
-            now=settings.now,
-            requirements=Requirements(witnesses=settings.witnesses),
+        artifact, now = git_artifact("gitTree", tree), settings.now
+        requirements = Requirements(witnesses=settings.witnesses)
+        found = checked(
+            settings.trusted_root,
+            self._renew,
+            lambda root: verify_bundle(data, artifact=artifact, trusted_root=root, now=now, requirements=requirements),
         )
         statement = found.statement
         if found.identity is None or found.san_type is None or statement is None or statement.predicate is None:

@@ -116,7 +116,7 @@ class _Audit:
 
     def _choose_judge(self, lost: UncheckedError | None) -> Judge:
         policy = self._plan.policy
-        approvals = Approvals(self._repository, lambda: self._resources.settings)
+        approvals = Approvals(self._repository, lambda: self._resources.settings, self._resources.renew)
         submission = Submission(self._plan.pusher, approvals)
         if self._plan.in_history:
             closing = self._closing(self._plan.introduction)
@@ -135,7 +135,7 @@ class _Audit:
             return PolicyInHistory(history)
         if policy is None:
             return AnySigner(self._plan.signers)
-        heads = self._heads if any(forge.copies for forge in policy.forges) else None
+        heads = self._heads if policy.forges else None
         return FixedPolicy(
             policy,
             self._objects,

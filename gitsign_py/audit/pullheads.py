@@ -54,7 +54,11 @@ class PullHeads:
         numbers = (int(number) for number in islice(_NAMED.findall(message), _MAX_NAMED))
         named = (oid for number in numbers for oid in self._by_number().get(number, ()))
         found = dict.fromkeys((*self._noted(commit), *named))
-        return tuple(found) or tuple(self._by_tree().get(commit.tree, ()))
+        return tuple(found) or self.with_tree(commit)
+
+    def with_tree(self, commit: CommitFacts) -> Sequence[str]:
+        """Heads that have the very tree: all of them are read for it, once."""
+        return tuple(self._by_tree().get(commit.tree, ()))
 
     def picked(self, commit: CommitFacts, author: bytes, message: bytes) -> Sequence[str]:
         """The head that a note names, then all that have the same words."""

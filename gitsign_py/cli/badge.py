@@ -106,7 +106,7 @@ def _summary(rollup: Rollup, names: list[str]) -> Iterator[str]:
         yield ""
         yield "Signed by:"
         yield ""
-        yield from (f"- {name.translate(_MARKDOWN)}" for name in names[:_MAX_SIGNERS])
+        yield from (f"- {_cut(name).translate(_MARKDOWN)}" for name in names[:_MAX_SIGNERS])
         if len(names) > _MAX_SIGNERS:
             yield f"- and {len(names) - _MAX_SIGNERS} more"
     reasons = rollup.as_object()["reasons"][:_MAX_CAUSES]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from gitsign_py.audit.record import Record
 from gitsign_py.audit.reports.base import sentence
-from gitsign_py.policy.model import Policy
+from gitsign_py.policy.model import Policy, Rule
 from gitsign_py.verification.verdict import LACKING
 
 MAX_NAMED = 20
@@ -89,12 +89,23 @@ def who_may(record: Record, policy: Policy | None) -> str:
     ask = f"ask an administrator of the policy ({_names(policy.administrators)})"
     rule = next((rule for rule in policy.rules if rule.name == record.rule), None)
     if rule is not None:
-        return f"rule {rule.name!r} lets {_names(rule.allow)} do this: have one of them sign it, or {ask}"
+        return _by_rule(rule, record, ask)
     if record.rule == "administrators":
         return f"only administrators change what lies below .gitsign/: {ask}"
     if record.reason == "signer-unknown":
         return f"{ask} to name {record.identity} in it"
+    if record.reason == "forge-head-missing":
+        return f"bring the head of the pull request here (refs/pull/N/head, refs/notes/gitsign-merges), or {ask}"
     return ask
+
+
+def _by_rule(rule: Rule, record: Record, ask: str) -> str:
+    if record.reason != "approvals-missing":
+        return f"rule {rule.name!r} lets {_names(rule.allow)} do this: have one of them sign it, or {ask}"
+    return (
+        f"have others of {_names(rule.approvers)} approve it, and bring that here first: gitsign-py approve "
+        f"--ref {shlex.quote(record.ref)} {record.oid}, git push REMOTE 'refs/attestations/*:refs/attestations/*'"
+    )
 
 
 def _names(names: Iterable[str]) -> str:

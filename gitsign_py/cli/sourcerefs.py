@@ -6,6 +6,7 @@ from pathlib import Path
 from gitsign_py.audit.updates import RefUpdate
 from gitsign_py.cli import wiring
 from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.core.git.gitobject import object_id
 from gitsign_py.errors import ConfigError, PolicyError
 from gitsign_py.host import updatemarks
 from gitsign_py.host.config import Server
@@ -51,8 +52,9 @@ def refused_moves(
     """What would move a source ref back or take it away, or move or delete any tag, where there are source refs.
 
     refs/attestations/, where statements about them lie, never goes back either, and what was said there stays; so too
-    where a rule of ``policies`` wants approvals. The reasons are ``source-ref-deleted``, ``source-ref-forced``,
-    ``tag-moved`` and ``attestation-removed``.
+    where a rule of ``policies`` wants approvals. What the server states is never pushed: readers look at so many files
+    alone, and others' could hide its own. The reasons are ``source-ref-deleted``, ``source-ref-forced``, ``tag-moved``,
+    ``attestation-removed`` and ``source-statement-pushed``.
     """
     has_sources = bool(server.source_refs)
     if not (has_sources or any(rule.wants_approvals for policy in policies for rule in policy.rules)):
@@ -64,6 +66,9 @@ def refused_moves(
         and update.old != update.new
         and (update.ref.startswith(ATTESTATIONS) or (has_sources and _is_kept(server, update.ref)))
     }
+    for update in updates if has_sources else ():
+        if update.ref.startswith(ATTESTATIONS) and not update.brings_nothing:
+            found[update] = found.get(update) or _pushed_statement(repository, update)
     return {update: error for update, error in found.items() if error is not None}
 
 
@@ -92,16 +97,35 @@ def _removed(repository: GitRepository, update: RefUpdate) -> PolicyError | None
     from gitsign_py.audit.approvals import PREFIX  # noqa: PLC0415 - a verification's modules, for these refs alone
     from gitsign_py.audit.sourcestatements import PROVENANCE, SUMMARY  # noqa: PLC0415
 
-    staying = [f":(glob)*/{prefix}*" for prefix in (PREFIX, PROVENANCE, SUMMARY)]
-    asked = ["diff-tree", "-r", "-z", "--no-renames", "--name-only", "--diff-filter=DMT", update.old, update.new]
-    names = repository.run([*asked, "--", *staying]).split(b"\0")
-    if not names[0]:
+    name = _differing(repository, update, "DMT", (PREFIX, PROVENANCE, SUMMARY))
+    if not name:
         return None
     return PolicyError(
         "attestation-removed",
-        f"{update.ref} would lose or change {names[0].decode('utf-8', 'replace')[:200]}, and what was said there stays",
+        f"{update.ref} would lose or change {name}, and what was said there stays",
         hint="put it back; an approval is taken back by gitsign-py approve --withdraw",
     )
+
+
+def _pushed_statement(repository: GitRepository, update: RefUpdate) -> PolicyError | None:
+    from gitsign_py.audit.sourcestatements import PROVENANCE, SUMMARY  # noqa: PLC0415 - as above
+
+    name = _differing(repository, update, "A", (PROVENANCE, SUMMARY))
+    if not name:
+        return None
+    return PolicyError(
+        "source-statement-pushed",
+        f"{update.ref} would bring {name}, and this server states by itself how its refs came to their revisions",
+        hint="leave it out of the push",
+    )
+
+
+def _differing(repository: GitRepository, update: RefUpdate, kinds: str, prefixes: Sequence[str]) -> str:
+    """The first file with such a name that a push adds, deletes or changes; empty for none."""
+    old = update.old if update.old.strip("0") else object_id("tree", b"", repository.algorithm)
+    asked = ["diff-tree", "-r", "-z", "--no-renames", "--name-only", f"--diff-filter={kinds}", old, update.new]
+    names = repository.run([*asked, "--", *(f":(glob)*/{prefix}*" for prefix in prefixes)]).split(b"\0")
+    return names[0].decode("utf-8", "replace")[:200]
 
 
 def leave_marks(server: Server, repository: GitRepository, updates: Sequence[RefUpdate], pusher: Pusher | None) -> None:

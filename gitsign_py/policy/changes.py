@@ -75,6 +75,15 @@ def changed_paths(
     return comparison.changed(comparison.root_of(trees), wanted)
 
 
+def moved_paths(source: ObjectSource, trees: Trees, rules: PathRules) -> Iterator[Changed]:
+    """The paths at which a merge of two sides changed what the second one left as it was.
+
+    git follows files that the first side moved. The change was made, and judged, at the place where they were before.
+    """
+    comparison = _Comparison(source, rules, only_moved=True)
+    return comparison.changed(comparison.root_of(trees), None)
+
+
 def first_changed(source: ObjectSource, trees: Trees, wanted: Callable[[bytes], bool]) -> str:
     """One path that a commit itself changes below entries of the root that are ``wanted``, or an empty text."""
     found = next(changed_paths(source, trees, PathRules(()), wanted), None)
@@ -94,10 +103,14 @@ class _Folder:
 
 @slotted
 class _Comparison:
-    """One commit that is compared. ``pairs`` has the positions in a node's ``bases`` for each pair of parents."""
+    """One commit that is compared. ``pairs`` has the positions in a node's ``bases`` for each pair of parents.
+
+    ``only_moved``: what the second parent left alone counts as changed (see ``moved_paths``).
+    """
 
     source: ObjectSource
     rules: PathRules
+    only_moved: bool = False
     pairs: dict[Pair, tuple[int, ...]] = field(default_factory=dict)
     _steps: int = 0
     _open: int = 0
@@ -127,7 +140,7 @@ class _Comparison:
                 continue
             path, reach = folder.prefix + name, self.rules.enter(folder.reach, _text(name))
             files = _without_folders(node)
-            if not self._is_explained(files):
+            if self._counts(files):
                 yield Changed(_text(path), self.rules.here(reach, is_link=_has_links(files)))
                 if folder.is_decided:
                     self._leave_decided(folders)
@@ -183,6 +196,14 @@ class _Comparison:
         if len(self._seen) * (1 + len(node.parents) + len(node.bases)) < _MAX_SEEN:
             self._seen.add(key)
         return True
+
+    def _counts(self, node: _Node) -> bool:
+        return not self._is_explained(node) and (not self.only_moved or self._was_moved(node))
+
+    def _was_moved(self, node: _Node) -> bool:
+        """With several merge bases one is enough: what git takes for the base of them lies between."""
+        first, second = node.parents
+        return node.own != first and any(node.bases[base] == second for base in self.pairs[0, 1])
 
     def _is_explained(self, node: _Node) -> bool:
         """Tell whether the value comes from the parents alone."""

@@ -8,7 +8,14 @@ of that head on this ref; and when the one who stands behind the copy may bring 
 
 from gitsign_py.policy.facts import Decision, Verdict
 from gitsign_py.policy.heads import Copy, HeadVerdict
-from gitsign_py.policy.merges import UNPROVEN, author_of, first_problem, pusher_problem, unknown_author
+from gitsign_py.policy.merges import (
+    UNPROVEN,
+    author_of,
+    first_problem,
+    moved_problem,
+    pusher_problem,
+    unknown_author,
+)
 from gitsign_py.policy.model import POLICY_FOLDER, Forge, Policy, Principal
 from gitsign_py.policy.rules import Case, decisions
 from gitsign_py.policy.signers import find_signers
@@ -85,7 +92,8 @@ def _behind(case: Case, copy: Copy, verdict: HeadVerdict) -> tuple[Principal | N
         return None, ("head-not-accepted", told)
     if copy.kind == "rebase" and len(verdict.signers) == 1:
         [name] = verdict.signers
-        return case.policy.principals.get(name) or author_of(case), unknown_author(case)
+        told = f"{name} signed {copy.head[:12]}, and the policy here does not name them any more"
+        return case.policy.principals.get(name), ("merge-author-unknown", told)
     author = author_of(case)
     if author is None:
         return None, unknown_author(case)
@@ -100,6 +108,8 @@ def _person_problem(case: Case, forge: Forge, copy: Copy, verdict: HeadVerdict, 
     if not reason:
         brought = decisions(case.around.changed, case)
         reason, message = first_problem(case, person, brought, times=verdict.times)
+    if not reason:
+        reason, message = moved_problem(case, person, copy, times=verdict.times, verdict=verdict)
     if not reason and case.signature.status != "good":
         reason, message = pusher_problem(case, forge)
     return reason, message

@@ -7,12 +7,15 @@ its author is one who may sign what the merge brings to this ref. That name is u
 pushes the merge to be that person.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import chain
 
+from gitsign_py.policy.approvals import check_approvals
 from gitsign_py.policy.changes import Changed
 from gitsign_py.policy.facts import Decision, Verdict
-from gitsign_py.policy.model import POLICY_FOLDER, Forge, Policy, Principal
+from gitsign_py.policy.heads import Copy, HeadVerdict
+from gitsign_py.policy.model import POLICY_FOLDER, Forge, Policy, Principal, Rule
+from gitsign_py.policy.paths import PathRules
 from gitsign_py.policy.rules import Case, decisions, rules_of
 from gitsign_py.policy.signers import check_window, find_signers
 
@@ -54,28 +57,40 @@ def _judge(case: Case, forge: Forge) -> Decision | None:
 
 
 def _own_problem(case: Case) -> _Problem:
-    """The changes that a merge by the forge's key has of its own: conflicts that were resolved, or anything at all."""
+    """What a merge by the forge's key has of its own must be what its author may bring, approved as a rule wants it."""
     if touched := _policy_problem(case):
         return "merge-changes-policy", touched
-    changed = iter(case.around.changed(case.commit, rules_of(case)))
-    first = next(changed, None)
-    if first is None or case.around.is_reproducible(case.commit):
+    own = _own_content(case)
+    first = next(own, None)
+    if first is None:
         return _NONE
     author = author_of(case)
     if author is None:
         return unknown_author(case)
     if late := check_window(author, case.signature):
         return late.reason, late.message
-    return first_problem(case, author, chain((first,), changed), times=_proven(case))
+    return first_problem(case, author, chain((first,), own), times=_proven(case), is_own=True)
+
+
+def _own_content(case: Case) -> Iterator[Changed]:
+    """The changes that nobody made before: conflicts that were resolved, or anything at all. Where merging again gives
+    the same, what git moved along with a file: its maker may not have the right to the place where it is now.
+    """
+    rules = rules_of(case)
+    changed = iter(case.around.changed(case.commit, rules))
+    first = next(changed, None)
+    if first is None:
+        return iter(())
+    if case.around.is_reproducible(case.commit):
+        return chain.from_iterable(case.around.moved(case.commit, copy, rules) for copy in _sides(case))
+    return chain((first,), changed)
 
 
 def late_author(case: Case) -> Decision | None:
     """Refuse content that a forge's key signed for somebody who has left by now: ``case`` has the newest policy."""
     author = author_of(case)
     late = check_window(author, case.signature) if author is not None and case.signature.status == "good" else None
-    if late is None or next(iter(case.around.changed(case.commit, rules_of(case))), None) is None:
-        return None
-    return None if case.around.is_reproducible(case.commit) else late
+    return None if late is None or next(_own_content(case), None) is None else late
 
 
 def late_pusher(case: Case, policies: Iterable[Policy]) -> Decision | None:
@@ -125,24 +140,80 @@ def _author_problem(case: Case) -> _Problem:
     author = author_of(case)
     if author is None:
         return unknown_author(case)
-    return first_problem(case, author, decisions(case.around.brought, case))
+    reason, message = first_problem(case, author, decisions(case.around.brought, case))
+    rules = rules_of(case)
+    if reason or not rules.ask_paths or next(iter(case.around.changed(case.commit, rules)), None) is None:
+        return reason, message
+    moved = (moved_problem(case, author, copy, times=frozenset()) for copy in _sides(case))
+    return next(filter(any, moved), _NONE)
+
+
+def _sides(case: Case) -> tuple[Copy, ...]:
+    """Who pushes an unsigned merge chooses the order of its parents."""
+    return tuple(Copy("merge", parent) for parent in dict.fromkeys(case.commit.parents))
+
+
+def moved_problem(
+    case: Case, author: Principal, copy: Copy, *, times: frozenset[str], verdict: HeadVerdict | None = None
+) -> _Problem:
+    """Why git may not have moved a change of the ``copy`` to where it is: nobody signed it there.
+
+    So each who signed what is behind the copy must be one who may, and not its author alone.
+    """
+    rules = rules_of(case)
+    makers: frozenset[str] | None = None
+    for one in case.around.moved(case.commit, copy, rules) if rules.ask_paths else ():
+        if makers is None:
+            makers = _makers(verdict or case.around.judge_copy(case.commit, copy), rules)
+        if others := [name for name in sorted(makers) if any(name not in rule.allow for rule in one.deciding.rules)]:
+            told = f"git moves a change to {one.path}, where {others[0]} may not sign: merge by hand and sign that"
+            return "merge-author-refused", told
+        problem = _path_problem(case, author, one, times, is_own=True)
+        if any(problem):
+            return problem
+    return _NONE
+
+
+def _makers(verdict: HeadVerdict, rules: PathRules) -> frozenset[str]:
+    """The signers behind a copy; where they are not all known, all who may sign something on the ref."""
+    if verdict.all_signed:
+        return verdict.signers
+    return frozenset[str]().union(*(rule.allow for rule in rules.rules))
 
 
 def first_problem(
-    case: Case, author: Principal, brought: Iterable[Changed], *, times: frozenset[str] | None = None
+    case: Case,
+    author: Principal,
+    brought: Iterable[Changed],
+    *,
+    times: frozenset[str] | None = None,
+    is_own: bool = False,
 ) -> _Problem:
-    """Why the author may not bring what a merge brings. With ``times``, rules find those that they ask for in them."""
-    return next(filter(any, (_path_problem(case, author, one, times) for one in brought)), _NONE)
+    """Why the author may not bring what a merge brings. With ``times``, rules find those that they ask for in them.
+
+    What ``is_own`` was approved nowhere else.
+    """
+    return next(filter(any, (_path_problem(case, author, one, times, is_own=is_own) for one in brought)), _NONE)
 
 
-def _path_problem(case: Case, author: Principal, brought: Changed, times: frozenset[str] | None) -> _Problem:
+def _path_problem(
+    case: Case, author: Principal, brought: Changed, times: frozenset[str] | None, *, is_own: bool
+) -> _Problem:
     path, deciding = brought
     if not deciding.is_covered or any(author.name not in rule.allow for rule in deciding.rules):
         return "merge-author-refused", f"{author.name} may not bring {path or 'a merge'} to {case.ref}"
     missing = frozenset[str]().union(*(rule.times for rule in deciding.rules)) - (times or frozenset())
     if times is not None and missing:
         return "time-missing", f"rule asks for a time proven by {' and '.join(sorted(missing))} for {path}"
-    return _NONE
+    return next(filter(any, (_approval_problem(case, author, rule) for rule in deciding.rules if is_own)), _NONE)
+
+
+def _approval_problem(case: Case, author: Principal, rule: Rule) -> _Problem:
+    if not rule.wants_approvals:
+        return _NONE
+    found = case.around.approvers(case.policy, case.commit, case.ref)
+    refusal = check_approvals(case.policy, case.commit, rule, author, found)
+    return (refusal.reason, refusal.message) if refusal else _NONE
 
 
 def _proven(case: Case) -> frozenset[str]:

@@ -9,7 +9,7 @@ from gitsign_py.core.frozen import frozen
 from gitsign_py.core.git.gitobject import split_commit
 from gitsign_py.errors import FormatError, UncheckedError
 from gitsign_py.policy.approvals import ApprovalSource, approvers_of
-from gitsign_py.policy.changes import Changed, Pair, Trees, changed_paths, first_changed
+from gitsign_py.policy.changes import Changed, Pair, Trees, changed_paths, first_changed, moved_paths
 from gitsign_py.policy.facts import CommitFacts, Decision, Pusher
 from gitsign_py.policy.heads import Copy, Heads, HeadVerdict
 from gitsign_py.policy.model import TIME_SOURCES, Policy
@@ -58,6 +58,10 @@ class Surroundings(Protocol):
 
     def brought(self, commit: CommitFacts, rules: PathRules) -> Iterable[Changed]:
         """In what a merge differs from its first parent."""
+        ...
+
+    def moved(self, commit: CommitFacts, copy: Copy, rules: PathRules) -> Iterable[Changed]:
+        """The paths to which git moved a change that the commits behind a copy make elsewhere."""
         ...
 
     def is_reproducible(self, commit: CommitFacts) -> bool:
@@ -112,6 +116,10 @@ class Stated:
     def brought(self, commit: CommitFacts, rules: PathRules) -> Iterable[Changed]:
         """The stated paths."""
         return self.changed(commit, rules)
+
+    def moved(self, commit: CommitFacts, copy: Copy, rules: PathRules) -> Iterable[Changed]:  # noqa: ARG002
+        """What is stated was made where it is."""
+        return ()
 
     def is_reproducible(self, commit: CommitFacts) -> bool:  # noqa: ARG002
         """As stated."""
@@ -185,6 +193,13 @@ class InRepository:
         """In what a merge differs from its first parent."""
         return changed_paths(self.source, Trees(commit.tree, (self._tree(commit.parents[0]),)), rules)
 
+    def moved(self, commit: CommitFacts, copy: Copy, rules: PathRules) -> Iterable[Changed]:
+        """Compare as of a merge."""
+        if copy.kind == "merge":
+            return moved_paths(self.source, self._merge(commit, copy.head), rules)
+        trees = self.heads.merged_by_git(commit, copy) if self.heads else None
+        return moved_paths(self.source, trees, rules) if trees else ()
+
     def is_reproducible(self, commit: CommitFacts) -> bool:
         """Merge the parents again and compare the trees."""
         return commit.tree == self.graph.merge_tree(*commit.parents)
@@ -222,6 +237,12 @@ class InRepository:
             return Trees(commit.tree, trees)
         bases = bases_of_parents(self.graph, parents)
         return Trees(commit.tree, trees, {pair: tuple(map(self._tree, found)) for pair, found in bases.items()})
+
+    def _merge(self, commit: CommitFacts, side: str) -> Trees:
+        first, second = commit.parents
+        bases = bases_of_parents(self.graph, commit.parents)[0, 1]
+        sides = (second if side == first else first, side)
+        return Trees(commit.tree, tuple(map(self._tree, sides)), {(0, 1): tuple(map(self._tree, bases))})
 
     def _tree(self, commit: str) -> str:
         return commit_tree(self.source, commit)

@@ -65,3 +65,17 @@ def test_statements_stay_where_a_server_states_provenance(server: Server) -> Non
     assert server.push(f"{less}:{TREES}")[0] == 0
     server.config("gitsign.sourceRef", "refs/heads/main")
     assert refused(server, f"{less}:{COMMITS}") == "attestation-removed"
+
+
+def test_only_the_server_states(server: Server) -> None:
+    """Readers look at a bounded number of files: those of others could hide the server's own."""
+    history = server.history
+    server.config("gitsign.sourceRef", "refs/heads/main")
+    own = history.commit(files={f"{TREE}/approval-0-a.json.sigstore.json": "said", f"{TREE}/build.json": "1"})
+    for ref in (COMMITS, TREES):
+        stated = history.commit(files=STATED)
+        assert refused(server, f"{stated}:{ref}") == "source-statement-pushed", "a ref that is new"
+        assert server.push(f"{own}:{ref}")[0] == 0
+        more = history.commit(own, files={f"{TREE}/source-provenance-0-2.json": "junk"})
+        assert refused(server, f"{more}:{ref}") == "source-statement-pushed"
+        assert server.ref(ref) == own

@@ -15,12 +15,14 @@ import pytest
 
 from gitsign_py.audit.approvals import MAX_LOOKED_AT, REF, Approvals
 from gitsign_py.audit.jobs import VerifySettings
-from gitsign_py.errors import UncheckedError
+from gitsign_py.core.trust.root import TrustedRoot
+from gitsign_py.errors import GitsignError, UncheckedError
 from gitsign_py.host.git.attestationrefs import SUFFIX
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.policy.approvals import PREDICATE, WITHDRAWAL
 from gitsign_py.policy.facts import CommitFacts
 from gitsign_py.signing.attestation import statement_about
+from gitsign_py.verification.renewal import Renew
 from tests.support.bundles import AT, BundleMaker
 from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.history import History
@@ -40,13 +42,15 @@ def bundle(maker: BundleMaker, commit: CommitFacts, kind: str) -> str:
 
 
 @contextmanager
-def read(folder: Path, maker: BundleMaker, history: History, files: dict[str, str]) -> Iterator[Approvals]:
+def read(
+    folder: Path, maker: BundleMaker, history: History, files: dict[str, str], renew: Renew | None = None
+) -> Iterator[Approvals]:
     repo = ScratchRepo.init(folder / "repository")
     stored = {f"{name}.json{SUFFIX}": text for name, text in files.items()}
     history.write(repo.path / ".git", {REF: history.commit(files=stored)})
     settings = VerifySettings(maker.trusted_root, AT + timedelta(days=1))
     with GitRepository(repo.path, environment=environment()) as repository:
-        yield Approvals(repository, lambda: settings)
+        yield Approvals(repository, lambda: settings, renew)
 
 
 def two(history: History) -> tuple[CommitFacts, CommitFacts]:
@@ -77,3 +81,21 @@ def test_junk_before_a_withdrawal(tmp_path: Path, maker: BundleMaker) -> None:
         with pytest.raises(UncheckedError) as refused:
             approvals.approvals(second)
     assert refused.value.reason == "approvals-too-many"
+
+
+def test_a_withdrawal_by_an_authority_that_an_old_trust_root_lacks(tmp_path: Path, maker: BundleMaker) -> None:
+    """The approval is from before the instance took a new CA, the withdrawal from after: it is looked for once more."""
+    history = History()
+    _, second = two(history)
+    newer = BundleMaker(tmp_path / "newer")
+    given, taken = bundle(maker, second, PREDICATE), bundle(newer, second, WITHDRAWAL)
+    files = {f"{second.tree}/approval-0": given, f"{second.tree}/approval-1": taken}
+    asked: list[str] = []
+
+    def renew(error: GitsignError) -> TrustedRoot:
+        asked.append(error.reason)
+        return newer.trusted_root
+
+    with read(tmp_path, maker, history, files, renew) as approvals:
+        assert [one.is_withdrawn for one in approvals.approvals(second)] == [False, True]
+    assert len(asked) == 1

@@ -37,7 +37,7 @@ def several(reason: str, **attacks: Attack) -> None:
 def squash_with(**files: str | None) -> Attack:
     def attack(pulls: Pulls) -> str:
         number = len(ATTACKS) + len(pulls.refs)
-        head = pulls.head(number, {"src/a": "2", "src/c": "1"})
+        head = pulls.head(number, {"src/a": f"2 of {number}", "src/c": "1"})
         named = {name.replace("__", "/"): text for name, text in files.items()}
         return pulls.squash(pulls.root, head, number, files=named)
 
@@ -128,7 +128,7 @@ def a_head_that_is_gone(pulls: Pulls) -> str:
 @refused("forge-head-missing")
 def a_number_of_another_head(pulls: Pulls) -> str:
     pulls.head(204, {"src/a": "of 204"})
-    return pulls.squash(pulls.root, pulls.head(205, {"src/a": "of 205"}), 204)
+    return pulls.squash(pulls.root, pulls.head(205, {"src/a": "of 205"}), 204, files={"src/d": "of nobody"})
 
 
 @refused("head-of-another")
@@ -214,6 +214,40 @@ def a_path_that_only_the_merge_changes(pulls: Pulls) -> str:
     pulls.head(314, {"src/long": text + "bob's\n"}, on=base)
     files = {**dict.fromkeys(pulls.history.files[main]), **pulls.history.files[main], "secrets/long": text + "bob's\n"}
     return pulls.history.commit(main, by=FORGE, author="bob", files=files, message="Do it (#314)")
+
+
+@refused("head-not-accepted")
+def an_octopus_in_the_head(pulls: Pulls) -> str:
+    """Of three parents, one of which nobody signed."""
+    ours = pulls.head(315, {"src/a": "315"})
+    evil = pulls.history.commit(pulls.root, by="mallory", files={"src/evil": "315"})
+    more = pulls.history.commit(pulls.root, by="bob", signed="bob", files={"src/c": "315"})
+    files = {"src/evil": "315", "src/c": "315"}
+    pulls.refs["refs/pull/315/head"] = pulls.history.commit(ours, more, evil, by="bob", signed="bob", files=files)
+    return pulls.squash(pulls.root, pulls.refs["refs/pull/315/head"], 315)
+
+
+@refused("forge-head-missing")
+def a_criss_cross_that_takes_one_side_back(pulls: Pulls) -> str:
+    """Two merge bases: the old value is that of one of them."""
+    one = pulls.history.commit(pulls.root, signed="alice", files={"src/a": "316"})
+    other = pulls.history.commit(pulls.root, by="bob", signed="bob", files={"src/b": "316"})
+    main = pulls.history.merge(one, other, signed="alice")
+    head = pulls.head(316, {"src/c": "316"}, on=pulls.history.merge(other, one, by="bob", signed="bob"))
+    return pulls.squash(main, head, 316, files={"src/a": "1"})
+
+
+@refused("unsigned")
+def an_octopus_that_the_forge_would_have_made(pulls: Pulls) -> str:
+    heads = [pulls.head(number, {f"src/{number}": "1"}) for number in (317, 318)]
+    files = {"src/317": "1", "src/318": "1"}
+    return pulls.history.commit(pulls.root, *heads, by=FORGE, author="bob", files=files, message="(#317)")
+
+
+@refused("merge-not-reproducible")
+def a_merge_of_one_parent_twice(pulls: Pulls) -> str:
+    files = {"src/evil": "1"}
+    return pulls.history.commit(pulls.root, pulls.root, by=FORGE, author="bob", files=files, message="(#319)")
 
 
 # --- shapes that no forge makes --------------------------------------------------------------------------------------
@@ -338,6 +372,28 @@ several(
 )
 
 
+def with_header(line: bytes) -> Attack:
+    """A rebase with a header that was not signed: of another encoding, the same bytes are another text."""
+
+    def attack(pulls: Pulls) -> str:
+        history = pulls.history
+        good = pulls.head(530, {"src/a": "530"})
+        pick = pulls.pick(history.commit(pulls.root, signed="alice", files={"src/b": "530"}), good)
+        head, message = history.objects[pick].data.split(b"\n\n", 1)
+        oid = history.add("commit", head + b"\n" + line + b"\n\n" + message)
+        history.files[oid], history.facts[oid] = history.files[pick], history.facts[pick]
+        return oid
+
+    return attack
+
+
+several(
+    "forge-head-missing",
+    rebase_in_another_encoding=with_header(b"encoding UTF-7"),
+    rebase_with_a_header_more=with_header(b"reviewed-by alice"),
+)
+
+
 @refused("head-not-accepted")
 def rebase_of_an_unsigned_commit(pulls: Pulls) -> str:
     evil = pulls.history.commit(pulls.root, by="bob", files={"src/a": "520"}, message="520")
@@ -378,3 +434,32 @@ def test_nothing_is_smuggled(tmp_path: Path, mode: str) -> None:
     if mode == "history":
         expected |= {"a_squash_without_a_parent": ("older-than-introduction", False)}
     assert found == expected
+
+
+def test_notes_that_lie(tmp_path: Path) -> None:
+    """A note of many lines names heads that fit and that nobody signed; the number finds the one that counts."""
+    pulls, court = Pulls(), Court(tmp_path)
+    files = {"src/a": "2"}
+    evil = [pulls.history.commit(pulls.root, by="mallory", files=files, message=str(number)) for number in range(20)]
+    squash = pulls.squash(pulls.root, evil[0])
+    note = "\n".join(f"gitsign-merge-head: {oid}" for oid in evil)
+    notes = pulls.history.commit(files={squash: note})
+    refs = {MAIN: squash, "refs/notes/gitsign-merges": notes}
+    found = court.audit(court.repository(pulls.history, refs), {MAIN: squash}, policy=pulls.text)[squash]
+    assert (found.reason, found.accepted) == ("head-not-accepted", False)
+    refs |= {"refs/pull/7/head": pulls.head(7, files)}
+    found = court.audit(court.repository(pulls.history, refs), {MAIN: squash}, policy=pulls.text)[squash]
+    assert (found.verdict, found.evidence) == ("forge-squash", refs["refs/pull/7/head"])
+
+
+def test_a_signer_whom_the_policy_no_longer_names(tmp_path: Path) -> None:
+    """On an old branch Bob may still sign, and the author line that he signed there names Alice: it is Bob's commit."""
+    pulls, court = Pulls(), Court(tmp_path)
+    head = pulls.history.commit(pulls.root, by="bob", author="alice", signed="bob", files={"src/a": "2"})
+    text = policy().replace("[people.bob]", "[people.dan]").replace("bob@", "dan@").replace('"bob"', '"dan"')
+    main = pulls.history.commit(pulls.root, signed="alice", files={POLICY_PATH: text})
+    pick = pulls.pick(main, head)
+    path = court.repository(pulls.history, {MAIN: pick, "refs/pull/1/head": head})
+    found = court.audit(path, {MAIN: pick}, introduction=pulls.root, in_history=True)[pick]
+    assert (found.reason, found.accepted) == ("merge-author-unknown", False)
+    assert found.message.startswith("bob signed")

@@ -55,6 +55,15 @@ def test_a_squash_of_several_commits_onto_a_branch_that_moved(court: Court, mode
     assert found[after][0] == "verified"
 
 
+def test_a_number_that_is_an_issues(court: Court, mode: str) -> None:
+    """GitLab counts issues and merge requests apart: a pull request of that number may be another one."""
+    pulls = Pulls()
+    pulls.head(12, {"src/b": "another"})
+    head = pulls.head(7, {"src/a": "2"})
+    squash = pulls.squash(pulls.root, head, 12)
+    assert verdicts(court, pulls, squash, mode)[squash] == ("forge-squash", "squash-remade", head)
+
+
 def test_a_rebase_of_several_commits(court: Court, mode: str) -> None:
     pulls = Pulls()
     first = pulls.head(7, {"src/a": "2"})

@@ -148,6 +148,15 @@ def test_names_of_others_are_text_on_a_page() -> None:
     assert "\n" not in status.description
 
 
+def test_long_names_do_not_fill_a_page() -> None:
+    """GitHub takes 65,535 characters, and refuses a check run with more: who signs one commit could stop the status."""
+    rollup = Rollup()
+    rollup.add([record(identity=f"{number}{'_' * 30_000}") for number in range(9)])
+    status = badge.status_of_head(rollup)
+    assert len(status.summary) < 10_000
+    assert len(status.description) <= MAX_DESCRIPTION
+
+
 def test_nothing_judged_is_no_success() -> None:
     assert badge.status_of_head(Rollup()).state == "error"
 

@@ -50,10 +50,17 @@ def test_two_others_approve(bench: Workbench) -> None:
     server = bench.folder / "server.git"
     bench.run(["git", "init", "-q", "--bare", str(server)])
     bench.tool("hooks", "install", "--server", cwd=server)
-    assert "approvals-missing" in bench.try_git("push", str(server), f"HEAD:{MAIN}").stderr.decode()
+    said = bench.try_git("push", str(server), f"HEAD:{MAIN}").stderr.decode()
+    assert "approvals-missing" in said
+    assert (
+        f"have others of alice, bob, carol approve it, and bring that here first: gitsign-py approve --ref {MAIN}"
+        in said
+    )
     bench.git("push", "-q", str(server), "refs/attestations/*:refs/attestations/*")
     bench.git("push", "-q", str(server), f"HEAD:{MAIN}")
     approve(bench, "carol", "--withdraw")
+    told = bench.tool("audit", "--policy", path, MAIN).stdout.decode()
+    assert "git fetch origin 'refs/attestations/*:refs/attestations/*'; else others approve" in told
     assert judged()[0] == "approvals-missing"
     bench.git("commit", "-q", "--amend", "-S", "--allow-empty", "-m", "the same tree on the same parent")
     next_second()  # of one second the withdrawal counts

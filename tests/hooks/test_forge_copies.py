@@ -81,6 +81,7 @@ def test_github(forge: Forge) -> None:
     status, said = forge.push(squash)
     assert status, "nothing names the head yet"
     assert "[forge-head-missing]" in said
+    assert "to repair (unauthorised on refs/heads/main): bring the head of the pull request here" in said
     forge.name_head("refs/pull/7/head")
     for extra in ("2 ", "evil"):
         status, said = forge.push(forge.squash(forge.main, FORGE, "-S", message="Do it (#7)", extra=extra))

@@ -127,7 +127,8 @@ def test_the_component_sets_a_status_and_takes_the_trust_root_of_the_target_bran
     head = checkout.git("rev-parse", "HEAD")
     forge = FakeForge("gitlab", "glpat-" + "x" * 20)
     with serving(forge.action) as http:
-        ci = {"CI_API_V4_URL": http.url, "CI_PROJECT_ID": PROJECT, "GITLAB_TOKEN": forge.token}
+        ci = {"CI_API_V4_URL": http.url, "CI_PROJECT_ID": PROJECT, "CI_MERGE_REQUEST_PROJECT_ID": PROJECT}
+        ci |= {"GITLAB_TOKEN": forge.token}
         ci |= {"CI_COMMIT_SHA": head, "CI_PIPELINE_ID": "7", "GITSIGN_TRUSTED_ROOT": "/nowhere"}
         inputs = {"package": WHEEL, "publish": "true", "trusted-root": "trust/root.json"}
         script, given = component(server, inputs, **ci)
@@ -136,9 +137,16 @@ def test_the_component_sets_a_status_and_takes_the_trust_root_of_the_target_bran
     assert (status["state"], status["pipeline_id"]) == ("success", "7")
 
 
-def test_the_component_refuses_a_bare_name(server: Server) -> None:
+@pytest.mark.parametrize(
+    ("package", "project", "words"),
+    [("gitsign-py", "7", "a bare name"), (WHEEL, "8", "runs in the fork 8, whose branches say what they like")],
+)
+def test_the_component_refuses_a_bare_name_and_the_branches_of_a_fork(
+    server: Server, package: str, project: str, words: str
+) -> None:
     checkout = pull_request(server, "alice")
-    script, given = component(server, {"package": "gitsign-py"})
+    projects = {"CI_PROJECT_ID": project, "CI_MERGE_REQUEST_PROJECT_ID": "7"}
+    script, given = component(server, {"package": package}, **projects)
     done = subprocess.run(
         ["bash", "-ec", script],
         cwd=checkout.path,
@@ -148,5 +156,5 @@ def test_the_component_refuses_a_bare_name(server: Server) -> None:
         check=False,
     )
     assert done.returncode == 2
-    assert "a bare name" in done.stderr
+    assert words in done.stderr
     assert not (server.folder / "installed").exists()

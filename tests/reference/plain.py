@@ -207,7 +207,7 @@ class Reference:
         signers = {self.commits[one].signer or self._copier(one) for one in behind} - {""}
         author = commit.author if commit.author in people else None
         if kind == "rebase" and len(signers) == 1:
-            return next((name for name in signers if name in people), author)
+            return next((name for name in signers if name in people), None)
         return author if kind == "rebase" or author in signers else None
 
     def _copier(self, oid: str) -> str:

@@ -178,6 +178,9 @@ class World:
     def squashed(self, commit: CommitFacts, message: bytes) -> tuple[str, ...]:
         return self.commits[commit.oid].heads
 
+    def with_tree(self, commit: CommitFacts) -> tuple[str, ...]:
+        return ()
+
     def picked(self, commit: CommitFacts, author: bytes, message: bytes) -> tuple[str, ...]:
         words = self.commits[commit.oid].words
         older = takewhile(lambda item: item[0] != commit.oid, self.commits.items())

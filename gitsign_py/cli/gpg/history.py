@@ -13,11 +13,11 @@ from gitsign_py.audit.approvals import REF as APPROVALS
 from gitsign_py.audit.approvals import Approvals
 from gitsign_py.audit.cache import Basis, FactsCache
 from gitsign_py.audit.engine import audit_history
-from gitsign_py.audit.jobs import VerifySettings
 from gitsign_py.audit.judges import BEFORE_INTRODUCTION, PolicyInHistory
 from gitsign_py.audit.plan import AuditPlan, Target
 from gitsign_py.audit.scan import Scanned
 from gitsign_py.cli import auditing, wiring
+from gitsign_py.cli.gpg.approvals import approvals_in
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.git.gitobject import split_commit
 from gitsign_py.errors import UncheckedError
@@ -58,7 +58,7 @@ def judge_in_history(
     if plan.closing is not None and plan.closing.missing is not None:
         raise plan.closing.missing
     graph = GitGraph(repository, repository.environment, repository.directory)
-    approvals = Approvals(repository, lambda: VerifySettings(wiring.trusted_root(settings), wiring.now()))
+    approvals = approvals_in(settings, repository)
     commits = (item.oid,) if item.kind == "commit" else item.parents
     is_older = all(graph.is_ancestor(oid, plan.introduction) for oid in commits)
     if is_older and item.kind == "commit":

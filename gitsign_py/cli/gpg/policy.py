@@ -4,12 +4,11 @@ git gives the bytes of a commit or tag and does not say which ref they are for: 
 HEAD is on, a tag for the ref of its name.
 """
 
-from gitsign_py.audit.approvals import Approvals
-from gitsign_py.audit.jobs import VerifySettings
 from gitsign_py.audit.judges import BEFORE_INTRODUCTION, commit_facts
 from gitsign_py.audit.plan import current_ref
 from gitsign_py.audit.scan import Scanned, scan
 from gitsign_py.cli import wiring
+from gitsign_py.cli.gpg.approvals import approvals_in
 from gitsign_py.cli.policysource import configured_policy
 from gitsign_py.core.git.gitobject import join_commit, join_tag, object_id, split_object
 from gitsign_py.core.git.gpgstatus import Trust
@@ -91,11 +90,6 @@ def _by_fixed_policy(
     if not decision.accepted and older_than and graph.is_ancestor(item.oid, older_than):
         return BEFORE_INTRODUCTION
     return decision
-
-
-def approvals_in(settings: wiring.Settings, repository: GitRepository) -> Approvals:
-    """Approvals by this process's trust root, which is loaded when a rule asks for some."""
-    return Approvals(repository, lambda: VerifySettings(wiring.trusted_root(settings), wiring.now()))
 
 
 def _nobody(_oid: str) -> bool:

@@ -57,17 +57,21 @@ class GitGraph:
         self._directory = directory
         self._own: OwnPlace | None = None
         self._slow = 0.0
+        self._last: tuple[tuple[str, ...], tuple[str, ...]] = (), ()
 
     def merge_bases(self, commits: tuple[str, ...]) -> tuple[str, ...]:
-        """All best common ancestors; exit status 1 says that there is none.
+        """All best common ancestors; exit status 1 says that there is none. Of one merge they are asked for repeatedly.
 
         Raises UncheckedError ``history-incomplete``.
         """
+        if self._last[0] == commits:
+            return self._last[1]
         out = self._compute(
             ["merge-base", "--all", "--octopus", *commits], accept=(0, 1), grafts=self._repository.grafts
         )
         bases = tuple(out.decode("ascii").split())
         self._check_whole(commits, bases)
+        self._last = commits, bases
         return bases
 
     def bases_of_pairs(self, commits: tuple[str, ...]) -> Mapping[Pair, tuple[str, ...]]:
