@@ -21,6 +21,7 @@ from gitsign_py.core.git.gitobject import split_commit
 from gitsign_py.errors import GitsignError
 from tests.support import warm
 from tests.support.home import Home, living
+from tests.support.processes import ending
 from tests.support.stack import ROOT, RunningStack
 from tests.support.waiting import wait_until
 
@@ -260,10 +261,10 @@ def test_a_kill_in_the_middle_leaves_no_half_signed_commit(home: Home, moment: f
     home.person_signs_in()
     home.commit("one")
     pid = home.pid()
-    with subprocess.Popen(
+    with ending(subprocess.Popen(
         ["git", "commit", "-q", "--allow-empty", "-S", "-m", "two"],
         cwd=home.repository, env=home.variables, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
-    ) as process:  # fmt: skip
+    )) as process:  # fmt: skip
         time.sleep(moment)
         os.kill(pid, signal.SIGKILL)
         process.communicate(timeout=60)
@@ -370,10 +371,10 @@ def test_a_token_that_the_client_has_is_used_without_a_question(home: Home) -> N
 
 def test_the_agent_ends_by_itself(home: Home) -> None:
     reader, writer = os.pipe()
-    with subprocess.Popen(
+    with ending(subprocess.Popen(
         [home.program, "agent", "run", "--idle", "1", "--ready-fd", str(writer)],
         env=home.variables, cwd="/", pass_fds=(writer,),
-    ) as process:  # fmt: skip
+    )) as process:  # fmt: skip
         os.close(writer)
         assert os.read(reader, 100) == b"ready\n"
         os.close(reader)

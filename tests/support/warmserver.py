@@ -227,7 +227,7 @@ def _measure_less() -> None:
 def _start_agents_here(words: list[str]) -> None:
     """Have the program start its agent with these words; as it does it itself, where there are none."""
     if words:
-        lifecycle.own_command = lambda: words
+        setattr(lifecycle, "own_command", lambda: words)  # noqa: B010 - a name that it imports
 
 
 if __name__ == "__main__":

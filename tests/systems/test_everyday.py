@@ -85,11 +85,10 @@ def test_git_signs_and_everybody_checks(home: Home) -> None:
     assert not home.socket.exists()
 
 
-def test_an_audit_by_several_processes(home: Home) -> None:
+def test_an_audit_by_several_processes(home: Home, history: Home) -> None:
     """More signatures than one process does alone, more processes than they need, cached facts next time."""
     home.git("config", "gitsign.allowedSigner", f"{EMAIL} {home.stack.url}")
-    for number in range(26):
-        home.commit(str(number))
+    home.git("pull", "-q", str(history.repository), "main")
     home.git("commit", "-q", "--allow-empty", "-m", "unsigned")
     for _ in range(2):
         done = home.run(home.program, "audit", "--format", "json", "--jobs", "100")
