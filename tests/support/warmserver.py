@@ -25,6 +25,8 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
+from unittest.mock import patch
 
 import gitsign_py
 from gitsign_py.agent import lifecycle
@@ -213,15 +215,29 @@ def _measure_less() -> None:
     """Take from coverage, where it measures, what each forked process would do again for a quarter of a second.
 
     That is to save all lines that were run by the imports, to look for files of the package that nothing runs, which
-    the process of the tests does, and to describe where it was started from.
+    the process of the tests does, to describe where it was started from, and to find out anew what is to be measured:
+    a forked process goes on with what the server knows, and its data, which notices the fork, begins another file.
     """
     coverage = sys.modules.get("coverage")
     measured = coverage.Coverage.current() if coverage is not None else None
-    if coverage is not None and measured is not None:
-        measured.stop()
-        measured.save()
-        coverage.Coverage._post_save_work = lambda _self: None
-        import_module("coverage.collector").short_stack = str  # type: ignore[attr-defined]
+    if coverage is None or measured is None:
+        return
+    measured.stop()
+    measured.save()
+    data: Any = measured.get_data()
+    data.close(force=True)  # a forked process closes all files of the server before it begins one of its own
+    data._wrote_hash = data._has_arcs = False  # nor is anything written in that
+    measured._auto_save = False
+    coverage.Coverage._post_save_work = lambda _self: None
+    import_module("coverage.collector").short_stack = str  # type: ignore[attr-defined]
+    control: Any = import_module("coverage.control")
+
+    def go_on(**_: object) -> None:
+        """In the place of what coverage calls in a forked process whose parent measures nothing, as the server."""
+        with patch.object(control, "apply_patches"):  # os._exit and the rest are patched since the server's start
+            measured.start()
+
+    control.process_startup = go_on
 
 
 def _start_agents_here(words: list[str]) -> None:
