@@ -13,6 +13,7 @@ import pytest
 
 from tests.support import warm
 from tests.support.gitrepo import environment
+from tests.support.processes import ending
 from tests.support.waiting import wait_until
 
 FRONT = warm._front()
@@ -42,18 +43,17 @@ def test_streams_and_status_are_those_of_the_program(tmp_path: Path) -> None:
 @contextmanager
 def started(folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """A signature that waits for its payload; it ends with the block, also where the block failed."""
-    with subprocess.Popen(
+    process = subprocess.Popen(
         [warm.program(folder / "gitsign-py"), "--status-fd=2", "-bsau", "x"],
         cwd=folder,
         env=environment(HOME=str(folder)),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-    ) as running:
-        try:
-            yield running
-        finally:
-            running.kill()
+    )
+    with ending(process) as running:
+        yield running
+        running.kill()
 
 
 @pytest.mark.skipif(FRONT is None, reason="no C compiler")
