@@ -45,7 +45,9 @@ def _read_program() -> None:
     for found in pkgutil.walk_packages(gitsign_py.__path__, "gitsign_py."):
         if not found.name.startswith(("gitsign_py.localstack", *_NOT_READ)):
             import_module(found.name)
-    import_module("requests")
+    for name in ("requests", "keyring", "secretstorage"):
+        with suppress(ImportError):  # the last is Linux's
+            import_module(name)
 
 
 class Server:
