@@ -24,8 +24,8 @@ class KeyringStore:
     ``keyring-unavailable`` or ``keyring-timeout``.
     """
 
-    def __init__(self, *, timeout: float = TIMEOUT_SECONDS) -> None:
-        self._timeout = timeout
+    def __init__(self, *, timeout: float | None = None) -> None:
+        self._timeout = TIMEOUT_SECONDS if timeout is None else timeout
         self._broken = False
 
     def get(self, name: str) -> str | None:

@@ -4,9 +4,18 @@ from pathlib import Path
 
 import pytest
 
+from gitsign_py.agent import lifecycle
+from tests.support import warm
 from tests.support.screen import screen
 
 __all__ = ["screen"]
+
+
+@pytest.fixture
+def warm_agents(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Agents that a test starts from its own process are forked as well."""
+    if command := warm.agents_command():
+        monkeypatch.setattr(lifecycle, "own_command", lambda: command)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 
 from gitsign_py.agent import client
 from tests.support.home import Home, living
+from tests.support.processes import ending
 from tests.support.stack import RunningStack
 from tests.support.waiting import wait_until
 
@@ -34,10 +35,10 @@ def activated(home: Home, *options: str) -> Iterator["subprocess.Popen[bytes]"]:
     sockets = [f"--listen={home.socket}", f"--listen={home.socket.with_name('forward.sock')}"]
     names = ("PATH", "PYTHONPATH", *client.PLACES, *client.NETWORK)
     passed = [f"--setenv={name}" for name in names if name in home.variables]
-    with subprocess.Popen(
+    with ending(subprocess.Popen(
         ["systemd-socket-activate", *sockets, *passed, home.program, "agent", "run", *options],
         env=home.variables, cwd="/", stderr=subprocess.DEVNULL,
-    ) as process:  # fmt: skip
+    )) as process:  # fmt: skip
         wait_until(lambda: all(Path(one.removeprefix("--listen=")).is_socket() for one in sockets))
         try:
             yield process

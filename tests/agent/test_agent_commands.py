@@ -19,6 +19,7 @@ from gitsign_py.agent.protocol import pack_fields
 from gitsign_py.errors import ServiceError
 from tests.support.fakepython import stand_in_for_python
 from tests.support.home import Home, living
+from tests.support.processes import ending
 from tests.support.stack import ROOT, RunningStack
 from tests.support.waiting import wait_until
 
@@ -139,11 +140,11 @@ def test_whoami_names_who_would_sign_here(home: Home) -> None:
 def test_whoami_waits_for_nobodys_sign_in(home: Home) -> None:
     home.person_signs_in()
     home.git("config", "--global", "gitsign.urlOpener", "true")
-    with subprocess.Popen(
+    with ending(subprocess.Popen(
         ["git", "commit", "-q", "--allow-empty", "-S", "-m", "one"],
         cwd=home.repository, env=home.variables, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True,
-    ) as waiting:  # fmt: skip
+    )) as waiting:  # fmt: skip
         wait_until(lambda: client.ask(str(home.socket), "ping"))
         started = time.monotonic()
         assert home.run(home.program, "whoami").returncode == 1

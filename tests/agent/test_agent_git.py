@@ -19,7 +19,9 @@ from gitsign_py.agent.client import should_start
 from gitsign_py.agent.lifecycle import ensure_running
 from gitsign_py.core.git.gitobject import split_commit
 from gitsign_py.errors import GitsignError
+from tests.support import warm
 from tests.support.home import Home, living
+from tests.support.processes import ending
 from tests.support.stack import ROOT, RunningStack
 from tests.support.waiting import wait_until
 
@@ -91,6 +93,8 @@ def test_what_the_agent_signs_every_verifier_accepts(home: Home) -> None:
     assert home.run("git", "verify-commit", "HEAD").returncode == 0  # without it
 
 
+SOONER = {"agent__client__SILENCE_SECONDS": 0.5, "agent__client__ASK_SECONDS": 0.3}
+"""How long clients wait for an agent that hangs, in the programs of a test."""
 NOWHERE = "/proc/no-agent.sock"  # where not even root can make one
 _MODULES = """
 import os, sys
@@ -252,15 +256,17 @@ def test_an_agent_that_is_killed_costs_no_commit(home: Home) -> None:
     assert [verdict for verdict, _ in home.signers()] == ["U", "U"]
 
 
-@pytest.mark.parametrize("moment", [0.0, 0.02, 0.05, 0.1, 0.2, 0.4])
+@pytest.mark.parametrize(
+    "moment", [0.0, *(pytest.param(later, marks=pytest.mark.unmeasured) for later in (0.02, 0.05, 0.1, 0.2, 0.4))]
+)
 def test_a_kill_in_the_middle_leaves_no_half_signed_commit(home: Home, moment: float) -> None:
     home.person_signs_in()
     home.commit("one")
     pid = home.pid()
-    with subprocess.Popen(
+    with ending(subprocess.Popen(
         ["git", "commit", "-q", "--allow-empty", "-S", "-m", "two"],
         cwd=home.repository, env=home.variables, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
-    ) as process:  # fmt: skip
+    )) as process:  # fmt: skip
         time.sleep(moment)
         os.kill(pid, signal.SIGKILL)
         process.communicate(timeout=60)
@@ -271,11 +277,11 @@ def test_a_kill_in_the_middle_leaves_no_half_signed_commit(home: Home, moment: f
 def test_a_hanging_agent_is_given_up_and_the_client_signs(home: Home) -> None:
     home.commit("warm up", CI="true")
     home.gitsign("agent", "start")
-    os.kill(home.pid(), signal.SIGSTOP)
-    pid = int(home.run("pgrep", "-f", f"agent run --socket {home.socket}").stdout.split()[0])
+    pid = home.pid()
+    os.kill(pid, signal.SIGSTOP)
     try:
         started = time.monotonic()
-        home.commit("one")
+        home.commit("one", **warm.constants(**SOONER))
         assert time.monotonic() - started < 30
     finally:
         os.kill(pid, signal.SIGCONT)
@@ -338,6 +344,7 @@ def test_two_identities_side_by_side(home: Home) -> None:
     assert len(home.sign_ins) == 1
 
 
+@pytest.mark.cold  # by the environment that the agent was started with
 def test_no_secret_in_any_file_environment_or_answer(home: Home) -> None:
     home.person_signs_in()
     home.commit("one", GITSIGN_LOG=str(home.directory / "log"))
@@ -366,10 +373,10 @@ def test_a_token_that_the_client_has_is_used_without_a_question(home: Home) -> N
 
 def test_the_agent_ends_by_itself(home: Home) -> None:
     reader, writer = os.pipe()
-    with subprocess.Popen(
+    with ending(subprocess.Popen(
         [home.program, "agent", "run", "--idle", "1", "--ready-fd", str(writer)],
         env=home.variables, cwd="/", pass_fds=(writer,),
-    ) as process:  # fmt: skip
+    )) as process:  # fmt: skip
         os.close(writer)
         assert os.read(reader, 100) == b"ready\n"
         os.close(reader)
@@ -403,6 +410,7 @@ def test_start_stop_and_their_answers(home: Home) -> None:
     assert "no agent" in home.gitsign("agent", "stop")
 
 
+@pytest.mark.usefixtures("warm_agents")
 def test_twenty_starts_at_once_are_one_agent(home: Home) -> None:
     results: list[bool] = []
     threads = [
@@ -430,15 +438,18 @@ def test_an_agent_that_cannot_start_says_why_and_signing_goes_on(home: Home) -> 
     home.socket.unlink()
 
 
-def test_the_go_clients_cache_is_no_agent_of_ours(home: Home) -> None:
+@pytest.mark.usefixtures("warm_agents")
+def test_the_go_clients_cache_is_no_agent_of_ours(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """gitsign-credential-cache speaks Go's net/rpc on the socket that GITSIGN_CREDENTIAL_CACHE names."""
     path = home.directory / "cache.sock"
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(path))
         other.listen()
-        home.commit("one", GITSIGN_CREDENTIAL_CACHE=str(path))
+        sooner = warm.constants(**SOONER)
+        home.commit("one", **sooner, GITSIGN_CREDENTIAL_CACHE=str(path))
+        monkeypatch.setattr(client, "ASK_SECONDS", SOONER["agent__client__ASK_SECONDS"])
         with pytest.raises(GitsignError, match="another program"):
-            ensure_running(str(path), home.variables)
+            ensure_running(str(path), home.variables | sooner)
     assert home.signers()[0][0] == "U"
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from gitsign_py.agent import client
 from tests.support.home import Home, living
+from tests.support.processes import ending
 from tests.support.stack import RunningStack
 from tests.support.waiting import wait_until
 
@@ -43,7 +44,7 @@ def server(directory: Path) -> Iterator[list[str]]:
         "StrictModes no\nUsePAM no\nPidFile none\nPermitRootLogin yes\nStreamLocalBindUnlink yes\n"
     )
     Path("/run/sshd").mkdir(exist_ok=True)  # sshd's own place for privilege separation
-    with subprocess.Popen([SSHD, "-D", "-e", "-f", str(config)], stderr=subprocess.PIPE, text=True) as daemon:
+    with ending(subprocess.Popen([SSHD, "-D", "-e", "-f", str(config)], stderr=subprocess.PIPE, text=True)) as daemon:
         try:
             assert daemon.stderr is not None
             assert any("Server listening" in line for line in iter(daemon.stderr.readline, ""))
@@ -100,7 +101,7 @@ def test_the_far_side_can_do_nothing_but_sign(home: Home, tmp_path: Path) -> Non
     remote = tmp_path / "agent.sock"
     with server(tmp_path / "ssh") as ssh:
         tunnel = [*ssh, "-N", "-R", f"{remote}:{home.socket.with_name('forward.sock')}", "root@127.0.0.1"]
-        with subprocess.Popen(tunnel, stdin=subprocess.DEVNULL) as process:
+        with ending(subprocess.Popen(tunnel, stdin=subprocess.DEVNULL)) as process:
             wait_until(lambda: client.ask(str(remote), "ping"))
             for request in ("status", "log", "lock", "stop", "verify", "warm", "key"):
                 reply = client.ask(str(remote), request, payload=b"x", signature=b"x")

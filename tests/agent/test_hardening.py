@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.agent.hardening import SuspendWatch, _unlimited_lock
+from tests.support.processes import ending
 
 ROOT = Path(__file__).resolve().parents[2]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -62,8 +63,10 @@ def test_the_same_user_cannot_read_the_agents_memory_or_environment() -> None:
     def seen(pid: int) -> str:
         return subprocess.run([sys.executable, "-c", look, str(pid)], capture_output=True, text=True, check=True).stdout
 
-    with subprocess.Popen(
-        [sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    with ending(
+        subprocess.Popen(
+            [sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
     ) as child:
         assert child.stdin is not None
         assert child.stdout is not None
@@ -78,13 +81,15 @@ def test_the_same_user_cannot_read_the_agents_memory_or_environment() -> None:
 
 @linux
 def test_an_abort_leaves_no_core_file(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
+    with ending(
+        subprocess.Popen(
+            [sys.executable, "-c", PROGRAM],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
     ) as child:
         assert child.stdout is not None
         child.stdout.readline()

@@ -17,6 +17,7 @@ from gitsign_py.agent import client
 from gitsign_py.agent.conversation import Conversation, Fields
 from gitsign_py.agent.protocol import pack_frame
 from tests.support.agentserver import echo, serving
+from tests.support.processes import ending
 
 
 def test_loopback_with_a_secret_where_there_are_no_unix_sockets(path: Path) -> None:
@@ -127,8 +128,8 @@ def test_a_socket_that_another_user_planted_is_not_talked_to(tmp_path: Path) -> 
         "s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); print('there', flush=True)\n"
         "c, _ = s.accept(); print(len(c.recv(100)), flush=True)\n"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, text=True, cwd="/"
+    with ending(
+        subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, text=True, cwd="/")
     ) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "there\n"

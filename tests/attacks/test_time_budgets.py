@@ -19,6 +19,7 @@ import pytest
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import environment
 from tests.support.history import START
+from tests.support.processes import ending
 from tests.support.pushserver import ROOT, Server, make_server
 from tests.support.waiting import wait_until
 
@@ -190,7 +191,9 @@ def test_who_does_not_read_cannot_hold_it() -> None:
     """The pusher's git may stop reading; what is to be said to it fills the pipe then."""
     script = _WORK.format(hang="sys.stderr.write('x' * 10_000_000)", allows=True, seconds=LONG)
     reading, writing = os.pipe()
-    with subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, env=environment(), stderr=writing) as process:
+    with ending(
+        subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, env=environment(), stderr=writing)
+    ) as process:
         try:
             assert process.wait(SOON) == 7
         finally:

@@ -13,6 +13,7 @@ import pytest
 from gitsign_py.core.trust.root import format_trusted_root
 from tests.support.audited import POLICY, Audited
 from tests.support.gitrepo import ScratchRepo, environment
+from tests.support.processes import ending
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -194,12 +195,14 @@ def test_a_terminal_gets_its_cursor_back(every: Audited, folder: Path) -> None:
     env = environment(
         HOME=str(folder), GITSIGN_TRUSTED_ROOT=str(folder / "root.json"), PYTHONPATH=str(ROOT), TERM="xterm"
     )
-    with subprocess.Popen(
-        [sys.executable, "-m", "gitsign_py", "audit", "--offline", "--no-cache"],
-        cwd=folder / "repo",
-        env=env,
-        stdout=terminal,
-        stderr=subprocess.DEVNULL,
+    with ending(
+        subprocess.Popen(
+            [sys.executable, "-m", "gitsign_py", "audit", "--offline", "--no-cache"],
+            cwd=folder / "repo",
+            env=env,
+            stdout=terminal,
+            stderr=subprocess.DEVNULL,
+        )
     ) as program:
         os.close(terminal)
         said = b"".join(until_hung_up(screen))

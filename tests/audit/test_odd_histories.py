@@ -17,6 +17,7 @@ from tests.support.audited import POLICY, ROOT_OF_TESTS
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.history import History
+from tests.support.processes import ending
 from tests.support.schemas import PUBLISHED, SCHEMAS
 
 RULES = POLICY.replace("EXEMPT", "0" * 40)
@@ -278,7 +279,7 @@ def test_reports_go_through_links_and_into_pipes(odd: Odd, tmp_path: Path) -> No
     assert (tmp_path / "link.txt").is_symlink()
     assert "1 judged" in (tmp_path / "real.txt").read_text()
     os.mkfifo(tmp_path / "pipe")
-    with subprocess.Popen(["cat", str(tmp_path / "pipe")], stdout=subprocess.PIPE) as reader:
+    with ending(subprocess.Popen(["cat", str(tmp_path / "pipe")], stdout=subprocess.PIPE)) as reader:
         assert odd.run("audit", "--offline", "--output", str(tmp_path / "pipe"), "main").returncode == 0
         out, _ = reader.communicate(timeout=30)
     assert b"1 judged" in out

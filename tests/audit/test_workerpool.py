@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.audit.workerpool import WorkerPool
+from tests.support.processes import ending
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -111,7 +112,9 @@ time.sleep(60)
 def test_processes_end_with_their_parent() -> None:
     """However it ends: here by SIGKILL, with processes that may be at work still."""
     reading, writing = os.pipe()
-    with subprocess.Popen([sys.executable, "-c", _PARENT, str(writing)], cwd=ROOT, pass_fds=[writing]) as parent:
+    with ending(
+        subprocess.Popen([sys.executable, "-c", _PARENT, str(writing)], cwd=ROOT, pass_fds=[writing])
+    ) as parent:
         os.close(writing)
         assert os.read(reading, 20)  # the processes are there, and hold the pipe's other end
         parent.kill()

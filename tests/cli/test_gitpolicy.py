@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -13,10 +12,11 @@ import pytest
 from gitsign_py.agent import client
 from gitsign_py.core.git.gitobject import split_commit
 from gitsign_py.policy.model import POLICY_PATH
+from tests.support import warm
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.history import START, History
-from tests.support.pushserver import POLICY, ROOT
+from tests.support.pushserver import POLICY
 
 
 @pytest.fixture
@@ -25,9 +25,7 @@ def repo(tmp_path: Path) -> tuple[ScratchRepo, History]:
     (tmp_path / "root.json").write_bytes(signer.trusted_root_json)
     (tmp_path / "policy.toml").write_text(POLICY)
     program = tmp_path / "gitsign-py"
-    program.write_text(
-        f'#!/bin/sh\nXDG_RUNTIME_DIR={tmp_path}/run PYTHONPATH={ROOT} exec {sys.executable} -m gitsign_py "$@"\n'
-    )
+    program.write_text(f'#!/bin/sh\nXDG_RUNTIME_DIR={tmp_path}/run exec {warm.program(tmp_path / "warm")} "$@"\n')
     program.chmod(0o755)
     made = ScratchRepo.init(tmp_path / "repo")
     for key, value in (

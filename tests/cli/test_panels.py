@@ -9,7 +9,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,9 +18,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.docs import DOCS
-from tests.support.stack import ROOT
 from tests.support.waiting import wait_until
-from tests.support.webform import fetch
+from tests.support.webform import fetch, write_browser
 from tests.support.workbench import EMAIL, Workbench, program
 
 SHORT = "/usr/bin:/bin"
@@ -102,11 +100,6 @@ _JJ = """#!/bin/bash
 # they are, as in bash (dash turns its own stderr for the time of the command).
 {program} "$@" < payload > signature 2> said || {{ cat said >&2; exit 1; }}
 """
-_OPENER = """import sys
-sys.path.insert(0, {root!r})
-from tests.support.webform import fetch
-fetch(sys.argv[1]).press("allow", email="alice@example.com")
-"""
 
 
 class Call:
@@ -166,11 +159,9 @@ def _jj(bench: Workbench) -> Path:
 @contextmanager
 def opener(bench: Workbench, caller: Caller) -> Iterator[dict[str, str]]:
     """A browser with somebody who signs in: the caller's own by BROWSER, else the person's by gitsign.urlOpener."""
-    script = bench.folder / "opener.py"
-    script.write_text(_OPENER.format(root=str(ROOT)))
-    command = f"{sys.executable} {script}"
+    command = f"{write_browser(bench.folder)} {{{{.URL}}}} {EMAIL}"
     if caller.own_browser:
-        yield {"BROWSER": command}
+        yield {"BROWSER": command.replace("{{.URL}}", "%s")}
         return
     bench.configure(f"gitsign.urlOpener={command}")
     yield {}

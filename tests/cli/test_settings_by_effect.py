@@ -15,13 +15,18 @@ import pytest
 from gitsign_py.host.settings import SETTINGS
 from tests.support.home import Home, living
 from tests.support.stack import ROOT, RunningStack
+from tests.support.waiting import wait_until
 
 BY_FIELD = {setting.field: setting for setting in SETTINGS}
 NOWHERE = "http://127.0.0.1:1"
-_BROWSER = f"""import sys
-sys.path.insert(0, {str(ROOT)!r})
-from tests.support.webform import fetch
-open(sys.argv[1], "w").write(sys.argv[2] + "\\n" + fetch(sys.argv[2]).press("allow", email="alice@example.com").text)
+_BROWSER = f"""import os, sys
+if os.fork() == 0:
+    sys.path.insert(0, {str(ROOT)!r})
+    from tests.support.webform import fetch
+    text = fetch(sys.argv[2]).press("allow", email="alice@example.com").text
+    with open(sys.argv[1] + ".new", "w") as seen:
+        seen.write(sys.argv[2] + "\\n" + text)
+    os.rename(sys.argv[1] + ".new", sys.argv[1])
 """
 
 
@@ -140,17 +145,26 @@ def test_relative_files_start_at_the_top_wherever_we_are(home: Home) -> None:
     assert not list(folder.iterdir())
 
 
-def signed_in(home: Home, name: str, value: str) -> tuple[str, str]:
-    """Sign with a browser that keeps what it saw: the address that it was opened at, and the last page."""
+def browser(home: Home) -> str:
+    """The command of a browser that keeps what it saw."""
     home.git("config", "gitsign.tokenProvider", "interactive")
     (home.directory / "browser.py").write_text(_BROWSER)
-    home.git(
-        "config", "--global", "gitsign.urlOpener", f"{sys.executable} {home.directory}/browser.py {home.directory}/seen"
-    )
-    done = sign(home, name, value)
-    assert done.returncode == 0, done.stderr
+    (home.directory / "seen").unlink(missing_ok=True)
+    return f"{sys.executable} -S '{home.directory}/browser.py' {home.directory}/seen"
+
+
+def seen(home: Home) -> tuple[str, str]:
+    """What that browser saw: the address that it was opened at, and the last page."""
+    wait_until((home.directory / "seen").exists)
     address, _, page = (home.directory / "seen").read_text().partition("\n")
     return address, page
+
+
+def signed_in(home: Home, name: str, value: str) -> tuple[str, str]:
+    home.git("config", "--global", "gitsign.urlOpener", browser(home))
+    done = sign(home, name, value)
+    assert done.returncode == 0, done.stderr
+    return seen(home)
 
 
 @pytest.mark.parametrize(("field", "name"), spellings("redirect_url"))
@@ -177,11 +191,8 @@ def test_the_last_page_closes_after_that_time(home: Home, field: str, name: str)
 
 @pytest.mark.parametrize(("field", "name"), spellings("url_opener"))
 def test_the_opener_gets_the_address_where_it_says(home: Home, field: str, name: str) -> None:
-    home.git("config", "gitsign.tokenProvider", "interactive")
-    (home.directory / "browser.py").write_text(_BROWSER)
-    opener = f"{sys.executable} '{home.directory}/browser.py' {home.directory}/seen {{{{.URL}}}}"
-    assert sign(home, name, opener).returncode == 0
-    assert "response_type=code" in (home.directory / "seen").read_text()
+    assert sign(home, name, f"{browser(home)} {{{{.URL}}}}").returncode == 0
+    assert "response_type=code" in seen(home)[0]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.host.git.setup import NOTE
+from tests.support.processes import ending
 from tests.support.workbench import Workbench, program
 
 
@@ -235,12 +236,14 @@ _IN_A_TERMINAL = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)"
 def test_a_person_is_asked(fresh: Workbench, answer: bytes, changed: bool) -> None:
     command = [str(program(fresh.folder)), "setup", "--program", str(program(fresh.folder))]
     env = {name: value for name, value in fresh.env.items() if name != "GIT_TERMINAL_PROMPT"}
-    with subprocess.Popen(
-        [sys.executable, "-c", _IN_A_TERMINAL, *command],
-        cwd=fresh.repo,
-        env=env,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+    with ending(
+        subprocess.Popen(
+            [sys.executable, "-c", _IN_A_TERMINAL, *command],
+            cwd=fresh.repo,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
     ) as person:
         assert person.stdin is not None
         assert person.stdout is not None

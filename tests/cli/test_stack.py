@@ -14,6 +14,7 @@ import jwt
 import pytest
 
 from gitsign_py.localstack import process
+from tests.support.processes import ending
 from tests.support.stack import ROOT, RunningStack, command
 
 Result = subprocess.CompletedProcess[str]
@@ -122,7 +123,7 @@ def test_bad_token_options_are_one_line(stack: RunningStack, arguments: list[str
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_ends_the_foreground_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     line = command(tmp_path / "s", "--verbose")
-    with subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+    with ending(subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)) as child:
         assert child.stdout is not None
         assert child.stdout.readline().startswith("local Sigstore at http://127.0.0.1:")
         info = process.running(tmp_path / "s")
@@ -140,7 +141,7 @@ def test_signal_ends_the_foreground_cleanly(tmp_path: Path, number: signal.Signa
 
 def test_killed_stack_is_not_believed_and_starts_again(tmp_path: Path) -> None:
     directory = tmp_path / "s"
-    with subprocess.Popen(command(directory), cwd=ROOT, stdout=subprocess.PIPE) as child:
+    with ending(subprocess.Popen(command(directory), cwd=ROOT, stdout=subprocess.PIPE)) as child:
         assert child.stdout is not None
         child.stdout.readline()
         os.kill(child.pid, signal.SIGKILL)
@@ -190,7 +191,7 @@ def test_missing_server_packages_are_named(tmp_path: Path) -> None:
 def test_run_gives_a_command_its_stack_its_status_and_its_signals(tmp_path: Path) -> None:
     run = [sys.executable, "-m", "gitsign_py", "stack", "run", "--actions", "acme/app", "--"]
     script = 'trap "echo told; exit 7" TERM; echo "$GITSIGN_FULCIO_URL $GITHUB_ACTIONS"; while :; do sleep 0.1; done'
-    with subprocess.Popen([*run, "sh", "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+    with ending(subprocess.Popen([*run, "sh", "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True)) as child:
         assert child.stdout is not None
         url, actions = child.stdout.readline().split()
         child.send_signal(signal.SIGTERM)

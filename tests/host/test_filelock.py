@@ -18,6 +18,7 @@ import pytest
 from gitsign_py.host import filelock
 from gitsign_py.host.filelock import FileLock, hold, is_held
 from tests.support import msvcrtlike
+from tests.support.processes import ending
 
 ROOT = Path(__file__).resolve().parents[2]
 _HOLD = """
@@ -46,7 +47,9 @@ def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
 def another(kind: str, path: Path) -> Iterator["subprocess.Popen[str]"]:
     """Another process that has asked for the lock; its first line says whether it got it."""
     command = [sys.executable, "-c", _HOLD, kind, str(path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+    with ending(
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    ) as process:
         yield process
         if process.stdin is not None:
             process.stdin.close()

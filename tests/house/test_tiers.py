@@ -1,8 +1,12 @@
 """The tiers of tests: one of the tier unit that starts a process after all fails."""
 
+import re
 from importlib import import_module
+from pathlib import Path
 
 import pytest
+
+TESTS = Path(__file__).resolve().parents[1]
 
 
 @pytest.mark.parametrize(
@@ -20,3 +24,10 @@ def test_a_unit_test_starts_no_process(module: str, name: str, given: tuple[obje
     """By names in strings, which tests/support/tiers.py does not follow: this stays a unit test."""
     with pytest.raises(Exception, match="a test of the tier unit starts a process"):
         getattr(import_module(module), name)(*given)
+
+
+def test_no_block_waits_for_a_process_after_it_failed() -> None:
+    """Popen's own end of a with statement waits, with no limit: tests.support.processes.ending kills first."""
+    bare = re.compile(r"\bwith +(?:[^#\n]*, *)?subprocess\.Popen\(|^ +subprocess\.Popen\([^\n]*\) as ", re.MULTILINE)
+    assert bare.search("with open(a) as b, subprocess.Popen(c) as d:")
+    assert [str(path) for path in TESTS.rglob("*.py") if bare.search(path.read_text()) and path != Path(__file__)] == []

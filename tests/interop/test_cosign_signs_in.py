@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.foreign import EMAIL, ForeignBench
 from tests.support.gitrepo import environment
+from tests.support.processes import ending
 from tests.support.webform import fetch
 
 pytestmark = pytest.mark.unmeasured
@@ -41,8 +42,8 @@ def signing(place: ForeignBench, cosign: str, flow: str) -> Iterator["subprocess
     env = environment(HOME=str(home), PATH=f"{home}:/usr/bin:/bin")
     with (
         (place.folder / "said").open("wb") as said,
-        subprocess.Popen(
-            command, cwd=place.folder, env=env, stdin=subprocess.DEVNULL, stdout=said, stderr=said
+        ending(
+            subprocess.Popen(command, cwd=place.folder, env=env, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
         ) as child,
     ):
         try:

@@ -11,6 +11,7 @@ import pytest
 from tests.support import cookieperson
 from tests.support.foreign import EMAIL, find_node_package
 from tests.support.home import Home, living
+from tests.support.processes import ending
 from tests.support.realfulcio import free_ports, running, settings
 from tests.support.secretservice import SERVICE, SecretService, secret_service
 from tests.support.stack import RunningStack
@@ -28,7 +29,7 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = tmp_path_factory.mktemp("issuer") / "log"
     with (
         log.open("wb") as file,
-        subprocess.Popen(["node", SCRIPT, modules, str(port)], stdout=file, stderr=file) as child,
+        ending(subprocess.Popen(["node", SCRIPT, modules, str(port)], stdout=file, stderr=file)) as child,
     ):
         try:
             wait_until(lambda: b"listening" in log.read_bytes() or child.poll() is not None)
@@ -93,10 +94,10 @@ def test_a_person_who_refuses(home: Home) -> None:
 def by_device(home: Home, *options: str) -> None:
     """Sign in on another device."""
     home.git("config", "gitsign.tokenProvider", "device")
-    with subprocess.Popen(
+    with ending(subprocess.Popen(
         [home.program, "login", *options],
         cwd=home.repository, env=home.variables, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    ) as login:  # fmt: skip
+    )) as login:  # fmt: skip
         assert login.stderr is not None
         address = next(found[0] for line in login.stderr if (found := re.search(r"http\S+user_code=\S+", line)))
         cookieperson.go_through(address, EMAIL)

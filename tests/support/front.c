@@ -1,10 +1,11 @@
 /* What git starts in tests in the place of our program: hands the call to a warm Python (tests/support/warmserver.py).
 
-   Its first argument is a shell script, which starts the program anew, in the folder of the server's sockets; the
-   second is the file that named this as its interpreter. Whatever is for the start of Python itself goes to the script,
-   and so does everything when no server answers. */
+   Its first argument is a script that starts the program anew, in the folder of the server's sockets; the second is the
+   file that named this as its interpreter. Whatever is for the start of Python itself goes to the script, and so does
+   everything when no server answers. The script "own" wants the second argument, to be named by it. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <signal.h>
 #include <stdint.h>
@@ -20,7 +21,13 @@ extern char **environ;
 static char **given;
 static volatile sig_atomic_t child = 0;
 
+static int is_own(void) {
+  const char *name = strrchr(given[1], '/');
+  return name && !strcmp(name, "/own");
+}
+
 static void start_anew(void) {
+  if (is_own()) execv(given[1], given + 1);
   given[2] = given[1];
   execv(given[1], given + 2);
   _exit(127);
@@ -37,10 +44,24 @@ static int is_plain_locale(const char *name) {
   return !value || !*value || !strcmp(value, "C") || !strcmp(value, "C.UTF-8");
 }
 
+/* A socket that is handed to an agent, or where it says that it is ready: the server passes on three streams alone. */
+static int has_more_descriptors(void) {
+  for (int at = 3; at < 64; at++)
+    if (fcntl(at, F_GETFD) >= 0) return 1;
+  return 0;
+}
+
+/* What is forked from the server has no terminal to ask a person on. */
+static int has_terminal(void) {
+  int terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (terminal >= 0) close(terminal);
+  return terminal >= 0;
+}
+
 /* As _can_be_warm and _own_argv of tests/support/warm.py have it. */
 static int can_be_warm(int count) {
   static const char *const of_libraries[] = {"PYTHON", "LD_", "FAKETIME", "OPENSSL_", "MALLOC_"};
-  static const char *const lasting[] = {"agent", "demo", "login", "stack"};
+  static const char *const lasting[] = {"demo", "login", "stack"};
   for (char **one = environ; *one; one++) {
     if (!strcmp(*one, "PYTHONPATH=" ROOT) || !strcmp(*one, "PYTHONUNBUFFERED=1")) continue;
     for (size_t at = 0; at < sizeof of_libraries / sizeof *of_libraries; at++)
@@ -48,6 +69,8 @@ static int can_be_warm(int count) {
   }
   for (size_t at = 0; count > 3 && at < sizeof lasting / sizeof *lasting; at++)
     if (!strcmp(given[3], lasting[at])) return 0;
+  if (count > 3 && !strcmp(given[3], "agent") && has_more_descriptors()) return 0;
+  if (is_own() && has_terminal()) return 0;
   return is_plain_locale("LC_ALL") && is_plain_locale("LC_CTYPE") && is_plain_locale("LANG");
 }
 
@@ -82,7 +105,7 @@ static void write_request(int count) {
   add_number(getppid());
   add(cwd);
   add_number(count - 2);
-  add(basename(own));
+  add(is_own() ? given[2] : basename(own));
   for (int at = 3; at < count; at++) add(given[at]);
   for (char **one = environ; *one; one++) add(*one);
 }

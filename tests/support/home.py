@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,25 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from gitsign_py.agent.client import ask
+from tests.support import warm
 from tests.support.gitrepo import environment
 from tests.support.stack import ROOT, RunningStack
 from tests.support.waiting import wait_until
+from tests.support.webform import write_browser
 
 EMAIL = "alice@example.com"
-_PROGRAM = """#!{python} -P
-import sys
-sys.path.insert(0, {root!r})
-from gitsign_py.cli import main
-if __name__ == "__main__":
-    sys.exit(main())
-"""
-_BROWSER = """import sys
-sys.path.insert(0, {root!r})
-from tests.support.webform import fetch
-with open({record!r}, "a") as record:
-    record.write(sys.argv[1] + "\\n")
-fetch(sys.argv[1]).press("allow", email=sys.argv[2])
-"""
 
 
 @dataclass
@@ -65,10 +52,7 @@ class Home:
     def prepare(self) -> None:
         for name in ("run", "home"):
             (self.directory / name).mkdir(mode=0o700)
-        self.program.write_text(_PROGRAM.format(python=sys.executable, root=str(ROOT)))
-        self.program.chmod(0o755)
-        browser = _BROWSER.format(root=str(ROOT), record=str(self.directory / "browser.log"))
-        (self.directory / "browser.py").write_text(browser)
+        warm.program(self.program, own=True)
         places = {
             "HOME": self.directory / "home",
             "XDG_RUNTIME_DIR": self.directory / "run",
@@ -92,7 +76,7 @@ class Home:
     def person_signs_in(self, email: str = EMAIL) -> None:
         """From now on a token needs a person: a browser that opens, and somebody who signs in there as ``email``."""
         self.git("config", "gitsign.tokenProvider", "interactive")
-        opener = f"{sys.executable} {self.directory / 'browser.py'} {{{{.URL}}}} {email}"
+        opener = f"{write_browser(self.directory)} {{{{.URL}}}} {email}"
         self.git("config", "--global", "gitsign.urlOpener", opener)  # the person's own: a repository's is asked about
 
     def run(self, *command: str | Path, **more: str) -> "subprocess.CompletedProcess[str]":

@@ -15,6 +15,7 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 
 from tests.support.foreign import find_program
+from tests.support.processes import ending
 from tests.support.stack import RunningStack
 
 PASSWORD = "secret"
@@ -69,7 +70,7 @@ def running(stack: RunningStack, folder: Path, settings: str) -> Iterator[RealFu
     command = [program, "serve", "--host", "127.0.0.1", "--port", str(http), "--grpc-host", "127.0.0.1"]
     command += ["--grpc-port", str(grpc), "--metrics-port", str(metrics)]
     command += ["--legacy-unix-domain-socket", str(folder / "socket"), *configured(stack, folder, settings)]
-    with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as child:
+    with (folder / "log").open("wb") as log, ending(subprocess.Popen(command, stdout=log, stderr=log)) as child:
         try:
             wait(child, http, folder / "log")
             yield RealFulcio(stack, http)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.processes import ending
 from tests.support.waiting import wait_until
 
 _PASSWORD = b"correct horse"
@@ -71,10 +72,10 @@ class SecretService:
 @contextmanager
 def secret_service(variables: Mapping[str, str]) -> Iterator[SecretService]:
     """Run the service for a user with these variables."""
-    with subprocess.Popen(
+    with ending(subprocess.Popen(
         ["dbus-daemon", "--session", "--print-address", "--nofork", "--nopidfile"],
         env=variables, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-    ) as bus:  # fmt: skip
+    )) as bus:  # fmt: skip
         assert bus.stdout is not None
         service = SecretService({**variables, "DBUS_SESSION_BUS_ADDRESS": bus.stdout.readline().strip()})
         try:

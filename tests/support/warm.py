@@ -3,7 +3,8 @@
 conftest puts :func:`run` in the place of :func:`subprocess.run`. It takes over what calls our program with arguments,
 files and captured streams, and leaves everything else alone: other programs, Popen, terminals, and tests with the mark
 ``cold``, which are about the start itself. What git starts in tests, gpg's stand-in and hooks, is a file by
-:func:`program`, which hands the call to the same server. GITSIGN_TEST_COLD=1 starts Python for every call.
+:func:`program`, which hands the call to the same server. An agent that a warm program starts is forked there as well;
+a small process with its command line lives and ends with it. GITSIGN_TEST_COLD=1 starts Python for every call.
 """
 
 import atexit
@@ -28,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MODULE = str(ROOT / "gitsign_py" / "__main__.py")
 INSTALLED = Path(sys.executable).with_name("gitsign-py")
 _OPTIONS = {"cwd", "env", "input", "stdin", "capture_output", "text", "timeout", "check", "start_new_session"}
-_LASTING = ("agent", "demo", "login", "stack")
+_LASTING = ("demo", "login", "stack")
 """Commands that leave processes behind, or last until a signal comes."""
 _LOCALES = (None, "", "C", "C.UTF-8")
 _USUAL = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
@@ -36,6 +37,14 @@ _OF_LIBRARIES = ("PYTHON", "LD_", "FAKETIME", "OPENSSL_", "MALLOC_")
 
 _children: "dict[str, subprocess.Popen[bytes]]" = {}
 _FRONT = Path(__file__).with_name("front.c")
+_OWN = """#!{python} -P
+import sys
+sys.path.insert(0, {root!r})
+from gitsign_py.cli import main
+if __name__ == "__main__":
+    sys.argv = sys.argv[{words}:]
+    sys.exit(main())
+"""
 
 really_run = subprocess.run
 is_cold = os.environ.get("GITSIGN_TEST_COLD") == "1" or os.name != "posix"
@@ -189,7 +198,7 @@ def _server(measured: bool) -> str:
     path = str(_folder() / ("measured" if measured else "plain"))
     env = {name: value for name, value in os.environ.items() if measured or name != "COVERAGE_PROCESS_CONFIG"}
     child = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.warmserver", path],
+        [sys.executable, "-m", "tests.support.warmserver", path, *agents_command()],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         env={**env, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"},
@@ -221,26 +230,53 @@ def _folder() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="warm-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     module = f"PYTHONPATH={shlex.quote(str(ROOT))} exec {shlex.quote(sys.executable)} -m gitsign_py"
-    for name, start in (("module", module), ("installed", f"exec {shlex.quote(str(INSTALLED))}")):
-        (folder / name).write_text(f'#!/bin/sh\n{start} "$@"\n')
+    scripts = {
+        "module": f'#!/bin/sh\n{module} "$@"\n',
+        "installed": f'#!/bin/sh\nexec {shlex.quote(str(INSTALLED))} "$@"\n',
+        "own": _own(words=1),  # its first argument is the program's name
+    }
+    for name, text in scripts.items():
+        (folder / name).write_text(text)
         (folder / name).chmod(0o755)
     return folder
 
 
-def program(path: Path, *, installed: bool = False) -> Path:
+def _own(*, words: int) -> str:
+    return _OWN.format(python=sys.executable, root=str(ROOT), words=words)
+
+
+def agents_command() -> list[str]:
+    """The words before ``agent run`` of an agent that a warm program starts; none where programs start anew."""
+    front = None if is_cold else _front()
+    return [] if front is None else [str(front), str(_folder() / "module"), "gitsign-py"]
+
+
+def program(path: Path, *, installed: bool = False, own: bool = False) -> Path:
     """Write a program that git can start: ours, from a warm Python where that can be.
 
-    It finds in sys.argv[0] that it is the installed program, or that it runs as a module from here.
+    It finds in sys.argv[0] that it is the installed program, this very file (``own``), or a module that runs from here.
     """
     front = None if is_cold else _front()
-    anew = _folder() / ("installed" if installed else "module")
-    text = anew.read_text()
+    anew = _folder() / ("own" if own else "installed" if installed else "module")
+    text = _own(words=0) if own else anew.read_text()
     if front is not None:
         _server("COVERAGE_PROCESS_CONFIG" in os.environ)
         text = f"#!{front} {anew}\n"
     path.write_text(text)
     path.chmod(0o755)
     return path
+
+
+def constants(**seconds: float) -> dict[str, str]:
+    """The variable that gives these constants of the program other values in warm processes, and in agents of theirs.
+
+    Each is named by its module below gitsign_py and itself: ``host__keystore__TIMEOUT_SECONDS``. A program that starts
+    anew keeps its own, so this may shorten what a test waits for, and not what it shows. Empty where all do.
+    """
+    if is_cold or _front() is None:
+        return {}
+    changes = (f"gitsign_py.{name.replace('__', '.')}={value}" for name, value in seconds.items())
+    return {"WARM_CONSTANTS": " ".join(changes)}
 
 
 @cache

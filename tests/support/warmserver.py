@@ -1,4 +1,4 @@
-"""A Python that has read the program already and forks it for each call: ``python -m tests.support.warmserver SOCKET``.
+"""A Python that has read the program and forks it for each call: ``-m tests.support.warmserver SOCKET [WORD...]``.
 
 Half of what a test process costs is to start Python and to import. What is forked is a process of its own: with the
 caller's streams, environment, folder and arguments, an exit status, and nothing left of what another call did. It lacks
@@ -7,7 +7,8 @@ what belongs to a start: Python's own variables, and that a command imports only
 A caller connects, and sends the request's length with the three streams, then texts that each end in a zero byte:
 umask, whether it is to be a session of its own, the process that is to be seen as its parent, folder, number of
 arguments, arguments, environment. It gets the process id, then the status as :mod:`subprocess` has it; where it goes
-away before, the process is killed. The server ends when its stdin does.
+away before, the process is killed. The server ends when its stdin does. The words start an agent where a program that
+was forked here does: another one that is forked here.
 """
 
 import atexit
@@ -27,6 +28,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 import gitsign_py
+from gitsign_py.agent import lifecycle
 from gitsign_py.cli import main as program_main
 
 if TYPE_CHECKING:
@@ -45,7 +47,9 @@ def _read_program() -> None:
     for found in pkgutil.walk_packages(gitsign_py.__path__, "gitsign_py."):
         if not found.name.startswith(("gitsign_py.localstack", *_NOT_READ)):
             import_module(found.name)
-    import_module("requests")
+    for name in ("requests", "keyring", "secretstorage"):
+        with suppress(ImportError):  # the last is Linux's
+            import_module(name)
 
 
 class Server:
@@ -153,6 +157,7 @@ def _become(request: list[bytes], streams: list[int]) -> None:
         elif sys.argv[0] == "installed":
             sys.argv[0] = _INSTALLED
         _be_child_of(int(parent))
+        _change_constants(os.environ.get("WARM_CONSTANTS", ""))
         status = _status_of_program()
     except BaseException:  # noqa: BLE001 - the end of a process, whatever it is
         traceback.print_exc()
@@ -171,6 +176,15 @@ def _be_child_of(parent: int) -> None:
     """Name as the parent the process that started this program, git say; what this one forks has it for a parent."""
     own, really = os.getpid(), os.getppid
     os.getppid = lambda: parent if os.getpid() == own else really()
+
+
+def _change_constants(changes: str) -> None:
+    """As pytest's monkeypatch does it: ``package.module.NAME=SECONDS``, with spaces between (warm.constants)."""
+    for change in changes.split():
+        name, _, value = change.partition("=")
+        module, _, attribute = name.rpartition(".")
+        assert hasattr(sys.modules[module], attribute), name
+        setattr(sys.modules[module], attribute, float(value))
 
 
 def _forget_the_server() -> None:
@@ -219,8 +233,15 @@ def _measured(folder: Path) -> "Measured | None":
     return Measured(current, folder)
 
 
+def _start_agents_here(words: list[str]) -> None:
+    """Have the program start its agent with these words; as it does it itself, where there are none."""
+    if words:
+        setattr(lifecycle, "own_command", lambda: words)  # noqa: B010 - a name that it imports
+
+
 if __name__ == "__main__":
     _read_program()
+    _start_agents_here(sys.argv[2:])
     server = Server(sys.argv[1], _measured(Path(sys.argv[1]).parent))
     server.serve()
     if server.measured is not None:

@@ -1,10 +1,33 @@
 """A browser without a screen: fetches a page, fills its one form as a person would, presses a button, follows on."""
 
+import sys
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import urlencode
+
+ROOT = Path(__file__).resolve().parents[2]
+# As xdg-open it ends at once: the program that starts it waits for its end, a second at most.
+_BROWSER = """import os, sys
+with open({record!r}, "a") as record:
+    record.write(sys.argv[1] + "\\n")
+if os.fork() == 0:
+    sys.path.insert(0, {root!r})
+    from tests.support.webform import fetch
+    fetch(sys.argv[1]).press("allow", email=sys.argv[2])
+"""
+
+
+def write_browser(folder: Path) -> str:
+    """Write ``browser.py``, where somebody signs in; its command takes the address of the page and theirs.
+
+    ``browser.log`` beside it has the addresses that it was opened at.
+    """
+    path = folder / "browser.py"
+    path.write_text(_BROWSER.format(root=str(ROOT), record=str(folder / "browser.log")))
+    return f"{sys.executable} -S {path}"
 
 
 @dataclass

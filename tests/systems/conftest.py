@@ -20,3 +20,13 @@ def home(tmp_path: Path, stack: RunningStack, system: str) -> Iterator[Home]:
     (tmp_path / "u").mkdir(mode=0o700)
     with living(tmp_path / "u", stack, **installed(tmp_path / "python", system)) as home:
         yield home
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory, stack: RunningStack) -> Iterator[Home]:
+    """A user of this very system, who has signed 26 commits: more than one process audits alone."""
+    folder = tmp_path_factory.mktemp("history")
+    with living(folder, stack) as home:
+        for number in range(26):
+            home.commit(str(number))
+        yield home

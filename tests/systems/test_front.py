@@ -3,14 +3,17 @@
 import select
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import coverage
 import pytest
 
 from tests.support import warm
 from tests.support.gitrepo import environment
+from tests.support.processes import ending
 from tests.support.waiting import wait_until
 
 FRONT = warm._front()
@@ -40,18 +43,17 @@ def test_streams_and_status_are_those_of_the_program(tmp_path: Path) -> None:
 @contextmanager
 def started(folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """A signature that waits for its payload; it ends with the block, also where the block failed."""
-    with subprocess.Popen(
+    process = subprocess.Popen(
         [warm.program(folder / "gitsign-py"), "--status-fd=2", "-bsau", "x"],
         cwd=folder,
         env=environment(HOME=str(folder)),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-    ) as running:
-        try:
-            yield running
-        finally:
-            running.kill()
+    )
+    with ending(process) as running:
+        yield running
+        running.kill()
 
 
 @pytest.mark.skipif(FRONT is None, reason="no C compiler")
@@ -66,6 +68,35 @@ def test_a_signal_ends_both(tmp_path: Path, number: int) -> None:
         ended = select.select([running.stdout], [], [], 20)[0]
         assert ended, "the program has it open still"
         assert running.stdout.read() == b""
+
+
+_MEASURED = """
+import coverage, subprocess, sys
+from pathlib import Path
+measured = coverage.Coverage(config_file="pyproject.toml", data_file=sys.argv[1])
+measured.start()
+from tests.support import warm
+from tests.support.gitrepo import environment
+program = warm.program(Path(sys.argv[1]).with_name("gitsign-py"))
+for _ in range(2):
+    warm.really_run([program, "version"], env=environment(), capture_output=True, check=True)
+"""
+
+
+@pytest.mark.skipif(FRONT is None, reason="no C compiler")
+def test_what_a_warm_program_runs_is_measured(tmp_path: Path) -> None:
+    """The server saves what was run by its imports, and at its end what its processes have run (warmcoverage)."""
+    env = {name: value for name, value in environment(PYTHONPATH=str(warm.ROOT)).items() if "COV" not in name}
+    words = [sys.executable, "-c", _MEASURED, str(tmp_path / "data")]
+    subprocess.run(words, cwd=warm.ROOT, env=env, check=True)
+    name = str(warm.ROOT / "gitsign_py/cli/commands/version.py")
+    found = []
+    for path in tmp_path.glob("data.*"):
+        data = coverage.CoverageData(str(path))
+        data.read()
+        found.append(len(data.lines(name) or ()))
+    assert len([lines for lines in found if lines]) == 2, "the imports, and the calls"
+    assert len({lines for lines in found if lines}) == 2, found
 
 
 def test_a_cold_test_starts_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
