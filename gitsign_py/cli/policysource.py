@@ -23,18 +23,30 @@ def configured_policy(repository: GitRepository, name: str) -> Policy:
     return parse_policy(read_policy_bytes(repository, name, base=base, plain=True), name)
 
 
-def read_policy_bytes(repository: GitRepository, name: str, *, base: Path | None = None, plain: bool = False) -> bytes:
-    """The bytes of a policy. A file of that very name comes first, so that ``C:policy`` can be one.
+def is_file(name: str) -> bool:
+    """Tell whether a name means a file, and not ``REV:PATH``, whatever files there are.
 
-    A relative name starts at ``base``, by default where we are. ``plain`` is for what a setting names, which a
+    A pull request may bring a folder ``refs/remotes/origin/main:.gitsign``: if a file of the very name came first, the
+    change that is judged would bring its own policy.
+    """
+    path = Path(name)
+    begins = name.startswith(("~", "./", "../", ".\\", "..\\"))
+    return ":" not in name or begins or bool(path.drive) or path.is_absolute()
+
+
+def read_policy_bytes(repository: GitRepository, name: str, *, base: Path | None = None, plain: bool = False) -> bytes:
+    """The bytes of a policy.
+
+    A relative file starts at ``base``, by default where we are. ``plain`` is for what a setting names, which a
     repository may have: neither a pipe nor a device is read.
     """
     try:
-        path = (base or repository.directory or Path()) / Path(name).expanduser()
+        given = Path(name).expanduser()
     except RuntimeError as error:
         raise _unreadable(name, "there is no such user") from error
-    if ":" in name and not path.exists():
+    if not is_file(name):
         return _from_revision(repository, name)
+    path = (base or repository.directory or Path()) / given
     try:
         if plain:
             return read_plain(path, MAX_POLICY_BYTES)
@@ -62,7 +74,7 @@ def _unreadable(name: str, why: str) -> ConfigError:
     return ConfigError(
         "policy-unreadable",
         f"the policy {name} cannot be read: {why}",
-        hint="give a file, or REV:PATH such as refs/heads/main:.gitsign/policy.toml",
+        hint="give a file (./FILE where its name has a colon), or REV:PATH such as refs/heads/main:.gitsign/policy.toml",
     )
 
 
