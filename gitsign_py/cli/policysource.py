@@ -74,7 +74,7 @@ def _unreadable(name: str, why: str) -> ConfigError:
     return ConfigError(
         "policy-unreadable",
         f"the policy {name} cannot be read: {why}",
-        hint="give a file (./FILE where its name has a colon), or REV:PATH such as refs/heads/main:.gitsign/policy.toml",
+        hint="give a file (./FILE if it has a colon), or REV:PATH such as refs/heads/main:.gitsign/policy.toml",
     )
 
 
