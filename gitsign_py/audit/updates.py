@@ -18,6 +18,8 @@ from gitsign_py.policy.surroundings import MergeGraph
 VOUCHING = ("refs/heads/", "refs/tags/")
 """Refs whose commits may count as judged: what is pushed there comes past the hooks. A forge writes others itself
 (refs/pull/, refs/merge-requests/, refs/changes/), or nobody judges them (refs/notes/, refs/remotes/)."""
+SYMBOLIC = "ref:"
+"""Stands before the name of a ref in the place of an id, in a transaction that makes a symbolic ref (git 2.46)."""
 _ID = re.compile(rb"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
 
 
@@ -31,8 +33,8 @@ class RefUpdate:
 
     @property
     def brings_nothing(self) -> bool:
-        """Tell whether the ref goes away, or becomes another name of a ref that is judged itself."""
-        return not self.new.strip("0") or self.new.startswith("ref:")
+        """Tell whether the ref goes away, or becomes another name of a ref that is not there."""
+        return not self.new.strip("0") or self.new.startswith(SYMBOLIC)
 
 
 def vouches(ref: str) -> bool:

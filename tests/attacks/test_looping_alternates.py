@@ -22,9 +22,13 @@ def listed(folder: Path, *lines: str) -> Path:
 def test_each_folder_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Under all of its names; a link is no other folder."""
     read: list[Path] = []
-    monkeypatch.setattr(
-        cuts, "_alternates", lambda folder, found=cuts._alternates: [*found(read.append(folder) or folder)]
-    )
+    of_file = cuts._alternates
+
+    def alternates(folder: Path) -> list[Path]:
+        read.append(folder)
+        return of_file(folder)
+
+    monkeypatch.setattr(cuts, "_alternates", alternates)
     (tmp_path / "link").symlink_to(tmp_path / "a")
     names = [f"../{name}{'/.' * number}" for number in range(40) for name in ("a", "b", "link", "a/../b")]
     for name in ("a", "b"):

@@ -79,6 +79,10 @@ def test_a_server_whose_head_names_no_branch(governed: Governed, hook: str) -> N
             status, said = governed.push(server, f"{oid}:{ref}")
             assert status, said
             assert "no protected branch says who has left by now" in said
+    # Nor does anybody know whether a push must be signed, of which a deletion and a move back are the only trace.
+    for refspec in (":refs/heads/trunk", f"+{governed.introduction}:refs/heads/trunk"):
+        assert "[protected-ref-missing]" in governed.push(server, refspec)[1]
+    assert server.git("rev-parse", "refs/heads/trunk") == now
     server.git("config", "gitsign.protectedRef", "refs/heads/trunk")
     assert "[signed-too-late]" in governed.push(server, f"{late}:refs/heads/old")[1]
     assert governed.push(server, f"{honest}:{MAIN}")[0] == 0

@@ -47,7 +47,7 @@ from gitsign_py.cli.sourcerefs import leave_marks, refused_moves
 from gitsign_py.cli.text import line_of
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.printing import printable
-from gitsign_py.errors import ConfigError, GitsignError, PolicyError, UncheckedError, VerificationError
+from gitsign_py.errors import ConfigError, GitsignError, UncheckedError, VerificationError
 from gitsign_py.host.budget import Allow, BudgetSpentError
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.git.program import with_settings
@@ -189,7 +189,11 @@ def _judge_pushes(hook_run: HookRun, call: Call, log: HookLog, unfinished: Unfin
     based = [(push, base_plan(hook_run, call, push)) for push in pushes if is_asked_about(call, push)]
     policies = [plan.policy for _, plan in based if plan.policy is not None]
     moves = refused_moves(call.settings, repository, kept, policies)
-    refused = {**_refused_pushes(hook_run, call, based, by), **_moves_back(hook_run, call, based), **moves}
+    refused: dict[RefUpdate, GitsignError] = {
+        **_refused_pushes(hook_run, call, based, by),
+        **_moves_back(hook_run, call, based),
+        **moves,
+    }
     for error in refused.values():
         _refuse(call.name, line_of(error))
     made = (one for push, plan in based if brings(push) for one in plans_of(hook_run, call, push, plan, by))
@@ -204,14 +208,17 @@ def _judge_pushes(hook_run: HookRun, call: Call, log: HookLog, unfinished: Unfin
 
 def _refused_pushes(
     hook_run: HookRun, call: Call, based: Iterable[tuple[Push, AuditPlan]], by: "PushedBy | None"
-) -> dict[RefUpdate, PolicyError]:
+) -> dict[RefUpdate, GitsignError]:
     """The changes that a rule with ``require-signed-push`` does not take, deletions among them.
 
     The rules are those from before the push: with the policy in the history, the protected branch's. Where that branch
-    is not there, no signature is accepted at all (``audit/closing.py``).
+    is not there, nobody knows them, and no signature is accepted either (``audit/closing.py``).
     """
-    found: dict[RefUpdate, PolicyError] = {}
+    found: dict[RefUpdate, GitsignError] = {}
     for push, plan in based if call.name != "pre-push" else ():
+        if plan.closing is not None and plan.closing.missing is not None:
+            found |= dict.fromkeys(push.updates, plan.closing.missing)
+            continue
         for update in push.updates:
             if plan.policy is None or plan.policy.push_rule(update.ref) is None:
                 continue
