@@ -7,14 +7,15 @@ its author is one who may sign what the merge brings to this ref. That name is u
 pushes the merge to be that person.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import chain
 
+from gitsign_py.policy.approvals import check_approvals
 from gitsign_py.policy.changes import Changed
-from gitsign_py.policy.facts import Decision, Verdict
-from gitsign_py.policy.model import POLICY_FOLDER, Forge, Policy, Principal
+from gitsign_py.policy.facts import Decision, Pusher, Verdict
+from gitsign_py.policy.model import POLICY_FOLDER, Forge, Policy, Principal, Rule
 from gitsign_py.policy.rules import Case, decisions, rules_of
-from gitsign_py.policy.signers import check_window, find_signers
+from gitsign_py.policy.signers import check_push_window, check_window, find_signers
 
 PARENTS = 2  # that a forge's merge has
 UNPROVEN = ("unsigned", "unchecked")  # a bad or malformed signature is never explained away
@@ -66,7 +67,26 @@ def _own_problem(case: Case) -> _Problem:
         return unknown_author(case)
     if late := check_window(author, case.signature):
         return late.reason, late.message
-    return first_problem(case, author, chain((first,), changed), times=_proven(case))
+    rules: dict[Rule, None] = {}
+    own = _noting(rules, chain((first,), changed))
+    reason, message = first_problem(case, author, own, times=_proven(case))
+    return (reason, message) if reason else _approvals_problem(case, author, rules)
+
+
+def _noting(rules: dict[Rule, None], changed: Iterable[Changed]) -> Iterator[Changed]:
+    """Pass changes on, and note the rules on the way that want approvals."""
+    for one in changed:
+        rules |= dict.fromkeys(rule for rule in one.deciding.rules if rule.wants_approvals)
+        yield one
+
+
+def _approvals_problem(case: Case, author: Principal, rules: Iterable[Rule]) -> _Problem:
+    """Content of its own is in no head whose commits were approved: it needs approvals itself."""
+    rules = tuple(rules)
+    found = case.around.approvers(case.policy, case.commit, case.ref) if rules else frozenset[str]()
+    missing = (check_approvals(case.policy, case.commit, rule, author, found) for rule in rules)
+    refusal = next(filter(None, missing), None)
+    return (refusal.reason, refusal.message) if refusal else _NONE
 
 
 def late_author(case: Case) -> Decision | None:
@@ -78,19 +98,29 @@ def late_author(case: Case) -> Decision | None:
     return None if case.around.is_reproducible(case.commit) else late
 
 
-def late_pusher(case: Case, policies: Iterable[Policy]) -> Decision | None:
-    """Refuse an unsigned merge pushed by somebody who has left by now, where one of ``policies`` asks who pushes.
+def asks_pusher(policy: Policy, decision: Decision) -> bool:
+    """Tell whether a forge by which this policy accepted something wants the author to push it."""
+    return any(forge.author_pushes and decision.rule == f"forges.{forge.name}" for forge in policy.forges)
 
-    ``case`` has the newest policy.
+
+def late_pusher(case: Case) -> Decision | None:
+    """Refuse what nobody signed (a merge, a squash, a rebase) and somebody pushes who has left by now.
+
+    ``case`` has the newest policy; that the pusher is the author was seen by the older one.
     """
     pusher = case.around.pushed_by()
-    if case.signature.status == "good" or pusher is None or pusher.signature is None or pusher.judged:
+    if case.signature.status == "good" or pusher is None or pusher.judged:
         return None
-    forges = (forge for policy in policies for forge in policy.forges if forge.author_pushes)
-    if not any(forge.committer == case.commit.committer_email for forge in forges):
-        return None
-    late = (check_window(signer, pusher.signature) for signer in find_signers(case.policy, pusher.signature))
+    late = (check_push_window(person, pusher) for person in _pushers(case, pusher))
     return next(filter(None, late), None)
+
+
+def _pushers(case: Case, pusher: Pusher) -> Iterable[Principal]:
+    author = author_of(case)
+    yield from () if author is None else (author,)
+    if pusher.signature is not None:
+        yield from find_signers(case.policy, pusher.signature)
+    yield from (one for one in case.policy.principals.values() if pusher.login and pusher.login in one.logins)
 
 
 def _why_not(case: Case) -> _Problem:
@@ -160,9 +190,10 @@ def pusher_problem(case: Case, forge: Forge) -> _Problem:
         return _NONE
     if pusher.signature is not None:
         is_author = find_signers(case.policy, pusher.signature) == [author]
-        if is_author and not check_window(author, pusher.signature):
-            return _NONE
-    elif pusher.login in author.logins:
-        return _NONE
+    else:
+        is_author = pusher.login in author.logins
+    if is_author:
+        late = check_push_window(author, pusher)
+        return (late.reason, late.message) if late else _NONE
     name = pusher.login or "another identity"
     return "pusher-not-author", f"merge names {author.name} as its author, and was pushed by {name}"
