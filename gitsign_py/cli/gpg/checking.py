@@ -13,7 +13,6 @@ from gitsign_py.cli.judgement import signature_for_gpgsm, verifier
 from gitsign_py.cli.text import exit_status, line_of
 from gitsign_py.core.git import gpgstatus
 from gitsign_py.core.git.gitobject import split_object
-from gitsign_py.core.printing import printable
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import FormatError, GitsignError, UncheckedError, VerificationError
 from gitsign_py.signing.objectname import object_name
@@ -151,17 +150,9 @@ def _said_by_repository(settings: wiring.Settings, verified: VerifiedSignature) 
     """The sources of the verdict that the repository's own configuration named; most have nothing of it."""
     if not any(source.of_repository for source in settings.config.sources.values()):
         return ()
-    from gitsign_py.cli.ownconfig import (  # noqa: PLC0415 - see above
-        IN_HISTORY,
-        said_by_repository,
-        trust_said_by_repository,
-    )
+    from gitsign_py.cli.ownconfig import said_for_git  # noqa: PLC0415 - see above
 
-    in_history = settings.config.policy_mode == "history"
-    by_policy = IN_HISTORY if in_history else ("policy",)
-    fields = by_policy if in_history or settings.config.policy else ("allowed_signers",)
-    trust = trust_said_by_repository(settings, verified.trusted_root_digest)
-    return tuple(map(printable, (*trust, *said_by_repository(settings, fields))))
+    return said_for_git(settings, verified.trusted_root_digest)
 
 
 def refusal(error: GitsignError, signature: bytes, report: Report) -> Fields:
