@@ -81,8 +81,8 @@ class PolicyHistory:
             return Decision("exempt", "introduction", "introduction commit, pinned by its id", "introduction")
         if not self._find_root(commit):
             self._refused.add(commit.oid)
-            if signature.status == "malformed":  # whose parents nobody knows
-                return Decision("malformed", signature.reason, signature.message)
+            if signature.status == "malformed" or not commit.tree:  # whose parents nobody knows
+                return Decision(signature.status, signature.reason, signature.message)
             return Decision(
                 "unauthorised",
                 "older-than-introduction",

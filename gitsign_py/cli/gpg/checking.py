@@ -16,6 +16,7 @@ from gitsign_py.core.git.gitobject import split_object
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import FormatError, GitsignError, UncheckedError, VerificationError
 from gitsign_py.signing.objectname import object_name
+from gitsign_py.sizes import MAX_COMMIT_BYTES
 from gitsign_py.verification.allowed import is_allowed, parse_allowed_signer
 from gitsign_py.verification.result import VerifiedSignature
 from gitsign_py.verification.signature import open_signature
@@ -109,10 +110,13 @@ def _by_gpgsm(
 def _check_form(payload: bytes) -> None:
     """Refuse a commit or tag that readers could take for different ones, as ``verify`` does (step 0).
 
-    git asks for signatures over other things too (push certificates), which are no objects. Raises FormatError.
+    git asks for signatures over other things too (push certificates), which are no objects. Raises FormatError, and
+    UncheckedError ``object-too-large`` for what no command reads.
     """
     for kind, first in (("commit", b"tree "), ("tag", b"object ")):
         if payload.startswith(first):
+            if len(payload) > MAX_COMMIT_BYTES:
+                raise UncheckedError("object-too-large", f"the {kind} has more than {MAX_COMMIT_BYTES} bytes")
             split_object(kind, payload)
 
 
