@@ -57,6 +57,11 @@ def trust_said_by_repository(settings: wiring.Settings, digest: str, *, option: 
     return said_by_repository(settings, fields, dict.fromkeys(TRUST, digest))
 
 
+def said_of_log(settings: wiring.Settings) -> tuple[str, ...]:
+    """The log that is asked for entries. What it answers is checked; that it has none leaves a signature unchecked."""
+    return said_by_repository(settings, ("rekor_url",))
+
+
 def said_for_git(settings: wiring.Settings, digest: str) -> tuple[str, ...]:
     """The lines of a verdict for git, by the trust root of this ``digest`` and by what says who may sign."""
     in_history = settings.config.policy_mode == "history"
