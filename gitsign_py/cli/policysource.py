@@ -2,25 +2,32 @@
 
 from pathlib import Path
 
+from gitsign_py.core.frozen import replace
 from gitsign_py.errors import ConfigError, GitsignError, PolicyError
 from gitsign_py.host.git.naming import object_at
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.plainfile import read_plain
 from gitsign_py.policy.document import MAX_POLICY_BYTES
-from gitsign_py.policy.model import Policy
+from gitsign_py.policy.model import POLICY_FOLDER, Policy
 from gitsign_py.policy.parse import parse_policy
 
 
 def load_policy(repository: GitRepository, name: str) -> Policy:
     """Read and check the policy that a command line names. Raises ConfigError ``policy-unreadable``, PolicyError."""
-    return parse_policy(read_policy_bytes(repository, name), name)
+    return _placed(parse_policy(read_policy_bytes(repository, name), name), name)
+
+
+def _placed(policy: Policy, name: str) -> Policy:
+    """With the path in the repository that it is read from: who may change it there may change every rule."""
+    path = "" if is_file(name) else name.rpartition(":")[2].removeprefix("./")
+    return policy if path.startswith(f"{POLICY_FOLDER}/") else replace(policy, place=path)
 
 
 def configured_policy(repository: GitRepository, name: str) -> Policy:
     """The same for ``gitsign.policy``, which is one file for the whole repository, in whichever folder we are."""
     is_absolute = Path(name).expanduser().is_absolute()  # then nobody has to ask git, 4 ms for each commit shown
     base = None if is_absolute else repository.top
-    return parse_policy(read_policy_bytes(repository, name, base=base, plain=True), name)
+    return _placed(parse_policy(read_policy_bytes(repository, name, base=base, plain=True), name), name)
 
 
 def is_file(name: str) -> bool:

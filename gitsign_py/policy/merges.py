@@ -13,8 +13,8 @@ from itertools import chain
 from gitsign_py.policy.approvals import check_approvals
 from gitsign_py.policy.changes import Changed
 from gitsign_py.policy.facts import Decision, Pusher, Verdict
-from gitsign_py.policy.model import POLICY_FOLDER, Forge, Policy, Principal, Rule
-from gitsign_py.policy.rules import Case, decisions, rules_of
+from gitsign_py.policy.model import Forge, Policy, Principal, Rule
+from gitsign_py.policy.rules import Case, decisions, rules_of, touched_policy
 from gitsign_py.policy.signers import check_push_window, check_window, find_signers
 
 PARENTS = 2  # that a forge's merge has
@@ -136,7 +136,7 @@ def _why_not(case: Case) -> _Problem:
 
 def _policy_problem(case: Case) -> str:
     """A merge that gives the policy a value that neither side had (two edits, merged) is nobody's decision."""
-    touched = case.around.changed_below(case.commit, POLICY_FOLDER)
+    touched = touched_policy(case)
     return touched and f"a forge's merge may not change {touched} by itself"
 
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,7 +92,7 @@ def test_a_log_that_is_asked_for_an_entry_is_named(without_services: Workbench, 
     bench, (url, asked) = without_services, evil
     bench.configure("gitsign.rekorMode=online")
     oid = bench.commit("one")
-    other = {"XDG_CACHE_HOME": str(bench.folder / "c"), "XDG_DATA_HOME": str(bench.folder / "d")}
+    other: dict[str, Any] = {"XDG_CACHE_HOME": str(bench.folder / "c"), "XDG_DATA_HOME": str(bench.folder / "d")}
     local(bench, "gitsign.rekor", url)
     name = f"gitsign.rekor = {url} is said by this repository's own configuration (local, file:.git/config)"
     audit = ("audit", "--no-policy", "--no-cache", oid)

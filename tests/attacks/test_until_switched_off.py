@@ -222,7 +222,7 @@ class Said:
     """Port ApprovalSource: one statement about everything."""
 
     def __init__(self, person: str, at: datetime) -> None:
-        self.words = [Approval(MAIN, False, signed_by(person, at))]
+        self.words = [Approval(MAIN, False, signed_by(person, at), "said")]
 
     def approvals(self, _commit: CommitFacts) -> Sequence[Approval]:
         return self.words
