@@ -23,6 +23,7 @@ from gitsign_py.audit.updates import (
     RefUpdate,
     moves_before,
     parse_rewrites,
+    policy_moves_back,
 )
 from gitsign_py.cli import auditing, wiring
 from gitsign_py.cli.helptext import HelpFormatter
@@ -41,6 +42,7 @@ from gitsign_py.cli.hookcall import (
 )
 from gitsign_py.cli.hooklog import HookLog, Unfinished
 from gitsign_py.cli.ownconfig import add_isolated
+from gitsign_py.cli.policysource import is_file
 from gitsign_py.cli.refusal import MAX_NAMED, explain_refusals
 from gitsign_py.cli.repairbase import RepairBase
 from gitsign_py.cli.sourcerefs import leave_marks, refused_moves
@@ -49,10 +51,11 @@ from gitsign_py.core.frozen import replace
 from gitsign_py.core.printing import printable
 from gitsign_py.errors import ConfigError, GitsignError, UncheckedError, VerificationError
 from gitsign_py.host.budget import Allow, BudgetSpentError
+from gitsign_py.host.git.naming import symbolic_ref
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.git.program import with_settings
 from gitsign_py.host.timelimit import within_budget
-from gitsign_py.policy.model import Policy
+from gitsign_py.policy.model import POLICY_PATH, Policy
 
 if TYPE_CHECKING:
     from gitsign_py.cli.pusher import PushedBy
@@ -233,11 +236,24 @@ def _refused_pushes(
 def _moves_back(
     hook_run: HookRun, call: Call, based: Iterable[tuple[Push, AuditPlan]]
 ) -> dict[RefUpdate, VerificationError]:
-    """The branches that would go back to before the introduction."""
+    """The branches that would go back to before the introduction, and the policy's own to an older one."""
     found: dict[RefUpdate, VerificationError] = {}
     for push, plan in based if call.name != "pre-push" else ():
         found |= moves_before(hook_run.repository, plan.introduction, push.updates)
+        ref, path = _policy_place(hook_run, plan)
+        if plan.policy is not None and ref.startswith(push.namespace):
+            place = ref.removeprefix(push.namespace), path
+            found |= policy_moves_back(hook_run.repository, plan.policy, place, push.updates)
     return found
+
+
+def _policy_place(hook_run: HookRun, plan: AuditPlan) -> tuple[str, str]:
+    """The ref and the path that the policy comes from, or the one that closes; empty for a file."""
+    if plan.closing is not None:
+        return plan.closing.ref, POLICY_PATH
+    name = hook_run.settings.config.policy
+    ref, _, path = ("", "", "") if is_file(name) else name.partition(":")
+    return (symbolic_ref(hook_run.repository, "HEAD") if ref == "HEAD" else ref), path
 
 
 def _out_of_resources(error: object) -> ConfigError:
