@@ -201,6 +201,8 @@ def _judge_pushes(hook_run: HookRun, call: Call, log: HookLog, unfinished: Unfin
         _refuse(call.name, line_of(error))
     made = (one for push, plan in based if brings(push) for one in plans_of(hook_run, call, push, plan, by))
     status = 1 if refused else _judge_plans(hook_run, list(made), log, updates)
+    if status == 0 and (refused := _unknown_pushes(call, based)):
+        status = _refuse(call.name, line_of(next(iter(refused.values()))))
     if kept and status == 0:
         leave_marks(call.settings, repository, kept, by.pusher if by is not None else None)
     if is_server:
@@ -214,14 +216,11 @@ def _refused_pushes(
 ) -> dict[RefUpdate, GitsignError]:
     """The changes that a rule with ``require-signed-push`` does not take, deletions among them.
 
-    The rules are those from before the push: with the policy in the history, the protected branch's. Where that branch
-    is not there, nobody knows them, and no signature is accepted either (``audit/closing.py``).
+    The rules are those from before the push: with the policy in the history, the protected branch's (see
+    ``_unknown_pushes``).
     """
     found: dict[RefUpdate, GitsignError] = {}
     for push, plan in based if call.name != "pre-push" else ():
-        if plan.closing is not None and plan.closing.missing is not None:
-            found |= dict.fromkeys(push.updates, plan.closing.missing)
-            continue
         for update in push.updates:
             if plan.policy is None or plan.policy.push_rule(update.ref) is None:
                 continue
@@ -233,17 +232,29 @@ def _refused_pushes(
     return found
 
 
+def _unknown_pushes(call: Call, based: Iterable[tuple[Push, AuditPlan]]) -> dict[RefUpdate, GitsignError]:
+    """The changes that must be signed pushes for all that anybody knows: the protected branch is not there to say so.
+
+    What brings commits was refused for the same (``audit/closing.py``); a deletion and a move back bring none.
+    """
+    found: dict[RefUpdate, GitsignError] = {}
+    for push, plan in based if call.name != "pre-push" else ():
+        if plan.closing is not None and plan.closing.missing is not None:
+            found |= dict.fromkeys(push.updates, plan.closing.missing)
+    return found
+
+
 def _moves_back(
     hook_run: HookRun, call: Call, based: Iterable[tuple[Push, AuditPlan]]
 ) -> dict[RefUpdate, VerificationError]:
     """The branches that would go back to before the introduction, and the policy's own to an older one."""
     found: dict[RefUpdate, VerificationError] = {}
     for push, plan in based if call.name != "pre-push" else ():
-        found |= moves_before(hook_run.repository, plan.introduction, push.updates)
         ref, path = _policy_place(hook_run, plan)
         if plan.policy is not None and ref.startswith(push.namespace):
             place = ref.removeprefix(push.namespace), path
             found |= policy_moves_back(hook_run.repository, plan.policy, place, push.updates)
+        found |= moves_before(hook_run.repository, plan.introduction, push.updates)
     return found
 
 
