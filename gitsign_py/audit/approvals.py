@@ -74,6 +74,7 @@ class Approvals:
     def _checked(self, data: bytes, tree: str) -> tuple[Approval, str, str] | None:
         from gitsign_py.signing.attestation import git_artifact  # noqa: PLC0415 - for rules that want approvals alone
         from gitsign_py.verification.bundle import verify_bundle  # noqa: PLC0415
+        from gitsign_py.verification.steps import Requirements  # noqa: PLC0415
 
         settings = self._settings()
         if settings.trusted_root is None:
@@ -84,7 +85,7 @@ class Approvals:
             artifact=artifact,
             trusted_root=settings.trusted_root,
             now=settings.now,
-            witnesses=settings.witnesses,
+            requirements=Requirements(witnesses=settings.witnesses),
         )
         statement = found.statement
         if found.identity is None or found.san_type is None or statement is None or statement.predicate is None:

@@ -36,8 +36,9 @@ from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.git.walk import list_ids, read_all
 from gitsign_py.policy.facts import UNSIGNED, CommitFacts, Decision, SignatureFacts
 from gitsign_py.policy.headhistory import HeadJudges
-from gitsign_py.policy.history import PolicyHistory
+from gitsign_py.policy.history import JudgedBefore, PolicyHistory
 from gitsign_py.policy.recent import RecentObjects
+from gitsign_py.policy.surroundings import Submission
 
 if TYPE_CHECKING:
     pass
@@ -116,39 +117,33 @@ class _Audit:
     def _choose_judge(self, lost: UncheckedError | None) -> Judge:
         policy = self._plan.policy
         approvals = Approvals(self._repository, lambda: self._resources.settings)
+        submission = Submission(self._plan.pusher, approvals)
         if self._plan.in_history:
-            older, vouched = self._judged_before()
             closing = self._closing(self._plan.introduction)
             history = PolicyHistory(
                 self._objects,
                 self._graph,
                 self._plan.introduction,
-                older,
+                JudgedBefore(*self._judged_before(), self._plan.was_accepted),
                 closing=closing.policy,
-                pusher=self._plan.pusher,
-                vouched=vouched,
+                submission=submission,
                 unclosed=closing.missing,
-                was_accepted=self._plan.was_accepted,
                 heads=HeadJudges(self._heads, self._facts_of),
-                approvals=approvals,
             )
             first = history.start()  # there must be one
             self._ahead = HeadsAhead(self._heads, self._objects, [first, closing.policy])
             return PolicyInHistory(history)
         if policy is None:
             return AnySigner(self._plan.signers)
-        begin, pusher = self._plan.introduction, self._plan.pusher
         heads = self._heads if any(forge.copies for forge in policy.forges) else None
         return FixedPolicy(
             policy,
             self._objects,
             self._graph,
             self._facts_of,
-            begin,
-            pusher=pusher,
-            lost=lost,
+            lost or self._plan.introduction,
+            submission=submission,
             heads=heads,
-            approvals=approvals,
         )
 
     def _closing(self, introduction: str) -> Closing:

@@ -10,14 +10,13 @@ from gitsign_py.audit.scan import Scanned
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.git.tagname import fits_ref, mismatch
 from gitsign_py.errors import FormatError, GitsignError, UncheckedError
-from gitsign_py.policy.approvals import ApprovalSource
 from gitsign_py.policy.evaluation import evaluate_one, is_plainly_unsigned
-from gitsign_py.policy.facts import UNSIGNED, CommitFacts, Decision, Pusher, SignatureFacts
+from gitsign_py.policy.facts import UNSIGNED, CommitFacts, Decision, SignatureFacts
 from gitsign_py.policy.heads import Heads, HeadSource, unread_head
 from gitsign_py.policy.history import PolicyHistory
 from gitsign_py.policy.model import Policy
 from gitsign_py.policy.signers import refused
-from gitsign_py.policy.surroundings import InRepository, MergeGraph
+from gitsign_py.policy.surroundings import InRepository, MergeGraph, Submission
 from gitsign_py.ports import ObjectSource
 
 FactsOf = Callable[[str], tuple[CommitFacts, SignatureFacts]]
@@ -88,8 +87,8 @@ class _Apart:
 class FixedPolicy:
     """One policy judges everything after an introduction, if there is one.
 
-    ``facts_of`` serves forge merges, which rest on what they merge, and ``heads`` what forges copy. ``lost`` says why
-    there is an introduction and it is not here: nobody can tell then whether a commit that the policy refuses is older,
+    ``facts_of`` serves forge merges, which rest on what they merge, and ``heads`` what forges copy. An error in place
+    of the introduction says why it is not here: nobody can tell then whether a commit that the policy refuses is older,
     and accepted as it is.
     """
 
@@ -99,20 +98,18 @@ class FixedPolicy:
         source: ObjectSource,
         graph: MergeGraph,
         facts_of: FactsOf,
-        introduction: str = "",
+        introduction: str | UncheckedError,
         *,
-        pusher: Pusher | None = None,
-        lost: UncheckedError | None = None,
-        heads: HeadSource | None = None,
-        approvals: ApprovalSource | None = None,
+        submission: Submission,
+        heads: HeadSource | None,
     ) -> None:
-        self._lost = lost
+        self._lost = introduction if isinstance(introduction, UncheckedError) else None
         self._policy = policy
         self._graph = graph
-        self._introduction = introduction
+        self._introduction = introduction if isinstance(introduction, str) else ""
         self._facts_of = facts_of
         known = None if heads is None else Heads(source, graph, heads, _Apart(self._beside))
-        self._around = InRepository(source, graph, self._is_accepted, pusher, known, approvals)
+        self._around = InRepository(source, graph, self._is_accepted, submission, known)
         self._refs: tuple[str, ...] = ()
         self._depth = 0
         self._remembered: dict[tuple[str, tuple[str, ...]], tuple[Decision, SignatureFacts] | GitsignError] = {}

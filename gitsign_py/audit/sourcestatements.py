@@ -24,6 +24,7 @@ from gitsign_py.source.summary import Summary, Wanted, check_provenance, check_s
 from gitsign_py.verification.bundle import VerifiedBundle, verify_bundle
 from gitsign_py.verification.identity import ExpectedIdentity
 from gitsign_py.verification.renewal import Renew, checked
+from gitsign_py.verification.steps import Requirements
 
 REF = "refs/attestations/commits"
 PROVENANCE, SUMMARY = "source-provenance-", "source-vsa-"
@@ -161,7 +162,7 @@ class SourceStatements:
                 trusted_root=root,
                 now=attester.now,
                 expected=attester.expected,
-                witnesses=attester.witnesses,
+                requirements=Requirements(witnesses=attester.witnesses),
             ),
         )
 

@@ -16,9 +16,9 @@ from gitsign_py.policy.facts import SignatureFacts, SignatureStatus
 from gitsign_py.policy.verified import facts_of
 from gitsign_py.verification.result import VerifiedSignature
 from gitsign_py.verification.signature import Sources, open_signature
-from gitsign_py.verification.steps import Report
+from gitsign_py.verification.steps import Report, Requirements
 from gitsign_py.verification.verdict import verdict_of
-from gitsign_py.verification.verifier import Requirements, Verifier
+from gitsign_py.verification.verifier import Verifier
 
 
 @frozen

@@ -138,7 +138,7 @@ class _PerThread(Closeable):
             return found
         session = wiring.session(self._settings)
         self._sessions.append(session)
-        self._local.client = RekorClient(session, self._settings.config.rekor_url)
+        self._local.client = RekorClient(session, self._settings.config.services.rekor_url)
         return self._client()
 
 

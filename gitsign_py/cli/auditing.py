@@ -83,10 +83,10 @@ def policy_plan(settings: wiring.Settings, repository: GitRepository, place: Pla
 
     Raises ConfigError ``policy-missing``, and what reading a policy raises.
     """
-    if settings.config.policy_mode == "history":
+    if settings.config.signers.in_history:
         return history_plan(settings, repository, place)
-    if settings.config.policy:
-        policy = configured_policy(repository, settings.config.policy)
+    if settings.config.signers.policy:
+        policy = configured_policy(repository, settings.config.signers.policy)
         return AuditPlan((), policy=policy, introduction=policy.introduction, assume_judged=True)
     if place.is_server:
         raise ConfigError(
@@ -102,7 +102,7 @@ def history_plan(settings: wiring.Settings, repository: GitRepository, place: Pl
 
     Raises ConfigError ``introduction-missing``, and what ``check_introduction`` raises.
     """
-    introduction = settings.config.introduction
+    introduction = settings.config.signers.introduction
     if not introduction:
         raise ConfigError("introduction-missing", "gitsign.policyMode is history and gitsign.introduction is not set")
     plan = AuditPlan((), introduction=introduction, in_history=True, assume_judged=True)
@@ -112,7 +112,7 @@ def history_plan(settings: wiring.Settings, repository: GitRepository, place: Pl
 def closed(settings: wiring.Settings, repository: GitRepository, plan: AuditPlan, place: Place = HERE) -> AuditPlan:
     """The plan with the policy that closes windows; it does nothing else. Raises what ``check_introduction`` raises."""
     check_introduction(repository, plan.introduction)
-    place = replace(place, configured=settings.config.protected_ref)
+    place = replace(place, configured=settings.config.signers.protected_ref)
     closing = find_closing(repository, plan.introduction, place)
     return replace(plan, policy=closing.policy, closing=closing)
 

@@ -10,6 +10,7 @@ from gitsign_py.cli.knownsigners import known_signers
 from gitsign_py.cli.policysource import as_config_error, configured_policy, load_policy
 from gitsign_py.core.frozen import replace
 from gitsign_py.errors import PolicyError, UsageError
+from gitsign_py.host.config import Signers
 from gitsign_py.host.git.direct import only_git
 from gitsign_py.host.git.graph import graph_of
 from gitsign_py.host.git.naming import commit_of, object_at
@@ -85,14 +86,14 @@ def with_policy(
     repository: GitRepository, settings: wiring.Settings, options: argparse.Namespace, plan: AuditPlan
 ) -> AuditPlan:
     """Add the policy that options and settings name. Raises UsageError, ConfigError, UncheckedError."""
-    introduction = options.introduction or settings.config.introduction
+    introduction = options.introduction or settings.config.signers.introduction
     if options.in_history and (options.policy or options.no_policy):
         raise UsageError("audit-policy", "--in-history does not go together with --policy or --no-policy")
     if options.policy and options.no_policy:
         raise UsageError("audit-policy", "--policy does not go together with --no-policy")
-    if is_in_history(settings, options):
+    if is_in_history(settings.config.signers, options):
         return _in_history(repository, settings, plan, introduction)
-    configured = "" if options.no_policy else settings.config.policy
+    configured = "" if options.no_policy else settings.config.signers.policy
     if not (options.policy or configured):
         _hint(repository)
         plan = replace(plan, signers=known_signers(repository, settings, warn=auditing.warn_on_stderr))
@@ -107,9 +108,9 @@ def with_policy(
     return replace(plan, policy=policy, introduction=_full(repository, options.introduction or policy.introduction))
 
 
-def is_in_history(settings: wiring.Settings, options: argparse.Namespace) -> bool:
+def is_in_history(signers: Signers, options: argparse.Namespace) -> bool:
     """Tell whether the policy in the history is asked for, or configured and nothing else asked for."""
-    configured = settings.config.policy_mode == "history" and not (options.policy or options.no_policy)
+    configured = signers.in_history and not (options.policy or options.no_policy)
     return bool(options.in_history) or configured
 
 

@@ -60,9 +60,9 @@ def _note_and_publish(hook_run: HookRun, call: Call, pushes: Sequence[Push]) -> 
 
 def _attest(hook_run: HookRun, pushes: Sequence[Push]) -> bool:
     """State how each source ref came to where it is, each whatever becomes of the others; gives whether all are."""
-    settings = hook_run.settings
-    updates = [one for one in own_updates(pushes) if not one.brings_nothing and is_source_ref(settings, one.ref)]
-    stated = [_attest_one(hook_run, update) for update in updates if wants_statements(settings)]
+    server = hook_run.settings.config.server
+    updates = [one for one in own_updates(pushes) if not one.brings_nothing and is_source_ref(server, one.ref)]
+    stated = [_attest_one(hook_run, update) for update in updates if wants_statements(server)]
     return all(stated)
 
 
@@ -87,11 +87,11 @@ def _attest_one(hook_run: HookRun, update: RefUpdate) -> bool:
 
 def forge_of(settings: wiring.Settings) -> Publishing | None:
     """Where statuses go by the settings, None where they name no forge. Raises what ``publishing`` raises."""
-    config = settings.config
-    if not config.publish:
+    server = settings.config.server
+    if not server.publish:
         return None
-    given = config.publish_project, config.publish_url, config.report_url
-    return publishing(config.publish, settings.environment, *given)
+    given = server.publish_project, server.publish_url, server.report_url
+    return publishing(server.publish, settings.environment, *given)
 
 
 def before_the_push(push: Push) -> Push:

@@ -112,12 +112,13 @@ def own_updates(pushes: Sequence[Push]) -> tuple[RefUpdate, ...]:
 
 def pushed_by(hook_run: HookRun, call: Call, *, wanted: bool = False) -> "PushedBy | None":
     """Who pushes, on a server: a push certificate is checked where git hands it over, or where one is ``wanted``."""
-    environment = hook_run.settings.environment
-    if call.name == "pre-push" or not (wanted or hook_run.settings.config.pusher or environment.get("GIT_PUSH_CERT")):
+    settings = hook_run.settings
+    wanted = wanted or bool(settings.config.server.pusher or settings.environment.get("GIT_PUSH_CERT"))
+    if call.name == "pre-push" or not wanted:
         return None
     from gitsign_py.cli.pusher import find_pusher  # noqa: PLC0415 - a verification's modules, for those who say so
 
-    return find_pusher(hook_run.settings, hook_run.repository, call.told())
+    return find_pusher(settings, hook_run.repository, call.told())
 
 
 def brings(push: Push) -> bool:
@@ -127,8 +128,7 @@ def brings(push: Push) -> bool:
 
 def is_asked_about(call: Call, push: Push) -> bool:
     """Whether a policy has something to say: what deletes brings nothing, and may have to be a signed push."""
-    config = call.settings.config
-    return brings(push) or (call.name != "pre-push" and bool(config.policy or config.policy_mode == "history"))
+    return brings(push) or (call.name != "pre-push" and call.settings.config.signers.has_policy)
 
 
 def audited(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gitsign_py.cli import wiring
 from gitsign_py.core.frozen import frozen
 from gitsign_py.host.config import Config
-from gitsign_py.host.settings import NO_LOG
+from gitsign_py.host.settingvalues import NO_LOG
 
 if TYPE_CHECKING:
     from gitsign_py.clients.session import HttpSession
@@ -63,13 +63,13 @@ def explained_endpoints(settings: wiring.Settings) -> dict[str, tuple[str, str]]
 
 
 def _endpoints(settings: wiring.Settings, services: "SigningConfig | None") -> Endpoints:
-    config = settings.config
+    config, named = settings.config, settings.config.services
     plain = Endpoints(
-        config.fulcio_url,
-        config.issuer,
-        "" if config.rekor_url == NO_LOG else config.rekor_url,
-        config.rekor_version,
-        config.timestamp_server_url,
+        named.fulcio_url,
+        named.issuer,
+        "" if named.rekor_url == NO_LOG else named.rekor_url,
+        named.rekor_version,
+        named.timestamp_server_url,
         not config.is_default("fulcio_url"),
         not config.is_default("rekor_url"),
     )
@@ -78,7 +78,7 @@ def _endpoints(settings: wiring.Settings, services: "SigningConfig | None") -> E
 
 def _services(settings: wiring.Settings, *, fetch: bool) -> "tuple[SigningConfig | None, str]":
     """The list of services that counts, and where it is from in words."""
-    given = settings.config.signing_config
+    given = settings.config.services.signing_config
     if given is not None:
         return read_signing_config(given), f"signing configuration {given}"
     return _services_of_trust(settings, fetch=fetch)
@@ -96,9 +96,9 @@ def _services_of_trust(settings: wiring.Settings, *, fetch: bool) -> "tuple[Sign
     config = settings.config
     if not any(config.is_default(name) for name in ("fulcio_url", "rekor_url", "issuer")):
         return None, ""
-    rekor_v2 = config.rekor_version == 2 and config.is_default("rekor_url")
+    rekor_v2 = config.services.rekor_version == 2 and config.is_default("rekor_url")
     try:
-        loaded = wiring.loaded_trust(settings) if rekor_v2 or is_private(config, settings.environment) else None
+        loaded = wiring.loaded_trust(settings) if rekor_v2 or is_private(config.trust, settings.environment) else None
         if loaded is not None and rekor_v2 and fetch and loaded.is_public_good and not loaded.rekor_v2_json:
             loaded = _with_rekor_v2(settings, loaded)
         if loaded is None or (loaded.is_public_good and not rekor_v2):
@@ -113,7 +113,7 @@ def _with_rekor_v2(settings: wiring.Settings, loaded: "LoadedTrust") -> "LoadedT
     from gitsign_py.clients.renewal import SECONDS, may_ask, may_renew, note_failure, refresh
     from gitsign_py.errors import GitsignError
 
-    copy = may_renew(settings.config, settings.environment, file=None, offline=False)
+    copy = may_renew(settings.config.trust, settings.environment, file=None, offline=False)
     if copy is None or not may_ask(copy.directory):
         return loaded
     try:
@@ -145,8 +145,8 @@ def _from_signing_config(config: Config, plain: Endpoints, chosen: "SigningConfi
     def first(services: "tuple[ConfiguredService, ...]", versions: set[int]) -> "ConfiguredService":
         return select_services(services, versions=versions, at=wiring.now())[0]
 
-    versions: set[int] = {1, 2} if config.is_default("rekor_version") else {config.rekor_version}
-    if config.instance and any(
+    versions: set[int] = {1, 2} if config.is_default("rekor_version") else {config.services.rekor_version}
+    if config.trust.instance and any(
         one.major_api_version == 1 and one.valid_for.covers(wiring.now()) for one in chosen.rekor_urls
     ):
         versions = {1} if config.is_default("rekor_version") else versions  # every client can verify what it logs

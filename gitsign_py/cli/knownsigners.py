@@ -17,9 +17,8 @@ _KEY = "gpg.ssh.allowedSignersFile"
 
 def known_signers(repository: GitRepository, settings: wiring.Settings, *, warn: Callable[[str], None]) -> KnownSigners:
     """Read both. ``warn`` is told of a file that cannot be read, whose signers are then only good."""
-    return KnownSigners(
-        tuple(map(parse_allowed_signer, settings.config.allowed_signers)), _by_key(repository, settings, warn)
-    )
+    lines = settings.config.signers.allowed_signers
+    return KnownSigners(tuple(map(parse_allowed_signer, lines)), _by_key(repository, settings, warn))
 
 
 def said_by_repository(settings: wiring.Settings) -> tuple[str, ...]:

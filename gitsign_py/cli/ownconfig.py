@@ -43,7 +43,7 @@ def said_by_repository(
         if not source.of_repository:
             continue
         digest = (digests or {}).get(field, "")
-        value = show(_BY_FIELD[field], getattr(settings.config, field)) or "(nothing)"
+        value = show(_BY_FIELD[field], settings.config.value(field)) or "(nothing)"
         lines.append(
             f"{source.name} = {value}{f' (sha256 {digest})' if digest else ''} "
             f"is said by this repository's own configuration ({source.place}); --isolated leaves it out"
@@ -64,8 +64,8 @@ def said_of_log(settings: wiring.Settings) -> tuple[str, ...]:
 
 def said_for_git(settings: wiring.Settings, digest: str) -> tuple[str, ...]:
     """The lines of a verdict for git, by the trust root of this ``digest`` and by what says who may sign."""
-    in_history = settings.config.policy_mode == "history"
-    fields = IN_HISTORY if in_history else BY_POLICY if settings.config.policy else BY_LIST
+    signers = settings.config.signers
+    fields = IN_HISTORY if signers.in_history else BY_POLICY if signers.policy else BY_LIST
     lines = (*trust_said_by_repository(settings, digest), *said_by_repository(settings, fields))
     return tuple(map(printable, lines))
 

@@ -114,7 +114,7 @@ def _check_nonce(certificate: PushCertificate, status: str) -> None:
 
 def _login(settings: wiring.Settings) -> str:
     """Raises ConfigError ``pusher-system`` where the system has no accounts of that kind."""
-    where = settings.config.pusher
+    where = settings.config.server.pusher
     if where != "system":
         return settings.environment.get(where, "") if where else ""
     if sys.platform == "win32":

@@ -52,11 +52,11 @@ def server_findings(settings: wiring.Settings, repository: GitRepository, folder
     for name in ours:
         yield _hook(folder / name)
     yield from readiness(settings, repository)
-    if settings.config.policy_mode == "history" or ":" in settings.config.policy:
+    if settings.config.signers.in_history or ":" in settings.config.signers.policy:
         for key, why in _GUARDS.items():
             yield _guard(settings, key, why)
-    if settings.config.log_path is not None:
-        yield _log(settings.config.log_path)
+    if settings.config.program.log_path is not None:
+        yield _log(settings.config.program.log_path)
     policy = _policy_in_force(settings, repository)
     if policy is not None and any(rule.signed_push for rule in policy.rules):
         yield _signed_pushes(settings, ours)
@@ -65,7 +65,7 @@ def server_findings(settings: wiring.Settings, repository: GitRepository, folder
 
 def _after_a_push(settings: wiring.Settings, policy: Policy | None, *, is_there: bool) -> Iterator[Finding]:
     """Does post-receive what the settings ask for?"""
-    states, publishes = wants_statements(settings), bool(settings.config.publish)
+    states, publishes = wants_statements(settings.config.server), bool(settings.config.server.publish)
     copies = policy is not None and any(forge.copies for forge in policy.forges)
     if not is_there:
         if states or publishes:
@@ -83,35 +83,36 @@ def _after_a_push(settings: wiring.Settings, policy: Policy | None, *, is_there:
 
 def _attesting(settings: wiring.Settings) -> Finding:
     """Without these the pushes come in, and nothing is stated of them."""
-    check_configured(settings)
-    config = settings.config
-    words = f"of {', '.join(config.source_refs)} as {config.source_uri}, by {config.source_attester.split()[0]}"
+    server = settings.config.server
+    check_configured(server)
+    words = f"of {', '.join(server.source_refs)} as {server.source_uri}, by {server.source_attester.split()[0]}"
     return Finding("source provenance", "ok", words)
 
 
 def _policy(settings: wiring.Settings, repository: GitRepository) -> Finding:
-    if settings.config.policy_mode == "history":
+    if settings.config.signers.in_history:
         plan = auditing.history_plan(settings, repository)
         if plan.closing is not None and plan.closing.missing is not None:
             raise plan.closing.missing
         return Finding("policy", "ok", f"in the history, from {plan.introduction[:12]} on")
-    if not settings.config.policy:
+    if not settings.config.signers.policy:
         raise ConfigError(
             "policy-missing",
             "no policy is configured",
             hint="put one on the server, such as /etc/gitsign/policy.toml (gitsign-py policy init in a clone proposes "
             "one), and name it: git config gitsign.policy /etc/gitsign/policy.toml",
         )
-    policy = configured_policy(repository, settings.config.policy)
+    policy = configured_policy(repository, settings.config.signers.policy)
     return Finding("policy", "ok", f"{policy.source}, sha256 {policy.digest[:16]}")
 
 
 def _policy_in_force(settings: wiring.Settings, repository: GitRepository) -> Policy | None:
     """The policy that says which pushes must be signed; None where there is none, which is a finding of its own."""
     with suppress(GitsignError):
-        if settings.config.policy_mode == "history":
+        signers = settings.config.signers
+        if signers.in_history:
             return auditing.history_plan(settings, repository, Place(is_server=True)).policy
-        return configured_policy(repository, settings.config.policy) if settings.config.policy else None
+        return configured_policy(repository, signers.policy) if signers.policy else None
     return None
 
 

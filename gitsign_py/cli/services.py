@@ -21,8 +21,8 @@ def named_by_repository(settings: wiring.Settings, chosen: instance.Endpoints) -
             found.append(Named(source.name, url, source.place))
     for field, key in _BESIDE.items():
         source = config.source(field)
-        if source.of_repository and getattr(config, field):
-            found.append(Named(key, str(getattr(config, field)), source.place))
+        if source.of_repository and config.value(field):
+            found.append(Named(key, str(config.value(field)), source.place))
     return tuple(found)
 
 
@@ -34,7 +34,7 @@ def _decides(config: Config, field: str) -> str:
 def confirm_services(settings: wiring.Settings, chosen: instance.Endpoints, dialogue: Dialogue) -> None:
     """Have the person agree to them, once for each. Raises PolicyError ``service-unconfirmed``, ``service-refused``."""
     named = named_by_repository(settings, chosen)
-    if dialogue.interactive and settings.config.log_path and settings.config.source("log_path").of_repository:
+    if dialogue.interactive and settings.config.program.log_path and settings.config.source("log_path").of_repository:
         named += (wiring.named_log(settings),)  # with nobody to ask it is only not written to
     if named:
         require_named(named, wiring.consent_book(), dialogue)

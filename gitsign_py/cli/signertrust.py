@@ -47,13 +47,13 @@ def signer_trust(
         return SignerTrust("--certificate-identity")
     if any_identity:
         return SignerTrust("--any-identity, which says nobody", is_anybody=True)
-    if settings.config.policy_mode == "history":
+    if settings.config.signers.in_history:
         said = said_by_repository(settings, IN_HISTORY)
         return SignerTrust("the policy in the history", _by_policy(settings), said)
-    if settings.config.policy:
+    if settings.config.signers.policy:
         return SignerTrust("gitsign.policy", _by_policy(settings), said_by_repository(settings, BY_POLICY))
-    if settings.config.allowed_signers:
-        signers = tuple(map(parse_allowed_signer, settings.config.allowed_signers))
+    if settings.config.signers.allowed_signers:
+        signers = tuple(map(parse_allowed_signer, settings.config.signers.allowed_signers))
         sources = said_by_repository(settings, BY_LIST)
         return SignerTrust("gitsign.allowedSigner", _by_list(signers), sources)
     raise UsageError(

@@ -82,10 +82,11 @@ def signing_options(
     from gitsign_py.signing.wanted import WantedSigner
 
     signer = wanted or WantedSigner()
-    request = CredentialRequest(trusted_root=root, audience=settings.config.client_id, renew=renew, wanted=signer)
+    audience = settings.config.sign_in.client_id
+    request = CredentialRequest(trusted_root=root, audience=audience, renew=renew, wanted=signer)
     return SigningOptions(
         request=request,
-        mode=settings.config.rekor_mode,
+        mode=settings.config.services.rekor_mode,
         rekor_version=2 if chosen.rekor_version == 2 else 1,
         witnesses=wiring.witness_policy(settings),
     )
@@ -98,21 +99,21 @@ def sign_in_settings(
     from gitsign_py.clients.oidc_browser import BrowserSettings
     from gitsign_py.clients.signin import SignInSettings
 
-    config = settings.config
+    sign_in = settings.config.sign_in
     browser = BrowserSettings(
-        redirect_url=config.redirect_url,
-        connector_id=config.connector_id,
+        redirect_url=sign_in.redirect_url,
+        connector_id=sign_in.connector_id,
         login_hint=email,
-        url_opener=config.url_opener,
-        close_after=config.autoclose_timeout if config.autoclose else None,
+        url_opener=sign_in.url_opener,
+        close_after=sign_in.autoclose_timeout if sign_in.autoclose else None,
         remember=remember,
-        timeout=config.sign_in_timeout,
+        timeout=sign_in.sign_in_timeout,
     )
     return SignInSettings(
         issuer=chosen.issuer,
-        client_id=config.client_id,
-        client_secret_file=str(config.client_secret_file or ""),
-        provider=config.token_provider,
+        client_id=sign_in.client_id,
+        client_secret_file=str(sign_in.client_secret_file or ""),
+        provider=sign_in.token_provider,
         browser=browser,
     )
 

@@ -8,6 +8,7 @@ from gitsign_py.cli import wiring
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.errors import ConfigError, PolicyError
 from gitsign_py.host import updatemarks
+from gitsign_py.host.config import Server
 from gitsign_py.host.git.graph import graph_of
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.updatemarks import FOLDER, Mark
@@ -18,23 +19,22 @@ from gitsign_py.policy.patterns import glob_matches
 ATTESTATIONS = "refs/attestations/"
 
 
-def is_source_ref(settings: wiring.Settings, ref: str) -> bool:
+def is_source_ref(server: Server, ref: str) -> bool:
     """Tell whether the server states provenance of a ref."""
-    return any(glob_matches(glob, ref) for glob in settings.config.source_refs)
+    return any(glob_matches(glob, ref) for glob in server.source_refs)
 
 
-def wants_statements(settings: wiring.Settings) -> bool:
+def wants_statements(server: Server) -> bool:
     """Tell whether provenance is to be stated: ``gitsign.sourceRef`` alone keeps refs from going back."""
-    return bool(settings.config.source_uri or settings.config.source_attester)
+    return bool(server.source_uri or server.source_attester)
 
 
-def check_configured(settings: wiring.Settings) -> None:
+def check_configured(server: Server) -> None:
     """Raise ConfigError ``source-unconfigured`` where a server cannot state anything."""
-    config = settings.config
     named = {
-        "gitsign.sourceURI": config.source_uri,
-        "gitsign.sourceRef": config.source_refs,
-        "gitsign.sourceAttester": config.source_attester,
+        "gitsign.sourceURI": server.source_uri,
+        "gitsign.sourceRef": server.source_refs,
+        "gitsign.sourceAttester": server.source_attester,
     }
     missing = [name for name, value in named.items() if not value]
     if missing:
@@ -46,7 +46,7 @@ def check_configured(settings: wiring.Settings) -> None:
 
 
 def refused_moves(
-    settings: wiring.Settings, repository: GitRepository, updates: Sequence[RefUpdate], policies: Iterable[Policy]
+    server: Server, repository: GitRepository, updates: Sequence[RefUpdate], policies: Iterable[Policy]
 ) -> Mapping[RefUpdate, PolicyError]:
     """What would move a source ref back or take it away, or move or delete any tag, where there are source refs.
 
@@ -54,7 +54,7 @@ def refused_moves(
     where a rule of ``policies`` wants approvals. The reasons are ``source-ref-deleted``, ``source-ref-forced``,
     ``tag-moved`` and ``attestation-removed``.
     """
-    has_sources = bool(settings.config.source_refs)
+    has_sources = bool(server.source_refs)
     if not (has_sources or any(rule.wants_approvals for policy in policies for rule in policy.rules)):
         return {}
     found = {
@@ -62,13 +62,13 @@ def refused_moves(
         for update in updates
         if update.old.strip("0")
         and update.old != update.new
-        and (update.ref.startswith(ATTESTATIONS) or (has_sources and _is_kept(settings, update.ref)))
+        and (update.ref.startswith(ATTESTATIONS) or (has_sources and _is_kept(server, update.ref)))
     }
     return {update: error for update, error in found.items() if error is not None}
 
 
-def _is_kept(settings: wiring.Settings, ref: str) -> bool:
-    return ref.startswith("refs/tags/") or is_source_ref(settings, ref)
+def _is_kept(server: Server, ref: str) -> bool:
+    return ref.startswith("refs/tags/") or is_source_ref(server, ref)
 
 
 def _move_problem(repository: GitRepository, update: RefUpdate) -> PolicyError | None:
@@ -104,12 +104,10 @@ def _removed(repository: GitRepository, update: RefUpdate) -> PolicyError | None
     )
 
 
-def leave_marks(
-    settings: wiring.Settings, repository: GitRepository, updates: Sequence[RefUpdate], pusher: Pusher | None
-) -> None:
+def leave_marks(server: Server, repository: GitRepository, updates: Sequence[RefUpdate], pusher: Pusher | None) -> None:
     """Leave a mark of each update of a source ref that the hook lets in. Raises OSError."""
     for update in updates:
-        if not update.brings_nothing and is_source_ref(settings, update.ref):
+        if not update.brings_nothing and is_source_ref(server, update.ref):
             at = format_rfc3339(wiring.now())
             updatemarks.leave(marks_folder(repository), Mark(update.ref, update.old, update.new, at, _said_of(pusher)))
 

@@ -74,12 +74,13 @@ class SourceServer:
 
 def server_of(settings: wiring.Settings, repository: GitRepository, trusted_root: str | None = None) -> SourceServer:
     """Read who states what here. Raises ConfigError ``source-unconfigured``."""
-    check_configured(settings)
-    identity, issuer = settings.config.source_attester.split()
+    check_configured(settings.config.server)
+    identity, issuer = settings.config.server.source_attester.split()
     # On a server the log has lines of JSON, and nobody commits: the owner has said who signs.
-    quiet = replace(settings, config=replace(settings.config, log_path=None, match_committer="false"))
+    config = settings.config.with_values({"log_path": None, "match_committer": "false"})
+    quiet = replace(settings, config=config)
     expected = ExpectedIdentity(Expected(identity), Expected(issuer))
-    return SourceServer(quiet, repository, settings.config.source_uri, expected, trusted_root)
+    return SourceServer(quiet, repository, settings.config.server.source_uri, expected, trusted_root)
 
 
 def told(made: Made) -> str:
@@ -209,7 +210,7 @@ def _worked_out(server: SourceServer, seen: SeenUpdate, previous: Link | None) -
 
 def _policy_name(server: SourceServer) -> str:
     """The policy's URI: a file of the server, or a place in the repository."""
-    name = server.settings.config.policy
+    name = server.settings.config.signers.policy
     path = Path(name).expanduser()
     return path.as_uri() if path.is_absolute() else f"{server.uri}#{quote(name, safe='/:')}"
 

@@ -15,6 +15,7 @@ from gitsign_py.signing.attestation import Attestation, attest_with
 from gitsign_py.signing.credential import obtain_credential
 from gitsign_py.verification.bundle import Artifact, verify_bundle
 from gitsign_py.verification.renewal import checked
+from gitsign_py.verification.steps import Requirements
 
 SignStatement = Callable[[bytes, Artifact], Attestation]
 
@@ -50,7 +51,7 @@ def _by_agent(settings: wiring.Settings, statement: bytes, artifact: Artifact) -
             artifact=artifact,
             trusted_root=one,
             now=wiring.now(),
-            witnesses=wiring.witness_policy(settings),
+            requirements=Requirements(witnesses=wiring.witness_policy(settings)),
         ),
     )
     return Attestation(reply["envelope"], reply["bundle"], verified)

@@ -71,15 +71,15 @@ class TokenFinder:
         kind = "email" if claims.email else "uri"
         publication = Publication(identities[-1], kind, self.chosen.fulcio, self.person.name, self.person.email)
         config = self.settings.config
-        require_consent(publication, config.match_committer, wiring.consent_book(), self.person.dialogue)
+        require_consent(publication, config.sign_in.match_committer, wiring.consent_book(), self.person.dialogue)
 
 
 def token_request(
     settings: wiring.Settings, chosen: instance.Endpoints, email: str = "", flag: str | None = None
 ) -> TokenRequest:
     """Say for the table of token sources what this call wants."""
-    config = settings.config
-    return TokenRequest(chosen.issuer, config.client_id, config.token_provider, settings.environment, email, flag)
+    sign_in = settings.config.sign_in
+    return TokenRequest(chosen.issuer, sign_in.client_id, sign_in.token_provider, settings.environment, email, flag)
 
 
 def wants_agent(settings: wiring.Settings, chosen: instance.Endpoints) -> bool:
@@ -87,7 +87,7 @@ def wants_agent(settings: wiring.Settings, chosen: instance.Endpoints) -> bool:
 
     With ``auto`` it is where a token must be asked for (a person, the local stack), and is not handed over.
     """
-    mode = settings.config.agent
+    mode = settings.config.program.agent
     return mode == "on" or (mode == "auto" and not first_source(token_request(settings, chosen)).handed)
 
 

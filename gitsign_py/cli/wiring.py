@@ -17,7 +17,7 @@ from gitsign_py.errors import UNREACHABLE, ConfigError, FormatError, ServiceErro
 from gitsign_py.host.config import Config, load_config
 from gitsign_py.host.git.config import ISOLATED, GitConfig
 from gitsign_py.host.repository import read_config
-from gitsign_py.host.settings import NO_LOG
+from gitsign_py.host.settingvalues import NO_LOG
 
 if TYPE_CHECKING:
     from gitsign_py.clients.renewal import Copy
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from gitsign_py.host.network import Network
     from gitsign_py.verification.renewal import Renew
     from gitsign_py.verification.signature import FindEntries
-    from gitsign_py.verification.verifier import Requirements
+    from gitsign_py.verification.steps import Requirements
 
 __all__ = ["Revision", "Settings", "load_settings"]
 
@@ -80,13 +80,13 @@ def combined(environment: Mapping[str, str], gitconfig: GitConfig, directory: Pa
     Raises ConfigError naming key, value and source.
     """
     config = load_config(environment, gitconfig)
-    given = {name: getattr(config, name) for name, source in config.sources.items() if source.kind == "git"}
+    given = {name: config.value(name) for name, source in config.sources.items() if source.kind == "git"}
     relative = {name: path for name, path in given.items() if isinstance(path, Path) and not path.is_absolute()}
     settings = Settings(environment, gitconfig, config, directory)
     if not relative:
         return settings
     top = repository(settings).top
-    return replace(settings, config=replace(config, **{name: top / path for name, path in relative.items()}))
+    return replace(settings, config=config.with_values({name: top / path for name, path in relative.items()}))
 
 
 def repository(settings: Settings) -> "GitRepository":
@@ -122,7 +122,7 @@ def renewal(
     """
     from gitsign_py.clients.renewal import TrustRenewal, may_renew
 
-    copy = may_renew(settings.config, settings.environment, file=file, offline=offline)
+    copy = may_renew(settings.config.trust, settings.environment, file=file, offline=offline)
     if copy is None:
         return None
     renew_if_old(settings, copy, afterwards=True)
@@ -165,7 +165,7 @@ def trusted_root(settings: Settings, *, file: str | None = None, offline: bool =
 
 def require_timestamp(settings: Settings) -> bool:
     """Whether the person asks for timestamps (gitsign.requireTimestamp)."""
-    return settings.config.require_timestamp
+    return settings.config.trust.require_timestamp
 
 
 def witness_policy(settings: Settings) -> "WitnessPolicy | None":
@@ -173,7 +173,7 @@ def witness_policy(settings: Settings) -> "WitnessPolicy | None":
 
     Raises ConfigError ``witness-policy-...``.
     """
-    path = settings.config.witness_policy
+    path = settings.config.trust.witness_policy
     return None if path is None else read_witness_policy(path)
 
 
@@ -196,7 +196,7 @@ def read_witness_policy(path: Path) -> "WitnessPolicy":
 
 def requirements(settings: Settings, *, require_sct: bool = True) -> "Requirements":
     """Say what a signature must have besides its steps."""
-    from gitsign_py.verification.verifier import Requirements
+    from gitsign_py.verification.steps import Requirements
 
     return Requirements(require_sct, require_timestamp(settings), witness_policy(settings))
 
@@ -205,7 +205,7 @@ def log_path(settings: Settings) -> Path | None:
     """The file that messages go to. One that a repository's own configuration names counts when the person agreed:
     it may be any file of theirs, and messages hold what others wrote.
     """
-    path, source = settings.config.log_path, settings.config.source("log_path")
+    path, source = settings.config.program.log_path, settings.config.source("log_path")
     if path is None or not source.of_repository:
         return path
     return None if consent_book().unconfirmed([named_log(settings)]) else path
@@ -216,7 +216,7 @@ def named_log(settings: Settings) -> "Named":
     from gitsign_py.host.consent import Named
 
     source = settings.config.source("log_path")
-    return Named(source.name, str(settings.config.log_path), source.place)
+    return Named(source.name, str(settings.config.program.log_path), source.place)
 
 
 def network(settings: Settings) -> "Network":
@@ -230,7 +230,7 @@ def session(settings: Settings, meanwhile: Sequence[str] = ()) -> "HttpSession":
     """Make the HTTP session with the person's time-out; ``meanwhile`` names modules to load while servers answer."""
     from gitsign_py.clients.session import HttpSession, Limits
 
-    limits = Limits(total=settings.config.timeout, connect=min(5.0, settings.config.timeout))
+    limits = Limits(total=settings.config.services.timeout, connect=min(5.0, settings.config.services.timeout))
     return HttpSession(limits, network=network(settings), meanwhile=meanwhile)
 
 
@@ -238,7 +238,7 @@ def log_replica(settings: Settings) -> Path | None:
     """The folder of replicas that the person set. A repository's own configuration names none: the folder would be of
     its maker's, with files and databases that a reader opens.
     """
-    return None if settings.config.source("log_replica").of_repository else settings.config.log_replica
+    return None if settings.config.source("log_replica").of_repository else settings.config.trust.log_replica
 
 
 def replica_finder(
@@ -269,7 +269,7 @@ def entry_finder(settings: Settings) -> "FindEntries":
     A log that cannot be reached is asked once: a range of commits without a network is not a row of time-outs.
     """
     failures: list[ServiceError] = []
-    url = settings.config.rekor_url
+    url = settings.config.services.rekor_url
     if url == NO_LOG:  # who signs without a log still reads signatures that name one, which then is out of reach
         failures.append(ServiceError("service-unreachable", "gitsign.rekor is none, so no log is asked"))
 

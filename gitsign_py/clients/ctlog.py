@@ -3,10 +3,10 @@
 from typing import Any
 
 from gitsign_py.clients.answer import Answer
-from gitsign_py.clients.session import HttpSession
+from gitsign_py.clients.session import HttpSession, Limits
 from gitsign_py.clients.urls import check_url, join_url
 from gitsign_py.core.encoding import b64_decode, b64_encode
-from gitsign_py.core.frozen import frozen
+from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.core.tlog.ctleaf import CtEntry, parse_ct_entry
 from gitsign_py.core.tlog.entrytypes import MAX_HASHES
 from gitsign_py.core.tlog.merkle import HASH_BYTES
@@ -56,7 +56,8 @@ class CtLogClient:
 
     def entries(self, start: int, stop: int) -> tuple[CtEntry, ...]:
         """Fetch entries from ``start`` to before ``stop``; a log may give fewer, from the start (RFC 6962 §4.6)."""
-        answer = self._get(f"get-entries?start={start}&end={stop - 1}", max_bytes=MAX_BYTES)
+        limits = replace(self._session.limits, max_bytes=MAX_BYTES)
+        answer = self._get(f"get-entries?start={start}&end={stop - 1}", limits=limits)
         items = _object(answer).get("entries")
         if not isinstance(items, list) or len(items) > stop - start:
             raise answer.invalid("it is not a list of the entries asked for")
@@ -69,9 +70,9 @@ class CtLogClient:
         except FormatError as error:
             raise answer.invalid(error.message) from error
 
-    def _get(self, method: str, expected: tuple[int, ...] = (200,), *, max_bytes: int | None = None) -> Answer:
+    def _get(self, method: str, expected: tuple[int, ...] = (200,), *, limits: Limits | None = None) -> Answer:
         url = join_url(self._url, f"/ct/v1/{method}")
-        return self._session.exchange(SERVICE, "GET", url, expected=expected, max_bytes=max_bytes)
+        return self._session.exchange(SERVICE, "GET", url, expected=expected, limits=limits)
 
 
 def _object(answer: Answer) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from gitsign_py.core.trust.root import parse_trusted_root
 from gitsign_py.core.trust.signingconfig import ConfiguredService, SigningConfig, parse_signing_config, select_services
 from gitsign_py.errors import ConfigError, UsageError
 from gitsign_py.host.paths import tuf_directory
-from gitsign_py.host.settings import NO_LOG
+from gitsign_py.host.settingvalues import NO_LOG
 
 KEYS = (
     "gitsign.instance",

@@ -8,7 +8,7 @@ from typing import Any
 
 from gitsign_py.clients.answer import one_line
 from gitsign_py.clients.oidc import Client, OAuthError, Provider, Tokens, asked_scope, post_form, read_tokens
-from gitsign_py.clients.oidc_browser import denied
+from gitsign_py.clients.oidc_browser import BrowserSettings, denied
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.urls import check_url
 from gitsign_py.core.frozen import frozen
@@ -39,16 +39,15 @@ def sign_in_on_device(
     session: HttpSession,
     provider: Provider,
     client: Client,
+    settings: BrowserSettings,
     *,
     dialogue: Dialogue,
-    remember: bool,
     now: Callable[[], datetime],
-    timeout: float,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Tokens:
     """Show a code and an address, then poll until the person has answered there.
 
-    ``timeout`` in seconds ends it before the issuer's own limit does; ``sleep`` waits that many seconds. Raises
+    The settings' time-out ends it before the issuer's own limit does; ``sleep`` waits that many seconds. Raises
     ServiceError ``sign-in-denied``, ``sign-in-timeout``, ``oidc-no-device-flow``, ``oidc-refused``; VerificationError
     ``token-...``.
     """
@@ -59,11 +58,11 @@ def sign_in_on_device(
             hint="set gitsign.tokenProvider to interactive",
         )
     proof = pkce(secrets.token_bytes(32))  # not asked for by RFC 8628; Dex checks it here too
-    form = asked_scope(provider, remember=remember)
+    form = asked_scope(provider, remember=settings.remember)
     form |= {"code_challenge": proof.challenge, "code_challenge_method": proof.method}
     code = _read_code(post_form(session, provider, client, provider.device_endpoint, form))
     _show(dialogue, code)
-    document = _poll(session, provider, client, code, proof.verifier, timeout=timeout, sleep=sleep)
+    document = _poll(session, provider, client, code, proof.verifier, timeout=settings.timeout, sleep=sleep)
     return read_tokens(document, provider, client, nonce=None, now=now())
 
 

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from gitsign_py.clients.answer import Answer, one_line, server_message
 from gitsign_py.clients.session import HttpSession, json_body
+from gitsign_py.core.frozen import replace
 from gitsign_py.core.sigstore.token import MAX_TOKEN_BYTES, parse_unverified
 from gitsign_py.errors import FormatError, ServiceError
 from gitsign_py.host.network import Network
@@ -106,8 +107,7 @@ def _ask(http: HttpSession, service: str, url: str, headers: Mapping[str, str], 
             body=body,
             headers=headers,
             expected=any_status,
-            total=SECONDS,
-            max_bytes=_MAX_BYTES,
+            limits=replace(http.limits, total=SECONDS, max_bytes=_MAX_BYTES),
         )
     except ServiceError as error:
         raise failed(error.message, error.hint if error.reason == "service-untrusted" else "") from error

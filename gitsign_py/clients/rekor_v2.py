@@ -15,6 +15,7 @@ from gitsign_py.clients.tiles import TileClient
 from gitsign_py.clients.urls import check_url, join_url
 from gitsign_py.core.dsse import Envelope, pae
 from gitsign_py.core.encoding import b64_encode, decimal_decode
+from gitsign_py.core.frozen import replace
 from gitsign_py.core.pki.certificate import parse_certificate
 from gitsign_py.core.tlog import merkle
 from gitsign_py.core.tlog.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
@@ -72,7 +73,7 @@ class RekorV2Client:
             body=json_body({"hashedRekordRequestV002": request}),
             headers=_JSON,
             expected=(200, 201, 409),
-            total=SUBMIT_SECONDS,
+            limits=replace(self._session.limits, total=SUBMIT_SECONDS),
         )
         entry = self._existing(answer) if answer.status == 409 else _new_entry(answer)
         if entry.body != body:

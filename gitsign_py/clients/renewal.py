@@ -19,7 +19,7 @@ from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.trust.root import TrustedRoot, parse_trusted_root
 from gitsign_py.errors import ConfigError, GitsignError
-from gitsign_py.host.config import Config
+from gitsign_py.host.config import Trust
 from gitsign_py.host.paths import private_directory
 from gitsign_py.host.privatefile import write_whole
 
@@ -132,11 +132,11 @@ def _note_current(place: Path, targets: "TufTargets") -> None:
         raise ConfigError("directory-unusable", f"{place} cannot be written: {error.strerror}") from error
 
 
-def may_renew(config: Config, environment: Mapping[str, str], *, file: str | None, offline: bool) -> Copy | None:
+def may_renew(trust: Trust, environment: Mapping[str, str], *, file: str | None, offline: bool) -> Copy | None:
     """Give the copy that may be renewed; None for a file that the person named, or when forbidden."""
-    if file is not None or offline or config.refresh == "never":
+    if file is not None or offline or trust.refresh == "never":
         return None
-    found = tuf_copy(config, environment)
+    found = tuf_copy(trust, environment)
     return None if found is None else Copy(*found)
 
 

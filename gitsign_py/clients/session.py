@@ -75,7 +75,7 @@ class HttpSession(Closeable):
         transport: "Callable[[Network], Transport]" = Connections,
         meanwhile: "Sequence[str]" = (),
     ) -> None:
-        self._limits = limits or Limits()
+        self.limits = limits or Limits()
         self._jitter = jitter
         self._sleep = sleep
         self._network = network or Network(os.environ)
@@ -104,30 +104,28 @@ class HttpSession(Closeable):
         body: bytes | None = None,
         headers: "Mapping[str, str] | None" = None,
         expected: "Collection[int]" = (200,),
-        total: float | None = None,
-        max_bytes: int | None = None,
+        limits: Limits | None = None,
     ) -> Answer:
         """Send one request and return the whole answer when its status is ``expected``.
 
-        ``service`` is the name for messages ("Fulcio"); ``total`` and ``max_bytes`` override the session's limits.
-        A failed connection and the statuses 429, 500, 502, 503 and 504 are tried once more, unless the limits say
-        otherwise; so is 403 with a Retry-After, with which GitHub limits rates. Raises ServiceError
-        ``service-unreachable``, ``service-untrusted`` (TLS), ``service-timeout``, ``service-status``,
+        ``service`` is the name for messages ("Fulcio"); the ``total`` and ``max_bytes`` of ``limits`` count in place of
+        the session's. A failed connection and the statuses 429, 500, 502, 503 and 504 are tried once more, unless the
+        session's limits say otherwise; so is 403 with a Retry-After, with which GitHub limits rates. Raises
+        ServiceError ``service-unreachable``, ``service-untrusted`` (TLS), ``service-timeout``, ``service-status``,
         ``service-answer-too-large`` or ``service-answer-invalid``; ConfigError ``service-url-invalid`` or
         ``service-request-invalid`` (the proxy settings), ``tls-authorities-unreadable``.
         """
         check_url(service, url)
-        budget = self._limits.total if total is None else total
-        limit = self._limits.max_bytes if max_bytes is None else max_bytes
-        request = Request(service, method, url, body, dict(headers or {}), expected, limit)
-        deadline = time.monotonic() + budget
-        answer = self._answered(request, deadline, budget)
+        bounds = limits or self.limits
+        request = Request(service, method, url, body, dict(headers or {}), expected, bounds.max_bytes)
+        deadline = time.monotonic() + bounds.total
+        answer = self._answered(request, deadline, bounds.total)
         if answer.status not in expected:
             raise status_error(answer)
         return answer
 
     def _answered(self, request: Request, deadline: float, budget: float) -> Answer:
-        for _ in range(self._limits.tries - 1):
+        for _ in range(self.limits.tries - 1):
             if (answer := self._try(request, deadline, budget)) is not None:
                 return answer
         return self._follow(request, deadline, budget)
@@ -144,12 +142,12 @@ class HttpSession(Closeable):
         may_help = answer.status in _TRANSIENT or (answer.status == 403 and asked is not None)
         if answer.status in request.expected or not may_help:
             return answer
-        if asked is not None and asked > self._limits.retry_after:
+        if asked is not None and asked > self.limits.retry_after:
             return answer
         return None if self._pause(max(asked or 0.0, self._backoff()), deadline) else answer
 
     def _backoff(self) -> float:
-        return self._limits.backoff * (1 + self._jitter())
+        return self.limits.backoff * (1 + self._jitter())
 
     def _pause(self, seconds: float, deadline: float) -> bool:
         if time.monotonic() + seconds >= deadline:
@@ -174,7 +172,7 @@ class HttpSession(Closeable):
         """
         outcome: list[Answer | Exception] = []
         done = threading.Event()
-        transport, patience = self._transport, Patience(self._limits.connect, deadline, budget)
+        transport, patience = self._transport, Patience(self.limits.connect, deadline, budget)
 
         def work() -> None:
             try:

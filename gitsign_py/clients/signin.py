@@ -121,13 +121,7 @@ def choose(provider: Provider, settings: SignInSettings, tools: SignInTools) -> 
 def _by(way: str, provider: Provider, client: Client, settings: SignInSettings, tools: SignInTools) -> Tokens:
     if way == "device":
         return sign_in_on_device(
-            tools.session,
-            provider,
-            client,
-            dialogue=tools.dialogue,
-            remember=settings.browser.remember,
-            now=tools.now,
-            timeout=settings.browser.timeout,
+            tools.session, provider, client, settings.browser, dialogue=tools.dialogue, now=tools.now
         )
     if way == "oob":
         return sign_in_with_code(

@@ -70,4 +70,5 @@ class TileClient:
     def _get(self, path: str, limit: int, *, missing: bool = False) -> Answer:
         expected = (200, 404) if missing else (200,)
         url = join_url(self._url, f"/{path}")
-        return self._session.exchange(self._service, "GET", url, expected=expected, max_bytes=limit)
+        limits = replace(self._session.limits, max_bytes=limit)
+        return self._session.exchange(self._service, "GET", url, expected=expected, limits=limits)

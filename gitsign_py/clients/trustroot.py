@@ -10,26 +10,19 @@ import json
 import os
 import stat
 from base64 import b64decode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import gitsign_py.data
 from gitsign_py.core.encoding import parse_rfc3339
 from gitsign_py.core.frozen import frozen, replace
-from gitsign_py.core.sigstore.pemtrust import authorities_from_pem, logs_from_pem, timestamp_authorities_from_pem
-from gitsign_py.core.trust.root import (
-    MAX_BYTES,
-    CertificateAuthority,
-    TransparencyLogInstance,
-    TrustedRoot,
-    format_trusted_root,
-    parse_trusted_root,
-)
+from gitsign_py.core.trust.root import MAX_BYTES, TrustedRoot, parse_trusted_root
 from gitsign_py.errors import ConfigError, FormatError, UncheckedError
-from gitsign_py.host.config import Config
+from gitsign_py.host.config import Config, Trust
 from gitsign_py.host.paths import tuf_directory, tuf_place, user_place
 from gitsign_py.host.plainfile import read_plain
 from gitsign_py.host.privatefile import is_open_to_others
@@ -47,7 +40,6 @@ KEPT_TARGETS = ("trusted_root.json", "signing_config.v0.2.json", "signing_config
 CURRENT = "current.json"
 _MAX_NOTE = 65536
 _CLIENT_CONFIG = b"clienttrustconfig"
-T = TypeVar("T")
 
 
 @frozen
@@ -103,26 +95,27 @@ def load_trusted_root(
         return _from_file(option_file, "--trusted-root")
     if instance != "public-good":
         return embedded(instance)
-    explicit = config.trusted_root is not None or bool(environment.get("GITSIGN_TRUST_BUNDLE"))
+    explicit = config.trust.trusted_root is not None or bool(environment.get("GITSIGN_TRUST_BUNDLE"))
     return _with_parts(_whole(config, environment, offline=offline, network=network), config, explicit=explicit)
 
 
-def is_private(config: Config, environment: Mapping[str, str]) -> bool:
+def is_private(trust: Trust, environment: Mapping[str, str]) -> bool:
     """Tell without reading it whether another trust root than the embedded one was given."""
-    given = config.trusted_root is not None or bool(environment.get("GITSIGN_TRUST_BUNDLE"))
-    return given or config.instance == INSTANCES[1] or (config.instance == "" and _initialized(environment))
+    given = trust.trusted_root is not None or bool(environment.get("GITSIGN_TRUST_BUNDLE"))
+    return given or trust.instance == INSTANCES[1] or (trust.instance == "" and _initialized(environment))
 
 
 def _whole(
     config: Config, environment: Mapping[str, str], *, offline: bool, network: "Callable[[], Network] | None"
 ) -> LoadedTrust:
-    if config.trusted_root is not None:
-        return _from_file(str(config.trusted_root), _name(config, "trusted_root"))
+    trust = config.trust
+    if trust.trusted_root is not None:
+        return _from_file(str(trust.trusted_root), _name(config, "trusted_root"))
     if bundle := environment.get("GITSIGN_TRUST_BUNDLE"):
         return _from_bundle(bundle)
-    if config.instance == "" and _initialized(environment):
-        return _from_tuf(_tuf_copy(environment), offline=offline or config.refresh == "never", network=network)
-    instance = config.instance or INSTANCES[0]
+    if trust.instance == "" and _initialized(environment):
+        return _from_tuf(_tuf_copy(environment), offline=offline or trust.refresh == "never", network=network)
+    instance = trust.instance or INSTANCES[0]
     return _renewed(instance) or embedded(instance)
 
 
@@ -241,64 +234,26 @@ def _from_tuf(directory: Path, *, offline: bool, network: "Callable[[], Network]
 
 
 def _with_parts(whole: LoadedTrust, config: Config, *, explicit: bool) -> LoadedTrust:
-    """Replace the parts for which a PEM file is named.
-
-    A PEM file says which keys to believe and nothing else: what ``whole`` knows of the same key (its window, its
-    address) is kept. The variables are older than tiled logs and speak of Rekor v1, so the tiled logs of a trust root
-    that the user gave (``explicit``) stay.
-    """
-    root = whole.root
-    names: list[str] = []
-    if config.fulcio_root is not None:
-        found = _pem(config, "fulcio_root", config.fulcio_root, authorities_from_pem)
-        known = _known_authorities(found, root.certificate_authorities)
-        root, names = replace(root, certificate_authorities=known), [*names, "fulcio_root"]
-    if config.rekor_public_key is not None:
-        logs = _pem(
-            config, "rekor_public_key", config.rekor_public_key, lambda text: logs_from_pem(text, config.rekor_url)
-        )
-        tiled = [log for log in root.tlogs if log.log_id != log.public_key.key_id] if explicit else []
-        root, names = replace(root, tlogs=(*_known_logs(logs, root.tlogs), *tiled)), [*names, "rekor_public_key"]
-    if config.ctlog_public_key is not None:
-        logs = _pem(config, "ctlog_public_key", config.ctlog_public_key, logs_from_pem)
-        root, names = replace(root, ctlogs=_known_logs(logs, root.ctlogs)), [*names, "ctlog_public_key"]
-    if config.timestamp_cert_chain is not None:
-        found = _pem(config, "timestamp_cert_chain", config.timestamp_cert_chain, timestamp_authorities_from_pem)
-        known = _known_authorities(found, root.timestamp_authorities)
-        root, names = replace(root, timestamp_authorities=known), [*names, "timestamp_cert_chain"]
-    if not names:
+    """Put in the parts for which a PEM file is named; ``explicit``: the user gave the whole."""
+    trust = config.trust
+    files = {
+        "fulcio_root": trust.fulcio_root,
+        "rekor_public_key": trust.rekor_public_key,
+        "ctlog_public_key": trust.ctlog_public_key,
+        "timestamp_cert_chain": trust.timestamp_cert_chain,
+    }
+    named = {field: path for field, path in files.items() if path is not None}
+    if not named:
         return whole
-    # Another content has another digest: reports and caches must not take it for the whole one.
-    root = replace(root, digest=sha256(format_trusted_root(root)).hexdigest())
-    return replace(whole, root=root, source=f"{whole.source} with {', '.join(_name(config, name) for name in names)}")
+    from gitsign_py.clients.trustparts import PemFile, with_parts  # noqa: PLC0415 - for those who name one
 
-
-def _known_logs(
-    named: Sequence[TransparencyLogInstance], known: Sequence[TransparencyLogInstance]
-) -> tuple[TransparencyLogInstance, ...]:
-    """The entries that are known for these keys, else the bare keys."""
-    found: list[TransparencyLogInstance] = []
-    for log in named:
-        found += [one for one in known if one.public_key == log.public_key and one.log_id == log.log_id] or [log]
-    return tuple(dict.fromkeys(found))
-
-
-def _known_authorities(
-    named: Sequence[CertificateAuthority], known: Sequence[CertificateAuthority]
-) -> tuple[CertificateAuthority, ...]:
-    """The entries that are known for these chains, else the bare chains."""
-    found: list[CertificateAuthority] = []
-    for authority in named:
-        found += [one for one in known if one.chain == authority.chain] or [authority]
-    return tuple(dict.fromkeys(found))
-
-
-def _pem(config: Config, field: str, path: Path, parse: Callable[[bytes], T]) -> T:
-    text = read_bounded(str(path), _name(config, field), plain=True)
-    try:
-        return parse(text)
-    except FormatError as error:
-        raise ConfigError("trust-root-file", f"{_name(config, field)} {path}: {error.message}") from error
+    names = {field: _name(config, field) for field in named}
+    parts = {
+        field: PemFile(f"{names[field]} {path}", partial(read_bounded, str(path), names[field], plain=True))
+        for field, path in named.items()
+    }
+    root = with_parts(whole.root, parts, rekor_url=config.services.rekor_url, keeps_tiled=explicit)
+    return replace(whole, root=root, source=f"{whole.source} with {', '.join(names.values())}")
 
 
 def _name(config: Config, field: str) -> str:
@@ -306,21 +261,21 @@ def _name(config: Config, field: str) -> str:
     return config.source(field).name or field
 
 
-def tuf_copy(config: Config, environment: Mapping[str, str]) -> tuple[Path, str] | None:
+def tuf_copy(trust: Trust, environment: Mapping[str, str]) -> tuple[Path, str] | None:
     """The directory of the TUF copy that counts, and the instance of this package that it is of (empty: none).
 
     None where a file or the bundle variable counts.
     """
-    if config.trusted_root is not None or environment.get("GITSIGN_TRUST_BUNDLE"):
+    if trust.trusted_root is not None or environment.get("GITSIGN_TRUST_BUNDLE"):
         return None
-    return kept_copy(config, environment)
+    return kept_copy(trust, environment)
 
 
-def kept_copy(config: Config, environment: Mapping[str, str]) -> tuple[Path, str]:
+def kept_copy(trust: Trust, environment: Mapping[str, str]) -> tuple[Path, str]:
     """The same whatever file counts in its place."""
-    if config.instance == "" and _initialized(environment):
+    if trust.instance == "" and _initialized(environment):
         return _tuf_copy(environment), ""
-    instance = config.instance or INSTANCES[0]
+    instance = trust.instance or INSTANCES[0]
     return instance_copy(instance), instance
 
 

@@ -6,6 +6,7 @@ checked only that it is a reply at all.
 
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.urls import check_url
+from gitsign_py.core.frozen import replace
 from gitsign_py.core.pki.timestampbuild import MAX_TOKEN_BYTES
 
 SERVICE = "Timestamp authority"
@@ -33,8 +34,7 @@ class TsaClient:
             body=request_der,
             headers={"Content-Type": QUERY, "Accept": REPLY},
             expected=(200, 201),  # common authorities answer 201, though RFC 3161 knows 200 alone
-            total=SECONDS,
-            max_bytes=MAX_TOKEN_BYTES,
+            limits=replace(self._session.limits, total=SECONDS, max_bytes=MAX_TOKEN_BYTES),
         )
         kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != REPLY:

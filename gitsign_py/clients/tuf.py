@@ -10,31 +10,21 @@ fails leaves what was there.
 
 import json
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
 
-from tuf.api.exceptions import (
-    BadVersionNumberError,
-    DownloadError,
-    DownloadHTTPError,
-    ExpiredMetadataError,
-    RepositoryError,
-)
 from tuf.ngclient.config import UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 from tuf.ngclient.updater import Updater
 
-from gitsign_py.clients.session import HttpSession, Limits
+from gitsign_py.clients.tuffetch import FETCH_AGAIN, BoundedFetcher, CacheFetcher, translated
 from gitsign_py.clients.urls import check_url
-from gitsign_py.core.closeable import Closeable
 from gitsign_py.core.encoding import parse_rfc3339
 from gitsign_py.core.frozen import frozen
-from gitsign_py.errors import ConfigError, GitsignError, ServiceError, UncheckedError
+from gitsign_py.errors import ConfigError, GitsignError, UncheckedError
 from gitsign_py.host.filelock import hold
 from gitsign_py.host.network import Network
 from gitsign_py.host.tufplace import STATE
@@ -46,17 +36,11 @@ SIGNING_CONFIG = "signing_config.v0.2.json"
 SIGNING_CONFIG_REKOR_V2 = "signing_config_rekor_v2.v0.2.json"
 MAX_TARGET_BYTES = 4 << 20
 TOTAL_SECONDS = 60.0  # for everything that one call fetches
-_SERVICE = "TUF mirror"
-_MAX_METADATA_BYTES = 8 << 20  # more than ngclient asks of any file
 _RENAME_SECONDS = 2.0
 _TRIES = 3
 _FOLDERS = ("metadata", "targets")
 _DRAFT, _OLD, _LOCK = ".draft", ".old", ".lock"
-_OK = 200
-_NOT_THERE = (403, 404)  # how a mirror says that there is no next root
-_NOT_CACHED = "not in the cache"
 T = TypeVar("T")
-_REFRESH = "run gitsign-py initialize to fetch the trust root again"
 
 
 @frozen
@@ -97,8 +81,8 @@ def initialize(
     ``trust-root-unreachable``, UncheckedError ``trust-root-expired``, ``-rolled-back``, ``-tampered``, ``-missing``.
     """
     check_url("the TUF mirror", mirror)
-    with _translated(mirror):
-        return _renew(mirror, root, directory, check, _BoundedFetcher(network, seconds or TOTAL_SECONDS))
+    with translated(mirror):
+        return _renew(mirror, root, directory, check, BoundedFetcher(network, seconds or TOTAL_SECONDS))
 
 
 def refresh(
@@ -113,12 +97,12 @@ def refresh(
     Raises as ``initialize`` does.
     """
     mirror, root = _patiently(directory, lambda: _known(directory))
-    with _translated(mirror):
-        return _renew(mirror, root, directory, check, _BoundedFetcher(network, seconds or TOTAL_SECONDS))
+    with translated(mirror):
+        return _renew(mirror, root, directory, check, BoundedFetcher(network, seconds or TOTAL_SECONDS))
 
 
 def _renew(
-    mirror: str, root: bytes, directory: Path, check: Callable[[TufTargets], object], fetcher: "_BoundedFetcher"
+    mirror: str, root: bytes, directory: Path, check: Callable[[TufTargets], object], fetcher: "BoundedFetcher"
 ) -> TufTargets:
     directory.mkdir(parents=True, exist_ok=True)
     lock = hold(directory / _LOCK, fetcher.seconds)
@@ -185,9 +169,9 @@ def _load(directory: Path) -> TufTargets:
     mirror, root = _known(directory)
     for name in _FOLDERS:  # never made here: a fetch may be about to put its own there
         if not (directory / name).is_dir():
-            raise UncheckedError("trust-root-missing", f"cached copy of {mirror} is not complete", hint=_REFRESH)
-    with _translated(mirror):
-        return _read(mirror, root, directory, _CacheFetcher(directory))
+            raise UncheckedError("trust-root-missing", f"cached copy of {mirror} is not complete", hint=FETCH_AGAIN)
+    with translated(mirror):
+        return _read(mirror, root, directory, CacheFetcher(directory))
 
 
 def _patiently(directory: Path, action: Callable[[], T]) -> T:
@@ -245,7 +229,7 @@ def is_initialized(directory: Path) -> bool:
 
 def forget(directory: Path) -> None:
     """Remove the copy in ``directory``. Raises ConfigError ``trust-root-cache``."""
-    with _translated(str(directory)):
+    with translated(str(directory)):
         for name in STATE:
             path = directory / name
             if path.is_dir():
@@ -255,10 +239,10 @@ def forget(directory: Path) -> None:
 
 
 def _known(directory: Path) -> tuple[str, bytes]:
-    with _translated(str(directory)):
+    with translated(str(directory)):
         state = _state(directory)
     if state is None:
-        raise UncheckedError("trust-root-missing", f"no TUF trust root in {directory}", hint=_REFRESH)
+        raise UncheckedError("trust-root-missing", f"no TUF trust root in {directory}", hint=FETCH_AGAIN)
     return state
 
 
@@ -269,10 +253,10 @@ def _state(directory: Path) -> tuple[str, bytes] | None:
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise UncheckedError("trust-root-tampered", f"{directory}/mirror.json is not JSON", hint=_REFRESH) from error
+        raise UncheckedError("trust-root-tampered", f"{directory}/mirror.json is not JSON", hint=FETCH_AGAIN) from error
     mirror = value.get("mirror") if isinstance(value, dict) else None
     if not isinstance(mirror, str):
-        raise UncheckedError("trust-root-tampered", f"{directory}/mirror.json names no mirror", hint=_REFRESH)
+        raise UncheckedError("trust-root-tampered", f"{directory}/mirror.json names no mirror", hint=FETCH_AGAIN)
     return mirror, root
 
 
@@ -319,87 +303,3 @@ def _target(updater: Updater, name: str) -> bytes | None:
     data = Path(path).read_bytes()
     info.verify_length_and_hashes(data)  # the very bytes that are used, not those that the file held before
     return data
-
-
-class _BoundedFetcher(FetcherInterface, Closeable):
-    """Fetches over this program's own HTTP: its authorities and proxies, a limit on sizes, and one on the whole."""
-
-    def __init__(self, network: Network | None, seconds: float) -> None:
-        self.seconds = seconds
-        self._http = HttpSession(Limits(max_bytes=_MAX_METADATA_BYTES), network=network)
-        self._deadline = time.monotonic() + seconds
-
-    def close(self) -> None:
-        """Drop the connections."""
-        self._http.close()
-
-    def _fetch(self, url: str) -> Iterator[bytes]:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise DownloadError(f"took longer than {self.seconds:g} seconds")
-        answer = self._http.exchange(_SERVICE, "GET", url, expected=(_OK, *_NOT_THERE), total=left)
-        if answer.status != _OK:
-            raise DownloadHTTPError(f"{url} answers {answer.status}", answer.status)
-        return iter([answer.body])
-
-
-class _CacheFetcher(FetcherInterface):
-    """Stands in for the network: gives out what is stored, so that ngclient checks it as if it were fresh."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-
-    def _fetch(self, url: str) -> Iterator[bytes]:
-        path = unquote(urlsplit(url).path)
-        name = path.rpartition("/")[2]
-        if "/targets/" in path:
-            stored = self._directory / "targets" / name.partition(".")[2]  # without the hash of consistent snapshots
-        else:
-            stored = self._directory / "metadata" / f"{name.removesuffix('.json').rpartition('.')[2]}.json"
-        # The stored roots are read by the updater itself; there is no newer one without a network.
-        if stored.name == "root.json" or not stored.is_file():
-            raise DownloadHTTPError(_NOT_CACHED, 404)
-        return iter([stored.read_bytes()])
-
-
-@contextmanager
-def _translated(mirror: str) -> Iterator[None]:
-    """Turn python-tuf's exceptions into ours, with the reason."""
-    try:
-        yield
-    except ServiceError as error:
-        raise _unreachable(mirror, error) from error
-    except GitsignError:
-        raise
-    except ExpiredMetadataError as error:
-        raise UncheckedError(
-            "trust-root-expired", f"TUF metadata of {mirror} is expired: {error}", hint=_REFRESH
-        ) from (error)
-    except BadVersionNumberError as error:
-        raise UncheckedError(
-            "trust-root-rolled-back", f"TUF metadata of {mirror} is older than what was seen before: {error}"
-        ) from error
-    except (RepositoryError, KeyError, ValueError) as error:
-        raise UncheckedError("trust-root-tampered", f"TUF metadata of {mirror} does not verify: {error}") from error
-    except DownloadHTTPError as error:
-        raise _download_failed(mirror, error) from error
-    except DownloadError as error:  # ngclient wraps what its fetcher raises
-        raise _unreachable(mirror, error.__cause__ or error) from error
-    except OSError as error:
-        raise ConfigError("trust-root-cache", f"TUF cache cannot be used: {error}") from error
-
-
-def _download_failed(mirror: str, error: DownloadHTTPError) -> GitsignError:
-    if str(error) == _NOT_CACHED:
-        return UncheckedError("trust-root-missing", f"cached copy of {mirror} is not complete", hint=_REFRESH)
-    return ServiceError("trust-root-unreachable", f"TUF mirror {mirror} answers {error.status_code}")
-
-
-def _unreachable(mirror: str, error: BaseException) -> ServiceError:
-    """Say why nothing came, in the words of the exchange; TLS that failed says what to do."""
-    if not isinstance(error, ServiceError):
-        return ServiceError("trust-root-unreachable", f"TUF mirror {mirror} does not answer: {error}")
-    if error.reason == "service-untrusted":
-        return error
-    why = error.message.removeprefix(f"{_SERVICE} at {error.facts.get('url')} ")
-    return ServiceError("trust-root-unreachable", f"TUF mirror {mirror} does not answer: {why}", hint=error.hint)

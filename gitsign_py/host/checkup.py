@@ -14,7 +14,7 @@ from typing import Literal
 from gitsign_py.core.frozen import field, frozen
 from gitsign_py.errors import Fact, GitsignError, ServiceError, UncheckedError
 from gitsign_py.host.browser import can_open
-from gitsign_py.host.config import Config, resolve_settings, unknown_names
+from gitsign_py.host.config import Config, SignIn, resolve_settings, unknown_names
 from gitsign_py.host.git.config import GitConfig
 from gitsign_py.host.git.program import git_version, run_git
 from gitsign_py.host.keystore import KeyringStore
@@ -212,11 +212,11 @@ def check_terminal(*, attached: bool) -> Finding:
     )
 
 
-def check_browser(config: Config, environment: Mapping[str, str]) -> Finding:
+def check_browser(sign_in: SignIn, environment: Mapping[str, str]) -> Finding:
     """Can a sign-in page be opened here?"""
-    if config.token_provider not in ("", "interactive"):
-        return Finding("browser", "skip", f"not needed: gitsign.tokenProvider is {config.token_provider}")
-    if can_open(config.url_opener, environment):
+    if sign_in.token_provider not in ("", "interactive"):
+        return Finding("browser", "skip", f"not needed: gitsign.tokenProvider is {sign_in.token_provider}")
+    if can_open(sign_in.url_opener, environment):
         return Finding("browser", "ok", "a browser can be opened for the sign-in")
     return Finding(
         "browser",
@@ -281,7 +281,7 @@ def machine_findings(
     yield found("committer", lambda: check_committer(environment))
     yield check_terminal(attached=attached)
     if config is not None:
-        yield found("browser", lambda: check_browser(config, environment))
-        yield found("log", lambda: check_log(config.log_path))
+        yield found("browser", lambda: check_browser(config.sign_in, environment))
+        yield found("log", lambda: check_log(config.program.log_path))
     yield found("keyring", check_keyring)
     yield found("directories", check_directories)

@@ -7,12 +7,13 @@ setting, the value and the source; nothing is corrected in silence.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from gitsign_py.core.frozen import field, frozen, replace
 from gitsign_py.errors import ConfigError, veiled
 from gitsign_py.host.git.config import GitConfig, GitValue, read_git_config
-from gitsign_py.host.settings import SETTINGS, Setting, Value
+from gitsign_py.host.settings import SETTINGS, Setting
+from gitsign_py.host.settingvalues import Value
 
 HIDDEN = "(set, not shown)"
 _MAX_SHOWN = 200
@@ -40,40 +41,82 @@ DEFAULT = Source("default")
 
 
 @frozen
-class Config:
-    """All settings; gitsign_py/host/settings.py says what each one means.
-
-    Paths are None and texts empty when not set. ``sources`` has an entry for every field. The identity token does not
-    show in the representation.
-    """
+class Services:
+    """The services that a signature asks, and how long each has to answer."""
 
     fulcio_url: str
-    fulcio_root: Path | None
     rekor_url: str
     rekor_mode: Literal["offline", "online"]
     rekor_version: Literal[1, 2]
     issuer: str
+    timestamp_server_url: str
+    signing_config: Path | None
+    timeout: float
+
+
+@frozen
+class SignIn:
+    """How a person or a job proves an identity. The identity token does not show in the representation."""
+
     client_id: str
     client_secret_file: Path | None
     redirect_url: str
     connector_id: str
     token_provider: str
-    timestamp_server_url: str
-    timestamp_cert_chain: Path | None
     match_committer: Literal["ask", "true", "false"]
     autoclose: bool
     autoclose_timeout: int
     url_opener: str
-    log_path: Path | None
-    quiet: bool
-    agent: Literal["auto", "on", "off"]
-    verify_helper: int
-    credential_cache: Path | None
+    sign_in_timeout: float
+    token_file: Path | None
+    id_token: str = field(repr=False)
+
+
+@frozen
+class Trust:
+    """The keys that a verification believes, and what it demands beside a good signature."""
+
+    trusted_root: Path | None
+    trust_bundle: str = field(repr=False)
+    instance: str
+    refresh: Literal["auto", "never"]
+    fulcio_root: Path | None
+    timestamp_cert_chain: Path | None
+    rekor_public_key: Path | None
+    ctlog_public_key: Path | None
+    tuf_root: Path | None
+    tuf_mirror: str
+    tuf_root_json: Path | None
+    require_timestamp: bool
+    witness_policy: Path | None
+    log_replica: Path | None
+
+
+@frozen
+class Signers:
+    """The people who may sign: a list of signers, or a policy and where it counts from."""
+
     allowed_signers: tuple[str, ...]
     policy: str
     policy_mode: Literal["fixed", "history"]
     introduction: str
     protected_ref: str
+
+    @property
+    def in_history(self) -> bool:
+        """Whether the policy is the one in the history that it judges."""
+        return self.policy_mode == "history"
+
+    @property
+    def has_policy(self) -> bool:
+        """Whether a policy says who may sign."""
+        return bool(self.policy) or self.in_history
+
+
+@frozen
+class Server:
+    """What the hooks go by: their time, who pushes, what is stated and published about a push."""
+
     hook_timeout: float
     pusher: str
     publish: Literal["", "github", "gitlab", "gitea"]
@@ -83,26 +126,51 @@ class Config:
     source_uri: str
     source_refs: tuple[str, ...]
     source_attester: str
-    trusted_root: Path | None
-    log_replica: Path | None
-    instance: str
-    refresh: Literal["auto", "never"]
-    signing_config: Path | None
-    require_timestamp: bool
-    witness_policy: Path | None
-    timeout: float
-    sign_in_timeout: float
-    token_file: Path | None
-    id_token: str = field(repr=False)
-    trust_bundle: str = field(repr=False)
-    rekor_public_key: Path | None
-    ctlog_public_key: Path | None
-    tuf_root: Path | None
-    tuf_mirror: str
-    tuf_root_json: Path | None
+
+
+@frozen
+class Program:
+    """How the program itself works on this machine."""
+
+    agent: Literal["auto", "on", "off"]
+    verify_helper: int
+    credential_cache: Path | None
+    quiet: bool
+    log_path: Path | None
     enable_sigstore_go: bool
     isolated: bool
+
+
+GROUPS: Mapping[str, type[Any]] = {
+    "services": Services,
+    "sign_in": SignIn,
+    "trust": Trust,
+    "signers": Signers,
+    "server": Server,
+    "program": Program,
+}
+_GROUP_OF = {name: group for group, kind in GROUPS.items() for name in kind.__match_args__}
+
+
+@frozen
+class Config:
+    """All settings, in the groups that their readers use; gitsign_py/host/settings.py says what each one means.
+
+    Paths are None and texts empty when not set. ``sources`` has an entry for every setting, by its field's name.
+    """
+
+    services: Services
+    sign_in: SignIn
+    trust: Trust
+    signers: Signers
+    server: Server
+    program: Program
     sources: Mapping[str, Source] = field(repr=False, compare=False)
+
+    def value(self, name: str) -> Value:
+        """The value of the field ``name``, in whatever group it is."""
+        found: Value = getattr(getattr(self, _GROUP_OF[name]), name)
+        return found
 
     def source(self, name: str) -> Source:
         """Where the field ``name`` comes from."""
@@ -111,6 +179,13 @@ class Config:
     def is_default(self, name: str) -> bool:
         """Whether nobody set the field ``name``."""
         return self.sources[name].kind == "default"
+
+    def with_values(self, values: Mapping[str, Value]) -> "Config":
+        """A copy with other values of some fields, each from where it was."""
+        changed: dict[str, dict[str, Any]] = {}
+        for name, value in values.items():
+            changed.setdefault(_GROUP_OF[name], {})[name] = value
+        return replace(self, **{group: replace(getattr(self, group), **some) for group, some in changed.items()})
 
 
 @frozen
@@ -134,9 +209,9 @@ def load_config(environment: Mapping[str, str], gitconfig: GitConfig | None = No
     for one in found:
         if one.error is not None:
             raise one.error
-    values: dict[str, object] = {one.setting.field: one.value for one in found}
-    sources = MappingProxyType({one.setting.field: one.source for one in found})
-    return Config(**values, sources=sources)  # type: ignore[arg-type] # a test holds the table against the fields
+    values = {one.setting.field: one.value for one in found}  # a test holds the table against the fields
+    groups = {group: kind(**{name: values[name] for name in kind.__match_args__}) for group, kind in GROUPS.items()}
+    return Config(**groups, sources=MappingProxyType({one.setting.field: one.source for one in found}))
 
 
 def resolve_settings(environment: Mapping[str, str], gitconfig: GitConfig) -> tuple[Resolved, ...]:

@@ -1,7 +1,6 @@
 """A lock on a file of our own, which ends with whoever holds it, however that ends.
 
-flock(2) where Python has it. Elsewhere SQLite's, which knows how each system locks files (LockFileEx on Windows): an
-exclusive transaction that writes nothing (sqlite.org, "File Locking And Concurrency In SQLite Version 3").
+flock(2) where Python has it. On Windows msvcrt's, of one byte far behind the end: the rest can be read and written.
 """
 
 import os
@@ -9,7 +8,7 @@ import sys
 import time
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from gitsign_py.host.privatefile import open_private
 
@@ -19,6 +18,8 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 _POLL_SECONDS = 0.02
+_LOOKS = 3
+_BYTE = 0x40000000  # the one that SQLite locks first: version 0.9.0 locked by it
 
 
 LOCKS_DIRECTORIES = fcntl is not None
@@ -83,36 +84,45 @@ class _Flock:
         os.close(self._descriptor)
 
 
-class _Transaction:
-    """An empty SQLite database with a transaction under way."""
+class _LockedByte:
+    """An open file of which one byte is locked: LockFileEx by way of msvcrt, the C runtime's own module."""
 
     def __init__(self, path: Path) -> None:
-        import sqlite3  # noqa: PLC0415 - 5 ms, for nothing where there is flock
-
-        try:
-            self._database = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
-        except sqlite3.Error as error:
-            raise OSError(f"{path}: {error}") from error
+        self._descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
+        self._taken = False
 
     def take(self, *, shared: bool = False) -> bool:
-        """Try once; False when others hold it."""
-        import sqlite3  # noqa: PLC0415 - as above
+        """Try once; False when others hold it. There is no shared lock here: a look is a lock that ends at once, so one
+        that finds another look tries again.
+        """
+        self._taken = self._locked() or (shared and any(self._locked_later() for _ in range(_LOOKS)))
+        return self._taken
 
+    def _locked_later(self) -> bool:
+        time.sleep(_POLL_SECONDS)
+        return self._locked()
+
+    def _locked(self) -> bool:
         try:
-            self._database.execute("PRAGMA journal_mode = MEMORY")  # no second file
-            self._database.execute("BEGIN" if shared else "BEGIN EXCLUSIVE")
-            self._database.execute("SELECT 1 FROM sqlite_master")  # the first read takes the shared lock
-        except sqlite3.Error as error:
-            if self._database.in_transaction:
-                self._database.execute("ROLLBACK")
-            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-                return False
-            raise OSError(str(error)) from error
+            self._do("LK_NBLCK")
+        except PermissionError:  # EACCES: _locking(), "if the file is already locked"
+            return False
         return True
 
+    def _do(self, mode: str) -> None:
+        from importlib import import_module  # noqa: PLC0415 - Windows alone has this module, and needs this one
+
+        msvcrt: Any = import_module("msvcrt")
+        os.lseek(self._descriptor, _BYTE, os.SEEK_SET)
+        msvcrt.locking(self._descriptor, getattr(msvcrt, mode), 1)
+
     def close(self) -> None:
-        """Let go of it."""
-        self._database.close()
+        """Let go of it; the system would do so at a time of its own choice (_locking())."""
+        try:
+            if self._taken:
+                self._do("LK_UNLCK")
+        finally:
+            os.close(self._descriptor)
 
 
-_opened = _Transaction if fcntl is None else _Flock
+_opened = _LockedByte if fcntl is None else _Flock

@@ -5,14 +5,11 @@ wins; a variable wins over git's settings.
 """
 
 from collections.abc import Callable
-from pathlib import Path
 
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.git.refname import is_full_ref_name
-from gitsign_py.core.pattern import pattern
-from gitsign_py.host.git.config import ISOLATED, to_bool, to_int, to_path, to_seconds
-
-Value = str | int | float | bool | Path | tuple[str, ...] | None
+from gitsign_py.host import settingvalues as read
+from gitsign_py.host.git.config import ISOLATED
+from gitsign_py.host.settingvalues import Value
 
 TOKEN_PROVIDERS = (
     "interactive",
@@ -29,14 +26,6 @@ TOKEN_PROVIDERS = (
 )
 PUBLISH = ("github", "gitlab", "gitea")
 """The forges that take statuses."""
-_URL = pattern(r"https?://(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[!-~]*)?\Z")
-NO_LOG = "none"
-"""The log of an instance without one."""
-_LONGEST_TIMEOUT = 600.0
-_LONGEST_HOOK = 3600.0
-_VARIABLE = pattern(r"[A-Z][A-Z0-9_]{0,63}\Z")
-_SOURCE_URI = pattern(r"[a-z][a-z0-9+.-]*://[!-?A-~]+\Z")  # without @: neither a password nor a revision
-_COMMIT_ID = pattern(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
 
 
 @frozen
@@ -70,141 +59,6 @@ class Setting:
         return self.default in (None, "")
 
 
-def _text(text: str, _home: str) -> str:
-    return text
-
-
-def _required(text: str, _home: str) -> str:
-    if not text.strip():
-        raise ValueError("some text")
-    return text
-
-
-def _url(text: str, _home: str) -> str:
-    if text and not _URL.match(text):
-        raise ValueError("an http or https URL, without user name, query or fragment")
-    return text
-
-
-def _required_url(text: str, home: str) -> str:
-    if not text:
-        raise ValueError("an http or https URL")
-    return _url(text, home)
-
-
-def _log_url(text: str, home: str) -> str:
-    """``none`` stands for an instance without a log."""
-    return NO_LOG if text.lower() == NO_LOG else _required_url(text, home)
-
-
-def _path(text: str, home: str) -> Path | None:
-    return to_path(text, home) if text else None
-
-
-def _bool(text: str, _home: str) -> bool:
-    return to_bool(text)
-
-
-def _one_of(*words: str) -> Callable[[str, str], str]:
-    def parse(text: str, _home: str) -> str:
-        if text.lower() not in words:
-            raise ValueError("one of " + ", ".join(word for word in words if word))
-        return text.lower()
-
-    return parse
-
-
-def _word_or_bool(word: str, yes: str, no: str) -> Callable[[str, str], str]:
-    """A truth value with a third word."""
-
-    def parse(text: str, _home: str) -> str:
-        if text.lower() == word:
-            return word
-        try:
-            return yes if to_bool(text) else no
-        except ValueError:
-            raise ValueError(f"one of {word}, {yes}, {no}") from None
-
-    return parse
-
-
-def _rekor_version(text: str, _home: str) -> int:
-    if text not in ("1", "2"):
-        raise ValueError("1 or 2")
-    return int(text)
-
-
-def _window_seconds(text: str, _home: str) -> int:
-    seconds = to_int(text)
-    if not 0 <= seconds <= _LONGEST_TIMEOUT:
-        raise ValueError("whole seconds from 0 to 600")
-    return seconds
-
-
-def _timeout(text: str, _home: str) -> float:
-    seconds = to_seconds(text)
-    if not 0 < seconds <= _LONGEST_TIMEOUT:
-        raise ValueError("seconds above 0, at most 600")
-    return seconds
-
-
-def _hook_timeout(text: str, _home: str) -> float:
-    seconds = to_seconds(text)
-    if not 0 < seconds <= _LONGEST_HOOK:
-        raise ValueError("seconds above 0, at most 3600")
-    return seconds
-
-
-def _commit_id(text: str, _home: str) -> str:
-    if text and not _COMMIT_ID.match(text):
-        raise ValueError("a full commit id, 40 or 64 lower-case hex digits")
-    return text
-
-
-def _full_ref(text: str, _home: str) -> str:
-    if text and not is_full_ref_name(text):
-        raise ValueError("a full ref name, such as refs/heads/main or refs/remotes/origin/main")
-    return text
-
-
-def _policy(text: str, home: str) -> str:
-    """A file, or ``REVISION:PATH``; only the file can start with a home directory."""
-    return str(to_path(text, home)) if text.startswith("~") else text
-
-
-def _pusher(text: str, _home: str) -> str:
-    if text and text != "system" and not _VARIABLE.match(text):
-        raise ValueError("system (the account that runs the hook) or the name of an environment variable")
-    return text
-
-
-def _signer(text: str, _home: str) -> str:
-    if len(text.split()) != 2:
-        raise ValueError("IDENTITY ISSUER, for instance 'alice@example.com https://accounts.example.com'")
-    return text
-
-
-def _source_attester(text: str, home: str) -> str:
-    return _signer(text, home) if text else text
-
-
-def _source_uri(text: str, _home: str) -> str:
-    if text and not _SOURCE_URI.match(text):
-        raise ValueError("the URI that consumers know the repository by, such as git+https://git.example.com/project")
-    return text
-
-
-def _source_ref(text: str, _home: str) -> str:
-    """A glob as policies have them for refs; policy.patterns is not loaded for each commit."""
-    parts = text.split("/")
-    is_glob = all(part and not set("[]{}\\") & set(part) and ("**" not in part or part == "**") for part in parts)
-    if not text.startswith(("refs/heads/", "refs/tags/")) or not text.isprintable() or not is_glob:
-        raise ValueError(
-            "a branch or tag by its full name, or a glob for some, such as refs/heads/main or refs/tags/v*"
-        )
-    return text
-
-
 def _both(name: str) -> tuple[str, str]:
     return f"GITSIGN_{name}", f"SIGSTORE_{name}"
 
@@ -214,7 +68,7 @@ SETTINGS: tuple[Setting, ...] = (
         "fulcio_url",
         "gitsign.fulcio",
         _both("FULCIO_URL"),
-        _required_url,
+        read.required_url,
         "https://fulcio.sigstore.dev",
         "certificate authority",
     ),
@@ -222,7 +76,7 @@ SETTINGS: tuple[Setting, ...] = (
         "fulcio_root",
         "gitsign.fulcioRoot",
         (*_both("FULCIO_ROOT"), "SIGSTORE_ROOT_FILE"),
-        _path,
+        read.path,
         None,
         "PEM file with the certificate authority's certificates",
     ),
@@ -230,7 +84,7 @@ SETTINGS: tuple[Setting, ...] = (
         "rekor_url",
         "gitsign.rekor",
         _both("REKOR_URL"),
-        _log_url,
+        read.log_url,
         "https://rekor.sigstore.dev",
         "transparency log; none: the instance has no log, and a timestamp proves the time",
     ),
@@ -238,25 +92,27 @@ SETTINGS: tuple[Setting, ...] = (
         "rekor_mode",
         "gitsign.rekorMode",
         ("GITSIGN_REKOR_MODE",),
-        _one_of("offline", "online"),
+        read.one_of("offline", "online"),
         "offline",
         "offline: the log entry is in the signature; online: verifying asks the log",
     ),
-    Setting("rekor_version", "gitsign.rekorVersion", _both("REKOR_VERSION"), _rekor_version, 1, "API of the log"),
+    Setting("rekor_version", "gitsign.rekorVersion", _both("REKOR_VERSION"), read.rekor_version, 1, "API of the log"),
     Setting(
         "issuer",
         "gitsign.issuer",
         _both("OIDC_ISSUER"),
-        _required_url,
+        read.required_url,
         "https://oauth2.sigstore.dev/auth",
         "OpenID issuer to sign in at",
     ),
-    Setting("client_id", "gitsign.clientID", _both("OIDC_CLIENT_ID"), _required, "sigstore", "OAuth client id"),
+    Setting(
+        "client_id", "gitsign.clientID", _both("OIDC_CLIENT_ID"), read.required_text, "sigstore", "OAuth client id"
+    ),
     Setting(
         "client_secret_file",
         "gitsign.clientSecretFile",
         _both("OIDC_CLIENT_SECRET_FILE"),
-        _path,
+        read.path,
         None,
         "file with the OAuth client secret",
     ),
@@ -264,16 +120,18 @@ SETTINGS: tuple[Setting, ...] = (
         "redirect_url",
         "gitsign.redirectURL",
         _both("OIDC_REDIRECT_URL"),
-        _url,
+        read.url,
         "",
         "where the browser returns to (default: a free port on this machine)",
     ),
-    Setting("connector_id", "gitsign.connectorID", _both("CONNECTOR_ID"), _text, "", "Dex connector to preselect"),
+    Setting(
+        "connector_id", "gitsign.connectorID", _both("CONNECTOR_ID"), read.any_text, "", "Dex connector to preselect"
+    ),
     Setting(
         "token_provider",
         "gitsign.tokenProvider",
         _both("TOKEN_PROVIDER"),
-        _one_of("", *TOKEN_PROVIDERS),
+        read.one_of("", *TOKEN_PROVIDERS),
         "",
         "where the identity token comes from (default: what is there)",
     ),
@@ -281,7 +139,7 @@ SETTINGS: tuple[Setting, ...] = (
         "timestamp_server_url",
         "gitsign.timestampServerURL",
         _both("TIMESTAMP_SERVER_URL"),
-        _url,
+        read.url,
         "",
         "time-stamping server to ask for a timestamp",
     ),
@@ -289,7 +147,7 @@ SETTINGS: tuple[Setting, ...] = (
         "timestamp_cert_chain",
         "gitsign.timestampCertChain",
         _both("TIMESTAMP_CERT_CHAIN"),
-        _path,
+        read.path,
         None,
         "PEM file with the time-stamping server's certificates",
     ),
@@ -297,7 +155,7 @@ SETTINGS: tuple[Setting, ...] = (
         "match_committer",
         "gitsign.matchCommitter",
         (),
-        _word_or_bool("ask", "true", "false"),
+        read.word_or_truth("ask", "true", "false"),
         "ask",
         "what to do when the identity is not the committer's",
         truth=True,
@@ -306,7 +164,7 @@ SETTINGS: tuple[Setting, ...] = (
         "autoclose",
         "gitsign.autoclose",
         _both("AUTOCLOSE"),
-        _bool,
+        read.truth,
         True,
         "close the browser page after sign-in",
         truth=True,
@@ -315,7 +173,7 @@ SETTINGS: tuple[Setting, ...] = (
         "autoclose_timeout",
         "gitsign.autocloseTimeout",
         _both("AUTOCLOSE_TIMEOUT"),
-        _window_seconds,
+        read.window_seconds,
         6,
         "seconds until the page closes",
     ),
@@ -323,47 +181,62 @@ SETTINGS: tuple[Setting, ...] = (
         "url_opener",
         "gitsign.urlOpener",
         ("GITSIGN_URL_OPENER",),
-        _text,
+        read.any_text,
         "",
         "command that opens the sign-in page, {{.URL}} is its address",
     ),
-    Setting("log_path", "gitsign.logPath", ("GITSIGN_LOG",), _path, None, "file that messages are written to as well"),
+    Setting(
+        "log_path", "gitsign.logPath", ("GITSIGN_LOG",), read.path, None, "file that messages are written to as well"
+    ),
     Setting(
         "quiet",
         "gitsign.quiet",
         ("GITSIGN_QUIET",),
-        _bool,
+        read.truth,
         False,
         "show no line for a commit that was signed",
         truth=True,
     ),
     Setting(
-        "agent", "gitsign.agent", (), _word_or_bool("auto", "on", "off"), "auto", "use the signing agent", truth=True
+        "agent",
+        "gitsign.agent",
+        (),
+        read.word_or_truth("auto", "on", "off"),
+        "auto",
+        "use the signing agent",
+        truth=True,
     ),
     Setting(
         "verify_helper",
         "gitsign.verifyHelper",
         ("GITSIGN_VERIFY_HELPER",),
-        _window_seconds,
+        read.window_seconds,
         5,
         "seconds that a verifier waits for the next signature of git log where no agent runs (0: it ends at once)",
     ),
-    Setting("credential_cache", "", ("GITSIGN_CREDENTIAL_CACHE",), _path, None, "socket of the signing agent"),
+    Setting("credential_cache", "", ("GITSIGN_CREDENTIAL_CACHE",), read.path, None, "socket of the signing agent"),
     Setting(
         "allowed_signers",
         "gitsign.allowedSigner",
         (),
-        _signer,
+        read.signer,
         (),
         "IDENTITY ISSUER that git's verification trusts; may be given several times",
         many=True,
     ),
-    Setting("policy", "gitsign.policy", (), _policy, "", "policy that git's verification follows (FILE or REV:PATH)"),
+    Setting(
+        "policy",
+        "gitsign.policy",
+        (),
+        read.policy_place,
+        "",
+        "policy that git's verification follows (FILE or REV:PATH)",
+    ),
     Setting(
         "policy_mode",
         "gitsign.policyMode",
         (),
-        _one_of("fixed", "history"),
+        read.one_of("fixed", "history"),
         "fixed",
         "fixed: one policy judges a push; history: each commit follows the policy in its parents",
     ),
@@ -371,7 +244,7 @@ SETTINGS: tuple[Setting, ...] = (
         "introduction",
         "gitsign.introduction",
         (),
-        _commit_id,
+        read.commit_id,
         "",
         "full id of the commit where a policy in the history starts",
     ),
@@ -379,19 +252,24 @@ SETTINGS: tuple[Setting, ...] = (
         "protected_ref",
         "gitsign.protectedRef",
         (),
-        _full_ref,
+        read.full_ref,
         "",
         "branch whose policy says who has left, for a policy in the history (default: what the remote's HEAD names, "
         "or a server's)",
     ),
     Setting(
-        "hook_timeout", "gitsign.hookTimeout", (), _hook_timeout, 60.0, "seconds that a hook may judge; then it refuses"
+        "hook_timeout",
+        "gitsign.hookTimeout",
+        (),
+        read.hook_seconds,
+        60.0,
+        "seconds that a hook may judge; then it refuses",
     ),
     Setting(
         "pusher",
         "gitsign.pusher",
         (),
-        _pusher,
+        read.pusher_place,
         "",
         "where a server's hook finds the name of who pushes: system, or a variable such as REMOTE_USER",
     ),
@@ -399,18 +277,18 @@ SETTINGS: tuple[Setting, ...] = (
         "publish",
         "gitsign.publish",
         (),
-        _one_of("", *PUBLISH),
+        read.one_of("", *PUBLISH),
         "",
         "forge on which the post-receive hook sets a status for what was pushed: github, gitlab or gitea",
     ),
-    Setting("publish_project", "gitsign.publishProject", (), _text, "", "project there, as OWNER/NAME"),
-    Setting("publish_url", "gitsign.publishURL", (), _url, "", "address of that forge's API"),
-    Setting("report_url", "gitsign.reportURL", (), _url, "", "where such a status leads to"),
+    Setting("publish_project", "gitsign.publishProject", (), read.any_text, "", "project there, as OWNER/NAME"),
+    Setting("publish_url", "gitsign.publishURL", (), read.url, "", "address of that forge's API"),
+    Setting("report_url", "gitsign.reportURL", (), read.url, "", "where such a status leads to"),
     Setting(
         "source_uri",
         "gitsign.sourceURI",
         (),
-        _source_uri,
+        read.source_uri,
         "",
         "URI that consumers know a server's repository by, for source provenance",
     ),
@@ -418,7 +296,7 @@ SETTINGS: tuple[Setting, ...] = (
         "source_refs",
         "gitsign.sourceRef",
         (),
-        _source_ref,
+        read.source_ref,
         (),
         "branch or tag that a server keeps from going back or away, and states provenance of (a glob; several times)",
         many=True,
@@ -427,7 +305,7 @@ SETTINGS: tuple[Setting, ...] = (
         "source_attester",
         "gitsign.sourceAttester",
         (),
-        _source_attester,
+        read.source_attester,
         "",
         "IDENTITY ISSUER that signs a server's source provenance",
     ),
@@ -435,7 +313,7 @@ SETTINGS: tuple[Setting, ...] = (
         "trusted_root",
         "gitsign.trustedRoot",
         ("GITSIGN_TRUSTED_ROOT",),
-        _path,
+        read.path,
         None,
         "trusted_root.json to verify with (default: by TUF)",
     ),
@@ -443,7 +321,7 @@ SETTINGS: tuple[Setting, ...] = (
         "log_replica",
         "gitsign.logReplica",
         ("GITSIGN_LOG_REPLICA",),
-        _path,
+        read.path,
         None,
         "folder with replicas of logs (monitor --mirror), which are asked before the log is",
     ),
@@ -451,7 +329,7 @@ SETTINGS: tuple[Setting, ...] = (
         "instance",
         "gitsign.instance",
         ("GITSIGN_INSTANCE",),
-        _one_of("", "public-good", "staging"),
+        read.one_of("", "public-good", "staging"),
         "",
         "Sigstore's own instance to trust and to sign with, renewed by TUF (default: what initialize fetched, else "
         "public-good)",
@@ -460,7 +338,7 @@ SETTINGS: tuple[Setting, ...] = (
         "refresh",
         "gitsign.refresh",
         ("GITSIGN_REFRESH",),
-        _one_of("auto", "never"),
+        read.one_of("auto", "never"),
         "auto",
         "auto: renew the trust root by TUF when it is old or lacks an authority; never: only initialize does",
     ),
@@ -468,7 +346,7 @@ SETTINGS: tuple[Setting, ...] = (
         "signing_config",
         "gitsign.signingConfig",
         ("GITSIGN_SIGNING_CONFIG",),
-        _path,
+        read.path,
         None,
         "signing_config.json that names the services",
     ),
@@ -476,7 +354,7 @@ SETTINGS: tuple[Setting, ...] = (
         "require_timestamp",
         "gitsign.requireTimestamp",
         (),
-        _bool,
+        read.truth,
         False,
         "refuse signatures without a signed timestamp",
         truth=True,
@@ -485,42 +363,49 @@ SETTINGS: tuple[Setting, ...] = (
         "witness_policy",
         "gitsign.witnessPolicy",
         ("GITSIGN_WITNESS_POLICY",),
-        _path,
+        read.path,
         None,
         "tlog-policy file: the witnesses that must have cosigned a log's checkpoint, at signing and verifying",
     ),
-    Setting("timeout", "gitsign.timeout", ("GITSIGN_TIMEOUT",), _timeout, 10.0, "seconds that a server has to answer"),
+    Setting(
+        "timeout",
+        "gitsign.timeout",
+        ("GITSIGN_TIMEOUT",),
+        read.server_seconds,
+        10.0,
+        "seconds that a server has to answer",
+    ),
     Setting(
         "sign_in_timeout",
         "gitsign.signInTimeout",
         ("GITSIGN_SIGN_IN_TIMEOUT",),
-        _timeout,
+        read.server_seconds,
         120.0,
         "seconds that a person has to sign in",
     ),
-    Setting("token_file", "", ("GITSIGN_TOKEN_FILE",), _path, None, "file with an identity token"),
-    Setting("id_token", "", ("SIGSTORE_ID_TOKEN",), _text, "", "identity token", secret=True),
+    Setting("token_file", "", ("GITSIGN_TOKEN_FILE",), read.path, None, "file with an identity token"),
+    Setting("id_token", "", ("SIGSTORE_ID_TOKEN",), read.any_text, "", "identity token", secret=True),
     Setting(
         "trust_bundle",
         "",
         ("GITSIGN_TRUST_BUNDLE",),
-        _text,
+        read.any_text,
         "",
         "trusted root of a private instance: JSON, its base64, or a file (often long, so not shown)",
         secret=True,
     ),
-    Setting("rekor_public_key", "", ("SIGSTORE_REKOR_PUBLIC_KEY",), _path, None, "PEM file with the log's key"),
+    Setting("rekor_public_key", "", ("SIGSTORE_REKOR_PUBLIC_KEY",), read.path, None, "PEM file with the log's key"),
     Setting(
-        "ctlog_public_key", "", ("SIGSTORE_CT_LOG_PUBLIC_KEY_FILE",), _path, None, "PEM file with the CT log's key"
+        "ctlog_public_key", "", ("SIGSTORE_CT_LOG_PUBLIC_KEY_FILE",), read.path, None, "PEM file with the CT log's key"
     ),
-    Setting("tuf_root", "", ("TUF_ROOT",), _path, None, "directory of the TUF cache"),
-    Setting("tuf_mirror", "", ("TUF_MIRROR",), _url, "", "TUF repository"),
-    Setting("tuf_root_json", "", ("TUF_ROOT_JSON",), _path, None, "first root.json to trust of TUF_MIRROR"),
+    Setting("tuf_root", "", ("TUF_ROOT",), read.path, None, "directory of the TUF cache"),
+    Setting("tuf_mirror", "", ("TUF_MIRROR",), read.url, "", "TUF repository"),
+    Setting("tuf_root_json", "", ("TUF_ROOT_JSON",), read.path, None, "first root.json to trust of TUF_MIRROR"),
     Setting(
         "enable_sigstore_go",
         "gitsign.enableSigstoreGo",
         ("GITSIGN_ENABLE_SIGSTORE_GO",),
-        _bool,
+        read.truth,
         False,
         "accepted for gitsign's sake, without effect",
         truth=True,
@@ -529,7 +414,7 @@ SETTINGS: tuple[Setting, ...] = (
         "isolated",
         "",
         (ISOLATED,),
-        _bool,
+        read.truth,
         False,
         "let nothing of a repository's own configuration count (as --isolated)",
     ),

@@ -6,7 +6,7 @@ judged apart from the walk, on the refs of what a forge made of them, and nothin
 
 from collections.abc import Callable, Iterator, Sequence
 
-from gitsign_py.core.frozen import field, frozen, slotted
+from gitsign_py.core.frozen import field, frozen, replace, slotted
 from gitsign_py.errors import GitsignError, UncheckedError
 from gitsign_py.policy.facts import CommitFacts, Decision, SignatureFacts
 from gitsign_py.policy.heads import Heads, HeadSource, unread_head
@@ -96,13 +96,11 @@ class HeadJudges:
             walked.source,
             walked.graph,
             walked.introduction,
-            walked.older,
+            replace(walked.before, vouched=frozenset()),
             walked.closing,
-            walked.pusher,
+            walked.submission,
             unclosed=walked.unclosed,
-            was_accepted=walked.was_accepted,
             heads=HeadJudges(self.known, self.facts_of, self.depth + 1),
-            approvals=walked.approvals,
             walked=walked,
         )
         return Heads(walked.source, walked.graph, self.known, HeadHistory(self.facts_of, refs, beside))

@@ -20,9 +20,8 @@ from collections.abc import Callable, Iterable
 
 from gitsign_py.core.frozen import field, frozen, slotted
 from gitsign_py.errors import FormatError, PolicyError, UncheckedError
-from gitsign_py.policy.approvals import ApprovalSource
 from gitsign_py.policy.evaluation import evaluate_one
-from gitsign_py.policy.facts import CommitFacts, Decision, Pusher, SignatureFacts
+from gitsign_py.policy.facts import CommitFacts, Decision, SignatureFacts
 from gitsign_py.policy.heads import Heads
 from gitsign_py.policy.merges import asks_pusher, late_author, late_pusher
 from gitsign_py.policy.model import POLICY_FOLDER, POLICY_PATH, Policy
@@ -30,7 +29,14 @@ from gitsign_py.policy.names import looks_like
 from gitsign_py.policy.parse import parse_policy
 from gitsign_py.policy.rules import Case
 from gitsign_py.policy.signers import check_window, find_signers
-from gitsign_py.policy.surroundings import NOTHING_CHANGED, InRepository, MergeGraph, bases_of_parents, commit_tree
+from gitsign_py.policy.surroundings import (
+    NOTHING_CHANGED,
+    InRepository,
+    MergeGraph,
+    Submission,
+    bases_of_parents,
+    commit_tree,
+)
 from gitsign_py.policy.trees import Entry, find_path
 from gitsign_py.ports import ObjectSource
 
@@ -38,29 +44,35 @@ _BY_FORGE = ("forge-merge", "forge-squash", "forge-rebase")
 _POLICY_FILE = POLICY_PATH.removeprefix(f"{POLICY_FOLDER}/")
 
 
+@frozen
+class JudgedBefore:
+    """The commits that are left out here. ``older`` are known not to come after the introduction, ``vouched`` come
+    after it. ``was_accepted`` tells whether one that was judged was accepted; without it all of them were.
+    """
+
+    older: frozenset[str] = frozenset()
+    vouched: frozenset[str] = frozenset()
+    was_accepted: Callable[[str], bool] | None = None
+
+
 @slotted
 class PolicyHistory:
     """Judges the commits after an introduction, each once, parents first.
 
-    ``older`` are commits that are known not to come after the introduction. ``closing``, if there is one, is the newest
-    policy: whoever has left by it signs nothing new on an old branch either. ``vouched`` are commits after the
-    introduction that were judged before. ``unclosed`` says that there should be a newest policy and is none: then no
-    signature is accepted. ``was_accepted`` tells whether a commit that was left out was accepted before; without it all
-    of them were. ``heads`` makes what judges heads of pull requests on some refs (``headhistory.py``). Memory: some 90
-    bytes for each commit after the introduction.
+    ``closing``, if there is one, is the newest policy: whoever has left by it signs nothing new on an old branch
+    either. ``unclosed`` says that there should be a newest policy and is none: then no signature is accepted. ``heads``
+    makes what judges heads of pull requests on some refs (``headhistory.py``). Memory: some 90 bytes for each commit
+    after the introduction.
     """
 
     source: ObjectSource
     graph: MergeGraph
     introduction: str
-    older: frozenset[str] = frozenset()
+    before: JudgedBefore = JudgedBefore()
     closing: Policy | None = None
-    pusher: Pusher | None = None
-    vouched: frozenset[str] = frozenset()
+    submission: Submission = Submission()
     unclosed: UncheckedError | None = None
-    was_accepted: Callable[[str], bool] | None = None
     heads: "Callable[[PolicyHistory, tuple[str, ...]], Heads] | None" = None
-    approvals: ApprovalSource | None = None
     _inside: set[bytes] = field(default_factory=set)
     _refused: set[str] = field(default_factory=set)
     _held_back: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -145,7 +157,7 @@ class PolicyHistory:
         """Tell whether a commit that was judged, or is vouched for, comes after the introduction in all its parents."""
         if oid == self.introduction:
             return True
-        return oid not in self.older and (oid in self.vouched or bytes.fromhex(oid) in self._inside)
+        return oid not in self.before.older and (oid in self.before.vouched or bytes.fromhex(oid) in self._inside)
 
     def _inherited(self, commit: CommitFacts) -> tuple[str, ...]:
         folders = (folder for parent in commit.parents for folder in self.effective(parent))
@@ -170,9 +182,7 @@ class PolicyHistory:
     def _judge_by(
         self, folders: Iterable[str], commit: CommitFacts, signature: SignatureFacts, refs: tuple[str, ...]
     ) -> Decision:
-        around = _InHistory(
-            self.source, self.graph, self.is_accepted, self.pusher, self._heads_on(refs), self.approvals, self
-        )
+        around = _InHistory(self.source, self.graph, self.is_accepted, self.submission, self._heads_on(refs), self)
         decision = Decision("unauthorised", "policy-missing", "no parent has a policy")
         wants_pusher = False
         for policy in map(self._policy, folders):
@@ -267,7 +277,7 @@ class PolicyHistory:
 
     def _effective_base(self, commit: str) -> tuple[str, ...]:
         """The policy of a merge base: it hangs on the introduction as its two sides do, but for what was left out."""
-        if commit in self.older:
+        if commit in self.before.older:
             return ()
         if self.is_unknown(commit):  # what a refused one did to its policy never was in force
             raise UncheckedError("policy-unread", f"whether {commit} was accepted is not known, nor its policy")
@@ -275,9 +285,8 @@ class PolicyHistory:
 
     def is_unknown(self, commit: str) -> bool:
         """Tell whether nothing is known of a commit that was left out because it was judged before."""
-        if self.was_accepted is None or self.is_inside(commit):
-            return False
-        return not self.was_accepted(commit)
+        was_accepted = self.before.was_accepted
+        return was_accepted is not None and not self.is_inside(commit) and not was_accepted(commit)
 
 
 @frozen

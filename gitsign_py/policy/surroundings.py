@@ -152,18 +152,25 @@ NOTHING_CHANGED = Stated()
 
 
 @frozen
-class InRepository:
-    """Surroundings read from objects. ``accepts`` judges a parent by its id; ``pusher`` is known in a push alone.
+class Submission:
+    """How commits came in: who pushed them, known in a push alone, and who approved them (without a source: nobody)."""
 
-    Without ``heads`` no head of a pull request is looked for, without ``approvals`` there are none.
+    pusher: Pusher | None = None
+    approvals: ApprovalSource | None = None
+
+
+@frozen
+class InRepository:
+    """Surroundings read from objects. ``accepts`` judges a parent by its id.
+
+    Without ``heads`` no head of a pull request is looked for.
     """
 
     source: ObjectSource
     graph: MergeGraph
     accepts: Callable[[str], bool]
-    pusher: Pusher | None
+    submission: Submission
     heads: Heads | None
-    approvals: ApprovalSource | None
 
     def changed(self, commit: CommitFacts, rules: PathRules) -> Iterable[Changed]:
         """The changes of the commit; a tag changes nothing."""
@@ -206,12 +213,13 @@ class InRepository:
 
     def approved_by(self, policy: Policy, commit: CommitFacts, ref: str, closing: Policy | None) -> frozenset[str]:
         """The same; the windows of a newer policy, ``closing``, hold as well."""
-        found = self.approvals.approvals(commit) if self.approvals and commit.kind == "commit" else ()
+        approvals = self.submission.approvals
+        found = approvals.approvals(commit) if approvals and commit.kind == "commit" else ()
         return approvers_of(policy, ref, found, closing)
 
     def pushed_by(self) -> Pusher | None:
         """As it was given."""
-        return self.pusher
+        return self.submission.pusher
 
     def _trees(self, commit: CommitFacts) -> Trees:
         parents = tuple(dict.fromkeys(commit.parents))

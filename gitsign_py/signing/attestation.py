@@ -20,6 +20,7 @@ from gitsign_py.signing.credential import Credential, check_usable, obtain_crede
 from gitsign_py.signing.flow import SigningOptions, SigningServices, check_without_log
 from gitsign_py.verification.bundle import Artifact, VerifiedBundle, verify_bundle
 from gitsign_py.verification.renewal import checked
+from gitsign_py.verification.steps import Requirements
 
 if TYPE_CHECKING:
     from gitsign_py.core.tlog.logentry import LogEntry
@@ -112,14 +113,12 @@ def _timestamps(signature: bytes, services: SigningServices) -> tuple[bytes, ...
 
 
 def _verified(bundle: bytes, artifact: Artifact, services: SigningServices, options: SigningOptions) -> VerifiedBundle:
-    now = services.clock.now()
+    now, required = services.clock.now(), Requirements(witnesses=options.witnesses)
     try:
         return checked(
             options.trusted_root,
             options.request.renew,
-            lambda root: verify_bundle(
-                bundle, artifact=artifact, trusted_root=root, now=now, witnesses=options.witnesses
-            ),
+            lambda root: verify_bundle(bundle, artifact=artifact, trusted_root=root, now=now, requirements=required),
         )
     except VerificationError as error:
         raise ServiceError(

@@ -283,7 +283,8 @@ def _timestamped(signature: bytes, services: SigningServices, options: SigningOp
 def _verified(made: _Made, services: SigningServices, options: SigningOptions) -> SigningResult:
     """Let the verifier judge the new signature: the log's promise, proof and checkpoint are checked here."""
     from gitsign_py.verification.signature import Sources  # noqa: PLC0415 - LATER
-    from gitsign_py.verification.verifier import Requirements, Verifier  # noqa: PLC0415 - LATER
+    from gitsign_py.verification.steps import Requirements  # noqa: PLC0415 - LATER
+    from gitsign_py.verification.verifier import Verifier  # noqa: PLC0415 - LATER
 
     now = services.clock.now()
     armored = armor(made.der)

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from gitsign_py.verification.identity import Expected, ExpectedIdentity
     from gitsign_py.verification.result import LoggedEntry, ProvenTime, VerifiedSignature
     from gitsign_py.verification.signature import Opened, Sources, open_signature
-    from gitsign_py.verification.steps import TITLES, Report, Step
+    from gitsign_py.verification.steps import TITLES, Report, Requirements, Step
     from gitsign_py.verification.verdict import Verdict, verdict_of
-    from gitsign_py.verification.verifier import Requirements, Verifier, verify_signature
+    from gitsign_py.verification.verifier import Verifier, verify_signature
 else:
     __getattr__ = exported(
         __name__,
@@ -33,7 +33,7 @@ else:
             "Opened": "verification.signature",
             "ProvenTime": "verification.result",
             "Report": "verification.steps",
-            "Requirements": "verification.verifier",
+            "Requirements": "verification.steps",
             "SignedObject": "core.git.gitobject",
             "Sources": "verification.signature",
             "Step": "verification.steps",

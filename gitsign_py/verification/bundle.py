@@ -23,13 +23,9 @@ from gitsign_py.verification.bundlelog import Signed, check_entries, check_windo
 from gitsign_py.verification.identity import ExpectedIdentity
 from gitsign_py.verification.result import LoggedEntry, ProvenTime
 from gitsign_py.verification.signer import Signer, check_expected, check_signer, check_validity
-from gitsign_py.verification.steps import TITLES, Report, Step
+from gitsign_py.verification.steps import TITLES, Report, Requirements, Step
 from gitsign_py.verification.verdict import lacks_authority
 from gitsign_py.verification.witnessed import telling
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
 
 BUNDLE_TITLES: Mapping[str, str] = {
     **TITLES,
@@ -105,50 +101,49 @@ def verify_bundle(
     artifact: Artifact,
     trusted_root: TrustedRoot,
     now: datetime,
-    expected: ExpectedIdentity | None = None,
-    key: PublicKey | None = None,
-    require_sct: bool = True,
-    witnesses: "WitnessPolicy | None" = None,
+    expected: ExpectedIdentity | PublicKey | None = None,
+    requirements: Requirements | None = None,
     report: Report | None = None,
 ) -> VerifiedBundle:
     """Verify the JSON of a bundle (v0.1 to v0.3) over ``artifact``.
 
-    ``key`` is the managed key that must have signed; without it the bundle must be by a certificate of the trust
-    root's CAs, and ``expected`` says whose (None leaves steps 6.1 and 6.2 to the caller). ``now`` serves to refuse
-    log times in the future alone. ``witnesses`` is the policy for step 4.4. ``report`` collects the
-    steps, those of a refusal too.
+    ``expected`` is who must have signed: a managed key, or the identity in a certificate of the trust root's CAs (None:
+    anybody's, and steps 6.1 and 6.2 are the caller's). ``now`` serves to refuse log times in the future alone.
+    ``report`` collects the steps, those of a refusal too.
 
     Raises VerificationError with step and reason.
     """
-    steps = report if report is not None else Report()
+    steps, required = report if report is not None else Report(), requirements or Requirements()
     with steps.step("1.1") as facts:
         bundle = parse_bundle(data)
         facts["version"] = bundle.version
+    key, identity = (expected, None) if isinstance(expected, PublicKey) else (None, expected)
     leaf, extra = _certificates(steps, bundle, key)
-    signer = None if leaf is None else check_signer(steps, leaf, extra, trusted_root, require_sct=require_sct)
+    signer = None if leaf is None else check_signer(steps, leaf, extra, trusted_root, require_sct=required.sct)
     signing_key = leaf.public_key if leaf is not None else key
     assert signing_key is not None  # noqa: S101 - _certificates refused the bundle when there is neither
     statement = _check_content(steps, bundle, artifact, signing_key)
     signed = _signed(bundle, artifact, leaf, signing_key)
-    proven = check_entries(steps, bundle, signed, trusted_root, now=now, witnesses=witnesses)
+    proven = check_entries(steps, bundle, signed, trusted_root, now=now, witnesses=required.witnesses)
     stamps = _timestamps(steps, bundle, trusted_root, proven=any(entry.times for entry in proven))
     times = tuple(time for entry in proven for time in entry.times) + stamps
     seen = () if leaf is None else telling((time for entry in proven for time in entry.witnessed), times, leaf)
     times += seen
-    _check_time(steps, signer, times, lambda: check_windows(proven, stamps + seen, now=now))
-    check_expected(steps, signer, expected)
-    identity = signer.identity if signer else None
+    unstamped = required.timestamp and not stamps
+    _check_time(steps, signer, times, lambda: check_windows(proven, stamps + seen, now=now), unstamped=unstamped)
+    check_expected(steps, signer, identity)
+    found = signer.identity if signer else None
     return VerifiedBundle(
         certificate=leaf,
-        identity=identity.value if identity else None,
-        san_type=identity.san_type if identity else None,
-        issuer=identity.issuer if identity else None,
-        claims=identity.claims if identity else MappingProxyType({}),
+        identity=found.value if found else None,
+        san_type=found.san_type if found else None,
+        issuer=found.issuer if found else None,
+        claims=found.claims if found else MappingProxyType({}),
         key=signing_key,
         entries=tuple(entry.logged for entry in proven),
         times=times,
         statement=statement,
-        identity_checked=identity is not None and expected is not None,
+        identity_checked=found is not None and identity is not None,
         trusted_root_digest=trusted_root.digest,
         steps=tuple(steps.steps),
     )
@@ -300,17 +295,25 @@ def _timestamps(steps: Report, bundle: Bundle, trusted_root: TrustedRoot, *, pro
 
 
 def _check_time(
-    steps: Report, signer: Signer | None, times: tuple[ProvenTime, ...], check_logs: Callable[[], None]
+    steps: Report,
+    signer: Signer | None,
+    times: tuple[ProvenTime, ...],
+    check_logs: Callable[[], None],
+    *,
+    unstamped: bool,
 ) -> None:
     """Steps 5.2 and 5.3: a certificate needs a proven time, and must have been valid at each of them.
 
     A managed key has no end of validity and needs none; the logs' keys must have been valid in either case.
+    ``unstamped``: a timestamp is required, and there is none.
     """
     with steps.step("5.2") as facts:
         if signer is not None and not times:
             raise VerificationError(
                 "time-unproven", "nothing proves when this was signed: the log states no time and there is no timestamp"
             )
+        if unstamped:
+            raise VerificationError("timestamp-required", "a timestamp is required and the bundle has none")
         check_logs()
         if times:
             facts["time"] = format_rfc3339(min(proven.time for proven in times))

@@ -4,8 +4,13 @@ from collections.abc import Mapping
 from types import MappingProxyType, TracebackType
 from typing import Literal, NamedTuple
 
+from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import Fact, FormatError, UncheckedError, VerificationError
 from gitsign_py.verification.verdict import refusal_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
 
 Outcome = Literal["passed", "failed", "unchecked", "skipped"]
 
@@ -32,6 +37,15 @@ TITLES: Mapping[str, str] = {
 """The check of each step, by its number."""
 
 _NO_FACTS: Mapping[str, Fact] = MappingProxyType({})
+
+
+@frozen
+class Requirements:
+    """The extra demands on a signature: the promise of a CT log (step 2.3), witnesses (4.4), a timestamp (5.2)."""
+
+    sct: bool = True
+    timestamp: bool = False
+    witnesses: "WitnessPolicy | None" = None
 
 
 class Step(NamedTuple):

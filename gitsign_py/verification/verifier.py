@@ -13,7 +13,6 @@ from gitsign_py.verification.identity import ExpectedIdentity
 from gitsign_py.verification.renewal import Renew, checked
 from gitsign_py.verification.result import VerifiedSignature
 from gitsign_py.verification.signature import (
-    FindEntries,
     Sources,
     check_cms,
     check_logged,
@@ -22,20 +21,7 @@ from gitsign_py.verification.signature import (
     proven_times,
 )
 from gitsign_py.verification.signer import check_expected, check_signer, check_validity
-from gitsign_py.verification.steps import Report
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
-
-
-@frozen
-class Requirements:
-    """The extra demands on a signature: the promise of a CT log (step 2.3), witnesses (4.4), a timestamp (5.2)."""
-
-    sct: bool = True
-    timestamp: bool = False
-    witnesses: "WitnessPolicy | None" = None
+from gitsign_py.verification.steps import Report, Requirements
 
 
 @frozen
@@ -105,13 +91,13 @@ def verify_signature(
     *,
     trusted_root: TrustedRoot,
     now: datetime,
-    object_id: str | None = None,
     expected: ExpectedIdentity | None = None,
-    find_entries: FindEntries | None = None,
-    require_sct: bool = True,
-    require_timestamp: bool = False,
+    requirements: Requirements | None = None,
     report: Report | None = None,
 ) -> VerifiedSignature:
-    """Verify one signature in one call; for several make a Verifier. Raises as ``Verifier.verify`` does."""
-    verifier = Verifier(trusted_root, now, Requirements(require_sct, require_timestamp), Sources(find_entries))
-    return verifier.verify(payload, signature, object_id=object_id, expected=expected, report=report)
+    """Verify one signature in one call, with its log entry in it; for others, and for several, make a Verifier.
+
+    Raises as ``Verifier.verify`` does.
+    """
+    verifier = Verifier(trusted_root, now, requirements or Requirements())
+    return verifier.verify(payload, signature, expected=expected, report=report)

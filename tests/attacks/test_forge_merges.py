@@ -11,7 +11,7 @@ from gitsign_py.core.frozen import replace
 from gitsign_py.policy.evaluation import evaluate
 from gitsign_py.policy.facts import Decision, Pusher, SignatureFacts
 from gitsign_py.policy.parse import parse_policy, read_policy
-from gitsign_py.policy.surroundings import InRepository, Stated
+from gitsign_py.policy.surroundings import InRepository, Stated, Submission
 from tests.support.history import ISSUER, UNSIGNED, History, signed_by
 
 FORGE = "noreply@forge.example"
@@ -53,7 +53,7 @@ FILES = {"src/a": "1", "src/b": "1", "secrets/key": "1", "stamped/s": "1"}
 
 
 def judge(history: History, oid: str, signature: SignatureFacts = KEY, *, pusher: Pusher | None = None) -> Decision:
-    around = InRepository(history, history, lambda _oid: True, pusher, None, None)
+    around = InRepository(history, history, lambda _oid: True, Submission(pusher), None)
     policy = parse_policy(history.policy.encode(), "policy.toml")  # type: ignore[attr-defined]
     return evaluate(policy, history.commit_facts(oid), signature, MAIN, around)
 

@@ -12,11 +12,10 @@ import pytest
 from gitsign_py.cli import wiring
 from gitsign_py.cli.agentside.agentservices import Kept
 from gitsign_py.cli.agentside.keptroots import FILES, WORDS, KeptRoots
-from gitsign_py.clients import trustroot
+from gitsign_py.clients import trustparts, trustroot
 from gitsign_py.clients.trustroot import embedded, load_trusted_root
-from gitsign_py.core.frozen import replace
 from gitsign_py.core.trust.root import format_trusted_root
-from gitsign_py.host.config import Config
+from gitsign_py.host.config import GROUPS
 from gitsign_py.host.git.config import GitConfig, GitValue, canonical
 from tests.support.bundles import BundleMaker
 
@@ -56,20 +55,23 @@ def test_every_setting_that_chooses_a_trust_root_tells_them_apart(
     asked = set[str]()
 
     class Asked:
-        def __init__(self, config: Config) -> None:
-            self._config = config
+        def __init__(self, part: object) -> None:
+            self._part = part
 
         def __getattr__(self, name: str) -> object:
+            found = getattr(self._part, name)
+            if name in GROUPS:
+                return Asked(found)
             asked.add(name)
-            return getattr(self._config, name)
+            return found
 
     file = tmp_path / "key.pem"
     file.write_bytes(b"")
     found = settings(tmp_path)
-    monkeypatch.setattr(trustroot, "_pem", lambda *_arguments: ())
-    monkeypatch.setattr(trustroot, "_known_logs", lambda *_arguments: ())
+    monkeypatch.setattr(trustparts, "_parsed", lambda *_arguments: ())
+    monkeypatch.setattr(trustparts, "_known_logs", lambda *_arguments: ())
     pems = ("fulcio_root", "rekor_public_key", "ctlog_public_key", "timestamp_cert_chain")
-    config = replace(found.config, **dict.fromkeys(pems, file))
+    config = found.config.with_values(dict.fromkeys(pems, file))
     load_trusted_root(Asked(config), found.environment)  # type: ignore[arg-type]
     monkeypatch.setattr(trustroot, "was_kept", lambda _directory: True)
     with pytest.raises(Exception, match="no TUF trust root"):

@@ -13,7 +13,7 @@ from gitsign_py.core.frozen import replace
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.policy.evaluation import evaluate
 from gitsign_py.policy.parse import parse_policy
-from gitsign_py.policy.surroundings import InRepository
+from gitsign_py.policy.surroundings import InRepository, Submission
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.governed import MAIN, policy
@@ -54,7 +54,7 @@ def test_in_whatever_spelling(files: dict[str, str | None], reason: str) -> None
     history = History()
     first = history.commit(files={PLACE: RULES, "config/other": "1"})
     commit = history.commit_facts(history.commit(first, by="bob", files=files))
-    around = InRepository(history, history, lambda _oid: True, None, None, None)
+    around = InRepository(history, history, lambda _oid: True, Submission(), None)
     rules = replace(parse_policy(RULES.encode(), "p"), place=PLACE)
     assert evaluate(rules, commit, signed_by("bob"), MAIN, around).reason == reason
     assert evaluate(rules, commit, signed_by("alice"), MAIN, around).reason != "policy-change"

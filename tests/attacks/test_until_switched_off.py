@@ -16,6 +16,7 @@ from gitsign_py.policy.approvals import Approval
 from gitsign_py.policy.facts import CommitFacts, Decision, Pusher, SignatureFacts
 from gitsign_py.policy.history import PolicyHistory, policy_at
 from gitsign_py.policy.model import POLICY_PATH
+from gitsign_py.policy.surroundings import Submission
 from tests.support.court import Court
 from tests.support.gitrepo import ScratchRepo
 from tests.support.governed import HOOKS, MAIN, Governed, policy
@@ -166,7 +167,8 @@ def merged(
     sides = [history.commit(introduction, signed="alice", files={name: "2"}) for name in ("b", "c")]
     merge = history.merge(*sides, by=FORGE, author="bob", signed=signed, files=own)
     closing = None if unclosed else policy_at(history, now)
-    judging = PolicyHistory(history, history, introduction, closing=closing, unclosed=unclosed, pusher=pusher)
+    submission = Submission(pusher)
+    judging = PolicyHistory(history, history, introduction, closing=closing, unclosed=unclosed, submission=submission)
     said = [judging.judge(history.commit_facts(oid), history.facts[oid], (MAIN,)) for oid in (*sides, merge)]
     assert unclosed or all(one.accepted for one in said[:2])
     return said[-1]
@@ -236,5 +238,7 @@ def test_who_has_left_approves_on_an_old_branch(days: int, reason: str) -> None:
     now = history.commit(introduction, signed="alice", files={POLICY_PATH: LEFT + wanted})
     old = history.commit(introduction, signed="alice", files={"a": "1"})
     words = Said("bob", START + timedelta(days=days))
-    judging = PolicyHistory(history, history, introduction, closing=policy_at(history, now), approvals=words)
+    judging = PolicyHistory(
+        history, history, introduction, closing=policy_at(history, now), submission=Submission(approvals=words)
+    )
     assert judging.judge(history.commit_facts(old), history.facts[old], (MAIN,)).reason == reason

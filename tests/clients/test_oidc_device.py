@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from gitsign_py.clients.oidc import Client, Provider, Tokens, discover
+from gitsign_py.clients.oidc_browser import BrowserSettings
 from gitsign_py.clients.oidc_device import sign_in_on_device
 from gitsign_py.clients.session import HttpSession, Limits
 from gitsign_py.errors import GitsignError, ServiceError
@@ -33,9 +34,18 @@ def session() -> Iterator[HttpSession]:
         yield session
 
 
-def run(session: HttpSession, provider: Provider, person: Person, **more: Any) -> Tokens:
-    settings: dict[str, Any] = {"remember": False, "timeout": 20, "now": lambda: datetime.now(UTC), **more}
-    return sign_in_on_device(session, provider, CLIENT, dialogue=person, **settings)
+def run(
+    session: HttpSession,
+    provider: Provider,
+    person: Person,
+    *,
+    remember: bool = False,
+    timeout: float = 20,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    sleep: Callable[[float], None] = time.sleep,
+) -> Tokens:
+    settings = BrowserSettings(remember=remember, timeout=timeout)
+    return sign_in_on_device(session, provider, CLIENT, settings, dialogue=person, now=now, sleep=sleep)
 
 
 def shown(text: str, label: str) -> str:

@@ -18,6 +18,7 @@ from gitsign_py.clients.answer import MESSAGE_LIMIT, one_line
 from gitsign_py.clients.http.byrequests import ByRequests
 from gitsign_py.clients.http.connections import Connections
 from gitsign_py.clients.session import HttpSession, Limits
+from gitsign_py.core.frozen import replace
 from gitsign_py.errors import ConfigError, ServiceError
 from tests.support.badserver import computed, drip, drop, huge, raw, reply, serving, slow, unused_url
 from tests.support.tls import server_side, write_certificate
@@ -40,9 +41,10 @@ def session(transport: Transport) -> Iterator[HttpSession]:
         yield opened
 
 
-def failure(session: HttpSession, url: str, **options: object) -> ServiceError:
+def failure(session: HttpSession, url: str, *, total: float | None = None, token: str = "") -> ServiceError:
+    limits = session.limits if total is None else replace(session.limits, total=total)
     with pytest.raises(ServiceError) as caught:
-        session.exchange("Rekor", "GET", url, **options)  # type: ignore[arg-type]
+        session.exchange("Rekor", "GET", url, headers={"Authorization": token} if token else None, limits=limits)
     assert "\n" not in caught.value.message
     assert caught.value.message.startswith(f"Rekor at {url}")
     assert caught.value.facts["service"] == "Rekor"
@@ -424,7 +426,7 @@ def test_json_is_strict(session: HttpSession, body: bytes) -> None:
 
 def test_a_request_does_not_show_its_token(session: HttpSession) -> None:
     with serving(computed(lambda seen: (400, {"message": "no"}, {}))) as server:
-        error = failure(session, server.url, headers={"Authorization": "Bearer hush"})
+        error = failure(session, server.url, token="Bearer hush")
     assert "hush" not in error.message + error.hint + str(dict(error.facts))
 
 

@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitsign_py.core.git.gitobject import (
-    Header,
     is_object_id,
     join_commit,
     join_tag,
@@ -16,6 +15,7 @@ from gitsign_py.core.git.gitobject import (
     split_object,
     split_tag,
 )
+from gitsign_py.core.git.headers import Header
 from gitsign_py.errors import FormatError
 
 TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"

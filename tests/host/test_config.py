@@ -8,6 +8,7 @@ import pytest
 from gitsign_py.clients.signin import PROVIDERS
 from gitsign_py.errors import ConfigError
 from gitsign_py.host.config import (
+    GROUPS,
     HIDDEN,
     Config,
     Source,
@@ -196,8 +197,7 @@ def git(**values: str | None) -> GitConfig:
 
 
 def value(config: Config, field: str) -> object:
-    found: object = getattr(config, field)
-    return found
+    return config.value(field)
 
 
 def test_the_table_has_every_name_of_the_peer_and_of_this_project() -> None:
@@ -208,7 +208,10 @@ def test_the_table_has_every_name_of_the_peer_and_of_this_project() -> None:
 
 
 def test_the_table_and_the_configuration_have_the_same_fields() -> None:
-    assert [setting.field for setting in SETTINGS] == [field.name for field in fields(Config)][:-1]
+    groups = [field.name for field in fields(Config)][:-1]
+    assert groups == list(GROUPS)
+    in_groups = [field.name for group in GROUPS.values() for field in fields(group)]
+    assert sorted(in_groups) == sorted(setting.field for setting in SETTINGS)
 
 
 def test_the_token_providers_are_those_that_can_be_used() -> None:
@@ -220,9 +223,16 @@ def test_with_nothing_set_every_value_is_its_default() -> None:
     for setting in SETTINGS:
         assert value(config, setting.field) == setting.default
         assert config.is_default(setting.field)
-    assert (config.fulcio_url, config.rekor_url) == ("https://fulcio.sigstore.dev", "https://rekor.sigstore.dev")
-    assert (config.issuer, config.client_id) == ("https://oauth2.sigstore.dev/auth", "sigstore")
-    assert (config.rekor_mode, config.match_committer, config.timeout) == ("offline", "ask", 10.0)
+    assert (config.services.fulcio_url, config.services.rekor_url) == (
+        "https://fulcio.sigstore.dev",
+        "https://rekor.sigstore.dev",
+    )
+    assert (config.services.issuer, config.sign_in.client_id) == ("https://oauth2.sigstore.dev/auth", "sigstore")
+    assert (config.services.rekor_mode, config.sign_in.match_committer, config.services.timeout) == (
+        "offline",
+        "ask",
+        10.0,
+    )
 
 
 @pytest.mark.parametrize("setting", [setting for setting in SETTINGS if setting.key], ids=lambda setting: setting.field)
@@ -282,14 +292,18 @@ def test_an_empty_variable_switches_off_what_may_be_empty_and_is_unset_otherwise
     in_git = git(timestampServerURL="https://tsa.example", fulcio="https://ca.example", timestampCertChain="/x")
     empty = {"GITSIGN_TIMESTAMP_SERVER_URL": "", "GITSIGN_FULCIO_URL": "", "GITSIGN_TIMESTAMP_CERT_CHAIN": ""}
     config = load_config(empty, in_git)
-    assert (config.timestamp_server_url, config.timestamp_cert_chain) == ("", None)
+    assert (config.services.timestamp_server_url, config.trust.timestamp_cert_chain) == ("", None)
     assert config.source("timestamp_server_url") == Source("environment", "GITSIGN_TIMESTAMP_SERVER_URL")
-    assert config.fulcio_url == "https://ca.example"
+    assert config.services.fulcio_url == "https://ca.example"
 
 
 def test_a_key_without_a_value_is_true_and_nothing_else() -> None:
     config = load_config({}, git(requireTimestamp=None, matchCommitter=None, agent=None))
-    assert (config.require_timestamp, config.match_committer, config.agent) == (True, "true", "on")
+    assert (config.trust.require_timestamp, config.sign_in.match_committer, config.program.agent) == (
+        True,
+        "true",
+        "on",
+    )
     for name in ("fulcio", "connectorID", "logPath", "allowedSigner"):
         with pytest.raises(ConfigError, match="expected a value"):
             load_config({}, git(**{name: None}))
@@ -299,32 +313,35 @@ def test_allowed_signers_add_up_until_an_empty_one() -> None:
     lines = ["a@x i", "", "b@x i", "c@x i"]
     values = tuple(GitValue(line, "global", f"file:{at}") for at, line in enumerate(lines))
     config = load_config({}, GitConfig({"gitsign.allowedsigner": values}))
-    assert config.allowed_signers == ("b@x i", "c@x i")
+    assert config.signers.allowed_signers == ("b@x i", "c@x i")
     assert config.source("allowed_signers") == Source("git", "gitsign.allowedSigner", "global, file:3")
-    assert load_config({}, GitConfig({"gitsign.allowedsigner": values[:2]})).allowed_signers == ()
+    assert load_config({}, GitConfig({"gitsign.allowedsigner": values[:2]})).signers.allowed_signers == ()
 
 
 def test_the_last_value_counts_where_one_can() -> None:
     values = (GitValue("unusable", "system", "file:a"), GitValue("online", "command", "command line:"))
     config = load_config({}, GitConfig({"gitsign.rekormode": values}))
-    assert (config.rekor_mode, str(config.source("rekor_mode"))) == ("online", "git config, command line")
+    assert (config.services.rekor_mode, str(config.source("rekor_mode"))) == ("online", "git config, command line")
 
 
 def test_words_beside_true_and_false_are_taken_in_any_case() -> None:
     config = load_config({}, git(matchCommitter="ASK", agent="Auto"))
-    assert (config.match_committer, config.agent) == ("ask", "auto")
+    assert (config.sign_in.match_committer, config.program.agent) == ("ask", "auto")
     assert not config.is_default("agent")
 
 
 def test_the_policy_may_be_a_file_of_a_revision() -> None:
-    assert load_config({}, git(policy="origin/main:.gitsign/policy.toml")).policy == "origin/main:.gitsign/policy.toml"
+    assert (
+        load_config({}, git(policy="origin/main:.gitsign/policy.toml")).signers.policy
+        == "origin/main:.gitsign/policy.toml"
+    )
 
 
 def test_the_identity_token_shows_nowhere() -> None:
     config = load_config({"SIGSTORE_ID_TOKEN": "tops.ecr.et"}, GitConfig())
-    assert config.id_token == "tops.ecr.et"
+    assert config.sign_in.id_token == "tops.ecr.et"
     assert "tops" not in repr(config)
-    assert show(BY_FIELD["id_token"], config.id_token) == HIDDEN
+    assert show(BY_FIELD["id_token"], config.sign_in.id_token) == HIDDEN
     assert show(BY_FIELD["id_token"], "") == ""
 
 
@@ -356,5 +373,5 @@ def test_the_real_git_is_asked_in_the_working_directory(tmp_path: Path, monkeypa
     repo.git("config", "--add", "gitsign.allowedSigner", "*@y i")
     monkeypatch.chdir(tmp_path)
     config = load_config(environment())
-    assert (config.rekor_mode, config.allowed_signers) == ("online", ("a@x i", "*@y i"))
+    assert (config.services.rekor_mode, config.signers.allowed_signers) == ("online", ("a@x i", "*@y i"))
     assert str(config.source("rekor_mode")) == "git config, local, file:.git/config"

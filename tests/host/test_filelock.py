@@ -11,17 +11,22 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from gitsign_py.host import filelock
 from gitsign_py.host.filelock import FileLock, hold, is_held
+from tests.support import msvcrtlike
 
 ROOT = Path(__file__).resolve().parents[2]
 _HOLD = """
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from gitsign_py.host import filelock
+from tests.support import msvcrtlike
+sys.modules["msvcrt"] = msvcrtlike
 filelock._opened = getattr(filelock, sys.argv[1])
 lock = filelock.hold(Path(sys.argv[2]))
 print(lock is not None, flush=True)
@@ -29,9 +34,10 @@ sys.stdin.read()
 """
 
 
-@pytest.fixture(params=["_Flock", "_Transaction"])
+@pytest.fixture(params=["_Flock", "_LockedByte"])
 def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     name: str = request.param
+    monkeypatch.setitem(sys.modules, "msvcrt", msvcrtlike)
     monkeypatch.setattr(filelock, "_opened", getattr(filelock, name))
     return name
 
@@ -136,11 +142,36 @@ def opens(action: Callable[[], FileLock | None]) -> bool:
 
 def test_a_place_where_no_file_can_be_is_an_error(kind: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    (tmp_path / "text").write_text("no lock of ours, and long enough that it might be a database\n" * 20)
     assert not opens(lambda: hold(tmp_path / "file" / "lock"))
     assert not is_held(tmp_path / "file" / "lock")
     assert opens(lambda: hold(tmp_path)) == (kind == "_Flock")  # flock(2) holds a directory as well: the stack's own
-    assert opens(lambda: hold(tmp_path / "text")) == (kind == "_Flock")
+
+
+def test_what_lies_in_the_file_is_not_touched(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("somebody's\n")
+    assert opens(lambda: hold(tmp_path / "text"))
+    assert (tmp_path / "text").read_text() == "somebody's\n"
+
+
+def test_a_look_does_not_take_another_look_for_a_holder(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is no shared lock each look is a short one of its own."""
+    path = tmp_path / "lock"
+    path.touch()
+    other = filelock._opened(path)
+    assert other.take(shared=True)
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        other.close()
+
+    monkeypatch.setattr(filelock, "time", SimpleNamespace(sleep=pause))
+    assert not is_held(path)
+    assert len(pauses) == (kind == "_LockedByte")
+    if not pauses:
+        other.close()
 
 
 def test_the_file_is_ours_alone_and_no_link(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ class Slow:
 
 
 def made(monkeypatch: pytest.MonkeyPatch, git: Slow) -> graph.GitGraph:
-    monkeypatch.setattr(graph, "run_git", git.run)
+    monkeypatch.setattr(graph, "ask_history", git.run)
     monkeypatch.setattr(graph, "time", git)
     repository: Any = SimpleNamespace(grafts="", cuts=(), is_partial=False)
     found = graph.GitGraph(repository, {}, None)

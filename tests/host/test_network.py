@@ -10,9 +10,9 @@ import pytest
 from cryptography.x509 import IPAddress
 from tuf.api.exceptions import DownloadError
 
-from gitsign_py.clients import tuf
 from gitsign_py.clients.ambient import ambient_token
 from gitsign_py.clients.session import HttpSession
+from gitsign_py.clients.tuffetch import BoundedFetcher
 from gitsign_py.errors import ConfigError, ServiceError
 from gitsign_py.host.git.config import GitConfig, GitValue
 from gitsign_py.host.network import Network, TlsTrust, proxy_for, tls_context, tls_trust
@@ -48,7 +48,7 @@ def ask_service(network: Network, url: str) -> None:
 
 def ask_tuf(network: Network, url: str) -> None:
     """What ``initialize`` and every refresh fetch with."""
-    with tuf._BoundedFetcher(network, 10.0) as fetcher:
+    with BoundedFetcher(network, 10.0) as fetcher:
         try:
             assert b"".join(fetcher.fetch(url))
         except DownloadError as error:

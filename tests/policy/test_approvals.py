@@ -12,7 +12,7 @@ from gitsign_py.policy.evaluation import evaluate
 from gitsign_py.policy.facts import CommitFacts, SignatureFacts
 from gitsign_py.policy.history import PolicyHistory
 from gitsign_py.policy.parse import parse_policy, read_policy
-from gitsign_py.policy.surroundings import InRepository, Stated
+from gitsign_py.policy.surroundings import InRepository, Stated, Submission
 from tests.support.history import ISSUER, START, History, signed_by
 
 MAIN = "refs/heads/main"
@@ -153,9 +153,9 @@ def test_in_the_history_and_on_one_of_several_refs() -> None:
     words.found[oid] = [said("bob"), said("carol")]
     other = "refs/heads/other"
     for refs, accepted in (((MAIN,), True), ((other,), False), ((MAIN, other), False), ((other, MAIN), False)):
-        judging = PolicyHistory(history, history, root, approvals=words)
+        judging = PolicyHistory(history, history, root, submission=Submission(approvals=words))
         assert judging.judge(history.commit_facts(oid), signed_by("alice"), refs).accepted == accepted, refs
-    around = InRepository(history, history, lambda _oid: True, None, None, None)
+    around = InRepository(history, history, lambda _oid: True, Submission(), None)
     policy = parse_policy(wide.encode(), "p")
     assert evaluate(policy, history.commit_facts(oid), signed_by("alice"), MAIN, around).reason == "approvals-missing"
     assert policy.class_of(MAIN) != policy.class_of(other)

@@ -6,7 +6,7 @@ import pytest
 
 from gitsign_py.errors import PolicyError
 from gitsign_py.policy.facts import Decision
-from gitsign_py.policy.history import PolicyHistory, closing_policy
+from gitsign_py.policy.history import JudgedBefore, PolicyHistory, closing_policy
 from gitsign_py.policy.model import POLICY_PATH
 from tests.support.history import ISSUER, START, UNSIGNED, History, signed_by
 
@@ -32,7 +32,7 @@ def judge(
 ) -> dict[str, Decision]:
     """Judge every commit that is not older than the introduction, parents first."""
     closing = closing_policy(history, tip) if tip else None
-    judging = PolicyHistory(history, history, introduction, older, closing)
+    judging = PolicyHistory(history, history, introduction, JudgedBefore(older), closing)
     judging.start()
     before = history.ancestors(introduction) - {introduction}
     return {
@@ -248,7 +248,7 @@ def test_tags_follow_the_policy_at_what_they_name() -> None:
     root = history.order[0]
     side = history.commit(root, signed="mallory", files={POLICY_PATH: policy("mallory", administrators="mallory")})
     left = history.commit(intro, signed="alice", files={POLICY_PATH: policy("alice", "bob until=2024-01-01")})
-    judging = PolicyHistory(history, history, intro, frozenset({root}), closing_policy(history, left))
+    judging = PolicyHistory(history, history, intro, JudgedBefore(frozenset({root})), closing_policy(history, left))
     for oid in (side, left):
         judging.judge(history.commit_facts(oid), history.facts[oid], (MAIN,))
 

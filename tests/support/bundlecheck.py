@@ -55,8 +55,7 @@ def verify(
         artifact=artifact or artifact_of(ARTIFACT),
         trusted_root=root or maker.trusted_root,
         now=NOW,
-        expected=None if key else expected,
-        key=key,
+        expected=key or expected,
         **how,
     )
 

@@ -13,6 +13,7 @@ from gitsign_py.core.tlog.hashedrekord import hashedrekord_v001_body
 from gitsign_py.errors import FormatError
 from gitsign_py.verification.bundle import artifact_of, artifact_of_digest
 from gitsign_py.verification.identity import Expected, ExpectedIdentity
+from gitsign_py.verification.steps import Requirements
 from tests.support.bundlecheck import MATERIAL, WHO, content_of, refused, verify
 from tests.support.bundles import (
     ARTIFACT,
@@ -69,6 +70,13 @@ def test_managed_keys_that_are_refused(maker: BundleMaker) -> None:
     )
     made = bundle_object(who, content_of(bundle), maker.entry(body, "hashedrekord", "0.0.1"))
     refused(maker, made, "4.2", "log-entry-other-certificate", key=who.public)
+
+
+def test_a_timestamp_that_is_required_and_is_not_there(maker: BundleMaker) -> None:
+    required = Requirements(timestamp=True)
+    assert verify(maker, maker.message(tiled=True), requirements=required).times
+    assert verify(maker, maker.message()).times
+    refused(maker, maker.message(), "5.2", "timestamp-required", requirements=required)
 
 
 def test_bundle_with_root_cert(maker: BundleMaker) -> None:

@@ -23,6 +23,7 @@ from gitsign_py.core.pki.certificate import Certificate
 from gitsign_py.core.tlog.logentry import LogEntry, entry_from_rekor_v1
 from gitsign_py.core.trust.root import parse_trusted_root
 from gitsign_py.errors import FormatError, GitsignError
+from gitsign_py.host.settingvalues import Value
 from gitsign_py.verification import Expected, ExpectedIdentity, Report, Sources, Verifier
 from tests.support.badserver import Exchange, serving
 from tests.support.gitrepo import ScratchRepo, environment
@@ -258,7 +259,8 @@ def settings(repo: ScratchRepo) -> wiring.Settings:
 
 @pytest.mark.parametrize("vector", ALL, ids=lambda vector: vector.name)
 def test_what_git_is_told(settings: wiring.Settings, vector: Vector) -> None:
-    config = replace(settings.config, allowed_signers=(signer_of(vector),), refresh="never")  # the vector's own root
+    values: dict[str, Value] = {"allowed_signers": (signer_of(vector),), "refresh": "never"}  # the vector's own root
+    config = settings.config.with_values(values)
     try:
         signed = split_object(vector.expect["kind"], vector.data, "sha1")
     except FormatError:

@@ -12,7 +12,8 @@ from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
 from gitsign_py.errors import UncheckedError, VerificationError
 from gitsign_py.policy.verified import facts_of
 from gitsign_py.verification.result import VerifiedSignature
-from gitsign_py.verification.verifier import Requirements, Verifier
+from gitsign_py.verification.steps import Requirements
+from gitsign_py.verification.verifier import Verifier
 from tests.support.bundlecheck import refused, verify, with_checkpoint
 from tests.support.bundles import AT, BundleMaker
 from tests.support.forge import Forged, forge
@@ -23,6 +24,7 @@ SEEN = int((T0 + timedelta(minutes=1)).timestamp())
 LATER = int((T0 + timedelta(days=30)).timestamp())
 NOW = T0 + timedelta(days=60)
 BOTH = policy("group both all a b", "quorum both")
+REQUIRED = Requirements(witnesses=BOTH)
 
 
 def cosigned(*by: Cosigner, log: Literal["v1", "v2"] = "v2", time: int = SEEN, **how: Any) -> Forged:
@@ -126,17 +128,17 @@ def bundle(maker: BundleMaker, *by: Cosigner, tiled: bool = True, time: int = AT
 
 
 def test_a_bundle_is_held_to_the_policy_too(maker: BundleMaker) -> None:
-    found = verify(maker, bundle(maker, A, B), witnesses=BOTH)
+    found = verify(maker, bundle(maker, A, B), requirements=REQUIRED)
     assert [one.source for one in found.times] == ["timestamp", "witness"]
     assert "4.4" in [step.number for step in found.steps]
-    refused(maker, bundle(maker, A), "4.4", "witness-quorum-missing", witnesses=BOTH)
+    refused(maker, bundle(maker, A), "4.4", "witness-quorum-missing", requirements=REQUIRED)
 
 
 def test_a_bundle_that_only_witnesses_date_is_verified(maker: BundleMaker) -> None:
     made = bundle(maker, A, B)
     made["verificationMaterial"].pop("timestampVerificationData")
     refused(maker, made, "5.2", "time-unproven")
-    assert [one.source for one in verify(maker, made, witnesses=BOTH).times] == ["witness"]
+    assert [one.source for one in verify(maker, made, requirements=REQUIRED).times] == ["witness"]
 
 
 def test_a_bundle_without_a_checkpoint_is_no_way_around_a_policy_with_logs(maker: BundleMaker) -> None:
@@ -146,5 +148,6 @@ def test_a_bundle_without_a_checkpoint_is_no_way_around_a_policy_with_logs(maker
     material = made["verificationMaterial"]
     material["x509CertificateChain"] = {"certificates": [material.pop("certificate")]}
     material["tlogEntries"][0].pop("inclusionProof")
-    assert verify(maker, made, witnesses=BOTH).times
-    refused(maker, made, "4.4", "checkpoint-missing", witnesses=policy(f"log {LOG}", "quorum a"))
+    assert verify(maker, made, requirements=REQUIRED).times
+    with_log = Requirements(witnesses=policy(f"log {LOG}", "quorum a"))
+    refused(maker, made, "4.4", "checkpoint-missing", requirements=with_log)

@@ -76,7 +76,7 @@ class Kept:
 
     def session(self, settings: wiring.Settings) -> HttpSession:
         """One repository's proxy and authorities of TLS (git's includeIf, git -c) are not another's."""
-        key = (settings.config.timeout, *wiring.network(settings).key)
+        key = (settings.config.services.timeout, *wiring.network(settings).key)
         with self._lock:
             found = self._sessions.get(key)
             if found is None:
@@ -92,7 +92,9 @@ def _plan(kept: Kept, context: ClientContext, token: str | None) -> SigningPlan:
     root, http = kept.roots.trusted_root(settings), kept.session(settings)
     renew = wiring.renewal(settings, root)
     given = _given(settings, token)
-    names = (chosen.fulcio, chosen.rekor, chosen.issuer, config.client_id, config.connector_id, config.token_provider)
+    sign_in = config.sign_in
+    services = (chosen.fulcio, chosen.rekor, chosen.issuer)
+    names = (*services, sign_in.client_id, sign_in.connector_id, sign_in.token_provider)
     return SigningPlan(
         slot=hashlib.sha256("\0".join((*names, root.digest)).encode()).hexdigest(),
         label=f"{chosen.fulcio}, issuer {chosen.issuer}",
@@ -102,12 +104,12 @@ def _plan(kept: Kept, context: ClientContext, token: str | None) -> SigningPlan:
             http, chosen, root, given or GivenToken(IdentityToken(""), "the agent"), renew
         ),
         options=signingparts.signing_options(settings, chosen, root, renew),
-        match_committer=config.match_committer,
+        match_committer=sign_in.match_committer,
         consent=wiring.consent_book(),
         silent=lambda email: _silent(settings, chosen, http, email, forwarded=context.forwarded),
         given=given,
-        quiet=config.quiet,
-        sign_in_seconds=config.sign_in_timeout,
+        quiet=config.program.quiet,
+        sign_in_seconds=sign_in.sign_in_timeout,
         clock_told=lambda: clock_told(http),
         note=Terminal(None, log_path=wiring.log_path(settings), now=wiring.now).log,
     )

@@ -34,7 +34,7 @@ def _answer(need: Fields, settings: wiring.Settings, terminal: Terminal) -> Fiel
             return {"token": finder.find().raw.encode("ascii")}
     if need.get("what") == b"consent":
         publication = Publication(**{name: _text(need, name) for name in Publication.__dataclass_fields__})
-        require_consent(publication, settings.config.match_committer, wiring.consent_book(), terminal)
+        require_consent(publication, settings.config.sign_in.match_committer, wiring.consent_book(), terminal)
         return {"consent": b"yes"}
     raise UsageError("agent-need-unknown", "the agent asks for something that this version does not know")
 

@@ -35,7 +35,7 @@ def start_agent(settings: wiring.Settings) -> None:
 
     One that does not start is no error: whoever only wants to sign goes on without.
     """
-    mode, environment = settings.config.agent, settings.environment
+    mode, environment = settings.config.program.agent, settings.environment
     if not client.should_start(mode, environment) or not wants_agent(settings, instance.endpoints(settings)):
         return
     with suppress(ConfigError, ServiceError):

@@ -37,7 +37,7 @@ class KeptRoots:
         if held is not None and now - held[0] < _TRUST_SECONDS:
             return held[1]
         root = wiring.trusted_root(settings)
-        if (copy := may_renew(settings.config, settings.environment, file=None, offline=False)) is not None:
+        if (copy := may_renew(settings.config.trust, settings.environment, file=None, offline=False)) is not None:
             wiring.renew_if_old(settings, copy, afterwards=False)  # before a request is asked to do so at its end
         with self._lock:
             self._roots = {name: one for name, one in self._roots.items() if now - one[0] < _TRUST_SECONDS}
@@ -56,10 +56,10 @@ def verify_by(roots: KeptRoots) -> Callable[[ClientContext, bytes, bytes], Field
 
 
 def _trust_key(settings: wiring.Settings) -> tuple[object, ...]:
-    words = [settings.environment.get(name) for name in _VARIABLES]
-    words += [getattr(settings.config, name) for name in WORDS]
-    paths = [getattr(settings.config, name) for name in FILES]
-    copy = kept_copy(settings.config, settings.environment)[0]
+    words: list[object] = [settings.environment.get(name) for name in _VARIABLES]
+    words += [settings.config.value(name) for name in WORDS]
+    paths = [path for path in map(settings.config.value, FILES) if path is None or isinstance(path, Path)]
+    copy = kept_copy(settings.config.trust, settings.environment)[0]
     paths += [copy / name for name in _TUF_FILES]
     if bundle := settings.environment.get("GITSIGN_TRUST_BUNDLE"):
         paths.append(Path(bundle[:255]))

@@ -27,7 +27,7 @@ def settings_for(context: ClientContext) -> wiring.Settings:
     if not _same_place(context):
         raise DeclinedError("another directory at this path")
     settings = wiring.load_settings(_absolute_variables(context, directory), directory)
-    if settings.config.agent == "off":
+    if settings.config.program.agent == "off":
         raise DeclinedError
     return replace(settings, config=_absolute_paths(settings.config, directory))
 
@@ -57,5 +57,5 @@ def _absolute_variables(context: ClientContext, directory: Path) -> dict[str, st
 
 
 def _absolute_paths(config: Config, directory: Path) -> Config:
-    paths = {name: getattr(config, name) for name in Config.__dataclass_fields__}
-    return replace(config, **{name: directory / path for name, path in paths.items() if isinstance(path, Path)})
+    paths = {name: config.value(name) for name in config.sources}
+    return config.with_values({name: directory / path for name, path in paths.items() if isinstance(path, Path)})

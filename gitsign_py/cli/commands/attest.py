@@ -15,7 +15,6 @@ from gitsign_py.cli.statementsigning import sign_statement
 from gitsign_py.cli.text import exit_status, line_of
 from gitsign_py.core.encoding import load_json
 from gitsign_py.core.printing import printable
-from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import FormatError, GitsignError, UncheckedError, UsageError, VerificationError
 from gitsign_py.host.git import attestationrefs
@@ -26,6 +25,7 @@ from gitsign_py.verification.bundle import Artifact, VerifiedBundle, verify_bund
 from gitsign_py.verification.identity import ExpectedIdentity
 from gitsign_py.verification.renewal import checked
 from gitsign_py.verification.result import logged_at
+from gitsign_py.verification.steps import Requirements
 
 _DESCRIPTION = """\
 Sign a file with a JSON object as the predicate of an in-toto statement about a commit (or its tree), log the signature,
@@ -183,9 +183,8 @@ def _verify(
         try:
             bundle = _bundle(one)
             artifact = git_artifact(_DIGESTS[options.objtype], oid)
-            verified = checked(
-                root, renew, partial(_verified, bundle, artifact, expected, wiring.witness_policy(settings))
-            )
+            required = Requirements(witnesses=wiring.witness_policy(settings))
+            verified = checked(root, renew, partial(_verified, bundle, artifact, expected, required))
         except GitsignError as error:
             statuses.add(exit_status(error))
             rows.append({"name": one.name, "verified": False, "reason": error.reason, "message": line_of(error)})
@@ -203,11 +202,11 @@ def _verified(
     bundle: bytes,
     artifact: Artifact,
     expected: ExpectedIdentity | None,
-    witnesses: WitnessPolicy | None,
+    required: Requirements,
     root: TrustedRoot,
 ) -> VerifiedBundle:
     return verify_bundle(
-        bundle, artifact=artifact, trusted_root=root, now=wiring.now(), expected=expected, witnesses=witnesses
+        bundle, artifact=artifact, trusted_root=root, now=wiring.now(), expected=expected, requirements=required
     )
 
 

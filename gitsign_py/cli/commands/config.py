@@ -13,7 +13,7 @@ from gitsign_py.core.printing import printable
 from gitsign_py.errors import GitsignError, veiled
 from gitsign_py.host.config import HIDDEN, Resolved, Source, resolve_settings, show, unknown_names
 from gitsign_py.host.git.config import GitConfig, read_git_config
-from gitsign_py.host.settings import Value
+from gitsign_py.host.settingvalues import Value
 from gitsign_py.host.terminal import wants_colour
 
 _DESCRIPTION = """Show every setting with its value and where it comes from. Settings are kept in git's settings

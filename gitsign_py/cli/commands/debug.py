@@ -90,7 +90,7 @@ def committer_here(settings: wiring.Settings) -> tuple[str, str]:
 
 def _problem(settings: wiring.Settings, claims: UnverifiedClaims) -> GitsignError | None:
     try:
-        check_claims(claims, now=wiring.now(), audience=settings.config.client_id)
+        check_claims(claims, now=wiring.now(), audience=settings.config.sign_in.client_id)
     except GitsignError as error:
         return error
     return None

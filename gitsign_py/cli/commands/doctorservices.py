@@ -52,7 +52,7 @@ def check_agent(settings: wiring.Settings) -> Finding:
     """Does the signing agent answer, where it should?"""
     path = client.socket_path(dict(settings.environment))
     reply = client.ask(path, "status")
-    mode = settings.config.agent
+    mode = settings.config.program.agent
     if reply is not None and reply.get("status") == b"ok":
         if mode == "off":
             return Finding("agent", "ok", f"it answers at {path}, and gitsign.agent off keeps it out")
@@ -97,7 +97,7 @@ def _expiry(settings: wiring.Settings, loaded: LoadedTrust) -> tuple[datetime | 
         instance = loaded.source.split()[1]
         root = json.loads((Path(gitsign_py.data.__file__).parent / instance / "root.json").read_bytes())
         return parse_rfc3339(root["signed"]["expires"]), None
-    path = settings.config.trusted_root
+    path = settings.config.trust.trusted_root
     written = path.stat().st_mtime if path is not None and path.exists() else None
     try:
         return None, datetime.fromtimestamp(written, UTC) if written is not None else None
@@ -298,7 +298,7 @@ def service_findings(
         return
     yield found("trust-root", lambda: check_trust(settings, loaded, wiring.now()))
     yield found("keys", lambda: check_windows(loaded.root, wiring.now()))
-    if settings.config.witness_policy is not None:
+    if settings.config.trust.witness_policy is not None:
         yield found("witnesses", lambda: check_witnesses(settings, chosen))
     yield found("network", lambda: check_network(settings, chosen))
     if offline:

@@ -166,7 +166,7 @@ def _refusal(name: str, line: str) -> str:
 
 
 def _judge(allow: Allow, call: Call, unfinished: Unfinished) -> int:
-    limit = allow(call.settings.config.hook_timeout)
+    limit = allow(call.settings.config.server.hook_timeout)
     with ExitStack() as stack:
         repository = stack.enter_context(wiring.repository(call.settings))
         hook_run = HookRun(stack, call.settings, repository, limit)
@@ -176,7 +176,7 @@ def _judge(allow: Allow, call: Call, unfinished: Unfinished) -> int:
             from gitsign_py.cli.hookafter import after  # noqa: PLC0415 - signing and HTTP, for this one
 
             return after(hook_run, call, pushes_of(repository, call.name, call.rest, call.data))
-        log = HookLog(call.settings.config.log_path, os.environ)
+        log = HookLog(call.settings.config.program.log_path, os.environ)
         if call.name != "pre-push":
             unfinished.expect(log, call.told())
         return _judge_pushes(hook_run, call, log, unfinished)
@@ -191,7 +191,7 @@ def _judge_pushes(hook_run: HookRun, call: Call, log: HookLog, unfinished: Unfin
     kept = own_updates(pushes) if is_server else ()
     based = [(push, base_plan(hook_run, call, push)) for push in pushes if is_asked_about(call, push)]
     policies = [plan.policy for _, plan in based if plan.policy is not None]
-    moves = refused_moves(call.settings, repository, kept, policies)
+    moves = refused_moves(call.settings.config.server, repository, kept, policies)
     refused: dict[RefUpdate, GitsignError] = {
         **_refused_pushes(hook_run, call, based, by),
         **_moves_back(hook_run, call, based),
@@ -204,7 +204,7 @@ def _judge_pushes(hook_run: HookRun, call: Call, log: HookLog, unfinished: Unfin
     if status == 0 and (refused := _unknown_pushes(call, based)):
         status = _refuse(call.name, line_of(next(iter(refused.values()))))
     if kept and status == 0:
-        leave_marks(call.settings, repository, kept, by.pusher if by is not None else None)
+        leave_marks(call.settings.config.server, repository, kept, by.pusher if by is not None else None)
     if is_server:
         log.pushed(repository, updates, accepted=status == 0, refused=refused)
         unfinished.forget()
@@ -262,7 +262,7 @@ def _policy_place(hook_run: HookRun, plan: AuditPlan) -> tuple[str, str]:
     """The ref and the path that the policy comes from, or the one that closes; empty for a file."""
     if plan.closing is not None:
         return plan.closing.ref, POLICY_PATH
-    name = hook_run.settings.config.policy
+    name = hook_run.settings.config.signers.policy
     ref, _, path = ("", "", "") if is_file(name) else name.partition(":")
     return (symbolic_ref(hook_run.repository, "HEAD") if ref == "HEAD" else ref), path
 

@@ -138,10 +138,10 @@ def _asks_for_more(options: argparse.Namespace) -> bool:
     from gitsign_py.cli.sourcerefs import check_configured, wants_statements  # noqa: PLC0415
 
     settings = wiring.load_settings(with_settings(os.environ, options.given), isolated=options.isolated)
-    states = options.attest or wants_statements(settings)
+    states = options.attest or wants_statements(settings.config.server)
     if states:
-        check_configured(settings)
-    return states or bool(settings.config.publish)
+        check_configured(settings.config.server)
+    return states or bool(settings.config.server.publish)
 
 
 @contextmanager

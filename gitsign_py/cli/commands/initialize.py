@@ -18,7 +18,7 @@ from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.printing import printable
 from gitsign_py.core.trust.root import TrustedRoot, parse_trusted_root
 from gitsign_py.errors import GitsignError, UncheckedError, UsageError
-from gitsign_py.host.config import Config
+from gitsign_py.host.config import Trust
 from gitsign_py.host.paths import tuf_directory, tuf_place
 from gitsign_py.host.tufplace import note_forgotten, note_kept
 
@@ -43,7 +43,7 @@ def run(arguments: list[str]) -> int:
         return _refresh(options, settings)
     if options.forget:
         return _forget(options, tuf_place(settings.environment))
-    mirror, root = _start(options, settings.config)
+    mirror, root = _start(options, settings.config.trust)
     directory = tuf_directory(settings.environment)
     with _advised(mirror, root):
         targets = tuf.initialize(
@@ -69,7 +69,7 @@ def _refresh(options: argparse.Namespace, settings: wiring.Settings) -> int:
     """Fetch what is newer for the copy that is kept; another process may do so at the same time."""
     if options.staging or options.mirror or options.root or options.forget:
         raise UsageError("option-conflict", "--refresh goes together with --json alone")
-    copy = Copy(*kept_copy(settings.config, settings.environment))
+    copy = Copy(*kept_copy(settings.config.trust, settings.environment))
     directory = copy.directory
     before = tuf.load_version(directory)
     try:
@@ -109,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _start(options: argparse.Namespace, config: Config) -> tuple[str, bytes]:
+def _start(options: argparse.Namespace, trust: Trust) -> tuple[str, bytes]:
     """Mirror and first root. Another mirror with the embedded root is a mirror of the public good repository.
 
     TUF_ROOT_JSON is the root of TUF_MIRROR, as in cosign, and says nothing about a mirror that --mirror names.
@@ -118,7 +118,7 @@ def _start(options: argparse.Namespace, config: Config) -> tuple[str, bytes]:
         if options.mirror or options.root:
             raise UsageError("option-conflict", "--staging does not go together with --mirror or --root")
         return tuf.STAGING_MIRROR, embedded_tuf_root("staging")
-    mirror = options.mirror or config.tuf_mirror or tuf.PUBLIC_GOOD_MIRROR
+    mirror = options.mirror or trust.tuf_mirror or tuf.PUBLIC_GOOD_MIRROR
     if options.root is not None and options.root.startswith(("http://", "https://")):
         raise UsageError(
             "root-is-url",
@@ -127,8 +127,8 @@ def _start(options: argparse.Namespace, config: Config) -> tuple[str, bytes]:
         )
     if options.root is not None:
         return mirror, read_bounded(options.root, "--root")
-    if config.tuf_root_json is not None and mirror == config.tuf_mirror:
-        return mirror, read_bounded(str(config.tuf_root_json), "TUF_ROOT_JSON")
+    if trust.tuf_root_json is not None and mirror == trust.tuf_mirror:
+        return mirror, read_bounded(str(trust.tuf_root_json), "TUF_ROOT_JSON")
     return mirror, embedded_tuf_root()
 
 

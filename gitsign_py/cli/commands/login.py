@@ -50,7 +50,7 @@ def run(arguments: list[str]) -> int:
         with wiring.session(settings) as http, clock_told(http):
             tools = signingparts.sign_in_tools(settings, http, terminal)
             tokens = sign_in(replace(sign_in_settings, provider=provider), tools)
-        record = tools.logins.find(chosen.issuer, settings.config.client_id)
+        record = tools.logins.find(chosen.issuer, settings.config.sign_in.client_id)
         until = None if options.no_agent else _hand_over(settings, tokens, terminal)
     identity = tokens.claims.email or tokens.claims.subject
     remembered = record is not None and record.remembered
@@ -108,10 +108,10 @@ def _hand_over(settings: wiring.Settings, tokens: Tokens, terminal: Terminal) ->
     """
     environment = dict(settings.environment)
     path = client.socket_path(environment)
-    if settings.config.agent == "off":
+    if settings.config.program.agent == "off":
         return None
     try:
-        if not should_start(settings.config.agent, environment) or not ensure_running(path, environment):
+        if not should_start(settings.config.program.agent, environment) or not ensure_running(path, environment):
             return None
     except (ConfigError, ServiceError) as error:
         terminal.show(f"gitsign-py: {error.message}")

@@ -30,7 +30,7 @@ def run(arguments: list[str]) -> int:
     reply = ask(socket_path(environment), "lock")
     dropped = 0 if reply is None else int(reply["dropped"])
     book = wiring.login_book()
-    issuer, client_id = instance.endpoints(settings).issuer, settings.config.client_id
+    issuer, client_id = instance.endpoints(settings).issuer, settings.config.sign_in.client_id
     records = [one for one in book.all() if options.all or (one.issuer, one.client_id) == (issuer, client_id)]
     store = KeyringStore()
     forgotten = [record for record in records if forget(store, book, record, warn=_warn)]

@@ -26,7 +26,7 @@ def run_explain(options: argparse.Namespace) -> int:
     """Say which rule decided about a commit or tag, and why; gives the exit status."""
     settings = wiring.load_settings(isolated=options.isolated)
     options.no_policy = False
-    in_history = is_in_history(settings, options)
+    in_history = is_in_history(settings.config.signers, options)
     with ExitStack() as stack:
         repository = stack.enter_context(wiring.repository(settings))
         targets, exclude = resolve_targets(repository, tuple(options.revisions))

@@ -35,7 +35,7 @@ from gitsign_py.verification.bundle import (
 from gitsign_py.verification.identity import ExpectedIdentity
 from gitsign_py.verification.renewal import Renew, checked
 from gitsign_py.verification.result import logged_at
-from gitsign_py.verification.steps import Report, Step
+from gitsign_py.verification.steps import Report, Requirements, Step
 from gitsign_py.verification.verdict import verdict_of
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ MAX_ARTIFACT_BYTES = 1 << 30
 def run(arguments: list[str]) -> int:
     """Run ``gitsign-py verify-bundle``."""
     options = _parser().parse_args(arguments)
-    expected, key = _who(options)
+    expected = _who(options)
     bundle, artifact = read_file(options.bundle, MAX_BUNDLE_BYTES), read_artifact(options.artifact)
     report = Report()
     sources: tuple[str, ...] = ()
@@ -75,9 +75,7 @@ def run(arguments: list[str]) -> int:
                 trusted_root=one,
                 now=wiring.now(),
                 expected=expected,
-                key=key,
-                require_sct=not options.insecure_ignore_sct,
-                witnesses=witnesses,
+                requirements=Requirements(sct=not options.insecure_ignore_sct, witnesses=witnesses),
                 report=report,
             ),
             report,
@@ -92,18 +90,18 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _who(options: argparse.Namespace) -> tuple[ExpectedIdentity | None, PublicKey | None]:
+def _who(options: argparse.Namespace) -> ExpectedIdentity | PublicKey | None:
     expected = expected_identity(options)
     if options.key is not None:
         if expected is not None or options.any_identity:
             raise UsageError("identity-twice", "--key names a managed key: no identity goes with it")
-        return None, _read_key(options.key)
+        return _read_key(options.key)
     if (expected is None) != options.any_identity:
         raise UsageError(
             "identity-missing" if expected is None else "identity-twice",
             "say who is expected: --certificate-identity and --certificate-oidc-issuer, --key, or --any-identity",
         )
-    return expected, None
+    return expected
 
 
 def _read_key(path: str) -> PublicKey:

@@ -49,7 +49,8 @@ def check_for_git(payload: bytes, signature: bytes) -> Fields:
 
 def seconds_to_stay(settings: wiring.Settings) -> int:
     """How long this process may wait for the next signature; 0 where gitsign.agent keeps helpers out, and in CI."""
-    return settings.config.verify_helper if should_start(settings.config.agent, settings.environment) else 0
+    program = settings.config.program
+    return program.verify_helper if should_start(program.agent, settings.environment) else 0
 
 
 def check(settings: wiring.Settings, payload: bytes, signature: bytes, *, root: TrustedRoot | None = None) -> Fields:
@@ -132,13 +133,13 @@ def _trust(
     settings: wiring.Settings, verified: VerifiedSignature, payload: bytes, signature: bytes, *, in_agent: bool
 ) -> tuple[gpgstatus.Trust, str]:
     """How far the signer is trusted, and a line that says why when it is not at all."""
-    if settings.config.policy or settings.config.policy_mode == "history":
+    if settings.config.signers.has_policy:
         from gitsign_py.cli.gpg.policy import decide  # noqa: PLC0415 - only who has a policy pays for it
         from gitsign_py.policy.verified import facts_of  # noqa: PLC0415 - as above
 
         digest = verified.trusted_root_digest
         return decide(settings, facts_of(verified), payload, signature, trust_digest=digest, in_agent=in_agent)
-    lines = settings.config.allowed_signers
+    lines = settings.config.signers.allowed_signers
     if not lines:
         return "UNDEFINED", _NOT_KNOWN
     signers = [parse_allowed_signer(line) for line in lines]

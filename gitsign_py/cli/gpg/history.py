@@ -27,7 +27,8 @@ from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.progress import counted
 from gitsign_py.host.terminal import open_terminal
 from gitsign_py.policy.facts import Decision, SignatureFacts
-from gitsign_py.policy.history import PolicyHistory
+from gitsign_py.policy.history import JudgedBefore, PolicyHistory
+from gitsign_py.policy.surroundings import Submission
 
 _ACCEPTED = "accepted"
 _UNREAD = "policy-unread"
@@ -111,10 +112,9 @@ def _judge_one(
         repository,
         graph,
         plan.introduction,
+        JudgedBefore(vouched=frozenset(plan.exclude), was_accepted=plan.was_accepted),
         closing=plan.policy,
-        vouched=frozenset(plan.exclude),
-        was_accepted=plan.was_accepted,
-        approvals=approvals,
+        submission=Submission(approvals=approvals),
     )
     decision = PolicyInHistory(history).judge(item, facts, (plan.targets[0].ref,))
     if decision.reason == _UNREAD and plan.was_accepted is not None:

@@ -17,7 +17,7 @@ from gitsign_py.host.git.graph import GitGraph
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.policy.evaluation import evaluate
 from gitsign_py.policy.facts import Decision, SignatureFacts
-from gitsign_py.policy.surroundings import InRepository
+from gitsign_py.policy.surroundings import InRepository, Submission
 
 
 def decide(
@@ -43,7 +43,8 @@ def decide(
         )
     if decision.accepted:
         return "FULLY", ""
-    source = "policy in the history" if settings.config.policy_mode == "history" else settings.config.policy
+    signers = settings.config.signers
+    source = "policy in the history" if signers.in_history else signers.policy
     return "NEVER", f"{decision.message} ({source}) [{decision.reason}]"
 
 
@@ -59,7 +60,7 @@ def decision_of(
 ) -> Decision:
     """The verdict of the configured policy on a commit or tag whose signature is good. Raises what ``decide`` does."""
     item, ref = _scanned(repository, payload, signature)
-    if settings.config.policy_mode != "history":
+    if not settings.config.signers.in_history:
         return _by_fixed_policy(settings, repository, item, facts, ref)
     from gitsign_py.cli.gpg.history import judge_in_history  # noqa: PLC0415 - a walk needs the whole engine
 
@@ -81,9 +82,10 @@ def _scanned(repository: GitRepository, payload: bytes, signature: bytes) -> tup
 def _by_fixed_policy(
     settings: wiring.Settings, repository: GitRepository, item: Scanned, facts: SignatureFacts, ref: str
 ) -> Decision:
-    policy = configured_policy(repository, settings.config.policy)
+    policy = configured_policy(repository, settings.config.signers.policy)
     graph = GitGraph(repository, repository.environment, repository.directory)
-    around = InRepository(repository, graph, _nobody, None, None, approvals_in(settings, repository))
+    submission = Submission(approvals=approvals_in(settings, repository))
+    around = InRepository(repository, graph, _nobody, submission, None)
     decision = evaluate(policy, commit_facts(item), facts, ref, around)
     older_than = policy.introduction if item.kind == "commit" else ""
     if not decision.accepted and older_than and graph.is_ancestor(item.oid, older_than):

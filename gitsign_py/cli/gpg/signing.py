@@ -86,7 +86,7 @@ def _signed(
         if reply is not None:
             return reply
     result = sign(settings, payload, terminal, token=token, wanted=wanted)
-    _show_signed(summary(result), terminal, quiet=settings.config.quiet)
+    _show_signed(summary(result), terminal, quiet=settings.config.program.quiet)
     for warning in result.warnings:
         terminal.show(f"gitsign-py: {warning}")
     return answer(result)
@@ -138,7 +138,7 @@ def _by_new_agent(settings: wiring.Settings, payload: bytes, wanted: WantedSigne
     A token that the caller or the platform hands over is for this signature. None: sign here (docs/adr/0004), with
     the token that comes beside it if the agent died over that: nobody has to sign in again.
     """
-    mode, environment = settings.config.agent, settings.environment
+    mode, environment = settings.config.program.agent, settings.environment
     if not wants_agent(settings, instance.endpoints(settings)):
         return None, None
     # 40 ms, for those who are to have an agent

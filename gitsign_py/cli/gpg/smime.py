@@ -49,7 +49,7 @@ def _time(verified: VerifiedSmime) -> str:
 def _trust(
     settings: wiring.Settings, verified: VerifiedSmime, payload: bytes, signature: bytes
 ) -> tuple[gpgstatus.Trust, str]:
-    if settings.config.policy or settings.config.policy_mode == "history":
+    if settings.config.signers.has_policy:
         from gitsign_py.cli.gpg.policy import decide  # noqa: PLC0415 - the audit's engine, for who has a policy
 
         try:
@@ -57,7 +57,7 @@ def _trust(
             return decide(settings, facts_of_smime(verified), payload, signature, trust_digest=digest)
         except (FormatError, VerificationError) as error:  # of the policy: the signature is good
             raise UncheckedError.beside(error) from error
-    if settings.config.allowed_signers:
+    if settings.config.signers.allowed_signers:
         named = printable(verified.signature.named)
         return "NEVER", f"{named} is not an allowed signer: S/MIME signers are listed by a policy [signer-not-allowed]"
     return "FULLY", ""

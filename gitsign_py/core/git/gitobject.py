@@ -15,6 +15,14 @@ from typing import Literal
 
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.git.gittext import subject_line
+from gitsign_py.core.git.headers import (
+    SIGNATURE_HEADERS,
+    Header,
+    cut_header,
+    expect,
+    refuse_again,
+    take_signatures,
+)
 from gitsign_py.core.pattern import pattern
 from gitsign_py.errors import FormatError
 
@@ -23,11 +31,6 @@ SignedKind = Literal["commit", "tag"]
 SignatureFormat = Literal["x509", "openpgp", "ssh", "unknown"]
 
 HEX_DIGITS: dict[HashAlgorithm, int] = {"sha1": 40, "sha256": 64}
-MAX_HEADER_BYTES = 4 << 20  # a signature has at most 1 MiB of it; git itself knows no bound
-MAX_HEADER_LINES = 65_536
-
-# gpg_sig_headers in git's commit.c: each hash algorithm has a header of its own, and no payload holds either.
-SIGNATURE_HEADERS: dict[HashAlgorithm, bytes] = {"sha1": b"gpgsig", "sha256": b"gpgsig-sha256"}
 
 # gpg_format in git's gpg-interface.c; git compares the start of the line, not the whole of it.
 _MARKERS: tuple[tuple[bytes, SignatureFormat], ...] = (
@@ -37,21 +40,12 @@ _MARKERS: tuple[tuple[bytes, SignatureFormat], ...] = (
     (b"-----BEGIN SSH SIGNATURE-----", "ssh"),
 )
 _IN_BODY_SIGNATURE = pattern(rb"^(?:" + b"|".join(re.escape(marker) for marker, _ in _MARKERS) + rb")", re.MULTILINE)
-_NEXT_HEADER = pattern(rb"\n(?! )")
 _HEX = pattern(rb"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
 _TARGET_KINDS = (b"commit", b"tag", b"tree", b"blob")
 
 # The headers that stand at the top, in this order, once each (but parent), on one line each (fsck.c).
 _COMMIT_TOP = (b"tree", b"parent", b"author", b"committer")
 _TAG_TOP = (b"object", b"type", b"tag", b"tagger")
-
-
-@frozen
-class Header:
-    """One header: name and value, continuation lines joined by LF without their leading space."""
-
-    name: bytes
-    value: bytes
 
 
 @frozen
@@ -115,13 +109,13 @@ def split_commit(data: bytes, algorithm: HashAlgorithm | None = None, *, two_has
     ``header-order``, ``header-duplicate``, ``header-missing``, ``object-name-invalid``, ``signature-duplicate``,
     ``signature-second``, ``signature-empty``, ``signature-header-unknown``.
     """
-    header_bytes, body = _cut_header(data)
-    kept, headers, signatures = _take_signatures(header_bytes, _COMMIT_TOP)
-    tree, position = _expect(headers, 0, b"tree"), 1
+    header_bytes, body = cut_header(data)
+    kept, headers, signatures = take_signatures(header_bytes, _COMMIT_TOP)
+    tree, position = expect(headers, 0, b"tree"), 1
     while position < len(headers) and headers[position].name == b"parent":
         position += 1
-    author, committer = _expect(headers, position, b"author"), _expect(headers, position + 1, b"committer")
-    _refuse_again(headers[position + 2 :], _COMMIT_TOP)
+    author, committer = expect(headers, position, b"author"), expect(headers, position + 1, b"committer")
+    refuse_again(headers[position + 2 :], _COMMIT_TOP)
     found = _algorithm_of(tree, algorithm)
     signature, other = (signatures.get(SIGNATURE_HEADERS[each]) for each in (found, _other(found)))
     if signature is not None and other is not None:
@@ -150,18 +144,18 @@ def split_tag(data: bytes, algorithm: HashAlgorithm | None = None, *, two_hashes
     oldest have it, passes. Raises FormatError as :func:`split_commit` does.
     """
     start = _signature_start(data)
-    header_bytes, body = _cut_header(data[:start])
-    kept, headers, signatures = _take_signatures(header_bytes, _TAG_TOP)
+    header_bytes, body = cut_header(data[:start])
+    kept, headers, signatures = take_signatures(header_bytes, _TAG_TOP)
     if len(signatures) > 1:
         raise FormatError("signature-duplicate", "the tag has two signature headers")
-    target, kind = _expect(headers, 0, b"object"), _expect(headers, 1, b"type")
-    name, found = _expect(headers, 2, b"tag"), _algorithm_of(target, algorithm)
+    target, kind = expect(headers, 0, b"object"), expect(headers, 1, b"type")
+    name, found = expect(headers, 2, b"tag"), _algorithm_of(target, algorithm)
     if kind not in _TARGET_KINDS:
         raise FormatError("header-invalid", "the tag's type header names no kind of object", facts={"type": kind.hex()})
     for header, other in signatures.items() if data[start:] else ():
         _check_second("tag", header, other, two_hashes=two_hashes and header == SIGNATURE_HEADERS[_other(found)])
     tagger = headers[3].value if len(headers) > 3 and headers[3].name == b"tagger" else b""
-    _refuse_again(headers[4 if tagger else 3 :], _TAG_TOP)
+    refuse_again(headers[4 if tagger else 3 :], _TAG_TOP)
     return SignedObject(
         kind="tag",
         algorithm=found,
@@ -188,7 +182,7 @@ def join_commit(payload: bytes, armored: bytes, algorithm: HashAlgorithm = "sha1
     before = split_commit(payload, algorithm)
     if before.signature is not None:
         raise FormatError("signature-duplicate", "the commit already has a signature")
-    header_bytes, body = _cut_header(payload)
+    header_bytes, body = cut_header(payload)
     lines = armored[:-1].split(b"\n")
     return header_bytes + SIGNATURE_HEADERS[algorithm] + b" " + b"\n ".join(lines) + b"\n" + body
 
@@ -214,7 +208,7 @@ def id_with_header(payload: bytes, armored: bytes, algorithm: HashAlgorithm) -> 
     """
     _check_armored(armored)
     split_tag(payload, algorithm)
-    header_bytes, body = _cut_header(payload)
+    header_bytes, body = cut_header(payload)
     header = b"gpgsig " + b"\n ".join(armored[:-1].split(b"\n")) + b"\n"
     return object_id("tag", header_bytes + header + body, algorithm)
 
@@ -261,73 +255,6 @@ def _signature_start(data: bytes) -> int:
     return start
 
 
-def _cut_header(data: bytes) -> tuple[bytes, bytes]:
-    """Cut before the first empty line: header with its final LF, and the rest, which starts with that empty line.
-
-    An object may end with its header (fsck.c, ``verify_headers``: "Not having a body is not a crime").
-    """
-    end = data.find(b"\n\n") + 1 or len(data)
-    if end > MAX_HEADER_BYTES or data.count(b"\n", 0, end) > MAX_HEADER_LINES:  # each line costs more than its bytes
-        raise FormatError(
-            "header-too-large",
-            f"the object's header has more than {MAX_HEADER_BYTES} bytes or {MAX_HEADER_LINES} lines",
-        )
-    header = data[:end]
-    if not header.endswith(b"\n"):
-        raise FormatError("header-unterminated", "the object's header does not end with a newline")
-    if b"\0" in header:  # fsck.c: nulInHeader; readers written in C would stop there
-        raise FormatError("header-nul", "the object's header holds a NUL byte", facts={"offset": header.index(b"\0")})
-    return header, data[end:]
-
-
-def _take_signatures(header: bytes, top: tuple[bytes, ...]) -> tuple[bytes, tuple[Header, ...], dict[bytes, bytes]]:
-    """Take the signature headers out: the header bytes left, the headers in them, the signatures by header name."""
-    kept: list[bytes] = []
-    headers: list[Header] = []
-    signatures: dict[bytes, bytes] = {}
-    for lines in _fold(header[:-1], top):
-        name, space, value = lines.partition(b" ")
-        if not space or b"\n" in name:
-            raise FormatError(
-                "header-invalid",
-                "a header of the object has no value",
-                facts={"header": name.partition(b"\n")[0][:40].hex()},
-            )
-        value = value.replace(b"\n ", b"\n")
-        if name.startswith(b"gpgsig"):
-            _add_signature(signatures, name, value)
-            continue
-        if signatures and name in top:
-            raise FormatError("header-order", "the object has a signature header above those that git puts first")
-        kept.append(lines)
-        headers.append(Header(name, value))
-    return b"".join(line + b"\n" for line in kept), tuple(headers), signatures
-
-
-def _fold(header: bytes, top: tuple[bytes, ...]) -> list[bytes]:
-    """Cut into headers, each with the continuation lines (one leading space) after it; those at the top have none."""
-    groups = _NEXT_HEADER.split(header)
-    for lines in groups:
-        first, newline, _ = lines.partition(b"\n")
-        if lines.startswith(b" ") or (newline and first.partition(b" ")[0] in top):
-            raise FormatError("header-continuation", "a line that continues no header starts with a space")
-    return groups
-
-
-def _add_signature(signatures: dict[bytes, bytes], name: bytes, value: bytes) -> None:
-    # commit.c leaves every header whose name starts with "gpgsig" out of the payload, so an unknown one would be
-    # unsigned text inside a signed object.
-    if name not in SIGNATURE_HEADERS.values():
-        raise FormatError(
-            "signature-header-unknown", f"unknown signature header {name[:40].decode('ascii', 'replace')}"
-        )
-    if name in signatures:
-        raise FormatError("signature-duplicate", f"the object has two {name.decode('ascii')} headers")
-    if not value:
-        raise FormatError("signature-empty", f"the object's {name.decode('ascii')} header is empty")
-    signatures[name] = value + b"\n"
-
-
 def _check_second(kind: SignedKind, header: bytes, value: bytes, *, two_hashes: bool) -> None:
     """Refuse a signature header beside the signature that counts: git leaves each out of every payload.
 
@@ -343,27 +270,6 @@ def _check_second(kind: SignedKind, header: bytes, value: bytes, *, two_hashes: 
         hint="the signer's own object has another id; only a repository with extensions.compatObjectFormat has both",
         facts={"header": name},
     )
-
-
-def _expect(headers: tuple[Header, ...], position: int, name: bytes) -> bytes:
-    """Give the value of the header that must stand at ``position`` (fsck.c: missingTree, missingAuthor and so on)."""
-    text = name.decode("ascii")
-    if position < len(headers) and headers[position].name == name:
-        return headers[position].value
-    if any(header.name == name for header in headers):
-        raise FormatError(
-            "header-order", f"the object's {text} header is not where git puts it", facts={"header": text}
-        )
-    raise FormatError("header-missing", f"the object has no {text} header", facts={"header": text})
-
-
-def _refuse_again(rest: tuple[Header, ...], names: tuple[bytes, ...]) -> None:
-    """Refuse headers that stand once, at the top, when they come again: readers differ in which one they believe."""
-    for header in rest:
-        if header.name in names:
-            text = header.name.decode("ascii")
-            reason = "header-order" if text == "parent" else "header-duplicate"
-            raise FormatError(reason, f"the object has a {text} header out of place", facts={"header": text})
 
 
 def _algorithm_of(name: bytes, expected: HashAlgorithm | None) -> HashAlgorithm:

@@ -16,7 +16,7 @@ from gitsign_py.host.git.direct import DirectHistory
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.git.ownplace import OwnPlace
 from gitsign_py.host.git.pairs import bases_from
-from gitsign_py.host.git.program import not_fetched, run_git
+from gitsign_py.host.git.program import ask_history, not_fetched
 from gitsign_py.host.git.walk import Git, list_ids
 from gitsign_py.policy.changes import Pair
 
@@ -116,14 +116,7 @@ class GitGraph:
                 facts={"seconds": int(LONGEST)},
             )
         try:
-            return run_git(
-                arguments,
-                environment=own.environment,
-                directory=own.path,
-                accept=accept,
-                errors_count=True,
-                grafts=grafts,
-            )
+            return ask_history(arguments, environment=own.environment, directory=own.path, grafts=grafts, accept=accept)
         except UncheckedError as error:
             if error.facts.get("status") != 1 and error.reason == "git-failed" and self._repository.is_partial:
                 raise not_fetched("an object") from error

@@ -15,12 +15,11 @@ from gitsign_py.core.closeable import Closeable
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.git.gitobject import HashAlgorithm, is_object_id, prove_object_id
 from gitsign_py.errors import GitsignError, UncheckedError, UsageError
+from gitsign_py.host.git.catfile import GitCatFile, GitDied
 from gitsign_py.host.git.cuts import Cuts, find_cuts, listed_commits, missing_alternate, write_grafts
 from gitsign_py.host.git.program import (
     QUIET,
     TIMEOUT,
-    GitCatFile,
-    GitDied,
     complaint,
     first_words,
     not_fetched,
@@ -261,9 +260,7 @@ class GitRepository(Closeable):
             return found
         return "" if oid.startswith(name.lower()) else f"refs/tags/{name}"
 
-    def run(
-        self, arguments: Sequence[str], *, stdin: bytes = b"", accept: Sequence[int] = (0,), grafts: str = ""
-    ) -> bytes:
+    def run(self, arguments: Sequence[str], *, stdin: bytes = b"", accept: Sequence[int] = (0,)) -> bytes:
         """Run another git command in this repository and return its stdout; see :func:`run_git` for the errors.
 
         None of the repository's own hooks and programs runs, whether it reads or writes.
@@ -275,7 +272,6 @@ class GitRepository(Closeable):
             stdin=stdin,
             timeout=self._timeout,
             accept=accept,
-            grafts=grafts,
         )
 
     def write(self, arguments: Sequence[str], *, stdin: bytes = b"") -> bytes:

@@ -4,7 +4,7 @@ import hashlib
 import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,11 +20,12 @@ from gitsign_py.clients.tsa import TsaClient
 from gitsign_py.core.git.armor import armor
 from gitsign_py.core.git.gitobject import split_commit, split_tag
 from gitsign_py.core.pki import cms
+from gitsign_py.core.tlog.logentry import LogEntry
 from gitsign_py.errors import ConfigError, ServiceError, UsageError, VerificationError
 from gitsign_py.signing.credential import obtain_credential
 from gitsign_py.signing.flow import SigningResult, sign_payload, sign_with
 from gitsign_py.signing.objectname import object_name
-from gitsign_py.verification import Expected, ExpectedIdentity, verify_signature
+from gitsign_py.verification import Expected, ExpectedIdentity, Requirements, Sources, Verifier
 from tests.support.badserver import Action, changed_json, drop, forward, reply, serving, slow, unused_url
 from tests.support.gitrepo import ScratchRepo
 from tests.support.signingkit import COMMIT, TAG, SigningKit
@@ -40,11 +41,21 @@ def kit(stack: RunningStack) -> Iterator[SigningKit]:
         yield SigningKit(stack, session)
 
 
-def verify(kit: SigningKit, result: SigningResult, payload: bytes, **options: Any) -> None:
+def finding(entries: Sequence[LogEntry]) -> Sources:
+    return Sources(lambda _digest, _certificate: entries)
+
+
+def verify(
+    kit: SigningKit,
+    result: SigningResult,
+    payload: bytes,
+    *,
+    requirements: Requirements | None = None,
+    find: Sources | None = None,
+) -> None:
     expected = ExpectedIdentity(Expected(ALICE), Expected(kit.stack.url))
-    verified = verify_signature(
-        payload, result.armored, trusted_root=kit.trusted_root, now=datetime.now(UTC), expected=expected, **options
-    )
+    verifier = Verifier(kit.trusted_root, datetime.now(UTC), requirements or Requirements(), find or Sources())
+    verified = verifier.verify(payload, result.armored, object_id=result.object_id, expected=expected)
     assert verified.log is not None
     assert verified.log.log_index == result.log_index
 
@@ -94,7 +105,7 @@ def test_online_mode_logs_the_id_that_git_gives(kit: SigningKit, tmp_path: Path,
             assert split_tag(whole).payload == payload
         assert result.object_id == repo.store(name, whole)
         found = RekorClient(kit.session, kit.stack.url).find(digest=hashlib.sha256(result.object_id.encode()).digest())
-        verify(kit, result, payload, object_id=result.object_id, find_entries=lambda _d, _c, found=found: found)
+        verify(kit, result, payload, find=finding(found))
         assert result.verified.log is not None
         assert not result.verified.log.embedded
 
@@ -112,7 +123,7 @@ def test_online_mode_cannot_sign_what_has_no_id(kit: SigningKit) -> None:
 def test_a_timestamp_is_embedded_and_proves_the_time(kit: SigningKit) -> None:
     stamps = TsaClient(kit.session, f"{kit.stack.url}/api/v1/timestamp")
     result = sign_payload(COMMIT, services=kit.services(timestamps=stamps), options=kit.options())
-    verify(kit, result, COMMIT, require_timestamp=True)
+    verify(kit, result, COMMIT, requirements=Requirements(timestamp=True))
     assert {proven.source for proven in result.verified.times} == {"log", "timestamp"}
 
 
