@@ -18,7 +18,7 @@ _STREAMED = {"--first-parent"}  # of rev-list's options that are used here, what
 
 def read_one(oid: str, kind: str, data: bytes | None, *, two_hashes: bool = False) -> Scanned:
     """Read an object by its stored bytes; None stands for one that was not read (see ``Stored``)."""
-    if kind == TOO_LARGE:
+    if kind == TOO_LARGE or len(data or b"") > MAX_COMMIT_BYTES:  # rev-list shows a little more than is kept of one
         return Scanned(oid, "missing", malformed=_TOO_LARGE)
     if data is None:
         return Scanned(oid, "missing", malformed=("object-missing", "object is not in this repository"))

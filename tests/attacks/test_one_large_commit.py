@@ -26,7 +26,7 @@ def governed(tmp_path: Path) -> Governed:
 def test_it_is_unchecked_for_all_and_the_others_are_judged(governed: Governed) -> None:
     history = governed.history
     before = history.commit(governed.introduction, signed="alice", files={"a": "1"})
-    large = history.commit(before, signed="alice", message="x" * MAX_COMMIT_BYTES)
+    large = history.commit(before, signed="alice", message="x" * (MAX_COMMIT_BYTES + 9))
     after = history.commit(large, signed="alice", files={"a": "2"})
     tag = history.tag("v1", after, signed="alice")
     repo = governed.repository("repo", {MAIN: after, "refs/tags/v1": tag})
@@ -45,7 +45,7 @@ def test_it_is_unchecked_for_all_and_the_others_are_judged(governed: Governed) -
 
 
 def test_a_push_of_it_is_refused(governed: Governed) -> None:
-    large = governed.history.commit(governed.introduction, signed="alice", message="x" * MAX_COMMIT_BYTES)
+    large = governed.history.commit(governed.introduction, signed="alice", message="x" * (MAX_COMMIT_BYTES + 9))
     server = governed.server("pre-receive", {MAIN: governed.introduction})
     status, said = governed.push(server, f"{large}:{MAIN}")
     assert status, said
