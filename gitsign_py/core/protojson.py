@@ -9,6 +9,7 @@ Go's base64 does: tools that fill in timestamps by hand wrap them.
 import base64
 import binascii
 from collections.abc import Collection, Mapping
+from functools import cache
 from typing import Any, TypeGuard
 
 from gitsign_py.core.encoding import decimal_decode
@@ -132,6 +133,7 @@ def _is_object(value: Any) -> TypeGuard[Mapping[str, Any]]:
     return isinstance(value, dict)
 
 
+@cache  # of the names in our own code
 def _snake(name: str) -> str:
     return _CAMEL.sub(lambda match: "_" + match.group().lower(), name)
 

@@ -34,24 +34,26 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """``services`` that a stack has, ``rekor2_key`` for its first start, ``issuers`` that Fulcio takes beside its own.
+    """``rekor2_key`` is the kind of key that Rekor v2 gets when it has none yet (ed25519 or ecdsa-p256).
 
-    ``issuer_keys`` are JWKS files of issuers that are not asked for them, ``witnesses`` cosign Rekor v2's checkpoints.
+    ``issuers`` are those whose tokens Fulcio takes beside the stack's own, ``issuer_keys`` the JWKS files of those that
+    are not asked for their keys; ``witnesses`` are asked to cosign the checkpoints of Rekor v2.
     """
 
-    services: tuple[str, ...] = SERVICES
     rekor2_key: str = "ed25519"
     issuers: tuple[ForeignIssuer, ...] = ()
     issuer_keys: Mapping[str, Path] = field(default_factory=dict)
     witnesses: WitnessPolicy | None = None
 
 
-def parts(context: Context, choices: Choices | None = None) -> Parts:
+_USUAL = Choices()
+
+
+def parts(context: Context, choices: Choices = _USUAL, chosen: Collection[str] = SERVICES) -> Parts:
     """Every service, over one context; the first call makes the keys that are missing."""
-    choices = choices or Choices()
     issuer = idp.Issuer(context)
     certificates_log = ctlog.CtLog(context)
-    own = issuer if idp.NAME in choices.services else None
+    own = issuer if idp.NAME in chosen else None
     keys = IssuerKeys(choices.issuer_keys)
     return Parts(
         issuer,

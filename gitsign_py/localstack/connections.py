@@ -10,24 +10,22 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from gitsign_py.localstack.placement import Limits
+
+try:
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+except ImportError:  # it is compiled; where it is missing h11 does the same work, and takes longer
+    HTTPTOOLS = False
+else:
+    HTTPTOOLS = True
+
+MAX_HEAD = 1 << 16
+"""Bytes of a request's line and headers, as h11 has it."""
 _RESERVED_FILES = 128  # of the process's descriptors: database, key files, what libraries open
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """``request_seconds`` for headers and body together, and for each pause in which the client reads no answer.
-
-    ``idle_seconds`` between two requests of a connection.
-    """
-
-    connections: int = 512
-    request_seconds: float = 20.0
-    idle_seconds: int = 10
 
 
 def open_files_allow(wanted: int) -> int:
@@ -45,36 +43,40 @@ class _Places:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._here: set[H11Protocol] = set()
-        self._waiting: dict[H11Protocol, None] = {}
+        self._here: set[Bounded] = set()
+        self._waiting: dict[Bounded, None] = {}
 
-    def enter(self, one: H11Protocol) -> None:
+    def enter(self, one: "Bounded") -> None:
         self._here.add(one)
         if len(self._here) > self._most:
             put_out = next(iter(self._waiting), one)
             self.leave(put_out)
             put_out.transport.abort()
 
-    def leave(self, one: H11Protocol) -> None:
+    def leave(self, one: "Bounded") -> None:
         self._here.discard(one)
         self._waiting.pop(one, None)
 
-    def wait(self, one: H11Protocol) -> None:
+    def wait(self, one: "Bounded") -> None:
         if one in self._here:
             self._waiting.setdefault(one)
 
-    def serve(self, one: H11Protocol) -> None:
+    def serve(self, one: "Bounded") -> None:
         self._waiting.pop(one, None)
 
 
-class Bounded(H11Protocol):
-    """uvicorn's connection, watched while it waits for its client."""
+class Bounded(asyncio.Protocol):
+    """A connection that is watched while it waits for its client; mixed into one of uvicorn's, which has the rest."""
 
     limits: Limits
     places: _Places
+    transport: asyncio.Transport
+    loop: asyncio.AbstractEventLoop
+    flow: Any
+    cycle: Any
     _timer: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in its base
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn's
         """A place is taken, and the request must come."""
         super().connection_made(transport)
         self.places.enter(self)
@@ -89,16 +91,16 @@ class Bounded(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Once the request is whole, and while answers are read, the client has nothing to do."""
         super().data_received(data)
-        asked = self.cycle is not None and not self.cycle.more_body and not self.cycle.response_complete
-        if asked and not self.flow.write_paused:
+        if self._asked() and not self.flow.write_paused:
             self._served()
         elif not self.transport.is_closing():
             self._watch()
 
     def on_response_complete(self) -> None:
         """The client may ask again, or give its place away."""
-        super().on_response_complete()
-        self.places.wait(self)  # idle: uvicorn closes it in time
+        super().on_response_complete()  # type: ignore[misc] # uvicorn's
+        if not self._asked():  # else it sent its next request before it had this answer
+            self.places.wait(self)  # idle: uvicorn closes it in time
 
     def pause_writing(self) -> None:
         """The client must read."""
@@ -109,6 +111,9 @@ class Bounded(H11Protocol):
         """It did."""
         super().resume_writing()
         self._served()
+
+    def _asked(self) -> bool:
+        return self.cycle is not None and not self.cycle.more_body and not self.cycle.response_complete
 
     def _watch(self) -> None:
         """The client must do something now."""
@@ -124,9 +129,45 @@ class Bounded(H11Protocol):
             self._timer = None
 
 
-def protocol(limits: Limits) -> type[Bounded]:
+class ByH11(Bounded, H11Protocol):
+    """Read by h11, which bounds the head of a request itself."""
+
+
+if HTTPTOOLS:
+
+    class ByHttptools(Bounded, HttpToolsProtocol):
+        """Read by httptools, which keeps a head of any length."""
+
+        _unread = 0
+        """Bytes since the request, or the last part of its body, began; trailers are among them."""
+
+        def data_received(self, data: bytes) -> None:
+            """End a connection whose head has no end; it is noticed with the part after the last that is allowed."""
+            self._unread += len(data)
+            super().data_received(data)
+            if self._unread > MAX_HEAD and not self._asked() and not self.transport.is_closing():
+                self.send_400_response("Invalid HTTP request received.")
+
+        def on_message_begin(self) -> None:
+            """Count anew."""
+            self._unread = 0
+            super().on_message_begin()
+
+        def on_body(self, body: bytes) -> None:
+            """Count anew: what the body has is counted where it is read."""
+            self._unread = 0
+            super().on_body(body)
+
+        def on_message_complete(self) -> None:
+            """Count anew."""
+            self._unread = 0
+            super().on_message_complete()
+
+
+def protocol(limits: Limits, *, httptools: bool = HTTPTOOLS) -> type[Bounded]:
     """The protocol class of one server, for uvicorn."""
-    return type("Served", (Bounded,), {"limits": limits, "places": _Places(open_files_allow(limits.connections))})
+    base = ByHttptools if httptools else ByH11
+    return type("Served", (base,), {"limits": limits, "places": _Places(open_files_allow(limits.connections))})
 
 
 class Rarely(logging.Filter):

@@ -7,13 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from gitsign_py.localstack.keyring import Keyring
+from gitsign_py.localstack.keyfiles import PrivateKey
+from gitsign_py.localstack.keyring import Keyring, new_key
 from gitsign_py.localstack.service import Request, Response
 from gitsign_py.localstack.state import State
 
 
 class Hook:
     """The one place where faults enter. This one changes nothing; a subclass overrides what it breaks."""
+
+    @property
+    def calm(self) -> bool:
+        """Whether it does nothing now, so that requests may share a thread; one that is not known may wait."""
+        return type(self) is Hook
 
     def now(self, service: str, now: datetime) -> datetime:  # noqa: ARG002 - the honest answer ignores who asks
         """The time that ``service`` believes, given the real one."""
@@ -35,6 +41,19 @@ class Hook:
 def system_clock() -> datetime:
     """The time of this machine, aware, in UTC."""
     return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a stack is made with: its clock, its randomness (that many bytes), its way to make a key of a kind.
+
+    ``clock_is_right`` lets it start with a clock that is behind what it was before.
+    """
+
+    clock: Callable[[], datetime] = system_clock
+    random: Callable[[int], bytes] = secrets.token_bytes
+    make_key: Callable[[str], PrivateKey] = new_key
+    clock_is_right: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,5 @@ def local_sigstore(
     with tempfile.TemporaryDirectory(prefix="gitsign-py-sigstore-") as scratch:
         place = directory or Path(scratch, "stack")
         hook = Faults(faults)
-        repeat = repeatable.settings(place, seed, time)
-        with Stack(place, 0, hook=hook, clock=repeat.clock, random=repeat.random, make_key=repeat.make_key) as stack:
+        with Stack(place, 0, hook=hook, sources=repeatable.sources(place, seed, time)) as stack:
             yield LocalSigstore(stack, hook)

@@ -141,6 +141,11 @@ class Faults(Hook):
 
     # -- Hook -----------------------------------------------------------------------------------------------------
 
+    @property
+    def calm(self) -> bool:
+        """Whether no fault is on."""
+        return not self._active
+
     def now(self, service: str, now: datetime) -> datetime:
         """The time, skewed."""
         fault = self._of(service, "clock-skew")

@@ -1,31 +1,35 @@
-"""Routing and nothing else: from starlette's request to ours, from our Response back. Every error has a JSON body.
+"""HTTP and nothing else: from starlette's request to ours, from our Response back. Every error has a JSON body.
 
 Only loopback names are served, and the one that clients of a stack with an external URL use. A web page of another
 site cannot make a browser mint tokens here: its Host or its Origin gives it away (DNS rebinding, cross-site requests).
 """
 
+import asyncio
 import errno
 import logging
 import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlsplit
 
-from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as WebRequest
 from starlette.responses import Response as WebResponse
 from starlette.routing import Route as WebRoute
+from starlette.routing import Router
+from starlette.types import Receive, Scope, Send
 
 from gitsign_py.core.printing import printable
 from gitsign_py.errors import FormatError
 from gitsign_py.localstack import requestlog
 from gitsign_py.localstack.context import Hook
+from gitsign_py.localstack.lanes import Around, Lane
 from gitsign_py.localstack.placement import Placement
 from gitsign_py.localstack.requestlog import Meter, Served
 from gitsign_py.localstack.service import Refusal, Request, Response, Route, Service, plain_errors
@@ -33,64 +37,112 @@ from gitsign_py.localstack.service import Refusal, Request, Response, Route, Ser
 _log = logging.getLogger("gitsign_py.localstack")
 _ON_LOOPBACK = Placement()
 _INTERNAL = "internal error of the local stack; its log says more"
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-_Table = dict[str, tuple[Service, Route]]
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+_THREADS = 40
+_SHORT_BODY = 1 << 16
+"""A longer one takes milliseconds to read: its request has a thread of its own, and nobody waits behind it."""
+Table = dict[str, tuple[Service, Route]]
+"""The routes of one path by method."""
 
 
 @dataclass(frozen=True, slots=True)
 class _House:
-    """The part that every path shares."""
+    """The part that every path shares: the threads and lanes of the server, and who may ask."""
 
     hook: Hook
     place: Placement
     meter: Meter
+    threads: ThreadPoolExecutor
+    lanes: Mapping[str, Lane]
+
+
+class _Endpoint:
+    """One path as an ASGI application: starlette has matched it, and cut its variable parts out."""
+
+    def __init__(self, table: Table, house: _House) -> None:
+        self._table, self._house = table, house
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        web, name = WebRequest(scope, receive, send), secrets.token_hex(8)
+        await _web_response(await self._serve(web, name), name)(scope, receive, send)
+
+    async def _serve(self, web: WebRequest, name: str) -> Response:
+        """Pick the route by method, check the request's form, run the handler in a worker thread."""
+        began = time.monotonic()
+        notes: dict[str, str] = {}
+        method = "GET" if web.method == "HEAD" else web.method  # the server cuts the body of a HEAD answer
+        service, route = self._table.get(method, (next(iter(self._table.values()))[0], None))
+        try:
+            _check_origin(web, self._house.place)
+            if route is None:
+                raise _wrong_method(web.method, self._table)
+            request = await _read(web, route)
+        except Refusal as refusal:
+            answer = service.errors(refusal)
+        else:
+            answer = await self._run(service, route, request, notes)
+        elapsed = time.monotonic() - began
+        told = web.method if web.method in _METHODS else "other"  # a figure for each, so not for all that clients invent
+        served = Served(name, service.name, _client(web), told, _path(web), answer.status, elapsed, notes)
+        self._house.meter.count(served)
+        requestlog.write(served)
+        return answer
+
+    async def _run(self, service: Service, route: Route, request: Request, notes: dict[str, str]) -> Response:
+        """In a lane what is short and breaks nothing, else in a thread of its own."""
+        house = self._house
+        work = partial(_noted, notes, service, route, request, house.hook)
+        lane = house.lanes.get(route.lane)
+        if lane is None or len(request.body) > _SHORT_BODY or not house.hook.calm:
+            return await asyncio.get_running_loop().run_in_executor(house.threads, work)
+        try:
+            return await lane.run(work)
+        except (sqlite3.Error, OSError) as error:
+            return _broken(service, request, error)
 
 
 def application(
-    services: Iterable[Service], hook: Hook, place: Placement = _ON_LOOPBACK, meter: Meter | None = None
-) -> Starlette:
-    """The ASGI application over all services. Two services must not claim the same method and path."""
-    tables: dict[str, _Table] = {}
+    services: Iterable[Service],
+    hook: Hook,
+    place: Placement = _ON_LOOPBACK,
+    meter: Meter | None = None,
+    writing: Around = nullcontext,
+) -> Router:
+    """The ASGI application over ``services``. ``writing`` is entered around what writes together.
+
+    Two services must not claim the same method and path.
+    """
+    threads = ThreadPoolExecutor(_THREADS, "local-stack-request")
+    lanes = {"computing": Lane(threads, nullcontext), "writing": Lane(threads, writing)}
+    house = _House(hook, place, meter or Meter(), threads, lanes)
+    routes = [WebRoute(path, _Endpoint(table, house)) for path, table in _exact_first(_tables(services))]
+    return Router(routes, redirect_slashes=False, default=_not_found)
+
+
+def _tables(services: Iterable[Service]) -> dict[str, Table]:
+    tables: dict[str, Table] = {}
     for service in services:
         for route in service.routes:
             table = tables.setdefault(route.path, {})
             if route.method in table:
                 raise ValueError(f"{route.method} {route.path} is claimed twice")
             table[route.method] = (service, route)
-    served = (
-        (path, partial(_serve, table, _House(hook, place, meter or Meter()))) for path, table in _exact_first(tables)
-    )
-    routes = [WebRoute(path, endpoint, methods=_METHODS) for path, endpoint in served]
-    app = Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_found})
-    app.router.redirect_slashes = False
-    return app
+    return tables
 
 
-def _exact_first(tables: dict[str, _Table]) -> list[tuple[str, _Table]]:
+def _exact_first(tables: dict[str, Table]) -> list[tuple[str, Table]]:
     """Paths without variable parts win over those with, longer ones over shorter ones."""
     return sorted(tables.items(), key=lambda item: (item[0].count("{"), -len(item[0]), item[0]))
 
 
-async def _serve(table: _Table, house: _House, web: WebRequest) -> WebResponse:
-    """One path: pick the route by method, check the request's form, run the handler in a worker thread."""
-    began, name, notes = time.monotonic(), secrets.token_hex(8), requestlog.begin_notes()
-    method = "GET" if web.method == "HEAD" else web.method  # the server cuts the body of a HEAD answer
-    service, route = table.get(method, (next(iter(table.values()))[0], None))
-    try:
-        _check_origin(web, house.place)
-        if route is None:
-            raise _wrong_method(web.method, table)
-        request = await _read(web, route)
-    except Refusal as refusal:
-        answer = service.errors(refusal)
-    else:
-        answer = await run_in_threadpool(_handle, service, route, request, house.hook)
-    method = web.method if web.method in _METHODS else "other"
-    elapsed = time.monotonic() - began
-    served = Served(name, service.name, _client(web), method, _path(web), answer.status, elapsed, notes)
-    house.meter.count(served)
-    requestlog.write(served)
-    return _web_response(answer, name)
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    await _web_response(plain_errors(Refusal(404, f"path {scope['path']} was not found")))(scope, receive, send)
+
+
+def _path(web: WebRequest) -> str:
+    """The path alone: starlette's URL is put together with the Host header, which may be no host at all."""
+    path: str = web.scope["path"]
+    return path
 
 
 def _client(web: WebRequest) -> str:
@@ -112,6 +164,11 @@ async def _read(web: WebRequest, route: Route) -> Request:
     )
 
 
+def _noted(notes: dict[str, str], service: Service, route: Route, request: Request, hook: Hook) -> Response:
+    requestlog.share_notes(notes)
+    return _handle(service, route, request, hook)
+
+
 def _handle(service: Service, route: Route, request: Request, hook: Hook) -> Response:
     """Run the handler between the two ends of the hook; whatever it raises becomes an answer."""
     try:
@@ -120,19 +177,24 @@ def _handle(service: Service, route: Route, request: Request, hook: Hook) -> Res
         answer = service.errors(refusal)
     except FormatError as error:
         answer = service.errors(Refusal(400, error.message, reason=error.reason))
-    except (sqlite3.OperationalError, OSError) as error:
-        _log.error("%s %s could not be served: %s", request.method, printable(request.path), printable(str(error)))
-        answer = service.errors(Refusal(503, _storage_words(error), reason="storage-unusable"))
-    except sqlite3.DatabaseError as error:
-        _log.exception("%s %s failed", request.method, printable(request.path))
-        answer = service.errors(_database_refusal(error))
+    except (sqlite3.Error, OSError) as error:
+        answer = _broken(service, request, error)
     except Exception:  # noqa: BLE001 - the client gets an answer and the log the trace
         _log.exception("%s %s failed", request.method, printable(request.path))
         answer = service.errors(Refusal(500, _INTERNAL))
     return hook.after(service.name, request, answer)
 
 
-def _database_refusal(error: sqlite3.DatabaseError) -> Refusal:
+def _broken(service: Service, request: Request, error: sqlite3.Error | OSError) -> Response:
+    """The answer when disk or database do not do what they should."""
+    if isinstance(error, sqlite3.OperationalError | OSError):
+        _log.error("%s %s could not be served: %s", request.method, printable(request.path), printable(str(error)))
+        return service.errors(Refusal(503, _storage_words(error), reason="storage-unusable"))
+    _log.error("%s %s failed", request.method, printable(request.path), exc_info=error)
+    return service.errors(_database_refusal(error))
+
+
+def _database_refusal(error: sqlite3.Error) -> Refusal:
     """Damaged pages (sqlite.org/rescode.html, primary codes) have a name; what else SQLite says here is our mistake."""
     if error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
         words = "the local stack's database is damaged; see: gitsign-py stack fsck"
@@ -156,18 +218,10 @@ def _web_response(answer: Response, name: str = "") -> WebResponse:
     return WebResponse(answer.body, answer.status, headers)
 
 
-async def _not_found(web: WebRequest, _: Exception) -> WebResponse:
-    return _web_response(plain_errors(Refusal(404, f"path {_path(web)} was not found")))
-
-
-def _path(web: WebRequest) -> str:
-    """The path alone: starlette's URL is put together with the Host header, which may be no host at all."""
-    path: str = web.scope["path"]
-    return path
-
-
 def _check_origin(web: WebRequest, place: Placement) -> None:
     host, origin = web.headers.get("host", ""), web.headers.get("origin")
+    if len(web.headers.getlist("host")) > 1:  # RFC 9112 §3.2
+        raise Refusal(400, "the Host header is there twice")
     try:
         name, page = urlsplit(f"//{host}").hostname, urlsplit(origin or "").netloc
     except ValueError as error:  # "[" begins an IPv6 address that never ends
@@ -179,7 +233,7 @@ def _check_origin(web: WebRequest, place: Placement) -> None:
         raise Refusal(403, "requests by pages of another origin are not answered")
 
 
-def _wrong_method(method: str, table: _Table) -> Refusal:
+def _wrong_method(method: str, table: Table) -> Refusal:
     allowed = sorted(table)
     message = f"method {method} is not allowed, but [{','.join(allowed)}] are"
     return Refusal(405, message, headers={"Allow": ", ".join(allowed)})

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gitsign_py.core.tlog import merkle
-from gitsign_py.localstack.schema import store_head
+from gitsign_py.core.tlog.compactrange import CompactRange
+from gitsign_py.localstack.schema import STORE_HEAD
 from gitsign_py.localstack.service import Refusal
 from gitsign_py.localstack.state import State
 
@@ -23,6 +24,16 @@ class Leaf:
     data: bytes
     extra: bytes
     time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A leaf in the tree of ``size`` leaves: the root over them, and the path to it (RFC 6962 §2.1.1)."""
+
+    leaf: Leaf
+    size: int
+    root: bytes
+    path: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +71,50 @@ class Tree:
         with self.state.reading() as db:
             return tuple(merkle.prove_consistency(first, second, self._hash_at(db)))
 
-    def append(self, data: bytes, *, identity: bytes, extra: bytes, time_ms: int) -> Leaf:
+    def append(self, data: bytes, *, identity: bytes, extra: bytes, time_ms: int) -> Placed:
         """Add a leaf and the subtrees that it completes. ``identity`` is unique in the tree (see ``find``).
 
         The head over it is stored with it: whoever appends signs it.
         """
         self.require_sound()
         with self.state.transaction() as db:
-            position, hashed = self.size(), merkle.leaf_hash(data)
+            edge = self._edge(db)
+            position, hashed = edge.size, merkle.leaf_hash(data)
             db.execute(
                 "INSERT INTO leaves (tree_id, position, leaf_hash, identity, data, extra, time_ms) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (self.tree_id, position, hashed, identity, data, extra, time_ms),
             )
-            nodes = merkle.complete_subtrees(position, hashed, self._hash_at(db))
+            path = tuple(reversed(edge.hashes))  # the last leaf's siblings are all to its left
+            completed = merkle.complete_subtrees(position, hashed, lambda level, _: edge.hashes[-1 - level])
             db.executemany(
                 "INSERT INTO nodes (tree_id, level, position, hash) VALUES (?, ?, ?, ?)",
-                [(self.tree_id, level, index, value) for level, index, value in nodes],
+                [(self.tree_id, level, index, value) for level, index, value in completed],
             )
-            store_head(db, self.tree_id, position + 1)
-        return Leaf(self.tree_id, position, hashed, data, extra, time_ms)
+            grown = edge.appended([hashed])
+            root = grown.root()
+            db.execute(STORE_HEAD, (self.tree_id, grown.size, root))
+            self.state.edges[self.tree_id] = root, grown
+        return Placed(Leaf(self.tree_id, position, hashed, data, extra, time_ms), grown.size, root, path)
+
+    def _edge(self, db: sqlite3.Connection) -> CompactRange:
+        """The right edge. The one of the last entry is kept; the head says whether it is still the last.
+
+        Another process may have added to the tree, or a transaction may have been taken back. No two edges have the
+        same root.
+        """
+        row = db.execute("SELECT size, root FROM heads WHERE tree_id = ?", (self.tree_id,)).fetchone()
+        size, root = row or (0, merkle.empty_root())
+        known = self.state.edges.get(self.tree_id)
+        if known and known[0] == root:
+            return known[1]
+        hash_at, levels = self._hash_at(db), reversed(range(size.bit_length()))
+        return CompactRange(size, tuple(hash_at(level, (size >> level) - 1) for level in levels if size >> level & 1))
+
+    def place(self, leaf: Leaf, size: int) -> Placed:
+        """The leaf in the tree of ``size`` leaves."""
+        with self.state.reading():
+            return Placed(leaf, size, self.root(size), self.prove_inclusion(leaf.position, size))
 
     def leaf(self, position: int) -> Leaf | None:
         """The leaf at ``position``, None past the end."""
@@ -105,7 +140,8 @@ class Tree:
 
     def find_hash(self, leaf_hash: bytes) -> Leaf | None:
         """The first leaf with this leaf hash."""
-        found = self._select("tree_id = ? AND leaf_hash = ? ORDER BY position", (self.tree_id, leaf_hash))
+        # The plus keeps SQLite from walking the whole tree in the order of its primary key (optoverview.html, §2.1).
+        found = self._select("leaf_hash = ? AND +tree_id = ? ORDER BY position", (leaf_hash, self.tree_id))
         return found[0] if found else None
 
     def _select(self, where: str, values: tuple[int | bytes, ...]) -> tuple[Leaf, ...]:

@@ -17,12 +17,31 @@ LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """``request_seconds`` for headers and body together, and for each pause in which the client reads no answer.
+
+    ``idle_seconds`` between two requests of a connection.
+    """
+
+    connections: int = 512
+    request_seconds: float = 20.0
+    idle_seconds: int = 10
+
+
+_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
 class Placement:
-    """``host`` to listen at, ``url`` that clients use (empty: host and port), ``services`` in their usual order."""
+    """``host`` to listen at, ``url`` that clients use (empty: host and port), ``services`` in their usual order.
+
+    ``limits`` hold for its connections.
+    """
 
     host: str = LOOPBACK
     url: str = ""
     services: tuple[str, ...] = SERVICES
+    limits: Limits = _LIMITS
 
     @property
     def exposed(self) -> bool:

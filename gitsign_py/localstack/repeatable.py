@@ -5,21 +5,16 @@ goes on from where it was would give numbers a second time.
 """
 
 import hashlib
-import secrets
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from gitsign_py.core.encoding import parse_rfc3339
 from gitsign_py.errors import ConfigError, FormatError, UsageError
-from gitsign_py.localstack.context import system_clock
+from gitsign_py.localstack.context import Sources
 from gitsign_py.localstack.directory import DATABASE
 from gitsign_py.localstack.keyfiles import PrivateKey
-from gitsign_py.localstack.keyring import new_key
 
 USUAL_TIME = "2026-01-01T00:00:00Z"
 _EXPONENT = 65537
@@ -27,24 +22,15 @@ _ROUNDS = 5
 """Of Miller-Rabin: enough for random 1024-bit numbers (FIPS 186-5, table B.1), which a seed's are."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """The sources that a stack is made with: its clock, its randomness, its way to make keys."""
-
-    clock: Callable[[], datetime] = system_clock
-    random: Callable[[int], bytes] = secrets.token_bytes
-    make_key: Callable[[str], PrivateKey] = new_key
-
-
-def settings(directory: Path, seed: str, time: str = "") -> Settings:
-    """The usual settings, or with a ``seed`` those that repeat; ``time`` is RFC 3339.
+def sources(directory: Path, seed: str, time: str = "") -> Sources:
+    """The usual sources, or with a ``seed`` those that repeat; ``time`` is RFC 3339.
 
     Raises UsageError ``seed-time``, ConfigError ``stack-seed-used``.
     """
     if not seed:
         if time:
             raise UsageError("seed-time", "a fixed time belongs to a stack with a seed", hint="give a seed as well")
-        return Settings()
+        return Sources()
     if (directory / DATABASE).exists():
         raise ConfigError(
             "stack-seed-used",
@@ -56,7 +42,7 @@ def settings(directory: Path, seed: str, time: str = "") -> Settings:
     except FormatError as error:
         raise UsageError("seed-time", f"{time!r} is no time in RFC 3339", hint=f"such as {USUAL_TIME}") from error
     numbers, keys = Stream(seed, "numbers"), Stream(seed, "keys")
-    return Settings(lambda: fixed, numbers.read, lambda kind: _key(kind, keys))
+    return Sources(lambda: fixed, numbers.read, lambda kind: _key(kind, keys))
 
 
 class Stream:

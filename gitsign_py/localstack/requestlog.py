@@ -21,11 +21,9 @@ _log = logging.getLogger("gitsign_py.localstack")
 _notes: ContextVar[dict[str, str]] = ContextVar("notes")
 
 
-def begin_notes() -> dict[str, str]:
-    """The notes of this request's handlers; they run in other threads, which share the object."""
-    made: dict[str, str] = {}
-    _notes.set(made)
-    return made
+def share_notes(notes: dict[str, str]) -> None:
+    """What this thread's handler notes from now on belongs to the request of ``notes``."""
+    _notes.set(notes)
 
 
 def note_identity(identity: str) -> None:

@@ -43,6 +43,7 @@ INSERT INTO search SELECT term, tree_id, position, old_leaves.leaf_hash
 DROP TABLE old_leaves;
 DROP TABLE old_search
 """
+STORE_HEAD = "INSERT OR REPLACE INTO heads (tree_id, size, root) VALUES (?, ?, ?)"
 _SIZES = "SELECT tree_id, max(position) + 1 FROM leaves GROUP BY tree_id"
 
 
@@ -76,11 +77,11 @@ def _run(db: sqlite3.Connection, *several: str) -> None:
 def _fill_heads(db: sqlite3.Connection) -> None:
     """Version 1 kept no heads: what is there counts as signed."""
     for tree_id, size in db.execute(_SIZES).fetchall():
-        store_head(db, tree_id, size)
+        _store_head(db, tree_id, size)
 
 
-def store_head(db: sqlite3.Connection, tree_id: int, size: int) -> None:
+def _store_head(db: sqlite3.Connection, tree_id: int, size: int) -> None:
     """Keep the head that is signed over the tree as it is now; a start compares it with what is there."""
     query = "SELECT hash FROM nodes WHERE tree_id = ? AND level = ? AND position = ?"
     root = merkle.root(size, lambda level, place: bytes(db.execute(query, (tree_id, level, place)).fetchone()[0]))
-    db.execute("INSERT OR REPLACE INTO heads (tree_id, size, root) VALUES (?, ?, ?)", (tree_id, size, root))
+    db.execute(STORE_HEAD, (tree_id, size, root))

@@ -9,12 +9,12 @@ import threading
 from collections.abc import Iterator
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.routing import Router
 
 from gitsign_py.errors import ConfigError
 from gitsign_py.host.endings import ended_by
 from gitsign_py.localstack import connections
-from gitsign_py.localstack.connections import Limits
+from gitsign_py.localstack.placement import Limits
 
 _SHUTDOWN_SECONDS = 3
 _BACKLOG = 128
@@ -29,7 +29,7 @@ class Server(uvicorn.Server):
         yield
 
 
-def make(app: Starlette, limits: Limits) -> Server:
+def make(app: Router, limits: Limits) -> Server:
     """A server for an application; it does not listen yet."""
     connections.keep_the_log_short()
     return Server(
@@ -37,7 +37,10 @@ def make(app: Starlette, limits: Limits) -> Server:
             app,
             http=connections.protocol(limits),
             loop="asyncio",
+            interface="asgi3",
             lifespan="off",
+            ws="none",
+            proxy_headers=False,  # the application reads them
             log_config=None,
             access_log=False,
             server_header=False,

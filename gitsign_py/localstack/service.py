@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from gitsign_py.core.encoding import load_json
 from gitsign_py.core.trust.root import CertificateAuthority, TransparencyLogInstance
@@ -34,6 +34,8 @@ class Request:
     def json(self) -> Any:
         """The body as strict JSON without half surrogate pairs (RFC 8259 §8.2). Raises FormatError ``json-...``."""
         value = load_json(self.body, max_bytes=MAX_BODY)
+        if b"\\u" not in self.body:  # UTF-8 has none of them (RFC 3629 §3): only an escape can spell one
+            return value
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
@@ -93,13 +95,18 @@ ErrorStyle = Callable[[Refusal], Response]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """``path`` may hold ``{name}`` or ``{name:path}`` parts; ``accepts`` are the media types of a body (empty: any)."""
+    """``path`` may hold ``{name}`` or ``{name:path}`` parts; ``accepts`` are the media types of a body (empty: any).
+
+    A handler that is short, and waits for nothing but the database, may share a thread, and one that writes the
+    transaction too: its ``lane`` says so.
+    """
 
     method: str
     path: str
     handler: Handler
     accepts: tuple[str, ...] = ()
     max_body: int = MAX_BODY
+    lane: Literal["", "computing", "writing"] = ""
 
 
 @dataclass(frozen=True, slots=True)

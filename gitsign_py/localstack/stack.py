@@ -4,24 +4,17 @@ import contextlib
 import json
 import logging
 import os
-import secrets
 import threading
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
-from types import MappingProxyType
 
 from gitsign_py.core.encoding import format_rfc3339
-from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
 from gitsign_py.localstack import assembly, clientfiles, http, integrity, server
+from gitsign_py.localstack.assembly import Choices
 from gitsign_py.localstack.clockguard import ClockGuard
-from gitsign_py.localstack.connections import Limits
-from gitsign_py.localstack.context import Context, Hook, system_clock
+from gitsign_py.localstack.context import Context, Hook, Sources
 from gitsign_py.localstack.directory import INFO, prepare_directory
-from gitsign_py.localstack.fulcio.issuers import ForeignIssuer
-from gitsign_py.localstack.keyfiles import PrivateKey
-from gitsign_py.localstack.keyring import Keyring, new_key
+from gitsign_py.localstack.keyring import Keyring
 from gitsign_py.localstack.placement import Placement
 from gitsign_py.localstack.process import Lock, StackInfo, limit_log
 from gitsign_py.localstack.requestlog import Meter
@@ -30,8 +23,14 @@ from gitsign_py.localstack.state import State
 
 DEFAULT_PORT = 18400
 _log = logging.getLogger("gitsign_py.localstack")
-_LIMITS, _PLACE = Limits(), Placement()
-_NO_FILES: Mapping[str, Path] = MappingProxyType({})
+_PLACE, _CHOICES, _SOURCES = Placement(), Choices(), Sources()
+
+
+def _guard_of(sources: Sources, state: State) -> ClockGuard:
+    def keep_the_log_short() -> None:
+        limit_log(state.directory)
+
+    return ClockGuard(sources.clock, state, believed=sources.clock_is_right, also=keep_the_log_short)
 
 
 class Stack:
@@ -43,25 +42,14 @@ class Stack:
         port: int = DEFAULT_PORT,
         *,
         hook: Hook | None = None,
-        clock: Callable[[], datetime] = system_clock,
-        random: Callable[[int], bytes] = secrets.token_bytes,
         further: tuple[Service, ...] = (),
-        rekor2_key: str = "ed25519",
-        clock_is_right: bool = False,
-        make_key: Callable[[str], PrivateKey] = new_key,
-        limits: Limits = _LIMITS,
         place: Placement = _PLACE,
-        issuers: Sequence[ForeignIssuer] = (),
-        issuer_keys: Mapping[str, Path] = _NO_FILES,
-        witnesses: WitnessPolicy | None = None,
+        choices: Choices = _CHOICES,
+        sources: Sources = _SOURCES,
     ) -> None:
         """Take the lock, bind the ``place`` (``port`` 0: any free one), open state and keys, write the client files.
 
-        ``further`` services are those of whoever starts the stack, such as the fault control;
-        ``rekor2_key`` is the kind of key that Rekor v2 gets when it has none yet (ed25519 or ecdsa-p256);
-        ``clock_is_right`` lets it start with a clock that is behind what it was before; ``make_key`` makes server keys;
-        ``issuers`` are those whose tokens Fulcio takes beside the stack's own, ``issuer_keys`` the JWKS files of those
-        that are not asked for their keys; ``witnesses`` are asked to cosign the checkpoints of Rekor v2.
+        ``further`` services are those of whoever starts the stack, such as the fault control.
 
         Raises ConfigError ``stack-already-running``, ``stack-port-busy`` or ``stack-directory-...``.
         """
@@ -80,20 +68,20 @@ class Stack:
             for fault in state.damaged.values():
                 _log.error("damaged log, it signs nothing: %s; see: gitsign-py stack fsck", fault)
             hook = hook or Hook()
-            self._guard = ClockGuard(clock, state, believed=clock_is_right, also=lambda: limit_log(directory))
-            self.context = Context(self.url, state, Keyring(state, make_key), self._guard.now, random, hook)
+            self._guard = _guard_of(sources, state)
+            keyring = Keyring(state, sources.make_key)
+            self.context = Context(self.url, state, keyring, self._guard.now, sources.random, hook)
             self.context.keyring.sweep()
-            choices = assembly.Choices(place.services, rekor2_key, tuple(issuers), issuer_keys, witnesses)
-            made = assembly.parts(self.context, choices)
+            made = assembly.parts(self.context, choices, place.services)
             self.services = (*assembly.services_of(made, place.services), self._own_service(), *further)
             self._files: dict[str, str] = {}
             self.context.keyring.publish(self._write_client_files)
             self.info = self._write_info()
-            app = http.application(self.services, hook, place, self._meter)
+            app = http.application(self.services, hook, place, self._meter, state.together)
         except BaseException:
             self._closing.close()
             raise
-        self._server = server.make(app, limits)
+        self._server = server.make(app, place.limits)
         self._thread: threading.Thread | None = None
 
     def _write_client_files(self) -> None:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import MappingProxyType
 
+from gitsign_py.core.tlog.compactrange import CompactRange
 from gitsign_py.errors import ConfigError
 from gitsign_py.host.privatefile import sync_directory, write_whole
 from gitsign_py.localstack import schema
@@ -28,12 +29,18 @@ class State:
         self._transactions = Transactions(db, readers)
         self.damaged: Mapping[int, str] = MappingProxyType({})
         """Trees that are not what they signed, and why; they refuse to grow and to give a root (``integrity``)."""
+        self.edges: dict[int, tuple[bytes, CompactRange]] = {}
+        """Root and right edge of trees as writers left them (``merklestore``)."""
         for held in (readers, db):  # for those that have no end to close it at
             weakref.finalize(self, held.close)
 
     def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
         """A write transaction: on disk at the end, rolled back on an error, one at a time across processes too."""
         return self._transactions.writing()
+
+    def together(self) -> AbstractContextManager[None]:
+        """Write transactions of this thread that reach the disk by one sync; each is all or nothing by itself."""
+        return self._transactions.together()
 
     def reading(self) -> AbstractContextManager[sqlite3.Connection]:
         """A consistent view: all reads inside see the same rows. It waits for no write, and stops none."""

@@ -36,22 +36,56 @@ class Transactions:
         self._count = threading.Lock()
         self._waiting = 0
         self._group: _Group | None = None
+        self._several: _Group | None = None
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """All or nothing; on disk when this returns. Raises sqlite3.Error when it cannot be."""
         if self._owner == threading.get_ident():
-            yield self._db
+            with self._within():
+                yield self._db
             return
+        with self._joined() as group, self._savepoint(group):
+            yield self._db
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Writes of this thread, each all or nothing by itself, that are all on disk when this returns.
+
+        Raises sqlite3.Error when they cannot be.
+        """
+        with self._joined() as group:
+            self._several = group
+            try:
+                yield
+            finally:
+                self._several = None
+
+    @contextmanager
+    def _joined(self) -> Iterator[_Group]:
         with self._turn(writer=True):
             group = self._join()
             try:
-                with self._savepoint(group):
-                    yield self._db
+                yield group
             finally:
                 self._leave(group)
         self._wait(group)
         self._readers.look_again()
+
+    @contextmanager
+    def _within(self) -> Iterator[None]:
+        """A write within a write is a part of it; one of several that go together stands by itself."""
+        group, self._several = self._several, None
+        if group is None:
+            yield
+            return
+        try:
+            if group.error:
+                raise group.error
+            with self._savepoint(group):
+                yield
+        finally:
+            self._several = group
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

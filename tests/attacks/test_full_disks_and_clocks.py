@@ -13,6 +13,7 @@ import pytest
 from gitsign_py.errors import ConfigError, ServiceError
 from gitsign_py.host import filelock
 from gitsign_py.localstack import process
+from gitsign_py.localstack.context import Sources
 from gitsign_py.localstack.directory import LOCK, LOG
 from gitsign_py.localstack.stack import Stack
 from tests.support.openedstack import ask, log_an_entry
@@ -35,7 +36,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def opened(tmp_path: Path, clock: Clock) -> Iterator[Stack]:
-    stack = Stack(tmp_path / "stack", 0, clock=clock)
+    stack = Stack(tmp_path / "stack", 0, sources=Sources(clock))
     yield stack
     stack.close()
 
@@ -93,13 +94,13 @@ def test_a_clock_that_goes_back_signs_nothing(opened: Stack, clock: Clock) -> No
 
 
 def test_a_clock_that_went_back_while_it_was_down_is_remembered(tmp_path: Path, clock: Clock) -> None:
-    with Stack(tmp_path / "stack", 0, clock=clock) as stack:
+    with Stack(tmp_path / "stack", 0, sources=Sources(clock)) as stack:
         assert log_an_entry(stack, 0).status == 201
     clock.time = NOW - timedelta(hours=1)
     with pytest.raises(ConfigError, match="the clock went back") as caught:
-        Stack(tmp_path / "stack", 0, clock=clock)
+        Stack(tmp_path / "stack", 0, sources=Sources(clock))
     assert caught.value.reason == "stack-clock-went-back"
-    with Stack(tmp_path / "stack", 0, clock=clock, clock_is_right=True) as stack:
+    with Stack(tmp_path / "stack", 0, sources=Sources(clock, clock_is_right=True)) as stack:
         assert log_an_entry(stack, 1).status == 201
 
 

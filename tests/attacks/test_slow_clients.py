@@ -4,12 +4,14 @@ import logging
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from gitsign_py.localstack import process
-from gitsign_py.localstack.connections import Limits, Rarely, open_files_allow
+from gitsign_py.localstack import connections, process
+from gitsign_py.localstack.connections import HTTPTOOLS, Rarely, open_files_allow, protocol
+from gitsign_py.localstack.placement import Limits, Placement
 from gitsign_py.localstack.service import Response, Route, Service, plain_errors
 from gitsign_py.localstack.stack import Stack
 from tests.support.waiting import wait_until
@@ -20,11 +22,18 @@ HALF += b"Content-Type: application/x-www-form-urlencoded\r\n"
 SHAPES = {"nothing": b"", "half a header": HALF[:40], "no end": HALF, "half a body": HALF + b"\r\ngrant_type="}
 
 
-@pytest.fixture
-def small(tmp_path: Path) -> Iterator[Stack]:
+READERS = [
+    pytest.param(False, id="h11"),
+    pytest.param(True, id="httptools", marks=pytest.mark.skipif(not HTTPTOOLS, reason="needs httptools")),
+]
+
+
+@pytest.fixture(params=READERS)
+def small(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    monkeypatch.setattr(connections, "protocol", partial(protocol, httptools=request.param))
     route = Route("GET", "/large", lambda _: Response(200, bytes(LARGE)))
-    limits = Limits(connections=20, request_seconds=2.0, idle_seconds=1)
-    with Stack(tmp_path / "s", 0, limits=limits, further=(Service("large", (route,), plain_errors),)) as stack:
+    place = Placement(limits=Limits(connections=20, request_seconds=2.0, idle_seconds=1))
+    with Stack(tmp_path / "s", 0, place=place, further=(Service("large", (route,), plain_errors),)) as stack:
         yield stack
 
 
@@ -79,6 +88,35 @@ def test_a_client_that_never_reads_ends(small: Stack) -> None:
             while part := client.recv(1 << 20):
                 received += len(part)
     assert received < LARGE
+
+
+ENDLESS = {
+    "a header's value": HALF + b"X: ",
+    "headers": HALF,
+    "a path": b"GET /",
+    "trailers": HALF.replace(b"Content-Length: 900", b"Transfer-Encoding: chunked") + b"\r\n1\r\nx\r\n0\r\n",
+    "the length of a chunk": HALF.replace(b"Content-Length: 900", b"Transfer-Encoding: chunked") + b"\r\n1;x=",
+}
+
+
+@pytest.mark.parametrize("shape", ENDLESS)
+def test_a_head_without_an_end_is_not_kept(small: Stack, shape: str) -> None:
+    """However quickly it comes: 64 KiB are kept, and what the buffers on its way hold."""
+    part = b"X: y\r\n" * 10_000 if shape in {"headers", "trailers"} else b"a" * 60_000
+    sent = 0
+    with connect(small, ENDLESS[shape]) as client, suppress(ConnectionError):
+        while sent < LARGE:
+            client.sendall(part)
+            sent += len(part)
+    assert sent < LARGE
+
+
+def test_a_request_that_comes_before_the_answer_of_the_last_is_answered_too(small: Stack) -> None:
+    with connect(small, b"GET /keys HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 3) as client:
+        received = b""
+        while part := client.recv(65536):
+            received += part
+    assert received.count(b"HTTP/1.1 200") == 3
 
 
 def test_junk_writes_few_lines(small: Stack, caplog: pytest.LogCaptureFixture) -> None:

@@ -11,6 +11,7 @@ from gitsign_py.core.tlog.cosigned import check_cosigned
 from gitsign_py.core.tlog.vkey import ED25519, VerifierKey
 from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy, parse_policy
 from gitsign_py.core.trust.root import TransparencyLogInstance
+from gitsign_py.localstack.assembly import Choices
 from gitsign_py.localstack.faults import Faults
 from gitsign_py.localstack.stack import Stack
 from gitsign_py.localstack.witness.asking import post
@@ -79,7 +80,7 @@ def test_the_log_asks_both_and_both_refuse_a_fork(tmp_path: Path) -> None:
         lines = f"witness omni {vkey(NAME, SEED)} {url}\n{ours.line.replace('ours.example ', 'ours ', 1)}\n"
         asked = parse_policy(f"{lines}group both all omni ours\nquorum both\n".encode())
         for numbers in ((0, 1, 2), (3, 4, 5, 6)):  # the second log learns by 409 what they know
-            stack = Stack(tmp_path / "stack", 0, hook=faults, witnesses=asked)
+            stack = Stack(tmp_path / "stack", 0, hook=faults, choices=Choices(witnesses=asked))
             try:
                 assert [log_an_entry(stack, number).status for number in numbers] == [201] * len(numbers)
                 assert sorted(who(stack, asked)) == ["omni", "ours"]

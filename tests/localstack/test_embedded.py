@@ -19,7 +19,7 @@ from gitsign_py.core.trust.root import parse_trusted_root
 from gitsign_py.errors import ConfigError, UsageError
 from gitsign_py.localstack import LocalSigstore, Stack, local_sigstore
 from gitsign_py.localstack.idp.issuer import REQUEST_AUDIENCE
-from gitsign_py.localstack.repeatable import Stream, settings
+from gitsign_py.localstack.repeatable import Stream, sources
 from gitsign_py.localstack.service import Request
 from gitsign_py.localstack.tsa.authority import PATH as TIMESTAMP_PATH
 from tests.support.localstackkit import new_key, signing_request
@@ -29,7 +29,7 @@ from tests.support.stack import ROOT
 PROJECT = """
 import os, sys, urllib.request
 
-LOADED_AT_FIRST = {"starlette", "uvicorn", "cryptography", "gitsign_py.localstack.stack"} & set(sys.modules)
+LOADED_AT_FIRST = {"uvicorn", "cryptography", "gitsign_py.localstack.stack"} & set(sys.modules)
 
 def test_the_environment_is_there(sigstore_stack):
     assert os.environ["GITSIGN_FULCIO_URL"] == os.environ["SIGSTORE_REKOR_URL"] == sigstore_stack.url
@@ -95,8 +95,8 @@ def certified_name(sigstore: LocalSigstore, token: str, subject: str) -> str:
 
 def made_by_seed(directory: Path, seed: str) -> list[object]:
     """All that a seed decides: key files, the trusted root, a certificate, a timestamp."""
-    repeat = settings(directory, seed)
-    stack = Stack(directory, 0, clock=repeat.clock, random=repeat.random, make_key=repeat.make_key)
+    repeat = sources(directory, seed)
+    stack = Stack(directory, 0, sources=repeat)
     try:
         keys = {path.name: path.read_bytes() for path in sorted((directory / "keys").iterdir())}
         root = stack.info.trusted_root.read_bytes().replace(stack.url.encode(), b"URL")
@@ -120,7 +120,7 @@ def test_a_seed_is_for_a_new_directory(tmp_path: Path) -> None:
     assert caught.value.reason == "stack-seed-used"
     for seed, time in (("", "2026-01-01T00:00:00Z"), ("golden", "yesterday")):
         with pytest.raises(UsageError):
-            settings(tmp_path / "t", seed, time)
+            sources(tmp_path / "t", seed, time)
 
 
 def test_a_stream_depends_on_seed_purpose_and_place() -> None:

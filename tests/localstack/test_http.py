@@ -1,7 +1,9 @@
 """What every path has in common: size cap, media types, methods, loopback names, JSON errors."""
 
+import http.client
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
@@ -51,6 +53,25 @@ def test_request_for_a_foreign_host_name_is_refused(stack: RunningStack, host: s
     """A page that makes its own name resolve to loopback (DNS rebinding) must not get tokens."""
     answer = stack.request("GET", "/keys", headers={"Host": host})
     assert answer.status == 403
+
+
+@pytest.mark.parametrize(
+    "hosts", [("127.0.0.1", "evil.example"), ("evil.example", "127.0.0.1"), ("localhost",) * 2, ()]
+)
+def test_request_for_two_hosts_or_none_is_refused(stack: RunningStack, hosts: tuple[str, ...]) -> None:
+    """A proxy may have looked at the other one (RFC 9112 §3.2)."""
+    with closing(http.client.HTTPConnection("127.0.0.1", stack.info.port, timeout=20)) as connection:
+        connection.putrequest("GET", "/keys", skip_host=True)
+        for host in hosts:
+            connection.putheader("Host", host)
+        connection.endheaders()
+        assert connection.getresponse().status in {400, 403}
+
+
+def test_request_for_another_protocol_is_answered_in_this_one(stack: RunningStack) -> None:
+    """No connection leaves the bounds by an upgrade (RFC 9110 §7.8)."""
+    sent = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}
+    assert stack.request("GET", "/keys", headers={**sent, "Sec-WebSocket-Version": "13"}).status == 200
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:9", "[::1]:9"])

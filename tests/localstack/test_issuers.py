@@ -12,6 +12,7 @@ from cryptography import x509
 
 from gitsign_py.core.pki import oids
 from gitsign_py.errors import ConfigError
+from gitsign_py.localstack.assembly import Choices
 from gitsign_py.localstack.fulcio.issuerkeys import IssuerKeys, fetch
 from gitsign_py.localstack.fulcio.issuers import find, read_issuers
 from gitsign_py.localstack.fulcio.templates import MissingClaimError, parse_template
@@ -129,7 +130,7 @@ def private(folder: Path) -> Iterator[Stack]:
     issuers = read_issuers(folder / "fulcio.yaml")
     keys = {issuer.url: folder / "keys.json" for issuer in issuers} | {EKS: folder / "keys.json"}
     place = placement("", "https://sigstore.example.com", [], ["idp"])
-    stack = Stack(folder / "stack", 0, place=place, issuers=issuers, issuer_keys=keys)
+    stack = Stack(folder / "stack", 0, place=place, choices=Choices(issuers=issuers, issuer_keys=keys))
     yield stack
     stack.close()
 

@@ -17,6 +17,7 @@ from gitsign_py.core.trust.root import parse_trusted_root
 from gitsign_py.core.trust.signingconfig import parse_signing_config
 from gitsign_py.errors import GitsignError, UsageError
 from gitsign_py.localstack import local_sigstore
+from gitsign_py.localstack.context import Sources
 from gitsign_py.localstack.placement import SERVICES, Placement, placement, reach
 from gitsign_py.localstack.process import read_info
 from gitsign_py.localstack.requestlog import JsonLines
@@ -195,7 +196,7 @@ def test_requests_are_logged_and_counted(tmp_path: Path, caplog: pytest.LogCaptu
 
 def test_ready_is_more_than_alive(tmp_path: Path) -> None:
     now = [datetime(2030, 1, 1, tzinfo=UTC)]
-    stack = Stack(tmp_path / "s", 0, clock=lambda: now[0])
+    stack = Stack(tmp_path / "s", 0, sources=Sources(lambda: now[0]))
     try:
         assert [ask(stack, path).status for path in ("/livez", "/readyz", "/healthz")] == [200, 200, 200]
         stack.context.state.damaged = {1: "rekor1 (log 1): entries are gone"}

@@ -3,13 +3,15 @@
 import gc
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from gitsign_py.core.tlog import merkle
 from gitsign_py.localstack import schema
 from gitsign_py.localstack.directory import DATABASE
 from gitsign_py.localstack.keyring import Keyring
@@ -29,7 +31,7 @@ def state(tmp_path: Path) -> Iterator[State]:
 
 
 def append(tree: Tree, number: int) -> Leaf:
-    return tree.append(b"%d" % number, identity=b"%d" % number, extra=b"", time_ms=number)
+    return tree.append(b"%d" % number, identity=b"%d" % number, extra=b"", time_ms=number).leaf
 
 
 def test_a_read_does_not_wait_for_a_write_and_sees_what_is_committed(state: State) -> None:
@@ -144,14 +146,31 @@ def filled(state: State, count: int) -> Tree:
     return tree
 
 
-def steps(state: State, tree: Tree) -> int:
-    """Steps of SQLite's machine that a search by address takes."""
+def steps(state: State, action: Callable[[], object]) -> int:
+    """Steps of SQLite's machine that ``action`` takes."""
     taken: list[int] = []
     with state.reading() as db:
         db.set_progress_handler(lambda: taken.append(1), 1)
-        search(state, {"email": EMAIL}, {tree.tree_id: "00"})
+        action()
         db.set_progress_handler(None, 1)
     return len(taken)
+
+
+LOOKUPS: dict[str, Callable[[Tree], object]] = {
+    "an identity": lambda tree: tree.find(b"7"),
+    "a leaf hash": lambda tree: tree.find_hash(merkle.leaf_hash(b"7")),
+    "no leaf hash": lambda tree: tree.find_hash(bytes(32)),
+    "a position": lambda tree: tree.leaf(7),
+    "the size": lambda tree: tree.size(),
+}
+
+
+@pytest.mark.parametrize("name", LOOKUPS)
+def test_a_look_up_takes_as_many_steps_in_a_log_of_any_size(state: State, name: str) -> None:
+    """Each new entry of Rekor v1 looks for its leaf hash, and a CT log's proof does."""
+    small, large = filled(state, 20), filled(state, 300)
+    taken = [steps(state, partial(LOOKUPS[name], tree)) for tree in (small, large)]
+    assert taken[1] <= taken[0] + 10
 
 
 def test_a_search_reads_no_entry_and_costs_as_much_as_it_finds(state: State) -> None:
@@ -159,7 +178,9 @@ def test_a_search_reads_no_entry_and_costs_as_much_as_it_finds(state: State) -> 
     asked = statements(state, lambda: search(state, {"email": EMAIL}, {large.tree_id: "00"}))
     assert len(asked) == 1
     assert "leaves" not in asked[0]
-    first, second = steps(state, small), steps(state, large)
+    first, second = (
+        steps(state, partial(search, state, {"email": EMAIL}, {tree.tree_id: "00"})) for tree in (small, large)
+    )
     assert second < 2 * first
     assert (second - first) / 50 <= 8
 

@@ -21,6 +21,7 @@ from gitsign_py.core.tlog.logentry import entry_from_protojson, entry_from_rekor
 from gitsign_py.core.tlog.tlogproof import verify_entry
 from gitsign_py.core.trust.root import TrustedRoot, parse_trusted_root
 from gitsign_py.errors import UsageError, VerificationError
+from gitsign_py.localstack.context import Sources
 from gitsign_py.localstack.expiry import warnings
 from gitsign_py.localstack.idp.issuer import REQUEST_AUDIENCE, Issuer, TokenOrder
 from gitsign_py.localstack.rotate import ROTATIONS, rotate
@@ -207,7 +208,7 @@ def test_a_new_tsa_root_has_units_of_its_own(rotating: RunningStack) -> None:
 
 def test_tokens_of_the_issuers_old_key_count_for_ten_minutes(tmp_path: Path) -> None:
     now = [datetime(2030, 1, 1, tzinfo=UTC)]
-    stack = Stack(tmp_path / "s", 0, clock=lambda: now[0])
+    stack = Stack(tmp_path / "s", 0, sources=Sources(lambda: now[0]))
     issuer = Issuer(stack.context)
     old = issuer.mint(TokenOrder("alice@example.com", audience=REQUEST_AUDIENCE, seconds=86_400))
     issuer.context.keyring.close(issuer.keys[0], now[0] + ROTATIONS["idp"].grace)

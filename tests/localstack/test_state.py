@@ -140,22 +140,59 @@ def test_lost_or_damaged_key_file_is_an_error(state: State, content: bytes | Non
     assert caught.value.reason == "stack-key-unreadable"
 
 
+def naive(leaves: list[bytes]) -> bytes:
+    """RFC 6962 §2.1 as it is written."""
+    if len(leaves) < 2:
+        return merkle.leaf_hash(leaves[0]) if leaves else merkle.empty_root()
+    split = 1
+    while split * 2 < len(leaves):
+        split *= 2
+    return merkle.node_hash(naive(leaves[:split]), naive(leaves[split:]))
+
+
+def append_and_fail(tree: Tree) -> None:
+    with tree.state.transaction():
+        tree.append(b"lost", identity=b"lost", extra=b"", time_ms=1)
+        raise ZeroDivisionError
+
+
+def test_tree_grows_right_after_another_process_and_after_a_transaction_that_failed(
+    tmp_path: Path, state: State
+) -> None:
+    """A writer keeps the right edge of its last entry; it is no longer the edge then."""
+    data: list[bytes] = []
+    with closing(State(tmp_path / "s")) as other:
+        for number in range(40):
+            tree = Tree(other if number % 7 in {2, 3} else state, 3)
+            if number % 5 == 0:
+                with pytest.raises(ZeroDivisionError):
+                    append_and_fail(tree)
+            data.append(b"%d" % number)
+            placed = tree.append(data[-1], identity=data[-1], extra=b"", time_ms=1)
+            assert (placed.size, placed.root) == (number + 1, naive(data))
+            merkle.verify_inclusion(placed.leaf.leaf_hash, number, placed.size, placed.path, placed.root)
+
+
+def test_an_entry_takes_as_many_statements_in_a_log_of_any_size(state: State) -> None:
+    tree, counts = Tree(state, 3), set()
+    for number in range(70):
+        asked: list[str] = []
+        with state.transaction() as db:
+            db.set_trace_callback(asked.append)
+            tree.append(b"%d" % number, identity=b"%d" % number, extra=b"", time_ms=1)
+            db.set_trace_callback(None)
+        counts.add(len([sql for sql in asked if "INTO nodes" not in sql]))  # one for each hash that is complete now
+    assert counts == {3}  # the head that was, the entry, the head that is
+
+
 def test_tree_agrees_with_the_plain_recursive_definition(state: State) -> None:
     """Roots and proofs of every size up to 20, against RFC 6962 §2.1 written out naively."""
-
-    def naive(leaves: list[bytes]) -> bytes:
-        if len(leaves) < 2:
-            return merkle.leaf_hash(leaves[0]) if leaves else merkle.empty_root()
-        split = 1
-        while split * 2 < len(leaves):
-            split *= 2
-        return merkle.node_hash(naive(leaves[:split]), naive(leaves[split:]))
-
     tree = Tree(state, 3)
     data = [bytes([number]) * number for number in range(20)]
     for number, leaf in enumerate(data):
         assert tree.size() == number
-        tree.append(leaf, identity=bytes([number]), extra=b"", time_ms=number)
+        placed = tree.append(leaf, identity=bytes([number]), extra=b"", time_ms=number)
+        assert placed == tree.place(placed.leaf, number + 1)
     for size in range(1, 21):
         assert tree.root(size) == naive(data[:size])
         for position in range(size):

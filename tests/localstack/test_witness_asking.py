@@ -15,6 +15,7 @@ from gitsign_py.core.tlog.cosigned import cosigners
 from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy, parse_policy
 from gitsign_py.core.trust.root import TransparencyLogInstance
 from gitsign_py.errors import ConfigError
+from gitsign_py.localstack.assembly import Choices
 from gitsign_py.localstack.faults import Faults
 from gitsign_py.localstack.service import Response
 from gitsign_py.localstack.stack import Stack
@@ -63,7 +64,7 @@ def team(tmp_path: Path) -> Iterator[Team]:
 
 
 def opened(team: Team, asked: WitnessPolicy) -> Stack:
-    return Stack(team.folder / "stack", 0, hook=team.faults, witnesses=asked)
+    return Stack(team.folder / "stack", 0, hook=team.faults, choices=Choices(witnesses=asked))
 
 
 def who(stack: Stack, asked: WitnessPolicy, envelope: bytes) -> list[str]:

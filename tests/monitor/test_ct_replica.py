@@ -2,35 +2,13 @@
 
 import hashlib
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from tests.support.fileserver import file_server
 from tests.support.workbench import EMAIL, Workbench
 
 GONE: dict[str, Any] = {"GITSIGN_REKOR_URL": "http://127.0.0.1:1"}
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
-        pass
-
-
-@contextmanager
-def file_server(folder: Path) -> Iterator[str]:
-    """Any static file server; gives its URL."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder))) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join(20)
 
 
 def ask(bench: Workbench, *arguments: str, status: int = 0) -> str:

@@ -135,11 +135,11 @@ def test_a_replica_is_searched_by_commit_when_its_log_is_gone(bench: Workbench, 
 
 def test_without_the_extra_it_says_what_to_install(bench: Workbench) -> None:
     """In a process of its own: here the stack's modules may be loaded, and the command would serve for ever."""
-    code = "import sys; sys.modules['starlette'] = None; from gitsign_py.cli import main; sys.exit(main(sys.argv[1:]))"
+    code = "import sys; sys.modules['uvicorn'] = None; from gitsign_py.cli import main; sys.exit(main(sys.argv[1:]))"
     done = bench.run([sys.executable, "-c", code, "log", "serve", "--port", "0"])
     said = done.stderr.decode()
     assert done.returncode == 2, said
-    assert "log serve needs the package starlette" in said
+    assert "log serve needs the package uvicorn" in said
     assert "WHEEL[local]" in said
 
 

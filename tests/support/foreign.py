@@ -22,6 +22,7 @@ _SOURCES = {
     "timestamp-cli": "go install github.com/sigstore/timestamp-authority/cmd/timestamp-cli@v1.2.9",
     "omniwitness": "go install github.com/transparency-dev/witness/cmd/omniwitness@v0.0.0-20260720115447-2e1c6971d19e",
     "fsck": "go install github.com/transparency-dev/tessera/cmd/fsck@latest",
+    "tesseract": "go build -o tesseract github.com/transparency-dev/tesseract/cmd/tesseract/posix, at v0.1.1",
     "rekor_monitor": "go install github.com/sigstore/rekor-monitor/cmd/rekor_monitor@latest",
     "ct_monitor": "go install github.com/sigstore/rekor-monitor/cmd/ct_monitor@latest",
     "ctclient": "go install github.com/google/certificate-transparency-go/client/ctclient@latest",

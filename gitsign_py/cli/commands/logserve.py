@@ -7,7 +7,7 @@ from gitsign_py.cli import logpages, wiring
 from gitsign_py.cli.commands.stackcommand import installed
 from gitsign_py.cli.logs import places
 from gitsign_py.errors import UsageError
-from gitsign_py.localstack.placement import LOOPBACK, Placement, placement
+from gitsign_py.localstack.placement import LOOPBACK, Limits, Placement, placement
 from gitsign_py.monitor.pages.desk import Desk
 
 DEFAULT_PORT = 18410
@@ -16,8 +16,7 @@ DEFAULT_PORT = 18410
 def run_serve(options: argparse.Namespace) -> int:
     """Serve until a signal ends it."""
     with installed("log serve"):
-        from gitsign_py.localstack import http, server  # noqa: PLC0415 - starlette and uvicorn, an extra of the package
-        from gitsign_py.localstack.connections import Limits  # noqa: PLC0415
+        from gitsign_py.localstack import http, server  # noqa: PLC0415 - uvicorn, an extra of the package
         from gitsign_py.localstack.context import Hook  # noqa: PLC0415
     settings = wiring.load_settings()
     root = wiring.trusted_root(settings, file=options.trusted_root)

@@ -75,7 +75,7 @@ def _serve(options: argparse.Namespace) -> int:
             hint="give the URL that they use: --url https://witness.example.com",
         )
     with installed():
-        from gitsign_py.localstack.witness.serving import WitnessServer  # noqa: PLC0415 - starlette and uvicorn
+        from gitsign_py.localstack.witness.serving import WitnessServer  # noqa: PLC0415 - uvicorn
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])

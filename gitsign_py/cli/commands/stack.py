@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -146,30 +147,25 @@ def _up(options: argparse.Namespace) -> int:
     if options.detach:
         return _up_detached(directory, options)
     with installed():
-        # The servers load starlette, uvicorn and PyJWT (160 ms and an extra of the package): for `up` alone.
+        # The servers load uvicorn and PyJWT (160 ms and an extra of the package): for `up` alone.
         from gitsign_py.cli.logpages import StackPages  # noqa: PLC0415
         from gitsign_py.localstack import faults, repeatable  # noqa: PLC0415
+        from gitsign_py.localstack.assembly import Choices  # noqa: PLC0415
         from gitsign_py.localstack.stack import Stack  # noqa: PLC0415
     if options.verbose or options.log_format == "json":
         _log_to_stderr(options.log_format)
     hook = faults.Faults(options.fault)
     control = (faults.service(hook),) if options.fault_control else ()
     pages = StackPages()
-    repeat = repeatable.settings(directory, options.seed, options.time)
+    sources = repeatable.sources(directory, options.seed, options.time)
     stack = Stack(
         directory,
         place.port,
         hook=hook,
         further=(*control, pages.service),
-        rekor2_key=options.rekor2_key,
-        clock_is_right=options.clock_is_right,
-        clock=repeat.clock,
-        random=repeat.random,
-        make_key=repeat.make_key,
         place=place.placement,
-        issuers=place.read_issuers(),
-        issuer_keys=place.issuer_keys,
-        witnesses=place.read_witnesses(),
+        choices=Choices(options.rekor2_key, place.read_issuers(), place.issuer_keys, place.read_witnesses()),
+        sources=replace(sources, clock_is_right=options.clock_is_right),
     )
     pages.begin(stack.info)
     print(_running_line(stack.info), flush=True)

@@ -6,6 +6,7 @@ are not known are passed over, one of a known key that does not verify condemns 
 
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Literal
 
 from gitsign_py.core.encoding import b64_decode, b64_encode
@@ -74,6 +75,7 @@ class VerifiedNote:
     times: tuple[int | None, ...]
 
 
+@lru_cache(maxsize=256)  # a log signs each checkpoint under the same one
 def key_id(name: str, public_key: PublicKey, kind: Kind = "signature") -> bytes:
     """The whole key ID, 32 bytes; its first 4 are the hint.
 

@@ -222,8 +222,8 @@ def pem_files(name: str, pems: Sequence[bytes], kind: str = "pub") -> dict[str, 
 def service(ctlog: CtLog) -> Service:
     """The routes of the open log, under /ct/v1; each log is read under /ctlog/NUMBER/ct/v1 as long as the stack is."""
     routes = [
-        Route("POST", "/ct/v1/add-pre-chain", ctlog.add_pre_chain, _JSON_TYPES),
-        Route("POST", "/ct/v1/add-chain", ctlog.add_chain, _JSON_TYPES),
+        Route("POST", "/ct/v1/add-pre-chain", ctlog.add_pre_chain, _JSON_TYPES, lane="writing"),
+        Route("POST", "/ct/v1/add-chain", ctlog.add_chain, _JSON_TYPES, lane="writing"),
     ]
     reads = {
         "get-roots": ctlog.get_roots,

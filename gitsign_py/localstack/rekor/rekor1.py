@@ -20,7 +20,7 @@ from gitsign_py.localstack import forks
 from gitsign_py.localstack.context import Context
 from gitsign_py.localstack.ctlog.log import log_instance, pem_files
 from gitsign_py.localstack.keyring import ServerKey
-from gitsign_py.localstack.merklestore import Leaf, Tree
+from gitsign_py.localstack.merklestore import Leaf, Placed, Tree
 from gitsign_py.localstack.rekor import rekorkinds
 from gitsign_py.localstack.rekor.rekorparams import PATTERN, as_index, as_text, query_number, read_items, read_object
 from gitsign_py.localstack.rekor.rekorproposal import Proposed
@@ -65,10 +65,9 @@ class Shard:
         """16 hex digits of the tree id, 64 of the leaf hash."""
         return f"{self.key.tree_id:016x}{leaf.leaf_hash.hex()}"
 
-    def checkpoint(self, size: int) -> bytes:
+    def checkpoint(self, size: int, root: bytes) -> bytes:
         """A signed note over the tree of ``size`` entries (C2SP tlog-checkpoint)."""
-        root = forks.stated_root(self.context, NAME, self.tree.root(size))
-        signed = checkpoint.Checkpoint(self.origin, size, root)
+        signed = checkpoint.Checkpoint(self.origin, size, forks.stated_root(self.context, NAME, root))
         return checkpoint.seal_checkpoint(signed, self.key.public, self.key.sign)
 
 
@@ -110,23 +109,23 @@ class Rekor:
             known = shard.tree.find_hash(merkle.leaf_hash(proposed.body))
             if known is not None and self.context.hook.setting(f"{NAME}:duplicate-entries") is None:
                 raise _conflict(shard.uuid(known))
-            leaf = self._append(shard, proposed, again=known is not None)
-            value = self._entry_json(shard, leaf)
-        uuid = shard.uuid(leaf)
+            placed = self._append(shard, proposed, again=known is not None)
+            value = _entry_json(shard, placed)
+        uuid = shard.uuid(placed.leaf)
         return json_response({uuid: value}, 201, {"ETag": uuid, "Location": f"/api/v1/log/entries/{uuid}"})
 
-    def _append(self, shard: Shard, proposed: Proposed, *, again: bool) -> Leaf:
+    def _append(self, shard: Shard, proposed: Proposed, *, again: bool) -> Placed:
         seconds = int(forks.stated_time(self.context, NAME).timestamp())
         # A signed entry timestamp signs these four members as canonical JSON (RFC 8785).
         promise = rfc8785.dumps(_promised(shard, proposed.body, seconds, shard.offset + shard.tree.size()))
-        leaf = shard.tree.append(
+        placed = shard.tree.append(
             proposed.body,
             identity=merkle.leaf_hash(proposed.body) + (self.context.random(8) if again else b""),
             extra=shard.key.sign(promise),
             time_ms=seconds * 1000,
         )
-        store_terms(self.context.state, leaf, proposed.terms)
-        return leaf
+        store_terms(self.context.state, placed.leaf, proposed.terms)
+        return placed
 
     def get_by_index(self, request: Request) -> Response:
         """``GET /api/v1/log/entries?logIndex=N``."""
@@ -226,20 +225,7 @@ class Rekor:
         return None
 
     def _named(self, shard: Shard, leaf: Leaf) -> dict[str, Any]:
-        return {shard.uuid(leaf): self._entry_json(shard, leaf)}
-
-    def _entry_json(self, shard: Shard, leaf: Leaf) -> dict[str, Any]:
-        size = shard.tree.size()
-        proof = {
-            "checkpoint": shard.checkpoint(size).decode(),
-            "hashes": [part.hex() for part in shard.tree.prove_inclusion(leaf.position, size)],
-            "logIndex": leaf.position,
-            "rootHash": shard.tree.root(size).hex(),
-            "treeSize": size,
-        }
-        verification = {"inclusionProof": proof, "signedEntryTimestamp": b64_encode(leaf.extra)}
-        promised = _promised(shard, leaf.data, leaf.time_ms // 1000, shard.offset + leaf.position)
-        return promised | {"verification": verification}
+        return {shard.uuid(leaf): _entry_json(shard, shard.tree.place(leaf, shard.tree.size()))}
 
     def trust(self) -> TrustPart:
         """Each shard's key with its window, the URL, and the public keys as PEM."""
@@ -252,7 +238,7 @@ class Rekor:
 def service(rekor: Rekor) -> Service:
     """The routes of the log. Some clients write ``retrieve/`` with a slash at the end."""
     routes = (
-        Route("POST", "/api/v1/log/entries", rekor.create, _JSON_TYPES),
+        Route("POST", "/api/v1/log/entries", rekor.create, _JSON_TYPES, lane="writing"),
         Route("GET", "/api/v1/log/entries", rekor.get_by_index),
         Route("GET", "/api/v1/log/entries/{uuid}", rekor.get_by_uuid),
         Route("POST", "/api/v1/log/entries/retrieve", rekor.retrieve, _JSON_TYPES),
@@ -274,11 +260,26 @@ def _promised(shard: Shard, body: bytes, seconds: int, log_index: int) -> dict[s
     }
 
 
+def _entry_json(shard: Shard, placed: Placed) -> dict[str, Any]:
+    leaf = placed.leaf
+    proof = {
+        "checkpoint": shard.checkpoint(placed.size, placed.root).decode(),
+        "hashes": [part.hex() for part in placed.path],
+        "logIndex": leaf.position,
+        "rootHash": placed.root.hex(),
+        "treeSize": placed.size,
+    }
+    verification = {"inclusionProof": proof, "signedEntryTimestamp": b64_encode(leaf.extra)}
+    promised = _promised(shard, leaf.data, leaf.time_ms // 1000, shard.offset + leaf.position)
+    return promised | {"verification": verification}
+
+
 def _shard_json(shard: Shard) -> dict[str, Any]:
     size = forks.stated_size(shard.context, NAME, shard.tree.size())
+    root = shard.tree.root(size)
     return {
-        "rootHash": shard.tree.root(size).hex(),
-        "signedTreeHead": shard.checkpoint(size).decode(),
+        "rootHash": root.hex(),
+        "signedTreeHead": shard.checkpoint(size, root).decode(),
         "treeID": str(shard.key.tree_id),
         "treeSize": size,
     }

@@ -24,7 +24,7 @@ from gitsign_py.localstack.context import Context
 from gitsign_py.localstack.ctlog.log import pem_files
 from gitsign_py.localstack.fulcio.ca import grpc_errors
 from gitsign_py.localstack.keyring import ServerKey
-from gitsign_py.localstack.merklestore import Leaf, Tree
+from gitsign_py.localstack.merklestore import Leaf, Placed, Tree
 from gitsign_py.localstack.rekor import rekor2kinds
 from gitsign_py.localstack.service import Refusal, Request, Response, Route, Service, TrustPart, json_response
 from gitsign_py.localstack.witness.asking import Cosigning
@@ -61,13 +61,13 @@ class Shard:
         """32 bytes, the whole of what the note's key hint is cut from."""
         return note.key_id(self.origin, self.key.public)
 
-    def stated(self, size: int) -> checkpoint.Checkpoint:
+    def stated(self, size: int, root: bytes) -> checkpoint.Checkpoint:
         """The tree of ``size`` entries."""
-        return checkpoint.Checkpoint(self.origin, size, forks.stated_root(self.context, NAME, self.tree.root(size)))
+        return checkpoint.Checkpoint(self.origin, size, forks.stated_root(self.context, NAME, root))
 
-    def checkpoint(self, size: int) -> bytes:
+    def checkpoint(self, size: int, root: bytes) -> bytes:
         """A signed note over the tree of ``size`` entries (C2SP tlog-checkpoint)."""
-        return checkpoint.seal_checkpoint(self.stated(size), self.key.public, self.key.sign)
+        return checkpoint.seal_checkpoint(self.stated(size, root), self.key.public, self.key.sign)
 
 
 class RekorTiles:
@@ -84,6 +84,11 @@ class RekorTiles:
         self._published: dict[int, tuple[int, bytes]] = {}
         if not context.keyring.all(ROLE):
             self.new_shard(kind)
+
+    @property
+    def asks_witnesses(self) -> bool:
+        """Whether an answer waits for others."""
+        return self._cosigning is not None
 
     def new_shard(self, kind: str = "ed25519") -> ServerKey:
         """Start a tree with a key and an origin of its own; the caller closes the earlier key (``stack rotate``)."""
@@ -125,11 +130,12 @@ class RekorTiles:
             if known is not None:
                 identity += self.context.random(8)
             now_ms = int(self.context.now(NAME).timestamp() * 1000)
-            leaf = shard.tree.append(body, identity=identity, extra=b"", time_ms=now_ms)
-            value = _entry_json(shard, leaf, *self._own(shard)) if self._cosigning is None else {}
+            placed = shard.tree.append(body, identity=identity, extra=b"", time_ms=now_ms)
+            envelope = shard.checkpoint(placed.size, placed.root) if self._cosigning is None else b""
         if self._cosigning is not None:  # no other writer waits for the witnesses
-            value = _entry_json(shard, leaf, *self._witnessed(shard, self._cosigning))
-        return json_response(value, 201, {"X-Log-Index": str(leaf.position)})
+            size, envelope = self._witnessed(shard, self._cosigning)
+            placed = shard.tree.place(placed.leaf, size)
+        return json_response(_entry_json(shard, placed, envelope), 201, {"X-Log-Index": str(placed.leaf.position)})
 
     def checkpoint(self, request: Request) -> Response:
         """``GET /api/v2/checkpoint``."""
@@ -144,7 +150,7 @@ class RekorTiles:
         """Size and checkpoint of the tree as it is, or as the fault ``stale-checkpoint`` has it."""
         size = shard.tree.size()
         size = forks.stated_size(self.context, NAME, size) if behind else size
-        return size, shard.checkpoint(size)
+        return size, shard.checkpoint(size, shard.tree.root(size))
 
     def _witnessed(self, shard: Shard, cosigning: Cosigning) -> tuple[int, bytes]:
         """Size and checkpoint of the last tree that was cosigned; the witnesses are asked when it has grown since.
@@ -157,7 +163,7 @@ class RekorTiles:
             found = self._published.get(tree.tree_id)
             if found is None or found[0] < wanted:
                 size, envelope = self._own(shard)
-                envelope = cosigning.cosigned(envelope, shard.stated(size), tree.prove_consistency)
+                envelope = cosigning.cosigned(envelope, shard.stated(size, tree.root(size)), tree.prove_consistency)
                 self._published[tree.tree_id] = found = size, envelope
         return found
 
@@ -200,7 +206,7 @@ def service(log: RekorTiles) -> Service:
         ("tile/entries/{place:path}", log.entries),
         ("tile/{level}/{place:path}", log.tile),
     )
-    routes = [Route("POST", "/api/v2/log/entries", log.create)]
+    routes = [Route("POST", "/api/v2/log/entries", log.create, lane="" if log.asks_witnesses else "writing")]
     for path, handler in reads:
         routes.append(Route("GET", f"/api/v2/{path}", handler))
         routes.append(Route("GET", f"/rekor2/{{shard}}/api/v2/{path}", handler))
@@ -221,22 +227,23 @@ def _log_instance(shard: Shard) -> TransparencyLogInstance:
     )
 
 
-def _entry_json(shard: Shard, leaf: Leaf, size: int, envelope: bytes) -> dict[str, Any]:
+def _entry_json(shard: Shard, placed: Placed, envelope: bytes) -> dict[str, Any]:
     """A TransparencyLogEntry as the real server writes it: int64 as text, no time, no promise."""
+    index = str(placed.leaf.position)
     return {
-        "logIndex": str(leaf.position),
+        "logIndex": index,
         "logId": {"keyId": b64_encode(shard.log_id)},
         "kindVersion": {"kind": "hashedrekord", "version": "0.0.2"},
         "integratedTime": "0",
         "inclusionPromise": None,
         "inclusionProof": {
-            "logIndex": str(leaf.position),
-            "rootHash": b64_encode(shard.tree.root(size)),
-            "treeSize": str(size),
-            "hashes": [b64_encode(part) for part in shard.tree.prove_inclusion(leaf.position, size)],
+            "logIndex": index,
+            "rootHash": b64_encode(placed.root),
+            "treeSize": str(placed.size),
+            "hashes": [b64_encode(part) for part in placed.path],
             "checkpoint": {"envelope": envelope.decode()},
         },
-        "canonicalizedBody": b64_encode(leaf.data),
+        "canonicalizedBody": b64_encode(placed.leaf.data),
     }
 
 

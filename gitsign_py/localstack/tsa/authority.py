@@ -132,7 +132,7 @@ class TimestampAuthority:
 def service(authority: TimestampAuthority) -> Service:
     """The routes of the authority."""
     routes = (
-        Route("POST", PATH, authority.timestamp, accepts=(QUERY, JSON), max_body=MAX_QUERY),
+        Route("POST", PATH, authority.timestamp, accepts=(QUERY, JSON), max_body=MAX_QUERY, lane="computing"),
         Route("GET", f"{PATH}/certchain", authority.chain),
     )
     return Service(NAME, routes, plain_errors, authority.trust)

@@ -7,14 +7,13 @@ from datetime import datetime
 from pathlib import Path
 
 from gitsign_py.localstack import http, server
-from gitsign_py.localstack.connections import Limits
 from gitsign_py.localstack.context import Hook, system_clock
 from gitsign_py.localstack.placement import Placement
 from gitsign_py.localstack.witness.identity import RECORD, WitnessIdentity, read_identity
 from gitsign_py.localstack.witness.record import Record
 from gitsign_py.localstack.witness.service import KnownLog, Witness, service
 
-_PLACE, _LIMITS = Placement(), Limits()
+_PLACE = Placement()
 
 
 class WitnessServer:
@@ -38,7 +37,7 @@ class WitnessServer:
             self._socket = undo.enter_context(server.bind(place.host, port))
             self.url = place.url_at(self._socket.getsockname()[1])
             witness = Witness(self.identity, record, logs, clock)
-            self._server = server.make(http.application((service(witness),), Hook(), place), _LIMITS)
+            self._server = server.make(http.application((service(witness),), Hook(), place), place.limits)
             self._closing = undo.pop_all()
         self._thread: threading.Thread | None = None
 
