@@ -14,6 +14,7 @@ from gitsign_py.core.frozen import frozen
 TYPE_CHECKING = False  # 6 ms of each verification, which needs none of them
 if TYPE_CHECKING:
     from gitsign_py.core.dsse import Envelope
+    from gitsign_py.core.sigstore.mapping import IssuerConfiguration
     from gitsign_py.core.sigstore.token import IdentityToken
     from gitsign_py.core.tlog.entrytypes import LogEntry
 
@@ -21,6 +22,9 @@ ObjectKind = Literal["commit", "tag", "tree", "blob"]
 
 Sign = Callable[[bytes], bytes]
 """Signs a message with the ephemeral key: message bytes in, DER ``ECDSA-Sig-Value`` (SHA-256) out."""
+
+Agree = Callable[["IssuerConfiguration"], None]
+"""Hears how an authority treats the issuer of a token; raises PolicyError to end the matter."""
 
 
 @frozen
@@ -63,12 +67,19 @@ class TokenSource(Protocol):
 class CertificateAuthority(Protocol):
     """Gives a short-lived certificate to whoever holds an identity token and a key."""
 
-    def issue(self, *, token: "IdentityToken", public_key_spki: bytes, sign: Sign) -> IssuedCertificate:
+    def issue(
+        self, *, token: "IdentityToken", public_key_spki: bytes, sign: Sign, agree: Agree | None = None
+    ) -> IssuedCertificate:
         """Ask for a certificate over ``public_key_spki`` (DER SubjectPublicKeyInfo).
 
         ``sign`` makes the proof of possession over the challenge that the authority expects (the e-mail address or
-        the subject of the token); the private key itself never passes this port. The answer is unchecked.
+        the subject of the token); the private key itself never passes this port. ``agree`` is called, and may raise,
+        before a certificate of another name is asked for than the token alone suggests. The answer is unchecked.
         """
+        ...
+
+    def configuration_of(self, issuer: str, *, ask: bool = True) -> "IssuerConfiguration | None":
+        """Say how it treats tokens of ``issuer``, None where it does not say; without ``ask`` as far as is known."""
         ...
 
 

@@ -15,21 +15,15 @@ from gitsign_py.agent.conversation import Conversation
 from gitsign_py.agent.hardening import forget
 from gitsign_py.agent.ledger import Ledger, Request, kind_of, subject_of
 from gitsign_py.core.git.gittext import committer_of
-from gitsign_py.core.sigstore.token import (
-    IdentityToken,
-    UnverifiedClaims,
-    certificate_identities,
-    may_identify,
-    may_vouch,
-    parse_unverified,
-)
+from gitsign_py.core.sigstore.mapping import certificate_identities, kind_for, may_identify, may_vouch
+from gitsign_py.core.sigstore.token import IdentityToken, UnverifiedClaims, parse_unverified
 from gitsign_py.errors import PolicyError, ServiceError
 from gitsign_py.host.consent import ConsentBook, Decision, MatchCommitter, Publication, decide, mismatch
 from gitsign_py.ports import TokenSource
 from gitsign_py.signing.attestation import Attestation, attest_with
 from gitsign_py.signing.credential import Credential, obtain_credential
 from gitsign_py.signing.flow import SigningOptions, SigningResult, SigningServices, check_options, sign_with
-from gitsign_py.signing.wanted import WantedSigner, check_possible
+from gitsign_py.signing.wanted import WantedSigner, check_address
 from gitsign_py.verification.bundle import Artifact
 
 RENEW_BEFORE = timedelta(seconds=60)
@@ -214,17 +208,14 @@ class Holder:
         self, token: IdentityToken, plan: SigningPlan, committer: tuple[str, str], conversation: Conversation
     ) -> Credential:
         claims = parse_unverified(token.raw)
-        check_possible(plan.wanted, claims)
-        identity = certificate_identities(claims)[-1]
-        publication = _publication(plan, identity, "email" if claims.email else "uri", committer)
-        decision = decide(publication, plan.match_committer, plan.consent)
-        if decision == "refuse":
-            raise mismatch(publication)
-        # Behind a forwarded socket is nobody to be told; the committer's own address needs no question.
-        if decision == "ask" or not (conversation.restricted or plan.consent.announced(publication)):
-            _require_consent(publication, conversation)
+        check_address(plan.wanted, claims)
+
+        def agree(identity: str, kind: str) -> None:
+            _agree(plan, _publication(plan, identity, kind, committer), conversation)
+
+        agree(certificate_identities(claims)[-1], kind_for(claims))
         # The committer has been compared above, for every signature and not only for the first.
-        request = replace(plan.options.request, committer=(), wanted=plan.wanted)
+        request = replace(plan.options.request, committer=(), wanted=plan.wanted, agree=agree)
         services = plan.services
         return obtain_credential(request, tokens=_Token(token), authority=services.authority, now=self._now())
 
@@ -291,6 +282,15 @@ def _token(plan: SigningPlan, email: str, conversation: Conversation) -> Identit
 
 def _publication(plan: SigningPlan, identity: str, kind: str, committer: tuple[str, str]) -> Publication:
     return Publication(identity, kind, plan.fulcio, *committer)
+
+
+def _agree(plan: SigningPlan, publication: Publication, conversation: Conversation) -> None:
+    decision = decide(publication, plan.match_committer, plan.consent)
+    if decision == "refuse":
+        raise mismatch(publication)
+    # Behind a forwarded socket is nobody to be told; the committer's own address needs no question.
+    if decision == "ask" or not (conversation.restricted or plan.consent.announced(publication)):
+        _require_consent(publication, conversation)
 
 
 def _require_consent(publication: Publication, conversation: Conversation) -> None:

@@ -12,6 +12,7 @@ from gitsign_py.audit.foreign import PROGRAMS, ForeignBatch, ForeignSignatures, 
 from gitsign_py.audit.jobs import NOT_EMBEDDED, Job
 from gitsign_py.audit.resources import Resources
 from gitsign_py.audit.scan import Scanned
+from gitsign_py.audit.seconds import second_jobs, with_second
 from gitsign_py.audit.smime import SmimeChecks
 from gitsign_py.errors import GitsignError, UncheckedError
 from gitsign_py.host.git.walk import Git
@@ -31,7 +32,8 @@ class Begun(NamedTuple):
 
     Where git cannot be asked about other formats, their facts stand there.
 
-    ``apart`` are commits of heads that may be asked for when the batch is judged.
+    ``apart`` are commits of heads that may be asked for when the batch is judged. ``seconds`` has by an object's id the
+    job of its second signature, or the facts of one that has none.
     """
 
     items: list[Scanned]
@@ -41,6 +43,7 @@ class Begun(NamedTuple):
     foreign: "ForeignBatch | dict[str, SignatureFacts]"
     smime: list[tuple[Scanned, SmimeSignature]]
     answer: "PendingFacts | None"
+    seconds: "dict[str, Job | SignatureFacts]"
 
     @property
     def size(self) -> int:
@@ -52,6 +55,7 @@ class Gathering:
     """Begins batches and gathers their facts, by the resources of one run."""
 
     def __init__(self, git: Git, resources: Resources) -> None:
+        self._git = git
         self._resources = resources
         self._first_root = resources.settings.trusted_root
         self._smime = SmimeChecks(git.environment, resources.jobs)
@@ -72,17 +76,27 @@ class Gathering:
         for item in signed:
             if item.form != "sigstore" or item.split is None:
                 continue
-            kept = self._resources.cache.get(item.oid) if self._resources.cache else None
-            known = load_kept(kept) if kept is not None else None
             armored = item.split.signature or b""
-            if known is not None:
+            if (known := self._kept(item.oid)) is not None:
                 facts[item.oid] = known
             elif found := read_smime(armored, self._resources.settings.trusted_root):
                 smime.append((item, found))
             else:
                 jobs.append(Job(item.oid, item.split.payload, armored))
+        seconds = second_jobs(self._git, signed) if self._git.two_hashes else {}
+        for second in seconds.values():
+            if not isinstance(second, Job):
+                continue
+            if (known := self._kept(second.oid)) is not None:
+                facts[second.oid] = known
+            else:
+                jobs.append(second)
         answer = self._resources.workers().submit(jobs) if jobs else None
-        return Begun(items, list(apart), facts, jobs, foreign, smime, answer)
+        return Begun(items, list(apart), facts, jobs, foreign, smime, answer, seconds)
+
+    def _kept(self, oid: str) -> SignatureFacts | None:
+        text = self._resources.cache.get(oid) if self._resources.cache else None
+        return load_kept(text) if text is not None else None
 
     def gather(self, begun: Begun) -> dict[str, SignatureFacts]:
         """Wait for the facts, by id; raises UncheckedError ``worker-died``."""
@@ -97,6 +111,9 @@ class Gathering:
         facts.update(self._finish_foreign(begun.foreign))
         if begun.smime:
             facts.update(self._smime.verify(begun.smime, self._resources.settings.trusted_root))
+        for oid, second in begun.seconds.items():
+            if facts[oid].form == "sigstore":
+                facts[oid] = with_second(facts[oid], facts[second.oid] if isinstance(second, Job) else second)
         return facts
 
     def _by_newer_root(self, jobs: Sequence[Job], texts: dict[str, str]) -> dict[str, str]:

@@ -215,6 +215,10 @@ def judge(
                 accept(repository, signed, found)
             return Judgement(revision, None, None, (), sources, subject, found)
         verified = verify_object(signed, revision.oid, verifier, expected, report)
+        if signed.other_signature is not None:
+            from gitsign_py.cli.secondsignature import check_second  # noqa: PLC0415 - for repositories of two hashes
+
+            check_second(signed, revision.oid, repository, verifier, verified)
         check_named(signed, revision, repository)
         if accept is not None:
             accept(repository, signed, verified)

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 from gitsign_py.cli import instance, wiring
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gitsign_py.clients.fulcio import KnownConfigurations
     from gitsign_py.clients.session import HttpSession
     from gitsign_py.clients.signin import SignInSettings, SignInTools
     from gitsign_py.core.trust.root import TrustedRoot
@@ -19,11 +22,13 @@ if TYPE_CHECKING:
     from gitsign_py.verification.renewal import Renew
 
 
-def certificate_authority(http: "HttpSession", chosen: instance.Endpoints) -> "CertificateAuthority":
+def certificate_authority(
+    http: "HttpSession", chosen: instance.Endpoints, known: "KnownConfigurations | None" = None
+) -> "CertificateAuthority":
     """Make the client for Fulcio."""
     from gitsign_py.clients.fulcio import FulcioClient
 
-    return FulcioClient(http, chosen.fulcio)
+    return FulcioClient(http, chosen.fulcio, known)
 
 
 def transparency_log(http: "HttpSession", chosen: instance.Endpoints, root: "TrustedRoot") -> "TransparencyLog | None":
@@ -54,6 +59,8 @@ def signing_services(
     root: "TrustedRoot",
     tokens: "TokenSource",
     renew: "Renew | None" = None,
+    *,
+    known: "KnownConfigurations | None" = None,
 ) -> "SigningServices":
     """Put the ports of the signing flow together, of one instance: see check_instance."""
     from gitsign_py.signing.flow import SigningServices
@@ -61,7 +68,7 @@ def signing_services(
     instance.check_instance(http, chosen, root, renew)
     return SigningServices(
         tokens=tokens,
-        authority=certificate_authority(http, chosen),
+        authority=certificate_authority(http, chosen, known),
         log=transparency_log(http, chosen, root),
         clock=wiring.SystemClock(),
         random=os.urandom,
@@ -75,6 +82,8 @@ def signing_options(
     root: "TrustedRoot",
     renew: "Renew | None" = None,
     wanted: "WantedSigner | None" = None,
+    *,
+    agree: "Callable[[str, str], None] | None" = None,
 ) -> "SigningOptions":
     """Say how to sign. The committer is compared by consent, which knows more than equal or not."""
     from gitsign_py.signing.credential import CredentialRequest
@@ -83,7 +92,7 @@ def signing_options(
 
     signer = wanted or WantedSigner()
     audience = settings.config.sign_in.client_id
-    request = CredentialRequest(trusted_root=root, audience=audience, renew=renew, wanted=signer)
+    request = CredentialRequest(trusted_root=root, audience=audience, renew=renew, wanted=signer, agree=agree)
     return SigningOptions(
         request=request,
         mode=settings.config.services.rekor_mode,

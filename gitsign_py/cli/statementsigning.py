@@ -73,7 +73,7 @@ def statement_signer(
         finder = TokenFinder(settings, chosen, http, Person(terminal, *committer_here(settings)))
         renew = wiring.renewal(settings, root, file=trusted_root)
         services = signingparts.signing_services(http, chosen, root, finder, renew)
-        options = signingparts.signing_options(settings, chosen, root, renew)
+        options = signingparts.signing_options(settings, chosen, root, renew, agree=finder.agree)
         credential = obtain_credential(
             options.request, tokens=services.tokens, authority=services.authority, now=services.clock.now()
         )

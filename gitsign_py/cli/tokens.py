@@ -7,10 +7,10 @@ from gitsign_py.cli.services import confirm_services
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.tokensources import TokenRequest, first_source, obtain_token
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.sigstore.token import IdentityToken, certificate_identities, parse_unverified
-from gitsign_py.errors import FormatError
+from gitsign_py.core.sigstore.mapping import certificate_identities, kind_for
+from gitsign_py.core.sigstore.token import IdentityToken, parse_unverified
 from gitsign_py.host.consent import Dialogue, Publication, require_consent
-from gitsign_py.signing.wanted import WantedSigner, check_possible
+from gitsign_py.signing.wanted import WantedSigner, check_address
 
 if TYPE_CHECKING:
     from gitsign_py.clients.signin import SignInSettings, SignInTools
@@ -45,7 +45,7 @@ class TokenFinder:
         """
         token = self.find()
         if self.wanted is not None:
-            check_possible(self.wanted, parse_unverified(token.raw))
+            check_address(self.wanted, parse_unverified(token.raw))
         self._consent(token)
         return token
 
@@ -65,11 +65,11 @@ class TokenFinder:
 
     def _consent(self, token: IdentityToken) -> None:
         claims = parse_unverified(token.raw)
-        identities = certificate_identities(claims)
-        if not identities:
-            raise FormatError("token-invalid", "the identity token names nobody")
-        kind = "email" if claims.email else "uri"
-        publication = Publication(identities[-1], kind, self.chosen.fulcio, self.person.name, self.person.email)
+        self.agree(certificate_identities(claims)[-1], kind_for(claims))
+
+    def agree(self, identity: str, kind: str) -> None:
+        """Ask the person about this identity, where that is needed. Raises as ``require_consent`` does."""
+        publication = Publication(identity, kind, self.chosen.fulcio, self.person.name, self.person.email)
         config = self.settings.config
         require_consent(publication, config.sign_in.match_committer, wiring.consent_book(), self.person.dialogue)
 

@@ -4,7 +4,8 @@ The answer is taken apart, not judged: whether the certificate is ours and chain
 the signing flow before the key signs anything.
 """
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from gitsign_py.clients.answer import Answer, status_error
@@ -12,28 +13,39 @@ from gitsign_py.clients.session import HttpSession, json_body
 from gitsign_py.clients.urls import check_url, join_url
 from gitsign_py.core.encoding import b64_decode, b64_encode, pem_decode, pem_encode
 from gitsign_py.core.frozen import frozen
+from gitsign_py.core.sigstore.mapping import IssuerConfiguration, configured
 from gitsign_py.core.sigstore.token import IdentityToken, UnverifiedClaims, challenge_subject, parse_unverified
 from gitsign_py.errors import FormatError, ServiceError
-from gitsign_py.ports import IssuedCertificate, Sign
+from gitsign_py.ports import Agree, IssuedCertificate, Sign
 
 SERVICE = "Fulcio"
 _NO_V2 = frozenset({404, 405, 501})
 _REFUSED = frozenset({400, 401, 403})
 _MAX_CHAIN = 8
+_KEPT_SECONDS = 600.0
+_CHAINGUARD = "chainguard-identity"
 _JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 
 
-@frozen
-class IssuerConfiguration:
-    """How a Fulcio treats one issuer: ``challenge_claim`` is the claim that proof of possession is made over.
+class KnownConfigurations:
+    """What each Fulcio said about its issuers, for ten minutes: one signature, or all that an agent makes."""
 
-    ``url`` may be a pattern with ``*`` (Fulcio's meta issuers); ``issuer_type`` is Fulcio's word (email, uri, ...).
-    """
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._kept: dict[str, tuple[float, tuple[IssuerConfiguration, ...]]] = {}
 
-    url: str
-    audience: str
-    challenge_claim: str
-    issuer_type: str
+    def get(self, url: str) -> tuple[IssuerConfiguration, ...] | None:
+        """What is known of the Fulcio at this URL, None for nothing."""
+        end, issuers = self._kept.get(url, (0.0, ()))
+        return issuers if self._now() < end else None
+
+    def keep(self, url: str, issuers: tuple[IssuerConfiguration, ...]) -> None:
+        """Remember it."""
+        self._kept[url] = (self._now() + _KEPT_SECONDS, issuers)
+
+    def forget(self, url: str) -> None:
+        """Ask again the next time."""
+        self._kept.pop(url, None)
 
 
 @frozen
@@ -46,23 +58,46 @@ class _Application:
 class FulcioClient:
     """A certificate authority behind HTTP (port ``CertificateAuthority``)."""
 
-    def __init__(self, session: HttpSession, url: str) -> None:
+    def __init__(self, session: HttpSession, url: str, known: KnownConfigurations | None = None) -> None:
         check_url(SERVICE, url)
         self._session = session
         self._url = url
+        self._known = known or KnownConfigurations()
 
-    def issue(self, *, token: IdentityToken, public_key_spki: bytes, sign: Sign) -> IssuedCertificate:
+    def issue(
+        self, *, token: IdentityToken, public_key_spki: bytes, sign: Sign, agree: Agree | None = None
+    ) -> IssuedCertificate:
         """Ask for a certificate; see the port. Raises ServiceError, FormatError ``token-invalid``."""
         claims = parse_unverified(token.raw)
-        challenge = challenge_subject(claims)
+        challenge = self._known_challenge(claims)
         answer = self._apply(_Application(token, public_key_spki, sign(challenge.encode())))
         if answer.status in _REFUSED:
-            other = self._other_challenge(claims, challenge)
+            other = self._other_challenge(claims, challenge, agree)
             if other is not None:
                 answer = self._apply(_Application(token, public_key_spki, sign(other.encode())))
         if answer.status in _REFUSED:
             raise status_error(answer, hint=_refusal_hint(claims))
         return _issued(answer)
+
+    def configuration_of(self, issuer: str, *, ask: bool = True) -> IssuerConfiguration | None:
+        """Say how it treats tokens of this issuer; see the port. Never raises."""
+        issuers = self._known.get(self._url)
+        if issuers is None and ask:
+            try:
+                issuers = self.configuration()
+            except ServiceError:  # one with the v1 API alone, or one that is away: then the token has to do
+                return None
+            self._known.keep(self._url, issuers)
+        return configured(issuers or (), issuer)
+
+    def _known_challenge(self, claims: UnverifiedClaims) -> str:
+        """The usual one, or the one that this server is known to want: no question is asked for it.
+
+        Fulcio says ``sub`` of Chainguard's issuers too, and takes the address of their tokens that have one.
+        """
+        known = self.configuration_of(claims.issuer, ask=False)
+        by_subject = known is not None and known.challenge_claim == "sub" and known.issuer_type != _CHAINGUARD
+        return claims.subject if by_subject else challenge_subject(claims)
 
     def _apply(self, application: _Application) -> Answer:
         """Return 200 (v2), 201 (v1) or a refusal."""
@@ -78,21 +113,25 @@ class FulcioClient:
             SERVICE, "POST", url, body=json_body(request), headers={**_JSON, **headers}, expected=expected
         )
 
-    def _other_challenge(self, claims: UnverifiedClaims, tried: str) -> str | None:
-        """After a refusal, look up whether this server wants another claim signed than the usual one.
+    def _other_challenge(self, claims: UnverifiedClaims, tried: str, agree: Agree | None) -> str | None:
+        """After a refusal, look up whether this server wants another claim signed than the one that was tried.
 
-        Only a token with an e-mail address leaves a choice, and only a server with the v2 API can be asked.
+        Only a token with an e-mail address leaves a choice, and only a server with the v2 API can be asked. Another
+        claim means another name in the certificate, so ``agree`` hears of it first. A configuration that was known
+        before may be an old one.
         """
         if not claims.email:
             return None
-        try:
-            issuers = self.configuration()
-        except ServiceError:
+        self._known.forget(self._url)
+        found = self.configuration_of(claims.issuer)
+        if found is None or found.challenge_claim not in ("email", "sub"):
             return None  # the refusal itself is the better message
-        for issuer in issuers:
-            if issuer.url == claims.issuer and issuer.challenge_claim == "sub" and claims.subject != tried:
-                return claims.subject
-        return None
+        wanted = challenge_subject(claims, found.challenge_claim)
+        if wanted == tried:
+            return None
+        if agree is not None:
+            agree(found)
+        return wanted
 
     def configuration(self) -> tuple[IssuerConfiguration, ...]:
         """Return the issuers that this Fulcio accepts. Raises ServiceError."""
@@ -103,6 +142,7 @@ class FulcioClient:
                 audience=_text(answer, item, "audience"),
                 challenge_claim=_text(answer, item, "challengeClaim"),
                 issuer_type=_text(answer, item, "issuerType"),
+                subject_domain=_text(answer, item, "subjectDomain"),
             )
             for item in _objects(answer, "issuers")
         )

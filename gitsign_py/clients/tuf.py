@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from tuf.ngclient.config import UpdaterConfig
@@ -170,8 +171,11 @@ def _load(directory: Path) -> TufTargets:
     for name in _FOLDERS:  # never made here: a fetch may be about to put its own there
         if not (directory / name).is_dir():
             raise UncheckedError("trust-root-missing", f"cached copy of {mirror} is not complete", hint=FETCH_AGAIN)
-    with translated(mirror):
-        return _read(mirror, root, directory, CacheFetcher(directory))
+    with translated(mirror), TemporaryDirectory(prefix="gitsign-py-tuf-") as place:
+        draft = Path(place)  # ngclient writes where it reads, and others read here at the same time
+        for name in _FOLDERS:
+            shutil.copytree(directory / name, draft / name)
+        return _read(mirror, root, draft, CacheFetcher(draft))
 
 
 def _patiently(directory: Path, action: Callable[[], T]) -> T:

@@ -3,9 +3,10 @@
 One order for the authorities, the first that is set counts: SSL_CERT_FILE and SSL_CERT_DIR (as Go and OpenSSL read
 them), REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, GIT_SSL_CAINFO and GIT_SSL_CAPATH, git's http.sslCAInfo and http.sslCAPath,
 the system's store. A variable of the first three counts instead of the system's store. git's own count beside it: they
-are set for a company's git server, and the public services must still be found. One that names the system's store says
-nothing, so the next is looked at: tools set all of these variables to it. Nothing switches verification off, and what a
-repository's own configuration says about it is passed over.
+are set for a company's git server, and the public services must still be found; ``http.<url>.sslCAInfo`` is for the
+URLs that it matches, as git matches them. One that names the system's store says nothing, so the next is looked at:
+tools set all of these variables to it. Nothing switches verification off, and what a repository's own configuration
+says about it is passed over.
 """
 
 import ipaddress
@@ -37,7 +38,7 @@ _LINUX_DIRECTORIES = ("/etc/ssl/certs", "/etc/pki/tls/certs")
 _VARIABLES = (
     "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "HOME",
 )  # fmt: skip
-_KEYS = ("http.sslCAInfo", "http.sslCAPath", "http.proxy")
+_NAMES = frozenset({"sslcainfo", "sslcapath", "proxy"})  # of http. and of http.<url>.
 _SCHEME = pattern(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -60,8 +61,10 @@ class TlsTrust:
         return f"{self.name} ({named}{', beside the system store' if self.beside else ''})"
 
 
-def tls_trust(environment: Mapping[str, str], gitconfig: GitConfig | None = None) -> TlsTrust:
-    """Choose by the order above; no certificate is read. Raises ConfigError ``tls-authorities-unreadable``."""
+def tls_trust(environment: Mapping[str, str], gitconfig: GitConfig | None = None, url: str = "") -> TlsTrust:
+    """Choose by the order above, for ``url`` or any; no certificate is read. Raises ConfigError
+    ``tls-authorities-unreadable``.
+    """
     get = environment.get
     directories = [one for one in (get("SSL_CERT_DIR") or "").split(os.pathsep) if one]
     own = gitconfig.without_repository() if gitconfig is not None else GitConfig()
@@ -71,8 +74,8 @@ def tls_trust(environment: Mapping[str, str], gitconfig: GitConfig | None = None
         _chosen({"REQUESTS_CA_BUNDLE": [get("REQUESTS_CA_BUNDLE") or ""]}),
         _chosen({"CURL_CA_BUNDLE": [get("CURL_CA_BUNDLE") or ""]}),
         _chosen(
-            dict([_of_git("GIT_SSL_CAINFO", "http.sslCAInfo", get("GIT_SSL_CAINFO"), own, home)])
-            | dict([_of_git("GIT_SSL_CAPATH", "http.sslCAPath", get("GIT_SSL_CAPATH"), own, home)]),
+            dict([_of_git("GIT_SSL_CAINFO", get("GIT_SSL_CAINFO"), _setting(own, "sslCAInfo", url), home)])
+            | dict([_of_git("GIT_SSL_CAPATH", get("GIT_SSL_CAPATH"), _setting(own, "sslCAPath", url), home)]),
             beside=True,
         ),
     )
@@ -96,15 +99,31 @@ def _is_system(path: str) -> bool:
     return sys.platform not in ("darwin", "win32") and os.path.realpath(path) in places
 
 
-def _of_git(variable: str, key: str, value: str | None, own: GitConfig, home: str) -> tuple[str, list[str]]:
-    """The variable or the setting, as git's http.c has it: the variable wins."""
-    if value:
+def _setting(own: GitConfig, name: str, url: str) -> tuple[str, str | None]:
+    """The setting of git that counts for ``url``: its key, and its text if it is set."""
+    if url and _has_sections(own):
+        from gitsign_py.host.git.urlmatch import for_url  # noqa: PLC0415 - for those who have such a section
+
+        found = for_url(own, name, url)
+        return (f"http.{name}", None) if found is None else (found[0], found[1].text or "")
+    value = own.last(f"http.{name}")
+    return f"http.{name}", None if value is None else value.text or ""
+
+
+def _has_sections(own: GitConfig) -> bool:
+    """Whether git has settings of ours for single URLs."""
+    return any(key.startswith("http.") and "://" in key and key.rpartition(".")[2] in _NAMES for key in own.entries)
+
+
+def _of_git(variable: str, value: str | None, setting: tuple[str, str | None], home: str) -> tuple[str, list[str]]:
+    """The variable or the setting, as git's http.c has it: the variable wins, if it says something."""
+    if value and not _is_system(value):
         return variable, [value]
-    text = own.get(key)
+    key, text = setting
     try:
         return key, [str(to_path(text, home))] if text else []
     except ValueError as error:
-        raise _unreadable(key, text, f"expected {error}") from error
+        raise _unreadable(key, text or "", f"expected {error}") from error
 
 
 def tls_context(trust: TlsTrust) -> "ssl.SSLContext":
@@ -212,45 +231,61 @@ class Network:
 
     def __init__(self, environment: Mapping[str, str], gitconfig: GitConfig | None = None) -> None:
         self._environment = environment
-        self._gitconfig = gitconfig
+        self._own = gitconfig.without_repository() if gitconfig is not None else GitConfig()
+        self._contexts: dict[TlsTrust, ssl.SSLContext] = {}
 
     @property
     def key(self) -> tuple[str | None, ...]:
         """All that is read of both: connections of one are another's only where it is the same."""
-        own = self._gitconfig.without_repository() if self._gitconfig is not None else GitConfig()
         proxies = sorted(name for name in self._environment if name.lower().endswith("_proxy"))
         named = [(name, self._environment.get(name)) for name in (*_VARIABLES, *proxies)]
-        said = [(key, value.text) for key in _KEYS if (value := own.last(key)) is not None]
+        said = [
+            (key, value.text)
+            for key in sorted(self._own.entries)
+            if key.startswith("http.") and key.rpartition(".")[2] in _NAMES
+            for value in self._own.all(key)
+        ]
         return tuple(part for pair in (*named, *said) for part in pair)
 
     @cached_property
     def trust(self) -> TlsTrust:
-        """The authorities that count."""
-        return tls_trust(self._environment, self._gitconfig)
+        """The authorities that count where nothing else is said of a URL."""
+        return tls_trust(self._environment, self._own)
 
     @cached_property
-    def context(self) -> "ssl.SSLContext":
-        """The context for every TLS connection, made when the first one is."""
-        return tls_context(self.trust)
+    def _sections(self) -> bool:
+        return _has_sections(self._own)
+
+    def trust_for(self, url: str) -> TlsTrust:
+        """The authorities that count for ``url``."""
+        return tls_trust(self._environment, self._own, url) if self._sections else self.trust
+
+    def context(self, trust: TlsTrust) -> "ssl.SSLContext":
+        """The context for every TLS connection by these authorities, made when the first one is."""
+        found = self._contexts.get(trust)
+        if found is None:
+            found = self._contexts[trust] = tls_context(trust)
+        return found
 
     def proxy(self, url: str) -> str:
         """The URL of the proxy for ``url``, empty where none is asked."""
-        return proxy_for(url, self._environment, self._gitconfig)
+        return proxy_for(url, self._environment, self._own)
 
 
 def proxy_for(url: str, environment: Mapping[str, str], gitconfig: GitConfig | None = None) -> str:
     """Choose the proxy as git and curl do: http.proxy, SCHEME_proxy, all_proxy, unless no_proxy lists the host.
 
     Without a scheme it is an http proxy. The lower-case variable wins, as in curl; without any, macOS and Windows are
-    asked for their own settings. http.proxy of a repository's own configuration does not count.
+    asked for their own settings. http.proxy is http.<url>.proxy where one matches; of a repository's own configuration
+    neither counts.
     """
     parts = urlsplit(url)
     listed = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
     if _is_listed(parts.hostname or "", parts.port, listed):
         return ""
-    own = gitconfig.without_repository().last("http.proxy") if gitconfig is not None else None
+    own = _setting(gitconfig.without_repository(), "proxy", url)[1] if gitconfig is not None else None
     if own is not None:
-        return _with_scheme(own.text or "")
+        return _with_scheme(own)
     names = (f"{parts.scheme}_proxy", f"{parts.scheme}_proxy".upper(), "all_proxy", "ALL_PROXY")
     found = next((value for name in names if (value := environment.get(name))), "")
     return _with_scheme(found or _system_proxy(parts.scheme, parts.hostname or ""))

@@ -82,7 +82,7 @@ class _Endpoint:
         else:
             answer = await self._run(service, route, request, notes)
         elapsed = time.monotonic() - began
-        told = web.method if web.method in _METHODS else "other"  # a figure for each, so not for all that clients invent
+        told = web.method if web.method in _METHODS else "other"  # each is a figure: not what clients invent
         served = Served(name, service.name, _client(web), told, _path(web), answer.status, elapsed, notes)
         self._house.meter.count(served)
         requestlog.write(served)

@@ -4,7 +4,7 @@ Nothing is signed before the certificate has been checked as strictly as a verif
 CA of the trust root, logged, of the right profile, and it names the identity and the issuer that the token names.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -16,14 +16,15 @@ from gitsign_py.core.frozen import field, frozen
 from gitsign_py.core.pki import der, oids
 from gitsign_py.core.pki.certificate import Certificate, parse_certificate
 from gitsign_py.core.pki.keys import Ecdsa
-from gitsign_py.core.sigstore.token import (
-    UnverifiedClaims,
+from gitsign_py.core.sigstore.mapping import (
+    IssuerConfiguration,
     certificate_identities,
-    check_claims,
+    is_plain,
+    kind_for,
     may_identify,
     may_vouch,
-    parse_unverified,
 )
+from gitsign_py.core.sigstore.token import UnverifiedClaims, check_claims, parse_unverified
 from gitsign_py.errors import FormatError, PolicyError, ServiceError, VerificationError
 from gitsign_py.ports import CertificateAuthority, IssuedCertificate, Sign, TokenSource
 from gitsign_py.signing.wanted import WantedSigner, check_possible
@@ -58,7 +59,8 @@ class CredentialRequest:
     ``audience`` is the client id that tokens are for; ``issuer`` the one that the token must be of, when one is set;
     ``committer`` the names and addresses of which the identity must be one (gitsign.matchCommitter), empty for any.
     ``require_sct`` is off for a private CA without a CT log. ``renew`` may give a newer trust root. ``wanted`` is the
-    signer that git was told.
+    signer that git was told. ``agree`` hears of the identity (and its kind) that is about to become public, where the
+    CA makes another one of the token than the token alone says; it may raise.
     """
 
     trusted_root: "TrustedRoot"
@@ -68,6 +70,7 @@ class CredentialRequest:
     require_sct: bool = True
     renew: "Renew | None" = None
     wanted: WantedSigner = WantedSigner()
+    agree: Callable[[str, str], None] | None = None
 
 
 def new_key() -> tuple[bytes, Sign]:
@@ -94,19 +97,30 @@ def obtain_credential(
     token = tokens.token()
     claims = parse_unverified(token.raw)
     check_claims(claims, now=now, audience=request.audience, issuer=request.issuer)
-    check_possible(request.wanted, claims)
-    _check_committer(certificate_identities(claims), request.committer)
+    unclear = not is_plain(claims) or not request.wanted.may_be(claims)
+    _check_prospect(request, claims, authority.configuration_of(claims.issuer, ask=unclear))
     spki, sign = new_key()
-    issued = authority.issue(token=token, public_key_spki=spki, sign=sign)
+    issued = authority.issue(
+        token=token, public_key_spki=spki, sign=sign, agree=lambda found: _check_prospect(request, claims, found)
+    )
     certificate, identity = _checked(issued, spki, request)
-    _check_same_person(identity, certificate, claims)
+    _check_same_person(identity, certificate, claims, authority)
     request.wanted.require(identity.value, identity.issuer)
-    _check_committer((identity.value,), request.committer)
     return Credential(certificate, identity, sign)
 
 
+def _check_prospect(
+    request: CredentialRequest, claims: UnverifiedClaims, configuration: IssuerConfiguration | None
+) -> None:
+    """Refuse here whatever is to be refused: a certificate that is issued stands in a public log for good."""
+    names = certificate_identities(claims, configuration)
+    check_possible(request.wanted, claims, configuration)
+    _check_committer(names, request.committer)
+    if request.agree is not None and names[-1] != certificate_identities(claims)[-1]:
+        request.agree(names[-1], kind_for(claims, configuration))
+
+
 def _check_committer(identities: tuple[str, ...], committer: tuple[str, ...]) -> None:
-    """Before the certificate too: one that is issued stands in a public log for good, mistake or not."""
     if committer and not set(identities) & set(committer):
         raise PolicyError(
             "committer-mismatch",
@@ -157,16 +171,25 @@ def _unusable() -> Iterator[None]:
         ) from error
 
 
-def _check_same_person(identity: "CertificateIdentity", certificate: Certificate, claims: UnverifiedClaims) -> None:
-    """The certificate names whom the token names: a CA's slip must not make us sign as somebody else."""
+def _check_same_person(
+    identity: "CertificateIdentity", certificate: Certificate, claims: UnverifiedClaims, authority: CertificateAuthority
+) -> None:
+    """The certificate names whom the token names: a CA's slip must not make us sign as somebody else.
+
+    The CA is asked how it maps tokens where the token alone does not explain the names.
+    """
+    value, kind, subject = identity.value, identity.san_type, identity.claims.get("token_subject")
+    configuration = None
+    if not (may_vouch(claims, identity.issuer) and may_identify(claims, value, kind, subject)):
+        configuration = authority.configuration_of(claims.issuer)
     with _unusable():
-        if not may_vouch(claims, identity.issuer):
+        if not may_vouch(claims, identity.issuer, configuration):
             raise VerificationError(
                 "certificate-other-issuer",
                 f"it names the issuer {identity.issuer}, the token is from {claims.issuer}",
                 facts={"expected": claims.issuer, "got": identity.issuer, "certificate": certificate.fingerprint},
             )
-        if not may_identify(claims, identity.value, identity.san_type, identity.claims.get("token_subject")):
+        if not may_identify(claims, value, kind, subject, configuration):
             names = certificate_identities(claims)
             raise VerificationError(
                 "certificate-other-identity",

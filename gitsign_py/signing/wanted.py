@@ -8,7 +8,8 @@ file of an SSH key), left over from a time when those signed: they choose nobody
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.pattern import pattern
 from gitsign_py.core.pki.namekind import kind_said
-from gitsign_py.core.sigstore.token import UnverifiedClaims, certificate_identities, may_identify, may_vouch
+from gitsign_py.core.sigstore.mapping import IssuerConfiguration, certificate_identities, may_become, may_vouch
+from gitsign_py.core.sigstore.token import UnverifiedClaims
 from gitsign_py.errors import PolicyError
 
 _SSH_KEY = pattern(r"(?:key::|ssh-|ecdsa-|sk-)[^@]* ")
@@ -32,12 +33,12 @@ class WantedSigner:
         """Tell whether a certificate is this signer's."""
         return self.text in ("", identity, f"{issuer}/{identity}", f"{issuer.rstrip('/')}/{identity}")
 
-    def may_be(self, claims: UnverifiedClaims) -> bool:
+    def may_be(self, claims: UnverifiedClaims, configuration: IssuerConfiguration | None = None) -> bool:
         """Tell whether a certificate for this token may be this signer's. A CA may map a subject in its own way."""
-        if not self.text or _may_name(claims, self.text):
+        if not self.text or _may_name(claims, self.text, configuration):
             return True
         slashes = [at for at, char in enumerate(self.text) if char == "/"]
-        return any(may_vouch(claims, issuer) and _may_name(claims, self.text[at + 1 :])
+        return any(may_vouch(claims, issuer, configuration) and _may_name(claims, self.text[at + 1 :], configuration)
                    for at in slashes for issuer in (self.text[:at], self.text[: at + 1]))  # fmt: skip
 
     def require(self, identity: str, issuer: str) -> None:
@@ -46,15 +47,23 @@ class WantedSigner:
             raise unavailable(self, f"{identity} ({issuer})")
 
 
-def _may_name(claims: UnverifiedClaims, name: str) -> bool:
+def _may_name(claims: UnverifiedClaims, name: str, configuration: IssuerConfiguration | None) -> bool:
     kind = kind_said(name) or ("other" if "!" in name else "")
-    return may_identify(claims, name, kind, None)
+    return may_become(claims, name, kind, configuration)
 
 
-def check_possible(wanted: WantedSigner, claims: UnverifiedClaims) -> None:
+def check_possible(
+    wanted: WantedSigner, claims: UnverifiedClaims, configuration: IssuerConfiguration | None = None
+) -> None:
     """Refuse a token of somebody else, before anything is published. Raises PolicyError ``signer-unavailable``."""
-    if not wanted.may_be(claims):
-        raise unavailable(wanted, f"{certificate_identities(claims)[0]} ({claims.issuer})")
+    if not wanted.may_be(claims, configuration):
+        raise unavailable(wanted, f"{certificate_identities(claims, configuration)[0]} ({claims.issuer})")
+
+
+def check_address(wanted: WantedSigner, claims: UnverifiedClaims) -> None:
+    """The same before a person is asked anything, as far as no CA's setting matters: no template makes an address."""
+    if wanted.address:
+        check_possible(wanted, claims)
 
 
 def unavailable(wanted: WantedSigner, instead: str) -> PolicyError:

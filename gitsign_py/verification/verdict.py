@@ -23,6 +23,7 @@ LACKING: Mapping[str, str] = MappingProxyType(
         "object-unreadable": _OBJECT,
         "object-too-large": _OBJECT,
         "artifact-digest-unknown": _OBJECT,
+        "signature-second-unchecked": _OBJECT,
         "key-needs-content": _OBJECT,
         "signature-format-unsupported": _FORM,
         "signature-prerelease": _FORM,

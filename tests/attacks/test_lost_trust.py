@@ -205,6 +205,19 @@ def test_a_reader_makes_no_folder_that_is_missing(machine: Machine) -> None:
     assert not (machine.copy / "metadata").exists()
 
 
+def test_a_verification_writes_nothing_into_the_copy(machine: Machine) -> None:
+    """ngclient makes its root.json anew whenever it reads: another reader found none at that moment."""
+    tuf.initialize(machine.url, machine.repository.root, machine.copy)
+
+    def there() -> dict[Path, tuple[int, int]]:
+        facts = {path: path.lstat() for path in machine.copy.rglob("*")}
+        return {path: (one.st_ino, one.st_mtime_ns) for path, one in facts.items() if path.name != ".lock"}
+
+    before = there()
+    assert tuf.load_cached(machine.copy).mirror == machine.url
+    assert there() == before
+
+
 def test_verifications_beside_renewals_all_find_the_trust_root(machine: Machine) -> None:
     stop, found = threading.Event(), set()
     root = machine.repository.root

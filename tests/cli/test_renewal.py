@@ -77,9 +77,11 @@ def test_every_kind_of_key_changes_while_commits_audits_and_hooks_go_on(user: Wo
         "ca": lambda: user.run(["git", "verify-commit", "-v", "HEAD"]),
         "rekor2": lambda: user.tool("audit", "HEAD"),
         "tsa": lambda: user.tool("verify", *user.who, "HEAD"),
+        "rekor": lambda: user.tool("audit", "HEAD~3..HEAD", cwd=user.repo),
     }
     for what, way in ways.items():
         rotate(user.stack, what)
+        user.env["GITSIGN_REKOR_VERSION"] = "1" if what == "rekor" else ""
         for status, renewed in (told(user, lambda: user.run([*again, "x"], **signer)), told(user, way)):
             assert (status, renewed) == (0, 1), what
         assert told(user, way) == (0, 0), what

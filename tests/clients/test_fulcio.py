@@ -10,14 +10,15 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from gitsign_py.clients.fulcio import FulcioClient
+from gitsign_py.clients.fulcio import FulcioClient, KnownConfigurations
 from gitsign_py.clients.session import HttpSession, Limits
 from gitsign_py.core.encoding import b64_decode, b64_encode, pem_encode
 from gitsign_py.core.pki.certificate import parse_certificate
 from gitsign_py.core.pki.fulcio import certificate_identity
+from gitsign_py.core.sigstore.mapping import IssuerConfiguration
 from gitsign_py.core.sigstore.token import IdentityToken
-from gitsign_py.errors import ConfigError, FormatError, ServiceError
-from gitsign_py.ports import IssuedCertificate
+from gitsign_py.errors import ConfigError, FormatError, PolicyError, ServiceError
+from gitsign_py.ports import Agree, IssuedCertificate
 from gitsign_py.signing.credential import new_key
 from tests.support.badserver import Action, BadServer, drop, forward, reply, routed, serving, slow, unused_url
 from tests.support.pki import Authority
@@ -132,6 +133,63 @@ def test_a_server_that_wants_the_subject_signed_gets_it_at_the_second_try(sessio
         assert issue(session, server.url).chain == CHAIN
     assert proof_is_over(server, 0, "alice@example.com")
     assert proof_is_over(server, 2, "subject-1")
+
+
+def issue_by(client: FulcioClient, agree: Agree | None = None) -> IssuedCertificate:
+    spki, sign = new_key()
+    return client.issue(token=IdentityToken(make()), public_key_spki=spki, sign=sign, agree=agree)
+
+
+WRONG_PROOF = reply(400, {"code": 3, "message": "The signature supplied in the request could not be verified"})
+
+
+def test_a_wildcard_issuer_is_found_too(session: HttpSession) -> None:
+    meta = {"wildcardIssuerUrl": "https://*.example", "challengeClaim": "sub", "issuerType": "kubernetes"}
+    routes = {V2: [WRONG_PROOF, reply(200, EMBEDDED)], CONFIGURATION: [reply(200, {"issuers": [meta]})]}
+    with answers(routes) as server:
+        assert issue(session, server.url).chain == CHAIN
+    assert proof_is_over(server, 2, "subject-1")
+
+
+def test_another_name_is_agreed_to_before_it_is_asked_for(session: HttpSession) -> None:
+    def refuse(found: IssuerConfiguration) -> None:
+        raise PolicyError("consent-refused", f"not as {found.issuer_type}")
+
+    with answers({V2: [WRONG_PROOF, reply(200, EMBEDDED)], CONFIGURATION: [configured("sub")]}) as server:
+        client = FulcioClient(session, server.url)
+        with pytest.raises(PolicyError, match="not as uri"):
+            issue_by(client, refuse)
+    assert [seen.path for seen in server.requests].count("/api/v2/signingCert") == 1
+
+
+def test_what_an_agent_knows_saves_the_first_try_until_it_is_old(session: HttpSession) -> None:
+    now = [0.0]
+    known = KnownConfigurations(lambda: now[0])
+    routes = {V2: [WRONG_PROOF, reply(200, EMBEDDED)], CONFIGURATION: [configured("sub")]}
+    with answers(routes) as server:
+        for _ in range(3):
+            issue_by(FulcioClient(session, server.url, known))
+        assert [seen.method for seen in server.requests] == ["POST", "GET", "POST", "POST", "POST"]
+        now[0] = 601.0
+        issue_by(FulcioClient(session, server.url, known))
+        assert proof_is_over(server, 5, "alice@example.com")
+
+
+def test_an_old_configuration_is_asked_for_again_after_a_refusal(session: HttpSession) -> None:
+    known = KnownConfigurations()
+    routes = {V2: [WRONG_PROOF, reply(200, EMBEDDED)], CONFIGURATION: [configured("email")]}
+    with answers(routes) as server:
+        known.keep(server.url, (IssuerConfiguration("https://issuer.example", "sigstore", "sub", "uri"),))
+        assert issue_by(FulcioClient(session, server.url, known)).chain == CHAIN
+        assert proof_is_over(server, 0, "subject-1")
+        assert proof_is_over(server, 2, "alice@example.com")
+
+
+def test_a_server_that_does_not_say_is_no_error(session: HttpSession) -> None:
+    with answers({CONFIGURATION: [reply(404)]}) as server:
+        assert FulcioClient(session, server.url).configuration_of("https://issuer.example") is None
+        assert FulcioClient(session, server.url).configuration_of("https://issuer.example", ask=False) is None
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("configuration", [configured("email"), configured("sub", "https://other.example"), drop()])

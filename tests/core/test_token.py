@@ -15,13 +15,9 @@ from gitsign_py.core.sigstore.token import (
     MAX_TOKEN_BYTES,
     IdentityToken,
     b64url_encode,
-    certificate_identities,
-    certificate_issuers,
     challenge_subject,
     check_claims,
     check_state,
-    may_identify,
-    may_vouch,
     opaque_value,
     parse_unverified,
     pkce,
@@ -222,50 +218,6 @@ def test_the_challenge_is_what_the_authority_asks_for() -> None:
         challenge_subject(claims, "login")
 
 
-def test_a_certificate_may_name_the_provider_behind_dex() -> None:
-    connector = "https://github.com/login/oauth"
-    assert certificate_issuers(parse_unverified(make({"federated_claims": {"connector_id": connector}}))) == (
-        "https://issuer.example",
-        connector,
-    )
-    for odd in ({"connector_id": 1}, {}, "x", [connector]):
-        assert certificate_issuers(parse_unverified(make({"federated_claims": odd}))) == ("https://issuer.example",)
-
-
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        ({}, "subject-1"),
-        (
-            {"job_workflow_ref": "o/r/.github/workflows/w.yml@refs/heads/m"},
-            "https://github.com/o/r/.github/workflows/w.yml@refs/heads/m",
-        ),
-        (
-            {"ci_config_ref_uri": "gitlab.com/g/p//.gitlab-ci.yml@refs/heads/m"},
-            "https://gitlab.com/g/p//.gitlab-ci.yml@refs/heads/m",
-        ),
-        ({"organization_slug": "o", "pipeline_slug": "p"}, "https://buildkite.com/o/p"),
-        (
-            {"oidc.circleci.com/project-id": "1", "oidc.circleci.com/pipeline-definition-id": "2"},
-            "https://circleci.com/api/v2/projects/1/pipeline-definitions/2",
-        ),
-        (
-            {"kubernetes.io": {"namespace": "n", "serviceaccount": {"name": "s"}}},
-            "https://kubernetes.io/namespaces/n/serviceaccounts/s",
-        ),
-    ],
-)
-def test_a_workload_may_be_named_in_fulcios_way(changes: dict[str, Any], expected: str) -> None:
-    assert expected in certificate_identities(parse_unverified(make({"email": None, **changes})))
-    assert certificate_identities(parse_unverified(make(changes))) == ("alice@example.com",)
-
-
-@pytest.mark.parametrize("odd", [1, {}, {"namespace": "n"}, {"namespace": 1, "serviceaccount": {"name": "s"}}])
-def test_odd_workload_claims_name_nobody(odd: object) -> None:
-    claims = parse_unverified(make({"email": None, "kubernetes.io": odd, "job_workflow_ref": 7}))
-    assert certificate_identities(claims) == ("subject-1",)
-
-
 def test_pkce_is_that_of_rfc_7636_appendix_b() -> None:
     octets = bytes.fromhex("7418dfb49799e0254ffa607dd8adbbba16d4254d69d6bff05b580558 53848d79")
     pair = pkce(octets)
@@ -298,53 +250,3 @@ def test_another_state_is_refused(got: str | None) -> None:
 def test_json_numbers_that_are_no_numbers_are_refused() -> None:
     text = json.dumps(CLAIMS).replace(str(CLAIMS["exp"]), "NaN").encode()
     assert refusal(f"{part({'alg': 'ES256'})}.{part(text)}.c2ln").reason == "token-invalid"
-
-
-ISSUER_TYPES: list[tuple[str, dict[str, Any], str, str, str | None]] = [
-    ("email", {}, "alice@example.com", "email", None),
-    ("uri", {"sub": "https://example.com/users/1"}, "https://example.com/users/1", "uri", None),
-    ("spiffe", {"sub": "spiffe://example.com/w"}, "spiffe://example.com/w", "uri", None),
-    ("username", {"sub": "alice"}, "alice!example.com", "other", None),
-    (
-        "github-workflow",
-        {"job_workflow_ref": "o/r/.github/workflows/w.yml@x"},
-        "https://github.com/o/r/.github/workflows/w.yml@x",
-        "uri",
-        None,
-    ),
-    ("ci-provider", {"sub": "job-7"}, "https://ci.example.com/org/pipeline", "uri", "job-7"),
-]
-
-
-@pytest.mark.parametrize("email", ["alice@example.com", None])
-@pytest.mark.parametrize(("issuer_type", "changes", "name", "kind", "subject"), ISSUER_TYPES)
-def test_each_issuer_type_may_make_its_name_of_a_token(
-    issuer_type: str, changes: dict[str, Any], name: str, kind: str, subject: str | None, email: str | None
-) -> None:
-    """An e-mail claim beside it changes nothing: which mapping counts is the CA's setting."""
-    claims = parse_unverified(make({**changes, "email": email}))
-    assert may_identify(claims, name, kind, subject) == (issuer_type != "email" or email is not None)
-
-
-@pytest.mark.parametrize(
-    ("name", "kind", "subject"),
-    [
-        ("bob@example.com", "email", None),
-        ("bob@example.com", "email", "subject-1"),  # an address never rests on the subject
-        ("https://example.com/other", "uri", None),
-        ("https://example.com/other", "uri", "subject-2"),
-        ("subject-2!example.com", "other", None),
-        ("subject-1!", "other", None),
-        ("subject-1!example.com", "uri", None),
-    ],
-)
-def test_no_mapping_makes_another_name(name: str, kind: str, subject: str | None) -> None:
-    assert not may_identify(parse_unverified(make({"sub": "subject-1"})), name, kind, subject)
-
-
-def test_an_issuer_may_be_what_a_claim_names() -> None:
-    claims = parse_unverified(make({"idp": {"upstream": {"url": "https://login.example.org"}}, "name": "Alice"}))
-    assert may_vouch(claims, "https://login.example.org")
-    assert may_vouch(claims, claims.issuer)
-    for other in ("https://login.example.com", "Alice", ""):
-        assert not may_vouch(claims, other)

@@ -8,14 +8,14 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.fuzz.harness import NOW, all_of, instrumented, run
 
 with instrumented():
-    from gitsign_py.core.sigstore import token
+    from gitsign_py.core.sigstore import mapping, token
 
 
 def claims(data: bytes) -> None:
     text = data.decode("utf-8", "surrogateescape")
     found = token.parse_unverified(text)
-    token.certificate_issuers(found)
-    token.certificate_identities(found)
+    mapping.certificate_issuers(found)
+    mapping.certificate_identities(found)
     token.challenge_subject(found)
     token.check_claims(found, audience="sigstore", now=NOW)
 

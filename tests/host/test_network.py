@@ -88,6 +88,9 @@ SETTINGS: dict[str, Callable[[Path], Network]] = {
             "CURL_CA_BUNDLE": str(pem),
         }
     ),
+    "git's setting beside the system's own names": lambda pem: Network(
+        {"GIT_SSL_CAINFO": SYSTEM, "GIT_SSL_CAPATH": "/etc/ssl/certs"}, git_says("http.sslCAInfo", str(pem))
+    ),
 }
 
 
@@ -208,3 +211,40 @@ def test_an_empty_http_proxy_switches_the_variables_off() -> None:
 def test_what_counts_is_said_in_words() -> None:
     assert str(TlsTrust()) == "the system's store"
     assert str(tls_trust({"GIT_SSL_CAINFO": "/c.pem"})) == "GIT_SSL_CAINFO (/c.pem, beside the system store)"
+
+
+def both(*pairs: tuple[str, str, str]) -> GitConfig:
+    return GitConfig(MappingProxyType({key.lower(): (GitValue(value, scope, "f"),) for key, value, scope in pairs}))
+
+
+def test_a_setting_for_a_url_counts_there_alone_and_no_repository_hides_it() -> None:
+    here, elsewhere = "https://fulcio.example.com/api", "https://rekor.example.com/"
+    config = both(
+        ("http.sslCAInfo", "/all.pem", "global"),
+        ("http.https://fulcio.example.com.sslCAInfo", "/one.pem", "global"),
+        ("http.https://fulcio.example.com/api.sslCAInfo", "/evil.pem", "local"),
+        ("http.https://rekor.example.com.proxy", "http://proxy:1", "global"),
+        ("http.https://fulcio.example.com.proxy", "", "global"),
+        ("http.https://fulcio.example.com.sslVerify", "false", "global"),
+    )
+    network = Network({"https_proxy": P}, config)
+    assert [str(network.trust_for(url)) for url in (here, elsewhere)] == [
+        "http.https://fulcio.example.com.sslCAInfo (/one.pem, beside the system store)",
+        "http.sslCAInfo (/all.pem, beside the system store)",
+    ]
+    assert [network.proxy(url) for url in (here, elsewhere, "https://c.example/")] == ["", "http://proxy:1", P]
+    assert "/one.pem" in network.key
+    assert "/evil.pem" not in network.key
+    variable = Network({"GIT_SSL_CAINFO": "/variable.pem"}, config)
+    assert variable.trust_for(here).name == "GIT_SSL_CAINFO"
+
+
+def test_connections_by_one_authority_are_not_used_for_what_another_one_counts(
+    server: BadServer, certificate: Path
+) -> None:
+    """The same host and port, another path: what was trusted there is not what is to be trusted here."""
+    config = git_says(f"http.{server.url}/trusted.sslCAInfo", str(certificate))
+    with HttpSession(network=Network({}, config)) as http:
+        http.exchange("Fulcio", "GET", f"{server.url}/trusted/a")
+        with pytest.raises(ServiceError, match="TLS failed"):
+            http.exchange("Fulcio", "GET", f"{server.url}/other")

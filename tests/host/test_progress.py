@@ -14,6 +14,9 @@ import pytest
 
 from gitsign_py.host.progress import counted
 
+# The timer is theirs: the time limit of pytest-timeout would have it else.
+pytestmark = pytest.mark.timeout(900, method="thread")
+
 Screen = tuple[int, Callable[[bytes], object]]
 
 

@@ -48,7 +48,7 @@ oidc-issuers:
   https://forge.example.com:
     {issuer-url: https://forge.example.com, client-id: sigstore, type: github-workflow}
   https://other.example.com:
-    {issuer-url: https://other.example.com, client-id: sigstore, type: chainguard-identity}
+    {issuer-url: https://other.example.com, client-id: sigstore, type: buddy-pipeline}
 meta-issuers:
   https://oidc.eks.*.amazonaws.com/id/*: {client-id: sigstore, type: kubernetes}
 ci-issuer-metadata:

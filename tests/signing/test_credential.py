@@ -12,9 +12,10 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from gitsign_py.clients.fulcio import FulcioClient
 from gitsign_py.clients.session import HttpSession, Limits
 from gitsign_py.core.pki.keys import load_spki
+from gitsign_py.core.sigstore.mapping import IssuerConfiguration
 from gitsign_py.core.sigstore.token import IdentityToken
 from gitsign_py.errors import FormatError, GitsignError, PolicyError, ServiceError, VerificationError
-from gitsign_py.ports import CertificateAuthority, IssuedCertificate, Sign
+from gitsign_py.ports import Agree, CertificateAuthority, IssuedCertificate, Sign
 from gitsign_py.signing.credential import Credential, CredentialRequest, new_key, obtain_credential
 from tests.support.badserver import reply, serving
 from tests.support.signingkit import FixedToken, ShiftedClock, SigningKit
@@ -99,12 +100,17 @@ class Slipping:
     other_key: bool = False
     change: Any = None
 
-    def issue(self, *, token: IdentityToken, public_key_spki: bytes, sign: Sign) -> IssuedCertificate:
+    def issue(
+        self, *, token: IdentityToken, public_key_spki: bytes, sign: Sign, agree: Agree | None = None
+    ) -> IssuedCertificate:
         if self.other_key:
             public_key_spki, sign = new_key()
         used = IdentityToken(self.token) if self.token else token
-        issued = self.inner.issue(token=used, public_key_spki=public_key_spki, sign=sign)
+        issued = self.inner.issue(token=used, public_key_spki=public_key_spki, sign=sign, agree=agree)
         return self.change(issued) if self.change else issued
+
+    def configuration_of(self, issuer: str, *, ask: bool = True) -> IssuerConfiguration | None:
+        return self.inner.configuration_of(issuer, ask=ask)
 
 
 def unusable(kit: SigningKit, cause: str, *, token: str | None = None, slip: dict[str, Any], **request: Any) -> str:

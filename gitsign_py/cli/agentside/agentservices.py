@@ -21,6 +21,7 @@ from gitsign_py.cli.clock import clock_told
 from gitsign_py.cli.gpg.signing import summary
 from gitsign_py.cli.services import are_confirmed
 from gitsign_py.cli.tokens import Person, TokenFinder, token_request
+from gitsign_py.clients.fulcio import KnownConfigurations
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.signin import remembered_token
 from gitsign_py.clients.tokensources import first_source
@@ -67,12 +68,13 @@ class SilentDialogue:
 
 
 class Kept:
-    """Warm connections by time-out and network, and trust roots."""
+    """Warm connections by time-out and network, trust roots, and what each Fulcio said about its issuers."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._sessions: dict[tuple[object, ...], HttpSession] = {}
         self.roots = KeptRoots()
+        self.configurations = KnownConfigurations()
 
     def session(self, settings: wiring.Settings) -> HttpSession:
         """One repository's proxy and authorities of TLS (git's includeIf, git -c) are not another's."""
@@ -101,7 +103,12 @@ def _plan(kept: Kept, context: ClientContext, token: str | None) -> SigningPlan:
         fulcio=chosen.fulcio,
         issuer=chosen.issuer,
         services=signingparts.signing_services(
-            http, chosen, root, given or GivenToken(IdentityToken(""), "the agent"), renew
+            http,
+            chosen,
+            root,
+            given or GivenToken(IdentityToken(""), "the agent"),
+            renew,
+            known=kept.configurations,
         ),
         options=signingparts.signing_options(settings, chosen, root, renew),
         match_committer=sign_in.match_committer,

@@ -12,13 +12,8 @@ from gitsign_py.cli.tokens import Person, TokenFinder
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.git.gittext import committer_of
 from gitsign_py.core.printing import escaped
-from gitsign_py.core.sigstore.token import (
-    IdentityToken,
-    UnverifiedClaims,
-    certificate_identities,
-    check_claims,
-    parse_unverified,
-)
+from gitsign_py.core.sigstore.mapping import certificate_identities
+from gitsign_py.core.sigstore.token import IdentityToken, UnverifiedClaims, check_claims, parse_unverified
 from gitsign_py.errors import GitsignError, UncheckedError, veiled
 from gitsign_py.host.git.program import run_git
 from gitsign_py.host.terminal import open_terminal

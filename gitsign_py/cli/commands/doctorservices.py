@@ -40,12 +40,15 @@ _ANY_STATUS = range(100, 600)
 def check_network(settings: wiring.Settings, chosen: instance.Endpoints) -> Finding:
     """Which authorities count for TLS, can they be read, and which proxies are asked?"""
     network = wiring.network(settings)
-    network.context  # noqa: B018 - reads the files; what it raises is the finding
     urls = [one.url for one in services(chosen)]
+    trusts = {url: network.trust_for(url) for url in urls if url.startswith("https:")}
+    for trust in (network.trust, *trusts.values()):
+        network.context(trust)  # reads the files; what it raises is the finding
+    others = "".join(f", for {url} {trust}" for url, trust in trusts.items() if trust != network.trust)
     proxies = sorted({proxy for url in urls if (proxy := network.proxy(url))})
     through = f"through the proxy {', '.join(proxies)}" if proxies else "without a proxy"
     facts = {"authorities": network.trust.name or "system", "proxies": ", ".join(proxies)}
-    return Finding("network", "ok", f"TLS trusts {network.trust}; {through}", facts=facts)
+    return Finding("network", "ok", f"TLS trusts {network.trust}{others}; {through}", facts=facts)
 
 
 def check_agent(settings: wiring.Settings) -> Finding:

@@ -20,7 +20,8 @@ from gitsign_py.clients.tokensources import (
     platform_of,
 )
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.sigstore.token import certificate_identities, parse_unverified
+from gitsign_py.core.sigstore.mapping import certificate_identities
+from gitsign_py.core.sigstore.token import parse_unverified
 from gitsign_py.errors import PolicyError
 from gitsign_py.host.tokens import static_source
 

@@ -120,7 +120,7 @@ def sign(
         finder = TokenFinder(settings, chosen, http, Person(terminal, *committer_of(payload)), token, wanted)
         renew = wiring.renewal(settings, root, say=lambda text: terminal.show(f"gitsign-py: {text}"))
         services = signingparts.signing_services(http, chosen, root, finder, renew)
-        options = signingparts.signing_options(settings, chosen, root, renew, wanted)
+        options = signingparts.signing_options(settings, chosen, root, renew, wanted, agree=finder.agree)
         return sign_payload(payload, services=services, options=options)
 
 

@@ -38,7 +38,10 @@ class _Adapter(HTTPAdapter):
     ) -> tuple[Any, Any]:
         host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
         if host["scheme"] == "https":
-            pool = {"cert_reqs": "CERT_REQUIRED", "ssl_context": self._network.context}
+            pool = {
+                "cert_reqs": "CERT_REQUIRED",
+                "ssl_context": self._network.context(self._network.trust_for(request.url or "")),
+            }
         return host, pool
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
@@ -46,7 +49,7 @@ class _Adapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
         if proxy.lower().startswith("https:"):
-            proxy_kwargs["proxy_ssl_context"] = self._network.context
+            proxy_kwargs["proxy_ssl_context"] = self._network.context(self._network.trust_for(proxy))
         return super().proxy_manager_for(proxy, **proxy_kwargs)
 
 

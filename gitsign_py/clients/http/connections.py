@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
     from gitsign_py.clients.http.request import Transport
-    from gitsign_py.host.network import Network
+    from gitsign_py.host.network import Network, TlsTrust
 
 _PORTS = {"http": 80, "https": 443}
 _KEPT = 8  # idle connections to one place
@@ -42,8 +42,8 @@ _PATH_SIGNS = "!#$%&'()*+,/:;=?@[]~"  # RFC 3986 §2.2, and the sign of what is 
 
 @frozen
 class _Route:
-    """The place that a connection leads to: connections are kept by it. ``through`` is where the proxy listens, or
-    none.
+    """The place that a connection leads to, and what it is trusted by: connections are kept by it. ``through`` is where
+    the proxy listens, or none.
     """
 
     scheme: str
@@ -51,6 +51,7 @@ class _Route:
     port: int
     through: tuple[str, int] | None
     password: str  # Proxy-Authorization
+    trust: "TlsTrust | None"  # None without TLS
 
     @property
     def name(self) -> str:
@@ -67,13 +68,13 @@ class _Connection:
         try:
             self._socket: _socket.socket = _dialled(route.through or (route.host, route.port), patience)
         except OSError:
-            if route.scheme == "https":
-                network.context  # noqa: B018 - where this cannot be made, that is what to say
+            if route.trust is not None:
+                network.context(route.trust)  # where this cannot be made, that is what to say
             raise
         self._incoming = Incoming(self._receive)
         try:
-            if route.scheme == "https":
-                self._secure(route, network.context)
+            if route.trust is not None:
+                self._secure(route, network.context(route.trust))
         except BaseException:
             self.close()
             raise
@@ -158,14 +159,15 @@ class Connections:
         """Load TLS and the authorities (20 ms) where they are needed; see ``Transport``."""
         if url.startswith("https:"):
             try:
-                self._network.context  # noqa: B018 - it is made here
+                self._network.context(self._network.trust_for(url))  # it is made here
             except GitsignError:
                 return  # the connection says so
 
     def send(self, request: Request, patience: Patience) -> Answer:
         """Send one request and read its answer; see ``Transport``."""
         parts = urlsplit(request.url)
-        route = _route(parts, self._network.proxy(request.url))
+        trust = self._network.trust_for(request.url) if parts.scheme == "https" else None
+        route = _route(parts, self._network.proxy(request.url), trust)
         if route is None:
             return self._other().send(request, patience)
         try:
@@ -216,19 +218,19 @@ class Connections:
         return self._others
 
 
-def _route(parts: "SplitResult", proxy: str) -> _Route | None:
+def _route(parts: "SplitResult", proxy: str, trust: "TlsTrust | None") -> _Route | None:
     """How to go there; None where ``requests`` is to."""
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
     if not host.isascii():
         return None
     if not proxy:
-        return _Route(parts.scheme, host, port, None, "")
+        return _Route(parts.scheme, host, port, None, "", trust)
     try:
         by = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
         if by.scheme != "http" or not by.hostname or not proxy.isascii() or not proxy.isprintable() or " " in proxy:
             return None
         password = f"{unquote(by.username)}:{unquote(by.password or '')}" if by.username is not None else ""
-        return _Route(parts.scheme, host, port, (by.hostname, by.port or _PORTS["http"]), password)
+        return _Route(parts.scheme, host, port, (by.hostname, by.port or _PORTS["http"]), password, trust)
     except ValueError:
         return None
 

@@ -105,7 +105,7 @@ def _cause(error: BaseException) -> str:
 
 def untrusted(request: Request, network: "Network", error: Exception) -> ServiceError:
     """Make the error for a server whose TLS failed."""
-    trust = network.trust
+    trust = network.trust_for(request.url)
     return ServiceError(
         "service-untrusted",
         f"{request.service} at {request.url} is not trusted: TLS failed ({_cause(error)}); "

@@ -8,7 +8,7 @@ Core §3.1.2.1) are here too; their randomness is an argument.
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
@@ -17,12 +17,10 @@ from gitsign_py.core.frozen import field, frozen
 from gitsign_py.core.pattern import pattern
 from gitsign_py.errors import FormatError, VerificationError
 
-_DEPTH = 4  # of objects within claims, where a provider may be named
 MAX_TOKEN_BYTES = 64 * 1024
 CLOCK_LEEWAY = timedelta(seconds=60)
 _BASE64URL = pattern(r"[A-Za-z0-9_-]*\Z")
 _REGISTERED = frozenset({"iss", "sub", "aud", "exp", "iat", "nbf", "nonce", "email", "email_verified"})
-_CIRCLECI = ("project", "pipeline-definition")
 _LATEST = 253402300799  # 9999-12-31T23:59:59Z, the last second that a datetime holds
 
 
@@ -161,84 +159,6 @@ def challenge_subject(claims: UnverifiedClaims, challenge_claim: str | None = No
     if not claims.email:
         raise _invalid("it has no email claim, and the certificate authority asks for one")
     return claims.email
-
-
-def certificate_issuers(claims: UnverifiedClaims) -> tuple[str, ...]:
-    """Return the issuers that a certificate for this token may name.
-
-    Fulcio can be told to name the identity provider behind a Dex instance (its ``connector_id``) instead of Dex.
-    """
-    federated = claims.other.get("federated_claims")
-    connector = federated.get("connector_id") if isinstance(federated, dict) else None
-    return (claims.issuer, connector) if isinstance(connector, str) and connector else (claims.issuer,)
-
-
-def certificate_identities(claims: UnverifiedClaims) -> tuple[str, ...]:
-    """Return the subject alternative names that a certificate for this token may carry.
-
-    The e-mail address alone for a token that has one; the subject, or what Fulcio's documentation of its issuer types
-    derives from a workload's claims (GitHub, GitLab, Buildkite, CircleCI, Kubernetes), for the others.
-    """
-    return (claims.email,) if claims.email else _derived(claims)
-
-
-def may_identify(claims: UnverifiedClaims, name: str, kind: str, subject: str | None) -> bool:
-    """Tell whether a certificate may carry ``name`` (``kind``: email, uri or other) for this token.
-
-    Which mapping counts is the CA's setting for the issuer: with types such as uri, username and ci-provider a token
-    with an e-mail address becomes its subject, the subject with ``!DOMAIN``, or what a template makes of its claims.
-    For such a template the certificate's own ``subject`` (1.3.6.1.4.1.57264.1.24) decides; an address never rests on
-    it.
-    """
-    if name in certificate_identities(claims):
-        return True
-    if kind == "email":
-        return False
-    by_subject = kind == "other" and name.startswith(f"{claims.subject}!") and len(name) > len(claims.subject) + 1
-    return name in _derived(claims) or by_subject or subject == claims.subject
-
-
-def may_vouch(claims: UnverifiedClaims, issuer: str) -> bool:
-    """Tell whether a certificate may name ``issuer`` for this token: its own, or a URL that one of its claims is.
-
-    A CA can be told which claim names the provider behind an issuer (Fulcio's IssuerClaim, a path into the claims).
-    """
-    if issuer in certificate_issuers(claims):
-        return True
-    return issuer.startswith(("https://", "http://")) and issuer in _texts(claims.other, _DEPTH)
-
-
-def _texts(value: object, depth: int) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping) and depth:
-        for item in value.values():
-            yield from _texts(item, depth - 1)
-
-
-def _derived(claims: UnverifiedClaims) -> tuple[str, ...]:
-    derived = [claims.subject]
-    for claim, prefix in (("job_workflow_ref", "https://github.com/"), ("ci_config_ref_uri", "https://")):
-        if text := _string(claims.other, claim):
-            derived.append(prefix + text)
-    if (owner := _string(claims.other, "organization_slug")) and (build := _string(claims.other, "pipeline_slug")):
-        derived.append(f"https://buildkite.com/{owner}/{build}")
-    project, pipeline = (_string(claims.other, f"oidc.circleci.com/{name}-id") for name in _CIRCLECI)
-    if project and pipeline:
-        derived.append(f"https://circleci.com/api/v2/projects/{project}/pipeline-definitions/{pipeline}")
-    if workload := _kubernetes(claims.other.get("kubernetes.io")):
-        derived.append(workload)
-    return tuple(derived)
-
-
-def _kubernetes(claim: object) -> str | None:
-    account = claim.get("serviceaccount") if isinstance(claim, dict) else None
-    if not isinstance(claim, dict) or not isinstance(account, dict):
-        return None
-    namespace, name = claim.get("namespace"), account.get("name")
-    if not isinstance(namespace, str) or not isinstance(name, str):
-        return None
-    return f"https://kubernetes.io/namespaces/{namespace}/serviceaccounts/{name}"
 
 
 def pkce(random: bytes) -> Pkce:

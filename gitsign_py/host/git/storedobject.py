@@ -1,6 +1,8 @@
 """Stored commits and tags, split as their repository means them: which signature counts, and whether two may stand."""
 
-from gitsign_py.core.git.gitobject import HashAlgorithm, SignedObject, split_object
+from collections.abc import Callable, Iterable, Mapping
+
+from gitsign_py.core.git.gitobject import HashAlgorithm, SignedObject, is_object_id, split_object
 from gitsign_py.errors import FormatError
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.plainfile import read_plain
@@ -41,3 +43,18 @@ def has_two_hashes(repository: GitRepository) -> bool:
         for key in ("core.repositoryFormatVersion", "extensions.compatObjectFormat")
     )
     return version == b"1" and other == (b"sha256" if repository.algorithm == "sha1" else b"sha1")
+
+
+def other_names(run: Callable[[list[str]], bytes], oids: Iterable[str]) -> Mapping[str, str]:
+    """The names that these objects have by the repository's other hash algorithm, as git keeps them.
+
+    ``run`` runs git there. What git cannot name is left out: it prints its own name again. Raises UncheckedError
+    ``git-failed``, from a git before 2.45 too, which does not know the option.
+    """
+    asked = list(dict.fromkeys(oids))
+    if not asked:
+        return {}
+    other = "sha1" if len(asked[0]) == 64 else "sha256"
+    given = run(["rev-parse", f"--output-object-format={other}", *asked]).decode("ascii", "replace").split()
+    pairs = zip(asked, given, strict=True) if len(given) == len(asked) else ()
+    return {oid: name for oid, name in pairs if is_object_id(name) and len(name) != len(oid)}

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 from gitsign_py.core.pki import oids
 from gitsign_py.localstack.fulcio.issuers import ForeignIssuer
-from gitsign_py.localstack.fulcio.pipelines import CI_SYSTEMS, CiSystem, fill
+from gitsign_py.localstack.fulcio.pipelines import CI_SYSTEMS, CODEFRESH, CODEFRESH_PLATFORM, CiSystem, fill
 from gitsign_py.localstack.fulcio.templates import MissingClaimError
 from gitsign_py.localstack.idp.issuer import plausible_email
 from gitsign_py.localstack.service import Refusal
@@ -139,6 +139,17 @@ def _templated(issuer: ForeignIssuer, claims: Claims) -> Identity:
     return _identity("uri", quote(san, safe="!#$%&'()*+,/:;=?@[]~"), claims, raw, texts)
 
 
+def _below(_: ForeignIssuer, claims: Claims) -> Identity:
+    """Chainguard's: the subject below the issuer. The proof of possession is over an address, if the token has one."""
+    place = quote(f"{_text(claims, 'iss')}/{_text(claims, 'sub')}", safe="!#$%&'()*+,/:;=?@[]~")
+    found = _identity("uri", place, claims)
+    return replace(found, challenge=_text(claims, "email")) if claims.get("email") else found
+
+
+def _codefresh(_: ForeignIssuer, claims: Claims) -> Identity:
+    return _job(CODEFRESH, {"platform_url": CODEFRESH_PLATFORM, **claims})
+
+
 def _job_of(number: int) -> Callable[[ForeignIssuer, Claims], Identity]:
     return lambda _, claims: _job(CI_SYSTEMS[number], claims)
 
@@ -154,6 +165,8 @@ _BY_TYPE: Mapping[str, Callable[[ForeignIssuer, Claims], Identity]] = {
     "gitlab-pipeline": _job_of(1),
     "buildkite-job": _job_of(2),
     "circleci-job": _job_of(3),
+    "chainguard-identity": _below,
+    "codefresh-workflow": _codefresh,
 }
 
 

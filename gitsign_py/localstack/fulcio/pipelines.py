@@ -60,6 +60,17 @@ _CIRCLECI_DEFINITION = (
     "/pipeline-definitions/{oidc.circleci.com/pipeline-definition-id}"
 )
 
+_CODEFRESH_BUILD = "{platform_url}/build/{workflow_id}"
+
+CODEFRESH = CiSystem(
+    marker="pipeline_id",
+    san="{platform_url}/{account_name}/{pipeline_name}:{account_id}/{pipeline_id}",
+    texts={9: _CODEFRESH_BUILD, 18: "{platform_url}/api/pipelines/{pipeline_id}", 21: _CODEFRESH_BUILD},
+    optional={11: "{runner_environment}", 12: "{scm_repo_url}", 14: "{scm_ref}"},
+)
+"""Not among the others: its issuer has to say so, as no claim of its tokens is its alone."""
+CODEFRESH_PLATFORM = "https://g.codefresh.io"
+
 CI_SYSTEMS = (
     CiSystem(
         marker="job_workflow_ref",
