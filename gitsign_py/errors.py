@@ -34,6 +34,7 @@ _SURE = (  # what nothing but a token or a key looks like
     r"\b(?:gh[a-z]_|github_pat_|gl[a-z]{2,6}-|xox[a-z]-|npm_|pypi-|hv[a-z]\.|dop_v1_|sk-|ya29\.|AIza|A[KS]IA)"
     r"[A-Za-z0-9_.-]{12,}",
     r"(?i:(?<=earer[ \t:=]))[A-Za-z0-9._~+/=-]{8,}",
+    r"(?i:\b[a-z_]*(?:token|secret|password|passwd|api_?key)=)[A-Za-z0-9._~+/%-]{8,}",  # in queries and forms
     r"(?<=://)[^/\s:@]*:[^/\s]*(?=@)",  # a password may hold an @
     r"(?<=://)[^/\s:@]{20,}(?=@)",
 )

@@ -5,16 +5,21 @@ from contextlib import closing
 from typing import IO
 
 from gitsign_py.audit.scan import MISMATCH, Scanned, scan
+from gitsign_py.host.git.storedbytes import TOO_LARGE
 from gitsign_py.host.git.walk import Git, Rereader, walk, walk_shown
+from gitsign_py.sizes import MAX_COMMIT_BYTES
 
 BATCH = 256
 BATCH_BYTES = 4 << 20
+_TOO_LARGE = ("object-too-large", f"object has more than {MAX_COMMIT_BYTES} bytes, so nobody read it")
 _Read = tuple[str, str, bytes | None]
 _STREAMED = {"--first-parent"}  # of rev-list's options that are used here, what lets it write while it walks
 
 
 def read_one(oid: str, kind: str, data: bytes | None, *, two_hashes: bool = False) -> Scanned:
-    """Read an object by its stored bytes; None stands for one that the repository does not have."""
+    """Read an object by its stored bytes; None stands for one that was not read (see ``Stored``)."""
+    if kind == TOO_LARGE or len(data or b"") > MAX_COMMIT_BYTES:  # rev-list shows a little more than is kept of one
+        return Scanned(oid, "missing", malformed=_TOO_LARGE)
     if data is None:
         return Scanned(oid, "missing", malformed=("object-missing", "object is not in this repository"))
     return scan(oid, kind, data, two_hashes=two_hashes)
@@ -25,7 +30,7 @@ def read_commits(
 ) -> Generator[list[Scanned], None, None]:
     """Yield what ``git rev-list OPTIONS`` names for ``revisions`` (ids, ``^ID``), read from the stored bytes.
 
-    Raises UncheckedError ``git-failed``, ``history-incomplete``, FormatError ``object-too-large``.
+    Raises UncheckedError ``git-failed``, ``history-incomplete``.
     """
     streamed = _STREAMED.issuperset(options) and not any(revision.startswith("^") for revision in revisions)
     commits = (walk_shown if streamed else walk)(git, revisions, options, errors)

@@ -10,10 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from gitsign_py.audit.plan import Target, read_refs
-from gitsign_py.audit.updates import VOUCHING, RefUpdate
+from gitsign_py.audit.updates import SYMBOLIC, VOUCHING, RefUpdate
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.host.git.objects import GitRepository
 
+_MAX_LINKS = 5  # symbolic refs that lead to one another, as far as git follows them (refs.c)
 _NAMESPACE = re.compile(r"(?:refs/namespaces/[^/]+/)+(?=refs/)")
 
 
@@ -45,8 +46,38 @@ def in_push(repository: GitRepository, updates: Sequence[RefUpdate], namespace: 
 def in_transaction(repository: GitRepository, updates: Iterable[RefUpdate]) -> tuple[Push, ...]:
     """The same for a reference transaction, of which git tells full names, and where symbolic refs lead to."""
     links = _links(repository)
-    names, changed = _names(links), tuple(updates)
+    names, changed = _names(links), _with_values(repository, tuple(updates))
     return _by_namespace(repository, changed, {one.ref: (one.ref, *names[one.ref]) for one in changed}, links)
+
+
+def _with_values(repository: GitRepository, updates: Sequence[RefUpdate]) -> Sequence[RefUpdate]:
+    """The updates with the values that git leaves out (githooks(5), reference-transaction).
+
+    The old one is all zeros where whoever changes the ref does not ask for it; a symbolic ref is told by the name that
+    it leads to, and has what that one has. The refs still stand as they were.
+    """
+    if all(one.old.strip("0") and not _is_symbolic(one.old) and not _is_symbolic(one.new) for one in updates):
+        return updates
+    out = repository.run(["for-each-ref", "--format=%(objectname) %(refname)"]).decode("utf-8", "surrogateescape")
+    before = {name: oid for oid, name in (line.split(" ", 1) for line in out.split("\n") if line)}
+    after = before | {one.ref: one.new for one in updates}
+    return [
+        replace(one, old=_value(one.old, before) or before.get(one.ref, one.old), new=_value(one.new, after) or one.new)
+        for one in updates
+    ]
+
+
+def _value(told: str, values: Mapping[str, str]) -> str:
+    """The id that git has told, or that of the ref that it has named; empty for none."""
+    for _ in range(_MAX_LINKS):
+        if not _is_symbolic(told):
+            return told if told.strip("0") else ""
+        told = values.get(told.removeprefix(SYMBOLIC), "")
+    return ""
+
+
+def _is_symbolic(value: str) -> bool:
+    return value.startswith(SYMBOLIC)
 
 
 def _by_namespace(

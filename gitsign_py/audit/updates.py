@@ -2,22 +2,26 @@
 bring.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from gitsign_py.audit.plan import AuditPlan, Target, ref_classes
 from gitsign_py.core.frozen import frozen, replace
-from gitsign_py.errors import FormatError, PolicyError, UncheckedError, UsageError, VerificationError
+from gitsign_py.errors import FormatError, GitsignError, PolicyError, UncheckedError, UsageError, VerificationError
 from gitsign_py.host.git.graph import graph_of
 from gitsign_py.host.git.naming import commit_of
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.policy.history import policy_at
 from gitsign_py.policy.model import POLICY_FOLDER, Policy
-from gitsign_py.policy.surroundings import MergeGraph
+from gitsign_py.policy.surroundings import MergeGraph, commit_tree
+from gitsign_py.policy.trees import find_path
 
 VOUCHING = ("refs/heads/", "refs/tags/")
 """Refs whose commits may count as judged: what is pushed there comes past the hooks. A forge writes others itself
 (refs/pull/, refs/merge-requests/, refs/changes/), or nobody judges them (refs/notes/, refs/remotes/)."""
+SYMBOLIC = "ref:"
+"""Stands before the name of a ref in the place of an id, in a transaction that makes a symbolic ref (git 2.46)."""
 _ID = re.compile(rb"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
 
 
@@ -31,8 +35,8 @@ class RefUpdate:
 
     @property
     def brings_nothing(self) -> bool:
-        """Tell whether the ref goes away, or becomes another name of a ref that is judged itself."""
-        return not self.new.strip("0") or self.new.startswith("ref:")
+        """Tell whether the ref goes away, or becomes another name of a ref that is not there."""
+        return not self.new.strip("0") or self.new.startswith(SYMBOLIC)
 
 
 def vouches(ref: str) -> bool:
@@ -238,3 +242,35 @@ def moves_before(
                 hint="push what has the introduction in its history, or ask the server's owner",
             )
     return found
+
+
+def policy_moves_back(
+    repository: GitRepository, policy: Policy, place: tuple[str, str], updates: Iterable[RefUpdate]
+) -> Mapping[RefUpdate, VerificationError]:
+    """The moves of the ref that ``policy`` was read from (``place``: its full name, and the path) to what does not have
+    its history and has another policy: an older one, by which somebody has not left and may still do what they could.
+
+    Their reason is ``policy-moved-back``.
+    """
+    ref, path = place
+    graph = graph_of(repository)
+    found = {}
+    for update in updates:
+        if update.ref != ref or not update.old.strip("0") or update.brings_nothing:
+            continue
+        if graph.is_ancestor(update.old, update.new) or _digest_at(repository, update.new, path) == policy.digest:
+            continue
+        found[update] = VerificationError(
+            "policy-moved-back",
+            f"{ref} would go from {update.old[:12]} to {update.new[:12]}, which has another policy and not its history",
+            hint="push a commit on top of what is there, or ask the server's owner",
+        )
+    return found
+
+
+def _digest_at(repository: GitRepository, commit: str, path: str) -> str:
+    try:
+        entry = find_path(repository, commit_tree(repository, commit), path)
+        return hashlib.sha256(repository.read(entry.oid).data).hexdigest() if entry is not None else ""
+    except GitsignError:
+        return ""

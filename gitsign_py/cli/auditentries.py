@@ -10,6 +10,7 @@ from typing import Self
 from gitsign_py.audit.entries import MAX_ENTRIES, EntryStore, Wanted, fetch
 from gitsign_py.audit.jobs import Job
 from gitsign_py.cli import wiring
+from gitsign_py.cli.ownconfig import said_of_log
 from gitsign_py.clients.rekor import RekorClient
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.core.closeable import Closeable
@@ -46,6 +47,7 @@ class EntryFinder:
         self._found: dict[str, tuple[bytes, ...]] = {}
         self._given_up = False
         self._replica = replica
+        self._said = said_of_log(settings)
 
     def __enter__(self) -> Self:
         return self
@@ -88,6 +90,9 @@ class EntryFinder:
 
     def _ask(self, jobs: Sequence[Job]) -> Mapping[str, tuple[bytes, ...]]:
         wanted = [one for job in jobs if (one := _wanted(job)) is not None]
+        for line in self._said:
+            self._warn(line)
+        self._said = ()
         with _PerThread(self._settings) as source:
             failures = fetch(source, wanted, self._store.put)
         for error in list(failures.values())[:1]:

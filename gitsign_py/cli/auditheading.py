@@ -1,7 +1,6 @@
 """The heading of every report: what was judged, by what, who asked and when, and what was not seen."""
 
 import getpass
-import os
 import re
 import socket
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from gitsign_py import __version__
 from gitsign_py.audit.plan import AuditPlan
 from gitsign_py.audit.reports.base import Heading
 from gitsign_py.cli.auditing import AuditSetup
+from gitsign_py.cli.policysource import is_file
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.host.git.naming import commit_at, list_refs, remotes, setting
 from gitsign_py.host.git.objects import GitRepository
@@ -57,7 +57,7 @@ def _without_log(prepared: AuditSetup) -> tuple[str, ...]:
 def _commit_of(repository: GitRepository, source: str) -> str:
     """The commit of ``REV:PATH``; a file has none."""
     revision, colon, _ = source.partition(":")
-    return commit_at(repository, revision) if colon and not os.path.exists(source) else ""  # noqa: PTH110
+    return commit_at(repository, revision) if colon and not is_file(source) else ""
 
 
 def _remote(repository: GitRepository) -> str:

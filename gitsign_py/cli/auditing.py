@@ -168,8 +168,8 @@ def said_by_repository(
     fields: list[str] = []
     if plan.in_history and not options.in_history:
         fields.append("policy_mode")
-    if plan.policy is not None and not plan.in_history and not options.policy:
-        fields.append("policy")
+    if not (plan.in_history or options.policy or options.no_policy):
+        fields += ownconfig.BY_POLICY  # or without one, where it is switched off there
     if plan.in_history and not options.introduction:
         fields.append("introduction")
     if plan.closing is not None:

@@ -19,13 +19,17 @@ from gitsign_py.host.git.objects import GitRepository, Revision
 from gitsign_py.host.git.storedobject import split_stored
 from gitsign_py.verification.identity import ExpectedIdentity
 from gitsign_py.verification.result import LoggedEntry, ProvenTime, VerifiedSignature
-from gitsign_py.verification.signature import Sources, may_be_smime
+from gitsign_py.verification.signature import FindEntries, Sources, may_be_smime
 from gitsign_py.verification.steps import Report, Step
 from gitsign_py.verification.verdict import verdict_of
 from gitsign_py.verification.verifier import Verifier
 
 TYPE_CHECKING = False  # S/MIME, 3 ms for those who have it
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gitsign_py.core.pki.certificate import Certificate
+    from gitsign_py.core.tlog.logentry import LogEntry
     from gitsign_py.verification.smime import SmimeSignature, VerifiedSmime
 
 Accept = Callable[[GitRepository, SignedObject, "VerifiedSignature | VerifiedSmime"], None]
@@ -51,7 +55,7 @@ def verifier(
     Raises what loading a trust root raises.
     """
     root = root if root is not None else wiring.trusted_root(settings, file=file, offline=offline)
-    find = None if offline else wiring.entry_finder(settings)
+    find = None if offline else _naming_log(settings, wiring.entry_finder(settings))
     if (folder := replica or wiring.log_replica(settings)) is not None:
         find = wiring.replica_finder(folder, root, find, required=replica is not None)
     return Verifier(
@@ -61,6 +65,22 @@ def verifier(
         Sources(find, wiring.noted_entries(objects)),
         wiring.renewal(settings, root, file=file, offline=offline),
     )
+
+
+def _naming_log(settings: wiring.Settings, find: FindEntries) -> FindEntries:
+    """Say once, before it is asked, which log the repository's own configuration names."""
+    if not settings.config.source("rekor_url").of_repository:
+        return find
+    from gitsign_py.cli.ownconfig import said_of_log, tell  # noqa: PLC0415 - for who has such a repository
+
+    said = [*said_of_log(settings)]
+
+    def named(digest: bytes, certificate: "Certificate") -> "Sequence[LogEntry]":
+        tell(said)
+        said.clear()
+        return find(digest, certificate)
+
+    return named
 
 
 @frozen

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 TRUST = ("trusted_root", "instance", "fulcio_root", "timestamp_cert_chain")
 REQUIRED = ("require_timestamp", "witness_policy")
 IN_HISTORY = ("policy_mode", "introduction", "protected_ref")
+BY_POLICY = ("policy_mode", "policy")
+BY_LIST = (*BY_POLICY, "allowed_signers")
+"""An empty policy, and another mode, switch off what the person's own configuration says of them."""
 _BY_FIELD = {setting.field: setting for setting in SETTINGS}
 
 
@@ -40,7 +43,7 @@ def said_by_repository(
         if not source.of_repository:
             continue
         digest = (digests or {}).get(field, "")
-        value = show(_BY_FIELD[field], settings.config.value(field))
+        value = show(_BY_FIELD[field], settings.config.value(field)) or "(nothing)"
         lines.append(
             f"{source.name} = {value}{f' (sha256 {digest})' if digest else ''} "
             f"is said by this repository's own configuration ({source.place}); --isolated leaves it out"
@@ -52,6 +55,19 @@ def trust_said_by_repository(settings: wiring.Settings, digest: str, *, option: 
     """The same for the trust root, of this ``digest``, and what signatures must have; none for a root by ``option``."""
     fields = REQUIRED if option is not None else (*TRUST, *REQUIRED)
     return said_by_repository(settings, fields, dict.fromkeys(TRUST, digest))
+
+
+def said_of_log(settings: wiring.Settings) -> tuple[str, ...]:
+    """The log that is asked for entries. What it answers is checked; that it has none leaves a signature unchecked."""
+    return said_by_repository(settings, ("rekor_url",))
+
+
+def said_for_git(settings: wiring.Settings, digest: str) -> tuple[str, ...]:
+    """The lines of a verdict for git, by the trust root of this ``digest`` and by what says who may sign."""
+    signers = settings.config.signers
+    fields = IN_HISTORY if signers.in_history else BY_POLICY if signers.policy else BY_LIST
+    lines = (*trust_said_by_repository(settings, digest), *said_by_repository(settings, fields))
+    return tuple(map(printable, lines))
 
 
 def tell(lines: "Iterable[str]") -> None:

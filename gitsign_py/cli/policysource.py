@@ -2,39 +2,58 @@
 
 from pathlib import Path
 
+from gitsign_py.core.frozen import replace
 from gitsign_py.errors import ConfigError, GitsignError, PolicyError
 from gitsign_py.host.git.naming import object_at
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.plainfile import read_plain
 from gitsign_py.policy.document import MAX_POLICY_BYTES
-from gitsign_py.policy.model import Policy
+from gitsign_py.policy.model import POLICY_FOLDER, Policy
 from gitsign_py.policy.parse import parse_policy
 
 
 def load_policy(repository: GitRepository, name: str) -> Policy:
     """Read and check the policy that a command line names. Raises ConfigError ``policy-unreadable``, PolicyError."""
-    return parse_policy(read_policy_bytes(repository, name), name)
+    return _placed(parse_policy(read_policy_bytes(repository, name), name), name)
+
+
+def _placed(policy: Policy, name: str) -> Policy:
+    """With the path in the repository that it is read from: who may change it there may change every rule."""
+    path = "" if is_file(name) else name.rpartition(":")[2].removeprefix("./")
+    return policy if path.startswith(f"{POLICY_FOLDER}/") else replace(policy, place=path)
 
 
 def configured_policy(repository: GitRepository, name: str) -> Policy:
     """The same for ``gitsign.policy``, which is one file for the whole repository, in whichever folder we are."""
     is_absolute = Path(name).expanduser().is_absolute()  # then nobody has to ask git, 4 ms for each commit shown
     base = None if is_absolute else repository.top
-    return parse_policy(read_policy_bytes(repository, name, base=base, plain=True), name)
+    return _placed(parse_policy(read_policy_bytes(repository, name, base=base, plain=True), name), name)
+
+
+def is_file(name: str) -> bool:
+    """Tell whether a name means a file, and not ``REV:PATH``, whatever files there are.
+
+    A pull request may bring a folder ``refs/remotes/origin/main:.gitsign``: if a file of the very name came first, the
+    change that is judged would bring its own policy.
+    """
+    path = Path(name)
+    begins = name.startswith(("~", "./", "../", ".\\", "..\\"))
+    return ":" not in name or begins or bool(path.drive) or path.is_absolute()
 
 
 def read_policy_bytes(repository: GitRepository, name: str, *, base: Path | None = None, plain: bool = False) -> bytes:
-    """The bytes of a policy. A file of that very name comes first, so that ``C:policy`` can be one.
+    """The bytes of a policy.
 
-    A relative name starts at ``base``, by default where we are. ``plain`` is for what a setting names, which a
+    A relative file starts at ``base``, by default where we are. ``plain`` is for what a setting names, which a
     repository may have: neither a pipe nor a device is read.
     """
     try:
-        path = (base or repository.directory or Path()) / Path(name).expanduser()
+        given = Path(name).expanduser()
     except RuntimeError as error:
         raise _unreadable(name, "there is no such user") from error
-    if ":" in name and not path.exists():
+    if not is_file(name):
         return _from_revision(repository, name)
+    path = (base or repository.directory or Path()) / given
     try:
         if plain:
             return read_plain(path, MAX_POLICY_BYTES)
@@ -62,7 +81,7 @@ def _unreadable(name: str, why: str) -> ConfigError:
     return ConfigError(
         "policy-unreadable",
         f"the policy {name} cannot be read: {why}",
-        hint="give a file, or REV:PATH such as refs/heads/main:.gitsign/policy.toml",
+        hint="give a file (./FILE if it has a colon), or REV:PATH such as refs/heads/main:.gitsign/policy.toml",
     )
 
 

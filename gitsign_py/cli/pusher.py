@@ -51,7 +51,7 @@ def find_pusher(settings: wiring.Settings, repository: GitRepository, updates: I
     except GitsignError as error:  # as good as none, for who does not want one
         problem = error
     login = _login(settings)
-    return PushedBy(Pusher(login) if login else None, problem=problem)
+    return PushedBy(Pusher(login, at=wiring.now()) if login else None, problem=problem)
 
 
 def is_told(environment: Mapping[str, str]) -> bool:

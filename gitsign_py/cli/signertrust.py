@@ -6,7 +6,7 @@ The order is that of ``cli.gpg.checking``, so that ``verify`` and ``git verify-c
 
 from gitsign_py.cli import wiring
 from gitsign_py.cli.judgement import Accept
-from gitsign_py.cli.ownconfig import IN_HISTORY, said_by_repository
+from gitsign_py.cli.ownconfig import BY_LIST, BY_POLICY, IN_HISTORY, said_by_repository
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.core.git.gitobject import SignedObject
 from gitsign_py.errors import UncheckedError, UsageError, VerificationError
@@ -51,10 +51,10 @@ def signer_trust(
         said = said_by_repository(settings, IN_HISTORY)
         return SignerTrust("the policy in the history", _by_policy(settings), said)
     if settings.config.signers.policy:
-        return SignerTrust("gitsign.policy", _by_policy(settings), said_by_repository(settings, ("policy",)))
+        return SignerTrust("gitsign.policy", _by_policy(settings), said_by_repository(settings, BY_POLICY))
     if settings.config.signers.allowed_signers:
         signers = tuple(map(parse_allowed_signer, settings.config.signers.allowed_signers))
-        sources = said_by_repository(settings, ("allowed_signers",))
+        sources = said_by_repository(settings, BY_LIST)
         return SignerTrust("gitsign.allowedSigner", _by_list(signers), sources)
     raise UsageError(
         "identity-missing", "nothing says who may sign: a good signature by anybody says little", hint=_NOBODY_NAMED

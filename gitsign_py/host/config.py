@@ -252,7 +252,8 @@ def _resolve(setting: Setting, environment: Mapping[str, str], gitconfig: GitCon
             return _read(setting, [(text, Source("environment", variable))], environment)
     values = gitconfig.all(setting.key) if setting.key else ()
     if setting.many:
-        return _read(setting, [_from_git(setting, value) for value in _since_last_empty(values)], environment)
+        found = _read(setting, [_from_git(setting, value) for value in _since_last_empty(values)], environment)
+        return _emptied(found, values)
     return _read(setting, [_from_git(setting, value) for value in values[-1:]], environment)
 
 
@@ -260,6 +261,14 @@ def _since_last_empty(values: tuple[GitValue, ...]) -> tuple[GitValue, ...]:
     """Git's way to forget what other files list (as for credential.helper): an empty value."""
     start = max((at + 1 for at, value in enumerate(values) if value.text == ""), default=0)
     return values[start:]
+
+
+def _emptied(found: Resolved, values: tuple[GitValue, ...]) -> Resolved:
+    """With the repository's own configuration for source, where it made git forget what the person's own lists."""
+    empty = [value for value in values if value.text == ""]
+    if found.error is not None or found.source.of_repository or not empty or not empty[-1].of_repository:
+        return found
+    return replace(found, source=_from_git(found.setting, empty[-1])[1])
 
 
 def _from_git(setting: Setting, value: GitValue) -> tuple[str | None, Source]:

@@ -6,6 +6,7 @@ parent or another tree it says nothing. Each person of the policy counts once, b
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol
+from unicodedata import normalize
 
 from gitsign_py.core.frozen import frozen
 from gitsign_py.policy.facts import CommitFacts, Decision, SignatureFacts
@@ -45,8 +46,10 @@ def first_parent(commit: CommitFacts) -> str:
     return commit.parents[0] if commit.parents else "0" * len(commit.oid)
 
 
-def approvers_of(policy: Policy, ref: str, approvals: Iterable[Approval]) -> frozenset[str]:
-    """The people whose last word on the change is an approval.
+def approvers_of(
+    policy: Policy, ref: str, approvals: Iterable[Approval], closing: Policy | None = None
+) -> frozenset[str]:
+    """The people whose last word on the change is an approval; by ``closing``, a newer policy, some have left.
 
     A statement was said at the first time that a copy of it proves: others can have the same signature logged or
     timestamped again, after it was taken back.
@@ -57,11 +60,21 @@ def approvers_of(policy: Policy, ref: str, approvals: Iterable[Approval]) -> fro
         if approval.statement in said:
             continue
         said.add(approval.statement)
-        signers = find_signers(policy, approval.signature)
-        if approval.ref == ref and len(signers) == 1 and not check_window(signers[0], approval.signature):
-            last[signers[0].name] = approval
+        signer = _signer(policy, approval.signature, closing) if approval.ref == ref else None
+        if signer is not None:
+            last[signer.name] = approval
     people = (name for name, approval in last.items() if not approval.is_withdrawn)
     return frozenset(name for name in people if policy.principals[name].kind == "person")
+
+
+def _signer(policy: Policy, signature: SignatureFacts, closing: Policy | None) -> Principal | None:
+    """The one whom the policy knows, where the time lies in all of their windows."""
+    signers = find_signers(policy, signature)
+    if len(signers) != 1:
+        return None
+    newer = find_signers(closing, signature) if closing is not None else []
+    is_late = any(check_window(one, signature) for one in (*signers, *newer))
+    return None if is_late else signers[0]
 
 
 def _order(approval: Approval) -> tuple[float, bool]:
@@ -70,12 +83,18 @@ def _order(approval: Approval) -> tuple[float, bool]:
     return (proven[1].timestamp() if proven else 0.0, approval.is_withdrawn)
 
 
+def _folded(email: str) -> str:
+    """An address as mail finds it: these lines are nobody's proof, and another spelling makes nobody another person."""
+    return normalize("NFKC", email).casefold().strip()
+
+
 def check_approvals(
     policy: Policy, commit: CommitFacts, rule: Rule, signer: Principal, approvers: frozenset[str]
 ) -> Decision | None:
     """Refuse what fewer people than the rule wants have approved; neither signer, author nor committer is another."""
     wanted = max(rule.approvals, rule.robot_approvals if signer.kind == "robot" else 0)
-    own = {one.name for one in policy.principals.values() if {commit.author_email, commit.committer_email} & one.emails}
+    lines = {_folded(commit.author_email), _folded(commit.committer_email)}
+    own = {one.name for one in policy.principals.values() if lines & set(map(_folded, one.emails))}
     found = (approvers & rule.approvers) - own - {signer.name}
     if len(found) >= wanted:
         return None

@@ -80,6 +80,7 @@ def _case(table: Table) -> TestCase:
             _copied(table),
             table.texts("head-signers"),
             table.texts("approved-by"),
+            table.moment("time", end_of_day=False),
         ),
     )
     if "expect" not in table.values:

@@ -17,7 +17,7 @@ from gitsign_py.policy.merges import (
     unknown_author,
 )
 from gitsign_py.policy.model import POLICY_FOLDER, Forge, Policy, Principal
-from gitsign_py.policy.rules import Case, decisions
+from gitsign_py.policy.rules import Case, decisions, touched_policy
 from gitsign_py.policy.signers import find_signers
 
 _Problem = tuple[str, str]  # reason and message
@@ -117,11 +117,12 @@ def _person_problem(case: Case, forge: Forge, copy: Copy, verdict: HeadVerdict, 
 
 def _policy_problem(case: Case, copy: Copy, person: Principal) -> _Problem:
     """An administrator's change of the policy may be squashed, as long as it stays what the head has."""
-    touched = case.around.changed_below(case.commit, POLICY_FOLDER)
+    touched = touched_policy(case)
     if not touched:
         return "", ""
     if person.name not in case.policy.administrators:
         return "policy-change", f"{person.name} may not change {touched}"
-    if not case.around.keeps(case.commit, copy, POLICY_FOLDER):
+    own = (POLICY_FOLDER, *((case.policy.place,) if case.policy.place else ()))
+    if not all(case.around.keeps(case.commit, copy, place) for place in own):
         return "merge-changes-policy", f"a forge may not make a new {touched} of two"
     return "", ""

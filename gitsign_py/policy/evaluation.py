@@ -14,8 +14,8 @@ from gitsign_py.policy.approvals import check_approvals
 from gitsign_py.policy.copies import judge_forge_copy, may_be_copy
 from gitsign_py.policy.facts import CommitFacts, Decision, SignatureFacts
 from gitsign_py.policy.merges import PARENTS, judge_forge_merge
-from gitsign_py.policy.model import POLICY_FOLDER, Policy, Principal, Rule
-from gitsign_py.policy.rules import Case, decisions
+from gitsign_py.policy.model import Policy, Principal, Rule
+from gitsign_py.policy.rules import Case, decisions, touched_policy
 from gitsign_py.policy.signers import check_window, find_signers, refused
 from gitsign_py.policy.surroundings import NOTHING_CHANGED, Surroundings
 
@@ -92,7 +92,7 @@ def _check_administrator(case: Case, signer: Principal) -> Decision | None:
     """A file beside the policy changes who may do what, so the rules are not asked about it."""
     if signer.name in case.policy.administrators:
         return None
-    touched = case.around.changed_below(case.commit, POLICY_FOLDER)
+    touched = touched_policy(case)
     if not touched:
         return None
     return refused("policy-change", f"{signer.name} may not change {touched}", signer.name, "administrators")

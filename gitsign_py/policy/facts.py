@@ -87,12 +87,14 @@ class Pusher:
     """The person who brings a commit, as a server knows it: ``login`` is its name for them, ``signature`` that of the
     push.
 
-    ``judged`` says that a hook asked when the push came, for an audit of what is there already.
+    ``at`` is the server's own clock when it knew them by that name, which proves no time itself. ``judged`` says that a
+    hook asked when the push came, for an audit of what is there already.
     """
 
     login: str = ""
     signature: SignatureFacts | None = None
     judged: bool = False
+    at: datetime | None = None
 
 
 UNSIGNED = SignatureFacts("unsigned", reason="unsigned", message="commit has no signature")

@@ -23,7 +23,7 @@ from gitsign_py.errors import FormatError, PolicyError, UncheckedError
 from gitsign_py.policy.evaluation import evaluate_one
 from gitsign_py.policy.facts import CommitFacts, Decision, SignatureFacts
 from gitsign_py.policy.heads import Heads
-from gitsign_py.policy.merges import late_author, late_pusher
+from gitsign_py.policy.merges import asks_pusher, late_author, late_pusher
 from gitsign_py.policy.model import POLICY_FOLDER, POLICY_PATH, Policy
 from gitsign_py.policy.names import looks_like
 from gitsign_py.policy.parse import parse_policy
@@ -40,6 +40,7 @@ from gitsign_py.policy.surroundings import (
 from gitsign_py.policy.trees import Entry, find_path
 from gitsign_py.ports import ObjectSource
 
+_BY_FORGE = ("forge-merge", "forge-squash", "forge-rebase")
 _POLICY_FILE = POLICY_PATH.removeprefix(f"{POLICY_FOLDER}/")
 
 
@@ -92,8 +93,8 @@ class PolicyHistory:
             return Decision("exempt", "introduction", "introduction commit, pinned by its id", "introduction")
         if not self._find_root(commit):
             self._refused.add(commit.oid)
-            if signature.status == "malformed":  # whose parents nobody knows
-                return Decision("malformed", signature.reason, signature.message)
+            if signature.status == "malformed" or not commit.tree:  # whose parents nobody knows
+                return Decision(signature.status, signature.reason, signature.message)
             return Decision(
                 "unauthorised",
                 "older-than-introduction",
@@ -183,14 +184,16 @@ class PolicyHistory:
     ) -> Decision:
         around = _InHistory(self.source, self.graph, self.is_accepted, self.submission, self._heads_on(refs), self)
         decision = Decision("unauthorised", "policy-missing", "no parent has a policy")
-        policies = [self._policy(folder) for folder in folders]
-        for policy in policies:
+        wants_pusher = False
+        for policy in map(self._policy, folders):
             decision = evaluate_one(policy, commit, signature, self._distinct(policy, refs), around)
             if not decision.accepted:
                 return decision
-        if self.closing is not None and decision.verdict == "forge-merge":
+            wants_pusher = wants_pusher or asks_pusher(policy, decision)
+        if self.closing is not None and decision.verdict in _BY_FORGE:
             case = Case(self.closing, commit, signature, refs[0], around)
-            return late_author(case) or late_pusher(case, policies) or decision
+            late = late_author(case) if decision.verdict == "forge-merge" else None
+            return late or (late_pusher(case) if wants_pusher else None) or decision
         return self._check_closing(decision, signature)
 
     def _heads_on(self, refs: tuple[str, ...]) -> Heads | None:
@@ -291,6 +294,10 @@ class _InHistory(InRepository):
     """Surroundings in which ``.gitsign`` is compared with the policies in force, not with the parents' trees."""
 
     history: PolicyHistory
+
+    def approvers(self, policy: Policy, commit: CommitFacts, ref: str) -> frozenset[str]:
+        """As everywhere, without those who have left by now."""
+        return self.approved_by(policy, commit, ref, self.history.closing)
 
     def changed_below(self, commit: CommitFacts, folder: str) -> str:
         """As everywhere, but for the policy's folder."""

@@ -12,16 +12,17 @@ from itertools import chain
 
 from gitsign_py.policy.approvals import check_approvals
 from gitsign_py.policy.changes import Changed
-from gitsign_py.policy.facts import Decision, Verdict
+from gitsign_py.policy.facts import Decision, Pusher, Verdict
 from gitsign_py.policy.heads import Copy, HeadVerdict
-from gitsign_py.policy.model import POLICY_FOLDER, Forge, Policy, Principal, Rule
+from gitsign_py.policy.model import Forge, Policy, Principal, Rule
 from gitsign_py.policy.paths import PathRules
-from gitsign_py.policy.rules import Case, decisions, rules_of
-from gitsign_py.policy.signers import check_window, find_signers
+from gitsign_py.policy.rules import Case, decisions, rules_of, touched_policy
+from gitsign_py.policy.signers import check_push_window, check_window, find_signers
 
 PARENTS = 2  # that a forge's merge has
 UNPROVEN = ("unsigned", "unchecked")  # a bad or malformed signature is never explained away
 _Problem = tuple[str, str]  # reason and message
+_Asked = dict[Rule, _Problem]
 _NONE: _Problem = ("", "")
 
 
@@ -93,19 +94,29 @@ def late_author(case: Case) -> Decision | None:
     return None if late is None or next(_own_content(case), None) is None else late
 
 
-def late_pusher(case: Case, policies: Iterable[Policy]) -> Decision | None:
-    """Refuse an unsigned merge pushed by somebody who has left by now, where one of ``policies`` asks who pushes.
+def asks_pusher(policy: Policy, decision: Decision) -> bool:
+    """Tell whether a forge by which this policy accepted something wants the author to push it."""
+    return any(forge.author_pushes and decision.rule == f"forges.{forge.name}" for forge in policy.forges)
 
-    ``case`` has the newest policy.
+
+def late_pusher(case: Case) -> Decision | None:
+    """Refuse what nobody signed (a merge, a squash, a rebase) and somebody pushes who has left by now.
+
+    ``case`` has the newest policy; that the pusher is the author was seen by the older one.
     """
     pusher = case.around.pushed_by()
-    if case.signature.status == "good" or pusher is None or pusher.signature is None or pusher.judged:
+    if case.signature.status == "good" or pusher is None or pusher.judged:
         return None
-    forges = (forge for policy in policies for forge in policy.forges if forge.author_pushes)
-    if not any(forge.committer == case.commit.committer_email for forge in forges):
-        return None
-    late = (check_window(signer, pusher.signature) for signer in find_signers(case.policy, pusher.signature))
+    late = (check_push_window(person, pusher) for person in _pushers(case, pusher))
     return next(filter(None, late), None)
+
+
+def _pushers(case: Case, pusher: Pusher) -> Iterable[Principal]:
+    author = author_of(case)
+    yield from () if author is None else (author,)
+    if pusher.signature is not None:
+        yield from find_signers(case.policy, pusher.signature)
+    yield from (one for one in case.policy.principals.values() if pusher.login and pusher.login in one.logins)
 
 
 def _why_not(case: Case) -> _Problem:
@@ -121,7 +132,7 @@ def _why_not(case: Case) -> _Problem:
 
 def _policy_problem(case: Case) -> str:
     """A merge that gives the policy a value that neither side had (two edits, merged) is nobody's decision."""
-    touched = case.around.changed_below(case.commit, POLICY_FOLDER)
+    touched = touched_policy(case)
     return touched and f"a forge's merge may not change {touched} by itself"
 
 
@@ -162,13 +173,14 @@ def moved_problem(
     """
     rules = rules_of(case)
     makers: frozenset[str] | None = None
+    asked: _Asked = {}
     for one in case.around.moved(case.commit, copy, rules) if rules.ask_paths else ():
         if makers is None:
             makers = _makers(verdict or case.around.judge_copy(case.commit, copy), rules)
         if others := [name for name in sorted(makers) if any(name not in rule.allow for rule in one.deciding.rules)]:
             told = f"git moves a change to {one.path}, where {others[0]} may not sign: merge by hand and sign that"
             return "merge-author-refused", told
-        problem = _path_problem(case, author, one, times, is_own=True)
+        problem = _path_problem(case, author, one, times, asked)
         if any(problem):
             return problem
     return _NONE
@@ -193,11 +205,12 @@ def first_problem(
 
     What ``is_own`` was approved nowhere else.
     """
-    return next(filter(any, (_path_problem(case, author, one, times, is_own=is_own) for one in brought)), _NONE)
+    asked: _Asked | None = {} if is_own else None
+    return next(filter(any, (_path_problem(case, author, one, times, asked) for one in brought)), _NONE)
 
 
 def _path_problem(
-    case: Case, author: Principal, brought: Changed, times: frozenset[str] | None, *, is_own: bool
+    case: Case, author: Principal, brought: Changed, times: frozenset[str] | None, asked: _Asked | None
 ) -> _Problem:
     path, deciding = brought
     if not deciding.is_covered or any(author.name not in rule.allow for rule in deciding.rules):
@@ -205,12 +218,18 @@ def _path_problem(
     missing = frozenset[str]().union(*(rule.times for rule in deciding.rules)) - (times or frozenset())
     if times is not None and missing:
         return "time-missing", f"rule asks for a time proven by {' and '.join(sorted(missing))} for {path}"
-    return next(filter(any, (_approval_problem(case, author, rule) for rule in deciding.rules if is_own)), _NONE)
+    return _NONE if asked is None else _approvals_problem(case, author, deciding.rules, asked)
+
+
+def _approvals_problem(case: Case, author: Principal, rules: Iterable[Rule], asked: _Asked) -> _Problem:
+    """Ask once for each rule, however many paths it is for."""
+    for rule in rules:
+        if rule.wants_approvals and rule not in asked:
+            asked[rule] = _approval_problem(case, author, rule)
+    return next((asked[rule] for rule in rules if any(asked.get(rule, _NONE))), _NONE)
 
 
 def _approval_problem(case: Case, author: Principal, rule: Rule) -> _Problem:
-    if not rule.wants_approvals:
-        return _NONE
     found = case.around.approvers(case.policy, case.commit, case.ref)
     refusal = check_approvals(case.policy, case.commit, rule, author, found)
     return (refusal.reason, refusal.message) if refusal else _NONE
@@ -231,9 +250,10 @@ def pusher_problem(case: Case, forge: Forge) -> _Problem:
         return _NONE
     if pusher.signature is not None:
         is_author = find_signers(case.policy, pusher.signature) == [author]
-        if is_author and not check_window(author, pusher.signature):
-            return _NONE
-    elif pusher.login in author.logins:
-        return _NONE
+    else:
+        is_author = pusher.login in author.logins
+    if is_author:
+        late = check_push_window(author, pusher)
+        return (late.reason, late.message) if late else _NONE
     name = pusher.login or "another identity"
     return "pusher-not-author", f"merge names {author.name} as its author, and was pushed by {name}"

@@ -117,7 +117,10 @@ class Forge:
 
 @frozen
 class Policy:
-    """A whole policy. ``digest`` is the SHA-256 (hex) of the bytes it was read from, ``source`` a name for people."""
+    """A whole policy. ``digest`` is the SHA-256 (hex) of the bytes it was read from, ``source`` a name for people.
+
+    ``place`` is the path in the repository that it was read from, where that is not below ``.gitsign/``.
+    """
 
     source: str
     digest: str
@@ -129,6 +132,7 @@ class Policy:
     exemptions: Mapping[str, str] = field(default_factory=dict)
     unjudged: tuple[str, ...] = ()
     introduction: str = ""
+    place: str = ""
 
     def judges(self, ref: str) -> bool:
         """Tell whether the policy has anything to say about a ref (``unjudged`` lists those it leaves alone)."""

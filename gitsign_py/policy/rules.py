@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from gitsign_py.core.frozen import frozen
 from gitsign_py.policy.changes import Changed
 from gitsign_py.policy.facts import CommitFacts, SignatureFacts
-from gitsign_py.policy.model import Policy
+from gitsign_py.policy.model import POLICY_FOLDER, Policy, Rule
 from gitsign_py.policy.paths import PathRules, path_rules
 from gitsign_py.policy.surroundings import Surroundings
 
@@ -19,6 +19,17 @@ class Case:
     signature: SignatureFacts
     ref: str
     around: Surroundings
+
+
+def touched_policy(case: Case) -> str:
+    """A path that the commit changes below ``.gitsign/``, or the file that the policy was read from; else empty."""
+    place = case.policy.place
+    touched = case.around.changed_below(case.commit, POLICY_FOLDER)
+    if touched or not place:
+        return touched
+    own = Rule("policy", (), (f"/{place}",), case.policy.administrators, "none", frozenset())
+    changed = case.around.changed(case.commit, path_rules((own,)))
+    return next((one.path for one in changed if one.deciding.rules), "")
 
 
 def rules_of(case: Case) -> PathRules:

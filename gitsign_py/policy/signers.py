@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from gitsign_py.core.encoding import format_rfc3339
-from gitsign_py.policy.facts import Decision, SignatureFacts
+from gitsign_py.policy.facts import Decision, Pusher, SignatureFacts
 from gitsign_py.policy.model import Identity, Key, Policy, Principal
 
 
@@ -70,6 +70,26 @@ def check_window(signer: Principal, signature: SignatureFacts) -> Decision | Non
             return refused("signed-too-early", f"{_at(signer, source, time)}, may sign from {_day(start)}", signer.name)
         if end is not None and time > end:
             return refused("signed-too-late", f"{_at(signer, source, time)}, could sign until {_day(end)}", signer.name)
+    return None
+
+
+def check_push_window(person: Principal, pusher: Pusher) -> Decision | None:
+    """The same of who pushes: by the proven times of a signed push, else by the clock of the server that names them.
+
+    It is the server's word that they push, and it says so now: nothing of it is the pusher's own.
+    """
+    if pusher.signature is not None:
+        return check_window(person, pusher.signature)
+    start, end, at = person.window.start, person.window.end, pusher.at
+    if start is None and end is None:
+        return None
+    if at is None:
+        return refused("time-unproven", f"{person.name} may push in a window only, and no time is known", person.name)
+    pushed = f"{person.name} pushes at {_day(at)} by this server's clock"
+    if start is not None and at < start:
+        return refused("signed-too-early", f"{pushed}, may do so from {_day(start)}", person.name)
+    if end is not None and at > end:
+        return refused("signed-too-late", f"{pushed}, could do so until {_day(end)}", person.name)
     return None
 
 

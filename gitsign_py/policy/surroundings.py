@@ -3,6 +3,7 @@ stated.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Protocol
 
 from gitsign_py.core.frozen import frozen
@@ -104,6 +105,7 @@ class Stated:
     copied: Copy | None = None
     head_signers: tuple[str, ...] = ()
     approved_by: tuple[str, ...] = ()
+    pushed_at: datetime | None = None
 
     def changed(self, commit: CommitFacts, rules: PathRules) -> Iterable[Changed]:  # noqa: ARG002 - stated for one
         """The stated paths, as files."""
@@ -150,8 +152,8 @@ class Stated:
         return frozenset(person.name for person in people if person is not None and person.kind == "person")
 
     def pushed_by(self) -> Pusher | None:
-        """The stated name."""
-        return Pusher(self.pusher) if self.pusher else None
+        """The stated name and time."""
+        return Pusher(self.pusher, at=self.pushed_at) if self.pusher else None
 
 
 NOTHING_CHANGED = Stated()
@@ -222,9 +224,13 @@ class InRepository:
 
     def approvers(self, policy: Policy, commit: CommitFacts, ref: str) -> frozenset[str]:
         """Count what was signed and not taken back."""
+        return self.approved_by(policy, commit, ref, None)
+
+    def approved_by(self, policy: Policy, commit: CommitFacts, ref: str, closing: Policy | None) -> frozenset[str]:
+        """The same; the windows of a newer policy, ``closing``, hold as well."""
         approvals = self.submission.approvals
         found = approvals.approvals(commit) if approvals and commit.kind == "commit" else ()
-        return approvers_of(policy, ref, found)
+        return approvers_of(policy, ref, found, closing)
 
     def pushed_by(self) -> Pusher | None:
         """As it was given."""

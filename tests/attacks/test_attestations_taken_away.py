@@ -50,6 +50,11 @@ def test_what_was_said_stays(server: Server) -> None:
     }
     found = {name: refused(server, f"{history.commit(more, files=files)}:{TREES}") for name, files in attacks.items()}
     assert found == dict.fromkeys(attacks, "attestation-removed")
+    left_out = history.commit(more, files={taken: None})
+    for name in ("LITERAL", "ICASE", "GLOB", "NOGLOB"):  # with a shell on the server: git(1), environment variables
+        server.environment = {**server.environment, f"GIT_{name}_PATHSPECS": "1"}
+        assert refused(server, f"{left_out}:{TREES}") == "attestation-removed", name
+        del server.environment[f"GIT_{name}_PATHSPECS"]
     assert refused(server, f"+{first}:{TREES}") == "source-ref-forced"
     assert refused(server, f":{TREES}") == "source-ref-deleted"
     assert server.ref(TREES) == more

@@ -7,10 +7,11 @@ signed by nobody: on a plain server anyone who can push may write anybody's name
 
 import pytest
 
+from gitsign_py.core.frozen import replace
 from gitsign_py.policy.evaluation import evaluate
 from gitsign_py.policy.facts import Decision, Pusher, SignatureFacts
 from gitsign_py.policy.parse import parse_policy, read_policy
-from gitsign_py.policy.surroundings import InRepository, Submission
+from gitsign_py.policy.surroundings import InRepository, Stated, Submission
 from tests.support.history import ISSUER, UNSIGNED, History, signed_by
 
 FORGE = "noreply@forge.example"
@@ -106,6 +107,28 @@ def test_a_side_that_is_dropped_is_content_of_its_own(history: History) -> None:
     parents = sides(history, {"src/a": "2"}, {"secrets/key": "fixed"})
     merge = history.merge(*parents, by=FORGE, author="bob", files={"secrets/key": "1"})
     assert judge(history, merge).reason == "merge-author-refused"
+
+
+@pytest.mark.parametrize(
+    ("approved", "author", "reason"),
+    [
+        ((), "alice", "approvals-missing"),
+        (("alice",), "alice", "approvals-missing"),
+        (("bob",), "alice", "forge-key"),
+        (("bob",), "bob", "approvals-missing"),
+    ],
+)
+def test_content_of_its_own_wants_the_approvals_that_a_commit_would(
+    approved: tuple[str, ...], author: str, reason: str
+) -> None:
+    """It is in no head, whose commits need them: a resolved conflict would lead past every rule with approvals."""
+    history, around = History(), Stated(("src/a",), approved_by=approved)
+    parents = sides(history, {"src/a": "2"}, {"src/b": "2"})
+    merge = history.merge(*parents, by=FORGE, author=author, files={"src/a": "of its own"})
+    policy = parse_policy((POLICY + "approvals = 1\n").encode(), "policy.toml")
+    assert evaluate(policy, history.commit_facts(merge), KEY, MAIN, around).reason == reason
+    as_git_makes_it = replace(around, reproducible=True, approved_by=())
+    assert evaluate(policy, history.commit_facts(merge), KEY, MAIN, as_git_makes_it).reason == "forge-key"
 
 
 def test_a_merge_as_git_makes_it_needs_no_author(history: History) -> None:

@@ -193,6 +193,16 @@ def test_a_password_with_an_at_sign_is_hidden_in_full() -> None:
     assert printable("https://alice:pa@ss@host.example/r") == "https://(not shown)@host.example/r"
 
 
+@pytest.mark.parametrize("name", ["access_token", "client_secret", "password", "PRIVATE_TOKEN", "apikey", "api_key"])
+def test_what_is_called_a_secret_is_one_however_plain_it_reads(name: str) -> None:
+    """In a URL's query, and where a server repeats what it was sent."""
+    for text in (f"https://host.example/r?{name}=hunter2hunter2&x=1", f"invalid {name}=correct-horse"):
+        assert "hunter2" not in printable(text)
+        assert "horse" not in printable(text)
+    for text in ("GITSIGN_TOKEN_FILE=/run/token", "SIGSTORE_ID_TOKEN=$(gitsign-py stack token)", "--token=FILE"):
+        assert printable(text) == text
+
+
 def test_veiling_takes_no_longer_than_its_text_is_long() -> None:
     import time  # noqa: PLC0415
 
@@ -202,7 +212,7 @@ def test_veiling_takes_no_longer_than_its_text_is_long() -> None:
         return time.process_time() - began
 
     shapes = ("eyJ", "-----BEGIN PRIVATE KEY", "://a:", "earer ", "ghp_", "aA1", "eyJaaaaaaaa.", "=", "- ")
-    for shape in (*shapes, "://:", "://@", "a@:", "AAAA/", "SHA256:"):
+    for shape in (*shapes, "://:", "://@", "a@:", "token_", "token=", "AAAA/", "SHA256:"):
         seconds(shape * 2000)
         small, large = seconds(shape * 20_000), seconds(shape * 160_000)
         assert large < max(small, 0.005) * 40, shape

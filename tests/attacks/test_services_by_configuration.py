@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,6 +85,27 @@ def test_nothing_goes_there_unasked(
     if command != "doctor":  # which asks each service whether it is there
         assert asked == []
         assert "[service-unconfirmed]" in said
+
+
+def test_a_log_that_is_asked_for_an_entry_is_named(without_services: Workbench, evil: tuple[str, list[str]]) -> None:
+    """No token goes there, and its answer proves nothing; but that it has none leaves the signature unchecked."""
+    bench, (url, asked) = without_services, evil
+    bench.configure("gitsign.rekorMode=online")
+    oid = bench.commit("one")
+    other: dict[str, Any] = {"XDG_CACHE_HOME": str(bench.folder / "c"), "XDG_DATA_HOME": str(bench.folder / "d")}
+    local(bench, "gitsign.rekor", url)
+    name = f"gitsign.rekor = {url} is said by this repository's own configuration (local, file:.git/config)"
+    audit = ("audit", "--no-policy", "--no-cache", oid)
+    for done in (bench.verify(oid, **other), bench.tool(*audit, **other), bench.try_git("verify-commit", oid, **other)):
+        said = (done.stdout + done.stderr).decode()
+        assert done.returncode
+        assert said.count(name) == 1
+    assert len(asked) >= 3
+    asked.clear()
+    for done in (bench.verify("--isolated", oid, **other), bench.tool(*audit, "--isolated", **other)):
+        assert done.returncode == 0
+        assert name not in (done.stdout + done.stderr).decode()
+    assert not asked
 
 
 def test_a_signing_configuration_names_them_too(without_services: Workbench, evil: tuple[str, list[str]]) -> None:

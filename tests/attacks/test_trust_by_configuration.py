@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.cli.commands.hooks import shim
+from tests.support import warm
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.history import ISSUER, History
@@ -79,6 +80,10 @@ class Copy:
             check=False,
         )
 
+    def git(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        command, place = ["git", *arguments], self.repo.path
+        return subprocess.run(command, cwd=place, env=self.env(), capture_output=True, text=True, check=False)
+
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Copy:
@@ -135,6 +140,35 @@ def test_what_the_configuration_includes_is_its_own(copy: Copy, way: str) -> Non
     assert done.returncode == 0
     assert SAID in done.stderr
     assert copy.run("verify", *WHO, "--isolated", "main").returncode == 3  # by a CA that the own trust root lacks
+
+
+LIST, POLICY_FILE = "gitsign.allowedSigner", "gitsign.policy"
+
+
+@pytest.mark.parametrize("key", [LIST, POLICY_FILE])
+def test_an_empty_value_switches_off_what_the_person_says(copy: Copy, key: str) -> None:
+    """git forgets what other files list (git-config(1), credential.helper). It is named, wherever it lets more pass."""
+    copy.repo.git("config", "--unset", "gitsign.trustedRoot")
+    copy.personal("gitsign.trustedRoot", str(copy.bad))
+    (copy.folder / "strict.toml").write_text(NOBODY)
+    own = {LIST: f"nobody@example.com {ISSUER}", POLICY_FILE: str(copy.folder / "strict.toml")}
+    copy.personal(key, own[key])
+    copy.repo.git("config", "gpg.x509.program", str(copy.folder / "program"))
+    warm.program(copy.folder / "program")
+    audit, verify = ("audit", "--offline", "--no-cache", "main"), ("verify", "--offline", "main")
+    assert [copy.run(*words).returncode for words in (audit, verify)] == [1, 1]
+    assert copy.git("verify-commit", "main").returncode
+    copy.repo.git("config", key, "")
+    if key == POLICY_FILE:
+        copy.personal(LIST, f"alice@example.com {ISSUER}")
+        done = copy.run(*verify)
+        assert done.returncode == 0
+        assert SAID in done.stderr
+    for said in (
+        copy.run(*audit).stdout,
+        copy.git("verify-commit", "main").stderr,
+    ):
+        assert f"{key} = (nothing) {SAID}" in said
 
 
 def test_what_the_person_says_is_not_named(copy: Copy) -> None:

@@ -5,19 +5,24 @@ up to a pull request, a pull request that is checked out. It comes from the prot
 that is signed is accepted.
 """
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from gitsign_py.errors import UncheckedError
-from gitsign_py.policy.facts import Decision, Pusher, SignatureFacts
+from gitsign_py.policy.approvals import Approval
+from gitsign_py.policy.facts import CommitFacts, Decision, Pusher, SignatureFacts
 from gitsign_py.policy.history import PolicyHistory, policy_at
 from gitsign_py.policy.model import POLICY_PATH
 from gitsign_py.policy.surroundings import Submission
+from tests.support.court import Court
 from tests.support.gitrepo import ScratchRepo
 from tests.support.governed import HOOKS, MAIN, Governed, policy
 from tests.support.history import START, History, signed_by
+from tests.support.pulls import Pulls
+from tests.support.pulls import policy as pull_policy
 
 LATE = ("unauthorised", "signed-too-late")
 LEFT = policy("alice", "bob until=2024-01-02")
@@ -80,6 +85,10 @@ def test_a_server_whose_head_names_no_branch(governed: Governed, hook: str) -> N
             status, said = governed.push(server, f"{oid}:{ref}")
             assert status, said
             assert "no protected branch says who has left by now" in said
+    # Nor does anybody know whether a push must be signed, of which a deletion and a move back are the only trace.
+    for refspec in (":refs/heads/trunk", f"+{governed.introduction}:refs/heads/trunk"):
+        assert "[protected-ref-missing]" in governed.push(server, refspec)[1]
+    assert server.git("rev-parse", "refs/heads/trunk") == now
     server.git("config", "gitsign.protectedRef", "refs/heads/trunk")
     assert "[signed-too-late]" in governed.push(server, f"{late}:refs/heads/old")[1]
     assert governed.push(server, f"{honest}:{MAIN}")[0] == 0
@@ -135,6 +144,7 @@ def test_the_first_push_out_of_a_repository(governed: Governed) -> None:
 
 FORGE = "noreply@forge.example"
 KEY = SignatureFacts("good", "openpgp", key="F" * 40)
+LOGIN = 'logins=["bob"]'
 
 
 def of_forge(*people: str) -> str:
@@ -151,8 +161,9 @@ def merged(
 ) -> Decision:
     """A merge with content of its own on an old branch, whose author bob has left on the protected one."""
     history = History()
-    introduction = history.commit(signed="alice", files={POLICY_PATH: of_forge("alice", "bob"), "a": "1"})
-    now = history.commit(introduction, signed="alice", files={POLICY_PATH: of_forge("alice", "bob until=2024-01-02")})
+    introduction = history.commit(signed="alice", files={POLICY_PATH: of_forge("alice", f"bob {LOGIN}"), "a": "1"})
+    left = of_forge("alice", f"bob {LOGIN} until=2024-01-02")
+    now = history.commit(introduction, signed="alice", files={POLICY_PATH: left})
     sides = [history.commit(introduction, signed="alice", files={name: "2"}) for name in ("b", "c")]
     merge = history.merge(*sides, by=FORGE, author="bob", signed=signed, files=own)
     closing = None if unclosed else policy_at(history, now)
@@ -178,8 +189,56 @@ def test_what_a_forge_signs_where_nobody_says_who_has_left() -> None:
 @pytest.mark.parametrize(("days", "reason"), [(0, "forge-reproduced"), (30, "signed-too-late")])
 def test_who_has_left_pushes_a_merge_that_nobody_signed(days: int, reason: str) -> None:
     """The signed push proves who pushes, and when: the windows of the protected branch hold for it as well."""
-    push = Pusher(signature=signed_by("bob", START + timedelta(days=days)))
+    at = START + timedelta(days=days)
+    push = Pusher(signature=signed_by("bob", at))
     assert merged({}, signed=None, pusher=push).reason == reason
+    # A server's name for who pushes proves no time: it is the server itself that says so, and when.
+    assert merged({}, signed=None, pusher=Pusher("bob", at=at)).reason == reason
+    assert merged({}, signed=None, pusher=Pusher("bob")).reason == "time-unproven"
     # Who pushed is not asked about what was judged before, nor where the forge signed.
     assert merged({}, signed=None, pusher=Pusher(judged=True)).reason == "forge-reproduced"
     assert merged({}, pusher=push).reason == "forge-key"
+
+
+@pytest.mark.parametrize("kind", ["squash", "rebase"])
+def test_who_has_left_pushes_a_copy_that_nobody_signed(tmp_path: Path, kind: str) -> None:
+    """Of a head that was signed in time: with the author's name anybody can copy it once more."""
+    forge = f"{kind} = true\nreproducible = true\nauthor-pushes = true"
+    pulls = Pulls(pull_policy(forge=forge).replace("[people.bob]", f"[people.bob]\n{LOGIN}"))
+    head = pulls.head(7, {"src/a": "2"})
+    main = pulls.history.commit(pulls.root, signed="alice", files={"src/b": "2"})
+    copy = pulls.squash(main, head, 7) if kind == "squash" else pulls.pick(main, head)
+    court = Court(tmp_path)
+    path = court.repository(pulls.history, {MAIN: copy, **pulls.refs})
+    closing = pulls.text.replace(LOGIN, f"{LOGIN}\nuntil = 2024-01-02")
+    for days, reason in ((0, f"{kind}-remade"), (30, "signed-too-late")):
+        at = START + timedelta(days=days)
+        for pusher in (Pusher(signature=signed_by("bob", at)), Pusher("bob", at=at)):
+            found = court.audit(
+                path, {MAIN: copy}, policy=closing, introduction=pulls.root, in_history=True, pusher=pusher
+            )
+            assert found[copy].reason == reason
+
+
+class Said:
+    """Port ApprovalSource: one statement about everything."""
+
+    def __init__(self, person: str, at: datetime) -> None:
+        self.words = [Approval(MAIN, False, signed_by(person, at), "said")]
+
+    def approvals(self, _commit: CommitFacts) -> Sequence[Approval]:
+        return self.words
+
+
+@pytest.mark.parametrize(("days", "reason"), [(0, "verified"), (30, "approvals-missing")])
+def test_who_has_left_approves_on_an_old_branch(days: int, reason: str) -> None:
+    """Where the policy in the parents would still let them: the windows of the protected branch hold for approvals."""
+    history, wanted = History(), "approvals = 1\n"
+    introduction = history.commit(signed="alice", files={POLICY_PATH: policy("alice", "bob") + wanted})
+    now = history.commit(introduction, signed="alice", files={POLICY_PATH: LEFT + wanted})
+    old = history.commit(introduction, signed="alice", files={"a": "1"})
+    words = Said("bob", START + timedelta(days=days))
+    judging = PolicyHistory(
+        history, history, introduction, closing=policy_at(history, now), submission=Submission(approvals=words)
+    )
+    assert judging.judge(history.commit_facts(old), history.facts[old], (MAIN,)).reason == reason

@@ -14,7 +14,7 @@ import pytest
 
 from gitsign_py.audit.reading import BATCH, read_commits
 from gitsign_py.audit.scan import Scanned, scan
-from gitsign_py.errors import FormatError, UncheckedError
+from gitsign_py.errors import UncheckedError
 from gitsign_py.host.git import revlist, walk
 from gitsign_py.host.git.storedbytes import Stored
 from gitsign_py.host.git.walk import Git, Rereader
@@ -140,15 +140,16 @@ def test_a_commit_whose_bytes_were_changed_does_not_pass(repo: ScratchRepo) -> N
 
 
 @pytest.mark.parametrize("line", [b"z" * 100, b"", b" "])
-def test_a_commit_that_is_too_large_ends_the_walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: bytes) -> None:
+def test_a_commit_that_is_too_large_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: bytes
+) -> None:
     monkeypatch.setattr(revlist, "MAX_COMMIT_BYTES", 1 << 20)
     monkeypatch.setattr(walk, "MAX_COMMIT_BYTES", 1 << 20)
     repo = ScratchRepo.init(tmp_path / "repo")
     huge = store(repo, ((line + b"\n") * (3 << 20 if len(line) < 2 else 1 << 15), b""), (b"next\n", b""))
-    with pytest.raises(FormatError) as caught:
-        read(repo, next(reversed(huge)))
-    assert caught.value.reason == "object-too-large"
-    assert next(iter(huge)) in caught.value.message
+    newest, oldest = read(repo, next(reversed(huge)))
+    assert newest.malformed == ("", "")
+    assert (oldest.oid, oldest.kind, oldest.malformed[0]) == (next(iter(huge)), "missing", "object-too-large")
 
 
 def test_many_empty_lines_are_not_taken_for_a_large_commit(repo: ScratchRepo, monkeypatch: pytest.MonkeyPatch) -> None:

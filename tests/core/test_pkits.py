@@ -31,6 +31,7 @@ STRICTER = {
     "self-issued CAs count": r"SelfIssuedpathLenConstraint",
     "basicConstraints are critical": r"basicConstraintsNotCritical",
     "DSA": r"DSA",
+    "years to 2049 are UTCTime": r"GeneralizedTimenotBeforeDate",
 }
 
 

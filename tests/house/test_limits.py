@@ -166,10 +166,10 @@ PARENT = b"parent " + TREE + b"\n"
 @pytest.mark.parametrize(
     "header",
     [
-        lambda: PARENT * 600_000,
-        lambda: b"x y\n" * 7_000_000,
-        lambda: b"mergetag y\n" + b" \n" * 14_000_000,
-        lambda: b"encoding " + b"u" * 30_000_000,
+        lambda: PARENT * 160_000,
+        lambda: b"x y\n" * 1_900_000,
+        lambda: b"mergetag y\n" + b" \n" * 3_900_000,
+        lambda: b"encoding " + b"u" * 8_000_000,
     ],
     ids=["parents", "headers", "continued", "long"],
 )
@@ -182,10 +182,11 @@ def test_a_commit_of_very_much_header(tmp_path: Path, header: Make) -> None:
     check(run(tmp_path, "verify", "--offline", *WHO, store(tmp_path, data)), "header-too-large")
 
 
-def test_a_commit_of_30_megabytes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("megabytes", "reason", "status"), [(7, "content-digest-mismatch", 1), (30, "too-large", 3)])
+def test_a_commit_of_many_megabytes(tmp_path: Path, megabytes: int, reason: str, status: int) -> None:
     subprocess.run(["git", "init", "-q", str(tmp_path)], env=environment(), check=True)
-    data = forge(World()).data + b"\n" * (30 << 20)
-    check(run(tmp_path, "verify", "--offline", *WHO, store(tmp_path, data)), "content-digest-mismatch")
+    data = forge(World()).data + b"\n" * (megabytes << 20)
+    check(run(tmp_path, "verify", "--offline", *WHO, store(tmp_path, data)), reason, status)
 
 
 def store(folder: Path, data: bytes) -> str:

@@ -117,6 +117,8 @@ def test_whose_approval_counts(approvals: list[Approval], names: set[str]) -> No
         ("alice", "alice", ("alice", "bob"), "approvals-missing"),
         ("alice", "bob", ("bob", "carol"), "approvals-missing"),
         ("alice", "mallory", ("bob", "carol"), "verified"),
+        ("alice", "BOB@Example.com", ("bob", "carol"), "approvals-missing"),
+        ("alice", "\uff42ob@example.com", ("bob", "carol"), "approvals-missing"),
         ("alice", "alice", ("bob", "bot"), "approvals-missing"),
         ("alice", "alice", (), "approvals-missing"),
     ],

@@ -3,6 +3,9 @@
 The refs of a server that nobody judges hold anything. Pushes move branches and tags to any commit, old or new, one at a
 time or two. In most cases no process is started: the hook reads the server's files, what signatures leave is known, and
 the few questions that only git answers are answered here. In some git is asked, and signatures are real.
+
+GITSIGN_TEST_REFERENCE_CASES says how many, 500 unless it is set; 10000 is for a night (CONTRIBUTING.md). A case is its
+number: GITSIGN_TEST_REFERENCE_FIRST runs it again.
 """
 
 import argparse

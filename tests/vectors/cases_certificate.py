@@ -192,6 +192,13 @@ CASES = (
         4,
         _times(f"{T0:%Y%m%d%H%M%S}.5Z".encode()),
     ),
+    _refilled(
+        "leaf-time-generalized",
+        "a validity that spells a year before 2050 in the form for later ones",
+        "der-time",
+        4,
+        _times(f"{T0:%Y%m%d%H%M%S}Z".encode()),
+    ),
     _refilled("leaf-issuer-empty", "an issuer without a name", "certificate-issuer-empty", 3, der.sequence()),
     _refilled("leaf-subject-malformed", "a subject that is no name", "der-unexpected-tag", 5, der.sequence(der.null())),
     _refilled(

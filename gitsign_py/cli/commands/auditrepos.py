@@ -13,6 +13,7 @@ from typing import Any, TextIO
 from gitsign_py.audit.reports.forges import cell
 from gitsign_py.audit.runs import Run, keep, last_runs, run_of
 from gitsign_py.cli.outputfile import output_file
+from gitsign_py.cli.policysource import is_file
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.printing import escaped, printable
 from gitsign_py.errors import UsageError
@@ -85,7 +86,8 @@ def _passed_on(options: argparse.Namespace) -> list[str]:
 def _where(name: str, options: argparse.Namespace) -> str:
     """A file that the person named starts where they are, not in each repository."""
     value = str(getattr(options, name))
-    return str(Path(value).resolve()) if name in {"policy", "trusted_root"} and Path(value).exists() else value
+    is_path = name == "trusted_root" or (name == "policy" and is_file(value))
+    return str(Path(value).resolve()) if is_path and Path(value).exists() else value
 
 
 def _audited(path: str, command: Sequence[str]) -> Row:

@@ -23,6 +23,7 @@ from gitsign_py.audit.updates import (
     RefUpdate,
     moves_before,
     parse_rewrites,
+    policy_moves_back,
 )
 from gitsign_py.cli import auditing, wiring
 from gitsign_py.cli.helptext import HelpFormatter
@@ -41,18 +42,20 @@ from gitsign_py.cli.hookcall import (
 )
 from gitsign_py.cli.hooklog import HookLog, Unfinished
 from gitsign_py.cli.ownconfig import add_isolated
+from gitsign_py.cli.policysource import is_file
 from gitsign_py.cli.refusal import MAX_NAMED, explain_refusals
 from gitsign_py.cli.repairbase import RepairBase
 from gitsign_py.cli.sourcerefs import leave_marks, refused_moves
 from gitsign_py.cli.text import line_of
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.printing import printable
-from gitsign_py.errors import ConfigError, GitsignError, PolicyError, UncheckedError, VerificationError
+from gitsign_py.errors import ConfigError, GitsignError, UncheckedError, VerificationError
 from gitsign_py.host.budget import Allow, BudgetSpentError
+from gitsign_py.host.git.naming import symbolic_ref
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.git.program import with_settings
 from gitsign_py.host.timelimit import within_budget
-from gitsign_py.policy.model import Policy
+from gitsign_py.policy.model import POLICY_PATH, Policy
 
 if TYPE_CHECKING:
     from gitsign_py.cli.pusher import PushedBy
@@ -189,11 +192,17 @@ def _judge_pushes(hook_run: HookRun, call: Call, log: HookLog, unfinished: Unfin
     based = [(push, base_plan(hook_run, call, push)) for push in pushes if is_asked_about(call, push)]
     policies = [plan.policy for _, plan in based if plan.policy is not None]
     moves = refused_moves(call.settings.config.server, repository, kept, policies)
-    refused = {**_refused_pushes(hook_run, call, based, by), **_moves_back(hook_run, call, based), **moves}
+    refused: dict[RefUpdate, GitsignError] = {
+        **_refused_pushes(hook_run, call, based, by),
+        **_moves_back(hook_run, call, based),
+        **moves,
+    }
     for error in refused.values():
         _refuse(call.name, line_of(error))
     made = (one for push, plan in based if brings(push) for one in plans_of(hook_run, call, push, plan, by))
     status = 1 if refused else _judge_plans(hook_run, list(made), log, updates)
+    if status == 0 and (refused := _unknown_pushes(call, based)):
+        status = _refuse(call.name, line_of(next(iter(refused.values()))))
     if kept and status == 0:
         leave_marks(call.settings.config.server, repository, kept, by.pusher if by is not None else None)
     if is_server:
@@ -204,13 +213,13 @@ def _judge_pushes(hook_run: HookRun, call: Call, log: HookLog, unfinished: Unfin
 
 def _refused_pushes(
     hook_run: HookRun, call: Call, based: Iterable[tuple[Push, AuditPlan]], by: "PushedBy | None"
-) -> dict[RefUpdate, PolicyError]:
+) -> dict[RefUpdate, GitsignError]:
     """The changes that a rule with ``require-signed-push`` does not take, deletions among them.
 
-    The rules are those from before the push: with the policy in the history, the protected branch's. Where that branch
-    is not there, no signature is accepted at all (``audit/closing.py``).
+    The rules are those from before the push: with the policy in the history, the protected branch's (see
+    ``_unknown_pushes``).
     """
-    found: dict[RefUpdate, PolicyError] = {}
+    found: dict[RefUpdate, GitsignError] = {}
     for push, plan in based if call.name != "pre-push" else ():
         for update in push.updates:
             if plan.policy is None or plan.policy.push_rule(update.ref) is None:
@@ -223,14 +232,39 @@ def _refused_pushes(
     return found
 
 
+def _unknown_pushes(call: Call, based: Iterable[tuple[Push, AuditPlan]]) -> dict[RefUpdate, GitsignError]:
+    """The changes that must be signed pushes for all that anybody knows: the protected branch is not there to say so.
+
+    What brings commits was refused for the same (``audit/closing.py``); a deletion and a move back bring none.
+    """
+    found: dict[RefUpdate, GitsignError] = {}
+    for push, plan in based if call.name != "pre-push" else ():
+        if plan.closing is not None and plan.closing.missing is not None:
+            found |= dict.fromkeys(push.updates, plan.closing.missing)
+    return found
+
+
 def _moves_back(
     hook_run: HookRun, call: Call, based: Iterable[tuple[Push, AuditPlan]]
 ) -> dict[RefUpdate, VerificationError]:
-    """The branches that would go back to before the introduction."""
+    """The branches that would go back to before the introduction, and the policy's own to an older one."""
     found: dict[RefUpdate, VerificationError] = {}
     for push, plan in based if call.name != "pre-push" else ():
+        ref, path = _policy_place(hook_run, plan)
+        if plan.policy is not None and ref.startswith(push.namespace):
+            place = ref.removeprefix(push.namespace), path
+            found |= policy_moves_back(hook_run.repository, plan.policy, place, push.updates)
         found |= moves_before(hook_run.repository, plan.introduction, push.updates)
     return found
+
+
+def _policy_place(hook_run: HookRun, plan: AuditPlan) -> tuple[str, str]:
+    """The ref and the path that the policy comes from, or the one that closes; empty for a file."""
+    if plan.closing is not None:
+        return plan.closing.ref, POLICY_PATH
+    name = hook_run.settings.config.signers.policy
+    ref, _, path = ("", "", "") if is_file(name) else name.partition(":")
+    return (symbolic_ref(hook_run.repository, "HEAD") if ref == "HEAD" else ref), path
 
 
 def _out_of_resources(error: object) -> ConfigError:

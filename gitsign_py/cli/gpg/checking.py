@@ -13,10 +13,10 @@ from gitsign_py.cli.judgement import signature_for_gpgsm, verifier
 from gitsign_py.cli.text import exit_status, line_of
 from gitsign_py.core.git import gpgstatus
 from gitsign_py.core.git.gitobject import split_object
-from gitsign_py.core.printing import printable
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import FormatError, GitsignError, UncheckedError, VerificationError
 from gitsign_py.signing.objectname import object_name
+from gitsign_py.sizes import MAX_COMMIT_BYTES
 from gitsign_py.verification.allowed import is_allowed, parse_allowed_signer
 from gitsign_py.verification.result import VerifiedSignature
 from gitsign_py.verification.signature import open_signature
@@ -111,10 +111,13 @@ def _by_gpgsm(
 def _check_form(payload: bytes) -> None:
     """Refuse a commit or tag that readers could take for different ones, as ``verify`` does (step 0).
 
-    git asks for signatures over other things too (push certificates), which are no objects. Raises FormatError.
+    git asks for signatures over other things too (push certificates), which are no objects. Raises FormatError, and
+    UncheckedError ``object-too-large`` for what no command reads.
     """
     for kind, first in (("commit", b"tree "), ("tag", b"object ")):
         if payload.startswith(first):
+            if len(payload) > MAX_COMMIT_BYTES:
+                raise UncheckedError("object-too-large", f"the {kind} has more than {MAX_COMMIT_BYTES} bytes")
             split_object(kind, payload)
 
 
@@ -152,17 +155,9 @@ def _said_by_repository(settings: wiring.Settings, verified: VerifiedSignature) 
     """The sources of the verdict that the repository's own configuration named; most have nothing of it."""
     if not any(source.of_repository for source in settings.config.sources.values()):
         return ()
-    from gitsign_py.cli.ownconfig import (  # noqa: PLC0415 - see above
-        IN_HISTORY,
-        said_by_repository,
-        trust_said_by_repository,
-    )
+    from gitsign_py.cli.ownconfig import said_for_git  # noqa: PLC0415 - see above
 
-    signers = settings.config.signers
-    by_policy = IN_HISTORY if signers.in_history else ("policy",)
-    fields = by_policy if signers.has_policy else ("allowed_signers",)
-    trust = trust_said_by_repository(settings, verified.trusted_root_digest)
-    return tuple(map(printable, (*trust, *said_by_repository(settings, fields))))
+    return said_for_git(settings, verified.trusted_root_digest)
 
 
 def refusal(error: GitsignError, signature: bytes, report: Report) -> Fields:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from gitsign_py.audit.smime import check_smime
 from gitsign_py.cli import wiring
+from gitsign_py.cli.ownconfig import said_for_git
 from gitsign_py.cli.text import exit_status, line_of
 from gitsign_py.core.git import gpgstatus
 from gitsign_py.core.printing import printable
@@ -32,7 +33,8 @@ def check_smime_for_git(
         return _refused(error, smime)
     text = f"gitsign-py: Good S/MIME signature by {printable(smime.named)}, issued by {printable(smime.issuer)}, says "
     text += "gpgsm: it is in no log, " + (_time(verified) or "and no time is proven")
-    text += f"\ngitsign-py: {why}" if why else ""
+    for line in (why, *said_for_git(settings, root.digest)):
+        text += f"\ngitsign-py: {line}" if line else ""
     return {
         "status_lines": gpgstatus.good(smime.fingerprint, smime.named, verified.claimed or _NO_TIME, trust),
         "text": text.encode("utf-8", "replace"),

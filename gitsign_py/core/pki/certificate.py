@@ -16,6 +16,7 @@ from gitsign_py.errors import FormatError
 
 MAX_CERTIFICATE_BYTES = 64 * 1024
 MAX_EXTENSIONS = 64
+_FIRST_UTC_YEAR, _LAST_UTC_YEAR = 1950, 2049  # UTCTime must be taken for these, and cannot be for others
 _SERIAL_BITS = 8 * 20 - 1  # 20 octets with a sign, RFC 5280 §4.1.2.2
 _RFC5280_ARCS = ("2.5.29.", "1.3.6.1.5.5.7.1.")  # id-ce and id-pe: every extension there is one DER value
 _RFC822_NAME, _URI, _OTHER_NAME = 0x81, 0x86, 0xA0  # GeneralName choices, RFC 5280 §4.2.1.6
@@ -168,7 +169,10 @@ def _validity(element: der.Element) -> tuple[datetime, datetime]:
 def _whole_second(element: der.Element) -> datetime:
     if b"." in element.content:  # RFC 5280 §4.1.2.5.2; timestamps alone may have fractions
         raise FormatError("der-time", "certificate's validity has a fraction of a second")
-    return der.read_time(element)
+    time = der.read_time(element)
+    if element.tag == der.GENERALIZED_TIME and _FIRST_UTC_YEAR <= time.year <= _LAST_UTC_YEAR:  # §4.1.2.5
+        raise FormatError("der-time", f"certificate's validity spells the year {time.year} as GeneralizedTime")
+    return time
 
 
 def _extensions(element: der.Element) -> tuple[Extension, ...]:

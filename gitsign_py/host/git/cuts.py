@@ -5,7 +5,7 @@ it may leave a commit out, or name one whose parents are here, and git would the
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from gitsign_py.core.pattern import pattern
@@ -16,6 +16,8 @@ _ID = pattern(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 _HEAD = pattern(rb"tree [0-9a-fA-F]+\n((?:parent [0-9a-fA-F]+\n)*)")
 _MAX_LIST = 64 << 20
 """64 MiB: a million and a half of commits in a list of shallow ones."""
+_MAX_ALTERNATES = 5
+_MAX_ALTERNATES_BYTES = 1 << 20
 
 Cuts = Mapping[str, tuple[str, ...]]
 """Commits of which a parent is not here, each with the parents that are."""
@@ -55,20 +57,34 @@ def find_cuts(listed: Iterable[str], read: Callable[[str], bytes | None]) -> Cut
     return {oid: tuple(one for one in named if one not in gone) for oid, named in parents.items() if gone & {*named}}
 
 
-def missing_alternate(objects: Path, depth: int = 5) -> str:
-    """A directory of objects that is named and not there (gitrepository-layout(5), alternates; git follows five)."""
+def object_folders(objects: Path) -> Iterator[Path]:
+    """A directory of objects and the alternates that it names, each once, there or not (gitrepository-layout(5)).
+
+    As far as git follows them. They may name each other: without keeping them the ways would double with each step.
+    """
+    seen: set[str] = set()
+    level = [objects]
+    for _ in range(_MAX_ALTERNATES + 1):
+        fresh = {real: folder for folder in level if (real := os.path.realpath(folder)) not in seen}
+        seen |= fresh.keys()
+        level = []
+        for folder in fresh.values():
+            yield folder
+            level += _alternates(folder)
+
+
+def _alternates(folder: Path) -> list[Path]:
     try:
-        data = read_plain(objects / "info/alternates", _MAX_LIST)
+        data = read_plain(folder / "info/alternates", _MAX_ALTERNATES_BYTES)
     except OSError:
-        return ""
-    for line in data.split(b"\n"):
-        path = objects / os.fsdecode(line)
-        if not line or line.startswith(b"#"):
-            continue
-        gone = str(path) if not path.is_dir() else missing_alternate(path, depth - 1) if depth else ""
-        if gone:
-            return gone
-    return ""
+        return []
+    lines = (line.partition(b"\0")[0] for line in data.split(b"\n"))  # as git, for which a NUL ends the text
+    return [folder / os.fsdecode(line) for line in lines if line and not line.startswith(b"#")]
+
+
+def missing_alternate(objects: Path) -> str:
+    """A directory of objects that is named and not there."""
+    return next((str(folder) for folder in object_folders(objects) if not folder.is_dir()), "")
 
 
 def parents_of(data: bytes) -> tuple[str, ...]:

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-from gitsign_py.errors import ConfigError, FormatError, UncheckedError
+from gitsign_py.errors import ConfigError, UncheckedError
 from gitsign_py.host.git.cuts import Cuts, parents_of
 from gitsign_py.host.git.pairs import bases_from
 from gitsign_py.host.git.program import cut_off
-from gitsign_py.host.git.storedbytes import MAX_COMMIT_BYTES, Stored
+from gitsign_py.host.git.storedbytes import TOO_LARGE, Stored
 from gitsign_py.policy.changes import Pair
+from gitsign_py.sizes import MAX_COMMIT_BYTES
 
 _TIME = re.compile(rb"tree [^\n]*\n(?:parent [^\n]*\n)*(?:author [^\n]*\n)?committer [^\n]*> ([0-9]{1,20})")
 _TAGGED = re.compile(rb"object ([0-9a-f]+)\n")
@@ -50,12 +51,11 @@ class DirectHistory:
         self._commits: dict[str, _Commit] = {}
 
     def read_all(self, oids: Iterable[str]) -> Iterator[Stored]:
-        """Yield the objects of these ids in their order. Raises FormatError ``object-too-large``."""
+        """Yield the objects of these ids in their order."""
         for oid in oids:
             stored = self._read(oid)
             if len(stored.data or b"") > MAX_COMMIT_BYTES:
-                size = len(stored.data or b"")
-                raise FormatError("object-too-large", f"{oid} has {size} bytes, at most {MAX_COMMIT_BYTES}")
+                stored = Stored(oid, TOO_LARGE, None)
             yield stored
 
     def list_ids(self, revisions: Sequence[str], options: Sequence[str], *, whole: bool) -> Iterator[str]:

@@ -18,6 +18,7 @@ from dulwich.pack import OFS_DELTA, REF_DELTA, Pack
 
 from gitsign_py.core.git.gitobject import is_object_id, prove_object_id
 from gitsign_py.errors import UncheckedError
+from gitsign_py.host.git.cuts import object_folders
 from gitsign_py.host.git.storedbytes import Stored
 from gitsign_py.host.plainfile import check_plain, read_plain
 from gitsign_py.ports import ObjectKind, RawObject
@@ -28,8 +29,6 @@ _KINDS: dict[int, ObjectKind] = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 _NUMBERS: dict[str, int] = {kind: number for number, kind in _KINDS.items()}
 _HEADER = re.compile(rb"(commit|tree|blob|tag) (0|[1-9][0-9]{0,18})\0")
 _MAX_HEADER = 32  # bytes that may stand before the object
-_MAX_ALTERNATES = 5  # one behind the other, as git follows them (gitrepository-layout(5))
-_MAX_LIST = 1 << 20
 _MAX_DELTAS = 4096  # one on the other; git makes 4,095 at most (git-pack-objects(1), --depth)
 
 
@@ -37,7 +36,9 @@ class DulwichObjects:
     """Port ``ObjectSource`` over a folder of objects (``.git/objects``) and its alternates; close it."""
 
     def __init__(self, folder: Path) -> None:
-        self._stores = [_Store(path, loose_object_size_limit=MAX_OBJECT_BYTES) for path in _folders(folder)]
+        self._stores = [
+            _Store(path, loose_object_size_limit=MAX_OBJECT_BYTES) for path in object_folders(folder) if path.is_dir()
+        ]
         for store in self._stores:
             _check_packs(Path(store.pack_dir))
 
@@ -180,21 +181,3 @@ def _delta_sizes(head: bytes) -> Iterator[int]:
             left -= 1
             if not left:
                 return
-
-
-def _folders(objects: Path, depth: int = _MAX_ALTERNATES) -> Iterator[Path]:
-    """The folder and its alternates, each once (gitrepository-layout(5))."""
-    seen: set[str] = set()
-    todo = [(objects, depth)]
-    while todo:
-        folder, left = todo.pop(0)
-        real = os.path.realpath(folder)
-        if real in seen or not folder.is_dir():
-            continue
-        seen.add(real)
-        yield folder
-        try:
-            lines = read_plain(folder / "info/alternates", _MAX_LIST).split(b"\n") if left else []
-        except OSError:
-            continue
-        todo += [(folder / os.fsdecode(line), left - 1) for line in lines if line and not line.startswith(b"#")]

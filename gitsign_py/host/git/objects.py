@@ -27,7 +27,7 @@ from gitsign_py.host.git.program import (
     with_settings,
 )
 from gitsign_py.ports import ObjectKind, RawObject
-from gitsign_py.sizes import MAX_OBJECT_BYTES
+from gitsign_py.sizes import MAX_COMMIT_BYTES, MAX_OBJECT_BYTES
 
 if TYPE_CHECKING:
     from gitsign_py.host.git.directnames import Direct
@@ -101,9 +101,10 @@ class GitRepository(Closeable):
         if isinstance(answer, str):
             raise self._missing(oid)
         kind, _, data = answer
-        if data is None:
+        most = MAX_COMMIT_BYTES if kind in ("commit", "tag") else MAX_OBJECT_BYTES
+        if data is None or len(data) > most:
             raise UncheckedError(
-                "object-too-large", f"the object {oid} has more than {MAX_OBJECT_BYTES} bytes", facts={"object": oid}
+                "object-too-large", f"the object {oid} has more than {most} bytes", facts={"object": oid}
             )
         prove_object_id(oid, kind, data)
         return RawObject(cast(ObjectKind, kind), oid, data)

@@ -57,6 +57,8 @@ _ALWAYS = {
     "GIT_ALLOW_PROTOCOL": "none",
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_OPTIONAL_LOCKS": "0",
+    # Paths mean what we write, whoever chooses the variables of a hook.
+    **dict.fromkeys((f"GIT_{name}_PATHSPECS" for name in ("LITERAL", "GLOB", "NOGLOB", "ICASE")), "0"),
     "GIT_FLUSH": "0",  # rev-list would write each commit to a pipe by itself: two system calls for each
 }
 

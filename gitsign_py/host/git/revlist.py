@@ -8,10 +8,10 @@ Commits that git itself wrote lose nothing by that. For the rest the hash tells.
 from collections.abc import Callable, Iterator
 
 from gitsign_py.errors import UncheckedError
+from gitsign_py.sizes import MAX_COMMIT_BYTES
 
 OPTIONS = ("--header", "--encoding=none")
 """For ``git rev-list``: header and message, without conversion."""
-MAX_COMMIT_BYTES = 8 << 20
 _READ = 1 << 16  # what a pipe holds
 
 

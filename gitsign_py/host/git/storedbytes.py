@@ -2,12 +2,11 @@
 
 from typing import NamedTuple
 
-MAX_COMMIT_BYTES = 8 << 20
-"""8 MiB: some seven copies of a commit are made on the way to a verdict, and one alone must not fill the memory."""
+TOO_LARGE = "too-large"
 
 
 class Stored(NamedTuple):
-    """An object as stored. ``data`` is None for one that is not there; ``kind`` says ``missing`` then."""
+    """An object as stored. ``data`` is None for one that was not read: ``kind`` says ``missing``, or ``TOO_LARGE``."""
 
     oid: str
     kind: str

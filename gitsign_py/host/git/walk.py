@@ -15,11 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from gitsign_py.errors import ConfigError, FormatError, UncheckedError
+from gitsign_py.errors import ConfigError, UncheckedError
 from gitsign_py.host.git import revlist
 from gitsign_py.host.git.direct import DirectHistory
 from gitsign_py.host.git.program import QUIET, complaint, first_words, git_environment, too_slow
-from gitsign_py.host.git.storedbytes import MAX_COMMIT_BYTES, Stored
+from gitsign_py.host.git.storedbytes import TOO_LARGE, Stored
+from gitsign_py.sizes import MAX_COMMIT_BYTES
 
 _SILENCE = 600.0
 """Seconds without a byte: git puts the commits of the largest histories in order in less."""
@@ -255,12 +256,24 @@ def _parse(read: Callable[[int], bytes]) -> Iterator[Stored]:
             continue
         size = int(words[2])
         if size > MAX_COMMIT_BYTES:
-            raise FormatError("object-too-large", f"{words[0].decode()} has {size} bytes, at most {MAX_COMMIT_BYTES}")
+            buffer, at = _passed(read, buffer[at:], size + 1), 0
+            yield Stored(words[0].decode(), TOO_LARGE, None)
+            continue
         if len(buffer) - at <= size:
             buffer, at = _filled(read, buffer[at:], size + 1), 0
         start, at = at, at + size + 1
         kind = kinds.get(words[1]) or words[1].decode()
         yield new(Stored, (words[0].decode(), kind, buffer[start : at - 1]))
+
+
+def _passed(read: Callable[[int], bytes], begun: bytes, wanted: int) -> bytes:
+    """Read past ``wanted`` bytes, of which ``begun`` are the first, and give what comes after them."""
+    while len(begun) < wanted:
+        wanted -= len(begun)
+        begun = read(_READ)
+        if not begun:
+            raise UncheckedError("git-failed", "git ended inside an object")
+    return begun[wanted:]
 
 
 def _filled(read: Callable[[int], bytes], begun: bytes, wanted: int) -> bytes:
