@@ -14,8 +14,10 @@ import os
 import sys
 from io import TextIOWrapper
 
+import gitsign_py.cli.ownmodules  # noqa: F401 - first, since the others load by it
 from gitsign_py.cli.commands import COMMANDS
 from gitsign_py.cli.text import exit_status, line_of
+from gitsign_py.core.digests import choose_light
 from gitsign_py.errors import ConfigError, GitsignError, UsageError, veiled
 
 TYPE_CHECKING = False  # typing costs 10 ms
@@ -40,8 +42,11 @@ def main(arguments: list[str] | None = None) -> int:
         return _run_guarded(arguments)
     gc.set_threshold(_GARBAGE)
     given = sys.argv[1:]
+    short = bool(given) and (given[0].startswith("-") or given[0] in _SHORT)
+    if short:
+        choose_light()
     status = _run_guarded(given)
-    if given and (given[0].startswith("-") or given[0] in _SHORT):
+    if short:
         _end(status)
     return status
 

@@ -1,10 +1,10 @@
 """Proof files of C2SP tlog-proof on their way into ``verify``: read, and held against the signature."""
 
-import hashlib
 from collections.abc import Sequence
 
 from gitsign_py.cli.judgement import Judgement
 from gitsign_py.clients.trustroot import read_bounded
+from gitsign_py.core import digests
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.tlog.entrytypes import InclusionProof, LogEntry
 from gitsign_py.core.tlog.logentry import decode_entry
@@ -54,7 +54,7 @@ def with_proof(judgement: Judgement, repository: GitRepository, proof: LogEntry,
         return judgement
     signature = split_stored(repository, repository.read(judgement.revision.oid)).signature or b""
     opened = open_signature(signature)
-    digest = hashlib.sha256(opened.signer.signed_bytes).digest()
+    digest = digests.sha256(opened.signer.signed_bytes).digest()
     bodies = tuple(candidate_bodies(digest, opened.signer.signature, opened.certificate).values())
     report = Report()
     error: GitsignError | None = None

@@ -4,13 +4,13 @@ An answer is compared with what was asked: the entry that comes back must hold t
 to the UUID that was asked for. Promise, proof and checkpoint are checked by whoever holds the trust root.
 """
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gitsign_py.clients.answer import Answer
 from gitsign_py.clients.session import HttpSession, json_body
 from gitsign_py.clients.urls import check_url, join_url
+from gitsign_py.core import digests
 from gitsign_py.core.encoding import b64_encode, decimal_decode, hex_decode, pem_decode, pem_encode
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.core.pattern import pattern
@@ -209,7 +209,7 @@ def _is_over(entry: LogEntry, envelope: "Envelope", certificate: bytes) -> bool:
         return False
     signed = [(one.signature, one.verifier_der) for one in found.signatures]
     wanted = [(one.signature, certificate) for one in envelope.signatures]
-    payload = hashlib.sha256(envelope.payload).digest()
+    payload = digests.sha256(envelope.payload).digest()
     return (found.algorithm, found.payload_digest, signed) == ("sha256", payload, wanted)
 
 

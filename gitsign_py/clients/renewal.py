@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitsign_py.clients.trustroot import CURRENT, KEPT_TARGETS, MIRRORS, LoadedTrust, embedded_tuf_root, tuf_copy
+from gitsign_py.core.digests import sha256
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.trust.root import TrustedRoot, parse_trusted_root

@@ -5,9 +5,9 @@ address) is kept.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from hashlib import sha256
 from typing import TypeVar
 
+from gitsign_py.core.digests import sha256
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.core.sigstore.pemtrust import authorities_from_pem, logs_from_pem, timestamp_authorities_from_pem
 from gitsign_py.core.trust.root import CertificateAuthority, TransparencyLogInstance, TrustedRoot, format_trusted_root

@@ -13,11 +13,11 @@ from base64 import b64decode
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gitsign_py.data
+from gitsign_py.core.digests import sha256
 from gitsign_py.core.encoding import parse_rfc3339
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.core.trust.root import MAX_BYTES, TrustedRoot, parse_trusted_root

@@ -8,12 +8,12 @@ public for good. The signature handed to git has passed the same verifier that w
 about its proof, or a clock that is wrong, costs an error message now and not an unverifiable commit.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Literal
 
+from gitsign_py.core import digests
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.git.armor import armor
 from gitsign_py.core.git.gitobject import HashAlgorithm
@@ -236,7 +236,7 @@ def _finish_offline(
     from gitsign_py.core.pki.cmsbuild import log_entry_attribute  # noqa: PLC0415 - LATER
     from gitsign_py.core.tlog.logentry import encode_entry  # noqa: PLC0415 - LATER
 
-    digest = hashlib.sha256(draft.attributes).digest()
+    digest = digests.sha256(draft.attributes).digest()
     entry = log.submit(digest=digest, signature=draft.signature, certificate=draft.credential.certificate.raw)
     made = _Made(draft.payload, draft.built(log_entry_attribute(encode_entry(entry))))
     return _verified(made, services, options)
@@ -249,7 +249,7 @@ def _finish_online(
     made = draft.built()
     name = object_name(draft.payload, armor(made), options.algorithm)
     message = name.encode("ascii")
-    digest = hashlib.sha256(message).digest()
+    digest = digests.sha256(message).digest()
     credential = draft.credential
     entry = log.submit(digest=digest, signature=credential.sign(message), certificate=credential.certificate.raw)
     return _verified(_Made(draft.payload, made, name, (entry,)), services, options)
@@ -266,7 +266,7 @@ def _timestamped(signature: bytes, services: SigningServices, options: SigningOp
     from gitsign_py.verification.renewal import checked  # noqa: PLC0415
 
     nonce = int.from_bytes(services.random(8), "big") >> 1
-    request = TimestampRequest("sha256", hashlib.sha256(signature).digest(), nonce=nonce)
+    request = TimestampRequest("sha256", digests.sha256(signature).digest(), nonce=nonce)
     response = services.timestamps.timestamp(build_request(request))
     with _refused("timestamp-unusable", "the timestamp cannot be used"):
         token = granted_token(response)

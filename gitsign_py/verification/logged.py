@@ -6,10 +6,10 @@ Entries that a log was asked for are several at times (one key, many commits); e
 first that does so counts. One that belongs to another commit is never enough (CVE-2024-51746).
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from gitsign_py.core import digests
 from gitsign_py.core.encoding import format_rfc3339, pem_encode
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.pki.certificate import Certificate
@@ -72,7 +72,7 @@ def check_embedded_entry(
     """
     with report.step("4.1") as facts:
         facts["log_index"], facts["embedded"] = entry.log_index, True
-    digest = hashlib.sha256(signer.signed_bytes).digest()
+    digest = digests.sha256(signer.signed_bytes).digest()
     with report.step("4.2") as facts:
         bodies = candidate_bodies(digest, signer.signature, certificate)
         facts["hash"] = digest.hex()
@@ -140,7 +140,7 @@ def _check_body(body: bytes, message: bytes, certificate: Certificate) -> str:
     record = parse_hashedrekord(body)
     if record.verifier_der != certificate.raw:
         raise VerificationError("log-entry-other-certificate", "log entry is by another certificate")
-    if record.digest != hashlib.new(record.algorithm, message).digest():
+    if record.digest != digests.new(record.algorithm, message).digest():
         raise VerificationError("log-entry-other-hash", "log entry is over another commit")
     try:
         certificate.public_key.verify(record.signature, message, record.algorithm)

@@ -4,10 +4,10 @@
 numbers.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from gitsign_py.core import digests
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.git import armor
@@ -209,10 +209,10 @@ def _ask_log(
                 hint="verify without --offline, with the log's URL set (gitsign.rekor)",
             )
         facts["object_id"] = names[0]
-        name, entries = names[0], _asked(find, hashlib.sha256(names[0].encode()).digest(), certificate)
+        name, entries = names[0], _asked(find, digests.sha256(names[0].encode()).digest(), certificate)
         for other in names[1:]:
             if not entries:
-                name, entries = other, _asked(find, hashlib.sha256(other.encode()).digest(), certificate)
+                name, entries = other, _asked(find, digests.sha256(other.encode()).digest(), certificate)
         facts["found"] = len(entries)
         if not entries:
             raise UncheckedError("log-entry-not-found", "log has no entry for this commit by this certificate")
@@ -247,7 +247,7 @@ def _check_kept(
     """By the first of the names that an entry is over; without one, what is wrong with those for the object's id."""
     with steps.step("4.1") as facts:
         facts["object_id"], facts["kept"] = names[0], len(entries)
-        digests = {hashlib.sha256(other.encode()).hexdigest().encode(): other for other in names[1:]}
+        digests = {digests.sha256(other.encode()).hexdigest().encode(): other for other in names[1:]}
         found = next((name for one in entries for digest, name in digests.items() if digest in one.body), names[0])
         if found != names[0]:
             facts["logged_as"] = f"{found}, the id with the signature in the header (gitsign 0.16.0 and 0.16.1)"

@@ -9,10 +9,10 @@ The rules are git's own (2.39): ``parse_buffer_signed_by_header`` and ``remove_s
 git would let a signed object carry unsigned or ambiguous headers, this module refuses it.
 """
 
-import hashlib
 import re
 from typing import Literal
 
+from gitsign_py.core import digests
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.git.gittext import subject_line
 from gitsign_py.core.git.headers import (
@@ -215,8 +215,7 @@ def id_with_header(payload: bytes, armored: bytes, algorithm: HashAlgorithm) -> 
 
 def object_id(kind: str, data: bytes, algorithm: HashAlgorithm = "sha1") -> str:
     """Name an object: lower-case hex of the hash over ``kind SP size NUL data`` (git's object-file.c)."""
-    digest = hashlib.sha1(usedforsecurity=False) if algorithm == "sha1" else hashlib.sha256()
-    digest.update(b"%s %d\0" % (kind.encode("ascii"), len(data)))
+    digest = digests.new(algorithm, b"%s %d\0" % (kind.encode("ascii"), len(data)), more=len(data))
     digest.update(data)
     return digest.hexdigest()
 

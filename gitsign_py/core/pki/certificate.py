@@ -4,10 +4,10 @@ Parsing is strict DER by our own reader: cryptography's x509 costs 74 ms at star
 CA keys. The demands on a certificate are in ``fulcio.py`` (the leaf's profile) and ``certpath.py`` (the path).
 """
 
-import hashlib
 from datetime import datetime
 from functools import lru_cache
 
+from gitsign_py.core import digests
 from gitsign_py.core.encoding import pem_decode
 from gitsign_py.core.frozen import field, frozen
 from gitsign_py.core.pki import der, oids
@@ -76,7 +76,7 @@ class Certificate:
 
 @lru_cache(maxsize=128)
 def _fingerprint(raw: bytes) -> str:
-    return hashlib.sha256(raw).hexdigest()
+    return digests.sha256(raw).hexdigest()
 
 
 @lru_cache(maxsize=128)

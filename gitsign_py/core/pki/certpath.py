@@ -10,8 +10,8 @@ a stranger's certificates cost one comparison with each CA, however they name or
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
-from hashlib import sha256
 
+from gitsign_py.core.digests import sha256
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.pki import oids

@@ -5,10 +5,10 @@ with the tag of a SET OF in place of the [0] (§5.4), never over a re-encoding. 
 several, two readers could each believe another one. The builder is in ``cmsbuild.py``.
 """
 
-import hashlib
 from datetime import datetime
 from functools import lru_cache
 
+from gitsign_py.core import digests
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.pki import der, oids
 from gitsign_py.core.pki.certificate import Certificate, parse_certificate
@@ -297,7 +297,7 @@ def check_message_digest(signer: SignerInfo, content: bytes, hash_name: str) -> 
     value = attribute_value(signer.signed_attributes, oids.MESSAGE_DIGEST)
     if value is None:
         raise VerificationError("cms-attributes-missing", "signed attribute messageDigest is missing")
-    expected, got = der.read_octet_string(value), hashlib.new(hash_name, content).digest()
+    expected, got = der.read_octet_string(value), digests.new(hash_name, content).digest()
     if expected != got:
         raise VerificationError(
             "content-digest-mismatch",

@@ -4,9 +4,9 @@ The three steps are apart, since between them others act: the attributes are mad
 timestamp authority answer, and only then the whole is put together with what they said.
 """
 
-import hashlib
 from datetime import datetime
 
+from gitsign_py.core import digests
 from gitsign_py.core.pki import der, oids
 from gitsign_py.core.pki.certificate import Certificate
 from gitsign_py.core.pki.cms import Attribute
@@ -22,7 +22,7 @@ def build_signed_attributes(content: bytes, signing_time: datetime) -> bytes:
         [
             _attribute(oids.CONTENT_TYPE, der.oid(oids.DATA)),
             _attribute(oids.SIGNING_TIME, moment),
-            _attribute(oids.MESSAGE_DIGEST, der.octet_string(hashlib.sha256(content).digest())),
+            _attribute(oids.MESSAGE_DIGEST, der.octet_string(digests.sha256(content).digest())),
         ]
     )
 

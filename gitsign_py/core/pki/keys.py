@@ -5,7 +5,6 @@ start of the program; the arithmetic is cryptography's (OpenSSL).
 Curves P-256, P-384, P-521, Ed25519 and RSA of 2048 to 8192 bits.
 """
 
-import hashlib
 from functools import cache, lru_cache
 from typing import Any
 
@@ -13,6 +12,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 
+from gitsign_py.core import digests
 from gitsign_py.core.encoding import pem_decode
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.pki import der, oids
@@ -49,7 +49,7 @@ class PublicKey:
     @property
     def key_id(self) -> bytes:
         """SHA-256 of the SubjectPublicKeyInfo, 32 bytes: the log id of RFC 6962 §3.2 and of Rekor v1."""
-        return hashlib.sha256(self.spki).digest()
+        return digests.sha256(self.spki).digest()
 
     @property
     def raw(self) -> bytes:

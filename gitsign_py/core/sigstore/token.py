@@ -7,11 +7,11 @@ Core §3.1.2.1) are here too; their randomness is an argument.
 """
 
 import base64
-import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
+from gitsign_py.core import digests
 from gitsign_py.core.encoding import format_rfc3339, load_json
 from gitsign_py.core.frozen import field, frozen
 from gitsign_py.core.pattern import pattern
@@ -166,7 +166,7 @@ def pkce(random: bytes) -> Pkce:
     if not 32 <= len(random) <= 96:
         raise ValueError(f"32 to 96 random bytes make a verifier, not {len(random)}")
     verifier = b64url_encode(random)
-    return Pkce(verifier, b64url_encode(hashlib.sha256(verifier.encode("ascii")).digest()))
+    return Pkce(verifier, b64url_encode(digests.sha256(verifier.encode("ascii")).digest()))
 
 
 def opaque_value(random: bytes) -> str:

@@ -7,9 +7,9 @@ with O(log n) look-ups through ``hash_at(level, index)`` and holds no leaves.
 Proofs are checked for their exact length first: each index and size allows one length alone.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 
+from gitsign_py.core import digests
 from gitsign_py.errors import VerificationError
 
 HASH_BYTES = 32
@@ -19,17 +19,17 @@ HashAt = Callable[[int, int], bytes]
 
 def leaf_hash(data: bytes) -> bytes:
     """Hash of a leaf: SHA-256(0x00 || data) (RFC 6962 §2.1)."""
-    return hashlib.sha256(b"\x00" + data).digest()
+    return digests.sha256(b"\x00" + data).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Hash of an inner node: SHA-256(0x01 || left || right) (RFC 6962 §2.1)."""
-    return hashlib.sha256(b"\x01" + left + right).digest()
+    return digests.sha256(b"\x01" + left + right).digest()
 
 
 def empty_root() -> bytes:
     """Root of the tree with no leaves: SHA-256 of nothing (RFC 6962 §2.1)."""
-    return hashlib.sha256().digest()
+    return digests.sha256().digest()
 
 
 # --- proving ---------------------------------------------------------------------------------------------------------

@@ -4,11 +4,11 @@ A note is split at its last empty line. Key name and key hint together name the 
 are not known are passed over, one of a known key that does not verify condemns the note.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Literal
 
+from gitsign_py.core import digests
 from gitsign_py.core.encoding import b64_decode, b64_encode
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.pattern import pattern
@@ -85,7 +85,7 @@ def key_id(name: str, public_key: PublicKey, kind: Kind = "signature") -> bytes:
     if public_key.kind != "ed25519":
         return public_key.key_id
     signature_type = _COSIGNATURE if kind == "cosignature" else _ED25519
-    return hashlib.sha256(name.encode() + b"\n" + bytes([signature_type]) + public_key.raw).digest()
+    return digests.sha256(name.encode() + b"\n" + bytes([signature_type]) + public_key.raw).digest()
 
 
 def key_hint(name: str, public_key: PublicKey, kind: Kind = "signature") -> bytes:

@@ -5,11 +5,11 @@ do not spoil the rest: their entries are left out and named in ``unsupported``, 
 SigningConfig, its services and Validity have modules of their own and can be had from here too.
 """
 
-import hashlib
 import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from gitsign_py.core import digests
 from gitsign_py.core.encoding import b64_encode, load_json
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.pki import der, oids
@@ -109,7 +109,7 @@ def parse_trusted_root(data: bytes) -> TrustedRoot:
 
     Raises FormatError ``trusted-root-...`` or the reasons of what is inside it: json, time, key, certificate, der.
     """
-    return read_trusted_root(load_json(data, max_bytes=MAX_BYTES), hashlib.sha256(data).hexdigest())
+    return read_trusted_root(load_json(data, max_bytes=MAX_BYTES), digests.sha256(data).hexdigest())
 
 
 def read_trusted_root(value: Any, digest: str) -> TrustedRoot:
