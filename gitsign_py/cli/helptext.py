@@ -5,6 +5,8 @@ long alone goes on after a backslash, as a shell takes it.
 """
 
 import argparse
+import os
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +18,10 @@ _COMMENT = pattern(r"(?<=\S) {2,}(?=\S)")
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
     """Keeps the lines of descriptions and examples that fit, and folds the others."""
 
+    def __init__(self, prog: str, **options: Any) -> None:
+        # argparse makes one for each option, and would load shutil to ask for the width.
+        super().__init__(prog, **{"width": columns() - 2} | options)
+
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         return "\n".join(indent + line for line in fitted(text, width - len(indent)))
 
@@ -23,6 +29,17 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
         usage = super()._format_usage(*arguments)
         folded = (_folded(line, self._width, _margin(line) or " " * 7) for line in usage.split("\n"))
         return "\n".join(line for lines in folded for line in lines)
+
+
+def columns() -> int:
+    """The width of the terminal, as ``shutil.get_terminal_size`` finds it, which loads every archive format."""
+    named = os.environ.get("COLUMNS", "")
+    if named.isdecimal() and int(named) > 0:
+        return int(named)
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or 80  # type: ignore[union-attr]
+    except (AttributeError, ValueError, OSError):
+        return 80
 
 
 def fitted(text: str, width: int) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """A program run once by posix_spawn, held to what ``subprocess.run`` gives."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from tests.support.samplerepo import fake_git
 if sys.platform != "linux":
     pytest.skip("other systems go by subprocess", allow_module_level=True)
 
-from gitsign_py.host.pipes.once import run_once
+from gitsign_py.host.pipes.once import Spawned, run_once
 
 BODIES = (
     "exit 3",
@@ -65,4 +66,26 @@ def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
     run_once(["git"], env, 20.0)
     with pytest.raises(OSError):  # noqa: PT011 - as above
         run_once(["git"], {"PATH": "/nowhere"}, 5.0)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+@pytest.mark.parametrize("body", [BODIES[0], BODIES[6], "cat; echo err >&2; exit 7", "read line; exit 5"])
+def test_what_is_talked_to_gives_what_subprocess_gives(tmp_path: Path, body: str) -> None:
+    env = environment(tmp_path, body)
+    theirs = subprocess.run(["git", "a", "b c"], env=env, input=b"given\n", capture_output=True, check=False)
+    with Spawned(["git", "a", "b c"], env) as ours:
+        ours.stdin.write(b"given\n")
+        ours.stdin.close()
+        assert (ours.stdout.readall(), ours.stderr.readall()) == (theirs.stdout, theirs.stderr)
+        assert ours.wait() == ours.wait() == theirs.returncode
+        ours.kill()  # its number may be another process's by now: nothing happens
+
+
+def test_a_program_that_is_talked_to_is_killed_and_waited_for(tmp_path: Path) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with Spawned(["git"], environment(tmp_path, "exec sleep 60")) as running:
+        running.kill()
+    assert running.wait() == -signal.SIGKILL
+    with pytest.raises(FileNotFoundError):
+        Spawned(["git"], {"PATH": "/nowhere"})
     assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -12,13 +12,14 @@ from tests.support.workbench import EMAIL, Workbench
 pytestmark = pytest.mark.unmeasured  # coverage loads modules of its own
 
 _RUN = """\
-import sys, json
+import atexit, json, sys
+out = sys.argv.pop(1)
+def note():
+    quick = sys.meta_path[-2].__name__ == "OwnModules" and sys.modules["gitsign_py.errors"].__loader__.__module__
+    open(out, "w").write(json.dumps([quick, sorted(sys.modules)]))
+atexit.register(note)
 from gitsign_py.cli import main
-try:
-    status = main(sys.argv[2:])
-except SystemExit as end:  # argparse ends --help so
-    status = end.code
-open(sys.argv[1], "w").write(json.dumps([status, sorted(sys.modules)]))
+sys.exit(main())
 """
 PAYLOAD = (
     b"tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\n"
@@ -42,7 +43,8 @@ HEAVY = {
 
 NETWORK = {"http.client", "http.cookiejar", "email", "urllib.request", "certifi", "platformdirs", "shutil", "tempfile"}
 """What the libraries for HTTP bring with them, and what else no signature needs."""
-ARGPARSE = {"shutil"}
+PROCESSES = {"subprocess", "threading", "selectors"} if sys.platform == "linux" else set()
+"""What ``subprocess`` loads, which starts no git there."""
 RARE = {
     "gitsign_py.verification.smime",
     "gitsign_py.core.pki.distinguished",
@@ -50,6 +52,7 @@ RARE = {
     "gitsign_py.core.dsse",
     "random",
     "hmac",
+    "hashlib",
     "socket",
     "textwrap",
     "cryptography.hazmat.primitives.asymmetric.rsa",
@@ -62,8 +65,9 @@ def loaded(bench: Workbench, *arguments: str, stdin: bytes = b"") -> set[str]:
     """Run a command in a process of its own; gives the modules that it loaded."""
     out = bench.folder / "modules.json"
     done = bench.run([sys.executable, "-c", _RUN, str(out), *arguments], stdin=stdin)
-    status, modules = json.loads(out.read_text())
-    assert status == 0, done.stderr
+    assert done.returncode == 0, done.stderr
+    quick, modules = json.loads(out.read_text())
+    assert quick == "gitsign_py.cli.ownmodules"  # right before Python's own finder: hooks of others come first
     return set(modules)
 
 
@@ -78,7 +82,7 @@ def test_the_package_alone_loads_nothing() -> None:
 def test_offline_verify_loads_no_network_and_no_heavy_library(bench: Workbench) -> None:
     bench.commit()
     modules = loaded(bench, "verify", "--offline", *bench.who, "HEAD")
-    assert not modules & (HEAVY | NETWORK - ARGPARSE | RARE | {"ssl", "gitsign_py.signing.flow", "gitsign_py.agent"})
+    assert not modules & (HEAVY | NETWORK | RARE | PROCESSES | {"ssl", "gitsign_py.signing.flow", "gitsign_py.agent"})
     assert "gitsign_py.policy.facts" not in modules
 
 
@@ -99,7 +103,9 @@ def test_a_verification_that_asks_the_log_loads_no_heavy_library(bench: Workbenc
     bench.commit()
     modules = loaded(bench, "verify", *bench.who, "HEAD")
     assert "gitsign_py.clients.rekor" in modules
-    assert not modules & (HEAVY | NETWORK - ARGPARSE | {"ssl"})
+    assert "gitsign_py.host.git.notes" in modules
+    assert "gitsign_py.host.git.directnames" not in modules  # it reads a repository without git, by the policy's code
+    assert not modules & (HEAVY | NETWORK | {"ssl"})
 
 
 _HTTPS = """\

@@ -6,12 +6,11 @@ Exit status over several revisions: 1 when one was refused, else 3 when one coul
 import argparse
 import json
 import os
-import shutil
 import sys
 from pathlib import Path
 
 from gitsign_py.cli import wiring
-from gitsign_py.cli.helptext import HelpFormatter
+from gitsign_py.cli.helptext import HelpFormatter, columns
 from gitsign_py.cli.identityoptions import add_identity_options, expected_identity
 from gitsign_py.cli.judgement import Judgement, judge, verifier
 from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repository
@@ -107,7 +106,7 @@ def _view(options: argparse.Namespace, trust: SignerTrust) -> View:
     return View(
         trust.words,
         is_anybody=trust.is_anybody,
-        width=shutil.get_terminal_size().columns if is_terminal and not options.verbose else 0,
+        width=columns() if is_terminal and not options.verbose else 0,
         colour=wants_colour(os.environ, is_terminal=is_terminal),
         verbose=options.verbose,
         quiet=options.quiet,

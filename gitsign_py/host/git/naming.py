@@ -1,15 +1,21 @@
 """Questions about names that an audit asks of a repository: to git where it is there, else to its files."""
 
-from gitsign_py.host.git.directnames import RefLine
+from typing import TYPE_CHECKING
+
 from gitsign_py.host.git.objects import GitRepository
+
+if TYPE_CHECKING:
+    from gitsign_py.host.git.directnames import RefLine
 
 _FORMAT = "%(objecttype) %(objectname) %(*objecttype) %(*objectname) %(refname)"
 
 
-def list_refs(repository: GitRepository, *patterns: str) -> tuple[RefLine, ...]:
+def list_refs(repository: GitRepository, *patterns: str) -> "tuple[RefLine, ...]":
     """All refs below ``patterns`` (none: all), in order."""
     if repository.direct is not None:
         return tuple(repository.direct.names.refs(*patterns))
+    from gitsign_py.host.git.directnames import RefLine  # noqa: PLC0415 - loads what reads files where git is missing
+
     out = repository.run(["for-each-ref", f"--format={_FORMAT}", *patterns])
     found = []
     for line in out.decode("utf-8", "surrogateescape").split("\n"):

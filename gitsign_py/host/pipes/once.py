@@ -1,8 +1,8 @@
-"""A program that is run once and read to its end, with a time limit: ``subprocess.run`` where that costs too much.
+"""A program that is run once and read to its end, with a time limit, or talked to: where ``subprocess`` costs too much.
 
 git asks us about each commit with a process of its own, and loading ``subprocess`` (threading, selectors, signal,
-locale) takes longer than the one ``git config`` that most of them need. posix_spawn(3) does for that: no working
-directory, nothing on stdin.
+locale) takes longer than the one ``git config`` that most of them need. posix_spawn(3) does for that, without another
+working directory.
 """
 
 import errno
@@ -10,6 +10,7 @@ import os
 import select
 import sys
 import time
+from io import FileIO
 
 TYPE_CHECKING = False  # typing costs 10 ms
 if TYPE_CHECKING:
@@ -46,9 +47,46 @@ if sys.platform == "linux":
             for end in ends:
                 os.close(end)
 
-    def _spawned(command: "Sequence[str]", environment: "Mapping[str, str]", *, out: int, err: int) -> int:
+    class Spawned:
+        """A running program with three pipes; what ``PolledPipes`` asks of ``subprocess.Popen``, and no more."""
+
+        def __init__(self, command: "Sequence[str]", environment: "Mapping[str, str]") -> None:
+            ends = [*os.pipe(), *os.pipe(), *os.pipe()]
+            try:
+                self._process = _spawned(command, environment, given=ends[0], out=ends[3], err=ends[5])
+            except BaseException:
+                for end in ends:
+                    os.close(end)
+                raise
+            for end in (ends[0], ends[3], ends[5]):
+                os.close(end)
+            self.stdin, self.stdout, self.stderr = FileIO(ends[1], "wb"), FileIO(ends[2]), FileIO(ends[4])
+            self._status: int | None = None
+
+        def wait(self) -> int:
+            """Wait for its end; gives the exit status (negative: the signal that ended it)."""
+            if self._status is None:
+                self._status = os.waitstatus_to_exitcode(os.waitpid(self._process, 0)[1])
+            return self._status
+
+        def kill(self) -> None:
+            """End it; one that was waited for has no process any more."""
+            if self._status is None:
+                os.kill(self._process, _SIGKILL)
+
+        def __enter__(self) -> "Spawned":
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            for pipe in (self.stdin, self.stdout, self.stderr):
+                pipe.close()
+            self.wait()
+
+    def _spawned(
+        command: "Sequence[str]", environment: "Mapping[str, str]", *, out: int, err: int, given: int | None = None
+    ) -> int:
         actions = [
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0) if given is None else (os.POSIX_SPAWN_DUP2, given, 0),
             (os.POSIX_SPAWN_DUP2, out, 1),
             (os.POSIX_SPAWN_DUP2, err, 2),
         ]

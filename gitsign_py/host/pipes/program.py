@@ -1,10 +1,17 @@
 """A program that is talked to through its pipes, with a time limit. How to wait for a pipe is each system's affair."""
 
-import os
-import subprocess
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import IO
+from typing import Protocol
+
+
+class Process(Protocol):
+    """What is asked of a running program here, as ``subprocess.Popen`` has it."""
+
+    def wait(self) -> int:
+        """Wait for its end; gives the exit status."""
+
+    def kill(self) -> None:
+        """End it, if it runs."""
 
 
 class PipedProgram(ABC):
@@ -13,23 +20,8 @@ class PipedProgram(ABC):
     Times are of time.monotonic. Raises OSError when the program cannot be started.
     """
 
-    def __init__(
-        self,
-        command: Sequence[str],
-        environment: Mapping[str, str],
-        directory: "os.PathLike[str] | None",
-        *,
-        errors: "int | IO[bytes]",
-    ) -> None:
-        self._process = subprocess.Popen(
-            command,
-            cwd=directory,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            bufsize=0,
-        )
+    def __init__(self, process: Process) -> None:
+        self._process = process
 
     @abstractmethod
     def write(self, data: bytes, deadline: float) -> None:

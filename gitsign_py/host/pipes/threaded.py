@@ -2,6 +2,7 @@
 
 import os
 import queue
+import subprocess
 import tempfile
 import threading
 import time
@@ -23,26 +24,35 @@ class ThreadedPipes(PipedProgram):
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the program
         self._read_to = 0
         try:
-            super().__init__(command, environment, directory, errors=self._errors)
+            self._popen = subprocess.Popen(
+                command,
+                cwd=directory,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                bufsize=0,
+            )
         except OSError:
             self._errors.close()
             raise
+        super().__init__(self._popen)
         self._pieces: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._pump, daemon=True)
         self._reader.start()
 
     def _pump(self) -> None:
-        assert self._process.stdout is not None  # noqa: S101 - for the type checker: it was asked for
+        assert self._popen.stdout is not None  # noqa: S101 - for the type checker: it was asked for
         piece = b" "
         while piece:
             piece = b""
             with suppress(OSError, ValueError):
-                piece = os.read(self._process.stdout.fileno(), _PIECE)
+                piece = os.read(self._popen.stdout.fileno(), _PIECE)
             self._pieces.put(piece)
 
     def write(self, data: bytes, deadline: float) -> None:
         """Write all of it until ``deadline`` (time.monotonic). Raises TimeoutError, BrokenPipeError."""
-        pipe = self._process.stdin
+        pipe = self._popen.stdin
         assert pipe is not None  # noqa: S101 - as above
         try:
             within(max(0.0, deadline - time.monotonic()), lambda: _write_all(pipe.fileno(), data))
@@ -71,7 +81,7 @@ class ThreadedPipes(PipedProgram):
         self._process.kill()
         self._process.wait()
         self._reader.join(1.0)  # a program below it may hold its output still: nobody waits for that one
-        for stream in (self._process.stdin, self._process.stdout, self._errors):
+        for stream in (self._popen.stdin, self._popen.stdout, self._errors):
             if stream is not None:
                 stream.close()
 
