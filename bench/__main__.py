@@ -23,7 +23,7 @@ PARTS = ("people", "histories", "push", "curve")
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = argparse.ArgumentParser(prog="python -m bench", description=(__doc__ or "").splitlines()[0])
-    made.add_argument("--quick", action="store_true", help="small sizes, about a minute")
+    made.add_argument("--quick", action="store_true", help="small sizes, a minute or two")
     made.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help=", ".join(PARTS))
     made.add_argument("--peer", default="", metavar="PROGRAM", help="Go's gitsign (default: gitsign on PATH)")
     made.add_argument("--kept", type=Path, default=FOLDER, metavar="FOLDER", help="kept runs (default: .bench)")

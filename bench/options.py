@@ -1,4 +1,4 @@
-"""Sizes of what is measured: the whole, and a quick one that takes a minute."""
+"""Sizes of what is measured: the whole, and a quick one that takes a minute or two."""
 
 from dataclasses import dataclass
 

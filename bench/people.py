@@ -1,19 +1,19 @@
 """What a person waits for: signing, verifying and reading a log, against the local Sigstore, beside Go's gitsign."""
 
+import json
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.options import Sizes
 from bench.peer import Peer
 from bench.rows import Row, compared
-from bench.timing import Cost, Job, in_turns, run
+from bench.timing import Cost, Job, adopt, in_turns, left_behind, run, spent
 from gitsign_py.localstack.clientenv import environment as stack_environment
 from gitsign_py.localstack.process import start_detached, stop
 from tests.support.gitrepo import environment
@@ -23,7 +23,6 @@ EMAIL = "alice@example.com"  # the committer of scratch repositories
 _COMMIT = ("commit", "-q", "--allow-empty", "-S", "-m", "x")
 _HOUR = "3600"
 _HELPED = ("-c", "gitsign.agent=auto")  # a verifier that stays for the next signatures, as by default
-_HELPER_IS_GONE = 3.0
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,8 @@ class Desk:
     folder: Path
     env: Mapping[str, str]
     issuer: str
+    servants: Mapping[str, int] = field(default_factory=dict)
+    """The processes that serve a program in the background, by its path: what they take is counted with it."""
 
     @property
     def repo(self) -> Path:
@@ -41,7 +42,10 @@ class Desk:
 
     def git(self, program: str, *arguments: str) -> Cost:
         """Run git with a signing program."""
-        return run(["git", "-c", f"gpg.x509.program={program}", *arguments], self.repo, self.env)
+        servant = self.servants.get(program)
+        before = spent(servant) if servant else 0
+        cost = run(["git", "-c", f"gpg.x509.program={program}", *arguments], self.repo, self.env)
+        return cost._replace(cpu=cost.cpu + spent(servant) - before) if servant else cost
 
     def plain(self, *command: str) -> Cost:
         """Run a program."""
@@ -54,8 +58,8 @@ class Desk:
 
 
 @contextmanager
-def desk(*, agent: bool, cache: str = "") -> Iterator[Desk]:
-    """A desk, with a warm agent (and the peer's credential ``cache``) or with none."""
+def desk(peer: Peer, *, agent: bool) -> Iterator[Desk]:
+    """A desk, with a warm agent (and the peer's credential cache) or with none."""
     folder = Path(tempfile.mkdtemp(prefix="gitsign-py-bench-"))
     info = start_detached(folder / "stack", ["--port", "0"])
     env = environment(HOME=str(folder), XDG_RUNTIME_DIR=str(folder)) | stack_environment(info)
@@ -63,7 +67,7 @@ def desk(*, agent: bool, cache: str = "") -> Iterator[Desk]:
     asked = [PROGRAM, "stack", "token", "--dir", str(folder / "stack"), "--email", EMAIL, "--ttl", _HOUR]
     token = subprocess.run(asked, env=env, capture_output=True, text=True, check=True).stdout.strip()
     env |= {"SIGSTORE_ID_TOKEN": token, "GITSIGN_VERIFY_HELPER": "1", "CI": ""}
-    helper = _peer_cache(cache, folder, env) if agent and cache else None
+    helper = _peer_cache(peer.cache, folder, env) if agent and peer.cache else None
     try:
         made = Desk(folder, env | ({"GITSIGN_CREDENTIAL_CACHE": str(folder / "peer.sock")} if helper else {}), info.url)
         subprocess.run(["git", "init", "-q", "-b", "main", str(made.repo)], env=env, check=True)
@@ -71,6 +75,8 @@ def desk(*, agent: bool, cache: str = "") -> Iterator[Desk]:
             subprocess.run(["git", "config", key, value], cwd=made.repo, env=env, check=True)
         if agent:
             made.plain(PROGRAM, "agent", "start")
+            servants = {PROGRAM: _agent_process(made)} | ({peer.program: helper.pid} if helper else {})
+            made = replace(made, servants=servants)
         yield made
     finally:
         subprocess.run([PROGRAM, "agent", "stop"], cwd=folder, env=env, check=False, capture_output=True)
@@ -81,6 +87,13 @@ def desk(*, agent: bool, cache: str = "") -> Iterator[Desk]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _agent_process(at: Desk) -> int:
+    told = subprocess.run(
+        [PROGRAM, "agent", "status", "--json"], cwd=at.repo, env=at.env, capture_output=True, check=True
+    )
+    return int(json.loads(told.stdout)["pid"])
+
+
 def _peer_cache(program: str, folder: Path, env: Mapping[str, str]) -> "subprocess.Popen[bytes]":
     named = {**env, "GITSIGN_CREDENTIAL_CACHE": str(folder / "peer.sock")}
     return subprocess.Popen(
@@ -88,26 +101,31 @@ def _peer_cache(program: str, folder: Path, env: Mapping[str, str]) -> "subproce
     )
 
 
-def rows(sizes: Sizes, peer: Peer) -> list[Row]:
+def rows(sizes: Sizes, peer: Peer) -> Iterator[Row]:
     """All rows of this part."""
-    with desk(agent=False) as cold:
-        found = list(_cold(cold, sizes, peer))
-    with desk(agent=True, cache=peer.cache) as warm:
-        return [*found, *_warm(warm, sizes, peer)]
+    with desk(peer, agent=False) as cold:
+        yield from _cold(cold, sizes, peer)
+    with desk(peer, agent=True) as warm:
+        yield from _warm(warm, sizes, peer)
 
 
 def _cold(cold: Desk, sizes: Sizes, peer: Peer) -> Iterator[Row]:
     rounds, beside, why = sizes.rounds, "gitsign", peer.why
     signed = in_turns(cold.pair(peer.program, lambda program: cold.git(program, *_COMMIT)), rounds)
     yield compared("sign-cold", "git commit -S, no agent", signed, beside=beside, why=why, wall=1.15, cpu=2)
+    _fill(cold, max(sizes.together, sizes.listed))  # so HEAD is a commit of ours, with its proof in it
+    who = ("--certificate-identity", EMAIL, "--certificate-oidc-issuer", cold.issuer)
     checked = in_turns(cold.pair(peer.program, lambda program: cold.git(program, "verify-commit", "HEAD")), rounds)
     yield compared("check-cold", "git verify-commit, no agent", checked, beside=beside, why=why, wall=1.2)
-    who = ("--certificate-identity", EMAIL, "--certificate-oidc-issuer", cold.issuer)
     verified = in_turns(cold.pair(peer.program, lambda program: cold.plain(program, "verify", *who, "HEAD")), rounds)
     yield compared("verify-cold", "verify HEAD", verified, beside=beside, why=why, wall=1.2)
-    _fill(cold, max(sizes.together, sizes.listed))
     yield _together(cold, sizes, who)
+    adopt()
     yield _listing(cold, sizes, peer, "log-cold", "no agent", 0.7, _HELPED)
+    if peer.program:
+        cold.git(peer.program, *_COMMIT)  # without a proof: the log is asked
+        asked = in_turns(cold.pair(peer.program, lambda program: cold.plain(program, "verify", *who, "HEAD")), rounds)
+        yield compared("verify-online", "verify HEAD, signed by gitsign", asked, beside=beside)
 
 
 def _warm(warm: Desk, sizes: Sizes, peer: Peer) -> Iterator[Row]:
@@ -147,8 +165,7 @@ def _listing(
 ) -> Row:
     def job(program: str) -> Cost:
         cost = at.git(program, *options, "log", "--show-signature", f"-{sizes.listed}")
-        time.sleep(_HELPER_IS_GONE if options else 0)  # what the helper itself takes is not in the processor time
-        return cost
+        return cost._replace(cpu=cost.cpu + left_behind()) if options and program == PROGRAM else cost
 
     found = in_turns(at.pair(peer.program, job), sizes.rounds)
     work = f"git log --show-signature -{sizes.listed}, {words}"

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from bench.timing import Cost, middle, ratio
+from bench.timing import Cost, least, middle, ratio
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Figure:
 class Row:
     """One line of the table. ``key`` names it in kept runs, so it stays when the words change.
 
-    ``why`` says why there is nothing to compare with.
+    ``why`` says why there is nothing to compare with. ``ours`` and ``other`` are medians, ``minima`` their minima.
     """
 
     key: str
@@ -47,6 +47,7 @@ class Row:
     other: Cost | None = None
     figures: tuple[Figure, ...] = ()
     why: str = ""
+    minima: tuple[Cost, Cost] | None = None
 
     def without_limits(self) -> "Row":
         """The same, without saying what is wanted."""
@@ -58,6 +59,7 @@ class Row:
             **asdict(self),
             "ours": self.ours._asdict(),
             "other": self.other._asdict() if self.other else None,
+            "minima": [cost._asdict() for cost in self.minima] if self.minima else None,
             "figures": [asdict(figure) | {"met": figure.met} for figure in self.figures],
         }
 
@@ -78,7 +80,9 @@ def compared(
         return Row(key, work, middle(ours), len(ours), beside, why=why)
     by_clock, of_processor = ratio(ours, found["other"])
     figures = (Figure("clock", by_clock, wall), Figure("processor", of_processor, cpu))
-    return Row(key, work, middle(ours), len(ours), beside, middle(found["other"]), figures)
+    other = found["other"]
+    minima = (least(ours), least(other))
+    return Row(key, work, middle(ours), len(ours), beside, middle(other), figures, minima=minima)
 
 
 def table(rows: Sequence[Row], before: Mapping[str, Any]) -> str:
@@ -91,7 +95,16 @@ def _lines(row: Row, kept: Mapping[str, Any] | None) -> str:
     other = f"{row.other.wall:8.3f} {row.other.cpu:8.3f}" if row.other else f"{'':8} {'':8}"
     first = f"{row.work:<46} {row.ours.wall:8.3f} {row.ours.cpu:8.3f}  {other}  {_change(row, kept):>9}"
     notes = [f"beside {row.beside}: {row.why}"] if row.why else [f"beside {row.beside}"] if row.beside else []
-    return "\n    ".join([first, *notes, *map(str, row.figures)])
+    return "\n    ".join([first, *notes, *map(str, row.figures), *_of_minima(row)])
+
+
+def _of_minima(row: Row) -> list[str]:
+    """What the least of all turns cost: on a machine that others use too, they say more than medians do."""
+    if row.minima is None:
+        return []
+    ours, other = row.minima
+    ratios = f"{ours.wall / other.wall:.3g}x, {ours.cpu / max(other.cpu, 1e-4):.3g}x"
+    return [f"least: {ours.wall:.3f} {ours.cpu:.3f}, other {other.wall:.3f} {other.cpu:.3f}: {ratios}"]
 
 
 def _change(row: Row, kept: Mapping[str, Any] | None) -> str:
