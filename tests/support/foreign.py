@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from tests.support.stack import ROOT, RunningStack
 EMAIL = "alice@example.com"
 ARTIFACT = b"signed by one program, verified by another\n"
 _SOURCES = {
+    "gitsign": "go mod download github.com/sigstore/gitsign@v0.14.0, and go build -mod=mod in a copy: .ci/run",
     "cosign": "go install github.com/sigstore/cosign/v3/cmd/cosign@latest",
     "fulcio": "go install github.com/sigstore/fulcio@latest",
     "rekor-cli": "go install github.com/sigstore/rekor/cmd/rekor-cli@latest",
@@ -67,6 +68,8 @@ class ForeignBench:
 
     folder: Path
     stack: RunningStack
+    environment: dict[str, str] = field(default_factory=dict)
+    """What programs get besides."""
 
     def __post_init__(self) -> None:
         (self.folder / "home").mkdir()
@@ -93,7 +96,7 @@ class ForeignBench:
         return subprocess.run(
             command,
             cwd=self.folder,
-            env=environment(**variables | token | env),
+            env=environment(**variables | token | self.environment | env),
             capture_output=True,
             text=True,
             timeout=120,
