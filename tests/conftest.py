@@ -47,6 +47,16 @@ subprocess.run = warm.run  # which calls our program without a new Python
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """A short path in memory: a socket's has at most 103 characters, and pytest's own names take 40 of them."""
+    if tempfile.gettempdir() == _MEMORY and not config.option.basetemp and not hasattr(config, "workerinput"):
+        for earlier in Path(_MEMORY).glob("pytest[0-9]*"):  # of runs that failed
+            if not Path("/proc", earlier.name.removeprefix("pytest")).exists():
+                shutil.rmtree(earlier, ignore_errors=True)
+        config.option.basetemp = f"{_MEMORY}/pytest{os.getpid()}"
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test with its tier, before ``-m`` chooses, and give it the fixtures of its marks.
 

@@ -110,6 +110,8 @@ def test_a_new_ref_in_the_history_mode_goes_by_all_policies(server: Server) -> N
     equal = POLICY.replace('refs = ["refs/heads/main", "refs/tags/**"]\nallow = ["alice"]', 'allow = ["alice", "bob"]')
     equal = equal[: equal.index('[[rules]]\nname = "rest"')]
     tip = history.commit(by_bob, signed="alice", files={POLICY_PATH: equal})
+    status, said = server.push(f"{intro}:{MAIN}")  # whose policy says who has left by now
+    assert status == 0, said
     status, said = server.push(f"{tip}:refs/heads/topic")
     assert status == 0, said
     status, said = server.push(f"{tip}:refs/heads/other")
