@@ -247,8 +247,8 @@ def _check_kept(
     """By the first of the names that an entry is over; without one, what is wrong with those for the object's id."""
     with steps.step("4.1") as facts:
         facts["object_id"], facts["kept"] = names[0], len(entries)
-        digests = {digests.sha256(other.encode()).hexdigest().encode(): other for other in names[1:]}
-        found = next((name for one in entries for digest, name in digests.items() if digest in one.body), names[0])
+        by_digest = {digests.sha256(other.encode()).hexdigest().encode(): other for other in names[1:]}
+        found = next((name for one in entries for digest, name in by_digest.items() if digest in one.body), names[0])
         if found != names[0]:
             facts["logged_as"] = f"{found}, the id with the signature in the header (gitsign 0.16.0 and 0.16.1)"
     return check_found_entries(steps, entries, found.encode(), certificate, trusted_root, now=now, witnesses=witnesses)

@@ -10,12 +10,13 @@ system below: they have their own ways on the real ones, and those are not what 
     nameless the same names are gone, and ``sys.platform`` says what it is: who asks for that alone is found out
     macos    no /proc, no fork; LOCAL_PEERCRED (unix(4) of macOS) in place of SO_PEERCRED; ``sys.platform``: darwin
 
-It is no Windows: paths, consoles, process groups and file locks are those of the system below.
+It is no Windows: paths, consoles and process groups are those of the system below, and locks go by them.
 """
 
 import _signal  # type: ignore[import-not-found]
 import _socket
 import builtins
+import importlib
 import io
 import os
 import stat
@@ -135,6 +136,7 @@ def start_processes_anew(*, can_fork: bool) -> None:
 
 def become_windows(name: str) -> None:
     number, mkdir, chmod, user = _signal.SIGKILL, os.mkdir, os.chmod, os.getuid()
+    lock_files_as_windows()
     del os.O_TMPFILE  # asked for when tempfile is loaded, used later
     del _socket.socketpair  # socket has one of its own then, as on Windows
     import select
@@ -170,6 +172,17 @@ def become_windows(name: str) -> None:
         setattr(signal, "SIGBREAK", signal.SIGTERM)  # noqa: B010 - a name that this system does not have
         setattr(ctypes, "windll", types.SimpleNamespace(kernel32=kernel))  # noqa: B010
     let_others_load("win32" if name == "windows" else sys.platform)
+
+
+def lock_files_as_windows() -> None:
+    """msvcrt for the package alone: the standard library takes a system that has it for Windows."""
+    load = importlib.import_module
+    locks = load("tests.support.msvcrtlike")
+
+    def load_as_windows(name: str, package: str | None = None) -> types.ModuleType:
+        return locks if name == "msvcrt" else load(name, package)
+
+    importlib.import_module = load_as_windows
 
 
 def keep_read_only_files() -> None:
