@@ -38,8 +38,11 @@ def made(monkeypatch: pytest.MonkeyPatch, git: Slow) -> graph.GitGraph:
 def test_slow_answers_end_once_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     git = Slow(TIMEOUT - 1)
     slow = made(monkeypatch, git)
+    answered = 0
     while git.now <= graph.LONGEST:
-        slow.merge_bases(("a", "b"))
+        slow.merge_bases((f"{answered}", "b"))
+        answered += 1
+        assert git.asked == answered
     with pytest.raises(UncheckedError) as caught:
         slow.merge_bases(("a", "b"))
     assert caught.value.reason == "git-timeout"
