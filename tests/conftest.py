@@ -15,6 +15,7 @@ from hypothesis import settings
 
 from tests.support import warm
 from tests.support.faultystack import FaultyStack, faulty_stack
+from tests.support.home import Home, living
 from tests.support.stack import RunningStack, running_stack
 from tests.support.tiers import TIERS, Guard, tier_of
 from tests.support.workbench import Workbench
@@ -140,6 +141,14 @@ def faulty(_breakable: FaultyStack) -> Iterator[FaultyStack]:
     """A local Sigstore of its own that breaks on order (``break_it``) and is whole again after each test."""
     yield _breakable
     _breakable.break_it()
+
+
+@pytest.fixture
+def home(tmp_path: Path, stack: RunningStack) -> Iterator[Home]:
+    """A user of the running stack, whose agent ends with the test."""
+    (tmp_path / "u").mkdir(mode=0o700)
+    with living(tmp_path / "u", stack) as made:
+        yield made
 
 
 @pytest.fixture

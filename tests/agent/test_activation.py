@@ -11,21 +11,13 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.agent import client
-from tests.support.home import Home, living
+from tests.support.home import Home
 from tests.support.processes import ending
-from tests.support.stack import RunningStack
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(
     shutil.which("systemd-socket-activate") is None, reason="systemd-socket-activate is not installed (apt: systemd)"
 )
-
-
-@pytest.fixture
-def home(tmp_path: Path, stack: RunningStack) -> Iterator[Home]:
-    (tmp_path / "u").mkdir(mode=0o700)
-    with living(tmp_path / "u", stack) as home:
-        yield home
 
 
 @contextmanager

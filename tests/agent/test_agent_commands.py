@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,18 +18,16 @@ from gitsign_py.agent.lifecycle import START_SECONDS, ensure_running
 from gitsign_py.agent.protocol import pack_fields
 from gitsign_py.errors import ServiceError
 from tests.support.fakepython import stand_in_for_python
-from tests.support.home import Home, living
+from tests.support.home import Home
 from tests.support.processes import ending
-from tests.support.stack import ROOT, RunningStack
+from tests.support.stack import ROOT
 from tests.support.waiting import wait_until
 
 
 @pytest.fixture
-def home(tmp_path: Path, stack: RunningStack) -> Iterator[Home]:
-    (tmp_path / "u").mkdir(mode=0o700)
-    (tmp_path / "u" / "review.json").write_text('{"result": "approved"}')
-    with living(tmp_path / "u", stack) as home:
-        yield home
+def home(home: Home) -> Home:
+    (home.directory / "review.json").write_text('{"result": "approved"}')
+    return home
 
 
 def attest(home: Home, *options: str, **more: str) -> str:

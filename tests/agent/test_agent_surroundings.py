@@ -5,9 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -17,8 +15,8 @@ from gitsign_py.agent.conversation import Conversation
 from gitsign_py.agent.hardening import Hardening
 from gitsign_py.cli.agentside.agentservices import agent_services
 from gitsign_py.errors import ServiceError
-from tests.support.home import Home, living
-from tests.support.stack import RunningStack, running_stack
+from tests.support.home import Home
+from tests.support.stack import running_stack
 
 PAYLOAD = (
     b"tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\n"
@@ -27,11 +25,9 @@ PAYLOAD = (
 
 
 @pytest.fixture
-def home(tmp_path: Path, stack: RunningStack) -> Iterator[Home]:
-    (tmp_path / "u").mkdir(mode=0o700)
-    with living(tmp_path / "u", stack) as home:
-        home.gitsign("agent", "start")
-        yield home
+def home(home: Home) -> Home:
+    home.gitsign("agent", "start")
+    return home
 
 
 def signed(home: Home) -> int:

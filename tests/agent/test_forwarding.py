@@ -11,22 +11,14 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.agent import client
-from tests.support.home import Home, living
+from tests.support.home import Home
 from tests.support.processes import ending
-from tests.support.stack import RunningStack
 from tests.support.waiting import wait_until
 
 SSHD = shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin")
 pytestmark = pytest.mark.skipif(
     SSHD is None or shutil.which("ssh") is None or os.getuid() != 0, reason="sshd, ssh and root are needed"
 )
-
-
-@pytest.fixture
-def home(tmp_path: Path, stack: RunningStack) -> Iterator[Home]:
-    (tmp_path / "u").mkdir(mode=0o700)
-    with living(tmp_path / "u", stack) as home:
-        yield home
 
 
 @contextmanager

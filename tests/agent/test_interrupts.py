@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.badserver import BadServer, slow
-from tests.support.home import Home, living
+from tests.support.home import Home
 from tests.support.screen import COMMIT, NEEDED, Screen, clean, until_gone
-from tests.support.stack import RunningStack
 from tests.support.waiting import wait_until
 from tests.support.webform import fetch
 
@@ -23,16 +22,14 @@ SERVERS = ("fulcio", "rekor", "issuer")
 
 
 @pytest.fixture
-def home(tmp_path: Path, stack: RunningStack) -> Iterator[Home]:
-    (tmp_path / "u").mkdir(mode=0o700)
-    with living(tmp_path / "u", stack) as home:
-        for name in ("GITSIGN_FULCIO_URL", "GITSIGN_REKOR_URL", "GITSIGN_OIDC_ISSUER"):
-            del home.variables[name], home.variables[name.replace("GITSIGN", "SIGSTORE")]
-        for server in SERVERS:
-            home.git("config", "--global", f"gitsign.{server}", stack.url)  # a repository's own are asked about
-        home.git("config", "gitsign.timeout", "60")
-        home.git("commit", "-q", "--allow-empty", "-m", "base")
-        yield home
+def home(home: Home) -> Home:
+    for name in ("GITSIGN_FULCIO_URL", "GITSIGN_REKOR_URL", "GITSIGN_OIDC_ISSUER"):
+        del home.variables[name], home.variables[name.replace("GITSIGN", "SIGSTORE")]
+    for server in SERVERS:
+        home.git("config", "--global", f"gitsign.{server}", home.stack.url)  # a repository's own are asked about
+    home.git("config", "gitsign.timeout", "60")
+    home.git("commit", "-q", "--allow-empty", "-m", "base")
+    return home
 
 
 @contextmanager
@@ -205,6 +202,7 @@ def test_a_commit_in_the_background_leaves_the_terminal_alone(home: Home, screen
         screen.type("git commit -q --allow-empty -S -m signed &")
         until_asked(bad, screen)
         screen.interrupt()
+        wait_until(lambda: screen.text().endswith("\n$"), screen.text)  # the shell throws away what it has read before
         screen.type("echo still here $((1 + 1))")
         screen.wait("still here 2")
         assert screen.holder() == "sh"

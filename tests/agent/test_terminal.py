@@ -2,25 +2,20 @@
 
 import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.support.home import Home, living
+from tests.support.home import Home
 from tests.support.screen import COMMIT, NEEDED, Screen, clean, until_gone, value
-from tests.support.stack import RunningStack
 from tests.support.webform import fetch
 
 pytestmark = NEEDED
 
 
 @pytest.fixture
-def home(tmp_path: Path, stack: RunningStack) -> Iterator[Home]:
-    (tmp_path / "u").mkdir(mode=0o700)
-    with living(tmp_path / "u", stack) as home:
-        home.git("config", "gitsign.signInTimeout", "30")
-        yield home
+def home(home: Home) -> Home:
+    home.git("config", "gitsign.signInTimeout", "30")
+    return home
 
 
 @pytest.mark.parametrize("agent", ["auto", "off"])

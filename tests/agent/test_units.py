@@ -7,23 +7,14 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.support.home import Home, living
-from tests.support.stack import RunningStack
+from tests.support.home import Home
 
 ODD = "100% of <A & B>"
-
-
-@pytest.fixture
-def home(tmp_path: Path, stack: RunningStack) -> Iterator[Home]:
-    (tmp_path / "u").mkdir(mode=0o700)
-    with living(tmp_path / "u", stack) as home:
-        yield home
 
 
 @pytest.fixture

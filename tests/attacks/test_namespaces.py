@@ -10,7 +10,7 @@ import pytest
 
 from gitsign_py.policy.model import POLICY_PATH
 from tests.support.gitrepo import ScratchRepo
-from tests.support.governed import HOOKS, MAIN, Governed, policy
+from tests.support.governed import HOOKS, MAIN, Governed, in_mode, policy
 
 RULES = policy("alice", "bob", first='unjudged = ["refs/heads/wip/**"]').replace(
     "[[rules]]", '[[rules]]\nname = "strict"\nrefs = ["refs/heads/main"]\nallow = ["alice"]\n[[rules]]', 1
@@ -27,10 +27,7 @@ def governed(tmp_path: Path) -> Governed:
 
 def server(governed: Governed, hook: str, mode: str) -> ScratchRepo:
     bare = governed.server(hook, {MAIN: governed.introduction, f"{INSIDE}refs/heads/main": governed.introduction})
-    if mode == "fixed":
-        bare.git("config", "gitsign.policyMode", "fixed")
-        bare.git("config", "gitsign.policy", f"{MAIN}:{POLICY_PATH}")
-    return bare
+    return in_mode(bare, mode)
 
 
 @pytest.mark.parametrize("hook", HOOKS)

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.policy.model import POLICY_PATH
-from tests.support.gitrepo import ScratchRepo
-from tests.support.governed import HOOKS, MAIN, Governed, policy
+from tests.support.governed import HOOKS, MAIN, Governed, in_mode, policy
 
 LEFT = policy("alice", "bob until=2024-01-02", "carol")
 SIDE = "refs/heads/side"
@@ -24,13 +23,6 @@ def governed(tmp_path: Path) -> Governed:
     return made
 
 
-def configured(server: ScratchRepo, mode: str) -> ScratchRepo:
-    if mode == "fixed":
-        server.git("config", "gitsign.policyMode", "fixed")
-        server.git("config", "gitsign.policy", f"{MAIN}:{POLICY_PATH}")
-    return server
-
-
 @pytest.mark.parametrize("hook", HOOKS)
 @pytest.mark.parametrize("mode", ["fixed", "history"])
 def test_the_branch_stays_behind_no_policy_of_its_own(governed: Governed, mode: str, hook: str) -> None:
@@ -38,7 +30,7 @@ def test_the_branch_stays_behind_no_policy_of_its_own(governed: Governed, mode: 
     old = history.commit(governed.introduction, signed="alice", files={"a": "1"})
     now = history.commit(old, signed="alice", files={POLICY_PATH: LEFT})
     tip = history.commit(now, signed="alice", files={"a": "2"})
-    server = configured(governed.server(hook, {MAIN: tip, SIDE: tip}), mode)
+    server = in_mode(governed.server(hook, {MAIN: tip, SIDE: tip}), mode)
     fresh = history.commit(old, by="carol", signed="carol", files={"c": "1"})
     for oid in (old, fresh):
         status, said = governed.push(server, f"+{oid}:{MAIN}")

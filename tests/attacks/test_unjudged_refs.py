@@ -11,7 +11,7 @@ import pytest
 
 from gitsign_py.policy.model import POLICY_PATH
 from tests.support.gitrepo import ScratchRepo
-from tests.support.governed import HOOKS, MAIN, Governed, policy
+from tests.support.governed import HOOKS, MAIN, Governed, in_mode, policy
 
 PARKED = (
     *("refs/pull/1/head", "refs/merge-requests/1/head", "refs/changes/01/1/1", "refs/notes/x"),
@@ -29,13 +29,6 @@ def governed(tmp_path: Path) -> Governed:
     return made
 
 
-def configured(server: ScratchRepo, mode: str) -> ScratchRepo:
-    if mode == "fixed":
-        server.git("config", "gitsign.policyMode", "fixed")
-        server.git("config", "gitsign.policy", f"{MAIN}:{POLICY_PATH}")
-    return server
-
-
 def refused(governed: Governed, server: ScratchRepo, *refspecs: str) -> bool:
     status, said = governed.push(server, *refspecs)
     return status != 0 and "gitsign-py: refused: " in said
@@ -46,7 +39,7 @@ def refused(governed: Governed, server: ScratchRepo, *refspecs: str) -> bool:
 def test_what_lies_there_is_new_to_branches_and_tags(governed: Governed, hook: str, mode: str) -> None:
     """One unsigned commit for each ref, so that none of them vouches for another's."""
     evil = {ref: governed.history.commit(governed.introduction, files={"a": ref}) for ref in PARKED}
-    server = configured(governed.server(hook, {MAIN: governed.introduction, **evil}), mode)
+    server = in_mode(governed.server(hook, {MAIN: governed.introduction, **evil}), mode)
     for number, oid in enumerate(evil.values()):
         target = ("refs/heads/new", MAIN, "refs/tags/light")[number % 3]
         assert refused(governed, server, f"{oid}:{target}")
@@ -59,7 +52,7 @@ def test_what_lies_there_is_new_to_branches_and_tags(governed: Governed, hook: s
 def test_a_branch_that_is_another_name_of_such_a_ref(governed: Governed, mode: str, behind: str) -> None:
     """The server's owner gave the name to what lay there; so it is where the policy leaves that ref alone."""
     evil = governed.history.commit(governed.introduction, files={"a": "1"})
-    server = configured(governed.server("pre-receive", {MAIN: governed.introduction, behind: evil}), mode)
+    server = in_mode(governed.server("pre-receive", {MAIN: governed.introduction, behind: evil}), mode)
     server.git("symbolic-ref", "refs/heads/preview", behind)
     server.git("symbolic-ref", "refs/heads/other", MAIN)  # what is judged vouches by its other name too
     assert refused(governed, server, f"{evil}:{MAIN}")
@@ -72,7 +65,7 @@ def test_pre_push_takes_the_remotes_branches_alone(governed: Governed, mode: str
     """Not a pull request that was fetched beside them, as many a tutorial has it."""
     evil = governed.history.commit(governed.introduction, files={"a": "1"})
     bare = governed.repository("bare.git", {MAIN: governed.introduction, "refs/pull/1/head": evil}, "--bare")
-    clone = configured(governed.clone(bare), mode)
+    clone = in_mode(governed.clone(bare), mode)
     clone.git("config", "--add", "remote.origin.fetch", "+refs/pull/*/head:refs/remotes/origin/pr/*")
     clone.git("fetch", "-q", "origin")
     assert clone.git("rev-parse", "refs/remotes/origin/pr/1") == evil

@@ -8,18 +8,15 @@ from pathlib import Path
 import pytest
 
 from tests.support import warm
-from tests.support.home import Home, living
+from tests.support.home import Home
 from tests.support.secretservice import SERVICE, SecretService, secret_service, silent_bus
-from tests.support.stack import RunningStack
 
 
 @pytest.fixture
-def home(tmp_path: Path, stack: RunningStack) -> Iterator[Home]:
-    (tmp_path / "u").mkdir(mode=0o700)
-    with living(tmp_path / "u", stack) as home:
-        home.person_signs_in()
-        home.variables["GITSIGN_LOG"] = str(home.directory / "log")
-        yield home
+def home(home: Home) -> Home:
+    home.person_signs_in()
+    home.variables["GITSIGN_LOG"] = str(home.directory / "log")
+    return home
 
 
 @pytest.fixture

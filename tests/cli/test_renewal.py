@@ -11,19 +11,11 @@ from typing import Any
 import pytest
 
 from gitsign_py.clients import tuf
+from tests.support.alonepolicy import ALICE_ALONE
 from tests.support.stack import ROOT, RunningStack, running_stack
 from tests.support.waiting import wait_until
 from tests.support.workbench import Workbench
 
-_POLICY = """\
-version = 1
-administrators = ["alice"]
-[people.alice]
-identities = [{{ subject = "alice@example.com", issuer = "{issuer}" }}]
-[[rules]]
-name = "all"
-allow = ["alice"]
-"""
 RENEWED = "the trust root was renewed"
 Done = subprocess.CompletedProcess[bytes]
 
@@ -66,7 +58,7 @@ def test_every_kind_of_key_changes_while_commits_audits_and_hooks_go_on(user: Wo
     """Each change is met by another way in: a commit, git's own verification, an audit, a hook, ``verify``."""
     server, other = user.init("--bare", path=user.folder / "server.git"), user.init(path=user.folder / "other")
     user.commit("first")
-    (user.folder / "policy.toml").write_text(_POLICY.format(issuer=user.stack.url))
+    (user.folder / "policy.toml").write_text(ALICE_ALONE.format(email="alice@example.com", issuer=user.stack.url))
     user.git("config", "gitsign.policy", str(user.folder / "policy.toml"), cwd=server)
     installed = user.tool("hooks", "install", "--server", cwd=server)
     assert installed.returncode == 0, installed.stderr

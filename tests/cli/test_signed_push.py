@@ -1,25 +1,16 @@
 """``git push --signed``: the program signs a push certificate, and the receiving git has it checked by the program."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.gitrepo import ScratchRepo
-from tests.support.home import EMAIL, Home, living
-from tests.support.stack import RunningStack
+from tests.support.home import EMAIL, Home
 
 HOOK = """#!/bin/sh
 git cat-file blob "$GIT_PUSH_CERT" > certificate
 echo "$GIT_PUSH_CERT_STATUS $GIT_PUSH_CERT_SIGNER $GIT_PUSH_CERT_NONCE_STATUS" > seen
 """
-
-
-@pytest.fixture
-def home(tmp_path: Path, stack: RunningStack) -> Iterator[Home]:
-    (tmp_path / "u").mkdir(mode=0o700)
-    with living(tmp_path / "u", stack) as home:
-        yield home
 
 
 @pytest.fixture

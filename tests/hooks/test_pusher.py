@@ -4,7 +4,6 @@ import json
 import os
 import pwd
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,9 +11,8 @@ import pytest
 from gitsign_py.cli.commands.hooks import shim
 from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.history import ISSUER
-from tests.support.home import EMAIL, Home, living
+from tests.support.home import EMAIL, Home
 from tests.support.pushserver import POLICY, Server
-from tests.support.stack import RunningStack
 
 FORGE = "noreply@forge.example"
 FORGES = f'\n[forges.forge]\ncommitter = "{FORGE}"\nreproducible = true\nauthor-pushes = true\n'
@@ -79,13 +77,6 @@ def test_an_audit_afterwards_does_not_know(merged: Server) -> None:
 
 
 # --- signed pushes ---------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def home(tmp_path: Path, stack: RunningStack) -> Iterator[Home]:
-    (tmp_path / "u").mkdir(mode=0o700)
-    with living(tmp_path / "u", stack) as home:
-        yield home
 
 
 @pytest.fixture

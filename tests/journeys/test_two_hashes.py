@@ -12,19 +12,11 @@ import pytest
 
 from gitsign_py.core.git.gitobject import split_commit
 from gitsign_py.host.git.program import git_version
+from tests.support.alonepolicy import ALICE_ALONE
 from tests.support.stack import RunningStack
 from tests.support.workbench import Workbench
 
 _TOOLS = Path(os.environ.get("GITSIGN_PY_TEST_TOOLS", "/nowhere")) / "newest-git" / "bin"
-_POLICY = """\
-version = 1
-administrators = ["alice"]
-[people.alice]
-identities = [{{ subject = "alice@example.com", issuer = "{issuer}" }}]
-[[rules]]
-name = "all"
-allow = ["alice"]
-"""
 
 
 @pytest.fixture
@@ -91,7 +83,7 @@ def _forged(bench: Workbench, first: str, second: str) -> str:
 def _server(bench: Workbench) -> Path:
     server = bench.init("--bare", "--object-format=sha256", path=bench.folder / "server.git")
     _two_hashes(bench, server)
-    (bench.folder / "policy.toml").write_text(_POLICY.format(issuer=bench.stack.url))
+    (bench.folder / "policy.toml").write_text(ALICE_ALONE.format(email="alice@example.com", issuer=bench.stack.url))
     bench.git("config", "gitsign.policy", str(bench.folder / "policy.toml"), cwd=server)
     installed = bench.tool("hooks", "install", "--server", cwd=server)
     assert installed.returncode == 0, installed.stderr

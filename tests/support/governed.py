@@ -13,6 +13,7 @@ from gitsign_py.audit.plan import AuditPlan, resolve_targets
 from gitsign_py.audit.resources import Resources
 from gitsign_py.cli.commands.hooks import shim
 from gitsign_py.host.git.objects import GitRepository
+from gitsign_py.policy.model import POLICY_PATH
 from tests.support import warm
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import ScratchRepo, environment
@@ -32,6 +33,14 @@ def policy(*people: str, administrators: str = "alice", first: str = "") -> str:
         identity = f'identities = [{{ subject = "{name}@example.com", issuer = "{ISSUER}" }}]'
         lines += [f"[people.{name}]", identity, *rest]
     return "\n".join([*lines, "[[rules]]", 'name = "all"', f"allow = {names}", ""])
+
+
+def in_mode(server: ScratchRepo, mode: str) -> ScratchRepo:
+    """A server as it is made, with the policy in the history, or ``fixed``: by the main branch's from before a push."""
+    if mode == "fixed":
+        server.git("config", "gitsign.policyMode", "fixed")
+        server.git("config", "gitsign.policy", f"{MAIN}:{POLICY_PATH}")
+    return server
 
 
 @dataclass
