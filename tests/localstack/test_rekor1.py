@@ -138,12 +138,12 @@ def test_entries_are_retrieved_together(stack: RunningStack, logged: Logged) -> 
 
 
 def test_index_finds_by_hash_address_and_certificate(stack: RunningStack, who: Certified) -> None:
-    other = certify(stack, "Bob@Example.com")
+    other = certify(stack, "Found-By-Index@Example.com")  # tests share the stack, and others sign there
     first, second, third = (
         next(iter(stack.post(ENTRIES, one.entry(data)).json()))
-        for one, data in ((other, b"one"), (other, b"two"), (who, b"one"))
+        for one, data in ((other, b"index one"), (other, b"index two"), (who, b"index one"))
     )
-    digest = "sha256:" + hashlib.sha256(b"one").hexdigest()
+    digest = "sha256:" + hashlib.sha256(b"index one").hexdigest()
     key = {"format": "x509", "content": b64(other.chain[0])}
 
     def search(**query: object) -> Any:
@@ -151,15 +151,15 @@ def test_index_finds_by_hash_address_and_certificate(stack: RunningStack, who: C
 
     assert search(hash=digest) == [first, third]
     assert search(hash=digest.removeprefix("sha256:").upper()) == [first, third]
-    assert search(email="bob@example.com") == [first, second]
+    assert search(email="found-by-index@example.com") == [first, second]
     assert search(publicKey=key) == [first, second]
     assert search(publicKey=key, hash=digest) == [first, second, third]
     assert search(publicKey=key, hash=digest, operator="or") == [first, second, third]
     assert search(publicKey=key, hash=digest, operator="and") == [first]
-    assert search(email="bob@example.com", hash=digest, operator="and") == [first]
+    assert search(email="found-by-index@example.com", hash=digest, operator="and") == [first]
     assert search(hash="sha256:" + "0" * 64) == []
     same_form(stack.post("/api/v1/index/retrieve", {"hash": digest}), "rekor1/012")
-    same_form(stack.post("/api/v1/index/retrieve", {"email": "bob@example.com"}), "rekor1/013")
+    same_form(stack.post("/api/v1/index/retrieve", {"email": "found-by-index@example.com"}), "rekor1/013")
     same_form(stack.post("/api/v1/index/retrieve", {"publicKey": key}), "rekor1/014")
     same_form(stack.post("/api/v1/index/retrieve", {"hash": "sha256:" + "0" * 64}), "rekor1/016")
 
