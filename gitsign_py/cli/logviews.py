@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from gitsign_py.core.encoding import b64_encode
-from gitsign_py.core.tlog import merkle
 from gitsign_py.monitor.decode import SeenEntry
 from gitsign_py.monitor.findings import format_rfc3339_of
 from gitsign_py.monitor.heads import Head
@@ -34,7 +33,7 @@ def entry_object(head: Head, entry: RawEntry, seen: SeenEntry) -> Values:
         "tree": head.tree,
         "index": entry.index,
         "log_index": entry.log_index,
-        "leaf_hash": merkle.leaf_hash(entry.leaf).hex(),
+        "leaf_hash": entry.leaf_hash.hex(),
         "time": format_rfc3339_of(entry.time) if entry.time else "",
         "kind": seen.kind,
         "version": seen.version,

@@ -7,7 +7,7 @@ from gitsign_py.clients.session import HttpSession, Limits
 from gitsign_py.clients.urls import check_url, join_url
 from gitsign_py.core.encoding import b64_decode, b64_encode
 from gitsign_py.core.frozen import frozen, replace
-from gitsign_py.core.tlog.ctleaf import CtEntry, parse_ct_entry
+from gitsign_py.core.tlog.ctleaf import CtEntry, read_ct_entry
 from gitsign_py.core.tlog.entrytypes import MAX_HASHES
 from gitsign_py.core.tlog.merkle import HASH_BYTES
 from gitsign_py.errors import FormatError
@@ -55,7 +55,10 @@ class CtLogClient:
         return IncludedAt(index, _hashes(answer, value.get("audit_path")))
 
     def entries(self, start: int, stop: int) -> tuple[CtEntry, ...]:
-        """Fetch entries from ``start`` to before ``stop``; a log may give fewer, from the start (RFC 6962 §4.6)."""
+        """Fetch entries from ``start`` to before ``stop``; a log may give fewer, from the start (RFC 6962 §4.6).
+
+        One that cannot be read is given with its ``problem``.
+        """
         limits = replace(self._session.limits, max_bytes=MAX_BYTES)
         answer = self._get(f"get-entries?start={start}&end={stop - 1}", limits=limits)
         items = _object(answer).get("entries")
@@ -63,7 +66,7 @@ class CtLogClient:
             raise answer.invalid("it is not a list of the entries asked for")
         try:
             return tuple(
-                parse_ct_entry(b64_decode(item["leaf_input"]), b64_decode(item["extra_data"])) for item in items
+                read_ct_entry(b64_decode(item["leaf_input"]), b64_decode(item["extra_data"])) for item in items
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise answer.invalid("an entry has no leaf_input and extra_data") from error

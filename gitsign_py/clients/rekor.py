@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gitsign_py.clients.answer import Answer
-from gitsign_py.clients.session import HttpSession, json_body
+from gitsign_py.clients.session import HttpSession, Limits, json_body
 from gitsign_py.clients.urls import check_url, join_url
 from gitsign_py.core import digests
 from gitsign_py.core.encoding import b64_encode, decimal_decode, hex_decode, pem_decode, pem_encode
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 SERVICE = "Rekor"
 BATCH = 10  # entries that one retrieve may ask for; the server's own limit
+MAX_ONE_BYTES = 64 << 20
+"""Of an answer with one entry: its body may have 32 MiB, in base64."""
+WIDE_SECONDS = 60.0
 MAX_FOUND = 100
 MAX_SHARDS = 64
 _ENTRIES = "/api/v1/log/entries"
@@ -121,7 +124,7 @@ class RekorClient:
 
     def by_index(self, index: int) -> LogEntry | None:
         """Fetch the entry of a log-wide index; None when the log has none."""
-        answer = self._get(f"{_ENTRIES}?logIndex={index}", missing=True)
+        answer = self._get(f"{_ENTRIES}?logIndex={index}", missing=True, limits=self._wide)
         if answer.status == 404:
             return None
         entry = _single(answer)
@@ -130,7 +133,10 @@ class RekorClient:
         return entry
 
     def retrieve(self, *, uuids: Sequence[str] = (), indexes: Sequence[int] = ()) -> tuple[LogEntry, ...]:
-        """Fetch many entries, ten in a request; those that the log does not have are left out."""
+        """Fetch many entries, ten in a request; those that the log does not have are left out.
+
+        One whose body cannot be read has no kind. One that is asked for alone may be large.
+        """
         found: list[LogEntry] = []
         for at in range(0, len(uuids), BATCH):
             found += self._retrieve("entryUUIDs", uuids[at : at + BATCH])
@@ -139,7 +145,7 @@ class RekorClient:
         return tuple(found)
 
     def _retrieve(self, name: str, wanted: Sequence[str] | Sequence[int]) -> Iterator[LogEntry]:
-        answer = self._post(f"{_ENTRIES}/retrieve", {name: list(wanted)})
+        answer = self._post(f"{_ENTRIES}/retrieve", {name: list(wanted)}, self._wide if len(wanted) == 1 else None)
         items = answer.json()
         if not isinstance(items, list) or len(items) > len(wanted):
             raise answer.invalid("it is not a list of the entries asked for")
@@ -178,16 +184,22 @@ class RekorClient:
         except FormatError as error:
             raise answer.invalid(error.message) from error
 
-    def _get(self, path: str, *, missing: bool = False, accept: str = "application/json") -> Answer:
-        expected = (200, 404) if missing else (200,)
-        return self._session.exchange(
-            SERVICE, "GET", join_url(self._url, path), headers={"Accept": accept}, expected=expected
+    @property
+    def _wide(self) -> Limits:
+        return replace(
+            self._session.limits, max_bytes=MAX_ONE_BYTES, total=max(WIDE_SECONDS, self._session.limits.total)
         )
 
-    def _post(self, path: str, request: object) -> Answer:
-        return self._session.exchange(
-            SERVICE, "POST", join_url(self._url, path), body=json_body(request), headers=_JSON
-        )
+    def _get(
+        self, path: str, *, missing: bool = False, accept: str = "application/json", limits: Limits | None = None
+    ) -> Answer:
+        expected = (200, 404) if missing else (200,)
+        url = join_url(self._url, path)
+        return self._session.exchange(SERVICE, "GET", url, headers={"Accept": accept}, expected=expected, limits=limits)
+
+    def _post(self, path: str, request: object, limits: Limits | None = None) -> Answer:
+        url = join_url(self._url, path)
+        return self._session.exchange(SERVICE, "POST", url, body=json_body(request), headers=_JSON, limits=limits)
 
 
 def _tree(value: Any) -> LogInfo:

@@ -59,6 +59,7 @@ KINDS = {
     "rewrite": Kind("serve the newest entry with other content than its tree holds", _TREES),
     "drop-entry": Kind("leave the newest entry out of what is served", _TREES),
     "backdate": Kind("date new entries VALUE seconds too early", ("rekor1", "ctlog"), "seconds", "172800"),
+    "odd-entry": Kind("log new entries in a form that nobody reads, VALUE bytes larger", _TREES, "count", "1"),
     "fork": Kind("show another history than before, signed by the same key", _TREES),
     "no-sct": Kind("issue certificates without a CT log's promise", _CA),
     "wrong-sct": Kind("issue certificates with the promise for another certificate", _CA),

@@ -1,5 +1,6 @@
 """Lies of a log: another root or history (``wrong-root``, ``fork``), a smaller tree (``stale-checkpoint``), entries
-that its tree does not hold (``rewrite``, ``drop-entry``), an earlier time (``backdate``).
+that its tree does not hold (``rewrite``, ``drop-entry``), an earlier time (``backdate``), an entry in a form that
+nobody reads (``odd-entry``).
 
 ``fork`` gives a log a second tree, other from its first leaf on. Both trees are signed by the same key under the same
 origin, which is what makes it an attack: each is sound by itself, and only a consistency proof, or an entry that is in
@@ -36,6 +37,12 @@ def stated_time(context: Context, service: str) -> datetime:
     """The time that ``service`` gives to a new entry, earlier while the fault ``backdate`` is on."""
     early = context.hook.setting(f"{service}:backdate")
     return context.now(service) - timedelta(seconds=float(early or 0))
+
+
+def stated_entry(context: Context, service: str, data: bytes) -> bytes:
+    """The entry that ``service`` logs: the true one, or one in no form, and larger, while ``odd-entry`` is on."""
+    more = context.hook.setting(f"{service}:odd-entry")
+    return data if more is None else b"\xff" + data + bytes(int(more))
 
 
 def served(context: Context, service: str, leaves: Sequence[Leaf], size: int) -> tuple[Leaf, ...]:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Literal
 
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.tlog import merkle
 from gitsign_py.core.tlog.compactrange import CompactRange, follow_consistency
 from gitsign_py.errors import VerificationError
 from gitsign_py.monitor.findings import Fact, Finding
@@ -108,7 +107,7 @@ def backdated(entries: Sequence[RawEntry], head: Head, kind: str, floor: Floor, 
 
 
 def _misdated(kind: str, entry: RawEntry, head: Head, words: str, facts: dict[str, int]) -> Finding:
-    subject = f"{entry.index}:{merkle.leaf_hash(entry.leaf).hex()}"
+    subject = f"{entry.index}:{entry.leaf_hash.hex()}"
     told: dict[str, Fact] = {"index": entry.index, "stated": entry.time, **facts}
     return Finding(kind, head.tree, subject, words, facts["read_at"], told)
 

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from gitsign_py.clients.ctlog import CtLogClient
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.tiles import TileClient
-from gitsign_py.core.tlog.ctleaf import CtEntry, split_data_tile
+from gitsign_py.core.frozen import replace
+from gitsign_py.core.tlog.ctleaf import UNREAD, CtEntry, split_data_tile, unread_entry
 from gitsign_py.core.trust.root import TrustedRoot
+from gitsign_py.errors import ServiceError
 from gitsign_py.monitor.heads import Head, Kind, open_head
-from gitsign_py.monitor.sources import Batch, RawEntry, withheld
+from gitsign_py.monitor.sources import Batch, RawEntry, beyond_bounds, too_large, withheld
 from gitsign_py.monitor.tilesources import TiledSource
 
 STEP = 256
@@ -41,12 +43,26 @@ class CtSource:
 
     def entries(self, head: Head, start: int, stop: int) -> Iterator[Batch]:
         """See LogSource."""
+        step = STEP
         while start < stop:
-            found = self._client.entries(start, min(start + STEP, stop))
+            wanted = min(step, stop - start)
+            try:
+                found = self._client.entries(start, start + wanted)
+            except ServiceError as error:
+                if not too_large(error, wanted):
+                    yield (self._beyond(head, start, error),)
+                    start += 1
+                step = 1
+                continue
             if not found:
                 raise withheld(head, start, "the answer is empty")
             yield tuple(_raw(start + place, entry) for place, entry in enumerate(found))
             start += len(found)
+            step = min(STEP, step * 2)
+
+    def _beyond(self, head: Head, index: int, error: ServiceError) -> RawEntry:
+        leaf_hash = beyond_bounds(self, head, index, error)
+        return replace(_raw(index, unread_entry(b"", error.message)), hashed=leaf_hash)
 
     def place_of(self, head: Head, index: int, leaf_hash: bytes) -> int | None:
         """See LogSource."""
@@ -67,8 +83,9 @@ class StaticCtSource(TiledSource):
     @staticmethod
     def entries_of(body: bytes, width: int, base: int) -> Batch:
         """See TiledSource."""
-        return tuple(_raw(at, one) for at, one in enumerate(split_data_tile(body, width), base))
+        found = split_data_tile(body, width)
+        return tuple(_raw(base + at, one) for at, one in enumerate(found) if one.entry_type != UNREAD)
 
 
 def _raw(index: int, entry: CtEntry) -> RawEntry:
-    return RawEntry(index, entry.leaf, entry.timestamp_ms // 1000, index, entry)
+    return RawEntry(index, entry.leaf, entry.timestamp_ms // 1000, index, entry, problem=entry.problem)

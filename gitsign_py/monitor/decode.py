@@ -20,7 +20,10 @@ from gitsign_py.errors import GitsignError
 from gitsign_py.monitor.sources import RawEntry
 
 CERTIFICATE = "certificate"
+_UNKNOWN = "unknown"
 _FOREIGN = ("log-body-kind", "entry-kind-unsupported", "entry-version-unsupported")
+_READ = (KIND, "dsse", "intoto")
+_CANONICAL = b'{"apiVersion":"'  # how each body begins in canonical JSON (RFC 8785)
 _NAMELESS = ("certificate-san-missing", "certificate-issuer-missing")
 
 
@@ -49,7 +52,8 @@ class SeenSigner:
 class SeenEntry:
     """``kind`` and ``version`` as the entry states them ("certificate" in a CT log), ``digest`` as algorithm:hex.
 
-    ``problem`` says why nothing more could be read; ``foreign`` that it is of a kind which this program does not read.
+    ``problem`` says why nothing more could be read; ``foreign`` that it is of a kind which this program does not read,
+    ``broken`` that it states no kind at all.
     """
 
     kind: str
@@ -59,6 +63,7 @@ class SeenEntry:
     signers: tuple[SeenSigner, ...] = ()
     problem: str = ""
     foreign: bool = False
+    broken: bool = False
 
     @property
     def unread(self) -> str:
@@ -68,14 +73,31 @@ class SeenEntry:
 
 def decode(entry: RawEntry) -> SeenEntry:
     """Read an entry; what cannot be read is said in ``problem``."""
-    kind = "unknown"
+    kind = CERTIFICATE if entry.ct is not None else ""
+    if entry.problem:
+        return SeenEntry(kind or _UNKNOWN, problem=entry.problem, broken=True)
     try:
         if entry.ct is not None:
             return SeenEntry(CERTIFICATE, signers=(_of_certificate(certificate_of(entry.ct)),))
         kind, version = body_kind(entry.leaf)
         return _hashed(entry.leaf) if kind == KIND else _envelope(entry.leaf, kind, version)
     except GitsignError as error:
-        return SeenEntry(kind, problem=_words(error), foreign=error.reason in _FOREIGN)
+        foreign = error.reason in _FOREIGN and kind not in _READ
+        return SeenEntry(kind or _UNKNOWN, problem=_words(error), foreign=foreign, broken=not kind)
+
+
+def unreadable(entry: RawEntry) -> str:
+    """Why an entry cannot be read by anybody, empty where it has the form of one: a look that costs next to nothing.
+
+    A log checks what it takes, so this is a new form, or one that somebody found a way to log.
+    """
+    if entry.problem or entry.ct is not None or (entry.leaf.startswith(_CANONICAL) and entry.leaf.endswith(b"}")):
+        return entry.problem
+    try:
+        body_kind(entry.leaf)
+    except GitsignError as error:
+        return _words(error)
+    return ""
 
 
 def _words(error: GitsignError) -> str:

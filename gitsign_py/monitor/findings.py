@@ -8,8 +8,9 @@ from typing import Any, Literal
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.frozen import field, frozen, replace
 from gitsign_py.core.printing import printable
+from gitsign_py.monitor.sources import RawEntry
 
-Severity = Literal["alarm", "hit"]
+Severity = Literal["alarm", "hit", "unchecked"]
 Fact = str | int | bool | None
 
 KINDS: dict[str, tuple[Severity, str]] = {
@@ -32,8 +33,9 @@ KINDS: dict[str, tuple[Severity, str]] = {
     "certificate-unused": ("hit", "a certificate for one of ours has no entry in the signature log"),
     "entry-unread": ("hit", "an entry that may match the watch list cannot be read"),
     "watch-hit": ("hit", "an entry matches the watch list"),
+    "entry-unreadable": ("unchecked", "an entry of the log cannot be read"),
 }
-"""Every kind, whether it means that something is inconsistent, and what it says."""
+"""Every kind, whether it means that something is inconsistent, found, or could not be checked, and what it says."""
 
 
 @frozen
@@ -55,7 +57,7 @@ class Finding:
 
     @property
     def severity(self) -> Severity:
-        """``alarm`` for an inconsistency, ``hit`` for what was looked for."""
+        """``alarm`` for an inconsistency, ``hit`` for what was looked for, ``unchecked`` for what could not be checked."""
         return KINDS[self.kind][0]
 
     def to_json(self) -> dict[str, Any]:
@@ -92,6 +94,14 @@ class Inspected:
     findings: tuple[Finding, ...] = ()
     waiting: tuple[Waiting, ...] = ()
     explains: tuple[str, ...] = ()
+
+
+def unreadable_finding(tree: str, entry: RawEntry, why: str, now: int) -> Finding:
+    """An entry that cannot be read, by its place and hash: the root over it is checked, and those after it are read."""
+    leaf = entry.leaf_hash.hex()
+    words = f"entry {entry.log_index} with the leaf hash {leaf} cannot be read: {why}"
+    facts: dict[str, Fact] = {"index": entry.index, "log_index": entry.log_index, "leaf_hash": leaf, "why": why}
+    return Finding("entry-unreadable", tree, f"{entry.index}:{leaf}", words, now, facts)
 
 
 def format_rfc3339_of(seconds: int) -> str:

@@ -19,7 +19,8 @@ from gitsign_py.monitor.compare import (
     judge_whole,
     latest_of,
 )
-from gitsign_py.monitor.findings import Fact, Finding, Inspected
+from gitsign_py.monitor.decode import unreadable
+from gitsign_py.monitor.findings import Fact, Finding, Inspected, unreadable_finding
 from gitsign_py.monitor.heads import Head
 from gitsign_py.monitor.sources import Batch, LogSource, RawEntry
 from gitsign_py.monitor.state import Kept, Store
@@ -258,14 +259,15 @@ class _Follower:
         floor = Floor(self._store.absent_until(kept.tree, group[0].index), kept.latest)
         late = backdated(group, self._head, kept.kind, floor, now=now)
         self.alarms += late
+        blind = [unreadable_finding(kept.tree, entry, why, now) for entry in group if (why := unreadable(entry))]
         found = self._options.inspect(self._head, group)
         self.alarms += [one for one in found.findings if one.severity == "alarm"]
-        part = part.appended(merkle.leaf_hash(entry.leaf) for entry in group)
+        part = part.appended(entry.leaf_hash for entry in group)
         latest = latest_of(group, kept.latest, now=now)
         kept = replace(kept, read=part.size, part=part, latest=latest)
         with self._store.transaction():
             self._store.keep(kept)
-            self._store.add([*late, *found.findings])
+            self._store.add([*late, *blind, *found.findings])
             self._store.wait(found.waiting, now)
             self._store.explain(found.explains)
         self.count += len(group)
@@ -294,7 +296,7 @@ class _Follower:
         self.alarms += _kept_alarms(self._store, found)
 
     def _misplaced(self, entry: RawEntry) -> Finding | None:
-        leaf = merkle.leaf_hash(entry.leaf)
+        leaf = entry.leaf_hash
         try:
             place = self._source.place_of(self._head, entry.index, leaf)
         except ServiceError:

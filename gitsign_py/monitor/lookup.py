@@ -8,7 +8,7 @@ from gitsign_py.core.frozen import frozen
 from gitsign_py.core.tlog import merkle
 from gitsign_py.core.tlog.compactrange import CompactRange, check_start, follow_consistency
 from gitsign_py.core.tlog.entrytypes import InclusionProof, LogEntry
-from gitsign_py.core.tlog.hashedrekord import body_kind
+from gitsign_py.core.tlog.hashedrekord import stated_kind
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import UncheckedError, UsageError, VerificationError
 from gitsign_py.monitor.ctsources import CtSource
@@ -38,7 +38,7 @@ class ProvenEntry:
 
     def as_log_entry(self) -> LogEntry:
         """The entry of a signature log as verification takes it."""
-        kind, version = body_kind(self.entry.leaf)
+        kind, version = stated_kind(self.entry.leaf)
         proof = InclusionProof(self.entry.index, self.head.root, self.head.size, self.hashes, self.head.signed)
         return LogEntry(
             self.entry.log_index,
@@ -96,13 +96,13 @@ def prove_rekor1(found: LogEntry, root: TrustedRoot) -> ProvenEntry:
 
 
 def _proven(entry: RawEntry, head: Head, hashes: tuple[bytes, ...], set_bytes: bytes = b"") -> ProvenEntry:
-    merkle.verify_inclusion(merkle.leaf_hash(entry.leaf), entry.index, head.size, hashes, head.root)
+    merkle.verify_inclusion(entry.leaf_hash, entry.index, head.size, hashes, head.root)
     return ProvenEntry(entry, head, hashes, set_bytes)
 
 
 def _path(source: LogSource, head: Head, entry: RawEntry) -> tuple[bytes, ...]:
     if isinstance(source, CtSource):
-        found = source.inclusion(head, merkle.leaf_hash(entry.leaf))
+        found = source.inclusion(head, entry.leaf_hash)
         if found is None or found[0] != entry.index:
             raise VerificationError(
                 "inclusion-proof-mismatch", "log does not find the entry that it serves in its tree"
@@ -138,7 +138,7 @@ def _root_by_reading(source: LogSource, head: Head, size: int) -> bytes:
             "log-root-unknown", f"no proof shows the root of {size} entries while the tree has one more", hint="wait"
         )
     batches = source.entries(head, 0, size)
-    root = CompactRange().appended(merkle.leaf_hash(entry.leaf) for batch in batches for entry in batch).root()
+    root = CompactRange().appended(entry.leaf_hash for batch in batches for entry in batch).root()
     found = follow_consistency(size, head.size, source.consistency(head, size, head.size), root)
     if found.new_root != head.root:
         raise VerificationError(

@@ -6,11 +6,12 @@ from gitsign_py.clients.rekor import BATCH, RekorClient
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.tiles import TileClient
 from gitsign_py.clients.urls import join_url
+from gitsign_py.core.tlog.entrytypes import LogEntry
 from gitsign_py.core.tlog.tiles import split_bundle
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import ServiceError
 from gitsign_py.monitor.heads import Head, Kind, open_head
-from gitsign_py.monitor.sources import Batch, RawEntry, withheld
+from gitsign_py.monitor.sources import Batch, RawEntry, beyond_bounds, too_large, withheld
 from gitsign_py.monitor.tilesources import TiledSource
 
 _FOREIGN = "service-answer-foreign"
@@ -49,25 +50,31 @@ class Rekor1Source:
         for at in range(start, stop, BATCH):
             indexes = range(offset + at, offset + min(at + BATCH, stop))
             try:
-                found = {entry.log_index: entry for entry in self.client.retrieve(indexes=indexes)}
+                yield self._asked(head, indexes, offset)
             except ServiceError as error:
-                if error.reason != _FOREIGN:
+                if not too_large(error, len(indexes)):
                     raise
-                raise withheld(head, at, error.message) from error
-            for index in indexes:
-                if index not in found:
-                    raise withheld(head, index - offset, "it is not in the answer")
-            entries = (found[index] for index in indexes)
-            yield tuple(
-                RawEntry(
-                    one.log_index - offset,
-                    one.body,
-                    one.integrated_time,
-                    one.log_index,
-                    promise=one.signed_entry_timestamp,
-                )
-                for one in entries
-            )
+                yield from ((self._alone(head, index, offset),) for index in indexes)
+
+    def _alone(self, head: Head, index: int, offset: int) -> RawEntry:
+        """One by itself, since together they are too large to be read."""
+        try:
+            return self._asked(head, range(index, index + 1), offset)[0]
+        except ServiceError as error:
+            leaf_hash = beyond_bounds(self, head, index - offset, error)
+            return RawEntry(index - offset, b"", log_index=index, problem=error.message, hashed=leaf_hash)
+
+    def _asked(self, head: Head, indexes: range, offset: int) -> Batch:
+        try:
+            found = {entry.log_index: entry for entry in self.client.retrieve(indexes=indexes)}
+        except ServiceError as error:
+            if error.reason != _FOREIGN:
+                raise
+            raise withheld(head, indexes.start - offset, error.message) from error
+        for index in indexes:
+            if index not in found:
+                raise withheld(head, index - offset, "it is not in the answer")
+        return tuple(_raw(found[index], offset) for index in indexes)
 
     def place_of(self, head: Head, index: int, leaf_hash: bytes) -> int | None:
         """See LogSource: an entry that the log finds by its leaf hash comes with a proof of its place."""
@@ -75,6 +82,11 @@ class Rekor1Source:
         found = self.client.by_uuid(leaf_hash.hex())
         proof = None if found is None else found.inclusion_proof
         return None if proof is None else proof.log_index
+
+
+def _raw(one: LogEntry, offset: int) -> RawEntry:
+    promise = one.signed_entry_timestamp
+    return RawEntry(one.log_index - offset, one.body, one.integrated_time, one.log_index, promise=promise)
 
 
 class Rekor2Source(TiledSource):

@@ -13,9 +13,8 @@ from typing import cast
 
 from gitsign_py.core.encoding import opaque
 from gitsign_py.core.tlog import merkle
-from gitsign_py.core.tlog.ctleaf import encode_tile_leaf, split_data_tile
+from gitsign_py.core.tlog.ctleaf import UNREAD, CtEntry, encode_tile_leaf, split_data_tile
 from gitsign_py.core.tlog.tiles import (
-    MAX_ENTRY_BYTES,
     TILE_WIDTH,
     bundle_path,
     hash_at_of,
@@ -27,7 +26,7 @@ from gitsign_py.errors import ConfigError, FormatError, VerificationError
 from gitsign_py.host.plainfile import read_plain
 from gitsign_py.host.privatefile import write_whole
 from gitsign_py.monitor.heads import CT_KINDS, Head, Kind, checkpoint_of
-from gitsign_py.monitor.replicaindex import INDEX, Index
+from gitsign_py.monitor.replicaindex import INDEX, Index, fits_bundle
 from gitsign_py.monitor.sources import LogSource, RawEntry
 
 CHECKPOINT = "checkpoint"
@@ -74,11 +73,18 @@ class Replica:
         data, base = self._partial(*paths), number * TILE_WIDTH
         try:
             if kind in CT_KINDS:
-                found = enumerate(split_data_tile(data, width), base)
-                return tuple(RawEntry(at, one.leaf, one.timestamp_ms // 1000, at, one) for at, one in found)
+                return self._of_data(split_data_tile(data, width), width, base)
             return tuple(RawEntry(at, body, log_index=at) for at, body in enumerate(split_bundle(data, width), base))
         except FormatError as error:
             raise self.unusable(f"bundle {number} is short") from error
+
+    def _of_data(self, found: Sequence[CtEntry], width: int, base: int) -> tuple[RawEntry, ...]:
+        if len(found) < width or found[-1].entry_type == UNREAD:
+            raise FormatError("ct-entry-malformed", found[-1].problem)
+        return tuple(
+            RawEntry(at, one.leaf, one.timestamp_ms // 1000, at, one, problem=one.problem)
+            for at, one in enumerate(found, base)
+        )
 
     def _partial(self, path: str, full: str) -> bytes:
         return self._read(path if (self.folder / path).is_file() else full)
@@ -134,7 +140,7 @@ class Replica:
         """Write the entries that come next: tiles first, then the index, so that what the index has, the tiles have."""
         if not group:
             return
-        leaves = [merkle.leaf_hash(entry.leaf) for entry in group]
+        leaves = [entry.leaf_hash for entry in group]
         self._issuers(group)
         self._bundles(group)
         self._tiles(0, group[0].index, leaves)
@@ -203,10 +209,10 @@ class Replica:
 
 
 def _encoded(entry: RawEntry) -> bytes:
-    """An entry in its bundle; one that is too large for it leaves an empty place (its body is in the index)."""
+    """An entry in its bundle; one that has no room in it leaves an empty place (the index has what there is of it)."""
     if entry.ct is not None:
         return encode_tile_leaf(entry.ct)
-    return opaque(b"" if len(entry.leaf) > MAX_ENTRY_BYTES else entry.leaf, 2)
+    return opaque(entry.leaf if fits_bundle(entry) else b"", 2)
 
 
 def _folder_of(kind: Kind) -> str:

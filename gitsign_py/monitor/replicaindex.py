@@ -1,6 +1,7 @@
 """The index of a replica: SQLite beside its tiles, which finds entries by digest, name and key, and counts names.
 
-It keeps what tiles have no room for: Rekor v1's times, indexes and promises, and its entries of more than 65,535 bytes.
+It keeps what tiles have no room for: Rekor v1's times, indexes and promises, its entries of more than 65,535 bytes, and
+entries of CT logs that are none of RFC 6962's. Of an entry that could not be had it keeps the leaf hash.
 """
 
 import sqlite3
@@ -10,6 +11,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
+from gitsign_py.core.tlog.ctleaf import UNREAD
 from gitsign_py.core.tlog.tiles import MAX_ENTRY_BYTES
 from gitsign_py.errors import ConfigError
 from gitsign_py.host.otherdatabase import other_database
@@ -36,8 +38,9 @@ _COUNTED = (
 )
 _TABLES = ("facts", "entries", "terms", "large", "people")
 _MOST_FOUND = 1_000_000
-Kept = tuple[int, int, int, bytes, bytes | None]
-"""Place, log-wide index, time and promise of an entry, and its body where no bundle can hold it."""
+Kept = tuple[int, int, int, bytes, bytes, bytes | None]
+"""Place, log-wide index, time, promise and leaf hash of an entry, and its body where no bundle can hold it, which is
+empty where it could not be had."""
 
 
 class Index:
@@ -75,12 +78,12 @@ class Index:
     def kept(self, start: int, stop: int) -> tuple[Kept, ...]:
         """What is kept of the entries from ``start`` to before ``stop``, in order."""
         query = (
-            "SELECT place, log_index, time, promise, body FROM entries LEFT JOIN large USING (place)"
+            "SELECT place, log_index, time, promise, leaf, body FROM entries LEFT JOIN large USING (place)"
             " WHERE place >= ? AND place < ? ORDER BY place"
         )
         with self._database() as db:
             rows = db.execute(query, (start, stop)).fetchall()
-        found = self._typed(rows, int, int, int, bytes, (bytes, NoneType))
+        found = self._typed(rows, int, int, int, bytes, bytes, (bytes, NoneType))
         if [row[0] for row in found] != list(range(start, stop)):
             raise self._unusable(f"its index lacks entries from {start} to {stop - 1}")
         return found
@@ -119,7 +122,7 @@ class Index:
         seen = [(entry.index, decode(entry)) for entry in group]
         terms = [(term, place) for place, one in seen for term in _terms(one)]
         names = [(by.identity, by.issuer, place, place) for place, one in seen for by in one.signers if by.identity]
-        large = [(one.index, one.leaf) for one in group if one.ct is None and len(one.leaf) > MAX_ENTRY_BYTES]
+        large = [(one.index, one.leaf) for one in group if not fits_bundle(one)]
         rows = [
             (one.index, leaf, one.log_index, one.time, one.promise) for one, leaf in zip(group, leaves, strict=True)
         ]
@@ -139,6 +142,13 @@ class Index:
                 yield database
         except (OSError, sqlite3.Error) as error:
             raise self._unusable(str(error)) from error
+
+
+def fits_bundle(entry: RawEntry) -> bool:
+    """Whether a bundle of a tiled log has room for an entry, or a data tile a form."""
+    if entry.ct is not None:
+        return entry.ct.entry_type != UNREAD
+    return not entry.hashed and len(entry.leaf) <= MAX_ENTRY_BYTES
 
 
 def _terms(seen: SeenEntry) -> Iterator[str]:

@@ -5,12 +5,13 @@ from pathlib import Path
 
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.tlog import merkle
+from gitsign_py.core.tlog.ctleaf import read_ct_entry, unread_entry
 from gitsign_py.core.tlog.entrytypes import InclusionProof, LogEntry
-from gitsign_py.core.tlog.hashedrekord import body_kind
+from gitsign_py.core.tlog.hashedrekord import stated_kind
 from gitsign_py.core.tlog.tiles import TILE_WIDTH, hash_at_of, tile_width
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import VerificationError
-from gitsign_py.monitor.heads import Head, Kind, open_head
+from gitsign_py.monitor.heads import CT_KINDS, Head, Kind, open_head
 from gitsign_py.monitor.replica import Replica, replicas
 from gitsign_py.monitor.sources import Batch, RawEntry
 from gitsign_py.monitor.tilesources import bundles
@@ -44,14 +45,21 @@ class ReplicaSource:
             base = number * TILE_WIDTH
             yield tuple(
                 replace(
-                    found[place - base],
-                    leaf=found[place - base].leaf if large is None else large,
+                    found[place - base] if body is None else self._apart(place, leaf_hash, body),
                     time=time,
                     log_index=log_index,
                     promise=promise,
                 )
-                for place, log_index, time, promise, large in self._replica.index.kept(first, last)
+                for place, log_index, time, promise, leaf_hash, body in self._replica.index.kept(first, last)
             )
+
+    def _apart(self, place: int, leaf_hash: bytes, body: bytes) -> RawEntry:
+        """An entry that its bundle has no room for."""
+        hashed, problem = (b"", "") if body else (leaf_hash, "the log did not give it when the replica was made")
+        if self.kind not in CT_KINDS:
+            return RawEntry(place, body, problem=problem, hashed=hashed)
+        one = read_ct_entry(body, b"") if body else unread_entry(b"", problem)
+        return RawEntry(place, body, ct=one, problem=one.problem, hashed=hashed)
 
     def place_of(self, head: Head, index: int, leaf_hash: bytes) -> int | None:
         """See LogSource."""
@@ -75,7 +83,7 @@ class ReplicaSource:
 
     def log_entry(self, head: Head, entry: RawEntry) -> LogEntry:
         """An entry with its proof, as verification takes it."""
-        kind, version = body_kind(entry.leaf)
+        kind, version = stated_kind(entry.leaf)
         proof = InclusionProof(entry.index, head.root, head.size, self.inclusion(head, entry.index), head.signed)
         log_id = head.log.log_id
         return LogEntry(entry.log_index, log_id, kind, version, entry.time, entry.promise, proof, entry.leaf)

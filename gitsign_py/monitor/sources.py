@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from gitsign_py.core.frozen import frozen
+from gitsign_py.core.tlog import merkle
 from gitsign_py.core.tlog.ctleaf import CtEntry
-from gitsign_py.errors import VerificationError
+from gitsign_py.errors import ServiceError, VerificationError
 from gitsign_py.monitor.heads import Head, Kind
 
 
@@ -14,7 +15,8 @@ class RawEntry:
     """An entry as the log served it. ``leaf`` is what its tree hashes; ``index`` counts in its tree.
 
     ``time`` is what the log states (POSIX seconds), 0 where it states none; ``log_index`` counts over all trees of a
-    Rekor v1, whose SET is the ``promise``; ``ct`` are the parts of a CT log's entry.
+    Rekor v1, whose SET is the ``promise``; ``ct`` are the parts of a CT log's entry. ``problem`` says why it cannot be
+    read; ``hashed`` is the leaf hash of one whose leaf the log does not give, which is empty then.
     """
 
     index: int
@@ -23,6 +25,13 @@ class RawEntry:
     log_index: int = 0
     ct: CtEntry | None = None
     promise: bytes = b""
+    problem: str = ""
+    hashed: bytes = b""
+
+    @property
+    def leaf_hash(self) -> bytes:
+        """The hash that the tree has of it."""
+        return self.hashed or merkle.leaf_hash(self.leaf)
 
 
 Batch = tuple[RawEntry, ...]
@@ -49,6 +58,27 @@ class LogSource(Protocol):
     def place_of(self, head: Head, index: int, leaf_hash: bytes) -> int | None:
         """Where the log's own tree has this leaf: at ``index``, elsewhere, or nowhere (None)."""
         ...
+
+
+def too_large(error: ServiceError, wanted: int) -> bool:
+    """Whether an answer over ``wanted`` entries was larger than may be read, so that they are asked for one by one."""
+    return error.reason == "service-answer-too-large" and wanted > 1
+
+
+def beyond_bounds(source: LogSource, head: Head, index: int, error: ServiceError) -> bytes:
+    """The leaf hash of an entry that is too large to be read: one that somebody logs must not hide those after it.
+
+    The proof between the trees without and with it holds its hash (RFC 6962 §2.1.2): after the smallest subtree before
+    it, which a tree of a power of two has no need of. A hash that a log makes up does not lead to the root that it
+    signed. Raises ``error`` where it is another one, and for the first entry, which no such proof holds.
+    """
+    if error.reason != "service-answer-too-large" or index == 0:
+        raise error
+    proof = source.consistency(head, index, index + 1)
+    place = 1 if index & (index - 1) else 0
+    if len(proof) <= place:
+        raise error
+    return proof[place]
 
 
 def withheld(head: Head, index: int, why: str) -> VerificationError:

@@ -7,6 +7,7 @@ proven to extend it. Each write is on the disk (synchronous=FULL) before a step 
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -251,6 +252,10 @@ class Store(Closeable):
             rows = self._database.execute(f"SELECT number, value FROM findings {where} ORDER BY number").fetchall()  # noqa: S608 - constant text
         with self._readable():
             return tuple((number, read_finding(json.loads(value))) for number, value in rows)
+
+    def unreadable(self) -> Counter[str]:
+        """How many entries of each tree could not be read."""
+        return Counter(one.tree for _, one in self._findings("WHERE kind = 'entry-unreadable'"))
 
     def told(self, numbers: Iterable[int]) -> None:
         """Note that these findings were told."""

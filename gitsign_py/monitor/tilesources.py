@@ -5,11 +5,12 @@ from collections.abc import Iterator
 
 from gitsign_py.clients.tiles import TileClient
 from gitsign_py.core.tlog import merkle
+from gitsign_py.core.tlog.ctleaf import unread_entry
 from gitsign_py.core.tlog.tiles import TILE_WIDTH, hash_at_of, tile_width
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import FormatError
 from gitsign_py.monitor.heads import Head, Kind, open_head
-from gitsign_py.monitor.sources import Batch, withheld
+from gitsign_py.monitor.sources import Batch, RawEntry, withheld
 
 
 class TiledSource(ABC):
@@ -26,7 +27,10 @@ class TiledSource(ABC):
     @staticmethod
     @abstractmethod
     def entries_of(body: bytes, width: int, base: int) -> Batch:
-        """The ``width`` entries of one bundle, the first of them at ``base``. Raises FormatError."""
+        """The ``width`` entries of one bundle, the first of them at ``base``, up to one of an unknown form.
+
+        Raises FormatError for a bundle that is cut off.
+        """
 
     def heads(self) -> tuple[Head, ...]:
         """See LogSource."""
@@ -50,7 +54,15 @@ class TiledSource(ABC):
                 found = self.entries_of(answer.body, width, base)
             except FormatError as error:
                 raise withheld(head, first, f"{self.what} {number} cannot be read: {error.message}") from error
-            yield found[first - base : last - base]
+            yield (*found, *self._nameless(number, len(found), width))[first - base : last - base]
+
+    def _nameless(self, number: int, read: int, width: int) -> Iterator[RawEntry]:
+        """The entries of a CT log's bundle from one of an unknown form on: the row of tiles has their leaf hashes."""
+        words = f"it, or one before it in {self.what} {number}, is of an unknown form"
+        for place, leaf in enumerate(self._tiles.tile(0, number, width) if read < width else ()):
+            at = number * TILE_WIDTH + place
+            if place >= read:
+                yield RawEntry(at, b"", log_index=at, ct=unread_entry(b"", words), problem=words, hashed=leaf)
 
     def place_of(self, head: Head, index: int, leaf_hash: bytes) -> int | None:
         """See LogSource: the rows of tiles have the leaf hashes; the tile around the place is looked at."""

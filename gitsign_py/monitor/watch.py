@@ -14,11 +14,10 @@ from typing import Any
 
 from gitsign_py.core.frozen import field, frozen, replace
 from gitsign_py.core.regexp import RegexpError, check_regexp, matches_whole
-from gitsign_py.core.tlog import merkle
 from gitsign_py.core.tlog.hashedrekord import KIND
 from gitsign_py.errors import ConfigError
 from gitsign_py.monitor.decode import CERTIFICATE, SeenEntry, SeenSigner, decode
-from gitsign_py.monitor.findings import Fact, Finding, Inspected, Waiting
+from gitsign_py.monitor.findings import Fact, Finding, Inspected, Waiting, unreadable_finding
 from gitsign_py.monitor.follow import Inspect
 from gitsign_py.monitor.heads import Head
 from gitsign_py.monitor.sources import Batch, RawEntry
@@ -139,7 +138,7 @@ def watching(watches: tuple[Watch, ...], *, now: int) -> Inspect:
             met = [hit(head, entry, seen, one, signer, now=now) for one, signer in hits(watches, seen)]
             found += met
             if seen.unread and not met and (needles is not None or not seen.foreign):
-                found.append(_unread(head, entry, seen, now=now))
+                found.append(_untold(head, entry, seen, by_name=needles is not None, now=now))
             if met and seen.kind == CERTIFICATE:
                 waiting += [_unused(met[0], seen.signers[0])]
             elif met and seen.kind == KIND:
@@ -214,9 +213,16 @@ def _unexplained(met: Finding, seen: SeenEntry) -> Waiting:
     return Waiting(replace(met, kind="entry-unexplained", subject=subject, message=words), seen.digest)
 
 
+def _untold(head: Head, entry: RawEntry, seen: SeenEntry, *, by_name: bool, now: int) -> Finding:
+    """Nothing of a broken entry tells whether it may match, but the name in it."""
+    if seen.broken and not by_name:
+        return unreadable_finding(head.tree, entry, seen.problem, now)
+    return _unread(head, entry, seen, now=now)
+
+
 def _unread(head: Head, entry: RawEntry, seen: SeenEntry, *, now: int) -> Finding:
     """An entry that holds a watched name, or may, and tells nobody's: an odd spelling must not hide one."""
-    leaf = merkle.leaf_hash(entry.leaf).hex()
+    leaf = entry.leaf_hash.hex()
     words = f"{seen.kind[:40]} at index {entry.log_index} may name one of ours and cannot be read: {seen.unread}"
     facts: dict[str, Fact] = {"index": entry.index, "log_index": entry.log_index, "leaf_hash": leaf}
     return Finding("entry-unread", head.tree, f"{entry.index}:{leaf}", words, now, facts)
@@ -231,7 +237,7 @@ def _unused(met: Finding, signer: SeenSigner) -> Waiting:
 
 def hit(head: Head, entry: RawEntry, seen: SeenEntry, watch: Watch, signer: SeenSigner, *, now: int) -> Finding:
     """One watch met in one entry."""
-    leaf = merkle.leaf_hash(entry.leaf).hex()
+    leaf = entry.leaf_hash.hex()
     who = signer.identity or signer.key
     words = f"{watch.name}: {seen.kind} at index {entry.log_index} by {who}"
     facts: dict[str, Fact] = {

@@ -26,7 +26,7 @@ from gitsign_py.monitor.replica import Replica, folder_of
 from gitsign_py.monitor.sources import Batch, RawEntry
 from gitsign_py.monitor.state import Store
 from gitsign_py.monitor.watch import Watch, watching
-from tests.support.memorylog import MemoryLog, leaf, signed_source
+from tests.support.memorylog import MemoryLog, signed_source
 from tests.support.pki import Authority
 from tests.support.smalltree import LOG
 
@@ -65,7 +65,7 @@ class Exchanged(MemoryLog):
         if self.ends and self.readings == 2:
             raise FormatError("bundle-malformed", "it is cut off")
         for batch in super().entries(head, start, stop):
-            yield tuple(replace(entry, leaf=b"x" + entry.leaf) for entry in batch)
+            yield tuple(replace(entry, leaf=entry.leaf[:-1] + b"0}") for entry in batch)
 
     def place_of(self, head: Head, index: int, leaf_hash: bytes) -> int | None:
         del head, index, leaf_hash
@@ -249,5 +249,6 @@ def test_an_entry_of_another_kind_that_holds_the_name_is_told() -> None:
 
 
 def test_junk_is_told_to_a_pattern_and_not_to_a_name() -> None:
-    assert seen(RawEntry(3, leaf(1)), WATCHES["name"]) == []
-    assert [one.kind for one in seen(RawEntry(3, leaf(1)), WATCHES["pattern"])] == ["entry-unread"]
+    junk = RawEntry(3, b"no JSON")
+    assert seen(junk, WATCHES["name"]) == []
+    assert [one.kind for one in seen(junk, WATCHES["pattern"])] == ["entry-unreadable"]

@@ -134,6 +134,38 @@ def test_an_entry_with_an_early_date_is_found(log: Bench) -> None:
     assert log.alarms() == {"entry-backdated"}
 
 
+@pytest.mark.parametrize("larger", [1, 900_000, 999_000], ids=["odd", "together too large", "too large"])
+def test_an_entry_that_cannot_be_read_is_told_and_hides_no_other(
+    log: Bench, larger: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its place and hash, once; the root over it and the entries after it are looked at all the same."""
+    begin(log)
+    before = log.store.trees()[0].size
+    if larger == 999_000:
+        monkeypatch.setattr("gitsign_py.clients.ctlog.MAX_BYTES", 500_000)
+        monkeypatch.setattr("gitsign_py.clients.rekor.MAX_ONE_BYTES", 500_000)
+    log.stack.break_it(f"{log.service}:odd-entry={larger if log.service != 'rekor2' else 1}")
+    log.grow(6)
+    log.stack.break_it()
+    log.grow()
+    followed = log.follow()
+    assert (followed.alarms, followed.failures, followed.read) == ((), (), 7)
+    (kept,) = log.store.trees()
+    assert kept.checked is not None
+    assert (kept.read, kept.checked.root()) == (before + 7, kept.root)
+    odd = [one for _, one in log.store.findings() if one.kind == "entry-unreadable"]
+    assert [one.facts["index"] for one in odd] == list(range(before, before + 6))
+    (head,) = log.source.heads()
+    for one in odd[:1]:
+        assert log.source.place_of(head, before, bytes.fromhex(str(one.facts["leaf_hash"]))) == before
+    if log.service != "rekor2":
+        hits = [one.facts["index"] for _, one in log.store.findings() if one.kind == "watch-hit"]
+        assert hits[-1] == before + 6
+    log.grow()
+    assert log.follow().read == 1
+    assert log.store.unreadable() == {kept.tree: 6}, "and is told once"
+
+
 def test_a_log_that_stops_is_found(log: Bench) -> None:
     begin(log)
     options = Options(watching((), now=0), lambda: log.clock + 7200, stopped_after=3600)

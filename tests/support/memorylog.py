@@ -14,7 +14,7 @@ from tests.support.smalltree import LOG
 
 
 def leaf(number: int) -> bytes:
-    return b"entry %d" % number
+    return b'{"apiVersion":"0.0.1","kind":"entry","spec":%d}' % number
 
 
 @dataclass

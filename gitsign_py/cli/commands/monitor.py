@@ -49,7 +49,8 @@ examples:
   gitsign-py monitor --witness status    the trees that it cosigned
 
 exit status: 0 all is well, 1 a log is inconsistent, 2 a hit
-             (--fail-on-match) or usage, 3 a log could not be checked
+             (--fail-on-match) or usage, 3 a log could not be checked,
+             or a new entry of it could not be read
 """
 _UNIT = """\
 [Unit]
@@ -195,9 +196,9 @@ class _Monitor:
     def _status(self, new: Sequence[Finding], seen: Sequence[Followed]) -> int:
         if any(one.alarms for one in seen) or any(one.severity == "alarm" for one in new):
             return 1
-        if self._options.fail_on_match and new:
+        if self._options.fail_on_match and any(one.severity == "hit" for one in new):
             return 2
-        return 3 if any(one.failures for one in seen) else 0
+        return 3 if any(one.failures for one in seen) or any(one.severity == "unchecked" for one in new) else 0
 
     def _tell(self, new: Sequence[tuple[int, Finding]], seen: Sequence[Followed]) -> None:
         """All outputs, before the findings count as told: one that fails is made again by the next run."""
@@ -225,9 +226,14 @@ class _Monitor:
             for alarm in followed.alarms:
                 if alarm.id not in ids:  # told by an earlier run, and still so
                     print(f"gitsign-py: still so: {alarm.line()}", file=sys.stderr)
-        if not self._options.quiet and not self._options.json:
-            for kept in self._store.trees():
-                print(printable(f"{kept.kind} {kept.tree}: {kept.size} entries, {kept.read} read"))
+        blind = self._store.unreadable()
+        terse = self._options.quiet or self._options.json
+        for kept in self._store.trees():
+            line = f"{kept.kind} {kept.tree}: {kept.size} entries, {kept.read} read"
+            if count := blind[kept.tree]:
+                line += f", {count} of them unreadable (gitsign-py monitor findings)"
+            if not terse or count:
+                print(printable(line), file=sys.stderr if terse else sys.stdout)
 
 
 def _print(findings: Sequence[Finding], *, as_json: bool) -> None:

@@ -54,6 +54,7 @@ faults, as [SERVICE:]NAME[=VALUE]; services: idp, fulcio (ca), ctlog, rekor1 (re
   fork                 another history than before, signed by the same key
   stale-checkpoint[=N] a tree that is N entries smaller than it is (1)
   rewrite, drop-entry  the newest entry with other content, or left out
+  odd-entry[=N]        new entries in a form that nobody reads, N bytes larger
   backdate=S           new entries dated S seconds too early (172800)
   no-sct, wrong-sct    certificates without a CT log's promise, or with that for another certificate
   detached-sct         the promise beside the certificate

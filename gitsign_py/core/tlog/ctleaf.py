@@ -1,19 +1,25 @@
 """Entries of CT logs: MerkleTreeLeaf and extra_data of get-entries (RFC 6962 §3.4, §4.6), TileLeaf of data tiles.
 
 The leaf is what the tree hashes. The certificate beside it (the precertificate, where one was logged) is not part of
-the leaf: it counts when its own TBS is the one in the leaf, which ``parse_...`` compares.
+the leaf: it counts when its own TBS is the one in the leaf, which ``certificate_of`` compares. An entry that cannot be
+read is one all the same, with its leaf and the reason: the entries after it are there to be read.
 """
 
 import hashlib
 
 from gitsign_py.core.encoding import ByteReader, opaque
-from gitsign_py.core.frozen import frozen
+from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.core.pki.certificate import Certificate, parse_certificate
 from gitsign_py.core.tlog import sct
 from gitsign_py.errors import FormatError
 
 FINGERPRINT_BYTES = 32
-_MAX_CHAIN = 64
+_MAX_CHAIN = 0xFFFF // FINGERPRINT_BYTES  # what a data tile has room for
+_REASON = "ct-entry-malformed"
+_BARE = "it comes without its certificate"
+UNREAD = -1
+"""The entry type of a leaf that is none of RFC 6962's."""
+_EMPTY_PLACE = bytes(8 + 2 + 3 + 2 + 2)  # a TileLeaf with an empty certificate: the next entry is found after it
 
 
 @frozen
@@ -22,6 +28,7 @@ class CtEntry:
 
     ``entry_type`` is that of RFC 6962 §3.4 (0 certificate, 1 precertificate); ``timestamp_ms`` that of the SCT.
     ``chain`` are the SHA-256 of the certificates above it, ``issuers`` their DER where the log gives them along.
+    ``problem`` says why the rest beside the leaf could not be read.
     """
 
     leaf: bytes
@@ -31,25 +38,50 @@ class CtEntry:
     certificate: bytes
     chain: tuple[bytes, ...] = ()
     issuers: tuple[bytes, ...] = ()
+    problem: str = ""
 
 
-def parse_ct_entry(leaf_input: bytes, extra_data: bytes) -> CtEntry:
-    """Read one entry of get-entries. Raises FormatError ``ct-entry-malformed``."""
+def read_ct_entry(leaf_input: bytes, extra_data: bytes) -> CtEntry:
+    """Read one entry of get-entries as far as it can be read.
+
+    Of a certificate the leaf has everything that counts; a precertificate stands beside its leaf.
+    """
+    try:
+        entry = _of_leaf(leaf_input)
+    except FormatError as error:
+        return unread_entry(leaf_input, error.message)
+    try:
+        return _with_extra(entry, extra_data)
+    except FormatError as error:
+        return entry if entry.certificate else replace(entry, problem=_named(error).message)
+
+
+def unread_entry(leaf: bytes, why: str) -> CtEntry:
+    """An entry of which nothing but the leaf counts (empty where the log does not give that either)."""
+    return CtEntry(leaf, 0, UNREAD, b"", b"", problem=why)
+
+
+def _of_leaf(leaf_input: bytes) -> CtEntry:
     reader = ByteReader(leaf_input)
     try:
         version, kind = reader.uint(1), reader.uint(1)
+        if (version, kind) != (sct.V1, sct.TIMESTAMPED_ENTRY):
+            raise _malformed("its leaf is of another version or type")
         timestamp, entry_type, signed_entry, own = _timestamped(reader)
         reader.finish()
-        extra = ByteReader(extra_data)
-        certificate = own or extra.opaque(3)
-        issuers = _issuers(ByteReader(extra.opaque(3)))
-        extra.finish()
     except FormatError as error:
-        raise _malformed(error.message) from error
-    if (version, kind) != (sct.V1, sct.TIMESTAMPED_ENTRY):
-        raise _malformed("its leaf is of another version or type")
+        raise _named(error) from error
+    return CtEntry(leaf_input, timestamp, entry_type, signed_entry, own)
+
+
+def _with_extra(entry: CtEntry, extra_data: bytes) -> CtEntry:
+    extra = ByteReader(extra_data)
+    certificate = entry.certificate if entry.entry_type == sct.X509_ENTRY else extra.opaque(3)
+    issuers = _issuers(ByteReader(extra.opaque(3)))
+    extra.finish()
     chain = tuple(hashlib.sha256(der).digest() for der in issuers)
-    return CtEntry(leaf_input, timestamp, entry_type, signed_entry, certificate, chain, issuers)
+    problem = "" if certificate else _malformed(_BARE).message
+    return replace(entry, certificate=certificate, chain=chain, issuers=issuers, problem=problem)
 
 
 def _issuers(reader: ByteReader) -> tuple[bytes, ...]:
@@ -62,7 +94,9 @@ def _issuers(reader: ByteReader) -> tuple[bytes, ...]:
 
 
 def encode_tile_leaf(entry: CtEntry) -> bytes:
-    """An entry as data tiles have it (static-ct-api, "Log entries", TileLeaf)."""
+    """An entry as data tiles have it (static-ct-api, "Log entries", TileLeaf): an empty place where they cannot."""
+    if entry.entry_type == UNREAD:
+        return _EMPTY_PLACE
     own = b"" if entry.entry_type == sct.X509_ENTRY else opaque(entry.certificate, 3)
     return entry.leaf[2:] + own + opaque(b"".join(entry.chain), 2)
 
@@ -70,25 +104,36 @@ def encode_tile_leaf(entry: CtEntry) -> bytes:
 def split_data_tile(data: bytes, width: int) -> tuple[CtEntry, ...]:
     """Read the first ``width`` entries of a data tile (static-ct-api, "Log entries").
 
-    Raises FormatError ``ct-entry-malformed``.
+    One of an unknown form hides where the next begins: it is the last one then, with its ``problem`` and without a
+    leaf. Raises FormatError ``ct-entry-malformed`` for a tile that ends too early.
     """
     reader = ByteReader(data)
+    found: list[CtEntry] = []
     try:
-        return tuple(_tile_leaf(data, reader) for _ in range(width))
+        while len(found) < width and not (found and found[-1].entry_type == UNREAD):
+            found.append(_tile_leaf(data, reader))
     except FormatError as error:
-        raise _malformed(error.message) from error
+        raise _named(error) from error
+    return tuple(found)
 
 
 def _tile_leaf(data: bytes, reader: ByteReader) -> CtEntry:
+    """Raises FormatError ``vector-truncated``."""
     start = len(data) - reader.remaining
-    timestamp, entry_type, signed_entry, own = _timestamped(reader)
+    try:
+        timestamp, entry_type, signed_entry, own = _timestamped(reader)
+    except FormatError as error:
+        if error.reason != _REASON:
+            raise
+        return unread_entry(b"", error.message)
     leaf = bytes([sct.V1, sct.TIMESTAMPED_ENTRY]) + data[start : len(data) - reader.remaining]
-    certificate = own or reader.opaque(3)
+    certificate = own if entry_type == sct.X509_ENTRY else reader.opaque(3)
     chain = reader.opaque(2)
     if len(chain) % FINGERPRINT_BYTES:
         raise _malformed("its chain is no list of fingerprints")
     prints = tuple(chain[at : at + FINGERPRINT_BYTES] for at in range(0, len(chain), FINGERPRINT_BYTES))
-    return CtEntry(leaf, timestamp, entry_type, signed_entry, certificate, prints)
+    problem = "" if certificate else _malformed(_BARE).message
+    return CtEntry(leaf, timestamp, entry_type, signed_entry, certificate, prints, problem=problem)
 
 
 def _timestamped(reader: ByteReader) -> tuple[int, int, bytes, bytes]:
@@ -119,5 +164,9 @@ def certificate_of(entry: CtEntry) -> Certificate:
     return certificate
 
 
+def _named(error: FormatError) -> FormatError:
+    return error if error.reason == _REASON else _malformed(error.message)
+
+
 def _malformed(why: str) -> FormatError:
-    return FormatError("ct-entry-malformed", f"entry of the CT log is malformed: {why}")
+    return FormatError(_REASON, f"entry of the CT log is malformed: {why}")

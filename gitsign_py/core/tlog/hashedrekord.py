@@ -90,6 +90,14 @@ def body_kind(body: bytes) -> tuple[str, str]:
     return kind, version
 
 
+def stated_kind(body: bytes) -> tuple[str, str]:
+    """The same, empty where a body states none: for those who only pass it on."""
+    try:
+        return body_kind(body)
+    except FormatError:
+        return "", ""
+
+
 def parse_hashedrekord(body: bytes) -> HashedRekord:
     """Parse a canonicalized body, all members known and none left out.
 

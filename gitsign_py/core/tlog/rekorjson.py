@@ -6,7 +6,7 @@ from gitsign_py.core.encoding import b64_decode, b64_encode, hex_decode
 from gitsign_py.core.pattern import pattern
 from gitsign_py.core.protojson import Message, decode_bytes
 from gitsign_py.core.tlog.entrytypes import MAX_CHECKPOINT_BYTES, MAX_HASHES, InclusionProof, LogEntry
-from gitsign_py.core.tlog.hashedrekord import body_kind
+from gitsign_py.core.tlog.hashedrekord import stated_kind
 from gitsign_py.errors import FormatError
 
 _UUID = pattern(r"(?:[0-9a-f]{16})?[0-9a-f]{64}\Z")  # the tree's id as 16 digits may stand in front
@@ -26,7 +26,8 @@ _PROOF = ("logIndex", "rootHash", "treeSize", "hashes", "checkpoint")
 
 
 def entry_from_rekor_v1(uuid: str, value: Any) -> LogEntry:
-    """Read what Rekor v1 answers under a UUID (64 or 80 hex digits). Kind and version are those of the body.
+    """Read what Rekor v1 answers under a UUID (64 or 80 hex digits). Kind and version are those of the body, and empty
+    where it states none: anybody may log such a one.
 
     Members that are not known are passed over, as the API may add some (``attestation`` is one). Raises FormatError
     ``log-uuid-invalid``, ``log-answer-malformed`` or those of JSON, base64 and hex.
@@ -35,7 +36,7 @@ def entry_from_rekor_v1(uuid: str, value: Any) -> LogEntry:
         raise FormatError("log-uuid-invalid", "a log UUID has 64 or 80 lower-case hex digits")
     value = _object(value, "entry")
     body = b64_decode(_text(value, "body"))
-    kind, version = body_kind(body)
+    kind, version = stated_kind(body)
     verification = _object(value.get("verification", {}), "verification")
     proof = verification.get("inclusionProof")
     return LogEntry(

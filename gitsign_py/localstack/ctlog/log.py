@@ -105,7 +105,7 @@ class CtLog:
             stamp = sct.build_sct(key.key_id, now_ms, extensions, key.sign(signed))
             data = sct.merkle_tree_leaf(now_ms, submission.entry_type, submission.signed_entry, extensions)
             extra = opaque(stamp.raw, 2) + submission.extra_data
-            tree.append(data, identity=identity, extra=extra, time_ms=now_ms)
+            tree.append(forks.stated_entry(self.context, NAME, data), identity=identity, extra=extra, time_ms=now_ms)
         return stamp
 
     def add_pre_chain(self, request: Request) -> Response:

@@ -6,7 +6,7 @@ the entry's own tree. Status codes and bodies are the real server's, except that
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -101,6 +101,7 @@ class Rekor:
     def create(self, request: Request) -> Response:
         """``POST /api/v1/log/entries``: 201 with the entry, its Location and ETag; 409 for a repeated one."""
         proposed = rekorkinds.propose(read_object(request))
+        proposed = replace(proposed, body=forks.stated_entry(self.context, NAME, proposed.body))
         with self.context.state.transaction():
             shards = self.shards()
             for each in shards:  # the index that is promised counts over all of them

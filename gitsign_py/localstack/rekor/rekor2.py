@@ -118,7 +118,7 @@ class RekorTiles:
 
     def create(self, request: Request) -> Response:
         """``POST /api/v2/log/entries``: 201 with the entry as protobuf JSON; 409 names the index of a repeated one."""
-        body = rekor2kinds.propose(request)
+        body = forks.stated_entry(self.context, NAME, rekor2kinds.propose(request))
         if len(body) > MAX_ENTRY:
             raise Refusal(400, f"the entry has more than {MAX_ENTRY} bytes")
         identity = hashlib.sha256(body).digest()

@@ -23,7 +23,7 @@ class Point:
 
 def way_to_root(found: ProvenEntry) -> str:
     """The path as a drawing for who sees it, and as a list that everybody can read."""
-    leaf = merkle.leaf_hash(found.entry.leaf)
+    leaf = found.entry.leaf_hash
     steps = tuple(merkle.climb(leaf, found.entry.index, found.head.size, found.hashes))
     items = "".join(
         f"<li>hashed with <code>{sibling.hex()}</code> on its {'left' if is_left else 'right'}: "

@@ -6,7 +6,6 @@ from datetime import datetime
 from gitsign_py.core.encoding import format_rfc3339, pem_encode
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.pki.certificate import Certificate, parse_certificate, subject_alt_names
-from gitsign_py.core.tlog import merkle
 from gitsign_py.core.tlog.sct import Sct, embedded_scts, is_precertificate
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import GitsignError
@@ -73,7 +72,7 @@ def _about(found: ProvenEntry, seen: SeenEntry) -> str:
         ("kind", f"{seen.kind} {seen.version}".rstrip()),
         ("time that the log states", when(entry.time)),
         ("digest of what was signed", code(seen.digest) if seen.digest else ""),
-        ("leaf hash", code(merkle.leaf_hash(entry.leaf).hex())),
+        ("leaf hash", code(entry.leaf_hash.hex())),
         ("tree", counted(head.size)),
         ("root", code(head.root.hex())),
         ("cosigned by", ", ".join(name for name, _ in head.witnesses)),
