@@ -6,7 +6,7 @@ from gitsign_py.clients.ctlog import CtLogClient
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.clients.tiles import TileClient
 from gitsign_py.core.frozen import replace
-from gitsign_py.core.tlog.ctleaf import UNREAD, CtEntry, split_data_tile, unread_entry
+from gitsign_py.core.tlog.ctleaf import CtEntry, split_data_tile, unread_entry
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import ServiceError
 from gitsign_py.monitor.heads import Head, Kind, open_head
@@ -83,8 +83,7 @@ class StaticCtSource(TiledSource):
     @staticmethod
     def entries_of(body: bytes, width: int, base: int) -> Batch:
         """See TiledSource."""
-        found = split_data_tile(body, width)
-        return tuple(_raw(base + at, one) for at, one in enumerate(found) if one.entry_type != UNREAD)
+        return tuple(_raw(at, one) for at, one in enumerate(split_data_tile(body, width), base))
 
 
 def _raw(index: int, entry: CtEntry) -> RawEntry:

@@ -57,7 +57,7 @@ class Finding:
 
     @property
     def severity(self) -> Severity:
-        """``alarm`` for an inconsistency, ``hit`` for what was looked for, ``unchecked`` for what could not be checked."""
+        """``alarm`` for an inconsistency, ``hit`` for what was looked for, ``unchecked`` for what cannot be checked."""
         return KINDS[self.kind][0]
 
     def to_json(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import cast
 
 from gitsign_py.core.encoding import opaque
 from gitsign_py.core.tlog import merkle
-from gitsign_py.core.tlog.ctleaf import UNREAD, CtEntry, encode_tile_leaf, split_data_tile
+from gitsign_py.core.tlog.ctleaf import CtEntry, encode_tile_leaf, split_data_tile
 from gitsign_py.core.tlog.tiles import (
     TILE_WIDTH,
     bundle_path,
@@ -79,8 +79,8 @@ class Replica:
             raise self.unusable(f"bundle {number} is short") from error
 
     def _of_data(self, found: Sequence[CtEntry], width: int, base: int) -> tuple[RawEntry, ...]:
-        if len(found) < width or found[-1].entry_type == UNREAD:
-            raise FormatError("ct-entry-malformed", found[-1].problem)
+        if len(found) < width:
+            raise FormatError("ct-entry-malformed", "an entry in it is of an unknown form")
         return tuple(
             RawEntry(at, one.leaf, one.timestamp_ms // 1000, at, one, problem=one.problem)
             for at, one in enumerate(found, base)

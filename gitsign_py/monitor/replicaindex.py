@@ -11,7 +11,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
-from gitsign_py.core.tlog.ctleaf import UNREAD
+from gitsign_py.core.tlog import ctleaf
 from gitsign_py.core.tlog.tiles import MAX_ENTRY_BYTES
 from gitsign_py.errors import ConfigError
 from gitsign_py.host.otherdatabase import other_database
@@ -19,6 +19,8 @@ from gitsign_py.monitor.decode import SeenEntry, decode
 from gitsign_py.monitor.sources import RawEntry
 
 INDEX = "index.sqlite"
+UNREAD = "unread:"
+"""The term of the entries that may have others which cannot be read."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS entries (
@@ -147,12 +149,14 @@ class Index:
 def fits_bundle(entry: RawEntry) -> bool:
     """Whether a bundle of a tiled log has room for an entry, or a data tile a form."""
     if entry.ct is not None:
-        return entry.ct.entry_type != UNREAD
+        return entry.ct.entry_type != ctleaf.UNREAD
     return not entry.hashed and len(entry.leaf) <= MAX_ENTRY_BYTES
 
 
 def _terms(seen: SeenEntry) -> Iterator[str]:
     if seen.digest:
         yield seen.digest
+    if seen.unread and not seen.foreign:
+        yield UNREAD
     for signer in seen.signers:
         yield from (term for term in (signer.identity, f"key:{signer.key}" if signer.key else "") if term)

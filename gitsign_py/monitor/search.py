@@ -1,7 +1,7 @@
 """Search a log: by its own index where it has one for this, else by looking through its entries."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.trust.root import TrustedRoot
@@ -10,6 +10,7 @@ from gitsign_py.monitor.decode import SeenEntry, SeenSigner, decode
 from gitsign_py.monitor.heads import Head
 from gitsign_py.monitor.lookup import SCAN, prove_rekor1, scan
 from gitsign_py.monitor.rekorsources import Rekor1Source
+from gitsign_py.monitor.replicaindex import UNREAD
 from gitsign_py.monitor.replicasource import ReplicaSource
 from gitsign_py.monitor.sources import LogSource, RawEntry
 from gitsign_py.monitor.watch import may_hold
@@ -48,6 +49,12 @@ class Query:
             return True
         return may_hold(entry, (self.identity.encode("utf-8", "surrogatepass"),))
 
+    def may_be(self, entry: SeenEntry) -> bool:
+        """Whether an entry that is none may be one all the same: what would tell cannot be read."""
+        problem = entry.problem if self.digests else entry.unread
+        named = self.identity != "" and not self.digests and not self.key  # ``may_match`` has found the name in it
+        return problem != "" and (named or not entry.foreign)
+
     def _names(self, signer: SeenSigner) -> bool:
         return (self.identity != "" and signer.identity == self.identity) or (self.key != "" and signer.key == self.key)
 
@@ -68,20 +75,42 @@ def has_index(source: LogSource, query: Query) -> bool:
 
 
 def search(
-    source: LogSource, query: Query, root: TrustedRoot, limits: Limits | None = None, *, most: int = SCAN
+    source: LogSource,
+    query: Query,
+    root: TrustedRoot,
+    limits: Limits | None = None,
+    *,
+    most: int = SCAN,
+    unread: Callable[[RawEntry], object],
 ) -> Iterator[Hit]:
-    """The entries that a log has for a query; without an index and ``limits`` its last ``most`` are looked through."""
+    """The entries that a log has for a query; without an index and ``limits`` its last ``most`` are looked through.
+
+    ``unread`` is told of each that may be one and cannot be read; a Rekor v1's own index has no such entries.
+    """
     if limits is None and isinstance(source, Rekor1Source) and has_index(source, query):
         yield from _by_index(source, query, root)
         return
     if limits is None and isinstance(source, ReplicaSource):
         for term in query.terms():
             yield from ((head, entry, decode(entry)) for head, entry in source.find(term))
+        for _, entry in source.find(UNREAD):
+            if query.may_match(entry) and not query.matches(seen := decode(entry)) and query.may_be(seen):
+                unread(entry)
         return
     first, stop = limits or (None, None)
     for head, entry in scan(source, first, stop, most=most):
-        if query.may_match(entry) and query.matches(seen := decode(entry)):
+        if not query.may_match(entry):
+            continue
+        if query.matches(seen := decode(entry)):
             yield head, entry, seen
+        elif query.may_be(seen):
+            unread(entry)
+
+
+def unread_words(unread: Sequence[RawEntry]) -> str:
+    """How many entries may be ones and cannot be read, and where the first of them is; there is one at least."""
+    count = f"{len(unread)} entries that may be ones" if len(unread) > 1 else "1 entry that may be one"
+    return f"{count} cannot be read, the first at {unread[0].log_index}"
 
 
 def _by_index(source: Rekor1Source, query: Query, root: TrustedRoot) -> Iterator[Hit]:

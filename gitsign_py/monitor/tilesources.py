@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from gitsign_py.clients.tiles import TileClient
+from gitsign_py.core.frozen import replace
 from gitsign_py.core.tlog import merkle
 from gitsign_py.core.tlog.ctleaf import unread_entry
 from gitsign_py.core.tlog.tiles import TILE_WIDTH, hash_at_of, tile_width
@@ -54,15 +55,19 @@ class TiledSource(ABC):
                 found = self.entries_of(answer.body, width, base)
             except FormatError as error:
                 raise withheld(head, first, f"{self.what} {number} cannot be read: {error.message}") from error
-            yield (*found, *self._nameless(number, len(found), width))[first - base : last - base]
+            found = (*found, *(self._nameless(number, at) for at in range(base + len(found), base + width)))
+            if any(one.problem and not one.leaf for one in found):
+                hashes = self._tiles.tile(0, number, width)
+                found = tuple(
+                    one if one.leaf or not one.problem else replace(one, hashed=hashes[one.index - base])
+                    for one in found
+                )
+            yield found[first - base : last - base]
 
-    def _nameless(self, number: int, read: int, width: int) -> Iterator[RawEntry]:
-        """The entries of a CT log's bundle from one of an unknown form on: the row of tiles has their leaf hashes."""
+    def _nameless(self, number: int, index: int) -> RawEntry:
+        """An entry of a CT log's bundle from one of an unknown form on; the row of tiles has its leaf hash."""
         words = f"it, or one before it in {self.what} {number}, is of an unknown form"
-        for place, leaf in enumerate(self._tiles.tile(0, number, width) if read < width else ()):
-            at = number * TILE_WIDTH + place
-            if place >= read:
-                yield RawEntry(at, b"", log_index=at, ct=unread_entry(b"", words), problem=words, hashed=leaf)
+        return RawEntry(index, b"", log_index=index, ct=unread_entry(b"", words), problem=words)
 
     def place_of(self, head: Head, index: int, leaf_hash: bytes) -> int | None:
         """See LogSource: the rows of tiles have the leaf hashes; the tile around the place is looked at."""

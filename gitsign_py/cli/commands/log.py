@@ -170,6 +170,8 @@ def _get(options: argparse.Namespace) -> int:
             print(f"  {step.number}  {_MARKS[step.outcome]:<11} {step_line(step)}")
         if refusal is not None:
             print(f"not verified: {line_of(refusal)}")
+    if seen.kind == CERTIFICATE and seen.unread:
+        return 3
     return 0 if refusal is None else exit_status(refusal)
 
 

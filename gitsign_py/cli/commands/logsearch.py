@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import json
 import re
+import sys
 from pathlib import Path
 
 from gitsign_py.cli import wiring
@@ -16,7 +17,8 @@ from gitsign_py.core.pki.keys import load_spki
 from gitsign_py.core.printing import printable
 from gitsign_py.errors import FormatError, UsageError
 from gitsign_py.host.git.storedobject import split_stored
-from gitsign_py.monitor.search import Query, parse_digest, search
+from gitsign_py.monitor.search import Query, parse_digest, search, unread_words
+from gitsign_py.monitor.sources import RawEntry
 from gitsign_py.verification.signature import open_signature
 
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
@@ -24,18 +26,21 @@ _RANGE = re.compile(r"([0-9]{1,18})-([0-9]{0,18})\Z")
 
 
 def run_search(options: argparse.Namespace) -> int:
-    """Run the command: exit status 3 when nothing is found."""
+    """Run the command: exit status 3 when nothing is found, or an entry that may be one cannot be read."""
     settings = wiring.load_settings()
     root = wiring.trusted_root(settings, file=options.trusted_root)
     query = _query(options, settings)
     limits = _range(options.range)
     found = 0
+    unread: list[RawEntry] = []
     with opened(options, settings, root) as source:
-        for hit in search(source, query, root, limits):
+        for hit in search(source, query, root, limits, unread=unread.append):
             found += 1
             value = entry_object(*hit)
             print(json.dumps(value) if options.json else printable(_line(value)), flush=True)
-    return 0 if found else 3
+    if unread:
+        print(f"gitsign-py: {unread_words(unread)}", file=sys.stderr)
+    return 0 if found and not unread else 3
 
 
 def _query(options: argparse.Namespace, settings: wiring.Settings) -> Query:

@@ -15,7 +15,6 @@ from gitsign_py.errors import FormatError
 
 FINGERPRINT_BYTES = 32
 _MAX_CHAIN = 0xFFFF // FINGERPRINT_BYTES  # what a data tile has room for
-_REASON = "ct-entry-malformed"
 _BARE = "it comes without its certificate"
 UNREAD = -1
 """The entry type of a leaf that is none of RFC 6962's."""
@@ -102,35 +101,37 @@ def encode_tile_leaf(entry: CtEntry) -> bytes:
 
 
 def split_data_tile(data: bytes, width: int) -> tuple[CtEntry, ...]:
-    """Read the first ``width`` entries of a data tile (static-ct-api, "Log entries").
+    """Read the first ``width`` entries of a data tile (static-ct-api, "Log entries"), fewer where one of an unknown
+    form hides where the next begins. An empty place is an entry without a leaf.
 
-    One of an unknown form hides where the next begins: it is the last one then, with its ``problem`` and without a
-    leaf. Raises FormatError ``ct-entry-malformed`` for a tile that ends too early.
+    Raises FormatError ``ct-entry-malformed`` for a tile that ends too early.
     """
     reader = ByteReader(data)
     found: list[CtEntry] = []
     try:
-        while len(found) < width and not (found and found[-1].entry_type == UNREAD):
-            found.append(_tile_leaf(data, reader))
+        while len(found) < width and (entry := _tile_leaf(data, reader)) is not None:
+            found.append(entry)
     except FormatError as error:
         raise _named(error) from error
     return tuple(found)
 
 
-def _tile_leaf(data: bytes, reader: ByteReader) -> CtEntry:
-    """Raises FormatError ``vector-truncated``."""
+def _tile_leaf(data: bytes, reader: ByteReader) -> CtEntry | None:
+    """None for one of an unknown form. Raises FormatError ``vector-truncated``."""
     start = len(data) - reader.remaining
     try:
         timestamp, entry_type, signed_entry, own = _timestamped(reader)
     except FormatError as error:
-        if error.reason != _REASON:
+        if error.reason != "ct-entry-malformed":
             raise
-        return unread_entry(b"", error.message)
+        return None
     leaf = bytes([sct.V1, sct.TIMESTAMPED_ENTRY]) + data[start : len(data) - reader.remaining]
     certificate = own if entry_type == sct.X509_ENTRY else reader.opaque(3)
     chain = reader.opaque(2)
     if len(chain) % FINGERPRINT_BYTES:
         raise _malformed("its chain is no list of fingerprints")
+    if entry_type == sct.X509_ENTRY and not certificate:
+        return unread_entry(b"", _malformed(_BARE).message)
     prints = tuple(chain[at : at + FINGERPRINT_BYTES] for at in range(0, len(chain), FINGERPRINT_BYTES))
     problem = "" if certificate else _malformed(_BARE).message
     return CtEntry(leaf, timestamp, entry_type, signed_entry, certificate, prints, problem=problem)
@@ -165,8 +166,8 @@ def certificate_of(entry: CtEntry) -> Certificate:
 
 
 def _named(error: FormatError) -> FormatError:
-    return error if error.reason == _REASON else _malformed(error.message)
+    return error if error.reason == "ct-entry-malformed" else _malformed(error.message)
 
 
 def _malformed(why: str) -> FormatError:
-    return FormatError(_REASON, f"entry of the CT log is malformed: {why}")
+    return FormatError("ct-entry-malformed", f"entry of the CT log is malformed: {why}")

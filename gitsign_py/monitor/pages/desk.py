@@ -18,8 +18,8 @@ from gitsign_py.monitor.pages.library import Library, People
 from gitsign_py.monitor.pages.markup import Cell, Page, code, counted, facts, link, name_of, page, table, text
 from gitsign_py.monitor.rekorsources import Rekor1Source
 from gitsign_py.monitor.replicasource import ReplicaSource
-from gitsign_py.monitor.search import Hit, has_index, search
-from gitsign_py.monitor.sources import LogSource
+from gitsign_py.monitor.search import Hit, has_index, search, unread_words
+from gitsign_py.monitor.sources import LogSource, RawEntry
 
 AT_ONCE = 4
 """Pages that are made at the same time; each may ask logs, and a stack answers its own pages."""
@@ -114,12 +114,14 @@ class Desk:
         notes: list[str] = []
         for number, source in enumerate(shelf.sources, 1):
             try:
-                found = list(islice(_found(asked, source, shelf.root), MOST_HITS + 1))
+                unread: list[RawEntry] = []
+                found = list(islice(_found(asked, source, shelf.root, unread.append), MOST_HITS + 1))
             except GitsignError as error:
                 notes.append(f"{source.kind} {source.url} could not be searched: {error.message} [{error.reason}]")
                 continue
             rows += [_row(number, source, hit) for hit in found[:MOST_HITS]]
             notes += _limits(asked, source, more=len(found) > MOST_HITS)
+            notes += [f"{source.kind} {source.url}: {unread_words(unread)}"] if unread else []
         about = f"<p>Searched as {text(' and as '.join(asked.words))}.</p>\n"
         columns = ("index", "log", "time", "kind", "signer", "vouched for by")
         listed = table(counted(len(rows)), columns, rows) if rows else "<p>No entry was found.</p>\n"
@@ -153,7 +155,7 @@ def _extent(found: People) -> str:
     )
 
 
-def _found(asked: Asked, source: LogSource, root: TrustedRoot) -> Iterator[Hit]:
+def _found(asked: Asked, source: LogSource, root: TrustedRoot, unread: Callable[[RawEntry], object]) -> Iterator[Hit]:
     """The entries of one log; one that it has not is no error here."""
     if asked.index is not None or (asked.leaf and isinstance(source, Rekor1Source | ReplicaSource)):
         try:
@@ -163,7 +165,7 @@ def _found(asked: Asked, source: LogSource, root: TrustedRoot) -> Iterator[Hit]:
             if error.reason != "log-entry-absent":
                 raise
     if asked.query.terms():
-        yield from search(source, asked.query, root, most=SCANNED)
+        yield from search(source, asked.query, root, most=SCANNED, unread=unread)
 
 
 def _limits(asked: Asked, source: LogSource, *, more: bool) -> Iterator[str]:
