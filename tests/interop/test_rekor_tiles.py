@@ -136,8 +136,8 @@ def test_commits_in_it_verify_and_the_monitor_follows_it(stack: RunningStack, tm
         bench.configure("gitsign.rekorVersion=2", f"gitsign.timestampServerURL={stack.url}/api/v1/timestamp")
         bench.commit("one")
         assert bench.verify("HEAD").returncode == 0
-        watch = ("monitor", "--state", str(tmp_path / "state" / "m"), "--log", "rekor2", "--identity", EMAIL)
-        watch += ("--repo", str(bench.repo), "--grace", "0s", "--mirror", str(tmp_path / "mirror"), "--json")
+        watch = ["monitor", "--state", str(tmp_path / "state" / "m"), "--log", "rekor2", "--identity", EMAIL]
+        watch += ["--repo", str(bench.repo), "--grace", "0s", "--mirror", str(tmp_path / "mirror"), "--json"]
         assert [one["facts"]["index"] for one in asked(bench, *watch, "--from", "0")] == [0]
         with ThreadPoolExecutor(30) as pool:  # each answer waits for a checkpoint
             assert set(pool.map(log.submit, (b"%d" % number for number in range(270)))) == {201}

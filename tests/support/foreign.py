@@ -24,6 +24,7 @@ _SOURCES = {
     "omniwitness": "go install github.com/transparency-dev/witness/cmd/omniwitness@v0.0.0-20260720115447-2e1c6971d19e",
     "fsck": "go install github.com/transparency-dev/tessera/cmd/fsck@latest",
     "tesseract": "go build -o tesseract github.com/transparency-dev/tesseract/cmd/tesseract/posix, at v0.1.1",
+    "rekor-server": "go install github.com/sigstore/rekor/cmd/rekor-server@v1.5.3",
     "rekor-tiles": "go build -o rekor-tiles github.com/sigstore/rekor-tiles/v2/cmd/rekor-server/posix, at v2.3.0",
     "rekor_monitor": "go install github.com/sigstore/rekor-monitor/cmd/rekor_monitor@latest",
     "ct_monitor": "go install github.com/sigstore/rekor-monitor/cmd/ct_monitor@latest",
