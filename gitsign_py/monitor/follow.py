@@ -22,7 +22,7 @@ from gitsign_py.monitor.compare import (
 from gitsign_py.monitor.decode import unreadable
 from gitsign_py.monitor.findings import Fact, Finding, Inspected, unreadable_finding
 from gitsign_py.monitor.heads import Head
-from gitsign_py.monitor.sources import Batch, LogSource, RawEntry
+from gitsign_py.monitor.sources import GROUP_BYTES, Batch, LogSource, RawEntry, weight
 from gitsign_py.monitor.state import Kept, Store
 from gitsign_py.monitor.witnesses import COSIGNED, unwitnessed
 
@@ -233,12 +233,14 @@ class _Follower:
     def _read(self, kept: Kept, part: CompactRange) -> None:
         """Read up to the head; each group of entries is kept together with what was found in it."""
         group: list[RawEntry] = []
+        held = 0
         try:
             for batch in self._source.entries(self._head, kept.read, kept.size):
                 group += batch
-                if len(group) >= self._options.group:
+                held += weight(batch)
+                if len(group) >= self._options.group or held >= GROUP_BYTES:
                     kept, part = self._advance(kept, part, tuple(group))
-                    group = []
+                    group, held = [], 0
                     if self._options.ends() and kept.read < kept.size:
                         return
         except (VerificationError, FormatError) as error:

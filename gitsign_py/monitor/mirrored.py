@@ -10,7 +10,7 @@ from gitsign_py.errors import FormatError, VerificationError
 from gitsign_py.monitor.heads import Head, Kind
 from gitsign_py.monitor.replica import Replica, folder_of
 from gitsign_py.monitor.replicasource import ReplicaSource
-from gitsign_py.monitor.sources import Batch, LogSource, RawEntry
+from gitsign_py.monitor.sources import GROUP_BYTES, Batch, LogSource, RawEntry, weight
 
 _GROUP = 16 * TILE_WIDTH
 
@@ -92,10 +92,15 @@ class _Writer:
         self._replica = replica
         self.size = replica.index.size()
         self._group: list[RawEntry] = []
+        self._held = 0
 
     def take(self, batch: Sequence[RawEntry]) -> None:
-        self._group += [entry for entry in batch if entry.index >= self.size + len(self._group)]
-        if len(self._group) >= _GROUP:
+        new = tuple(entry for entry in batch if entry.index >= self.size + len(self._group))
+        self._group += new
+        self._held += weight(new)
+        if self._held >= GROUP_BYTES:
+            self.flush()
+        elif len(self._group) >= _GROUP:
             end = (self.size + len(self._group)) % TILE_WIDTH
             self._write(len(self._group) - end)
 
@@ -106,3 +111,4 @@ class _Writer:
         self._replica.append(self._group[:count])
         self.size += count
         self._group = self._group[count:]
+        self._held = weight(tuple(self._group))

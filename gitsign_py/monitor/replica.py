@@ -27,7 +27,7 @@ from gitsign_py.host.plainfile import read_plain
 from gitsign_py.host.privatefile import write_whole
 from gitsign_py.monitor.heads import CT_KINDS, Head, Kind, checkpoint_of
 from gitsign_py.monitor.replicaindex import INDEX, Index, fits_bundle
-from gitsign_py.monitor.sources import LogSource, RawEntry
+from gitsign_py.monitor.sources import GROUP_BYTES, LogSource, RawEntry, weight
 
 CHECKPOINT = "checkpoint"
 _MOST_BYTES = 64 << 20  # of a file: a bundle of certificates with their chains comes nowhere near
@@ -127,11 +127,13 @@ class Replica:
         self.begin(source.kind, source.url, head)
         start = self.index.size()
         group: list[RawEntry] = []
+        held = 0
         for batch in source.entries(head, start, head.size) if start < head.size else ():
             group += batch
-            if len(group) >= _GROUP:
+            held += weight(batch)
+            if len(group) >= _GROUP or held >= GROUP_BYTES:
                 self.append(group)
-                group = []
+                group, held = [], 0
         self.append(group)
         self.seal(source.kind, head)
         return head.size - start

@@ -35,6 +35,14 @@ class RawEntry:
 
 
 Batch = tuple[RawEntry, ...]
+GROUP_BYTES = 64 << 20
+"""Of entries that are held at once: some thousand usual ones have less, and anybody can log large ones."""
+
+
+def weight(batch: Batch) -> int:
+    """The bytes that entries hold."""
+    parts = (one.ct for one in batch if one.ct is not None)
+    return sum(len(one.leaf) for one in batch) + sum(len(ct.certificate) + sum(map(len, ct.issuers)) for ct in parts)
 
 
 class LogSource(Protocol):

@@ -4,7 +4,7 @@ The attack: an answer that one check did not expect ended the whole run, so that
 entry dated far ahead made each later one look back-dated; an entry whose certificate cannot be read was no finding.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from gitsign_py.monitor.follow import MOST_MISPLACED, Options, follow
 from gitsign_py.monitor.heads import Head
 from gitsign_py.monitor.mirrored import MirroredSource
 from gitsign_py.monitor.replica import Replica, folder_of
-from gitsign_py.monitor.sources import Batch, RawEntry
+from gitsign_py.monitor.sources import Batch, RawEntry, weight
 from gitsign_py.monitor.state import Store
 from gitsign_py.monitor.watch import Watch, watching
 from tests.support.memorylog import MemoryLog, signed_source
@@ -159,6 +159,33 @@ def test_only_what_is_signed_is_an_accusation(store: Store, error: GitsignError,
     found = follow(log, store, OPTIONS)
     assert [one.kind for one in found.alarms] == alarms
     assert bool(found.failures) is not bool(alarms)
+
+
+def test_large_entries_are_not_held_all_at_once(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attack: some thousand entries of some megabytes, so that the monitor runs out of memory."""
+    bound = 1 << 20
+    for module in ("follow", "replica", "mirrored"):
+        monkeypatch.setattr(f"gitsign_py.monitor.{module}.GROUP_BYTES", bound)
+    read: list[int] = []
+    written: list[int] = []
+    append = Replica.append
+
+    def note_written(self: Replica, group: Sequence[RawEntry]) -> None:
+        written.append(weight(tuple(group)))
+        append(self, group)
+
+    def note_read(head: Head, batch: Batch) -> Inspected:
+        read.append(weight(batch))
+        return Inspected()
+
+    monkeypatch.setattr(Replica, "append", note_written)
+    log = signed_source(*(b'{"apiVersion":"%d%s"}' % (number, bytes(100_000)) for number in range(50)))
+    log.width = 1
+    follow(MirroredSource(log, tmp_path / "m", log.root), store, replace(OPTIONS, inspect=note_read))
+    Replica(tmp_path / "r").update(log, log.heads()[0])
+    assert max(read) < bound + 200_000
+    assert max(written) < bound + 200_000
+    assert (sum(read) > 5_000_000, sum(written) > 10_000_000) == (True, True)
 
 
 # -- times ------------------------------------------------------------------------------------------------------------
