@@ -8,7 +8,6 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
 from gitsign_py.core.tlog import ctleaf
@@ -40,9 +39,8 @@ _COUNTED = (
 )
 _TABLES = ("facts", "entries", "terms", "large", "people")
 _MOST_FOUND = 1_000_000
-Kept = tuple[int, int, int, bytes, bytes, bytes | None]
-"""Place, log-wide index, time, promise and leaf hash of an entry, and its body where no bundle can hold it, which is
-empty where it could not be had."""
+Kept = tuple[int, int, int, bytes, bytes, int]
+"""Place, log-wide index, time, promise and leaf hash of an entry, and 1 where no bundle can hold it (``body``)."""
 
 
 class Index:
@@ -80,15 +78,22 @@ class Index:
     def kept(self, start: int, stop: int) -> tuple[Kept, ...]:
         """What is kept of the entries from ``start`` to before ``stop``, in order."""
         query = (
-            "SELECT place, log_index, time, promise, leaf, body FROM entries LEFT JOIN large USING (place)"
+            "SELECT place, log_index, time, promise, leaf, large.place IS NOT NULL FROM entries LEFT JOIN large"
+            " USING (place)"
             " WHERE place >= ? AND place < ? ORDER BY place"
         )
         with self._database() as db:
             rows = db.execute(query, (start, stop)).fetchall()
-        found = self._typed(rows, int, int, int, bytes, bytes, (bytes, NoneType))
+        found = self._typed(rows, int, int, int, bytes, bytes, int)
         if [row[0] for row in found] != list(range(start, stop)):
             raise self._unusable(f"its index lacks entries from {start} to {stop - 1}")
         return found
+
+    def body(self, place: int) -> bytes:
+        """The leaf of an entry that no bundle can hold, empty where it could not be had."""
+        with self._database() as db:
+            rows = db.execute("SELECT body FROM large WHERE place = ?", (place,)).fetchall()
+        return b"".join(found for (found,) in self._typed(rows, bytes))
 
     def place_of_leaf(self, leaf_hash: bytes) -> int | None:
         """Where a leaf stands."""

@@ -13,7 +13,7 @@ from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import VerificationError
 from gitsign_py.monitor.heads import CT_KINDS, Head, Kind, open_head
 from gitsign_py.monitor.replica import Replica, replicas
-from gitsign_py.monitor.sources import Batch, RawEntry
+from gitsign_py.monitor.sources import GROUP_BYTES, Batch, RawEntry
 from gitsign_py.monitor.tilesources import bundles
 
 
@@ -43,18 +43,25 @@ class ReplicaSource:
         for number, first, last in bundles(start, stop):
             found = self._replica.bundle(number, tile_width(0, number, head.size))
             base = number * TILE_WIDTH
-            yield tuple(
-                replace(
-                    found[place - base] if body is None else self._apart(place, leaf_hash, body),
-                    time=time,
-                    log_index=log_index,
-                    promise=promise,
-                )
-                for place, log_index, time, promise, leaf_hash, body in self._replica.index.kept(first, last)
-            )
+            yield from self._kept(found, base, first, last)
 
-    def _apart(self, place: int, leaf_hash: bytes, body: bytes) -> RawEntry:
+    def _kept(self, found: Batch, base: int, first: int, last: int) -> Iterator[Batch]:
+        """The entries of a bundle with what the index has of them; large ones are not held all at once."""
+        group: list[RawEntry] = []
+        held = 0
+        for place, log_index, time, promise, leaf_hash, is_apart in self._replica.index.kept(first, last):
+            one = self._apart(place, leaf_hash) if is_apart else found[place - base]
+            group.append(replace(one, time=time, log_index=log_index, promise=promise))
+            held += len(one.leaf)
+            if held >= GROUP_BYTES:
+                yield tuple(group)
+                group, held = [], 0
+        if group:
+            yield tuple(group)
+
+    def _apart(self, place: int, leaf_hash: bytes) -> RawEntry:
         """An entry that its bundle has no room for."""
+        body = self._replica.index.body(place)
         hashed, problem = (b"", "") if body else (leaf_hash, "the log did not give it when the replica was made")
         if self.kind not in CT_KINDS:
             return RawEntry(place, body, problem=problem, hashed=hashed)

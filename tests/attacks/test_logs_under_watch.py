@@ -23,6 +23,7 @@ from gitsign_py.monitor.follow import MOST_MISPLACED, Options, follow
 from gitsign_py.monitor.heads import Head
 from gitsign_py.monitor.mirrored import MirroredSource
 from gitsign_py.monitor.replica import Replica, folder_of
+from gitsign_py.monitor.replicasource import ReplicaSource
 from gitsign_py.monitor.sources import Batch, RawEntry, weight
 from gitsign_py.monitor.state import Store
 from gitsign_py.monitor.watch import Watch, watching
@@ -164,7 +165,7 @@ def test_only_what_is_signed_is_an_accusation(store: Store, error: GitsignError,
 def test_large_entries_are_not_held_all_at_once(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The attack: some thousand entries of some megabytes, so that the monitor runs out of memory."""
     bound = 1 << 20
-    for module in ("follow", "replica", "mirrored"):
+    for module in ("follow", "replica", "mirrored", "replicasource"):
         monkeypatch.setattr(f"gitsign_py.monitor.{module}.GROUP_BYTES", bound)
     read: list[int] = []
     written: list[int] = []
@@ -183,6 +184,8 @@ def test_large_entries_are_not_held_all_at_once(store: Store, tmp_path: Path, mo
     log.width = 1
     follow(MirroredSource(log, tmp_path / "m", log.root), store, replace(OPTIONS, inspect=note_read))
     Replica(tmp_path / "r").update(log, log.heads()[0])
+    replayed = ReplicaSource(Replica(tmp_path / "r"), log.root).entries(log.heads()[0], 0, 50)
+    assert max(map(weight, replayed)) < bound + 200_000
     assert max(read) < bound + 200_000
     assert max(written) < bound + 200_000
     assert (sum(read) > 5_000_000, sum(written) > 10_000_000) == (True, True)
