@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.trust.root import TrustedRoot
-from gitsign_py.errors import UsageError
+from gitsign_py.errors import ServiceError, UsageError
 from gitsign_py.monitor.decode import SeenEntry, SeenSigner, decode
 from gitsign_py.monitor.heads import Head
 from gitsign_py.monitor.lookup import SCAN, prove_rekor1, scan
@@ -16,6 +16,7 @@ from gitsign_py.monitor.sources import LogSource, RawEntry
 from gitsign_py.monitor.watch import may_hold
 
 _HASH = re.compile(r"(?:(sha256|sha384|sha512):)?([0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})\Z")
+_NO_INDEX = (404, 405, 501)  # of an operator who serves no index (Rekor's enabled_api_endpoints)
 _NAMES = {64: "sha256", 96: "sha384", 128: "sha512"}
 Limits = tuple[int | None, int | None]
 """First entry and the one after the last; None for what the log has."""
@@ -88,14 +89,12 @@ def search(
     ``unread`` is told of each that may be one and cannot be read; a Rekor v1's own index has no such entries.
     """
     if limits is None and isinstance(source, Rekor1Source) and has_index(source, query):
-        yield from _by_index(source, query, root)
-        return
+        uuids = _named_by_index(source, query)
+        if uuids is not None:
+            yield from _proven(source, uuids, query, root)
+            return
     if limits is None and isinstance(source, ReplicaSource):
-        for term in query.terms():
-            yield from ((head, entry, decode(entry)) for head, entry in source.find(term))
-        for _, entry in source.find(UNREAD):
-            if query.may_match(entry) and not query.matches(seen := decode(entry)) and query.may_be(seen):
-                unread(entry)
+        yield from _replicated(source, query, unread)
         return
     first, stop = limits or (None, None)
     for head, entry in scan(source, first, stop, most=most):
@@ -107,21 +106,39 @@ def search(
             unread(entry)
 
 
+def _replicated(source: ReplicaSource, query: Query, unread: Callable[[RawEntry], object]) -> Iterator[Hit]:
+    for term in query.terms():
+        yield from ((head, entry, decode(entry)) for head, entry in source.find(term))
+    for _, entry in source.find(UNREAD):
+        if query.may_match(entry) and not query.matches(seen := decode(entry)) and query.may_be(seen):
+            unread(entry)
+
+
 def unread_words(unread: Sequence[RawEntry]) -> str:
     """How many entries may be ones and cannot be read, and where the first of them is; there is one at least."""
     count = f"{len(unread)} entries that may be ones" if len(unread) > 1 else "1 entry that may be one"
     return f"{count} cannot be read, the first at {unread[0].log_index}"
 
 
-def _by_index(source: Rekor1Source, query: Query, root: TrustedRoot) -> Iterator[Hit]:
-    """The index is nothing that a log signs: what it names is fetched, proven and compared."""
+def _named_by_index(source: Rekor1Source, query: Query) -> list[str] | None:
+    """The UUIDs that a log's own index has; None for a log that runs without one."""
     uuids: dict[str, None] = {}
-    if query.email:
-        uuids |= dict.fromkeys(source.client.search(email=query.email))
-    for digest in query.digests:
-        if digest.startswith("sha256:"):
-            uuids |= dict.fromkeys(source.client.search(digest=bytes.fromhex(digest[7:])))
-    for entry in source.client.retrieve(uuids=list(uuids)):
+    try:
+        if query.email:
+            uuids |= dict.fromkeys(source.client.search(email=query.email))
+        for digest in query.digests:
+            if digest.startswith("sha256:"):
+                uuids |= dict.fromkeys(source.client.search(digest=bytes.fromhex(digest[7:])))
+    except ServiceError as error:
+        if error.facts.get("status") not in _NO_INDEX:
+            raise
+        return None
+    return list(uuids)
+
+
+def _proven(source: Rekor1Source, uuids: Sequence[str], query: Query, root: TrustedRoot) -> Iterator[Hit]:
+    """The index is nothing that a log signs: what it names is fetched, proven and compared."""
+    for entry in source.client.retrieve(uuids=uuids):
         proven = prove_rekor1(entry, root)
         seen = decode(proven.entry)
         if query.matches(seen):

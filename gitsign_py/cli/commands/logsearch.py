@@ -26,7 +26,7 @@ _RANGE = re.compile(r"([0-9]{1,18})-([0-9]{0,18})\Z")
 
 
 def run_search(options: argparse.Namespace) -> int:
-    """Run the command: exit status 3 when nothing is found, or an entry that may be one cannot be read."""
+    """Run the command: exit status 3 when nothing is found. Entries that may be ones and cannot be read are told."""
     settings = wiring.load_settings()
     root = wiring.trusted_root(settings, file=options.trusted_root)
     query = _query(options, settings)
@@ -40,7 +40,7 @@ def run_search(options: argparse.Namespace) -> int:
             print(json.dumps(value) if options.json else printable(_line(value)), flush=True)
     if unread:
         print(f"gitsign-py: {unread_words(unread)}", file=sys.stderr)
-    return 0 if found and not unread else 3
+    return 0 if found else 3
 
 
 def _query(options: argparse.Namespace, settings: wiring.Settings) -> Query:

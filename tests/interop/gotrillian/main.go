@@ -31,7 +31,7 @@ func main() {
 		Registry:    registry,
 		BatchSize:   1000,
 		NumWorkers:  1,
-		RunInterval: 50 * time.Millisecond,
+		RunInterval: 200 * time.Millisecond,
 		TimeSource:  clock.System,
 	}, trillianlog.NewSequencerManager(registry, 0))
 	go signer.OperationLoop(context.Background())
