@@ -14,7 +14,6 @@ ALONE = {
     "audit.reports.formats": "the one list of output formats, where one is added",
     "cli.commands.logserve": "a command",
     "cli.commands.version": "a command",
-    "cli.issuedcertificates": "the readers of logs, loaded where one is named alone",
     "cli.secondsignature": "loaded for repositories of two hash algorithms alone",
     "core.pki.ber": "an encoding of its own beside core.pki.der",
     "cli.repairbase": "its importer has no room",
