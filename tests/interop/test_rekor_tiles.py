@@ -20,9 +20,12 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from gitsign_py.core.frozen import replace
-from gitsign_py.core.pki.keys import load_spki
+from gitsign_py.core.pki.keys import PublicKey, load_spki
 from gitsign_py.core.tlog import note
 from gitsign_py.core.trust.root import TransparencyLogInstance, Validity, format_trusted_root
+from gitsign_py.localstack.witness.identity import make_identity
+from gitsign_py.localstack.witness.service import KnownLog
+from gitsign_py.localstack.witness.serving import WitnessServer
 from tests.support.foreign import find_program
 from tests.support.localstackkit import trusted_root
 from tests.support.processes import ending
@@ -89,11 +92,10 @@ def front(port: int, files: Path) -> Iterator[str]:
 
 
 @contextmanager
-def rekor_tiles(folder: Path) -> Iterator[Tiles]:
-    program = find_program("rekor-tiles")
-    key, files = ed25519.Ed25519PrivateKey.generate(), folder / "log"
+def rekor_tiles(folder: Path, key: ed25519.Ed25519PrivateKey, *more: str) -> Iterator[Tiles]:
+    program, files = find_program("rekor-tiles"), folder / "log"
     (folder / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    public = load_spki(key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+    public = public_of(key)
     window, log_id = Validity(START - timedelta(days=1), None), note.key_id(ORIGIN, public)
     listed = TransparencyLogInstance(
         f"https://{ORIGIN}", "SHA2_256", public, "PKIX_ED25519", window, log_id, None, "rekor-tiles"
@@ -107,7 +109,7 @@ def rekor_tiles(folder: Path) -> Iterator[Tiles]:
         f"--signer-filepath={folder}/key.pem",
     ]
     command += [f"--http-port={ports[0]}", f"--grpc-port={ports[1]}", f"--http-metrics-port={ports[2]}"]
-    command += ["--checkpoint-interval=500ms", "--batch-max-age=50ms"]
+    command += ["--checkpoint-interval=500ms", "--batch-max-age=50ms", *more]
     with (folder / "out").open("wb") as out, ending(subprocess.Popen(command, stdout=out, stderr=out)) as child:
         try:
             wait_until(lambda: child.poll() is not None or serves(ports[0]))
@@ -116,6 +118,10 @@ def rekor_tiles(folder: Path) -> Iterator[Tiles]:
                 yield Tiles(url, ports[0], files, listed)
         finally:
             child.terminate()
+
+
+def public_of(key: ed25519.Ed25519PrivateKey) -> PublicKey:
+    return load_spki(key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 
 def serves(port: int) -> bool:
@@ -127,13 +133,8 @@ def serves(port: int) -> bool:
 
 def test_commits_in_it_verify_and_the_monitor_follows_it(stack: RunningStack, tmp_path: Path) -> None:
     """From one commit to more than a tile: proofs out of both trees, the replica to the same bytes."""
-    with rekor_tiles(tmp_path) as log:
-        root = trusted_root(stack)
-        trust = tmp_path / "trusted_root.json"
-        trust.write_bytes(format_trusted_root(replace(root, tlogs=(*root.tlogs, log.listed))))
-        bench = Workbench(tmp_path, stack, {"GITSIGN_TRUSTED_ROOT": str(trust), "GITSIGN_REKOR_URL": log.url})
-        bench.init()
-        bench.configure("gitsign.rekorVersion=2", f"gitsign.timestampServerURL={stack.url}/api/v1/timestamp")
+    with rekor_tiles(tmp_path, ed25519.Ed25519PrivateKey.generate()) as log:
+        bench = signing_into(log, stack, tmp_path)
         bench.commit("one")
         assert bench.verify("HEAD").returncode == 0
         watch = ["monitor", "--state", str(tmp_path / "state" / "m"), "--log", "rekor2", "--identity", EMAIL]
@@ -153,8 +154,38 @@ def test_commits_in_it_verify_and_the_monitor_follows_it(stack: RunningStack, tm
             assert (folder / tile).read_bytes() == (log.files / tile).read_bytes(), tile
 
 
+def signing_into(log: Tiles, stack: RunningStack, folder: Path) -> Workbench:
+    """A repository whose signatures go there, with a trust root that lists this log."""
+    root, trust = trusted_root(stack), folder / "trusted_root.json"
+    trust.write_bytes(format_trusted_root(replace(root, tlogs=(*root.tlogs, log.listed))))
+    bench = Workbench(folder, stack, {"GITSIGN_TRUSTED_ROOT": str(trust), "GITSIGN_REKOR_URL": log.url})
+    bench.init()
+    bench.configure("gitsign.rekorVersion=2", f"gitsign.timestampServerURL={stack.url}/api/v1/timestamp")
+    return bench
+
+
+def test_our_witness_cosigns_it_and_signing_wants_that(stack: RunningStack, tmp_path: Path) -> None:
+    """The log itself asks the witness, and shows no checkpoint without it."""
+    key = ed25519.Ed25519PrivateKey.generate()
+    make_identity(tmp_path / "ours", "ours.example")
+    known = KnownLog(ORIGIN, public_of(key), note.key_id(ORIGIN, public_of(key))[:4])
+    with WitnessServer(tmp_path / "ours", [known]) as ours:
+        policy = tmp_path / "policy"
+        policy.write_text(f"{ours.line}\nquorum ours.example\n")
+        with rekor_tiles(tmp_path, key, f"--witness-policy-path={policy}") as log:
+            bench = signing_into(log, stack, tmp_path)
+            bench.configure(f"gitsign.witnessPolicy={policy}")
+            bench.commit("one")
+            assert bench.verify("HEAD").returncode == 0
+            (info,) = asked(bench, "log", "info", "--log", "rekor2", "--witness-policy", str(policy), "--json")
+            assert [one["name"] for one in info["trees"][0]["witnesses"]] == ["ours.example"]
+            watch = ["monitor", "--state", str(tmp_path / "state" / "m"), "--log", "rekor2", "--json"]
+            assert asked(bench, *watch, "--witness-policy", str(policy)) == []
+
+
 def asked(bench: Workbench, *arguments: str) -> list[Any]:
     """The lines of JSON that the program gives."""
     done = bench.tool(*arguments)
     assert done.returncode == 0, (arguments, done.stdout, done.stderr)
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    lines = [done.stdout] if done.stdout.startswith(b"{\n") else done.stdout.splitlines()
+    return [json.loads(line) for line in lines]
