@@ -3,7 +3,9 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from gitsign_py.clients.rekor import BATCH
 from gitsign_py.core.frozen import frozen
+from gitsign_py.core.tlog.entrytypes import LogEntry
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import ServiceError, UsageError
 from gitsign_py.monitor.decode import SeenEntry, SeenSigner, decode
@@ -12,7 +14,7 @@ from gitsign_py.monitor.lookup import SCAN, prove_rekor1, scan
 from gitsign_py.monitor.rekorsources import Rekor1Source
 from gitsign_py.monitor.replicaindex import UNREAD
 from gitsign_py.monitor.replicasource import ReplicaSource
-from gitsign_py.monitor.sources import LogSource, RawEntry
+from gitsign_py.monitor.sources import LogSource, RawEntry, too_large
 from gitsign_py.monitor.watch import may_hold
 
 _HASH = re.compile(r"(?:(sha256|sha384|sha512):)?([0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})\Z")
@@ -86,12 +88,12 @@ def search(
 ) -> Iterator[Hit]:
     """The entries that a log has for a query; without an index and ``limits`` its last ``most`` are looked through.
 
-    ``unread`` is told of each that may be one and cannot be read; a Rekor v1's own index has no such entries.
+    ``unread`` is told of each that may be one and cannot be read.
     """
     if limits is None and isinstance(source, Rekor1Source) and has_index(source, query):
         uuids = _named_by_index(source, query)
         if uuids is not None:
-            yield from _proven(source, uuids, query, root)
+            yield from _proven(source, uuids, query, root, unread)
             return
     if limits is None and isinstance(source, ReplicaSource):
         yield from _replicated(source, query, unread)
@@ -136,10 +138,27 @@ def _named_by_index(source: Rekor1Source, query: Query) -> list[str] | None:
     return list(uuids)
 
 
-def _proven(source: Rekor1Source, uuids: Sequence[str], query: Query, root: TrustedRoot) -> Iterator[Hit]:
+def _proven(
+    source: Rekor1Source, uuids: Sequence[str], query: Query, root: TrustedRoot, unread: Callable[[RawEntry], object]
+) -> Iterator[Hit]:
     """The index is nothing that a log signs: what it names is fetched, proven and compared."""
-    for entry in source.client.retrieve(uuids=uuids):
+    for entry in _fetched(source, uuids):
         proven = prove_rekor1(entry, root)
         seen = decode(proven.entry)
         if query.matches(seen):
             yield proven.head, proven.entry, seen
+        elif query.may_be(seen):
+            unread(proven.entry)
+
+
+def _fetched(source: Rekor1Source, uuids: Sequence[str]) -> Iterator[LogEntry]:
+    """Some at once, and each alone where somebody has logged large ones."""
+    for at in range(0, len(uuids), BATCH):
+        group = uuids[at : at + BATCH]
+        try:
+            yield from source.client.retrieve(uuids=group)
+        except ServiceError as error:
+            if not too_large(error, len(group)):
+                raise
+            for uuid in group:
+                yield from source.client.retrieve(uuids=[uuid])

@@ -1,5 +1,6 @@
 """Each lie of a log of the local stack is found by the monitor, under its own name."""
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,7 +13,8 @@ from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.monitor.ctsources import CtSource
 from gitsign_py.monitor.follow import Followed, Options, follow
 from gitsign_py.monitor.rekorsources import Rekor1Source, Rekor2Source
-from gitsign_py.monitor.sources import LogSource
+from gitsign_py.monitor.search import Query, search
+from gitsign_py.monitor.sources import LogSource, RawEntry
 from gitsign_py.monitor.state import Store
 from gitsign_py.monitor.watch import Watch, watching
 from tests.support.faultystack import FaultyStack
@@ -38,10 +40,13 @@ class Bench:
     clock: int = field(default_factory=lambda: int(time.time()))
     grown: int = 0
 
+    def message(self, number: int) -> bytes:
+        return f"{self.service} {self.store} {number}".encode()
+
     def grow(self, count: int = 1) -> None:
         for _ in range(count):
             self.grown += 1
-            message = f"{self.service} {self.store} {self.grown}".encode()
+            message = self.message(self.grown)
             if self.service == "rekor2":
                 assert self.stack.post(ENTRIES, proposal(message)).status == 201
             else:
@@ -158,12 +163,24 @@ def test_an_entry_that_cannot_be_read_is_told_and_hides_no_other(
     (head,) = log.source.heads()
     for one in odd[:1]:
         assert log.source.place_of(head, before, bytes.fromhex(str(one.facts["leaf_hash"]))) == before
+    if isinstance(log.source, Rekor1Source) and larger == 900_000:
+        check_search(log, [str(one.facts["leaf_hash"]) for one in odd])
     if log.service != "rekor2":
         hits = [one.facts["index"] for _, one in log.store.findings() if one.kind == "watch-hit"]
         assert hits[-1] == before + 6
     log.grow()
     assert log.follow().read == 1
     assert log.store.unreadable() == {kept.tree: 6}, "and is told once"
+
+
+def check_search(log: Bench, odd: list[str]) -> None:
+    """The log's own index names them: they are fetched one by one, and told."""
+    numbers = range(log.grown - 6, log.grown + 1)
+    query = Query(digests=tuple(f"sha256:{hashlib.sha256(log.message(one)).hexdigest()}" for one in numbers))
+    unread: list[RawEntry] = []
+    found = list(search(log.source, query, trusted_root(log.stack), unread=unread.append))
+    assert [entry.leaf_hash.hex() for entry in unread] == odd
+    assert [seen.kind for _, _, seen in found] == ["hashedrekord"]
 
 
 def test_a_log_that_stops_is_found(log: Bench) -> None:
