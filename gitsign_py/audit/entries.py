@@ -154,7 +154,8 @@ def _retrieve(
 ) -> dict[str, tuple[bytes, ...]]:
     flat = list(dict.fromkeys(uuid for found in uuids for uuid in found))
     entries = _patiently(lambda: source.retrieve(uuids=flat), pause) if flat else ()
-    by_leaf = {hashlib.sha256(b"\0" + entry.body).hexdigest(): entry for entry in entries}
+    stated = (entry for entry in entries if entry.kind)  # a body that states none proves nothing
+    by_leaf = {hashlib.sha256(b"\0" + entry.body).hexdigest(): entry for entry in stated}
     return {one.oid: _chosen(found, by_leaf) for one, found in zip(group, uuids, strict=True)}
 
 

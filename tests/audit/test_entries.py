@@ -11,6 +11,7 @@ import pytest
 
 from gitsign_py.audit.entries import ATTEMPTS, PARALLEL, RETRIEVE, EntryStore, Wanted, fetch
 from gitsign_py.audit.jobs import Job
+from gitsign_py.core.frozen import replace
 from gitsign_py.core.tlog.logentry import LogEntry, encode_entry
 from gitsign_py.errors import ConfigError, ServiceError
 from gitsign_py.host.git.notes import REF, EntryNotes
@@ -68,6 +69,15 @@ def test_fetches_in_bulk_and_resumes(make: Make, tmp_path: Path) -> None:
         assert all(store.get(oid) == (encode_entry(signer.entries[oid], with_body=True),) for oid in oids)
     with EntryStore(tmp_path / "s.sqlite") as store:
         assert store.get(oids[0])
+
+
+def test_an_entry_that_states_no_kind_is_no_entry() -> None:
+    """The log's index is the log's word: what it names must not end the look-up of other commits."""
+    good = LogEntry(0, bytes(32), "hashedrekord", "0.0.1", 1, b"", None, b"{}")
+    log = Log({"a": replace(good, kind="", version="", body=b"\xff"), "b": good})
+    kept: dict[str, tuple[bytes, ...]] = {}
+    assert fetch(log, [Wanted("a", b"c"), Wanted("b", b"c")], kept.__setitem__) == {}
+    assert kept == {"a": (), "b": (encode_entry(good, with_body=True),)}
 
 
 @pytest.mark.parametrize("damage", ["garbage", "directory"])
