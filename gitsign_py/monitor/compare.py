@@ -58,6 +58,23 @@ def judge_whole(before: tuple[int, bytes], head: Head, proof: Sequence[bytes]) -
     return "log-forked" if found.new_root == head.root else "log-proof-wrong"
 
 
+def telling_size(size: int) -> int:
+    """A size below that is no power of two, so that the proof from it holds the whole tree; 0 where there is none."""
+    found = size - 1 if (size - 1) & (size - 2) else size - 2
+    return found if found > 2 else 0
+
+
+def judge_same(kept_root: bytes, head: Head, proof: Sequence[bytes]) -> Fault:
+    """Two roots of one size: the log's tree has the other one, or is still the one kept and the root was made up.
+
+    ``proof`` is from ``telling_size``. Raises VerificationError for one of another length.
+    """
+    asked = telling_size(head.size)
+    if asked and follow_consistency(asked, head.size, proof, b"").new_root == kept_root:
+        return "log-root-wrong"
+    return "log-forked"
+
+
 _WORDS = {
     "log-forked": "it signed two histories: its tree of {size} entries is no continuation of the one kept at {kept}",
     "log-root-wrong": "it signed a root for {size} entries that its own proof from {kept} entries does not lead to",

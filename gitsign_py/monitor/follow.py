@@ -16,8 +16,10 @@ from gitsign_py.monitor.compare import (
     backdated,
     head_finding,
     judge_growth,
+    judge_same,
     judge_whole,
     latest_of,
+    telling_size,
 )
 from gitsign_py.monitor.decode import unreadable
 from gitsign_py.monitor.findings import Fact, Finding, Inspected, unreadable_finding
@@ -187,7 +189,7 @@ class _Follower:
             return None
         if head.size == kept.size:
             if head.root != kept.root:
-                self._alarm(head_finding("log-forked", (kept.size, kept.root), head, now))
+                self._alarm(head_finding(self._another(kept), (kept.size, kept.root), head, now))
                 return None
             self._check_stopped(kept, now)
             return kept
@@ -209,6 +211,15 @@ class _Follower:
             return found.part
         self._alarm(head_finding(found, before, head, self._options.now()))
         return None
+
+    def _another(self, kept: Kept) -> str:
+        """The name of another root for the size that is kept."""
+        asked = telling_size(self._head.size)
+        try:
+            proof = self._source.consistency(self._head, asked, self._head.size) if asked else ()
+            return judge_same(kept.root, self._head, proof)
+        except (ServiceError, VerificationError):
+            return "log-forked"
 
     def _smaller(self, kept: Kept) -> str:
         """Whether the smaller tree is one that the log showed before, or one that its own proof leads to."""

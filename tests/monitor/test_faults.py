@@ -130,6 +130,15 @@ def test_a_lie_is_found_by_its_name(log: Bench, fault: str, finding: str) -> Non
         assert healed.read == healed.size, "what was not believed is read again"
 
 
+def test_a_root_that_is_made_up_is_told_from_a_fork(log: Bench) -> None:
+    """Also where the log has not grown: its own tree is still the one that was kept."""
+    begin(log, size=4)
+    log.stack.break_it(f"{log.service}:wrong-root")
+    assert log.alarms() == {"log-root-wrong"}
+    log.stack.break_it()
+    assert log.alarms() == set()
+
+
 def test_an_entry_with_an_early_date_is_found(log: Bench) -> None:
     if log.service == "rekor2":
         return  # its entries state no time

@@ -9,8 +9,17 @@ import pytest
 from gitsign_py.core.encoding import pem_encode
 from gitsign_py.core.tlog import merkle
 from gitsign_py.core.tlog.hashedrekord import hashedrekord_v001_body, hashedrekord_v002_body
-from gitsign_py.errors import ConfigError, UsageError
-from gitsign_py.monitor.compare import Floor, Grown, backdated, head_finding, judge_growth, judge_whole
+from gitsign_py.errors import ConfigError, UsageError, VerificationError
+from gitsign_py.monitor.compare import (
+    Floor,
+    Grown,
+    backdated,
+    head_finding,
+    judge_growth,
+    judge_same,
+    judge_whole,
+    telling_size,
+)
 from gitsign_py.monitor.decode import SeenEntry, SeenSigner, decode
 from gitsign_py.monitor.findings import KINDS, Finding, read_finding
 from gitsign_py.monitor.heads import Head
@@ -54,6 +63,21 @@ def test_a_tree_that_no_proof_holds_is_told_by_the_next_one() -> None:
     assert judge_whole((8, other), head(20, root(20)), proof) == "log-forked"
     assert judge_whole((8, other), head(20, other), proof) == "log-proof-wrong"
     assert judge_whole((8, root(8)), head(20, root(20)), proof[1:]) == "log-proof-wrong"
+
+
+@pytest.mark.parametrize("size", [4, 5, 9, 64, 100])
+def test_another_root_of_the_same_size_is_judged_by_the_log_s_own_tree(size: int) -> None:
+    proof = merkle.prove_consistency(telling_size(size), size, hash_at)
+    other = b"\x01" * 32
+    assert judge_same(root(size), head(size, other), proof) == "log-root-wrong"
+    assert judge_same(other, head(size, root(size)), proof) == "log-forked"
+    with pytest.raises(VerificationError):
+        judge_same(root(size), head(size, other), (*proof, other))
+
+
+def test_of_a_tree_of_three_nothing_tells_a_fork_from_a_made_up_root() -> None:
+    assert [telling_size(size) for size in range(4)] == [0, 0, 0, 0]
+    assert judge_same(root(3), head(3, b"\x01" * 32), ()) == "log-forked"
 
 
 def test_a_head_that_is_wrong_is_told_with_both_roots() -> None:
