@@ -95,7 +95,7 @@ def _work(services: AgentServices) -> dict[str, Handler]:
         warnings = [f"gitsign-py: {one}" for one in result.warnings]
         line = services.summary(result)
         plan.note("\n".join((line, *warnings)))
-        shown = [] if plan.quiet else [line]
+        shown = [*([] if plan.quiet else [line]), *(f"gitsign-py: {one}" for one in plan.told)]
         return {**_signed(result), "text": "\n".join((*shown, *warnings)).encode("utf-8", "replace")}
 
     def attest(request: Fields, conversation: Conversation) -> Fields:
@@ -114,8 +114,9 @@ def _work(services: AgentServices) -> dict[str, Handler]:
         return {"status": b"ok", **_described(credential)}
 
     def whoami(request: Fields, conversation: Conversation) -> Fields:
-        plan = services.plan(context_of(request, conversation), None)
-        credential = services.holder.prospect(plan, _committer(request))
+        plan, committer = services.plan(context_of(request, conversation), None), _committer(request)
+        wanted = wanted_signer(os.fsdecode(request.get("signer", b"")), committer)
+        credential = services.holder.prospect(replace(plan, wanted=wanted), committer)
         return {"status": b"ok"} if credential is None else {"status": b"ok", **_described(credential)}
 
     verify = verifying(services.verify)

@@ -38,7 +38,8 @@ class SigningPlan:
     person calls that (``label``). ``services.tokens`` is not used: tokens come from ``given`` (the client sent one),
     ``silent`` (for a committer's e-mail address: one that needs no person, or None) or the client, when it is asked.
     ``note`` writes a line to the log file that the client's settings name, ``quiet`` keeps the line of a good
-    signature to that file; ``sign_in_seconds`` is what they give a person for signing in. ``clock_told`` is a context
+    signature to that file; ``told`` gets what the person is to know and the log file has (a renewed trust root);
+    ``sign_in_seconds`` is what they give a person for signing in. ``clock_told`` is a context
     in which errors that a wrong clock explains say so. ``wanted`` is the signer that git was told.
     """
 
@@ -53,6 +54,7 @@ class SigningPlan:
     silent: Callable[[str], IdentityToken | None] = field(default=lambda _email: None)
     given: TokenSource | None = None
     note: Callable[[str], None] = field(default=lambda _text: None)
+    told: list[str] = field(default_factory=list)
     quiet: bool = False
     sign_in_seconds: float = 120.0
     clock_told: Callable[[], AbstractContextManager[None]] = nullcontext

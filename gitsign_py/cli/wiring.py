@@ -116,15 +116,16 @@ def renewal(
     offline: bool = False,
     say: "Callable[[str], None] | None" = None,
 ) -> "Renew | None":
-    """Make the renewal of this run's trust root, None where it may not be renewed. An old copy is renewed afterwards.
+    """Make the renewal of this run's trust root; where it may not be renewed, what says how old it is, and None for a
+    file. An old copy is renewed afterwards.
 
     ``say`` tells the person; without it a line goes to stderr.
     """
-    from gitsign_py.clients.renewal import TrustRenewal, may_renew
+    from gitsign_py.clients.renewal import TrustRenewal, may_renew, not_renewed
 
     copy = may_renew(settings.config.trust, settings.environment, file=file, offline=offline)
     if copy is None:
-        return None
+        return not_renewed(settings.config.trust, settings.environment, file=file, offline=offline)
     renew_if_old(settings, copy, afterwards=True)
     return TrustRenewal(root, copy, lambda: network(settings), lambda: loaded_trust(settings), say or _say)
 

@@ -45,6 +45,30 @@ class Copy:
     instance: str = ""
 
 
+class NotRenewed:
+    """In the place of a renewal that ``why`` forbids: the error of a check says how old the trust root is."""
+
+    def __init__(self, directory: Path, why: str) -> None:
+        self._directory = directory
+        self._why = why
+
+    def __call__(self, error: GitsignError) -> None:
+        """Give no trust root."""
+        if said := self._in_words(timedelta(0)):
+            error.hint = f"{said}; {error.hint}" if error.hint else said
+
+    @property
+    def stale(self) -> str:
+        """The same in words, where the trust root is older than a day."""
+        return self._in_words(OLD)
+
+    def _in_words(self, least: timedelta) -> str:
+        age = age_of(self._directory)
+        if age is None or age < least:
+            return ""
+        return f"the trust root was fetched {in_words(age)}, and {self._why} forbids to renew it"
+
+
 class TrustRenewal:
     """The renewal of one run. Call it with the error of a check; it gives a newer trust root, or None.
 
@@ -82,7 +106,9 @@ class TrustRenewal:
             refresh(self._copy, self._network(), seconds=SECONDS)
         except GitsignError as error:
             note_failure(self._copy.directory, error.message)
-            self._say(f"the trust root could not be renewed: {error.message} [{error.reason}]")
+            age = age_of(self._copy.directory)
+            fetched = f", fetched {in_words(age)}," if age is not None and age > OLD else ""
+            self._say(f"the trust root{fetched} could not be renewed: {error.message} [{error.reason}]")
             return None
         newer = self._fresh(by="the trust root was renewed, since it lacked an authority")
         if newer is None:
@@ -140,6 +166,27 @@ def may_renew(trust: Trust, environment: Mapping[str, str], *, file: str | None,
     return None if found is None else Copy(*found)
 
 
+def not_renewed(trust: Trust, environment: Mapping[str, str], *, file: str | None, offline: bool) -> NotRenewed | None:
+    """What says that a copy may not be renewed; None for a file that the person named."""
+    found = None if file is not None else tuf_copy(trust, environment)
+    return None if found is None else NotRenewed(found[0], "--offline" if offline else "gitsign.refresh never")
+
+
+def age_of(directory: Path) -> timedelta | None:
+    """How long ago the copy was fetched, by this machine's clock; None without a copy."""
+    try:
+        return timedelta(seconds=max(0.0, time.time() - (directory / "mirror.json").stat().st_mtime))
+    except (OSError, OverflowError):
+        return None
+
+
+def in_words(age: timedelta) -> str:
+    """Say how long ago that is, in whole days or hours."""
+    hours = int(age.total_seconds() // 3600)
+    amount, unit = (hours // 24, "day") if hours >= 48 else (hours, "hour")
+    return f"{amount} {unit}{'' if amount == 1 else 's'} ago"
+
+
 def may_ask(directory: Path, key: str = "") -> bool:
     """Tell whether it is time to ask the mirror, for the authority ``key``."""
     kept, now = _noted(directory), time.time()
@@ -151,13 +198,10 @@ def may_ask(directory: Path, key: str = "") -> bool:
 
 def begin_if_old(directory: Path) -> bool:
     """Tell whether to renew now: the last fetch was more than a day ago, and in the last hour nobody has tried."""
-    try:
-        fetched = (directory / "mirror.json").stat().st_mtime
-    except OSError:
-        return False
+    age = age_of(directory)
     now, kept = time.time(), _noted(directory)
     last = max(_number(kept.get(name)) for name in ("silent", "begun"))
-    if now - fetched <= OLD.total_seconds() or now - last < _HOUR_SECONDS:
+    if age is None or age <= OLD or now - last < _HOUR_SECONDS:
         return False
     return _write(directory, {**kept, "begun": now})
 

@@ -1,5 +1,6 @@
 """A trust root renews itself: an instance changes every kind of key while commits, audits and hooks go on."""
 
+import json
 import os
 import subprocess
 import sys
@@ -78,9 +79,23 @@ def test_every_kind_of_key_changes_while_commits_audits_and_hooks_go_on(user: Wo
             assert (status, renewed) == (0, 1), what
         assert told(user, way) == (0, 0), what
     rotate(user.stack, "ctlog")
+    user.commit("audited", **signer)
+    first, second = summary_of_audit(user), summary_of_audit(user)
+    judged = first["newer_trusted_root_digest"], first["newer_trusted_root_version"]
+    assert judged == (second["trusted_root_digest"], second["trusted_root_version"])
+    assert first["trusted_root_digest"] != judged[0]
+    assert second["newer_trusted_root_digest"] == ""
+    rotate(user.stack, "ctlog")
     user.commit("pushed", **signer)
     pushed = user.run(["git", "push", str(server), "main"])
     assert (pushed.returncode, pushed.stderr.decode().count(RENEWED)) == (0, 1), pushed.stderr
+
+
+def summary_of_audit(user: Workbench) -> dict[str, Any]:
+    done = user.tool("audit", "--format", "ndjson", "HEAD~1..HEAD")
+    assert done.returncode == 0, done.stderr
+    summary: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return summary
 
 
 def told(user: Workbench, way: Callable[[], Done]) -> tuple[int, int]:
@@ -105,6 +120,18 @@ def test_offline_and_never_mean_it(user: Workbench, how: str) -> None:
     assert done.returncode == 3
     assert b"sct-log-unknown" in done.stdout + done.stderr
     assert tuf.load_cached(copy_of(user)) == before
+
+
+def test_the_agent_says_it_to_who_signs(user: Workbench) -> None:
+    start = ["git", "-c", "gitsign.agent=on", "commit", "-q", "--allow-empty", "-S", "-m"]
+    try:
+        assert told(user, lambda: user.run([*start, "by what the root has"])) == (0, 0)
+        assert user.tool("agent", "lock").returncode == 0
+        rotate(user.stack, "ctlog")
+        assert told(user, lambda: user.run([*start, "by another log"])) == (0, 1)
+        assert told(user, lambda: user.run([*start, "and again"])) == (0, 0)
+    finally:
+        user.tool("agent", "stop")
 
 
 def test_a_copy_of_yesterday_is_renewed_after_the_answer(user: Workbench) -> None:

@@ -92,7 +92,14 @@ def _plan(kept: Kept, context: ClientContext, token: str | None) -> SigningPlan:
     if not are_confirmed(settings, chosen):
         raise DeclinedError  # the client has a terminal to ask at
     root, http = kept.roots.trusted_root(settings), kept.session(settings)
-    renew = wiring.renewal(settings, root)
+    note = Terminal(None, log_path=wiring.log_path(settings), now=wiring.now).log
+    told: list[str] = []
+
+    def say(text: str) -> None:
+        note(f"gitsign-py: {text}")
+        told.append(text)
+
+    renew = wiring.renewal(settings, root, say=say)
     given = _given(settings, token)
     sign_in = config.sign_in
     services = (chosen.fulcio, chosen.rekor, chosen.issuer)
@@ -118,7 +125,8 @@ def _plan(kept: Kept, context: ClientContext, token: str | None) -> SigningPlan:
         quiet=config.program.quiet,
         sign_in_seconds=sign_in.sign_in_timeout,
         clock_told=lambda: clock_told(http),
-        note=Terminal(None, log_path=wiring.log_path(settings), now=wiring.now).log,
+        note=note,
+        told=told,
     )
 
 
