@@ -179,3 +179,10 @@ def test_initialize_says_what_was_forgotten(user: Workbench) -> None:
     assert (done.returncode, b"give its first root.json with --root FILE" in done.stderr) == (3, True)
     done = user.tool("initialize", "--mirror", mirror, "--root", f"{mirror}/1.root.json", cwd=None, stdin=b"")
     assert (done.returncode, b"[root-is-url]" in done.stderr) == (2, True)
+    trusted_root = user.stack.info.files["trusted_root.json"]
+    done = user.tool("initialize", "--mirror", mirror, "--root", str(trusted_root), cwd=None, stdin=b"")
+    said = f"--root names {trusted_root}, which is no root.json of a TUF repository".encode()
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+    root = str(user.stack.info.files["root.json"])
+    done = user.tool("initialize", "--mirror", user.stack.url, "--root", root, cwd=None, stdin=b"", **elsewhere)
+    assert (done.returncode, b"no TUF repository is there" in done.stderr) == (3, True), done.stderr
