@@ -12,6 +12,7 @@ from gitsign_py.agent.hardening import Hardening
 from gitsign_py.agent.holder import Holder, SigningPlan, Subject
 from gitsign_py.agent.ledger import Ledger
 from gitsign_py.agent.server import Handler
+from gitsign_py.clients.renewal import told_with_errors
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.git import gpgstatus
 from gitsign_py.core.git.gittext import committer_of
@@ -87,7 +88,7 @@ def _work(services: AgentServices) -> dict[str, Handler]:
         payload = bytes_in(request, "payload")
         context = context_of(request, conversation)
         plan = services.plan(context, _token(request, conversation))
-        with plan.clock_told():
+        with plan.clock_told(), told_with_errors(plan.told):
             wanted = wanted_signer(os.fsdecode(request.get("signer", b"")), committer_of(payload))
             result = services.holder.sign(
                 replace(plan, wanted=wanted), payload, conversation, directory=context.directory

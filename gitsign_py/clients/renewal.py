@@ -7,8 +7,8 @@ ten minutes, a mirror that does not answer after one. ``gitsign.refresh never`` 
 
 import json
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,7 +55,7 @@ class NotRenewed:
     def __call__(self, error: GitsignError) -> None:
         """Give no trust root."""
         if said := self._in_words(timedelta(0)):
-            error.hint = f"{said}; {error.hint}" if error.hint else said
+            error.hint = told_first(said, error.hint)
 
     @property
     def stale(self) -> str:
@@ -95,6 +95,8 @@ class TrustRenewal:
         """Look once for a newer trust root; later calls of the run get what was found."""
         if self._newer is None and not self._asked:
             self._newer = self._look(_key(error))
+        if self._newer is None and not self._asked and (why := silent_since(self._copy.directory)):
+            error.hint = told_first(f"the trust root could not be renewed: {why}", error.hint)
         return self._newer
 
     def _look(self, key: str) -> TrustedRoot | None:
@@ -187,13 +189,34 @@ def in_words(age: timedelta) -> str:
     return f"{amount} {unit}{'' if amount == 1 else 's'} ago"
 
 
+def told_first(words: str, hint: str) -> str:
+    """A hint that begins with ``words``."""
+    return f"{words}; {hint}" if hint else words
+
+
+@contextmanager
+def told_with_errors(lines: Sequence[str]) -> Iterator[None]:
+    """Let errors of the block begin their hint with ``lines``, what was said about a renewal to nobody who sees it."""
+    try:
+        yield
+    except GitsignError as error:
+        if lines:
+            error.hint = told_first("; ".join(lines), error.hint)
+        raise
+
+
 def may_ask(directory: Path, key: str = "") -> bool:
     """Tell whether it is time to ask the mirror, for the authority ``key``."""
-    kept, now = _noted(directory), time.time()
-    if now - _number(kept.get("silent")) < _SILENT_SECONDS:
+    if silent_since(directory) is not None:
         return False
-    asked = kept.get("asked")
-    return not (isinstance(asked, dict) and now - _number(asked.get(key)) < _SAME_SECONDS)
+    asked = _noted(directory).get("asked")
+    return not (isinstance(asked, dict) and time.time() - _number(asked.get(key)) < _SAME_SECONDS)
+
+
+def silent_since(directory: Path) -> str | None:
+    """Why the mirror was of no use within the last minute; None where it was not asked in vain."""
+    kept = _noted(directory)
+    return str(kept.get("why"))[:1000] if time.time() - _number(kept.get("silent")) < _SILENT_SECONDS else None
 
 
 def begin_if_old(directory: Path) -> bool:

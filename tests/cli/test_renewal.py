@@ -164,6 +164,21 @@ def test_a_mirror_that_is_gone_is_said_and_not_waited_for_again(user: Workbench)
     assert "renewed" not in said[1]
 
 
+@pytest.mark.parametrize("agent", ["off", "on"])
+def test_a_commit_that_needs_a_newer_root_says_why_there_is_none(user: Workbench, agent: str) -> None:
+    """git 2.39 keeps what its signing program says beside the error, and the agent has nobody to say it to."""
+    rotate(user.stack, "ctlog")
+    (copy_of(user) / "mirror.json").write_text('{"mirror": "http://127.0.0.1:9/tuf"}')
+    commit = ["git", "-c", f"gitsign.agent={agent}", "commit", "-q", "--allow-empty", "-S", "-m", "x"]
+    try:
+        for _ in range(2):
+            said = user.run(commit).stderr.decode()
+            assert "certificate-unusable" in said
+            assert said.count("the trust root could not be renewed: TUF mirror http://127.0.0.1:9/tuf") == 1, said
+    finally:
+        user.tool("agent", "stop")
+
+
 def other_machine(user: Workbench) -> dict[str, Any]:
     """Another place for the copy, which is renewed by itself."""
     place = user.folder / "other-machine"
