@@ -17,7 +17,6 @@ from gitsign_py.errors import UNREACHABLE, ConfigError, FormatError, ServiceErro
 from gitsign_py.host.config import Config, load_config
 from gitsign_py.host.git.config import ISOLATED, GitConfig
 from gitsign_py.host.repository import read_config
-from gitsign_py.host.settingvalues import NO_LOG
 
 if TYPE_CHECKING:
     from gitsign_py.clients.renewal import Copy
@@ -270,18 +269,18 @@ def entry_finder(settings: Settings) -> "FindEntries":
     A log that cannot be reached is asked once: a range of commits without a network is not a row of time-outs.
     """
     failures: list[ServiceError] = []
-    url = settings.config.services.rekor_url
-    if url == NO_LOG:  # who signs without a log still reads signatures that name one, which then is out of reach
-        failures.append(ServiceError("service-unreachable", "gitsign.rekor is none, so no log is asked"))
+    urls: list[str] = []
 
     def find(digest: bytes, certificate: "Certificate") -> "Sequence[LogEntry]":
+        from gitsign_py.cli.instance import searched_log
         from gitsign_py.clients.rekor import RekorClient
 
         if failures:
             raise failures[0]
         try:
+            urls[:] = urls or [searched_log(settings)]
             with session(settings) as http:
-                log = RekorClient(http, url)
+                log = RekorClient(http, urls[0])
                 return log.find(digest=digest, certificate=certificate.raw) or log.find(digest=digest)
         except ServiceError as error:
             if error.reason in UNREACHABLE:

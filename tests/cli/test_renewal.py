@@ -109,6 +109,16 @@ def told(user: Workbench, way: Callable[[], Done]) -> tuple[int, int]:
     return done.returncode, said.count(RENEWED)
 
 
+def test_online_mode_asks_the_log_of_the_instance(user: Workbench) -> None:
+    """Nothing but ``initialize`` was done: the log that signs is the one that can be searched, and is searched."""
+    user.git("config", "gitsign.rekorMode", "online")
+    user.commit("first")
+    user.commit("second")
+    assert user.verify("HEAD~1..HEAD").returncode == 0
+    assert user.run(["git", "verify-commit", "HEAD"]).returncode == 0
+    assert user.tool("audit", "--no-policy").returncode == 0
+
+
 @pytest.mark.parametrize("how", ["offline", "never"])
 def test_offline_and_never_mean_it(user: Workbench, how: str) -> None:
     rotate(user.stack, "ctlog")
