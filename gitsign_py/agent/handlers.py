@@ -88,15 +88,15 @@ def _work(services: AgentServices) -> dict[str, Handler]:
         payload = bytes_in(request, "payload")
         context = context_of(request, conversation)
         plan = services.plan(context, _token(request, conversation))
-        with plan.clock_told(), told_with_errors(plan.told):
+        with plan.clock_told(), told_with_errors(plan.words.told):
             wanted = wanted_signer(os.fsdecode(request.get("signer", b"")), committer_of(payload))
             result = services.holder.sign(
                 replace(plan, wanted=wanted), payload, conversation, directory=context.directory
             )
         warnings = [f"gitsign-py: {one}" for one in result.warnings]
         line = services.summary(result)
-        plan.note("\n".join((line, *warnings)))
-        shown = [*([] if plan.quiet else [line]), *(f"gitsign-py: {one}" for one in plan.told)]
+        plan.words.note("\n".join((line, *warnings)))
+        shown = [*([] if plan.words.quiet else [line]), *(f"gitsign-py: {one}" for one in plan.words.told)]
         return {**_signed(result), "text": "\n".join((*shown, *warnings)).encode("utf-8", "replace")}
 
     def attest(request: Fields, conversation: Conversation) -> Fields:

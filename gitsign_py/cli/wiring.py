@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitsign_py.core.frozen import frozen, replace
-from gitsign_py.errors import UNREACHABLE, ConfigError, FormatError, ServiceError, UncheckedError, VerificationError
+from gitsign_py.errors import ConfigError, FormatError, UncheckedError, VerificationError
 from gitsign_py.host.config import Config, load_config
 from gitsign_py.host.git.config import ISOLATED, GitConfig
 from gitsign_py.host.repository import read_config
@@ -259,33 +259,6 @@ def replica_finder(
                 raise
             found = ()
         return found or (otherwise(digest, certificate) if otherwise is not None else ())
-
-    return find
-
-
-def entry_finder(settings: Settings) -> "FindEntries":
-    """Make a function that asks Rekor v1 for entries; nothing is loaded or sent before it is called.
-
-    A log that cannot be reached is asked once: a range of commits without a network is not a row of time-outs.
-    """
-    failures: list[ServiceError] = []
-    urls: list[str] = []
-
-    def find(digest: bytes, certificate: "Certificate") -> "Sequence[LogEntry]":
-        from gitsign_py.cli.instance import searched_log
-        from gitsign_py.clients.rekor import RekorClient
-
-        if failures:
-            raise failures[0]
-        try:
-            urls[:] = urls or [searched_log(settings)]
-            with session(settings) as http:
-                log = RekorClient(http, urls[0])
-                return log.find(digest=digest, certificate=certificate.raw) or log.find(digest=digest)
-        except ServiceError as error:
-            if error.reason in UNREACHABLE:
-                failures.append(error)
-            raise
 
     return find
 

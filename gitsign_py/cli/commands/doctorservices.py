@@ -11,6 +11,7 @@ import gitsign_py.data
 from gitsign_py.agent import client
 from gitsign_py.cli import instance, wiring
 from gitsign_py.cli.clock import NOTICED, describe
+from gitsign_py.cli.entryfinder import entry_finder
 from gitsign_py.cli.gpg.signing import sign
 from gitsign_py.cli.tokens import needs_person
 from gitsign_py.clients.answer import Answer
@@ -285,7 +286,7 @@ def check_signature(
         return Finding("signature", "skip", text, "gitsign-py doctor --sign")
     payload = _payload(settings)
     result = sign(settings, payload, terminal)
-    verifier = Verifier(root, wiring.now(), wiring.requirements(settings), Sources(wiring.entry_finder(settings)))
+    verifier = Verifier(root, wiring.now(), wiring.requirements(settings), Sources(entry_finder(settings)))
     verified = verifier.verify(payload, result.armored, object_id=result.object_id)
     text = f"a test signature verifies: {verified.identity}, vouched for by {verified.issuer}"
     return Finding("signature", "ok", f"{text}, {result.logged_at}", facts={"log_index": result.log_index})
