@@ -20,7 +20,7 @@ from gitsign_py.errors import UsageError
 from gitsign_py.signing.attestation import git_artifact
 from gitsign_py.signing.credential import Credential
 from gitsign_py.signing.flow import SigningResult
-from gitsign_py.signing.wanted import wanted_signer
+from gitsign_py.signing.wanted import WantedSigner, wanted_signer
 from gitsign_py.verification.bundle import Artifact
 
 
@@ -89,7 +89,7 @@ def _work(services: AgentServices) -> dict[str, Handler]:
         context = context_of(request, conversation)
         plan = services.plan(context, _token(request, conversation))
         with plan.clock_told(), told_with_errors(plan.words.told):
-            wanted = wanted_signer(os.fsdecode(request.get("signer", b"")), committer_of(payload))
+            wanted = _wanted(request, committer_of(payload))
             result = services.holder.sign(
                 replace(plan, wanted=wanted), payload, conversation, directory=context.directory
             )
@@ -101,9 +101,9 @@ def _work(services: AgentServices) -> dict[str, Handler]:
 
     def attest(request: Fields, conversation: Conversation) -> Fields:
         context = context_of(request, conversation)
-        plan = services.plan(context, None)
         subject = Subject(bytes_in(request, "statement"), _artifact(request))
         committer, directory = _committer(request), context.directory
+        plan = replace(services.plan(context, None), wanted=_wanted(request, committer))
         with plan.clock_told():
             result = services.holder.attest(plan, subject, committer, conversation, directory=directory)
         return {"status": b"ok", "envelope": result.envelope, "bundle": result.bundle}
@@ -116,12 +116,15 @@ def _work(services: AgentServices) -> dict[str, Handler]:
 
     def whoami(request: Fields, conversation: Conversation) -> Fields:
         plan, committer = services.plan(context_of(request, conversation), None), _committer(request)
-        wanted = wanted_signer(os.fsdecode(request.get("signer", b"")), committer)
-        credential = services.holder.prospect(replace(plan, wanted=wanted), committer)
+        credential = services.holder.prospect(replace(plan, wanted=_wanted(request, committer)), committer)
         return {"status": b"ok"} if credential is None else {"status": b"ok", **_described(credential)}
 
     verify = verifying(services.verify)
     return {"sign": sign, "attest": attest, "warm": warm, "whoami": whoami, "verify": verify}
+
+
+def _wanted(request: Fields, committer: tuple[str, str]) -> WantedSigner:
+    return wanted_signer(os.fsdecode(request.get("signer", b"")), committer)
 
 
 def _committer(request: Fields) -> tuple[str, str]:

@@ -81,7 +81,24 @@ def test_whoami_names_whom_user_signingkey_asks_for(home: Home) -> None:
     assert "[signer-unavailable]" in done.stderr
 
 
+@pytest.mark.parametrize("agent", ["on", "off"])
+def test_statements_are_signed_by_whom_user_signingkey_asks_for(home: Home, agent: str) -> None:
+    for key, value in (("matchCommitter", "false"), ("agent", agent)):
+        home.git("config", f"gitsign.{key}", value)
+    home.commit("by alice")
+    home.git("config", "user.signingkey", BOB)
+    (home.repository / "p.json").write_text("{}")
+    said = home.gitsign("attest", "-f", "p.json", "--type", "https://example.com/t")
+    assert f"attested by {BOB}" in said
+    assert f"approved by {BOB}" in home.gitsign("approve")
+    home.git("config", "user.signingkey", f"https://other.example/{BOB}")
+    done = home.run(home.program, "approve")
+    assert (done.returncode, "[signer-unavailable]" in done.stderr) == (1, True), done.stderr
+
+
 def test_the_sign_in_page_is_asked_for_the_signer_who_was_named(bench: Workbench) -> None:
     bench.configure("gitsign.tokenProvider=interactive", "gitsign.signInTimeout=1")
     done = bench.try_git("commit", "--allow-empty", f"-S{BOB}", "-m", "x")
     assert "login_hint=bob%40example.com" in done.stderr.decode()
+    bench.git("config", "user.signingkey", BOB)
+    assert "login_hint=bob%40example.com" in bench.tool("login").stderr.decode()

@@ -2,12 +2,11 @@
 
 import argparse
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 
 from gitsign_py.cli import instance, wiring
 from gitsign_py.cli.agentside.calls import call_agent, committer_fields
-from gitsign_py.cli.commands.debug import committer_here
+from gitsign_py.cli.commands.debug import committer_here, wanted_here
 from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.tokens import token_request
 from gitsign_py.clients.tokensources import (
@@ -25,7 +24,7 @@ from gitsign_py.core.sigstore.mapping import certificate_identities
 from gitsign_py.core.sigstore.token import parse_unverified
 from gitsign_py.errors import PolicyError
 from gitsign_py.host.tokens import static_source
-from gitsign_py.signing.wanted import WantedSigner, wanted_signer
+from gitsign_py.signing.wanted import WantedSigner
 
 _PLATFORM = "the platform's token"
 _EPILOG = """\
@@ -52,8 +51,7 @@ def run(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     settings = wiring.load_settings()
     issuer = instance.endpoints(settings).issuer
-    key = settings.gitconfig.last("user.signingkey")
-    wanted = wanted_signer((key.text or "") if key is not None else "", committer_here(settings))
+    wanted = wanted_here(settings)
     found = next(filter(None, _answers(settings, wanted)), None)
     if found is None:
         raise PolicyError("not-signed-in", f"you are not signed in at {issuer}", hint="run gitsign-py login")
@@ -95,8 +93,7 @@ def _local_issuer(request: TokenRequest) -> FoundSigner | None:
 
 def _agent(settings: wiring.Settings, wanted: WantedSigner) -> FoundSigner | None:
     """The agent knows which of its credentials fits these settings and this committer."""
-    fields = {**committer_fields(*committer_here(settings)), "signer": os.fsencode(wanted.text)}
-    reply = call_agent(settings, "whoami", fields)
+    reply = call_agent(settings, "whoami", committer_fields(*committer_here(settings), wanted))
     if reply is None or "identity" not in reply:
         return None
     identity, issuer, until = (reply[name].decode("utf-8", "replace") for name in ("identity", "issuer", "not_after"))

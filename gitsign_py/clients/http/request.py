@@ -151,11 +151,11 @@ def timed_out(request: Request, budget: float, proxy: str = "") -> ServiceError:
     """Make the error for an answer that is not there in time."""
     return ServiceError(
         "service-timeout",
-        f"{request.service} at {request.url} did not answer within {budget:g} s{_through(proxy)}",
+        f"{request.service} at {request.url} did not answer within {round(budget, 2):g} s{_through(proxy)}",
         hint=_PROXY_DOWN
         if proxy
         else "try again; if it repeats, check the network, the proxy settings and the service",
-        facts={"service": request.service, "url": request.url, "seconds": f"{budget:g}"},
+        facts={"service": request.service, "url": request.url, "seconds": f"{round(budget, 2):g}"},
     )
 
 
