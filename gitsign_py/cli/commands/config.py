@@ -12,8 +12,8 @@ from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.core.printing import printable
 from gitsign_py.errors import ConfigError, GitsignError, veiled
 from gitsign_py.host.config import HIDDEN, Resolved, Source, resolve_settings, show, unknown_names
-from gitsign_py.host.git.config import GitConfig, read_git_config
-from gitsign_py.host.repository import open_repository
+from gitsign_py.host.git.config import GitConfig
+from gitsign_py.host.repository import open_repository, read_config
 from gitsign_py.host.settingvalues import Value
 from gitsign_py.host.terminal import wants_colour
 
@@ -30,7 +30,7 @@ exit status: 0; 2 when a value cannot be used"""
 def run(arguments: list[str]) -> int:
     """Run the command; gives the exit status."""
     options = _parser().parse_args(arguments)
-    settings = read_git_config(os.environ)
+    settings = read_config(os.environ)
     found, unknown = resolve_settings(os.environ, settings), unknown_names(os.environ, settings)
     chosen = _endpoints(settings)
     _warn_unread()
