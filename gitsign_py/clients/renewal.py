@@ -13,7 +13,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitsign_py.clients.trustroot import CURRENT, KEPT_TARGETS, MIRRORS, LoadedTrust, embedded_tuf_root, tuf_copy
+from gitsign_py.clients.trustroot import (
+    CURRENT,
+    KEPT_TARGETS,
+    MIRRORS,
+    LoadedTrust,
+    age_of,
+    embedded_tuf_root,
+    in_words,
+    tuf_copy,
+)
 from gitsign_py.core.digests import sha256
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.frozen import frozen
@@ -172,21 +181,6 @@ def not_renewed(trust: Trust, environment: Mapping[str, str], *, file: str | Non
     """What says that a copy may not be renewed; None for a file that the person named."""
     found = None if file is not None else tuf_copy(trust, environment)
     return None if found is None else NotRenewed(found[0], "--offline" if offline else "gitsign.refresh never")
-
-
-def age_of(directory: Path) -> timedelta | None:
-    """How long ago the copy was fetched, by this machine's clock; None without a copy."""
-    try:
-        return timedelta(seconds=max(0.0, time.time() - (directory / "mirror.json").stat().st_mtime))
-    except (OSError, OverflowError):
-        return None
-
-
-def in_words(age: timedelta) -> str:
-    """Say how long ago that is, in whole days or hours."""
-    hours = int(age.total_seconds() // 3600)
-    amount, unit = (hours // 24, "day") if hours >= 48 else (hours, "hour")
-    return f"{amount} {unit}{'' if amount == 1 else 's'} ago"
 
 
 def told_first(words: str, hint: str) -> str:

@@ -147,7 +147,7 @@ def test_a_failed_renewal_says_how_old_the_root_is(public: Public) -> None:
     [(0, "0 hours ago"), (5000, "1 hour ago"), (47.9 * 3600, "47 hours ago"), (2 * 86400, "2 days ago")],
 )
 def test_an_age_in_words(age: float, words: str) -> None:
-    assert renewal.in_words(timedelta(seconds=age)) == words
+    assert trustroot.in_words(timedelta(seconds=age)) == words
 
 
 def test_an_unknown_authority_and_a_silent_mirror_are_asked_for_once(public: Public) -> None:

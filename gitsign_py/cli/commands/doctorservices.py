@@ -15,8 +15,7 @@ from gitsign_py.cli.entryfinder import entry_finder
 from gitsign_py.cli.gpg.signing import sign
 from gitsign_py.cli.tokens import needs_person
 from gitsign_py.clients.answer import Answer
-from gitsign_py.clients.renewal import age_of, in_words
-from gitsign_py.clients.trustroot import LoadedTrust, tuf_copy
+from gitsign_py.clients.trustroot import LoadedTrust, age_of, in_words, tuf_copy
 from gitsign_py.clients.urls import is_loopback, join_url
 from gitsign_py.core.encoding import format_rfc3339, parse_rfc3339
 from gitsign_py.core.frozen import frozen
