@@ -12,6 +12,7 @@ from gitsign_py.agent.hardening import Hardening
 from gitsign_py.agent.holder import Holder, SigningPlan, Subject
 from gitsign_py.agent.ledger import Ledger
 from gitsign_py.agent.server import Handler
+from gitsign_py.clients.renewal import told_with_errors
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.git import gpgstatus
 from gitsign_py.core.git.gittext import committer_of
@@ -19,7 +20,7 @@ from gitsign_py.errors import UsageError
 from gitsign_py.signing.attestation import git_artifact
 from gitsign_py.signing.credential import Credential
 from gitsign_py.signing.flow import SigningResult
-from gitsign_py.signing.wanted import wanted_signer
+from gitsign_py.signing.wanted import WantedSigner, wanted_signer
 from gitsign_py.verification.bundle import Artifact
 
 
@@ -87,22 +88,22 @@ def _work(services: AgentServices) -> dict[str, Handler]:
         payload = bytes_in(request, "payload")
         context = context_of(request, conversation)
         plan = services.plan(context, _token(request, conversation))
-        with plan.clock_told():
-            wanted = wanted_signer(os.fsdecode(request.get("signer", b"")), committer_of(payload))
+        with plan.clock_told(), told_with_errors(plan.words.told):
+            wanted = _wanted(request, committer_of(payload))
             result = services.holder.sign(
                 replace(plan, wanted=wanted), payload, conversation, directory=context.directory
             )
         warnings = [f"gitsign-py: {one}" for one in result.warnings]
         line = services.summary(result)
-        plan.note("\n".join((line, *warnings)))
-        shown = [] if plan.quiet else [line]
+        plan.words.note("\n".join((line, *warnings)))
+        shown = [*([] if plan.words.quiet else [line]), *(f"gitsign-py: {one}" for one in plan.words.told)]
         return {**_signed(result), "text": "\n".join((*shown, *warnings)).encode("utf-8", "replace")}
 
     def attest(request: Fields, conversation: Conversation) -> Fields:
         context = context_of(request, conversation)
-        plan = services.plan(context, None)
         subject = Subject(bytes_in(request, "statement"), _artifact(request))
         committer, directory = _committer(request), context.directory
+        plan = replace(services.plan(context, None), wanted=_wanted(request, committer))
         with plan.clock_told():
             result = services.holder.attest(plan, subject, committer, conversation, directory=directory)
         return {"status": b"ok", "envelope": result.envelope, "bundle": result.bundle}
@@ -114,12 +115,16 @@ def _work(services: AgentServices) -> dict[str, Handler]:
         return {"status": b"ok", **_described(credential)}
 
     def whoami(request: Fields, conversation: Conversation) -> Fields:
-        plan = services.plan(context_of(request, conversation), None)
-        credential = services.holder.prospect(plan, _committer(request))
+        plan, committer = services.plan(context_of(request, conversation), None), _committer(request)
+        credential = services.holder.prospect(replace(plan, wanted=_wanted(request, committer)), committer)
         return {"status": b"ok"} if credential is None else {"status": b"ok", **_described(credential)}
 
     verify = verifying(services.verify)
     return {"sign": sign, "attest": attest, "warm": warm, "whoami": whoami, "verify": verify}
+
+
+def _wanted(request: Fields, committer: tuple[str, str]) -> WantedSigner:
+    return wanted_signer(os.fsdecode(request.get("signer", b"")), committer)
 
 
 def _committer(request: Fields) -> tuple[str, str]:

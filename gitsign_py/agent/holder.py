@@ -31,15 +31,30 @@ ANSWER_SECONDS = 240.0  # what a client may take to bring an answer, beside the 
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """What a client's person is told: ``note`` writes to the log file that the settings name, ``quiet`` keeps the line
+    of a good signature to that file, ``told`` has what else was noted and is still to be shown (a renewed trust root).
+    """
+
+    note: Callable[[str], None] = field(default=lambda _text: None)
+    quiet: bool = False
+    told: list[str] = field(default_factory=list)
+
+    def tell(self, text: str) -> None:
+        """Note a line, and keep it for the answer."""
+        self.note(f"gitsign-py: {text}")
+        self.told.append(text)
+
+
+@dataclass(frozen=True, slots=True)
 class SigningPlan:
     """The outcome of one client's configuration.
 
     ``slot`` names everything that a credential depends on (servers, issuer, client id, trust root, ...) and what a
     person calls that (``label``). ``services.tokens`` is not used: tokens come from ``given`` (the client sent one),
     ``silent`` (for a committer's e-mail address: one that needs no person, or None) or the client, when it is asked.
-    ``note`` writes a line to the log file that the client's settings name, ``quiet`` keeps the line of a good
-    signature to that file; ``sign_in_seconds`` is what they give a person for signing in. ``clock_told`` is a context
-    in which errors that a wrong clock explains say so. ``wanted`` is the signer that git was told.
+    ``words`` go to the person. ``sign_in_seconds`` is what they give a person for signing in. ``clock_told`` is a
+    context in which errors that a wrong clock explains say so. ``wanted`` is the signer that git was told.
     """
 
     slot: str
@@ -52,8 +67,7 @@ class SigningPlan:
     consent: ConsentBook
     silent: Callable[[str], IdentityToken | None] = field(default=lambda _email: None)
     given: TokenSource | None = None
-    note: Callable[[str], None] = field(default=lambda _text: None)
-    quiet: bool = False
+    words: Words = field(default_factory=Words)
     sign_in_seconds: float = 120.0
     clock_told: Callable[[], AbstractContextManager[None]] = nullcontext
     wanted: WantedSigner = field(default_factory=WantedSigner)

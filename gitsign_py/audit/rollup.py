@@ -117,6 +117,8 @@ class Rollup:
     tags: int = 0
     longest: Run = field(default_factory=lambda: Run(0, "", ""))
     causes: Causes = field(default_factory=Causes)
+    newer_root: tuple[str, str] | None = None
+    """Digest and version of the trust root that judged in the end, where the one in the heading was renewed."""
     _kinds: dict[_Kind, int] = field(default_factory=dict)
     _days: dict[int, Month] = field(default_factory=dict)
     _run: int = 0
@@ -297,6 +299,8 @@ class Rollup:
             "branches": {ref: found.as_object() for ref, found in sorted(self.branches.items())},
             "longest_unsigned_run": self.longest_run()._asdict(),
             "new_identities": [{"identity": who, "issuer": issuer} for who, issuer in self.new_identities()],
+            "newer_trusted_root_digest": self.newer_root[0] if self.newer_root else "",
+            "newer_trusted_root_version": self.newer_root[1] if self.newer_root else "",
         }
 
     def _issuers(self) -> Counter[str]:

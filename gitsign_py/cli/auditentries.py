@@ -10,6 +10,7 @@ from typing import Self
 from gitsign_py.audit.entries import MAX_ENTRIES, EntryStore, Wanted, fetch
 from gitsign_py.audit.jobs import Job
 from gitsign_py.cli import wiring
+from gitsign_py.cli.instance import searched_log
 from gitsign_py.cli.ownconfig import said_of_log
 from gitsign_py.clients.rekor import RekorClient
 from gitsign_py.clients.session import HttpSession
@@ -93,7 +94,13 @@ class EntryFinder:
         for line in self._said:
             self._warn(line)
         self._said = ()
-        with _PerThread(self._settings) as source:
+        try:
+            log = searched_log(self._settings)
+        except GitsignError as why:
+            self._given_up = True
+            self._warn(f"{len(wanted)} log entries could not be fetched: {why.message}")
+            return {}
+        with _PerThread(self._settings, log) as source:
             failures = fetch(source, wanted, self._store.put)
         for error in list(failures.values())[:1]:
             self._given_up = error.reason in UNREACHABLE
@@ -114,8 +121,8 @@ def _store(warn: Callable[[str], None]) -> EntryStore:
 class _PerThread(Closeable):
     """A client and an HTTP session for each thread: a session is no place for several at once."""
 
-    def __init__(self, settings: wiring.Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: wiring.Settings, log: str) -> None:
+        self._settings, self._log = settings, log
         self._local = threading.local()
         self._sessions: list[HttpSession] = []
 
@@ -138,7 +145,7 @@ class _PerThread(Closeable):
             return found
         session = wiring.session(self._settings)
         self._sessions.append(session)
-        self._local.client = RekorClient(session, self._settings.config.services.rekor_url)
+        self._local.client = RekorClient(session, self._log)
         return self._client()
 
 

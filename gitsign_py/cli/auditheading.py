@@ -38,7 +38,7 @@ def heading(repository: GitRepository, plan: AuditPlan, prepared: AuditSetup, re
         trust_root_digest=prepared.trust_digest,
         version=__version__,
         time=format_rfc3339(prepared.resources.settings.now.replace(microsecond=0)),
-        notices=(*notices(repository), *_without_log(prepared)),
+        notices=(*notices(repository), *_without_log(prepared), *([prepared.stale] if prepared.stale else [])),
         refs=tuple(dict.fromkeys((target.ref, target.tag or target.commit) for target in plan.targets)),
         remote=_remote(repository),
         policy_commit=commit,

@@ -17,13 +17,14 @@ from gitsign_py.audit.resources import FetchEntries, Resources
 from gitsign_py.cli import knownsigners, ownconfig, wiring
 from gitsign_py.cli.policysource import configured_policy
 from gitsign_py.core.frozen import frozen, replace
-from gitsign_py.errors import ConfigError
+from gitsign_py.errors import ConfigError, GitsignError
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.paths import cache_directory
 
 if TYPE_CHECKING:
     from gitsign_py.cli.auditentries import EntryFinder
     from gitsign_py.core.trust.root import TrustedRoot
+    from gitsign_py.verification.renewal import Renew
 
 
 @frozen
@@ -47,6 +48,8 @@ class AuditSetup:
     trust_source: str
     trust_digest: str
     trust_version: str = ""
+    stale: str = ""
+    """How old the trust root is, where it is older than a day and may not be renewed."""
 
 
 def prepare(
@@ -75,7 +78,26 @@ def prepare(
     )
     resources = Resources(verify, audit_options.jobs, cache, fetch, renew)
     stack.callback(resources.close)
-    return AuditSetup(resources, trust.source, trust.root.digest, trust.version)
+    return AuditSetup(resources, trust.source, trust.root.digest, trust.version, stale_in_words(renew))
+
+
+def stale_in_words(renew: "Renew | None") -> str:
+    """How old a trust root is that may not be renewed; empty for one of today."""
+    from gitsign_py.clients.renewal import NotRenewed  # noqa: PLC0415 - where a trust root was read, it is loaded
+
+    return renew.stale if isinstance(renew, NotRenewed) else ""
+
+
+def newer_root(settings: wiring.Settings, prepared: AuditSetup) -> tuple[str, str] | None:
+    """Digest and version of the trust root that the run went on with, where that is another than it began with."""
+    root = prepared.resources.settings.trusted_root
+    if root is None or root.digest == prepared.trust_digest:
+        return None
+    try:
+        loaded = wiring.loaded_trust(settings, offline=True)
+    except GitsignError:
+        return root.digest, ""
+    return root.digest, loaded.version if loaded.root.digest == root.digest else ""
 
 
 def policy_plan(settings: wiring.Settings, repository: GitRepository, place: Place) -> AuditPlan:

@@ -44,6 +44,41 @@ def endpoints(settings: wiring.Settings) -> Endpoints:
     return _endpoints(settings, _services(settings, fetch=True)[0])
 
 
+def searched_log(settings: wiring.Settings) -> str:
+    """The Rekor v1 that is asked for the entries of online-mode signatures: gitsign.rekor, else the instance's own.
+
+    Of a private instance nothing is asked at the public log. What a repository's own signing configuration names is
+    not asked. Raises ServiceError ``service-unreachable`` where there is none, ConfigError ``signing-config-...``.
+    """
+    from gitsign_py.errors import ServiceError
+
+    config = settings.config
+    url = config.services.rekor_url
+    if url == NO_LOG:  # who signs without a log still reads signatures that name one, which then is out of reach
+        raise ServiceError("service-unreachable", "gitsign.rekor is none, so no log is asked")
+    if not config.is_default("rekor_url"):
+        return url
+    ours = not config.source("signing_config").of_repository
+    services, words = _services(settings, fetch=False) if ours else _services_of_trust(settings, fetch=False)
+    if services is None:
+        return _log_of_trust(settings) or url
+    logs = [one for one in services.rekor_urls if one.major_api_version == 1]
+    if not logs:
+        raise ServiceError("service-unreachable", f"{words} lists no Rekor v1, and only that can be searched")
+    return max(logs, key=lambda one: one.valid_for.covers(wiring.now())).url
+
+
+def _log_of_trust(settings: wiring.Settings) -> str:
+    """The address of a private trust root's newest log of version 1; empty without one."""
+    from gitsign_py.clients.trustroot import is_private
+
+    if not is_private(settings.config.trust, settings.environment):
+        return ""
+    logs = wiring.loaded_trust(settings).root.tlogs
+    searched = [log.base_url for log in logs if log.log_id == log.public_key.key_id]  # a tiled log's has its name in it
+    return searched[-1] if searched else ""
+
+
 def explained_endpoints(settings: wiring.Settings) -> dict[str, tuple[str, str]]:
     """Give each service's URL, and in words what chose it; nothing is fetched. Raises as ``endpoints`` does."""
     services, words = _services(settings, fetch=False)
@@ -146,10 +181,11 @@ def _from_signing_config(config: Config, plain: Endpoints, chosen: "SigningConfi
         return select_services(services, versions=versions, at=wiring.now())[0]
 
     versions: set[int] = {1, 2} if config.is_default("rekor_version") else {config.services.rekor_version}
-    if config.trust.instance and any(
+    # Every client can verify what version 1 logs, and it alone can be searched for online-mode signatures.
+    if (config.trust.instance or config.services.rekor_mode == "online") and any(
         one.major_api_version == 1 and one.valid_for.covers(wiring.now()) for one in chosen.rekor_urls
     ):
-        versions = {1} if config.is_default("rekor_version") else versions  # every client can verify what it logs
+        versions = {1} if config.is_default("rekor_version") else versions
     named = not config.is_default("rekor_url")
     rekor = None if named or not chosen.rekor_urls else first(chosen.rekor_urls, versions)
     return Endpoints(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gitsign_py.cli import wiring
+from gitsign_py.cli.entryfinder import entry_finder
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.frozen import frozen, replace
 from gitsign_py.core.git.gitobject import SignedObject, signature_format
@@ -55,7 +56,7 @@ def verifier(
     Raises what loading a trust root raises.
     """
     root = root if root is not None else wiring.trusted_root(settings, file=file, offline=offline)
-    find = None if offline else _naming_log(settings, wiring.entry_finder(settings))
+    find = None if offline else _naming_log(settings, entry_finder(settings))
     if (folder := replica or wiring.log_replica(settings)) is not None:
         find = wiring.replica_finder(folder, root, find, required=replica is not None)
     return Verifier(

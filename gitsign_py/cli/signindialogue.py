@@ -27,8 +27,12 @@ class SignInDialogue:
 
     @property
     def is_seen(self) -> bool:
-        """Whether what is shown is seen at once: not where git keeps our stderr, and its own is out of reach."""
-        return self._terminal is None or not _under_git() or _reaches_git()
+        """Whether what is shown is seen at once: not where git keeps our stderr and its own is out of reach, and not
+        where all that is said goes to the null device. A log file is a place to read it.
+        """
+        if self._terminal is None or self._terminal.has_log:
+            return True
+        return _reaches_git() if _under_git() else not _is_null(2)
 
     def show(self, text: str) -> None:
         """Show one line or more now."""
@@ -57,4 +61,14 @@ def _under_git() -> bool:
 
 def _reaches_git() -> bool:
     process = calling_git()
-    return process is not None and os.access(f"/proc/{process}/fd/2", os.W_OK)
+    return process is not None and os.access(f"/proc/{process}/fd/2", os.W_OK) and not _is_null(f"/proc/{process}/fd/2")
+
+
+def _is_null(stream: int | str) -> bool:
+    """Whether a stream is the null device, or closed: a caller that throws away what its programs say."""
+    if sys.platform == "win32":  # its devices cannot be told apart in this way
+        return False
+    try:
+        return os.path.samestat(os.stat(stream), os.stat(os.devnull))  # noqa: PTH116 - a descriptor has no path
+    except OSError:
+        return True

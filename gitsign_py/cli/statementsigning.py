@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from gitsign_py.cli import instance, signingparts, wiring
 from gitsign_py.cli.agentside.calls import call_agent, committer_fields, start_agent
 from gitsign_py.cli.clock import clock_told
-from gitsign_py.cli.commands.debug import committer_here
+from gitsign_py.cli.commands.debug import committer_here, wanted_here
 from gitsign_py.cli.services import confirm_services
 from gitsign_py.cli.tokens import Person, TokenFinder
 from gitsign_py.host.terminal import open_terminal
@@ -39,7 +39,7 @@ def _by_agent(settings: wiring.Settings, statement: bytes, artifact: Artifact) -
     start_agent(settings)
     [(digest_name, digest)] = artifact.digests.items()
     fields = {"statement": statement, "digest": digest_name.encode(), "oid": digest.hex().encode()}
-    reply = call_agent(settings, "attest", fields | committer_fields(*committer_here(settings)))
+    reply = call_agent(settings, "attest", fields | committer_fields(*committer_here(settings), wanted_here(settings)))
     if reply is None:
         return None
     root = wiring.trusted_root(settings)
@@ -70,10 +70,11 @@ def statement_signer(
         clock_told(http),
     ):
         confirm_services(settings, chosen, terminal)
-        finder = TokenFinder(settings, chosen, http, Person(terminal, *committer_here(settings)))
+        wanted = None if for_others else wanted_here(settings)
+        finder = TokenFinder(settings, chosen, http, Person(terminal, *committer_here(settings)), None, wanted)
         renew = wiring.renewal(settings, root, file=trusted_root)
         services = signingparts.signing_services(http, chosen, root, finder, renew)
-        options = signingparts.signing_options(settings, chosen, root, renew, agree=finder.agree)
+        options = signingparts.signing_options(settings, chosen, root, renew, wanted, agree=finder.agree)
         credential = obtain_credential(
             options.request, tokens=services.tokens, authority=services.authority, now=services.clock.now()
         )

@@ -55,13 +55,17 @@ class TokenFinder:
         The person agrees first to services that the repository's own configuration names: from here on they get it.
         """
         confirm_services(self.settings, self.chosen, self.person.dialogue)
-        email = (self.wanted.address if self.wanted is not None else "") or self.person.email
-        request = token_request(self.settings, self.chosen, email, self.flag)
+        request = token_request(self.settings, self.chosen, self._email, self.flag)
         return obtain_token(request, self.http, self._prepare)
+
+    @property
+    def _email(self) -> str:
+        """The address to sign in with: that of the signer who was named, else the committer's."""
+        return (self.wanted.address if self.wanted is not None else "") or self.person.email
 
     def _prepare(self) -> "tuple[SignInSettings, SignInTools]":
         tools = signingparts.sign_in_tools(self.settings, self.http, self.person.dialogue)
-        return signingparts.sign_in_settings(self.settings, self.chosen, email=self.person.email), tools
+        return signingparts.sign_in_settings(self.settings, self.chosen, email=self._email), tools
 
     def _consent(self, token: IdentityToken) -> None:
         claims = parse_unverified(token.raw)

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitsign_py.core.frozen import frozen, replace
-from gitsign_py.errors import UNREACHABLE, ConfigError, FormatError, ServiceError, UncheckedError, VerificationError
+from gitsign_py.errors import ConfigError, FormatError, UncheckedError, VerificationError
 from gitsign_py.host.config import Config, load_config
 from gitsign_py.host.git.config import ISOLATED, GitConfig
 from gitsign_py.host.repository import read_config
-from gitsign_py.host.settingvalues import NO_LOG
 
 if TYPE_CHECKING:
     from gitsign_py.clients.renewal import Copy
@@ -116,15 +115,16 @@ def renewal(
     offline: bool = False,
     say: "Callable[[str], None] | None" = None,
 ) -> "Renew | None":
-    """Make the renewal of this run's trust root, None where it may not be renewed. An old copy is renewed afterwards.
+    """Make the renewal of this run's trust root; where it may not be renewed, what says how old it is, and None for a
+    file. An old copy is renewed afterwards.
 
     ``say`` tells the person; without it a line goes to stderr.
     """
-    from gitsign_py.clients.renewal import TrustRenewal, may_renew
+    from gitsign_py.clients.renewal import TrustRenewal, may_renew, not_renewed
 
     copy = may_renew(settings.config.trust, settings.environment, file=file, offline=offline)
     if copy is None:
-        return None
+        return not_renewed(settings.config.trust, settings.environment, file=file, offline=offline)
     renew_if_old(settings, copy, afterwards=True)
     return TrustRenewal(root, copy, lambda: network(settings), lambda: loaded_trust(settings), say or _say)
 
@@ -259,33 +259,6 @@ def replica_finder(
                 raise
             found = ()
         return found or (otherwise(digest, certificate) if otherwise is not None else ())
-
-    return find
-
-
-def entry_finder(settings: Settings) -> "FindEntries":
-    """Make a function that asks Rekor v1 for entries; nothing is loaded or sent before it is called.
-
-    A log that cannot be reached is asked once: a range of commits without a network is not a row of time-outs.
-    """
-    failures: list[ServiceError] = []
-    url = settings.config.services.rekor_url
-    if url == NO_LOG:  # who signs without a log still reads signatures that name one, which then is out of reach
-        failures.append(ServiceError("service-unreachable", "gitsign.rekor is none, so no log is asked"))
-
-    def find(digest: bytes, certificate: "Certificate") -> "Sequence[LogEntry]":
-        from gitsign_py.clients.rekor import RekorClient
-
-        if failures:
-            raise failures[0]
-        try:
-            with session(settings) as http:
-                log = RekorClient(http, url)
-                return log.find(digest=digest, certificate=certificate.raw) or log.find(digest=digest)
-        except ServiceError as error:
-            if error.reason in UNREACHABLE:
-                failures.append(error)
-            raise
 
     return find
 

@@ -11,8 +11,9 @@ from gitsign_py.core.frozen import frozen
 from gitsign_py.core.trust.root import parse_trusted_root
 from gitsign_py.core.trust.signingconfig import ConfiguredService, SigningConfig, parse_signing_config, select_services
 from gitsign_py.errors import ConfigError, UsageError
-from gitsign_py.host.paths import tuf_directory
+from gitsign_py.host.paths import tuf_directory, tuf_place
 from gitsign_py.host.settingvalues import NO_LOG
+from gitsign_py.host.tufplace import was_kept
 
 KEYS = (
     "gitsign.instance",
@@ -32,9 +33,13 @@ _FILES = ("trusted_root.json", "signing_config.json")
 
 @frozen
 class Instance:
-    """An instance: ``values`` has a text for each of ``KEYS`` (empty: not set)."""
+    """An instance: ``values`` has a text for each of ``KEYS`` (empty: not set).
+
+    ``follows`` says that its services come with the trust root that is kept, and change with it.
+    """
 
     values: Mapping[str, str]
+    follows: bool = False
 
 
 def find_instance(name: str, environment: Mapping[str, str], now: datetime) -> Instance:
@@ -44,10 +49,10 @@ def find_instance(name: str, environment: Mapping[str, str], now: datetime) -> I
     initialized: keys are believed from verified metadata, never from a URL alone.
     Raises UsageError ``instance-unknown``, ConfigError ``instance-not-initialized``, ``instance-incomplete``.
     """
-    if name == "public-good":
+    if name in INSTANCES and (name != INSTANCES[0] or was_kept(tuf_place(environment))):
+        return Instance(_values({"gitsign.instance": name}))  # in the place of a TUF copy, which counts without it
+    if name == INSTANCES[0]:
         return Instance(_values({}))
-    if name in INSTANCES:
-        return Instance(_values({"gitsign.instance": name}))
     if name.startswith(("http://", "https://")):
         return _mirror(name, environment, now)
     directory = Path(os.path.expanduser(name))  # noqa: PTH111 - never raises, as the next
@@ -81,7 +86,7 @@ def _mirror(url: str, environment: Mapping[str, str], now: datetime) -> Instance
             f"{url[:200]} gives out no signing configuration, so its services are not known",
             hint="set gitsign.fulcio, gitsign.rekor and gitsign.issuer yourself",
         )
-    return Instance(_services(parse_signing_config(targets.signing_config), now))
+    return Instance(_services(parse_signing_config(targets.signing_config), now), follows=True)
 
 
 def _directory(directory: Path, now: datetime) -> Instance:

@@ -7,13 +7,22 @@ ten minutes, a mirror that does not answer after one. ``gitsign.refresh never`` 
 
 import json
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitsign_py.clients.trustroot import CURRENT, KEPT_TARGETS, MIRRORS, LoadedTrust, embedded_tuf_root, tuf_copy
+from gitsign_py.clients.trustroot import (
+    CURRENT,
+    KEPT_TARGETS,
+    MIRRORS,
+    LoadedTrust,
+    age_of,
+    embedded_tuf_root,
+    in_words,
+    tuf_copy,
+)
 from gitsign_py.core.digests import sha256
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.frozen import frozen
@@ -45,6 +54,30 @@ class Copy:
     instance: str = ""
 
 
+class NotRenewed:
+    """In the place of a renewal that ``why`` forbids: the error of a check says how old the trust root is."""
+
+    def __init__(self, directory: Path, why: str) -> None:
+        self._directory = directory
+        self._why = why
+
+    def __call__(self, error: GitsignError) -> None:
+        """Give no trust root."""
+        if said := self._in_words(timedelta(0)):
+            error.hint = told_first(said, error.hint)
+
+    @property
+    def stale(self) -> str:
+        """The same in words, where the trust root is older than a day."""
+        return self._in_words(OLD)
+
+    def _in_words(self, least: timedelta) -> str:
+        age = age_of(self._directory)
+        if age is None or age < least:
+            return ""
+        return f"the trust root was fetched {in_words(age)}, and {self._why} forbids to renew it"
+
+
 class TrustRenewal:
     """The renewal of one run. Call it with the error of a check; it gives a newer trust root, or None.
 
@@ -71,6 +104,8 @@ class TrustRenewal:
         """Look once for a newer trust root; later calls of the run get what was found."""
         if self._newer is None and not self._asked:
             self._newer = self._look(_key(error))
+        if self._newer is None and not self._asked and (why := silent_since(self._copy.directory)):
+            error.hint = told_first(f"the trust root could not be renewed: {why}", error.hint)
         return self._newer
 
     def _look(self, key: str) -> TrustedRoot | None:
@@ -82,7 +117,9 @@ class TrustRenewal:
             refresh(self._copy, self._network(), seconds=SECONDS)
         except GitsignError as error:
             note_failure(self._copy.directory, error.message)
-            self._say(f"the trust root could not be renewed: {error.message} [{error.reason}]")
+            age = age_of(self._copy.directory)
+            fetched = f", fetched {in_words(age)}," if age is not None and age > OLD else ""
+            self._say(f"the trust root{fetched} could not be renewed: {error.message} [{error.reason}]")
             return None
         newer = self._fresh(by="the trust root was renewed, since it lacked an authority")
         if newer is None:
@@ -140,24 +177,48 @@ def may_renew(trust: Trust, environment: Mapping[str, str], *, file: str | None,
     return None if found is None else Copy(*found)
 
 
+def not_renewed(trust: Trust, environment: Mapping[str, str], *, file: str | None, offline: bool) -> NotRenewed | None:
+    """What says that a copy may not be renewed; None for a file that the person named."""
+    found = None if file is not None else tuf_copy(trust, environment)
+    return None if found is None else NotRenewed(found[0], "--offline" if offline else "gitsign.refresh never")
+
+
+def told_first(words: str, hint: str) -> str:
+    """A hint that begins with ``words``."""
+    return f"{words}; {hint}" if hint else words
+
+
+@contextmanager
+def told_with_errors(lines: Sequence[str]) -> Iterator[None]:
+    """Let errors of the block begin their hint with ``lines``, what was said about a renewal to nobody who sees it."""
+    try:
+        yield
+    except GitsignError as error:
+        if lines:
+            error.hint = told_first("; ".join(lines), error.hint)
+        raise
+
+
 def may_ask(directory: Path, key: str = "") -> bool:
     """Tell whether it is time to ask the mirror, for the authority ``key``."""
-    kept, now = _noted(directory), time.time()
-    if now - _number(kept.get("silent")) < _SILENT_SECONDS:
+    if silent_since(directory) is not None:
         return False
-    asked = kept.get("asked")
-    return not (isinstance(asked, dict) and now - _number(asked.get(key)) < _SAME_SECONDS)
+    asked = _noted(directory).get("asked")
+    return not (isinstance(asked, dict) and time.time() - _number(asked.get(key)) < _SAME_SECONDS)
+
+
+def silent_since(directory: Path) -> str | None:
+    """Why the mirror was of no use within the last minute; None where it was not asked in vain."""
+    kept = _noted(directory)
+    return str(kept.get("why"))[:1000] if time.time() - _number(kept.get("silent")) < _SILENT_SECONDS else None
 
 
 def begin_if_old(directory: Path) -> bool:
     """Tell whether to renew now: the last fetch was more than a day ago, and in the last hour nobody has tried."""
-    try:
-        fetched = (directory / "mirror.json").stat().st_mtime
-    except OSError:
-        return False
+    age = age_of(directory)
     now, kept = time.time(), _noted(directory)
     last = max(_number(kept.get(name)) for name in ("silent", "begun"))
-    if now - fetched <= OLD.total_seconds() or now - last < _HOUR_SECONDS:
+    if age is None or age <= OLD or now - last < _HOUR_SECONDS:
         return False
     return _write(directory, {**kept, "begun": now})
 

@@ -189,7 +189,7 @@ class HttpSession(Closeable):
         if not done.wait(max(deadline - time.monotonic(), 0.001)):
             self._transport = self._new_transport(self._network)
             transport.close()
-            raise timed_out(request, budget)
+            raise timed_out(request, budget, self._network.proxy(request.url))
         result = outcome[0]
         if isinstance(result, Exception):
             raise result

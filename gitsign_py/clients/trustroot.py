@@ -9,9 +9,10 @@ import binascii
 import json
 import os
 import stat
+import time
 from base64 import b64decode
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -220,6 +221,8 @@ def _from_tuf(directory: Path, *, offline: bool, network: "Callable[[], Network]
         targets = tuf.load_cached(directory)
     except UncheckedError as error:
         if offline or error.reason != "trust-root-expired":
+            if (age := age_of(directory)) is not None:
+                error.hint = "; ".join(filter(None, (f"the copy was fetched {in_words(age)}", error.hint)))
             raise
         check = lambda fetched: parse_trusted_root(fetched.trusted_root)  # noqa: E731
         targets = tuf.refresh(directory, check=check, network=network() if network is not None else None)
@@ -231,6 +234,21 @@ def _from_tuf(directory: Path, *, offline: bool, network: "Callable[[], Network]
         rekor_v2_json=targets.rekor_v2_config or b"",
         expires=targets.expires,
     )
+
+
+def age_of(directory: Path) -> timedelta | None:
+    """How long ago the copy was fetched, by this machine's clock; None without a copy."""
+    try:
+        return timedelta(seconds=max(0.0, time.time() - (directory / "mirror.json").stat().st_mtime))
+    except (OSError, OverflowError):
+        return None
+
+
+def in_words(age: timedelta) -> str:
+    """Say how long ago that is, in whole days or hours."""
+    hours = int(age.total_seconds() // 3600)
+    amount, unit = (hours // 24, "day") if hours >= 48 else (hours, "hour")
+    return f"{amount} {unit}{'' if amount == 1 else 's'} ago"
 
 
 def _with_parts(whole: LoadedTrust, config: Config, *, explicit: bool) -> LoadedTrust:

@@ -105,7 +105,12 @@ def translated(mirror: str) -> Iterator[None]:
 def _download_failed(mirror: str, error: DownloadHTTPError) -> GitsignError:
     if str(error) == _NOT_CACHED:
         return UncheckedError("trust-root-missing", f"cached copy of {mirror} is not complete", hint=FETCH_AGAIN)
-    return ServiceError("trust-root-unreachable", f"TUF mirror {mirror} answers {error.status_code}")
+    hint = "check the URL: no TUF repository is there (that of a local Sigstore ends in /tuf)"
+    return ServiceError(
+        "trust-root-unreachable",
+        f"TUF mirror {mirror} answers {error.status_code}",
+        hint=hint if error.status_code == 404 else "",
+    )
 
 
 def _unreachable(mirror: str, error: BaseException) -> ServiceError:

@@ -275,7 +275,8 @@ class Network:
 def proxy_for(url: str, environment: Mapping[str, str], gitconfig: GitConfig | None = None) -> str:
     """Choose the proxy as git and curl do: http.proxy, SCHEME_proxy, all_proxy, unless no_proxy lists the host.
 
-    Without a scheme it is an http proxy. The lower-case variable wins, as in curl; without any, macOS and Windows are
+    Without a scheme it is an http proxy. The lower-case variable wins, and HTTP_PROXY in capitals is not read, as in
+    curl: a web server that runs git makes it of a request's header (CVE-2016-5385). Without any, macOS and Windows are
     asked for their own settings. http.proxy is http.<url>.proxy where one matches; of a repository's own configuration
     neither counts.
     """
@@ -286,7 +287,8 @@ def proxy_for(url: str, environment: Mapping[str, str], gitconfig: GitConfig | N
     own = _setting(gitconfig.without_repository(), "proxy", url)[1] if gitconfig is not None else None
     if own is not None:
         return _with_scheme(own)
-    names = (f"{parts.scheme}_proxy", f"{parts.scheme}_proxy".upper(), "all_proxy", "ALL_PROXY")
+    capitals = () if parts.scheme == "http" else (f"{parts.scheme}_proxy".upper(),)
+    names = (f"{parts.scheme}_proxy", *capitals, "all_proxy", "ALL_PROXY")
     found = next((value for name in names if (value := environment.get(name))), "")
     return _with_scheme(found or _system_proxy(parts.scheme, parts.hostname or ""))
 

@@ -44,6 +44,11 @@ class Terminal(Closeable):
         return self._console is not None
 
     @property
+    def has_log(self) -> bool:
+        """Whether what is shown is in a log file too."""
+        return self._log_path is not None
+
+    @property
     def canvas(self) -> Callable[[bytes], object] | None:
         """Writes to the terminal, for what draws on it, while this process is in the foreground."""
         return self._console.write if self._console is not None and self.interactive else None

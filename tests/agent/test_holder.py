@@ -46,7 +46,6 @@ def plan(token_issuer: str) -> SigningPlan:
         given=GivenToken(IdentityToken(token), "a test"),
         sign_in_seconds=1.0,
         clock_told=unused,
-        note=lambda _text: None,
     )
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.home import EMAIL, living
+from tests.support.home import EMAIL, Home, living
 from tests.support.stack import RunningStack
 from tests.support.workbench import Workbench
 
@@ -63,3 +63,42 @@ def test_an_agent_holds_several_and_uses_the_one_that_is_named(tmp_path: Path, s
         home.git("config", "user.signingkey", "carol@example.com")
         with pytest.raises(AssertionError, match=r"nobody is signed in as carol@example.com"):
             home.commit("by nobody", SIGSTORE_ID_TOKEN=stack.token(EMAIL))
+
+
+def test_whoami_names_whom_user_signingkey_asks_for(home: Home) -> None:
+    def says(key: str) -> str:
+        home.git("config", "user.signingkey", key)
+        return home.run(home.program, "whoami").stdout.partition(" ")[0]
+
+    home.git("config", "gitsign.matchCommitter", "false")
+    assert [says(key) for key in (BOB, "0xDEADBEEFDEADBEEF")] == [BOB, EMAIL]
+    home.commit("by bob", f"-S{BOB}")
+    home.commit("by alice", f"-S{EMAIL}")
+    assert [says(key) for key in (EMAIL, BOB, f"{home.stack.url}/{BOB}")] == [EMAIL, BOB, BOB]
+    home.git("config", "user.signingkey", f"https://other.example/{BOB}")
+    done = home.run(home.program, "whoami")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "[signer-unavailable]" in done.stderr
+
+
+@pytest.mark.parametrize("agent", ["on", "off"])
+def test_statements_are_signed_by_whom_user_signingkey_asks_for(home: Home, agent: str) -> None:
+    for key, value in (("matchCommitter", "false"), ("agent", agent)):
+        home.git("config", f"gitsign.{key}", value)
+    home.commit("by alice")
+    home.git("config", "user.signingkey", BOB)
+    (home.repository / "p.json").write_text("{}")
+    said = home.gitsign("attest", "-f", "p.json", "--type", "https://example.com/t")
+    assert f"attested by {BOB}" in said
+    assert f"approved by {BOB}" in home.gitsign("approve")
+    home.git("config", "user.signingkey", f"https://other.example/{BOB}")
+    done = home.run(home.program, "approve")
+    assert (done.returncode, "[signer-unavailable]" in done.stderr) == (1, True), done.stderr
+
+
+def test_the_sign_in_page_is_asked_for_the_signer_who_was_named(bench: Workbench) -> None:
+    bench.configure("gitsign.tokenProvider=interactive", "gitsign.signInTimeout=1")
+    done = bench.try_git("commit", "--allow-empty", f"-S{BOB}", "-m", "x")
+    assert "login_hint=bob%40example.com" in done.stderr.decode()
+    bench.git("config", "user.signingkey", BOB)
+    assert "login_hint=bob%40example.com" in bench.tool("login").stderr.decode()

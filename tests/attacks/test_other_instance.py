@@ -19,7 +19,7 @@ from gitsign_py.core.frozen import replace
 from gitsign_py.core.trust.root import parse_trusted_root
 from gitsign_py.errors import ConfigError, ServiceError
 from tests.support.badserver import forward, serving
-from tests.support.gitrepo import ISOLATED
+from tests.support.gitrepo import ISOLATED, ScratchRepo
 from tests.support.stack import RunningStack
 from tests.support.workbench import Workbench
 
@@ -75,6 +75,33 @@ def test_a_client_trust_config_brings_its_services(stack: RunningStack, tmp_path
     variables = {"GITSIGN_TRUST_BUNDLE": client_config(stack), "GITSIGN_FULCIO_URL": "http://x"}
     explicit = instance.endpoints(settings(tmp_path, **variables))
     assert explicit.fulcio == "http://x"
+
+
+PUBLIC_LOG = "https://rekor.sigstore.dev"
+
+
+def test_entries_of_a_private_instance_are_looked_for_in_its_own_log(stack: RunningStack, tmp_path: Path) -> None:
+    """An online-mode signature's digest and certificate are what would be told to another log."""
+    root, repository = str(stack.trusted_root), tmp_path / "repository"
+    assert instance.searched_log(settings(tmp_path)) == PUBLIC_LOG
+    assert instance.searched_log(settings(tmp_path, GITSIGN_INSTANCE="staging")) == "https://rekor.sigstage.dev"
+    for trust in ({"GITSIGN_TRUST_BUNDLE": client_config(stack)}, {"GITSIGN_TRUSTED_ROOT": root}):
+        assert instance.searched_log(settings(tmp_path, **trust)) == stack.url
+        assert instance.searched_log(settings(tmp_path, GITSIGN_REKOR_URL="http://mine", **trust)) == "http://mine"
+    services = str(stack.info.files["signing_config.json"])
+    assert instance.searched_log(settings(tmp_path, GITSIGN_SIGNING_CONFIG=services)) == stack.url
+    ScratchRepo.init(repository).git("config", "gitsign.signingConfig", services)
+    named = wiring.load_settings({**ISOLATED, "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}, repository)
+    assert instance.searched_log(named) == PUBLIC_LOG, "a repository's own configuration names no log in silence"
+
+
+def test_an_instance_without_a_log_of_version_1_has_none_to_search(stack: RunningStack, tmp_path: Path) -> None:
+    value = json.loads(client_config(stack))
+    logs = [one for one in value["signingConfig"]["rekorTlogUrls"] if one["majorApiVersion"] == 2]
+    value["signingConfig"]["rekorTlogUrls"] = logs
+    for how in ({"GITSIGN_TRUST_BUNDLE": json.dumps(value)}, {"GITSIGN_REKOR_URL": "none"}):
+        with pytest.raises(ServiceError, match=r"only that can be searched|no log is asked"):
+            instance.searched_log(settings(tmp_path, **how))
 
 
 def test_the_public_instance_is_known_without_a_question(tmp_path: Path, session: HttpSession) -> None:

@@ -31,7 +31,7 @@ from gitsign_py.audit.reports.terminal import TerminalReport
 from gitsign_py.audit.rollup import Rollup
 from gitsign_py.audit.scan import Scanned
 from gitsign_py.policy.facts import ACCEPTED, VERDICTS, Decision, Verdict
-from tests.support.reports import all_records, record, write
+from tests.support.reports import HEADING, all_records, record, write
 from tests.support.schemas import PUBLISHED, SCHEMAS
 
 OFFICER = (
@@ -333,6 +333,17 @@ def test_sums_do_not_depend_on_how_records_come(monkeypatch: pytest.MonkeyPatch)
     assert alone.as_object() == together.as_object()
     assert [one.oid for one in unsigned] == [item.oid for item in items]
     assert (unsigned.first, len(unsigned)) == (next(iter(unsigned)), 50)
+
+
+@pytest.mark.parametrize("make", [TextReport, TerminalReport, HtmlReport, MarkdownReport, JunitReport, GithubReport])
+def test_people_read_which_trust_root_judged_in_the_end(make: Callable[[TextIO], ReportFormat]) -> None:
+    out, rollup = io.StringIO(), Rollup()
+    rollup.add([record(1)])
+    rollup.newer_root = "e" * 64, "TUF root 3, timestamp 9"
+    report = make(out)
+    report.begin(HEADING)
+    report.end(rollup)
+    assert f"from there on TUF root 3, timestamp 9, sha256 {'e' * 64} judged" in " ".join(out.getvalue().split())
 
 
 def test_exit_statuses() -> None:

@@ -307,6 +307,9 @@ def test_head_is_exported_where_it_is_told(repo: ScratchRepo) -> None:
     artifact = run(*head, "--output", "out/b.json", "--artifact", "-", cwd=repo.path)
     assert artifact.stdout == (repo.path / "out" / names[0]).read_bytes()
     assert run(*head, "--output", "-", "--artifact", "-", cwd=repo.path).returncode == 2
+    done = run(*head, "-o", "nowhere/", cwd=repo.path)
+    assert (done.returncode, b"file-unwritable" in done.stderr) == (2, True)
+    assert set(repo.path.iterdir()) == before, "no file of that name is written in the place of a folder"
 
 
 def test_export_refuses_what_does_not_verify(repo: ScratchRepo, maker: BundleMaker) -> None:

@@ -210,6 +210,25 @@ def _is_signed(bench: Workbench, name: str) -> None:
         assert bench.raw("commit", "HEAD").count(b"BEGIN SIGNED MESSAGE") == 1
 
 
+@pytest.mark.parametrize("provider", ["device", "interactive"])
+def test_where_nobody_reads_it_the_sign_in_is_refused_at_once(bench: Workbench, provider: str) -> None:
+    """A caller that throws git's words away: the sign-in would wait for somebody who is shown nothing."""
+    bench.configure("gitsign.matchCommitter=false", f"gitsign.tokenProvider={provider}")
+    with Path(os.devnull).open("wb") as nowhere:
+        done = subprocess.run(
+            ["git", "commit", "-q", "--allow-empty", "-S", "-m", "x"],
+            cwd=bench.repo,
+            env=bench.env | {"GITSIGN_SIGN_IN_TIMEOUT": "3600"},
+            stdin=nowhere,
+            stdout=nowhere,
+            stderr=nowhere,
+            timeout=120,
+            check=False,
+            start_new_session=True,
+        )
+    assert done.returncode == 128
+
+
 def test_a_sign_in_held_by_the_agent_serves_every_caller(bench: Workbench) -> None:
     """The advice for all of them: sign in once in a terminal."""
     bench.configure("gitsign.matchCommitter=false", "gitsign.tokenProvider=interactive", "gitsign.agent=on")

@@ -1,5 +1,6 @@
 """A trust root renews itself: an instance changes every kind of key while commits, audits and hooks go on."""
 
+import json
 import os
 import subprocess
 import sys
@@ -78,9 +79,23 @@ def test_every_kind_of_key_changes_while_commits_audits_and_hooks_go_on(user: Wo
             assert (status, renewed) == (0, 1), what
         assert told(user, way) == (0, 0), what
     rotate(user.stack, "ctlog")
+    user.commit("audited", **signer)
+    first, second = summary_of_audit(user), summary_of_audit(user)
+    judged = first["newer_trusted_root_digest"], first["newer_trusted_root_version"]
+    assert judged == (second["trusted_root_digest"], second["trusted_root_version"])
+    assert first["trusted_root_digest"] != judged[0]
+    assert second["newer_trusted_root_digest"] == ""
+    rotate(user.stack, "ctlog")
     user.commit("pushed", **signer)
     pushed = user.run(["git", "push", str(server), "main"])
     assert (pushed.returncode, pushed.stderr.decode().count(RENEWED)) == (0, 1), pushed.stderr
+
+
+def summary_of_audit(user: Workbench) -> dict[str, Any]:
+    done = user.tool("audit", "--format", "ndjson", "HEAD~1..HEAD")
+    assert done.returncode == 0, done.stderr
+    summary: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return summary
 
 
 def told(user: Workbench, way: Callable[[], Done]) -> tuple[int, int]:
@@ -94,6 +109,16 @@ def told(user: Workbench, way: Callable[[], Done]) -> tuple[int, int]:
     return done.returncode, said.count(RENEWED)
 
 
+def test_online_mode_asks_the_log_of_the_instance(user: Workbench) -> None:
+    """Nothing but ``initialize`` was done: the log that signs is the one that can be searched, and is searched."""
+    user.git("config", "gitsign.rekorMode", "online")
+    user.commit("first")
+    user.commit("second")
+    assert user.verify("HEAD~1..HEAD").returncode == 0
+    assert user.run(["git", "verify-commit", "HEAD"]).returncode == 0
+    assert user.tool("audit", "--no-policy").returncode == 0
+
+
 @pytest.mark.parametrize("how", ["offline", "never"])
 def test_offline_and_never_mean_it(user: Workbench, how: str) -> None:
     rotate(user.stack, "ctlog")
@@ -105,6 +130,18 @@ def test_offline_and_never_mean_it(user: Workbench, how: str) -> None:
     assert done.returncode == 3
     assert b"sct-log-unknown" in done.stdout + done.stderr
     assert tuf.load_cached(copy_of(user)) == before
+
+
+def test_the_agent_says_it_to_who_signs(user: Workbench) -> None:
+    start = ["git", "-c", "gitsign.agent=on", "commit", "-q", "--allow-empty", "-S", "-m"]
+    try:
+        assert told(user, lambda: user.run([*start, "by what the root has"])) == (0, 0)
+        assert user.tool("agent", "lock").returncode == 0
+        rotate(user.stack, "ctlog")
+        assert told(user, lambda: user.run([*start, "by another log"])) == (0, 1)
+        assert told(user, lambda: user.run([*start, "and again"])) == (0, 0)
+    finally:
+        user.tool("agent", "stop")
 
 
 def test_a_copy_of_yesterday_is_renewed_after_the_answer(user: Workbench) -> None:
@@ -137,6 +174,21 @@ def test_a_mirror_that_is_gone_is_said_and_not_waited_for_again(user: Workbench)
     assert "renewed" not in said[1]
 
 
+@pytest.mark.parametrize("agent", ["off", "on"])
+def test_a_commit_that_needs_a_newer_root_says_why_there_is_none(user: Workbench, agent: str) -> None:
+    """git 2.39 keeps what its signing program says beside the error, and the agent has nobody to say it to."""
+    rotate(user.stack, "ctlog")
+    (copy_of(user) / "mirror.json").write_text('{"mirror": "http://127.0.0.1:9/tuf"}')
+    commit = ["git", "-c", f"gitsign.agent={agent}", "commit", "-q", "--allow-empty", "-S", "-m", "x"]
+    try:
+        for _ in range(2):
+            said = user.run(commit).stderr.decode()
+            assert "certificate-unusable" in said
+            assert said.count("the trust root could not be renewed: TUF mirror http://127.0.0.1:9/tuf") == 1, said
+    finally:
+        user.tool("agent", "stop")
+
+
 def other_machine(user: Workbench) -> dict[str, Any]:
     """Another place for the copy, which is renewed by itself."""
     place = user.folder / "other-machine"
@@ -152,3 +204,10 @@ def test_initialize_says_what_was_forgotten(user: Workbench) -> None:
     assert (done.returncode, b"give its first root.json with --root FILE" in done.stderr) == (3, True)
     done = user.tool("initialize", "--mirror", mirror, "--root", f"{mirror}/1.root.json", cwd=None, stdin=b"")
     assert (done.returncode, b"[root-is-url]" in done.stderr) == (2, True)
+    trusted_root = user.stack.info.files["trusted_root.json"]
+    done = user.tool("initialize", "--mirror", mirror, "--root", str(trusted_root), cwd=None, stdin=b"")
+    said = f"--root names {trusted_root}, which is no root.json of a TUF repository".encode()
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+    root = str(user.stack.info.files["root.json"])
+    done = user.tool("initialize", "--mirror", user.stack.url, "--root", root, cwd=None, stdin=b"", **elsewhere)
+    assert (done.returncode, b"no TUF repository is there" in done.stderr) == (3, True), done.stderr

@@ -169,8 +169,21 @@ def test_an_initialized_mirror_names_its_instance(fresh: Workbench) -> None:
     done = fresh.tool("initialize", "--mirror", mirror, "--root", str(fresh.folder / "root.json"))
     assert done.returncode == 0, done.stderr
     setup(fresh, "--instance", mirror)
-    assert fresh.git("config", "gitsign.rekor") == fresh.stack.url
+    written = fresh.git("config", "--local", "--get-regexp", "^gitsign[.]").splitlines()
+    assert written == ["gitsign.rekorversion 1"], "where to sign follows the trust root, and its shards"
+    assert endpoints(fresh)["rekor"] == {"url": fresh.stack.url, "source": f"signing configuration of TUF {mirror}"}
     assert fresh.verify(fresh.commit()).returncode == 0
+    setup(fresh, "--instance", "public-good")
+    assert endpoints(fresh)["fulcio"]["url"] == "https://fulcio.sigstore.dev", "whatever copy is kept"
+    setup(fresh, "--undo")
+    fresh.git("config", "--global", "gitsign.fulcio", "https://fulcio.example.com")
+    setup(fresh, "--instance", mirror)
+    assert fresh.git("config", "--local", "gitsign.fulcio") == fresh.stack.url, "in the place of what would count"
+
+
+def endpoints(bench: Workbench) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = json.loads(bench.tool("config", "--json").stdout)["endpoints"]
+    return found
 
 
 @pytest.mark.parametrize(

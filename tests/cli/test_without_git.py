@@ -182,3 +182,17 @@ def test_a_name_of_several_refs_is_no_guess(world: World) -> None:
         assert resolved(world, "heads/side", git=False) == resolved(world, "heads/side", git=True)
     finally:
         world.repo.git("update-ref", "-d", "refs/tags/side")
+
+
+def test_config_reads_the_plain_files(world: World) -> None:
+    world.repo.git("config", "gitsign.rekorMode", "online")
+    try:
+        lines = [
+            next(line.partition("  (git config")[0] for line in out.splitlines() if "rekorMode" in line)
+            for status, out, _ in (world.run("config", git=git) for git in (True, False))
+            if status == 0
+        ]
+    finally:
+        world.repo.git("config", "--unset", "gitsign.rekorMode")
+    assert lines == [lines[0]] * 2
+    assert lines[0].split() == ["gitsign.rekorMode", "online"]

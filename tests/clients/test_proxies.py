@@ -135,6 +135,29 @@ def test_a_proxy_that_makes_no_tunnel_is_an_error(
     assert all(b"secret" not in seen.body for seen in proxy.requests)
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:2/", "https://fulcio.invalid/"])
+def test_a_proxy_that_is_down_is_named_and_not_what_is_behind_it(
+    session: HttpSession, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv(f"{url.partition(':')[0]}_proxy", "http://me:word@127.0.0.1:1")
+    with pytest.raises(ServiceError) as caught:
+        session.exchange("Fulcio", "GET", url)
+    said = f"Fulcio at {url} cannot be reached through the proxy http://127.0.0.1:1: connection refused"
+    assert (caught.value.message, caught.value.facts["proxy"]) == (said, "http://127.0.0.1:1")
+    assert "stack up" not in caught.value.hint
+    assert "no_proxy" in caught.value.hint
+
+
+def test_a_proxy_that_says_nothing_is_named(transport: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        proxy = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv("http_proxy", proxy)
+        with HttpSession(Limits(0.3, 0.3), transport=transport) as session, pytest.raises(ServiceError) as caught:
+            session.exchange("Fulcio", "GET", "http://127.0.0.1:2/")
+    assert caught.value.reason == "service-timeout"
+    assert caught.value.message.endswith(f" through the proxy {proxy}")
+
+
 def test_a_kept_connection_that_was_closed_meanwhile_is_not_used(session: HttpSession) -> None:
     closing = threading.Event()
 

@@ -2,8 +2,10 @@
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 
 import gitsign_py.data
 from gitsign_py.cli import instance, wiring
+from gitsign_py.cli.auditing import stale_in_words
 from gitsign_py.clients import renewal, trustroot
 from gitsign_py.errors import UncheckedError
 from gitsign_py.host.git.config import GitConfig
@@ -18,6 +21,7 @@ from tests.support.tufrepo import TufRepository, serve
 
 PUBLIC = Path(gitsign_py.data.__file__).parent / "public-good"
 ROOT, SERVICES = "trusted_root.json", "signing_config.v0.2.json"
+DAY = 86400
 FOR_V2 = "signing_config_rekor_v2.v0.2.json"
 
 
@@ -101,10 +105,49 @@ def test_what_was_changed_after_it_was_verified_does_not_count(public: Public) -
     assert wiring.trusted_root(settings).digest == embedded.digest
 
 
-@pytest.mark.parametrize("how", [{"GITSIGN_REFRESH": "never"}, {"GITSIGN_TRUSTED_ROOT": str(PUBLIC / ROOT)}])
-def test_a_root_that_may_not_change_is_not_renewed(public: Public, how: dict[str, str]) -> None:
-    settings = public.settings(**how)
-    assert wiring.renewal(settings, wiring.trusted_root(settings)) is None
+def test_a_file_is_not_renewed(public: Public) -> None:
+    settings = public.settings(GITSIGN_TRUSTED_ROOT=str(PUBLIC / ROOT))
+    for offline in (True, False):
+        assert wiring.renewal(settings, wiring.trusted_root(settings), offline=offline) is None
+
+
+@pytest.mark.parametrize(("how", "offline"), [("gitsign.refresh never", False), ("--offline", True)])
+def test_a_root_that_may_not_be_renewed_says_its_age(public: Public, how: str, *, offline: bool) -> None:
+    settings = public.settings(**({} if offline else {"GITSIGN_REFRESH": "never"}))
+    public.publish("https://v2.example.com")
+    renew = wiring.renewal(settings, wiring.trusted_root(settings), offline=offline)
+    assert renew is not None
+    error = lacking()
+    assert (renew(error), error.hint) == (None, "")  # the embedded one was never fetched
+    copy = renewal.Copy(trustroot.instance_copy("public-good"), "public-good")
+    renewal.refresh(copy, wiring.network(settings))
+    assert stale_in_words(renew) == ""
+    os.utime(copy.directory / "mirror.json", (time.time() - 3 * DAY,) * 2)
+    assert renew(error) is None
+    assert (
+        error.hint == f"the trust root was fetched 3 days ago, and {how} forbids to renew it" == stale_in_words(renew)
+    )
+
+
+def test_a_failed_renewal_says_how_old_the_root_is(public: Public) -> None:
+    public.publish("https://v2.example.com")
+    settings, said = public.settings(), list[str]()
+    copy = renewal.Copy(trustroot.instance_copy("public-good"), "public-good")
+    renewal.refresh(copy, wiring.network(settings))
+    os.utime(copy.directory / "mirror.json", (time.time() - 90000,) * 2)
+    (public.repository.directory / "timestamp.json").unlink()
+    renew = wiring.renewal(settings, wiring.trusted_root(settings), say=said.append)
+    assert renew is not None
+    assert renew(lacking()) is None
+    assert said[0].startswith("the trust root, fetched 25 hours ago, could not be renewed: ")
+
+
+@pytest.mark.parametrize(
+    ("age", "words"),
+    [(0, "0 hours ago"), (5000, "1 hour ago"), (47.9 * 3600, "47 hours ago"), (2 * 86400, "2 days ago")],
+)
+def test_an_age_in_words(age: float, words: str) -> None:
+    assert trustroot.in_words(timedelta(seconds=age)) == words
 
 
 def test_an_unknown_authority_and_a_silent_mirror_are_asked_for_once(public: Public) -> None:

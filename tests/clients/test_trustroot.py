@@ -97,6 +97,7 @@ def test_an_expired_cache_is_fetched_again_unless_offline(tmp_path: Path, privat
         with pytest.raises(UncheckedError) as caught:
             load(tmp_path)
         assert caught.value.reason == "trust-root-expired"
+        assert caught.value.hint.startswith("the copy was fetched 0 hours ago; ")
         assert load(tmp_path, offline=False).root.digest == parse_trusted_root(private).digest
     assert load(tmp_path).root.digest == parse_trusted_root(private).digest
 

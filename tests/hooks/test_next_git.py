@@ -86,6 +86,14 @@ def test_a_bare_repository_that_is_named(pushed: Server, command: list[str]) -> 
     assert tool(pushed, *command, GIT_DIR=str(pushed.bare.path)).returncode == usual.returncode
 
 
+def test_config_says_that_it_has_not_read_a_bare_repository(pushed: Server) -> None:
+    unnamed, named = tool(pushed, "config"), tool(pushed, "config", "--git-dir", ".")
+    assert (unnamed.returncode, named.returncode) == (0, 0)
+    assert "the settings of this repository are not among these" in unnamed.stderr
+    assert "--git-dir ." in unnamed.stderr
+    assert (named.stderr, "policy.toml" in named.stdout, "policy.toml" in unnamed.stdout) == ("", True, False)
+
+
 def test_folders_that_an_audit_names(pushed: Server) -> None:
     listed = pushed.folder / "repositories"
     listed.write_text(f"{pushed.bare.path}\n")

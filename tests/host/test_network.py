@@ -178,6 +178,8 @@ CASES: list[tuple[str, Mapping[str, str], str, str]] = [
     ("https://h/", {"https_proxy": P, "HTTPS_PROXY": Q}, "", P),
     ("https://h/", {"http_proxy": P}, "", ""),
     ("http://h/", {"http_proxy": P}, "", P),
+    ("http://h/", {"HTTP_PROXY": P}, "", ""),
+    ("http://h/", {"HTTP_PROXY": P, "ALL_PROXY": Q}, "", Q),
     ("https://h/", {"all_proxy": P}, "", P),
     ("https://h/", {"ALL_PROXY": "socks5h://p:1"}, "", "socks5h://p:1"),
     ("https://h/", {"https_proxy": "proxy:3128"}, "", P),

@@ -114,6 +114,20 @@ def sentence(record: Record) -> str:
 
 def warning_lines(rollup: Rollup) -> list[str]:
     """The warnings that a reader of the figures must see first."""
+    return [*_lacking_lines(rollup), *_renewed_lines(rollup)]
+
+
+def _renewed_lines(rollup: Rollup) -> list[str]:
+    """By which trust root, where there were two: nobody could make the verdicts again with the first alone."""
+    if rollup.newer_root is None:
+        return []
+    digest, version = rollup.newer_root
+    named = f"{version}, " if version else ""
+    return [f"the trust root lacked an authority and was renewed: from there on {named}sha256 {digest} judged"]
+
+
+def _lacking_lines(rollup: Rollup) -> list[str]:
+    """What is no success although nothing was refused."""
     if not rollup.total:
         return ["there was nothing to judge, which is no success"]
     if not rollup.judged:

@@ -12,7 +12,7 @@ from gitsign_py.agent.clientcontext import ClientContext
 from gitsign_py.agent.conversation import DeclinedError
 from gitsign_py.agent.handlers import AgentServices
 from gitsign_py.agent.hardening import Hardening
-from gitsign_py.agent.holder import Holder, SigningPlan
+from gitsign_py.agent.holder import Holder, SigningPlan, Words
 from gitsign_py.agent.ledger import Ledger
 from gitsign_py.cli import instance, signingparts, wiring
 from gitsign_py.cli.agentside.keptroots import KeptRoots, verify_by
@@ -92,7 +92,9 @@ def _plan(kept: Kept, context: ClientContext, token: str | None) -> SigningPlan:
     if not are_confirmed(settings, chosen):
         raise DeclinedError  # the client has a terminal to ask at
     root, http = kept.roots.trusted_root(settings), kept.session(settings)
-    renew = wiring.renewal(settings, root)
+    log = Terminal(None, log_path=wiring.log_path(settings), now=wiring.now).log
+    words = Words(log, quiet=config.program.quiet)
+    renew = wiring.renewal(settings, root, say=words.tell)
     given = _given(settings, token)
     sign_in = config.sign_in
     services = (chosen.fulcio, chosen.rekor, chosen.issuer)
@@ -115,10 +117,9 @@ def _plan(kept: Kept, context: ClientContext, token: str | None) -> SigningPlan:
         consent=wiring.consent_book(),
         silent=lambda email: _silent(settings, chosen, http, email, forwarded=context.forwarded),
         given=given,
-        quiet=config.program.quiet,
         sign_in_seconds=sign_in.sign_in_timeout,
         clock_told=lambda: clock_told(http),
-        note=Terminal(None, log_path=wiring.log_path(settings), now=wiring.now).log,
+        words=words,
     )
 
 

@@ -10,6 +10,7 @@ from gitsign_py.cli.agentside.answers import answer_need
 from gitsign_py.cli.gpg.signing import agent_error
 from gitsign_py.cli.tokens import wants_agent
 from gitsign_py.errors import ConfigError, ServiceError
+from gitsign_py.signing.wanted import WantedSigner
 
 Fields = dict[str, bytes]
 
@@ -42,6 +43,7 @@ def start_agent(settings: wiring.Settings) -> None:
         ensure_running(client.socket_path(dict(environment)), environment)
 
 
-def committer_fields(name: str, email: str) -> Fields:
-    """Whom the agent is to sign for."""
-    return {"name": name.encode(), "email": email.encode()}
+def committer_fields(name: str, email: str, wanted: WantedSigner | None = None) -> Fields:
+    """Whom the agent is to sign for, and as whom where user.signingkey says so."""
+    signer = os.fsencode(wanted.text) if wanted is not None else b""
+    return {"name": name.encode(), "email": email.encode(), "signer": signer}

@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
@@ -91,7 +91,8 @@ def run(arguments: list[str]) -> int:
         batches: Iterator[Batch] = audit_batches(repository, plan, prepared.resources)
         newest = published.newest(in_history=plan.in_history) if published else None
         batches = newest.passing(batches) if newest else batches
-        rollup = _audited(_noting(batches, heads) if options.write_notes else batches, heading, report, out)
+        noting = _noting(batches, heads) if options.write_notes else batches
+        rollup = _audited(noting, heading, report, out, lambda: auditing.newer_root(settings, prepared))
         if heads:
             MergeNotes(repository).add(heads)
         if options.since_last:
@@ -116,8 +117,14 @@ def _publishing(options: argparse.Namespace, settings: wiring.Settings, plan: Au
     return from_options(options, settings.environment, len(plan.commits))
 
 
-def _audited(batches: Iterator[Batch], heading: Heading, report: ReportFormat, out: TextIO) -> Rollup:
-    """Report what the audit finds, as it comes; gives the sums."""
+def _audited(
+    batches: Iterator[Batch],
+    heading: Heading,
+    report: ReportFormat,
+    out: TextIO,
+    newer_root: Callable[[], tuple[str, str] | None],
+) -> Rollup:
+    """Report what the audit finds, as it comes; gives the sums. ``newer_root`` is asked at the end."""
     rollup = Rollup()
     try:
         shown = counted(batches, None if out.isatty() else auditing.stderr_terminal(), each=len)
@@ -131,6 +138,7 @@ def _audited(batches: Iterator[Batch], heading: Heading, report: ReportFormat, o
             report.records(records)
     except PolicyError as error:
         raise as_config_error(error) from error
+    rollup.newer_root = newer_root()
     report.end(rollup)
     return rollup
 

@@ -115,8 +115,9 @@ def _places(options: argparse.Namespace, oid: str) -> tuple[str, str]:
 
 
 def _named(place: str, name: str) -> str:
-    """The file itself, or the one of that name in a folder."""
-    return str(Path(place, name)) if place != "-" and Path(place).is_dir() else place
+    """The file itself, or the one of that name in a folder, which need not be there where it is written as one."""
+    is_folder = place != "-" and (place.endswith(("/", os.sep)) or Path(place).is_dir())
+    return str(Path(place, name)) if is_folder else place
 
 
 def _import(options: argparse.Namespace) -> int:

@@ -10,9 +10,10 @@ from pathlib import Path
 from gitsign_py.cli import instance, wiring
 from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.core.printing import printable
-from gitsign_py.errors import GitsignError, veiled
+from gitsign_py.errors import ConfigError, GitsignError, veiled
 from gitsign_py.host.config import HIDDEN, Resolved, Source, resolve_settings, show, unknown_names
-from gitsign_py.host.git.config import GitConfig, read_git_config
+from gitsign_py.host.git.config import GitConfig
+from gitsign_py.host.repository import open_repository, read_config
 from gitsign_py.host.settingvalues import Value
 from gitsign_py.host.terminal import wants_colour
 
@@ -29,9 +30,10 @@ exit status: 0; 2 when a value cannot be used"""
 def run(arguments: list[str]) -> int:
     """Run the command; gives the exit status."""
     options = _parser().parse_args(arguments)
-    settings = read_git_config(os.environ)
+    settings = read_config(os.environ)
     found, unknown = resolve_settings(os.environ, settings), unknown_names(os.environ, settings)
     chosen = _endpoints(settings)
+    _warn_unread()
     if options.json:
         named = {name: {"url": veiled(url), "source": veiled(by)} for name, (url, by) in chosen.items()}
         print(json.dumps({**as_json(found, unknown), "endpoints": named}, indent=2))
@@ -49,6 +51,20 @@ def _endpoints(gitconfig: GitConfig) -> dict[str, tuple[str, str]]:
         return instance.explained_endpoints(wiring.combined(dict(os.environ), gitconfig))
     except GitsignError:
         return {}
+
+
+def _warn_unread() -> None:
+    """Say that git does not use the repository here (safe.bareRepository, safe.directory), and so none of its settings
+    either.
+    """
+    try:
+        with open_repository(environment=dict(os.environ)) as repository:
+            _ = repository.common_directory  # git is asked for it
+    except ConfigError as error:
+        unread = f"the settings of this repository are not among these: {error.message}; {error.hint}"
+        print(printable(f"gitsign-py: warning: {unread}"), file=sys.stderr)
+    except GitsignError:  # there is none, or no git program
+        return
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -17,6 +17,7 @@ from gitsign_py.core.sigstore.token import IdentityToken, UnverifiedClaims, chec
 from gitsign_py.errors import GitsignError, UncheckedError, veiled
 from gitsign_py.host.git.program import run_git
 from gitsign_py.host.terminal import open_terminal
+from gitsign_py.signing.wanted import WantedSigner, wanted_signer
 
 _EPILOG = """\
 examples:
@@ -81,6 +82,12 @@ def committer_here(settings: wiring.Settings) -> tuple[str, str]:
     except UncheckedError:
         return "", ""
     return committer_of(b"committer " + line)
+
+
+def wanted_here(settings: wiring.Settings) -> WantedSigner:
+    """Whom user.signingkey asks for, as a commit without ``-S<id>`` reads it."""
+    key = settings.gitconfig.last("user.signingkey")
+    return wanted_signer((key.text or "") if key is not None else "", committer_here(settings))
 
 
 def _problem(settings: wiring.Settings, claims: UnverifiedClaims) -> GitsignError | None:

@@ -11,10 +11,11 @@ import gitsign_py.data
 from gitsign_py.agent import client
 from gitsign_py.cli import instance, wiring
 from gitsign_py.cli.clock import NOTICED, describe
+from gitsign_py.cli.entryfinder import entry_finder
 from gitsign_py.cli.gpg.signing import sign
 from gitsign_py.cli.tokens import needs_person
 from gitsign_py.clients.answer import Answer
-from gitsign_py.clients.trustroot import LoadedTrust
+from gitsign_py.clients.trustroot import LoadedTrust, age_of, in_words, tuf_copy
 from gitsign_py.clients.urls import is_loopback, join_url
 from gitsign_py.core.encoding import format_rfc3339, parse_rfc3339
 from gitsign_py.core.frozen import frozen
@@ -33,6 +34,7 @@ SKEW_FAIL = timedelta(minutes=5)
 """A certificate lives ten minutes, and tokens about as long: five minutes off and servers refuse."""
 _SOON = timedelta(days=30)
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+_STALE = timedelta(days=7)
 _INITIALIZE = "run gitsign-py initialize, or upgrade this package"
 _ANY_STATUS = range(100, 600)
 
@@ -85,11 +87,22 @@ def check_trust(settings: wiring.Settings, loaded: LoadedTrust, now: datetime) -
     """Where is the trust root from, and how old is it?"""
     expires, since = _expiry(settings, loaded)
     source = f"{loaded.source}, {len(loaded.root.tlogs)} logs, {len(loaded.root.certificate_authorities)} CAs"
+    fetched = _fetched(settings) if loaded.expires is not None else None
+    if fetched is not None:
+        source += f", fetched {in_words(fetched)}"
     if expires is not None and expires < now:
         text = f"{source}: its metadata ended {expires:%Y-%m-%d}; newer keys may be missing"
         return Finding("trust-root", "warn", text, _INITIALIZE, {"expires": format_rfc3339(expires)})
+    if fetched is not None and fetched >= _STALE:
+        return Finding("trust-root", "warn", f"{source}; newer keys may be missing", "gitsign-py initialize --refresh")
     age = f", until {expires:%Y-%m-%d}" if expires else f", written {since:%Y-%m-%d}" if since else ""
     return Finding("trust-root", "ok", source + age, facts={"digest": loaded.root.digest})
+
+
+def _fetched(settings: wiring.Settings) -> timedelta | None:
+    """How long ago the copy of a TUF repository was fetched, None where a file counts."""
+    found = tuf_copy(settings.config.trust, settings.environment)
+    return None if found is None else age_of(found[0])
 
 
 def _expiry(settings: wiring.Settings, loaded: LoadedTrust) -> tuple[datetime | None, datetime | None]:
@@ -272,7 +285,7 @@ def check_signature(
         return Finding("signature", "skip", text, "gitsign-py doctor --sign")
     payload = _payload(settings)
     result = sign(settings, payload, terminal)
-    verifier = Verifier(root, wiring.now(), wiring.requirements(settings), Sources(wiring.entry_finder(settings)))
+    verifier = Verifier(root, wiring.now(), wiring.requirements(settings), Sources(entry_finder(settings)))
     verified = verifier.verify(payload, result.armored, object_id=result.object_id)
     text = f"a test signature verifies: {verified.identity}, vouched for by {verified.issuer}"
     return Finding("signature", "ok", f"{text}, {result.logged_at}", facts={"log_index": result.log_index})

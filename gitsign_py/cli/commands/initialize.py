@@ -17,7 +17,7 @@ from gitsign_py.clients.trustroot import MIRRORS, embedded_tuf_root, kept_copy, 
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.printing import printable
 from gitsign_py.core.trust.root import TrustedRoot, parse_trusted_root
-from gitsign_py.errors import GitsignError, UncheckedError, UsageError
+from gitsign_py.errors import ConfigError, GitsignError, UncheckedError, UsageError
 from gitsign_py.host.config import Trust
 from gitsign_py.host.paths import tuf_directory, tuf_place
 from gitsign_py.host.tufplace import note_forgotten, note_kept
@@ -126,10 +126,26 @@ def _start(options: argparse.Namespace, trust: Trust) -> tuple[str, bytes]:
             hint="fetch it, compare its SHA-256 with what the operator tells you, and give --root FILE",
         )
     if options.root is not None:
-        return mirror, read_bounded(options.root, "--root")
+        return mirror, _first_root(options.root, "--root")
     if trust.tuf_root_json is not None and mirror == trust.tuf_mirror:
-        return mirror, read_bounded(str(trust.tuf_root_json), "TUF_ROOT_JSON")
+        return mirror, _first_root(str(trust.tuf_root_json), "TUF_ROOT_JSON")
     return mirror, embedded_tuf_root()
+
+
+def _first_root(path: str, source: str) -> bytes:
+    """The file's bytes, where they look like a TUF root: what is wrong with them is not the mirror's fault."""
+    data = read_bounded(path, source)
+    try:
+        kind = json.loads(data)["signed"]["_type"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        kind = ""
+    if kind != "root":
+        raise ConfigError(
+            "trust-root-file",
+            f"{source} names {path[:200]}, which is no root.json of a TUF repository",
+            hint="the operator of the instance gives it out; a local Sigstore has it beside its trusted_root.json",
+        )
+    return data
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from gitsign_py.agent.lifecycle import ensure_running
 from gitsign_py.cli import instance, signingparts, wiring
 from gitsign_py.cli.agentside.calls import call_agent, committer_fields
 from gitsign_py.cli.clock import clock_told
-from gitsign_py.cli.commands.debug import committer_here
+from gitsign_py.cli.commands.debug import committer_here, wanted_here
 from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.services import confirm_services
 from gitsign_py.clients.oidc import Tokens
@@ -44,7 +44,7 @@ def run(arguments: list[str]) -> int:
     with open_terminal(environment, log_path=wiring.log_path(settings), now=wiring.now) as terminal:
         confirm_services(settings, chosen, terminal)
         sign_in_settings = signingparts.sign_in_settings(
-            settings, chosen, email=committer_here(settings)[1], remember=options.remember
+            settings, chosen, email=_hint(settings), remember=options.remember
         )
         provider = options.way or (sign_in_settings.provider if sign_in_settings.provider in PERSONAL else "")
         with wiring.session(settings) as http, clock_told(http):
@@ -99,6 +99,11 @@ def _committer(settings: wiring.Settings, tokens: Tokens) -> tuple[str, str]:
     )
     name, email = given
     return name, email or tokens.claims.email or ""
+
+
+def _hint(settings: wiring.Settings) -> str:
+    """The address that the sign-in page is asked for."""
+    return wanted_here(settings).address or committer_here(settings)[1]
 
 
 def _hand_over(settings: wiring.Settings, tokens: Tokens, terminal: Terminal) -> str | None:

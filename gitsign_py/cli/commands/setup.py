@@ -109,8 +109,15 @@ def _wanted(options: argparse.Namespace, file: ConfigFile, instance: Instance | 
     if instance is not None:
         config = read_git_config(os.environ)
         for key, value in instance.values.items():
-            wanted[key] = _least(key, value, _inherited(config, key, file.scope))
+            inherited = _inherited(config, key, file.scope)
+            follows = instance.follows and inherited is None
+            wanted[key] = _beside_what_follows(key, value) if follows else _least(key, value, inherited)
     return wanted
+
+
+def _beside_what_follows(key: str, value: str) -> str | None:
+    """No URL where the trust root brings them, or a log's new shard would never be written to; but which version."""
+    return value if (key, value) == ("gitsign.rekorVersion", "1") else None
 
 
 # The values that an instance means by leaving a key out, for keys that cannot be empty.

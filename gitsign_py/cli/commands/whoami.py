@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from gitsign_py.cli import instance, wiring
 from gitsign_py.cli.agentside.calls import call_agent, committer_fields
-from gitsign_py.cli.commands.debug import committer_here
+from gitsign_py.cli.commands.debug import committer_here, wanted_here
 from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.tokens import token_request
 from gitsign_py.clients.tokensources import (
@@ -24,7 +24,9 @@ from gitsign_py.core.sigstore.mapping import certificate_identities
 from gitsign_py.core.sigstore.token import parse_unverified
 from gitsign_py.errors import PolicyError
 from gitsign_py.host.tokens import static_source
+from gitsign_py.signing.wanted import WantedSigner
 
+_PLATFORM = "the platform's token"
 _EPILOG = """\
 examples:
   gitsign-py whoami
@@ -49,9 +51,12 @@ def run(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     settings = wiring.load_settings()
     issuer = instance.endpoints(settings).issuer
-    found = next(filter(None, _answers(settings)), None)
+    wanted = wanted_here(settings)
+    found = next(filter(None, _answers(settings, wanted)), None)
     if found is None:
         raise PolicyError("not-signed-in", f"you are not signed in at {issuer}", hint="run gitsign-py login")
+    if found.source != _PLATFORM:
+        wanted.require(found.identity, found.issuer)
     if options.json:
         fields = {name: getattr(found, name) for name in FoundSigner.__dataclass_fields__}
         print(json.dumps(fields, indent=2, ensure_ascii=False))
@@ -61,14 +66,14 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _answers(settings: wiring.Settings) -> Iterator[FoundSigner | None]:
+def _answers(settings: wiring.Settings, wanted: WantedSigner) -> Iterator[FoundSigner | None]:
     """The answer of each token source, in the order of the table; the agent keeps what those from the issuer on
     gave.
     """
-    request = token_request(settings, instance.endpoints(settings), committer_here(settings)[1])
+    request = token_request(settings, instance.endpoints(settings), wanted.address or committer_here(settings)[1])
     for source in TOKEN_SOURCES:
         if source is LOCAL_ISSUER:  # a key that is held signs before any token is fetched
-            yield _agent(settings)
+            yield _agent(settings, wanted)
         if source.here(request):
             yield _SAYS[source.name](request)
 
@@ -86,9 +91,9 @@ def _local_issuer(request: TokenRequest) -> FoundSigner | None:
     return FoundSigner(request.email, request.issuer, "the issuer on this machine") if request.email else None
 
 
-def _agent(settings: wiring.Settings) -> FoundSigner | None:
+def _agent(settings: wiring.Settings, wanted: WantedSigner) -> FoundSigner | None:
     """The agent knows which of its credentials fits these settings and this committer."""
-    reply = call_agent(settings, "whoami", committer_fields(*committer_here(settings)))
+    reply = call_agent(settings, "whoami", committer_fields(*committer_here(settings), wanted))
     if reply is None or "identity" not in reply:
         return None
     identity, issuer, until = (reply[name].decode("utf-8", "replace") for name in ("identity", "issuer", "not_after"))
@@ -97,7 +102,7 @@ def _agent(settings: wiring.Settings) -> FoundSigner | None:
 
 def _platform(request: TokenRequest) -> FoundSigner:
     """A platform's identity is known when it gives a token, which whoami does not ask for."""
-    return FoundSigner("the identity of this workload", platform_of(request), "the platform's token")
+    return FoundSigner("the identity of this workload", platform_of(request), _PLATFORM)
 
 
 def _remembered(request: TokenRequest) -> FoundSigner | None:

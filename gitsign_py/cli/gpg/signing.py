@@ -6,6 +6,7 @@ the log file a message goes to the stderr of git itself when there is no termina
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from gitsign_py.agent import client
@@ -113,15 +114,25 @@ def sign(
     wanted: WantedSigner | None = None,
 ) -> SigningResult:
     """Sign with the person's settings. Raises as ``sign_payload`` and ``require_consent`` do."""
+    from gitsign_py.clients.renewal import told_with_errors  # noqa: PLC0415 - the trust root brings it
+
     chosen = instance.endpoints(settings)
     root = wiring.trusted_root(settings)
-    with wiring.session(settings, LATER) as http, clock_told(http):
+    unseen: list[str] = []
+    with wiring.session(settings, LATER) as http, clock_told(http), told_with_errors(unseen):
         confirm_services(settings, chosen, terminal)  # before Fulcio is asked whose it is
         finder = TokenFinder(settings, chosen, http, Person(terminal, *committer_of(payload)), token, wanted)
-        renew = wiring.renewal(settings, root, say=lambda text: terminal.show(f"gitsign-py: {text}"))
+        renew = wiring.renewal(settings, root, say=partial(_say, terminal, unseen))
         services = signingparts.signing_services(http, chosen, root, finder, renew)
         options = signingparts.signing_options(settings, chosen, root, renew, wanted, agree=finder.agree)
         return sign_payload(payload, services=services, options=options)
+
+
+def _say(terminal: Terminal, unseen: list[str], text: str) -> None:
+    """Show a line about the trust root; without a terminal git may keep it to itself, but not an error's words."""
+    terminal.show(f"gitsign-py: {text}")
+    if not terminal.attached:
+        unseen.append(text)
 
 
 def _tell_declined(settings: wiring.Settings, declined: Fields, terminal: Terminal) -> None:

@@ -96,9 +96,9 @@ class ByRequests:
         except ValueError as error:  # requests' InvalidURL, InvalidProxyURL, InvalidHeader and their kin
             raise unaskable(request, error) from error
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
-            raise timed_out(request, patience.budget) from error
+            raise timed_out(request, patience.budget, self._network.proxy(request.url)) from error
         except (requests.ConnectionError, urllib3.exceptions.HTTPError, OSError) as error:
-            raise unreachable(request, error) from error
+            raise unreachable(request, error, self._network.proxy(request.url)) from error
         return Answer(request.service, request.method, request.url, response.status_code, headers, body)
 
     def _proxies(self, request: Request) -> dict[str, str]:

@@ -167,17 +167,18 @@ class Connections:
         """Send one request and read its answer; see ``Transport``."""
         parts = urlsplit(request.url)
         trust = self._network.trust_for(request.url) if parts.scheme == "https" else None
-        route = _route(parts, self._network.proxy(request.url), trust)
+        proxy = self._network.proxy(request.url)
+        route = _route(parts, proxy, trust)
         if route is None:
             return self._other().send(request, patience)
         try:
             return self._sent(request, patience, route, _data(request, parts, route))
         except TimeoutError as error:
-            raise timed_out(request, patience.budget) from error
+            raise timed_out(request, patience.budget, proxy) from error
         except (OSError, BrokenAnswer) as error:  # a certificate's error is a ValueError too
             if _is_tls(error):
                 raise untrusted(request, self._network, error) from error
-            raise unreachable(request, error) from error
+            raise unreachable(request, error, proxy) from error
         except ValueError as error:
             raise unaskable(request, error) from error
 

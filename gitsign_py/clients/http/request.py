@@ -37,6 +37,12 @@ _STACK_DOWN = (
     "settings"
 )
 
+_SILENT = "try again; if it repeats, check the network, the proxy settings and the service"
+_PROXY_DOWN = (
+    "check the proxy that the settings name (http.proxy, https_proxy, http_proxy, all_proxy; gitsign-py doctor shows "
+    "it), or let no_proxy list the host"
+)
+
 
 @frozen
 class Request:
@@ -71,14 +77,26 @@ class UnusableHeader(ValueError):  # noqa: N818 - as above
     """A header of ours that none may have; its value may be a token, so it is not said."""
 
 
-def unreachable(request: Request, error: Exception) -> ServiceError:
-    """Make the error for a server that cannot be reached, or broke off."""
+def unreachable(request: Request, error: Exception, proxy: str = "") -> ServiceError:
+    """Make the error for a server that cannot be reached, or broke off; ``proxy`` is the one that was asked."""
+    hint = _PROXY_DOWN if proxy else _STACK_DOWN if _is_down(request.url, error) else _UNREACHABLE
+    facts = {"service": request.service, "url": request.url}
     return ServiceError(
         "service-unreachable",
-        f"{request.service} at {request.url} cannot be reached: {_cause(error)}",
-        hint=_STACK_DOWN if _is_down(request.url, error) else _UNREACHABLE,
-        facts={"service": request.service, "url": request.url},
+        f"{request.service} at {request.url} cannot be reached{_through(proxy)}: {_cause(error)}",
+        hint=hint,
+        facts={**facts, "proxy": _without_password(proxy)} if proxy else facts,
     )
+
+
+def _through(proxy: str) -> str:
+    return f" through the proxy {_without_password(proxy)}" if proxy else ""
+
+
+def _without_password(proxy: str) -> str:
+    """The proxy's URL without who asks there."""
+    scheme, mark, rest = proxy.partition("://")
+    return f"{scheme}{mark}{rest.rpartition('@')[2]}"
 
 
 def _is_down(url: str, error: BaseException) -> bool:
@@ -129,13 +147,15 @@ def unaskable(request: Request, error: ValueError) -> ConfigError:
     )
 
 
-def timed_out(request: Request, budget: float) -> ServiceError:
+def timed_out(request: Request, budget: float, proxy: str = "") -> ServiceError:
     """Make the error for an answer that is not there in time."""
     return ServiceError(
         "service-timeout",
-        f"{request.service} at {request.url} did not answer within {budget:g} s",
-        hint="try again; if it repeats, check the network, the proxy settings and the service",
-        facts={"service": request.service, "url": request.url, "seconds": f"{budget:g}"},
+        f"{request.service} at {request.url} did not answer within {round(budget, 2):g} s{_through(proxy)}",
+        hint=_PROXY_DOWN
+        if proxy
+        else "try again; if it repeats, check the network, the proxy settings and the service",
+        facts={"service": request.service, "url": request.url, "seconds": f"{round(budget, 2):g}"},
     )
 
 
