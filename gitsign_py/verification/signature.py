@@ -14,6 +14,7 @@ from gitsign_py.core.git import armor
 from gitsign_py.core.git.gitobject import id_with_header
 from gitsign_py.core.pki import cms, der, oids
 from gitsign_py.core.pki.certificate import Certificate
+from gitsign_py.core.pki.gitsigned import parse_signature
 from gitsign_py.core.tlog.logentry import LogEntry, decode_entry
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import FormatError, ServiceError, UncheckedError, VerificationError
@@ -59,7 +60,7 @@ def open_signature(signature: bytes, report: Report | None = None) -> Opened:
     """
     steps = report if report is not None else Report()
     with steps.step("1.1"):
-        signed = cms.parse_signed_data(armor.dearmor(signature))
+        signed = parse_signature(armor.dearmor(signature))
     with steps.step("1.2") as facts:
         signer = cms.only_signer(signed)
         certificate = cms.signer_certificate(signed, signer)

@@ -159,10 +159,10 @@ def _signer(element: der.Element) -> SignerInfo:
         subject_key_id=key_id,
         digest_algorithm=digest,
         signed_bytes=b"" if signed is None else der.encode(der.SET, signed.content),
-        signed_attributes=_attributes(signed),
+        signed_attributes=parse_attributes(signed),
         signature_algorithm=signature_algorithm,
         signature=signature,
-        unsigned_attributes=_attributes(unsigned),
+        unsigned_attributes=parse_attributes(unsigned),
     )
 
 
@@ -177,7 +177,7 @@ def _signer_identifier(element: der.Element) -> tuple[bytes | None, int | None, 
     return issuer, serial, None
 
 
-def _attributes(element: der.Element | None) -> tuple[Attribute, ...]:
+def parse_attributes(element: der.Element | None) -> tuple[Attribute, ...]:
     """Attributes, none twice. Their order is looked at when the signature is (``check_attribute_order``)."""
     if element is None:
         return ()
