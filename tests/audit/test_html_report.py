@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.audit.reports.html import HtmlReport
-from tests.support.reports import all_records, record, write
+from gitsign_py.core.frozen import replace
+from tests.support.reports import HEADING, all_records, record, write
 from tests.support.webdriver import AVAILABLE, ENTER, TAB, chromium, needs_axe
 
 
@@ -50,7 +51,8 @@ def test_html_is_readable_at_every_width(tmp_path: Path) -> None:
     wide = "x" * 200
     more = [record(500 + n, "identity-mismatch", subject=wide, identity=wide, issuer=wide, ref=wide) for n in range(3)]
     path = tmp_path / "audit.html"
-    path.write_text(write(HtmlReport, [*all_records(), *more])[0])
+    heading = replace(HEADING, notices=(f"gitsign.trustedRoot (sha256 {'a' * 64}) is said by this repository",))
+    path.write_text(write(HtmlReport, [*all_records(), *more], heading)[0])
     with chromium(tmp_path) as browser:
         for width in (360, 390, 1280):
             size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}

@@ -22,6 +22,7 @@ from gitsign_py.audit.record import Record
 from gitsign_py.audit.recording import Batch, UnsignedRun
 from gitsign_py.audit.reports.base import ReportFormat
 from gitsign_py.audit.reports.forges import CsvReport, GithubReport, GitlabReport
+from gitsign_py.audit.reports.formats import FORMATS, open_report
 from gitsign_py.audit.reports.html import HtmlReport
 from gitsign_py.audit.reports.junit import JunitReport
 from gitsign_py.audit.reports.markdown import MarkdownReport
@@ -214,13 +215,10 @@ def test_the_text_report_says_the_same_however_records_come() -> None:
         assert texts[0].count("| s7\n") == 2
 
 
-FORMATS = (TextReport, TerminalReport, MarkdownReport, HtmlReport, JsonReport, NdjsonReport, SarifReport, JunitReport)
-
-
-@pytest.mark.parametrize("make", FORMATS)
-def test_every_format_says_what_an_officer_asks(make: Callable[[TextIO], ReportFormat]) -> None:
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_says_what_an_officer_asks(name: str) -> None:
     """Which commits, which remote, which policy and trust root, who, when, by which version, and what was not seen."""
-    text, _ = write(make, [record(1)])
+    text, _ = write(partial(open_report, name), [record(1)])
     flat = "".join(text.split())  # a terminal breaks long lines
     for fact in (*OFFICER, "shallow"):
         assert fact.replace(" ", "") in flat, fact
@@ -356,7 +354,8 @@ def test_times_that_no_calendar_holds() -> None:
 
 def test_gitlab_code_quality() -> None:
     """Each issue has what GitLab's format asks for, and its fingerprint tells it apart between runs."""
-    unseen, *issues = json.loads(write(GitlabReport, all_records())[0])
+    audited, unseen, *issues = json.loads(write(GitlabReport, all_records())[0])
+    assert (audited["check_name"], audited["severity"]) == ("gitsign/audited", "info")
     assert (unseen["check_name"], unseen["severity"]) == ("gitsign/not-seen", "info")
     assert len(issues) == 7
     for issue in issues:
@@ -364,7 +363,7 @@ def test_gitlab_code_quality() -> None:
         assert issue["severity"] in ("info", "minor", "major", "critical", "blocker")
         assert issue["location"] == {"path": ".gitsign/policy.toml", "lines": {"begin": 1}}
     assert len({issue["fingerprint"] for issue in issues}) == 7
-    assert json.loads(write(GitlabReport, [])[0]) == [unseen]
+    assert json.loads(write(GitlabReport, [])[0]) == [audited, unseen]
 
 
 def test_github_annotations_are_one_for_each_cause() -> None:
@@ -380,7 +379,10 @@ def test_github_annotations_are_one_for_each_cause() -> None:
 
 def test_csv_is_no_formula() -> None:
     some = [record(1, subject="=cmd()", author="+1"), record(2, subject='a "b", c\nd')]
-    unseen, *rows = csv.DictReader(io.StringIO(write(CsvReport, some)[0]))
+    lines = list(csv.DictReader(io.StringIO(write(CsvReport, some)[0])))
+    *heading, unseen = (line for line in lines if line["kind"] in ("heading", "notice"))
+    rows = lines[len(heading) + 1 :]
+    assert {(one["kind"], one["oid"], bool(one["message"])) for one in heading} == {("heading", "", True)}
     assert (unseen["kind"], unseen["oid"], bool(unseen["message"])) == ("notice", "", True)
     assert [row["oid"] for row in rows] == [one.oid for one in some]
     assert (rows[0]["subject"], rows[0]["author"], rows[1]["subject"]) == ("'=cmd()", "'+1", 'a "b", c\\nd')

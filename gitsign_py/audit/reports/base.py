@@ -76,6 +76,10 @@ class Heading:
             *(("note", notice) for notice in self.notices),
         ]
 
+    def facts(self) -> list[str]:
+        """The same without the notices, a text for each line: for formats that have no place for a heading."""
+        return [f"{about} {text}".strip() for about, text in self.lines() if about != "note"]
+
 
 def _digests(digest: str, commit: str = "") -> list[str]:
     return [*([f"sha256 {digest}"] if digest else []), *([f"commit {commit}"] if commit else [])]
