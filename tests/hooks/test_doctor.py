@@ -15,7 +15,9 @@ SIGNED = POLICY.replace('allow = ["alice"]', 'allow = ["alice"]\nrequire-signed-
 
 
 def examine(server: Server, *without: str, **more: str) -> dict[str, dict[str, str]]:
-    variables = {name: value for name, value in environment(**server.environment, **more).items() if name not in without}
+    variables = {
+        name: value for name, value in environment(**server.environment, **more).items() if name not in without
+    }
     done = run_here(server.bare.path, variables, "doctor", "--offline", "--json")
     assert done.out, done.err
     return {finding["name"]: finding for finding in json.loads(done.out)["findings"]}

@@ -131,7 +131,7 @@ class CsvReport(ReportFormat):
         self._fields = [name for name in Record._fields if name != "steps"]
 
     def begin(self, heading: Heading) -> None:
-        """The names of the columns; then the heading, of the kind ``heading``, and the notices, of the kind ``notice``."""
+        """The names of the columns; then lines of the kinds ``heading`` and ``notice``."""
         self._writer.writerow(self._fields)
         self._say("heading", heading.facts())
         self._say("notice", heading.notices)
