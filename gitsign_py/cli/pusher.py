@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from gitsign_py.audit.updates import RefUpdate
 from gitsign_py.cli import wiring
 from gitsign_py.cli.judgement import verifier
+from gitsign_py.cli.refusal import who_may_push
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.git.pushcert import PushCertificate, parse_push_certificate, split_certificate
 from gitsign_py.errors import ConfigError, GitsignError, PolicyError
@@ -68,7 +69,7 @@ def push_problem(policy: Policy, ref: str, by: PushedBy) -> PolicyError | None:
     return PolicyError(
         decision.reason,
         f"{decision.message} (rule {decision.rule}){why}",
-        hint=by.problem.hint if why and by.problem else "ask an administrator of the policy",
+        hint=by.problem.hint if why and by.problem else who_may_push(policy, decision),
         facts={"ref": ref, "rule": decision.rule},
     )
 

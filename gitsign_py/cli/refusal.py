@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from gitsign_py.audit.record import Record
 from gitsign_py.audit.reports.base import sentence
+from gitsign_py.policy.facts import Decision
 from gitsign_py.policy.model import Policy, Rule
 from gitsign_py.verification.verdict import LACKING
 
@@ -86,7 +87,7 @@ def who_may(record: Record, policy: Policy | None) -> str:
     """The rule, who may by it, and whom to ask: the pusher cannot look at the server's policy."""
     if policy is None:
         return "ask the server's owner, or have somebody who may do this sign it"
-    ask = f"ask an administrator of the policy ({_names(policy.administrators)})"
+    ask = _ask(policy)
     rule = next((rule for rule in policy.rules if rule.name == record.rule), None)
     if rule is not None:
         return _by_rule(rule, record, ask)
@@ -97,6 +98,18 @@ def who_may(record: Record, policy: Policy | None) -> str:
     if record.reason == "forge-head-missing":
         return f"bring the head of the pull request here (refs/pull/N/head, refs/notes/gitsign-merges), or {ask}"
     return ask
+
+
+def who_may_push(policy: Policy, decision: Decision) -> str:
+    """The same about a signed push."""
+    rule = next((rule for rule in policy.rules if rule.name == decision.rule), None)
+    if decision.reason != "rule-refuses" or rule is None:
+        return _ask(policy)
+    return f"the rule lets {_names(rule.allow)} push there: have one of them push it, or {_ask(policy)}"
+
+
+def _ask(policy: Policy) -> str:
+    return f"ask an administrator of the policy ({_names(policy.administrators)})"
 
 
 def _by_rule(rule: Rule, record: Record, ask: str) -> str:
