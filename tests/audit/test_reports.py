@@ -144,7 +144,7 @@ def test_text_lists_what_is_refused() -> None:
     assert "\x1b" not in text
     assert "note        shallow\n" in text
     assert "2 of 14 verified (14.2 %): signed by somebody who may" in text
-    assert "7 of 14 accepted (50.0 %): by the policy, exemptions included" in text
+    assert "7 of 14 accepted (50.0 %): any good signature\n" in text
     assert "13 of 14 judged (92.8 %): not exempt" in text
     long, _ = write(TextReport, (record(number, "unsigned") for number in range(600)))
     assert "    600 unsigned: no signature [unsigned]" in long
@@ -236,6 +236,18 @@ def test_an_introduction_that_exempts_more_than_it_judges_is_said_first(
     assert "nothing was judged: all 9 are exempt" in nothing
     assert "100.0 %</b> verified" not in nothing
     assert "9 of 9 verified" not in nothing
+
+
+def test_good_signatures_by_anybody_are_said_first_with_what_to_do() -> None:
+    """Without a policy nothing is verified, and the reader is told how to change that."""
+    for make in (TextReport, MarkdownReport, HtmlReport, JunitReport, GithubReport):
+        text, _ = write(make, [record(n, "good") for n in range(3)])
+        assert "so 3 good signatures are by anybody and not verified: gitsign-py policy init" in text, make
+        assert "by the policy" not in text, "there is none"
+        by_policy, _ = write(make, [record(1), record(2, "exempt")])
+        assert "by anybody" not in by_policy
+    text, _ = write(TextReport, [record(1), record(2, "exempt")])
+    assert "2 of 2 accepted (100.0 %): by the policy, exemptions included\n" in text
 
 
 def test_causes_name_keys_people_and_what_to_do() -> None:

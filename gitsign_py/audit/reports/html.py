@@ -13,7 +13,7 @@ from typing import TextIO
 
 from gitsign_py.audit.causes import Cause
 from gitsign_py.audit.record import Record
-from gitsign_py.audit.reports.base import UNPROVEN, Heading, ReportFormat, sentence, warning_lines
+from gitsign_py.audit.reports.base import UNPROVEN, Heading, ReportFormat, figures, sentence, warning_lines
 from gitsign_py.audit.rollup import Month, Rollup
 from gitsign_py.core.encoding import b64_encode
 from gitsign_py.core.printing import escaped
@@ -32,11 +32,6 @@ _PARTS: tuple[tuple[str, str, Callable[[Month], int]], ...] = (
 _COLUMNS = ("commit", "verdict", "why", "signer", "issuer", "time", "log index", "author", "subject")
 _CELLS = (("commit",), ("verdict",), ("why",), ("signer", "issuer"), ("time", "log index"), ("subject", "author"))
 _POLICY = "default-src 'none'; img-src data:; style-src '{style}'; script-src '{script}'"
-_FIGURES = (
-    ("verified", "signed by somebody who may"),
-    ("accepted", "by the policy, exemptions included"),
-    ("judged", "not exempt"),
-)
 
 
 class HtmlReport(ReportFormat):
@@ -124,12 +119,11 @@ def _facts(heading: Heading, rollup: Rollup) -> str:
         for verdict in VERDICTS
         if rollup.verdicts[verdict]
     )
-    figures = "".join(_figure(rollup, name, words) for name, words in _FIGURES)
-    return f'{notices}\n<ul class="figures">{figures}</ul>\n<ul class="counts">{counts}</ul>\n'
+    shown = "".join(_figure(rollup, *figure) for figure in figures(rollup))
+    return f'{notices}\n<ul class="figures">{shown}</ul>\n<ul class="counts">{counts}</ul>\n'
 
 
-def _figure(rollup: Rollup, name: str, words: str) -> str:
-    count = {"verified": rollup.verified, "accepted": rollup.accepted, "judged": rollup.judged}[name]
+def _figure(rollup: Rollup, name: str, count: int, words: str) -> str:
     kind = ("good" if count == rollup.total else "poor") if name == "verified" else ""
     return (
         f'<li class="coverage {kind}"><b>{rollup.percent(count):.1f} %</b> {name}<small>{count} of {rollup.total}, '
