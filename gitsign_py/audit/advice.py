@@ -43,7 +43,8 @@ _ROOT = "give the trust root that knows it: --trusted-root FILE, or gitsign-py i
 _KNOWN: Mapping[str, Advice] = {
     "unsigned": Advice(
         "no signature",
-        "sign from now on (gitsign-py setup --sign-all); for what is old pin an introduction, or exempt it by id",
+        "sign from now on (gitsign-py setup --sign-all); for what is old pin an introduction (gitsign-py policy init "
+        "proposes one), or exempt it by id",
     ),
     "key-missing": Advice("the signing key is not in the keyring", "gpg --recv-keys {what}"),
     "key-expired": Advice("the key has expired, and nothing proves when it signed", "gpg --refresh-keys {what}"),
@@ -58,7 +59,7 @@ _KNOWN: Mapping[str, Advice] = {
     "format-unknown": Advice("the signature is of an unknown format", "git cat-file -p {example} shows it"),
     "signer-unknown": Advice(
         "the policy does not name the signer",
-        "if {what} belongs here, an administrator adds it to the policy ([people], [keys])",
+        "if {what} belongs here, an administrator adds it to the policy ([people], [keys]; a forge's key in [forges])",
     ),
     "signer-not-allowed": Advice(
         "the signer is not an allowed one",
