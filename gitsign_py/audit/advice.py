@@ -43,8 +43,7 @@ _ROOT = "give the trust root that knows it: --trusted-root FILE, or gitsign-py i
 _KNOWN: Mapping[str, Advice] = {
     "unsigned": Advice(
         "no signature",
-        "sign from now on (gitsign-py setup --sign-all); for what is old pin an introduction (gitsign-py policy init "
-        "proposes one), or exempt it by id",
+        "sign from now on (gitsign-py setup --sign-all); for what is old pin an introduction, or exempt it by id",
     ),
     "key-missing": Advice("the signing key is not in the keyring", "gpg --recv-keys {what}"),
     "key-expired": Advice("the key has expired, and nothing proves when it signed", "gpg --refresh-keys {what}"),
