@@ -119,6 +119,19 @@ def test_html_has_nothing_for_axe(tmp_path: Path) -> None:
         assert [one.partition(":")[0] for one in browser.complaints()][:1] == ["image-alt"]
 
 
+def test_the_picture_shows_each_figure_apart() -> None:
+    """What nothing judged is another part of the bar than what the policy accepted, and than what is verified."""
+    shown = ["verified"] * 2 + ["forge-merge"] * 3 + ["exempt"] * 5 + ["unchecked", "bad"]
+    text, rollup = write(HtmlReport, [record(0, verdict, oid=f"{n:040x}") for n, verdict in enumerate(shown)])
+    assert "2 verified, 3 accepted otherwise, 5 exempt, not judged, 1 not checked, 1 refused, of 12</title>" in text
+    bar = re.findall(r'<rect class="(\w+)" [^>]*height="([0-9.]+)"', text)
+    whole = sum(float(height) for _, height in bar)
+    parts = {kind: round(12 * float(height) / whole) for kind, height in bar}
+    assert parts == {"verified": 2, "accepted": 3, "exempt": 5, "unchecked": 1, "rest": 1}
+    accepted = parts["verified"] + parts["accepted"] + parts["exempt"]
+    assert (parts["verified"], accepted, 12 - parts["exempt"]) == (rollup.verified, rollup.accepted, rollup.judged)
+
+
 def test_html_leaves_out_accepted_rows_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gitsign_py.audit.reports.html.MAX_ROWS", 3)
     text, _ = write(HtmlReport, [*(record(number) for number in range(5)), record(9, "bad")])

@@ -24,7 +24,8 @@ _CHART_WIDTH, _CHART_HEIGHT, _MAX_BARS = 720, 140, 120
 _MAX_BRANCHES, _MAX_NAMED = 50, 3
 _PARTS: tuple[tuple[str, str, Callable[[Month], int]], ...] = (
     ("verified", "verified", lambda month: month.verified),
-    ("accepted", "accepted otherwise", lambda month: month.accepted - month.verified),
+    ("accepted", "accepted otherwise", lambda month: month.accepted - month.verified - month.exempt),
+    ("exempt", "exempt, not judged", lambda month: month.exempt),
     ("unchecked", "not checked", lambda month: month.unchecked),
     ("rest", "refused", lambda month: month.commits - month.accepted - month.unchecked),
 )
@@ -170,7 +171,7 @@ def _cause(cause: Cause) -> str:
 
 
 def _chart(months: list[tuple[str, Month]]) -> str:
-    """Bars of commits a month: the accepted part below, the rest on top. Words stand outside, where nothing scales."""
+    """Bars of commits a month: the accepted parts below, the rest on top. Words stand outside, where nothing scales."""
     shown = months[-_MAX_BARS:]
     if not shown:
         return ""
@@ -181,8 +182,8 @@ def _chart(months: list[tuple[str, Month]]) -> str:
     legend = " ".join(f'<span class="{kind}">{words}</span>' for kind, words, _ in _PARTS)
     return (
         f'<h2>Coverage over time</h2>\n<figure><svg viewBox="0 0 {_CHART_WIDTH} {_CHART_HEIGHT}" role="img" '
-        'preserveAspectRatio="none" aria-label="commits a month: verified, accepted otherwise, not checked, refused">'
-        f"{bars}</svg>"
+        'preserveAspectRatio="none" aria-label="commits a month: '
+        f'{", ".join(words for _, words, _ in _PARTS)}">{bars}</svg>'
         f"<figcaption><span>{first}</span><span>commits a month, at most {highest}: {legend}</span>"
         f"<span>{last}</span></figcaption></figure>\n"
     )
