@@ -117,7 +117,7 @@ def _by_rule(rule: Rule, record: Record, ask: str) -> str:
         return f"rule {rule.name!r} lets {_names(rule.allow)} do this: have one of them sign it, or {ask}"
     return (
         f"have others of {_names(rule.approvers)} approve it, and bring that here first: gitsign-py approve "
-        f"--ref {shlex.quote(record.ref)} {record.oid}, git push REMOTE 'refs/attestations/*:refs/attestations/*'"
+        f"--ref {shlex.quote(record.ref)} {record.oid} && git push origin 'refs/attestations/*:refs/attestations/*'"
     )
 
 
