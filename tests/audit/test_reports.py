@@ -32,6 +32,7 @@ from gitsign_py.audit.reports.terminal import TerminalReport
 from gitsign_py.audit.rollup import Rollup
 from gitsign_py.audit.scan import Scanned
 from gitsign_py.policy.facts import ACCEPTED, VERDICTS, Decision, Verdict
+from gitsign_py.verification.verdict import LACKING
 from tests.support.reports import all_records, record, write
 from tests.support.schemas import PUBLISHED, SCHEMAS
 
@@ -39,6 +40,8 @@ OFFICER = (
     *("/srv/r.git", "policy.toml", "b" * 64, "root.json", "a" * 64, "0.1.0", "2024-05-01T10:00:00Z"),
     *("refs/heads/main", "c" * 40, "https://forge.example/r.git", "d" * 40, "TUF root 12", "alice@laptop"),
 )
+
+HELPED = ("the trust root", "the log's word", "a form that it knows")
 
 
 def schema(name: str) -> dict[str, object]:
@@ -278,6 +281,14 @@ def test_every_cause_has_something_to_do() -> None:
             assert cause.words
     named = Cause("unchecked", "key-missing", "", "1" * 40, what=Counter({"x; rm -rf /": 1}))
     assert named.todo == "gpg --recv-keys 'x; rm -rf /'"
+
+
+@pytest.mark.parametrize("reason", [reason for reason, what in LACKING.items() if what in HELPED])
+def test_what_the_verifier_lacks_comes_with_where_to_get_it(reason: str) -> None:
+    """To be told to look again at what is missing helps nobody."""
+    cause = Cause("unchecked", reason, "why", "1" * 40)
+    assert re.search("--trusted-root|initialize|git fetch|administrator", cause.todo), cause.todo
+    assert "verify -v" not in cause.todo
 
 
 def test_the_line_that_allows_a_signer_is_for_that_signer_alone() -> None:

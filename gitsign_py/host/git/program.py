@@ -32,7 +32,14 @@ _CUT_OFF = pattern(rb"^(?:error: Could not read|fatal: Failed to traverse parent
 _TOO_NEW = ("unknown repository extension", "Expected git repo version")
 
 # What git says of objects and refs that are not whole (refs.c, packed-backend.c, object-file.c).
-_DAMAGED = ("missing object", "bad object", "unexpected line in", "corrupt", "unable to read")
+_DAMAGED = (
+    "missing object",
+    "bad object",
+    "unexpected line in",
+    "corrupt",
+    "unable to read",
+    "parse_object_buffer failed",
+)
 
 # setup.c, setup_git_directory: safe.bareRepository is explicit, as it is by default from git 3.0 on.
 _IMPLICIT_BARE = "cannot use bare repository"
