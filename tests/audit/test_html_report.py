@@ -62,6 +62,10 @@ def test_html_is_readable_at_every_width(tmp_path: Path) -> None:
             all_verdicts = "[...document.querySelectorAll('.commits td:nth-child(2) bdi')]"
             lines = f"return {all_verdicts}.map((one) => one.getClientRects().length)"
             assert set(browser.script(lines)) == {1}
+            colours = "[...document.querySelectorAll(`.causes .${arguments[0]} td:nth-child(2)`)]"
+            script = f"return {colours}.map((one) => getComputedStyle(one).color)"
+            unchecked, refused = (set(browser.script(script, kind)) for kind in ("unchecked", "bad"))
+            assert (len(unchecked), len(refused), unchecked & refused) == (1, 1, set())
             browser.click("button[data-column='1']")
             assert browser.text("tbody#body tr:first-child").split()[1] == "bad"
             browser.type("#search", "identity-mis")
