@@ -12,6 +12,7 @@ from gitsign_py.cli.commands.hooks import shim
 from gitsign_py.cli.pusher import PushedBy, push_problem
 from gitsign_py.policy.facts import Pusher
 from gitsign_py.policy.parse import parse_policy
+from gitsign_py.verification import parse_trusted_root
 from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.history import ISSUER, signed_by
 from tests.support.home import EMAIL, Home
@@ -159,6 +160,8 @@ def test_a_ref_that_takes_signed_pushes_alone(home: Home, plain: ScratchRepo, tm
         assert done.returncode == 0, done.stderr
     assert home.run("git", "push", str(plain.path), ":main", **token).returncode != 0
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    root = parse_trusted_root(home.stack.trusted_root.read_bytes()).digest
+    assert lines[2]["trusted_root"] == root, "of a signed deletion too, which brings nothing else to judge"
     assert [(one["accepted"], one["change"], one.get("signed_push_by", one.get("reason"))) for one in lines] == [
         (False, "created", "push-unsigned"),
         (True, "created", EMAIL),
