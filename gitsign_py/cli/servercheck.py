@@ -191,6 +191,7 @@ def _logs(settings: wiring.Settings) -> Iterator[Finding]:
 
 
 def _log(path: Path) -> Finding:
-    if os.access(path if path.exists() else path.parent, os.W_OK):
+    is_place = not path.is_dir() if path.exists() else path.parent.is_dir()
+    if is_place and os.access(path if path.exists() else path.parent, os.W_OK):
         return Finding("log", "ok", str(path))
     return Finding("log", "fail", f"{path} cannot be written: every push is refused", "give the hook's account access")

@@ -78,7 +78,7 @@ FAULTS: dict[str, tuple[Callable[[Server], None], str, str, str]] = {
         "git passes over it",
     ),
     "no place for the log": (
-        lambda server: server.config("gitsign.logPath", "/nowhere/log"),
+        lambda server: server.config("gitsign.logPath", str(server.folder / "none" / "log")),
         "log",
         "fail",
         "cannot be written",

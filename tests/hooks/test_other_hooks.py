@@ -251,7 +251,8 @@ UNREADY = {
     "policy by a short name": ({"gitsign.policy": "main:.gitsign/policy.toml"}, "push the policy there first"),
     "no introduction": ({"gitsign.policyMode": "history"}, "git config gitsign.introduction ID"),
     "no trust root": ({"gitsign.trustedRoot": "/nowhere.json"}, "gitsign-py initialize"),
-    "no place for the log": ({"gitsign.logPath": "/nowhere/log"}, "give the hook's account access"),
+    "no place for the log": ({"gitsign.logPath": "/dev/null/log"}, "give the hook's account access"),
+    "a folder for the log": ({"gitsign.logPath": "/"}, "give the hook's account access"),
     "no program": ({}, "calls /nowhere/gitsign-py, which is not there"),
 }
 
