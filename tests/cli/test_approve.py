@@ -1,6 +1,7 @@
 """``gitsign-py approve``: signed, kept in refs/attestations, counted by audit, hook and git's own command."""
 
 import json
+from typing import Any
 
 from tests.support.waiting import next_second
 from tests.support.workbench import Workbench, program
@@ -31,7 +32,10 @@ def paste(bench: Workbench, who: str, command: str) -> None:
     folder = bench.folder / "bin"
     folder.mkdir()
     (folder / "gitsign-py").symlink_to(program(bench.folder))
-    own = {"SIGSTORE_ID_TOKEN": bench.stack.token(f"{who}@example.com"), "GIT_COMMITTER_EMAIL": f"{who}@example.com"}
+    own: dict[str, Any] = {
+        "SIGSTORE_ID_TOKEN": bench.stack.token(f"{who}@example.com"),
+        "GIT_COMMITTER_EMAIL": f"{who}@example.com",
+    }
     done = bench.run(["sh", "-ec", command], PATH=f"{folder}:{bench.env['PATH']}", **own)
     assert done.returncode == 0, (command, done.stderr)
 
