@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from gitsign_py.audit.updates import RefUpdate
-from gitsign_py.core.git.gitobject import split_commit
+from gitsign_py.core.git.gitobject import split_commit, split_object
 from gitsign_py.errors import GitsignError
 from gitsign_py.host.git.graph import graph_of
 from gitsign_py.host.git.naming import commit_at, commit_of
@@ -41,13 +41,21 @@ class RepairBase:
         since = [update.new, *([f"^{base}"] if base != "--root" else [])]
         line = self._list("--first-parent", *since)
         places = dict.fromkeys(self._list(*since), "") | {oid: f"HEAD~{number}" for number, oid in enumerate(line)}
-        named = ((tag.ref, places.get(commit_of(self._repository, tag.new))) for tag in tags)
+        named = ((tag.ref, places.get(self._tagged(tag.new))) for tag in tags)
         return {tag: place for tag, place in named if place is not None}
 
     def is_annotated(self, ref: str) -> bool:
         """Tell whether the push has an object of its own for a tag, which can be signed."""
         update = self._updates.get(ref)
-        return update is None or self._repository.read(update.new).kind == "tag"
+        return update is None or self._tagged(update.new) != update.new
+
+    def _tagged(self, oid: str) -> str:
+        """The object that a tag names, and of another object its own id; a git that runs already is asked."""
+        try:
+            item = self._repository.read(oid)
+            return split_object("tag", item.data).target if item.kind == "tag" else oid
+        except GitsignError:  # malformed, or too large
+            return ""
 
     def _list(self, *words: str) -> list[str]:
         try:

@@ -1,10 +1,15 @@
 """The commands in a refusal do what they say when they are pasted: after them the push goes through."""
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from gitsign_py.audit.updates import RefUpdate
 from gitsign_py.cli.commands.hooks import shim
+from gitsign_py.cli.repairbase import RepairBase
+from gitsign_py.host.git.objects import GitRepository
+from tests.support.history import History
 from tests.support.workbench import Workbench, program
 
 POLICY = """\
@@ -202,3 +207,24 @@ def test_a_tag_on_a_side_that_no_number_leads_to(bench: Workbench, bare: Path) -
     bench.git("merge", "-q", "--no-ff", "-S", "-m", "merged", "side")
     said = bench.try_git("push", "-q", "origin", "main", "v1").stderr.decode()
     assert "to repair (refs/tags/v1, on a commit that this rewrites): tag the commit again that takes" in said
+
+
+class Asked(History):
+    """A history that answers as a repository does, and counts how often git would be started."""
+
+    started = 0
+
+    def run(self, arguments: list[str], *, accept: tuple[int, ...] = (0,)) -> bytes:
+        self.started += 1
+        return "".join(f"{oid}\n" for oid in reversed(self.order)).encode()
+
+
+def test_a_thousand_tags_start_git_no_more_often_than_one() -> None:
+    for many in (1, 1000):
+        history = Asked()
+        tip = [history.commit() for _ in range(3)][-1]
+        updates = [RefUpdate("refs/heads/main", "0" * 40, tip)]
+        updates += [RefUpdate(f"refs/tags/v{n}", "0" * 40, history.tag(f"v{n}", tip)) for n in range(many)]
+        base = RepairBase(cast("GitRepository", history), updates)
+        assert base.tags_on("refs/heads/main", "--root") == {f"refs/tags/v{n}": "HEAD~0" for n in range(many)}
+        assert history.started == 2
