@@ -7,6 +7,8 @@ import shlex
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from gitsign_py.verification.verdict import LACKING
+
 
 class Advice(NamedTuple):
     """``words`` say what is wrong, ``todo`` what to do: ``{what}`` is a key or identity, ``{example}`` a commit, and
@@ -33,12 +35,15 @@ def _allowing(identity: str, issuer: str) -> str:
 _EXPLAIN = "an administrator of the policy decides: gitsign-py policy explain {example}"
 _DISTRUST = "do not build on these: gitsign-py verify -v --any-identity {example} shows what fails"
 _FETCH = "git fetch --unshallow, or in a partial clone git fetch --refetch --no-filter"
-_LOG = "run again with a network, or git fetch origin refs/notes/gitsign:refs/notes/gitsign"
+_NOTES = "git fetch origin refs/notes/gitsign:refs/notes/gitsign"
+_LOG = "run again with a network, or " + _NOTES
 _ROOT_OR_GPGSM = (
     "give the trust root that knows it: --trusted-root FILE, or gitsign-py initialize; for S/MIME have gpgsm trust it "
     "(trustlist.txt)"
 )
 _ROOT = "give the trust root that knows it: --trusted-root FILE, or gitsign-py initialize"
+_NEWER = "a later gitsign-py may know it; until then an administrator may exempt {example} by its id"
+_ODD = "git cat-file -p {example} shows it; have it signed again, or an administrator exempts it by its id"
 
 _KNOWN: Mapping[str, Advice] = {
     "unsigned": Advice(
@@ -51,14 +56,17 @@ _KNOWN: Mapping[str, Advice] = {
     "program-missing": Advice(
         "the program for this kind of signature is not installed", "install gpg, ssh-keygen or gpgsm, and run again"
     ),
-    "signature-unread": Advice("git cannot read the signature", "git cat-file -p {example} shows it"),
-    "signature-other-hash": Advice(
-        "the signature is for the other hash algorithm", "git cat-file -p {example} shows it"
+    "signature-unread": Advice("git cannot read the signature", _ODD),
+    "signature-other-hash": Advice("the signature is for the other hash algorithm", _ODD),
+    "signature-prerelease": Advice(
+        "a pre-release of gitsign made the signature, and no program can check it",
+        "have it signed again; for what is old pin an introduction, or an administrator exempts {example} by its id",
     ),
-    "format-unknown": Advice("the signature is of an unknown format", "git cat-file -p {example} shows it"),
+    "object-unreadable": Advice("git cannot read the object", "git fsck --full names what is damaged"),
+    "format-unknown": Advice("the signature is of an unknown format", _ODD),
     "signer-unknown": Advice(
         "the policy does not name the signer",
-        "if {what} belongs here, an administrator adds it to the policy ([people], [keys])",
+        "if {what} belongs here, an administrator adds it to the policy ([people], [keys]; a forge's key in [forges])",
     ),
     "signer-not-allowed": Advice(
         "the signer is not an allowed one",
@@ -79,8 +87,13 @@ _KNOWN: Mapping[str, Advice] = {
     "timestamp-authority-untrusted": Advice("the trust root does not have the timestamp authority", _ROOT),
     "trust-root-missing": Advice("there is no trust root", _ROOT),
     "log-entry-not-embedded": Advice("the log entry is not in the signature, and was not found", _LOG),
-    "log-unreachable": Advice("the log cannot be reached", _LOG),
-    "log-entry-not-found": Advice("the log has no entry for the signature", _LOG),
+    "log-unreachable": Advice(
+        "the log cannot be reached", "run again when it answers (gitsign-py doctor looks at it), or " + _NOTES
+    ),
+    "log-entry-not-found": Advice(
+        "the log has no entry for the signature",
+        _NOTES + " may bring it; else have it signed again, or an administrator exempts {example} by its id",
+    ),
     "object-missing": Advice("an object is not in this clone", _FETCH),
     "history-incomplete": Advice("the history is not all here", _FETCH),
     "introduction-missing": Advice("the introduction is not in this clone", _FETCH),
@@ -101,6 +114,12 @@ _SMIME: Mapping[str, Advice] = {
         "if {what} belongs here: gitsign.allowedSigner cannot list S/MIME certificates, a policy can ([keys])",
     ),
 }
+_BY_WHAT_LACKS: Mapping[str, Advice] = {
+    "the trust root": Advice("", _ROOT),
+    "the log's word": Advice("", _LOG),
+    "a form that it knows": Advice("", _NEWER),
+}
+"""By the words of ``LACKING``, for the codes that have no line above."""
 _BY_VERDICT: Mapping[str, Advice] = {
     "unauthorised": Advice("", _EXPLAIN),
     "identity-mismatch": Advice("", _EXPLAIN),
@@ -111,8 +130,9 @@ _BY_VERDICT: Mapping[str, Advice] = {
 
 
 def advice_of(verdict: str, reason: str, form: str = "") -> Advice:
-    """The advice for a reason, by the signature's ``form``, else that for the verdict, whose commits have words of
-    their own.
+    """The advice for a reason, by the signature's ``form``, else for what lacks or the verdict, whose commits have
+    words of their own.
     """
     by_form = _SMIME.get(reason) if form == "x509" else None
-    return by_form or _KNOWN.get(reason) or _BY_VERDICT.get(verdict, Advice("", "gitsign-py policy explain {example}"))
+    general = _BY_WHAT_LACKS.get(LACKING.get(reason, "")) or _BY_VERDICT.get(verdict)
+    return by_form or _KNOWN.get(reason) or general or Advice("", "gitsign-py policy explain {example}")

@@ -6,14 +6,15 @@ import socket
 from collections.abc import Sequence
 
 from gitsign_py import __version__
-from gitsign_py.audit.plan import AuditPlan
+from gitsign_py.audit.plan import AuditPlan, Target
 from gitsign_py.audit.reports.base import Heading
 from gitsign_py.cli.auditing import AuditSetup
 from gitsign_py.cli.policysource import is_file
 from gitsign_py.core.encoding import format_rfc3339
-from gitsign_py.host.git.naming import commit_at, list_refs, remotes, setting
+from gitsign_py.host.git.naming import commit_at, commit_of, list_refs, remotes, setting
 from gitsign_py.host.git.objects import GitRepository
 
+_FEW = 100  # more names than that are no words for a command line
 _PASSWORD = re.compile(r"(?<=://)[^/@]*@")
 
 
@@ -39,12 +40,33 @@ def heading(repository: GitRepository, plan: AuditPlan, prepared: AuditSetup, re
         version=__version__,
         time=format_rfc3339(prepared.resources.settings.now.replace(microsecond=0)),
         notices=(*notices(repository), *_without_log(prepared), *([prepared.stale] if prepared.stale else [])),
-        refs=tuple(dict.fromkeys((target.ref, target.tag or target.commit) for target in plan.targets)),
+        refs=_refs(repository, plan.targets),
         remote=_remote(repository),
         policy_commit=commit,
         trust_root_version=prepared.trust_version,
         run_by=_person(),
     )
+
+
+def _refs(repository: GitRepository, targets: Sequence[Target]) -> tuple[tuple[str, str], ...]:
+    """The refs and what they name.
+
+    With --ref, and for what is given by its id, a commit is judged by the rules for a ref that does not name it.
+    """
+    names = {target.ref for target in targets}
+    lines = list_refs(repository, *(names if len(names) < _FEW else ()))
+    there = {line.name: (line.oid, line.peeled) for line in lines} | {"HEAD": ("", "")}
+
+    def is_named(target: Target) -> bool:
+        known = there.get(target.ref)
+        if known is None:
+            return False
+        # A list of refs looks behind one tag, not behind a tag of a tag; and HEAD is not in it.
+        own = {target.tag, target.commit} - {""}
+        return not own.isdisjoint(known) or commit_of(repository, target.ref) == target.commit
+
+    found = {(one.ref if is_named(one) else f"as on {one.ref}", one.tag or one.commit): None for one in targets}
+    return tuple(found)
 
 
 def _without_log(prepared: AuditSetup) -> tuple[str, ...]:

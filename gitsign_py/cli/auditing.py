@@ -126,7 +126,11 @@ def history_plan(settings: wiring.Settings, repository: GitRepository, place: Pl
     """
     introduction = settings.config.signers.introduction
     if not introduction:
-        raise ConfigError("introduction-missing", "gitsign.policyMode is history and gitsign.introduction is not set")
+        raise ConfigError(
+            "introduction-missing",
+            "gitsign.policyMode is history and gitsign.introduction is not set",
+            hint="git config gitsign.introduction ID, with the full id of the commit that adds the policy",
+        )
     plan = AuditPlan((), introduction=introduction, in_history=True, assume_judged=True)
     return closed(settings, repository, plan, place)
 

@@ -52,7 +52,7 @@ class HookLog:
         if by is not None and by.signature is not None:
             self.head |= {"signed_push_by": by.signature.identity, "signed_push_issuer": by.signature.issuer}
         if by is not None and by.certificate is not None:
-            self.head |= {"pushee": by.certificate.pushee}
+            self.head |= {"pushee": by.certificate.pushee, "trusted_root": by.trusted_root}
 
     def judged_by(self, root: "TrustedRoot | None") -> None:
         """By which trust root, for all lines from now on."""

@@ -290,6 +290,6 @@ def verify_object(
         raise UncheckedError(
             "signature-format-unsupported",
             f"{signed.kind} {oid} is signed in another format ({signature_format(signed.signature)})",
-            hint="git verify-commit and git verify-tag check OpenPGP and SSH signatures",
+            hint="git verify-commit and git verify-tag check OpenPGP and SSH signatures, gitsign-py audit judges all",
         )
     return verifier.verify(signed.payload, signed.signature, object_id=oid, expected=expected, report=report)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from gitsign_py.audit.updates import RefUpdate
 from gitsign_py.cli import wiring
 from gitsign_py.cli.judgement import verifier
+from gitsign_py.cli.refusal import who_may_push
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.git.pushcert import PushCertificate, parse_push_certificate, split_certificate
 from gitsign_py.errors import ConfigError, GitsignError, PolicyError
@@ -22,6 +23,7 @@ from gitsign_py.policy.facts import Pusher, SignatureFacts
 from gitsign_py.policy.model import Policy
 from gitsign_py.policy.pushes import judge_push
 from gitsign_py.policy.verified import facts_of
+from gitsign_py.verification.result import VerifiedSignature
 
 _FRESH = ("OK", "SLOP")  # git-receive-pack(1): the nonce is this push's, or as young as receive.certNonceSlop says
 _OLDEST = 86_400  # seconds; a nonce is given when the push begins, and no push takes a day
@@ -30,11 +32,15 @@ _VARIABLE = "GIT_PUSH_CERT"
 
 @frozen
 class PushedBy:
-    """The ``pusher``, None where nobody says who it is; what they signed, or why no signature counts (``problem``)."""
+    """The ``pusher``, None where nobody says who it is; what they signed, or why no signature counts (``problem``).
+
+    ``trusted_root`` is the SHA-256 of the trust root that the signature was judged by.
+    """
 
     pusher: Pusher | None
     certificate: PushCertificate | None = None
     problem: GitsignError | None = None
+    trusted_root: str = ""
 
     @property
     def signature(self) -> SignatureFacts | None:
@@ -46,8 +52,9 @@ def find_pusher(settings: wiring.Settings, repository: GitRepository, updates: I
     """Find out, for a push that makes these changes as git tells them. A signed push counts before any name."""
     problem: GitsignError
     try:
-        certificate, signature = _certified(settings, repository, updates)
-        return PushedBy(Pusher(signature=signature), certificate)
+        certificate, verified = _certified(settings, repository, updates)
+        signed = Pusher(signature=facts_of(verified))
+        return PushedBy(signed, certificate, trusted_root=verified.trusted_root_digest)
     except GitsignError as error:  # as good as none, for who does not want one
         problem = error
     login = _login(settings)
@@ -68,14 +75,14 @@ def push_problem(policy: Policy, ref: str, by: PushedBy) -> PolicyError | None:
     return PolicyError(
         decision.reason,
         f"{decision.message} (rule {decision.rule}){why}",
-        hint=by.problem.hint if why and by.problem else "ask an administrator of the policy",
+        hint=by.problem.hint if why and by.problem else who_may_push(policy, decision),
         facts={"ref": ref, "rule": decision.rule},
     )
 
 
 def _certified(
     settings: wiring.Settings, repository: GitRepository, updates: Iterable[RefUpdate]
-) -> tuple[PushCertificate, SignatureFacts]:
+) -> tuple[PushCertificate, VerifiedSignature]:
     """git-push(1), ``--signed``: the certificate is a text with its signature below it, stored as a blob.
 
     Raises PolicyError ``push-certificate-missing``, ``push-nonce``, ``push-certificate-other``, FormatError, and what
@@ -96,7 +103,7 @@ def _certified(
         if (update.old, update.new, update.ref) not in certificate.updates:
             words = f"the push certificate says nothing of this change of {update.ref}"
             raise PolicyError("push-certificate-other", words, hint="push again with --signed")
-    return certificate, facts_of(verified)
+    return certificate, verified
 
 
 def _check_nonce(certificate: PushCertificate, status: str) -> None:

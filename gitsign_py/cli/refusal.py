@@ -5,10 +5,12 @@ The commands are to be pasted: names out of a push are quoted for the shell.
 """
 
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from gitsign_py.audit.record import Record
 from gitsign_py.audit.reports.base import sentence
+from gitsign_py.cli.repairbase import RepairBase
+from gitsign_py.policy.facts import Decision
 from gitsign_py.policy.model import Policy, Rule
 from gitsign_py.verification.verdict import LACKING
 
@@ -17,12 +19,11 @@ _MAX_PEOPLE = 5
 _OWNERS = ("the trust root", "a form that it knows")
 _RESIGN = ("unsigned", "bad", "malformed", "identity-mismatch")
 _RENAMED = "tag-name-mismatch"
-BaseOf = Callable[[str, Sequence[str]], str]
-"""Where a rebase starts that rewrites all of these commits of a ref: a revision, or ``--root``."""
+_TAGS = "refs/tags/"
 
 
 def explain_refusals(
-    records: Sequence[Record], count: int, base_of: BaseOf, policy: Policy | None = None
+    records: Sequence[Record], count: int, base_of: RepairBase, policy: Policy | None = None
 ) -> Iterator[str]:
     """Lines for stderr; ``records`` with the newest first, the oldest ones of ``count`` in all.
 
@@ -46,14 +47,26 @@ def _named(record: Record) -> Iterator[str]:
     yield f"    {record.verdict}: {sentence(record)} [{record.reason}]"
 
 
-def _repairs(records: Sequence[Record], base_of: BaseOf, policy: Policy | None) -> Iterator[str]:
-    """One command for each ref and kind of trouble: a second rebase would start at commits that are gone."""
+def _repairs(records: Sequence[Record], base_of: RepairBase, policy: Policy | None) -> Iterator[str]:
+    """One command for each ref and kind of trouble: a second rebase would start at commits that are gone.
+
+    Tags come last, since a rebase takes the commits away that they are on, also from those that are signed.
+    """
     found: dict[tuple[str, str], list[Record]] = {}
     for record in records:
         found.setdefault((record.ref, _kind(record)), []).append(record)
-    for (ref, kind), some in list(found.items())[:MAX_NAMED]:
+    moved: dict[str, str] = {}
+    for (ref, kind), some in sorted(found.items(), key=_is_tags)[:MAX_NAMED]:
+        if kind == "tag" and (ref, "resign") in found:
+            continue  # it was made anew with its commits
         words = ", ".join(dict.fromkeys(record.verdict for record in some))
-        yield f"  to repair ({words}{' on ' + ref if ref else ''}): {_command(kind, some, base_of, policy)}"
+        if kind == "resign" and not ref.startswith(_TAGS):
+            moved |= base_of.tags_on(ref, base_of(ref, [record.oid for record in some]))
+        place = moved.pop(ref, None) if kind in ("tag", "resign") else None
+        command = _tag_again(ref, place, base_of) if place is not None else _command(kind, some, base_of, policy)
+        yield f"  to repair ({words}{' on ' + ref if ref else ''}): {command}"
+    for ref, place in list(moved.items())[:MAX_NAMED]:
+        yield f"  to repair ({ref}, on a commit that this rewrites): {_tag_again(ref, place, base_of)}"
 
 
 def _kind(record: Record) -> str:
@@ -67,9 +80,14 @@ def _kind(record: Record) -> str:
     return f"rule {record.rule} {record.principal} {record.reason}"
 
 
-def _command(kind: str, records: Sequence[Record], base_of: BaseOf, policy: Policy | None) -> str:
+def _is_tags(item: tuple[tuple[str, str], list[Record]]) -> bool:
+    (ref, kind), _ = item
+    return kind == "tag" or ref.startswith(_TAGS)
+
+
+def _command(kind: str, records: Sequence[Record], base_of: RepairBase, policy: Policy | None) -> str:
     if kind == "tag":
-        return _sign_tag_again(records[-1].ref)
+        return _tag_again(records[-1].ref, None, base_of)
     if kind == "resign":
         return _sign_again(records, base_of)
     if kind == "wait":
@@ -86,7 +104,7 @@ def who_may(record: Record, policy: Policy | None) -> str:
     """The rule, who may by it, and whom to ask: the pusher cannot look at the server's policy."""
     if policy is None:
         return "ask the server's owner, or have somebody who may do this sign it"
-    ask = f"ask an administrator of the policy ({_names(policy.administrators)})"
+    ask = _ask(policy)
     rule = next((rule for rule in policy.rules if rule.name == record.rule), None)
     if rule is not None:
         return _by_rule(rule, record, ask)
@@ -99,12 +117,24 @@ def who_may(record: Record, policy: Policy | None) -> str:
     return ask
 
 
+def who_may_push(policy: Policy, decision: Decision) -> str:
+    """The same about a signed push."""
+    rule = next((rule for rule in policy.rules if rule.name == decision.rule), None)
+    if decision.reason != "rule-refuses" or rule is None:
+        return _ask(policy)
+    return f"the rule lets {_names(rule.allow)} push there: have one of them push it, or {_ask(policy)}"
+
+
+def _ask(policy: Policy) -> str:
+    return f"ask an administrator of the policy ({_names(policy.administrators)})"
+
+
 def _by_rule(rule: Rule, record: Record, ask: str) -> str:
     if record.reason != "approvals-missing":
         return f"rule {rule.name!r} lets {_names(rule.allow)} do this: have one of them sign it, or {ask}"
     return (
         f"have others of {_names(rule.approvers)} approve it, and bring that here first: gitsign-py approve "
-        f"--ref {shlex.quote(record.ref)} {record.oid}, git push REMOTE 'refs/attestations/*:refs/attestations/*'"
+        f"--ref {shlex.quote(record.ref)} {record.oid} && git push origin 'refs/attestations/*:refs/attestations/*'"
     )
 
 
@@ -114,15 +144,23 @@ def _names(names: Iterable[str]) -> str:
     return ", ".join(shown[:_MAX_PEOPLE]) + (f" and {more} more" if more > 0 else "")
 
 
-def _sign_again(records: Sequence[Record], base_of: BaseOf) -> str:
-    """A rebase that keeps merges and empty commits, and signs everything from there on."""
+def _sign_again(records: Sequence[Record], base_of: RepairBase) -> str:
+    """A rebase that keeps merges and empty commits, and signs everything from there on.
+
+    Of commits that a tag alone brings no branch is known: it is done beside the branch that is checked out.
+    """
     amend = "git commit --amend --no-edit --allow-empty -S"
     if any(record.reason == "author-mismatch" for record in records):
         amend += " --reset-author"
-    return (
+    ref = records[-1].ref
+    rebase = (
         f"{_set_address(records)}git rebase --rebase-merges --exec {shlex.quote(amend)} "
-        f"{base_of(records[-1].ref, [record.oid for record in records])}"
+        f"{base_of(ref, [record.oid for record in records])}"
     )
+    if not ref.startswith(_TAGS):
+        return rebase
+    there = shlex.quote(f"{ref}^{{}}")
+    return f"git checkout -q --detach {there} && {rebase} && {_tag_again(ref, 'HEAD', base_of)} && git checkout -q -"
 
 
 def _set_address(records: Iterable[Record]) -> str:
@@ -134,10 +172,17 @@ def _set_address(records: Iterable[Record]) -> str:
     return f"git config user.email {address} && "
 
 
-def _sign_tag_again(ref: str) -> str:
-    """Make the tag anew with the message that it had; ``-F -`` since an editor would show an empty one."""
-    name = ref.removeprefix("refs/tags/")
-    words = shlex.quote("--format=%(contents:subject)%0a%0a%(contents:body)")
-    target = shlex.quote(f"{name}^{{}}")
+def _tag_again(ref: str, place: str | None, base_of: RepairBase) -> str:
+    """Make the tag anew with the message that it had; ``-F -`` since an editor would show an empty one.
+
+    ``place`` is where it belongs after a rebase, empty where nobody knows; None where it stays.
+    """
+    name = ref.removeprefix(_TAGS)
+    if place == "":
+        return f"tag the commit again that takes the old one's place: git tag -s -f {shlex.quote(name)} COMMIT"
+    target = shlex.quote(f"{name}^{{}}" if place is None else place)
     quoted = shlex.quote(name)
+    if not base_of.is_annotated(ref):
+        return f"git tag --no-sign -f -- {quoted} {target}"
+    words = shlex.quote("--format=%(contents:subject)%0a%0a%(contents:body)")
     return f"git for-each-ref {words} {shlex.quote(ref)} | git tag -s -f -F - -- {quoted} {target}"

@@ -1,13 +1,15 @@
 """Where a repair starts: after what the server has, which nobody may rewrite, and before the first refused commit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gitsign_py.audit.updates import RefUpdate
-from gitsign_py.core.git.gitobject import split_commit
+from gitsign_py.core.git.gitobject import split_commit, split_object
 from gitsign_py.errors import GitsignError
 from gitsign_py.host.git.graph import graph_of
 from gitsign_py.host.git.naming import commit_at, commit_of
 from gitsign_py.host.git.objects import GitRepository
+
+_TAGS = "refs/tags/"
 
 
 class RepairBase:
@@ -26,6 +28,40 @@ class RepairBase:
         commit = "" if found == "--root" else commit_of(self._repository, found)
         # Where the fork of two refused sides is older, a rebase from what the server has still reaches both of them.
         return found if commit and graph_of(self._repository).is_ancestor(kept, commit) else kept
+
+    def tags_on(self, ref: str, base: str) -> Mapping[str, str]:
+        """The tags of this push on commits that a rebase of ``ref`` from ``base`` rewrites, and where each belongs.
+
+        That is told from HEAD, where the new commits are by then; empty where first parents do not lead there.
+        """
+        update = self._updates.get(ref)
+        tags = [one for one in self._updates.values() if one.ref.startswith(_TAGS) and one.new.strip("0")]
+        if update is None or not tags:
+            return {}
+        since = [update.new, *([f"^{base}"] if base != "--root" else [])]
+        line = self._list("--first-parent", *since)
+        places = dict.fromkeys(self._list(*since), "") | {oid: f"HEAD~{number}" for number, oid in enumerate(line)}
+        named = ((tag.ref, places.get(self._tagged(tag.new))) for tag in tags)
+        return {tag: place for tag, place in named if place is not None}
+
+    def is_annotated(self, ref: str) -> bool:
+        """Tell whether the push has an object of its own for a tag, which can be signed."""
+        update = self._updates.get(ref)
+        return update is None or self._tagged(update.new) != update.new
+
+    def _tagged(self, oid: str) -> str:
+        """The object that a tag names, and of another object its own id; a git that runs already is asked."""
+        try:
+            item = self._repository.read(oid)
+            return split_object("tag", item.data).target if item.kind == "tag" else oid
+        except GitsignError:  # malformed, or too large
+            return ""
+
+    def _list(self, *words: str) -> list[str]:
+        try:
+            return self._repository.run(["rev-list", *words]).decode("ascii").split()
+        except GitsignError:
+            return []
 
     def _before(self, oids: Sequence[str]) -> str:
         """The newest commit that all of these come after, itself not one of them; ``--root`` when there is none."""

@@ -11,10 +11,11 @@ from pathlib import Path
 from gitsign_py.audit.closing import Place
 from gitsign_py.cli import auditing, wiring
 from gitsign_py.cli.hookfile import MAX_HOOK, SERVER_HOOKS, is_ours
-from gitsign_py.cli.policysource import configured_policy
+from gitsign_py.cli.policysource import configured_policy, is_file
 from gitsign_py.cli.sourcerefs import check_configured, wants_statements
 from gitsign_py.errors import ConfigError, GitsignError
 from gitsign_py.host.checkup import Finding, found
+from gitsign_py.host.git.naming import list_refs, object_at
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.plainfile import read_plain
 from gitsign_py.policy.model import Policy
@@ -32,10 +33,13 @@ def readiness(settings: wiring.Settings, repository: GitRepository) -> Iterator[
     yield found("trust root", lambda: _trust(settings))
 
 
-def check_ready(settings: wiring.Settings) -> None:
-    """Raise ConfigError ``hooks-server-unready`` where the very first push would be refused, with what to put where."""
+def check_ready(settings: wiring.Settings, hook: str, program: str) -> None:
+    """Raise ConfigError ``hooks-server-unready`` where the very first push would be refused, with what to put where.
+
+    ``hook`` is one that is to call ``program``.
+    """
     with wiring.repository(settings) as repository:
-        for finding in readiness(settings, repository):
+        for finding in (_calls(hook, program), *readiness(settings, repository), *_logs(settings)):
             if finding.outcome == "fail":
                 raise ConfigError(
                     "hooks-server-unready",
@@ -55,8 +59,7 @@ def server_findings(settings: wiring.Settings, repository: GitRepository, folder
     if settings.config.signers.in_history or ":" in settings.config.signers.policy:
         for key, why in _GUARDS.items():
             yield _guard(settings, key, why)
-    if settings.config.program.log_path is not None:
-        yield _log(settings.config.program.log_path)
+    yield from _logs(settings)
     policy = _policy_in_force(settings, repository)
     if policy is not None and any(rule.signed_push for rule in policy.rules):
         yield _signed_pushes(settings, ours)
@@ -91,10 +94,7 @@ def _attesting(settings: wiring.Settings) -> Finding:
 
 def _policy(settings: wiring.Settings, repository: GitRepository) -> Finding:
     if settings.config.signers.in_history:
-        plan = auditing.history_plan(settings, repository)
-        if plan.closing is not None and plan.closing.missing is not None:
-            raise plan.closing.missing
-        return Finding("policy", "ok", f"in the history, from {plan.introduction[:12]} on")
+        return _policy_in_history(settings, repository)
     if not settings.config.signers.policy:
         raise ConfigError(
             "policy-missing",
@@ -102,8 +102,31 @@ def _policy(settings: wiring.Settings, repository: GitRepository) -> Finding:
             hint="put one on the server, such as /etc/gitsign/policy.toml (gitsign-py policy init in a clone proposes "
             "one), and name it: git config gitsign.policy /etc/gitsign/policy.toml",
         )
-    policy = configured_policy(repository, settings.config.signers.policy)
+    name = settings.config.signers.policy
+    try:
+        policy = configured_policy(repository, name)
+    except ConfigError as error:
+        if is_file(name) or error.reason != "policy-unreadable":
+            raise
+        raise ConfigError(
+            error.reason,
+            error.message,
+            hint="push the policy there first, without the hook, or name a file on the server: "
+            "git config gitsign.policy /etc/gitsign/policy.toml",
+        ) from error
     return Finding("policy", "ok", f"{policy.source}, sha256 {policy.digest[:16]}")
+
+
+def _policy_in_history(settings: wiring.Settings, repository: GitRepository) -> Finding:
+    """Into an empty repository the first push may bring the introduction, and the policy with it."""
+    introduction = settings.config.signers.introduction
+    if introduction and not list_refs(repository) and not object_at(repository, f"{introduction}^{{commit}}"):
+        words = f"in the history, from {introduction[:12]} on, which is not here yet"
+        return Finding("policy", "warn", words, "let the first push bring a branch that has it")
+    plan = auditing.history_plan(settings, repository)
+    if plan.closing is not None and plan.closing.missing is not None:
+        raise plan.closing.missing
+    return Finding("policy", "ok", f"in the history, from {plan.introduction[:12]} on")
 
 
 def _policy_in_force(settings: wiring.Settings, repository: GitRepository) -> Policy | None:
@@ -142,15 +165,18 @@ def _hook(path: Path) -> Finding:
     if not os.access(path, os.X_OK):
         return Finding(path.name, "fail", "is not executable, so git passes over it", f"chmod +x {path}")
     named = _PROGRAM.search(read_plain(path, MAX_HOOK).decode("utf-8", "replace"))
-    program = named[1] if named else ""
+    return _calls(path.name, named[1] if named else "")
+
+
+def _calls(name: str, program: str) -> Finding:
     if program.startswith("/") and not os.access(program, os.X_OK):
         return Finding(
-            path.name,
+            name,
             "fail",
             f"calls {program}, which is not there or cannot be run: every push is refused",
             "install it there, or run gitsign-py hooks install --server again",
         )
-    return Finding(path.name, "ok", f"calls {program or 'gitsign-py'}")
+    return Finding(name, "ok", f"calls {program or 'gitsign-py'}")
 
 
 def _guard(settings: wiring.Settings, key: str, why: str) -> Finding:
@@ -159,7 +185,13 @@ def _guard(settings: wiring.Settings, key: str, why: str) -> Finding:
     return Finding(key, "warn", f"is not set, and the policy lies in a branch: {why}", f"git config {key} true")
 
 
+def _logs(settings: wiring.Settings) -> Iterator[Finding]:
+    if settings.config.program.log_path is not None:
+        yield _log(settings.config.program.log_path)
+
+
 def _log(path: Path) -> Finding:
-    if os.access(path if path.exists() else path.parent, os.W_OK):
+    is_place = not path.is_dir() if path.exists() else path.parent.is_dir()
+    if is_place and os.access(path if path.exists() else path.parent, os.W_OK):
         return Finding("log", "ok", str(path))
     return Finding("log", "fail", f"{path} cannot be written: every push is refused", "give the hook's account access")

@@ -21,8 +21,9 @@ _MARKS = {"passed": "ok", "failed": "FAILED", "unchecked": "not checked", "skipp
 _COLOURS = {"ok": "32", "good": "33", "REFUSED": "1;31", "unchecked": "33"}
 _SHORTEST_ID = 7
 _WIDEST_NAME = 40
-_SAID_BY_ROW = ("unsigned", "signer-not-allowed")
-"""Refusals of which the row says everything."""
+_OTHER_FORMAT = "signature-format-unsupported"
+_SAID_BY_ROW = ("unsigned", "signer-not-allowed", _OTHER_FORMAT)
+"""Refusals of which the row says everything, or for which one line is enough for all (``_others``)."""
 
 
 @frozen
@@ -49,6 +50,7 @@ def lines_of(judgements: Sequence[Judgement], view: View) -> Iterator[str]:
         if not view.quiet:
             yield from _details(judgement, view)
     if not view.quiet:
+        yield from _others(judgements)
         yield _total(judgements, view)
 
 
@@ -139,6 +141,13 @@ def _total(judgements: Sequence[Judgement], view: View) -> str:
         signatures = "signature" if good == 1 else "signatures"
         return f"0 of {len(judgements)} verified: {good} good {signatures}, and nothing says who may sign."
     return f"{good} of {len(judgements)} verified."
+
+
+def _others(judgements: Sequence[Judgement]) -> Iterator[str]:
+    """What to do about signatures of other programs: a forge makes them by the hundred, with one advice."""
+    found = [one.error for one in judgements if one.error is not None and one.error.reason == _OTHER_FORMAT]
+    if found:
+        yield f"{len(found)} signed in another format: {found[0].hint} [{_OTHER_FORMAT}]"
 
 
 def _id_length(oids: Sequence[str]) -> int:

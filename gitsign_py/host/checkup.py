@@ -191,11 +191,13 @@ def _version_of(path: str, environment: Mapping[str, str]) -> str:
     return lines[0][:120] if lines else f"exit status {done.returncode}, no word"
 
 
-def check_committer(environment: Mapping[str, str]) -> Finding:
-    """Does git know who commits?"""
+def check_committer(environment: Mapping[str, str], *, bare: bool) -> Finding:
+    """Does git know who commits? In a ``bare`` repository nobody does."""
     try:
         person = run_git(["var", "GIT_COMMITTER_IDENT"], environment=environment).decode("utf-8", "replace")
     except UncheckedError as error:
+        if bare:
+            return Finding("committer", "skip", "nobody commits in a bare repository, so git needs no address")
         return Finding("committer", "fail", error.message, "git config --global user.email YOU@EXAMPLE.COM")
     return Finding("committer", "ok", person.rpartition(">")[0] + ">")
 
@@ -278,7 +280,7 @@ def machine_findings(
     yield found("signing", lambda: check_signing(gitconfig, bare=bare))
     yield found("program", lambda: check_program(gitconfig, environment, version))
     yield found("gnupg", lambda: check_gnupg(gitconfig, environment))
-    yield found("committer", lambda: check_committer(environment))
+    yield found("committer", lambda: check_committer(environment, bare=bare))
     yield check_terminal(attached=attached)
     if config is not None:
         yield found("browser", lambda: check_browser(config.sign_in, environment))

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.audit.reports.html import HtmlReport
-from tests.support.reports import all_records, record, write
+from gitsign_py.core.frozen import replace
+from tests.support.reports import HEADING, all_records, record, write
 from tests.support.webdriver import AVAILABLE, ENTER, TAB, chromium, needs_axe
 
 
@@ -50,7 +51,8 @@ def test_html_is_readable_at_every_width(tmp_path: Path) -> None:
     wide = "x" * 200
     more = [record(500 + n, "identity-mismatch", subject=wide, identity=wide, issuer=wide, ref=wide) for n in range(3)]
     path = tmp_path / "audit.html"
-    path.write_text(write(HtmlReport, [*all_records(), *more])[0])
+    heading = replace(HEADING, notices=(f"gitsign.trustedRoot (sha256 {'a' * 64}) is said by this repository",))
+    path.write_text(write(HtmlReport, [*all_records(), *more], heading)[0])
     with chromium(tmp_path) as browser:
         for width in (360, 390, 1280):
             size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
@@ -60,6 +62,10 @@ def test_html_is_readable_at_every_width(tmp_path: Path) -> None:
             all_verdicts = "[...document.querySelectorAll('.commits td:nth-child(2) bdi')]"
             lines = f"return {all_verdicts}.map((one) => one.getClientRects().length)"
             assert set(browser.script(lines)) == {1}
+            colours = "[...document.querySelectorAll(`.causes .${arguments[0]} td:nth-child(2)`)]"
+            script = f"return {colours}.map((one) => getComputedStyle(one).color)"
+            unchecked, refused = (set(browser.script(script, kind)) for kind in ("unchecked", "bad"))
+            assert (len(unchecked), len(refused), unchecked & refused) == (1, 1, set())
             browser.click("button[data-column='1']")
             assert browser.text("tbody#body tr:first-child").split()[1] == "bad"
             browser.type("#search", "identity-mis")
@@ -115,6 +121,19 @@ def test_html_has_nothing_for_axe(tmp_path: Path) -> None:
             assert browser.complaints() == [], (width, scheme)
         browser.script("document.body.append(document.createElement('img'))")
         assert [one.partition(":")[0] for one in browser.complaints()][:1] == ["image-alt"]
+
+
+def test_the_picture_shows_each_figure_apart() -> None:
+    """What nothing judged is another part of the bar than what the policy accepted, and than what is verified."""
+    shown = ["verified"] * 2 + ["forge-merge"] * 3 + ["exempt"] * 5 + ["unchecked", "bad"]
+    text, rollup = write(HtmlReport, [record(0, verdict, oid=f"{n:040x}") for n, verdict in enumerate(shown)])
+    assert "2 verified, 3 accepted otherwise, 5 exempt, not judged, 1 not checked, 1 refused, of 12</title>" in text
+    bar = re.findall(r'<rect class="(\w+)" [^>]*height="([0-9.]+)"', text)
+    whole = sum(float(height) for _, height in bar)
+    parts = {kind: round(12 * float(height) / whole) for kind, height in bar}
+    assert parts == {"verified": 2, "accepted": 3, "exempt": 5, "unchecked": 1, "rest": 1}
+    accepted = parts["verified"] + parts["accepted"] + parts["exempt"]
+    assert (parts["verified"], accepted, 12 - parts["exempt"]) == (rollup.verified, rollup.accepted, rollup.judged)
 
 
 def test_html_leaves_out_accepted_rows_only(monkeypatch: pytest.MonkeyPatch) -> None:

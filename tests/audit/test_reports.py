@@ -22,6 +22,7 @@ from gitsign_py.audit.record import Record
 from gitsign_py.audit.recording import Batch, UnsignedRun
 from gitsign_py.audit.reports.base import ReportFormat
 from gitsign_py.audit.reports.forges import CsvReport, GithubReport, GitlabReport
+from gitsign_py.audit.reports.formats import FORMATS, open_report
 from gitsign_py.audit.reports.html import HtmlReport
 from gitsign_py.audit.reports.junit import JunitReport
 from gitsign_py.audit.reports.markdown import MarkdownReport
@@ -31,6 +32,7 @@ from gitsign_py.audit.reports.terminal import TerminalReport
 from gitsign_py.audit.rollup import Rollup
 from gitsign_py.audit.scan import Scanned
 from gitsign_py.policy.facts import ACCEPTED, VERDICTS, Decision, Verdict
+from gitsign_py.verification.verdict import LACKING
 from tests.support.reports import HEADING, all_records, record, write
 from tests.support.schemas import PUBLISHED, SCHEMAS
 
@@ -38,6 +40,8 @@ OFFICER = (
     *("/srv/r.git", "policy.toml", "b" * 64, "root.json", "a" * 64, "0.1.0", "2024-05-01T10:00:00Z"),
     *("refs/heads/main", "c" * 40, "https://forge.example/r.git", "d" * 40, "TUF root 12", "alice@laptop"),
 )
+
+HELPED = ("the trust root", "the log's word", "a form that it knows")
 
 
 def schema(name: str) -> dict[str, object]:
@@ -143,7 +147,7 @@ def test_text_lists_what_is_refused() -> None:
     assert "\x1b" not in text
     assert "note        shallow\n" in text
     assert "2 of 14 verified (14.2 %): signed by somebody who may" in text
-    assert "7 of 14 accepted (50.0 %): by the policy, exemptions included" in text
+    assert "7 of 14 accepted (50.0 %): any good signature\n" in text
     assert "13 of 14 judged (92.8 %): not exempt" in text
     long, _ = write(TextReport, (record(number, "unsigned") for number in range(600)))
     assert "    600 unsigned: no signature [unsigned]" in long
@@ -214,13 +218,10 @@ def test_the_text_report_says_the_same_however_records_come() -> None:
         assert texts[0].count("| s7\n") == 2
 
 
-FORMATS = (TextReport, TerminalReport, MarkdownReport, HtmlReport, JsonReport, NdjsonReport, SarifReport, JunitReport)
-
-
-@pytest.mark.parametrize("make", FORMATS)
-def test_every_format_says_what_an_officer_asks(make: Callable[[TextIO], ReportFormat]) -> None:
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_says_what_an_officer_asks(name: str) -> None:
     """Which commits, which remote, which policy and trust root, who, when, by which version, and what was not seen."""
-    text, _ = write(make, [record(1)])
+    text, _ = write(partial(open_report, name), [record(1)])
     flat = "".join(text.split())  # a terminal breaks long lines
     for fact in (*OFFICER, "shallow"):
         assert fact.replace(" ", "") in flat, fact
@@ -238,6 +239,18 @@ def test_an_introduction_that_exempts_more_than_it_judges_is_said_first(
     assert "nothing was judged: all 9 are exempt" in nothing
     assert "100.0 %</b> verified" not in nothing
     assert "9 of 9 verified" not in nothing
+
+
+def test_good_signatures_by_anybody_are_said_first_with_what_to_do() -> None:
+    """Without a policy nothing is verified, and the reader is told how to change that."""
+    for make in (TextReport, MarkdownReport, HtmlReport, JunitReport, GithubReport):
+        text, _ = write(make, [record(n, "good") for n in range(3)])
+        assert "so 3 good signatures are by anybody and not verified: gitsign-py policy init" in text, make
+        assert "by the policy" not in text, "there is none"
+        by_policy, _ = write(make, [record(1), record(2, "exempt")])
+        assert "by anybody" not in by_policy
+    text, _ = write(TextReport, [record(1), record(2, "exempt")])
+    assert "2 of 2 accepted (100.0 %): by the policy, exemptions included\n" in text
 
 
 def test_causes_name_keys_people_and_what_to_do() -> None:
@@ -268,6 +281,14 @@ def test_every_cause_has_something_to_do() -> None:
             assert cause.words
     named = Cause("unchecked", "key-missing", "", "1" * 40, what=Counter({"x; rm -rf /": 1}))
     assert named.todo == "gpg --recv-keys 'x; rm -rf /'"
+
+
+@pytest.mark.parametrize("reason", [reason for reason, what in LACKING.items() if what in HELPED])
+def test_what_the_verifier_lacks_comes_with_where_to_get_it(reason: str) -> None:
+    """To be told to look again at what is missing helps nobody."""
+    cause = Cause("unchecked", reason, "why", "1" * 40)
+    assert re.search("--trusted-root|initialize|git fetch|administrator", cause.todo), cause.todo
+    assert "verify -v" not in cause.todo
 
 
 def test_the_line_that_allows_a_signer_is_for_that_signer_alone() -> None:
@@ -367,7 +388,8 @@ def test_times_that_no_calendar_holds() -> None:
 
 def test_gitlab_code_quality() -> None:
     """Each issue has what GitLab's format asks for, and its fingerprint tells it apart between runs."""
-    unseen, *issues = json.loads(write(GitlabReport, all_records())[0])
+    audited, unseen, *issues = json.loads(write(GitlabReport, all_records())[0])
+    assert (audited["check_name"], audited["severity"]) == ("gitsign/audited", "info")
     assert (unseen["check_name"], unseen["severity"]) == ("gitsign/not-seen", "info")
     assert len(issues) == 7
     for issue in issues:
@@ -375,7 +397,7 @@ def test_gitlab_code_quality() -> None:
         assert issue["severity"] in ("info", "minor", "major", "critical", "blocker")
         assert issue["location"] == {"path": ".gitsign/policy.toml", "lines": {"begin": 1}}
     assert len({issue["fingerprint"] for issue in issues}) == 7
-    assert json.loads(write(GitlabReport, [])[0]) == [unseen]
+    assert json.loads(write(GitlabReport, [])[0]) == [audited, unseen]
 
 
 def test_github_annotations_are_one_for_each_cause() -> None:
@@ -391,7 +413,10 @@ def test_github_annotations_are_one_for_each_cause() -> None:
 
 def test_csv_is_no_formula() -> None:
     some = [record(1, subject="=cmd()", author="+1"), record(2, subject='a "b", c\nd')]
-    unseen, *rows = csv.DictReader(io.StringIO(write(CsvReport, some)[0]))
+    lines = list(csv.DictReader(io.StringIO(write(CsvReport, some)[0])))
+    *heading, unseen = (line for line in lines if line["kind"] in ("heading", "notice"))
+    rows = lines[len(heading) + 1 :]
+    assert {(one["kind"], one["oid"], bool(one["message"])) for one in heading} == {("heading", "", True)}
     assert (unseen["kind"], unseen["oid"], bool(unseen["message"])) == ("notice", "", True)
     assert [row["oid"] for row in rows] == [one.oid for one in some]
     assert (rows[0]["subject"], rows[0]["author"], rows[1]["subject"]) == ("'=cmd()", "'+1", 'a "b", c\\nd')

@@ -1,6 +1,8 @@
 """Several refs in one audit: whose rules a commit answers for, which branch it counts for, one walk for all."""
 
+import json
 import time
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +12,9 @@ from gitsign_py.audit.rollup import Rollup
 from gitsign_py.policy.parse import parse_policy
 from tests.support.audited import POLICY, Audited, Make
 from tests.support.bulksigner import BulkSigner
+from tests.support.gitrepo import environment
 from tests.support.history import History
+from tests.support.inprocess import run_here
 
 
 def test_rules_differ_between_refs(make: Make, signer: BulkSigner) -> None:
@@ -193,3 +197,33 @@ def test_ten_thousand_refs(make: Make, signer: BulkSigner) -> None:
             records = list(audit_history(repository, plan, audited.resources()))
             assert {record.verdict for record in records} <= {"verified", "exempt"}
             assert time.monotonic() - began < 30, "a walk for each ref takes minutes"
+
+
+def test_the_heading_says_which_refs_name_what_was_judged(make: Make, tmp_path: Path) -> None:
+    """An id, and what --ref judges, is on no ref: the heading does not say that the ref names it."""
+    history = History()
+    one = history.commit()
+    two = history.commit(one)
+    change = history.commit(two)
+    tag = history.tag("v1", one)
+    twice = history.add("tag", f"object {tag}\ntype tag\ntag v2\ntagger A <a@x> 1 +0000\n\nv2\n".encode())
+    audited = make(history, two)
+    history.write(audited.repo.path / ".git", {"refs/tags/v1": tag, "refs/tags/v2": twice, "refs/heads/topic": change})
+
+    def named(*arguments: str) -> dict[str, str]:
+        own = environment(HOME=str(tmp_path), XDG_CACHE_HOME=str(tmp_path / "cache"))
+        said = run_here(audited.repo.path, own, "audit", "--offline", "--format", "json", *arguments)
+        refs: dict[str, str] = json.loads(said.out)["heading"]["refs"]
+        return refs
+
+    main = "refs/heads/main"
+    assert named() == {main: two}
+    assert named("--all", "--tags") == {
+        main: two, "refs/heads/topic": change, "refs/tags/v1": tag, "refs/tags/v2": twice,
+    }  # fmt: skip
+    assert named("v2") == {"refs/tags/v2": one}
+    assert named("--ref", main, "main..topic") == {f"as on {main}": change}
+    assert named(one) == {f"as on {main}": one}
+    audited.repo.git("checkout", "-q", "--detach", change)
+    assert named() == {"HEAD": change}
+    assert named(one) == {"as on HEAD": one}

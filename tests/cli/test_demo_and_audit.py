@@ -15,6 +15,8 @@ def test_the_demo_does_every_step_and_leaves_nothing_behind(bench: Workbench) ->
     text = done.stdout.decode()
     for words in ("git commit", "git tag -s v1", "Good signature by", "content-digest-mismatch", "identity-mismatch"):
         assert words in text
+    for line in ("(trust: gitsign.allowedSigner)", "1 of 1 verified.", "1 of 2 verified."):
+        assert f"     {line}\n" in text, "the view of verify, as people see it"
     assert "Every step did what it should" in text
     assert list(scratch.iterdir()) == []
 

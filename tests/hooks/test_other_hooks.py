@@ -246,6 +246,48 @@ def test_a_server_whose_first_push_must_fail_is_not_left_behind(server: Server) 
     assert "-> git config receive.denyNonFastForwards true" in done.stdout
 
 
+UNREADY = {
+    "policy in no branch": ({"gitsign.policy": f"{MAIN}:.gitsign/policy.toml"}, "push the policy there first"),
+    "policy by a short name": ({"gitsign.policy": "main:.gitsign/policy.toml"}, "push the policy there first"),
+    "no introduction": ({"gitsign.policyMode": "history"}, "git config gitsign.introduction ID"),
+    "no trust root": ({"gitsign.trustedRoot": "/nowhere.json"}, "gitsign-py initialize"),
+    "no place for the log": ({"gitsign.logPath": "/dev/null/log"}, "give the hook's account access"),
+    "a folder for the log": ({"gitsign.logPath": "/"}, "give the hook's account access"),
+    "no program": ({}, "calls /nowhere/gitsign-py, which is not there"),
+}
+
+
+@pytest.mark.parametrize("case", UNREADY)
+def test_no_hook_is_installed_that_would_refuse_the_first_push(server: Server, case: str) -> None:
+    """Each with what to put where."""
+    (server.bare.path / "hooks/pre-receive").unlink()
+    settings, words = UNREADY[case]
+    for key, value in settings.items():
+        server.config(key, value)
+    program = "/nowhere/gitsign-py" if not settings else str(server.folder / "gitsign-py")
+    said = run_here(
+        server.bare.path, environment(**server.environment), "hooks", "install", "--server", "--program", program
+    )
+    assert (said.status, words in said.err, "[hooks-server-unready]" in said.err) == (2, True, True), said.err
+    assert not (server.bare.path / "hooks/pre-receive").exists()
+
+
+def test_the_first_push_may_bring_the_introduction(server: Server) -> None:
+    """An empty repository has none yet: the hook is installed, and takes that push and no other."""
+    (server.bare.path / "hooks/pre-receive").unlink()
+    older = server.history.commit(by="carol", files={"a": "1"})
+    intro = in_history(server)
+    here, program = environment(**server.environment), str(server.folder / "gitsign-py")
+    assert run_here(server.bare.path, here, "hooks", "install", "--server", "--program", program).status == 0
+    status = run_here(server.bare.path, here, "hooks", "status")
+    assert "warn  policy: in the history" in status.out
+    assert "-> let the first push bring a branch that has it" in status.out
+    assert server.push(f"{older}:{MAIN}")[0] != 0
+    done, said = server.push(f"{intro}:{MAIN}")
+    assert done == 0, said
+    assert "ok    policy: in the history" in run_here(server.bare.path, here, "hooks", "status").out
+
+
 def test_post_receive_is_installed_where_settings_ask_for_it(server: Server) -> None:
     """As the pages about squashes, statuses and source levels say; it states nothing that nobody asked for."""
     after, place = server.bare.path / "hooks/post-receive", server.bare.path

@@ -9,14 +9,20 @@ from pathlib import Path
 import pytest
 
 from gitsign_py.cli.commands.hooks import shim
+from gitsign_py.cli.pusher import PushedBy, push_problem
+from gitsign_py.policy.facts import Pusher
+from gitsign_py.policy.parse import parse_policy
+from gitsign_py.verification import parse_trusted_root
 from tests.support.gitrepo import ScratchRepo, environment
-from tests.support.history import ISSUER
+from tests.support.history import ISSUER, signed_by
 from tests.support.home import EMAIL, Home
 from tests.support.pushserver import POLICY, Server
 
 FORGE = "noreply@forge.example"
 FORGES = f'\n[forges.forge]\ncommitter = "{FORGE}"\nreproducible = true\nauthor-pushes = true\n'
 MERGE = "unsigned merge"
+ASK = "ask an administrator of the policy (alice)"
+REQUIRED = 'allow = ["alice"]\nrequire-signed-push = true'
 
 
 @pytest.fixture
@@ -74,6 +80,23 @@ def test_an_audit_afterwards_does_not_know(merged: Server) -> None:
         )
         assert done.returncode == status, done.stderr
         assert ("nobody says who pushed" in done.stdout) == (status == 3)
+
+
+@pytest.mark.parametrize(
+    ("signer", "hint"),
+    [
+        (
+            "bob",
+            "the rule lets alice push there: have one of them push it, or ask an administrator of the policy (alice)",
+        ),
+        ("mallory", "ask an administrator of the policy (alice)"),
+    ],
+)
+def test_a_refused_signed_push_says_who_may_and_whom_to_ask(signer: str, hint: str) -> None:
+    policy = parse_policy(POLICY.replace('allow = ["alice"]', REQUIRED, 1).encode(), "policy.toml")
+    problem = push_problem(policy, "refs/heads/main", PushedBy(Pusher(signature=signed_by(signer))))
+    assert problem is not None
+    assert ("(rule main)" in problem.message, problem.hint) == (True, hint)
 
 
 # --- signed pushes ---------------------------------------------------------------------------------------------------
@@ -137,6 +160,8 @@ def test_a_ref_that_takes_signed_pushes_alone(home: Home, plain: ScratchRepo, tm
         assert done.returncode == 0, done.stderr
     assert home.run("git", "push", str(plain.path), ":main", **token).returncode != 0
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    root = parse_trusted_root(home.stack.trusted_root.read_bytes()).digest
+    assert lines[2]["trusted_root"] == root, "of a signed deletion too, which brings nothing else to judge"
     assert [(one["accepted"], one["change"], one.get("signed_push_by", one.get("reason"))) for one in lines] == [
         (False, "created", "push-unsigned"),
         (True, "created", EMAIL),

@@ -92,6 +92,24 @@ def test_the_action_says_what_it_lacks(server: Server, more: dict[str, str], wor
     assert not (server.folder / "installed").exists()
 
 
+@pytest.mark.parametrize("depth", ["one commit of the change", "one branch", "a cut history"])
+def test_the_action_says_that_the_checkout_lacks_history(server: Server, depth: str) -> None:
+    """actions/checkout fetches one commit by default."""
+    checkout = pull_request(server, "alice")
+    given = variables(server, checkout)
+    if depth != "a cut history":
+        checkout.git("update-ref", "-d", "refs/remotes/origin/main")
+    if depth != "one branch":
+        (checkout.path / ".git" / "shallow").write_text(f"{given['HEAD']}\n")
+    env = job_environment(server, **given)
+    done = subprocess.run(
+        ["bash", "-ec", step()["run"]], cwd=checkout.path, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2, done.stderr
+    assert "::error::main is not here with its history; give actions/checkout fetch-depth: 0" in done.stdout
+    assert not (server.folder / "installed").exists()
+
+
 # --- GitLab ----------------------------------------------------------------------------------------------------------
 
 

@@ -1,10 +1,15 @@
 """The commands in a refusal do what they say when they are pasted: after them the push goes through."""
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from gitsign_py.audit.updates import RefUpdate
 from gitsign_py.cli.commands.hooks import shim
+from gitsign_py.cli.repairbase import RepairBase
+from gitsign_py.host.git.objects import GitRepository
+from tests.support.history import History
 from tests.support.workbench import Workbench, program
 
 POLICY = """\
@@ -162,3 +167,64 @@ def test_nothing_that_the_server_has_is_rewritten(bench: Workbench, bare: Path) 
     paste(bench, "main")
     bench.git("merge-base", "--is-ancestor", kept, "main")
     assert bench.git("rev-list", "--count", f"{kept}..main") == "2"
+
+
+def test_tags_go_with_the_commits_that_are_signed_again(bench: Workbench, bare: Path) -> None:
+    """An unsigned tag, a signed one and a light one on an unsigned commit, as a release brings them."""
+    bench.commit("good")
+    unsigned(bench, "released")
+    bench.git("tag", "-a", "--no-sign", "-m", "unsigned tag", "v1")
+    bench.git("tag", "-s", "-m", "signed tag", "v2")
+    bench.git("tag", "--no-sign", "light")
+    bench.commit("after")
+    assert len(paste(bench, "main", "v1", "v2", "light")) == 4
+    for name in ("v1", "v2", "light"):
+        assert bench.git("rev-parse", f"{name}^{{commit}}") == bench.git("rev-parse", "main~1"), name
+    assert "unsigned tag" in bench.git("cat-file", "tag", "v1")
+
+
+@pytest.mark.parametrize("options", [("-a", "--no-sign", "-m", "message"), ("--no-sign",)], ids=["annotated", "light"])
+def test_commits_that_a_tag_alone_brings(bench: Workbench, bare: Path, options: tuple[str, ...]) -> None:
+    """One command signs them and makes the tag anew; the branch stays as it is, and stays checked out."""
+    bench.commit("good")
+    bench.git("push", "-q", "origin", "main")
+    unsigned(bench, "released")
+    bench.git("tag", *options, "v1")
+    before = bench.git("rev-parse", "main")
+    assert len(paste(bench, "refs/tags/v1")) == 1
+    assert bench.git("rev-parse", "main") == before
+    assert bench.git("symbolic-ref", "HEAD") == "refs/heads/main"
+    assert bench.git("log", "-1", "--format=%s", "v1") == "released"
+
+
+def test_a_tag_on_a_side_that_no_number_leads_to(bench: Workbench, bare: Path) -> None:
+    """First parents do not lead to a merged side: the tag is named, and where it belongs is left to the person."""
+    bench.commit("base")
+    bench.git("checkout", "-q", "-b", "side")
+    unsigned(bench, "side")
+    bench.git("tag", "-s", "-m", "signed tag", "v1")
+    bench.git("checkout", "-q", "main")
+    bench.git("merge", "-q", "--no-ff", "-S", "-m", "merged", "side")
+    said = bench.try_git("push", "-q", "origin", "main", "v1").stderr.decode()
+    assert "to repair (refs/tags/v1, on a commit that this rewrites): tag the commit again that takes" in said
+
+
+class Asked(History):
+    """A history that answers as a repository does, and counts how often git would be started."""
+
+    started = 0
+
+    def run(self, arguments: list[str], *, accept: tuple[int, ...] = (0,)) -> bytes:
+        self.started += 1
+        return "".join(f"{oid}\n" for oid in reversed(self.order)).encode()
+
+
+def test_a_thousand_tags_start_git_no_more_often_than_one() -> None:
+    for many in (1, 1000):
+        history = Asked()
+        tip = [history.commit() for _ in range(3)][-1]
+        updates = [RefUpdate("refs/heads/main", "0" * 40, tip)]
+        updates += [RefUpdate(f"refs/tags/v{n}", "0" * 40, history.tag(f"v{n}", tip)) for n in range(many)]
+        base = RepairBase(cast("GitRepository", history), updates)
+        assert base.tags_on("refs/heads/main", "--root") == {f"refs/tags/v{n}": "HEAD~0" for n in range(many)}
+        assert history.started == 2

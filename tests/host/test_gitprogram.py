@@ -9,6 +9,7 @@ import pytest
 from gitsign_py.audit.plan import resolve_targets
 from gitsign_py.errors import ConfigError, GitsignError
 from gitsign_py.host.git.objects import GitRepository
+from gitsign_py.host.git.program import complaint
 from tests.support.gitrepo import ScratchRepo, environment
 from tests.support.samplerepo import Sample, at, fake_git, ids
 
@@ -71,6 +72,28 @@ def test_a_repository_of_another_owner_comes_with_the_way_out(tmp_path: Path) ->
             repository.resolve([word])
         assert caught.value.reason == "repository-untrusted"
         assert "safe.directory" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("named", "directory"),
+    [(" at '/srv/a repo'", "'/srv/a repo'"), (" at '/srv/it's'", "'/srv/it'\"'\"'s'"), ("", "DIRECTORY")],
+)
+def test_the_way_out_can_be_pasted(named: str, directory: str) -> None:
+    error = complaint(f"fatal: detected dubious ownership in repository{named}\n".encode(), 128)
+    assert error.hint == f"if you do, run git config --global --add safe.directory {directory}"
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (f"fatal: missing object {'d' * 40} for refs/heads/master", "git fsck --full names what is damaged"),
+        ("fatal: unexpected line in ./packed-refs: x", "git fsck --full names what is damaged"),
+        ("fatal: unable to auto-detect email address", ""),
+    ],
+)
+def test_a_damaged_repository_comes_with_what_to_do(words: str, hint: str) -> None:
+    error = complaint(words.encode(), 128)
+    assert (error.reason, error.hint) == ("git-failed", hint)
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,13 @@ from tests.support.source import PACKAGE, modules, nodes, text
 SMALL = 60
 ALONE = {
     "audit.ahead": "its importer has no room",
+    "audit.introduction": "a question about the graph of a history, apart from the command that asks it",
     "audit.remoterefs": "its importer has no room",
     "audit.reports.formats": "the one list of output formats, where one is added",
     "cli.commands.logserve": "a command",
     "cli.commands.version": "a command",
     "cli.secondsignature": "loaded for repositories of two hash algorithms alone",
     "core.pki.ber": "an encoding of its own beside core.pki.der",
-    "cli.repairbase": "its importer has no room",
     "cli.overview": "loaded for --help alone",
     "core.git.pushcert": "a format of git's",
     "core.trust.clientconfig": "a message of protobuf-specs",

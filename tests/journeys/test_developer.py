@@ -75,6 +75,24 @@ def test_on_a_terminal_lines_have_colours_and_its_width(allowed: Day) -> None:
     assert without.lines == plain
 
 
+def test_signatures_of_other_programs_are_a_row_each_and_one_line_says_what_to_do(allowed: Day) -> None:
+    """A forge signs merges by OpenPGP, by the hundred."""
+    pgp = b"gpgsig -----BEGIN PGP SIGNATURE-----\n \n AAAA\n -----END PGP SIGNATURE-----\n"
+    repo = allowed.made.repo
+    unsigned = repo.raw("commit", allowed.oids["base"])
+    merges = [repo.store("commit", unsigned.replace(b"\n\nbase", b"\n%s\nmerge %d" % (pgp, n))) for n in range(2)]
+    said = allowed.run("verify", *merges, "main")
+    assert said.status == 3
+    assert said.lines[1:3] == [
+        f"{oid[:7]} unchecked  is signed in another format (openpgp)  merge {n}" for n, oid in enumerate(merges)
+    ]
+    assert said.lines[4] == (
+        "2 signed in another format: git verify-commit and git verify-tag check OpenPGP and SSH signatures, "
+        "gitsign-py audit judges all [signature-format-unsupported]"
+    )
+    assert said.lines[5:] == ["1 of 3 verified."]
+
+
 def test_steps_are_shown_for_who_asks(allowed: Day) -> None:
     said = allowed.run("verify", "-v", "main")
     assert f"  commit {allowed.oids['parser']}" in said.lines

@@ -95,7 +95,8 @@ def test_the_first_screen_says_what_is_wrong(project: Project) -> None:
     assert said.status == 1
     lines = plain(said)
     assert max(map(len, lines)) <= 80
-    assert "\x1b[31m" in said.out
+    assert re.search("\x1b\\[31m +1 bad:", said.out)
+    assert re.search("\x1b\\[33m +4 unchecked:", said.out), "what could not be checked is not shown as refused"
     quiet = project.run("audit", "--all", "--tags", "--offline", terminal=True, colour=False)
     assert [line.rstrip() for line in plain(quiet) if not line.startswith("run ")] == [
         line.rstrip() for line in lines if not line.startswith("run ")

@@ -50,10 +50,12 @@ def all_records() -> list[Record]:
     return records
 
 
-def write(make: Callable[[TextIO], ReportFormat], records: Iterable[Record]) -> tuple[str, Rollup]:
+def write(
+    make: Callable[[TextIO], ReportFormat], records: Iterable[Record], heading: Heading = HEADING
+) -> tuple[str, Rollup]:
     out, rollup = io.StringIO(), Rollup()
     report = make(out)
-    report.begin(HEADING)
+    report.begin(heading)
     for one in records:
         rollup.add([one])
         report.record(one)

@@ -76,6 +76,10 @@ class Heading:
             *(("note", notice) for notice in self.notices),
         ]
 
+    def facts(self) -> list[str]:
+        """The same without the notices, a text for each line: for formats that have no place for a heading."""
+        return [f"{about} {text}".strip() for about, text in self.lines() if about != "note"]
+
 
 def _digests(digest: str, commit: str = "") -> list[str]:
     return [*([f"sha256 {digest}"] if digest else []), *([f"commit {commit}"] if commit else [])]
@@ -137,18 +141,37 @@ def _lacking_lines(rollup: Rollup) -> list[str]:
             f"{rollup.exempt} of {rollup.total} are exempt and only {rollup.judged} were judged: "
             "the introduction (or the exemptions) leaves out more than it judges"
         ]
-    return []
+    return _by_anybody(rollup)
+
+
+def _by_anybody(rollup: Rollup) -> list[str]:
+    """Good signatures of which nothing says that their signers may: there is no policy, and no list of signers."""
+    good = rollup.verdicts["good"]
+    if not good:
+        return []
+    which = "the good signature is" if good == 1 else f"{good} good signatures are"
+    todo = (
+        "gitsign-py policy init proposes a policy, git config --add gitsign.allowedSigner 'IDENTITY ISSUER' names one"
+    )
+    return [f"nothing says who may sign, so {which} by anybody and not verified: {todo}"]
+
+
+def figures(rollup: Rollup) -> tuple[tuple[str, int, str], ...]:
+    """The three figures, never one, and what each counts: what is proven comes first."""
+    accepted = "any good signature" if rollup.verdicts["good"] else "by the policy, exemptions included"
+    return (
+        ("verified", rollup.verified, "signed by somebody who may"),
+        ("accepted", rollup.accepted, accepted),
+        ("judged", rollup.judged, "not exempt"),
+    )
 
 
 def figure_lines(rollup: Rollup) -> list[str]:
-    """The three figures, never one: what is proven comes first."""
-    total = rollup.total
-    shown = (
-        ("verified", rollup.verified, "signed by somebody who may"),
-        ("accepted", rollup.accepted, "by the policy, exemptions included"),
-        ("judged", rollup.judged, "not exempt"),
-    )
-    return [f"{count} of {total} {name} ({rollup.percent(count):.1f} %): {words}" for name, count, words in shown]
+    """The three figures as lines."""
+    return [
+        f"{count} of {rollup.total} {name} ({rollup.percent(count):.1f} %): {words}"
+        for name, count, words in figures(rollup)
+    ]
 
 
 def summary_lines(rollup: Rollup) -> list[str]:

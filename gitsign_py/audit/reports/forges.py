@@ -5,6 +5,7 @@ spreadsheet.
 import csv
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any, TextIO
 
 from gitsign_py.audit.record import Record, as_object
@@ -21,7 +22,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 class GitlabReport(ReportFormat):
     """One Code Quality issue for each commit that is not accepted (GitLab's docs, "Code Quality report format").
 
-    A commit is no place in a file: it stands at the first line of the policy. So does what the audit did not see.
+    A commit is no place in a file: it stands at the first line of the policy. So do the heading, and what the audit did
+    not see.
     """
 
     def __init__(self, out: TextIO) -> None:
@@ -29,8 +31,9 @@ class GitlabReport(ReportFormat):
         self._first = True
 
     def begin(self, heading: Heading) -> None:
-        """The start of the array, and an issue for each thing that the audit did not see."""
+        """The start of the array, an issue with the heading, and one for each thing that the audit did not see."""
         self._out.write("[")
+        self._write(_audited(heading))
         for notice in heading.notices:
             self._write(_not_seen(notice))
 
@@ -58,6 +61,13 @@ def _issue(record: Record) -> dict[str, Any]:
     )
 
 
+def _audited(heading: Heading) -> dict[str, Any]:
+    """One fingerprint for every run, so that GitLab does not call it new in each merge request."""
+    digest = hashlib.sha256(b"gitsign/audited").hexdigest()
+    words = escaped("; ".join(heading.facts()))
+    return _at_policy(description=words, check_name="gitsign/audited", fingerprint=digest, severity="info")
+
+
 def _not_seen(notice: str) -> dict[str, Any]:
     text = escaped(notice)
     digest = hashlib.sha256(text.encode()).hexdigest()
@@ -75,7 +85,8 @@ class GithubReport(ReportFormat):
         self._out = out
 
     def begin(self, heading: Heading) -> None:
-        """The things that the audit did not see."""
+        """The heading, and the things that the audit did not see."""
+        self._say("notice", "audited", "; ".join(heading.facts()))
         for notice in heading.notices:
             self._say("warning", "not seen", notice)
 
@@ -110,17 +121,24 @@ def _property(text: str) -> str:
 
 
 class CsvReport(ReportFormat):
-    """A line for each commit and tag (RFC 4180), with the fields of the JSON records; a notice is a line as well."""
+    """A line for each commit and tag (RFC 4180), with the fields of the JSON records.
+
+    The heading and the notices are lines as well, with their words in ``message``.
+    """
 
     def __init__(self, out: TextIO) -> None:
         self._writer = csv.writer(out, lineterminator="\r\n")
         self._fields = [name for name in Record._fields if name != "steps"]
 
     def begin(self, heading: Heading) -> None:
-        """The names of the columns; then the notices, of the kind ``notice``."""
+        """The names of the columns; then lines of the kinds ``heading`` and ``notice``."""
         self._writer.writerow(self._fields)
-        for notice in heading.notices:
-            line = {"kind": "notice", "message": cell(notice)}
+        self._say("heading", heading.facts())
+        self._say("notice", heading.notices)
+
+    def _say(self, kind: str, lines: Iterable[str]) -> None:
+        for text in lines:
+            line = {"kind": kind, "message": cell(text)}
             self._writer.writerow([line.get(name, "") for name in self._fields])
 
     def record(self, record: Record) -> None:

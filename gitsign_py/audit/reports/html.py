@@ -13,7 +13,7 @@ from typing import TextIO
 
 from gitsign_py.audit.causes import Cause
 from gitsign_py.audit.record import Record
-from gitsign_py.audit.reports.base import UNPROVEN, Heading, ReportFormat, sentence, warning_lines
+from gitsign_py.audit.reports.base import UNPROVEN, Heading, ReportFormat, figures, sentence, warning_lines
 from gitsign_py.audit.rollup import Month, Rollup
 from gitsign_py.core.encoding import b64_encode
 from gitsign_py.core.printing import escaped
@@ -24,7 +24,8 @@ _CHART_WIDTH, _CHART_HEIGHT, _MAX_BARS = 720, 140, 120
 _MAX_BRANCHES, _MAX_NAMED = 50, 3
 _PARTS: tuple[tuple[str, str, Callable[[Month], int]], ...] = (
     ("verified", "verified", lambda month: month.verified),
-    ("accepted", "accepted otherwise", lambda month: month.accepted - month.verified),
+    ("accepted", "accepted otherwise", lambda month: month.accepted - month.verified - month.exempt),
+    ("exempt", "exempt, not judged", lambda month: month.exempt),
     ("unchecked", "not checked", lambda month: month.unchecked),
     ("rest", "refused", lambda month: month.commits - month.accepted - month.unchecked),
 )
@@ -32,11 +33,6 @@ _PARTS: tuple[tuple[str, str, Callable[[Month], int]], ...] = (
 _COLUMNS = ("commit", "verdict", "why", "signer", "issuer", "time", "log index", "author", "subject")
 _CELLS = (("commit",), ("verdict",), ("why",), ("signer", "issuer"), ("time", "log index"), ("subject", "author"))
 _POLICY = "default-src 'none'; img-src data:; style-src '{style}'; script-src '{script}'"
-_FIGURES = (
-    ("verified", "signed by somebody who may"),
-    ("accepted", "by the policy, exemptions included"),
-    ("judged", "not exempt"),
-)
 
 
 class HtmlReport(ReportFormat):
@@ -124,12 +120,11 @@ def _facts(heading: Heading, rollup: Rollup) -> str:
         for verdict in VERDICTS
         if rollup.verdicts[verdict]
     )
-    figures = "".join(_figure(rollup, name, words) for name, words in _FIGURES)
-    return f'{notices}\n<ul class="figures">{figures}</ul>\n<ul class="counts">{counts}</ul>\n'
+    shown = "".join(_figure(rollup, *figure) for figure in figures(rollup))
+    return f'{notices}\n<ul class="figures">{shown}</ul>\n<ul class="counts">{counts}</ul>\n'
 
 
-def _figure(rollup: Rollup, name: str, words: str) -> str:
-    count = {"verified": rollup.verified, "accepted": rollup.accepted, "judged": rollup.judged}[name]
+def _figure(rollup: Rollup, name: str, count: int, words: str) -> str:
     kind = ("good" if count == rollup.total else "poor") if name == "verified" else ""
     return (
         f'<li class="coverage {kind}"><b>{rollup.percent(count):.1f} %</b> {name}<small>{count} of {rollup.total}, '
@@ -176,7 +171,7 @@ def _cause(cause: Cause) -> str:
 
 
 def _chart(months: list[tuple[str, Month]]) -> str:
-    """Bars of commits a month: the accepted part below, the rest on top. Words stand outside, where nothing scales."""
+    """Bars of commits a month: the accepted parts below, the rest on top. Words stand outside, where nothing scales."""
     shown = months[-_MAX_BARS:]
     if not shown:
         return ""
@@ -187,8 +182,8 @@ def _chart(months: list[tuple[str, Month]]) -> str:
     legend = " ".join(f'<span class="{kind}">{words}</span>' for kind, words, _ in _PARTS)
     return (
         f'<h2>Coverage over time</h2>\n<figure><svg viewBox="0 0 {_CHART_WIDTH} {_CHART_HEIGHT}" role="img" '
-        'preserveAspectRatio="none" aria-label="commits a month: verified, accepted otherwise, not checked, refused">'
-        f"{bars}</svg>"
+        'preserveAspectRatio="none" aria-label="commits a month: '
+        f'{", ".join(words for _, words, _ in _PARTS)}">{bars}</svg>'
         f"<figcaption><span>{first}</span><span>commits a month, at most {highest}: {legend}</span>"
         f"<span>{last}</span></figcaption></figure>\n"
     )

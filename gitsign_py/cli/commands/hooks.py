@@ -106,8 +106,8 @@ def _install(options: argparse.Namespace, folder: Path) -> int:
     program = options.program or _own_program()
     for name in names:  # look at all of them first, so that nothing is left half done
         _check_free(folder / name, chain=options.chain)
-    if not set(SERVER_HOOKS).isdisjoint(names):
-        _check_ready(options)
+    if judging := [name for name in names if name in SERVER_HOOKS]:
+        _check_ready(options, judging[0], program)
     for name in names:
         path = folder / name
         with _changing(folder):
@@ -119,12 +119,13 @@ def _install(options: argparse.Namespace, folder: Path) -> int:
     return 0
 
 
-def _check_ready(options: argparse.Namespace) -> None:
+def _check_ready(options: argparse.Namespace, hook: str, program: str) -> None:
     """Leave no server whose first push must fail, by the settings that the hook will see."""
     from gitsign_py.cli import wiring  # noqa: PLC0415 - policies and trust roots, for a server alone
     from gitsign_py.cli.servercheck import check_ready  # noqa: PLC0415
 
-    check_ready(wiring.load_settings(with_settings(os.environ, options.given), isolated=options.isolated))
+    settings = wiring.load_settings(with_settings(os.environ, options.given), isolated=options.isolated)
+    check_ready(settings, hook, program)
 
 
 def _asks_for_more(options: argparse.Namespace) -> bool:

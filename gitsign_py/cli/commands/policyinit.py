@@ -7,7 +7,8 @@ from contextlib import ExitStack
 
 from gitsign_py.audit.causes import SHOWN, Cause, Causes
 from gitsign_py.audit.engine import audit_history
-from gitsign_py.audit.plan import AuditPlan, resolve_targets
+from gitsign_py.audit.introduction import Introduction, find_introduction
+from gitsign_py.audit.plan import AuditPlan, git_of, resolve_targets
 from gitsign_py.audit.record import Record
 from gitsign_py.cli import auditing, wiring
 from gitsign_py.cli.outputfile import output_file
@@ -32,7 +33,7 @@ def run_init(options: argparse.Namespace) -> int:
         repository = stack.enter_context(wiring.repository(settings))
         witness = _Witness(repository)
         targets, exclude = resolve_targets(repository, tuple(options.revisions))
-        history = _Runs(frozenset(target.commit for target in targets))
+        history = _Runs()
         audit_options = auditing.AuditOptions(options.trusted_root, options.offline)
         prepared = auditing.prepare(stack, settings, repository, audit_options, warn=auditing.warn_on_stderr)
         tell(trust_said_by_repository(settings, prepared.trust_digest, option=options.trusted_root))
@@ -40,14 +41,18 @@ def run_init(options: argparse.Namespace) -> int:
         for record in counted(records, auditing.stderr_terminal()):
             history.add(record)
             witness.look(record)
+        tips = tuple(dict.fromkeys(target.commit for target in targets if target.commit))
+        if tips and history.poor:
+            history.introduction = find_introduction(git_of(repository), tips, exclude, history.poor)
     seen = tuple(witness.seen.values())
     if not any(one.is_verified for one in seen):
         raise _nobody(seen, history.unchecked())
     notes = history.notes()
+    introduction = history.introduction.commit if history.introduction else ""
     with output_file(options.output, make_folder=True) as out:
         if out is sys.stdout:
             write_utf8()  # TOML is
-        out.write(propose(seen, introduction=history.introduction, notes=notes))
+        out.write(propose(seen, introduction=introduction, notes=notes))
     for note in notes:
         print(f"gitsign-py: {printable(note)}", file=sys.stderr)
     return 0
@@ -124,45 +129,42 @@ def _certificate(record: Record, *, is_verified: bool) -> Observed:
 
 
 class _Runs:
-    """The commits of the history without a good signature, newest first; ``tips`` are where it ends."""
+    """The commits of the history without a good signature, newest first, and why."""
 
-    def __init__(self, tips: frozenset[str]) -> None:
-        self._tips = tips
-        self._newest = ""
-        self._total = self._good = self._after = 0
+    def __init__(self) -> None:
+        self.poor: list[str] = []
+        self.introduction: Introduction | None = None
+        self._total = self._good = 0
         self._causes = Causes()
 
     def add(self, record: Record) -> None:
-        """Count one; the newest commit without a good signature is where everything after is signed."""
+        """Count one."""
         self._total += 1
         if record.accepted:
             self._good += 1
-            self._after += not self._newest
             return
-        self._newest = self._newest or record.oid
+        if record.kind == "commit":
+            self.poor.append(record.oid)
         self._causes.add(record, [record])
-
-    @property
-    def introduction(self) -> str:
-        """The id after which every commit is signed; none where that is a tip: it would exempt everything."""
-        return "" if self._newest in self._tips else self._newest
 
     def notes(self) -> list[str]:
         """Sentences for the head of the proposal, and for the person."""
         notes = [f"{self._good} of {self._total} commits have a good signature"]
         notes += [_told(cause) for cause in self._causes.sorted() if cause.verdict != "unchecked"]
         notes += self.unchecked()
-        if self._newest and not self.introduction:
+        if self.introduction is not None:
             notes.append(
-                f"No introduction is proposed: the newest commit, {self._newest[:12]}, has no good signature, and "
-                "to pin it would exempt the whole history. Sign a commit (or bring the keys), then ask again."
-            )
-        elif self.introduction:
-            notes.append(
-                f"The introduction {self.introduction[:12]} is the newest commit without a good signature: it exempts "
-                f"{self._total - self._after} of {self._total} commits and judges {self._after}."
+                f"The introduction {self.introduction.commit[:12]} is the oldest commit that has all of these at or "
+                f"before it: it exempts {self._total - self.introduction.judged} of {self._total} commits and judges "
+                f"{self.introduction.judged}."
             )
             notes.append("Pin it for the in-history mode: git config gitsign.introduction <commit that adds this file>")
+        elif self.poor:
+            notes.append(
+                f"No introduction is proposed: {self.poor[0][:12]} has no good signature, and only the newest commit "
+                "has it at or before it. To pin that one would exempt the whole history. Sign a commit (or bring the "
+                "keys), then ask again."
+            )
         return notes
 
     def unchecked(self) -> list[str]:

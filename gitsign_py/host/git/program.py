@@ -31,6 +31,16 @@ _CUT_OFF = pattern(rb"^(?:error: Could not read|fatal: Failed to traverse parent
 # setup.c, verify_repository_format: reftable for a git before 2.45, and the like.
 _TOO_NEW = ("unknown repository extension", "Expected git repo version")
 
+# What git says of objects and refs that are not whole (refs.c, packed-backend.c, object-file.c).
+_DAMAGED = (
+    "missing object",
+    "bad object",
+    "unexpected line in",
+    "corrupt",
+    "unable to read",
+    "parse_object_buffer failed",
+)
+
 # setup.c, setup_git_directory: safe.bareRepository is explicit, as it is by default from git 3.0 on.
 _IMPLICIT_BARE = "cannot use bare repository"
 
@@ -174,7 +184,17 @@ def complaint(stderr: bytes, status: int) -> GitsignError:
             f"no git repository here: {words}",
             hint="run it inside a repository, or set GIT_DIR",
         )
-    return _not_used(words) or UncheckedError("git-failed", f"git failed: {words}", facts={"status": status})
+    hint = "git fsck --full names what is damaged" if any(sign in words for sign in _DAMAGED) else ""
+    return _not_used(words) or UncheckedError("git-failed", f"git failed: {words}", hint=hint, facts={"status": status})
+
+
+def _named_in(words: str) -> str:
+    """The directory that git names between apostrophes, quoted for the shell."""
+    import shlex  # noqa: PLC0415 - git starts us anew for each signature, and this is rare
+
+    _, _, rest = words.partition(" at '")
+    named, apostrophe, _ = rest.rpartition("'")
+    return shlex.quote(named) if apostrophe else "DIRECTORY"
 
 
 def _not_used(words: str) -> ConfigError | None:
@@ -183,7 +203,7 @@ def _not_used(words: str) -> ConfigError | None:
         return ConfigError(
             "repository-untrusted",
             f"git does not trust this repository: {words}",
-            hint="if you do, run git config --global --add safe.directory DIRECTORY",
+            hint=f"if you do, run git config --global --add safe.directory {_named_in(words)}",
         )
     if _IMPLICIT_BARE in words:
         return ConfigError(
