@@ -57,6 +57,14 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.basetemp = f"{_MEMORY}/pytest{os.getpid()}"
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """One process more than there are cores, where tests wait now and then: for time limits above all."""
+    if config.option.markexpr == "unit" or "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None  # as xdist has it
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return cores + 1
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test with its tier, before ``-m`` chooses, and give it the fixtures of its marks.
