@@ -41,6 +41,7 @@ def refusal(said: str) -> str:
 # --- many refs -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("mode", ["fixed", "history"])
 def test_two_thousand_refs_at_once(server: Server, mode: str) -> None:
     """New, moved and deleted ones in one push; then the same with a bad commit on one of them."""
@@ -189,6 +190,7 @@ def test_no_file_can_be_written(server: Server) -> None:
 
 
 @pytest.mark.cold
+@pytest.mark.unmeasured
 def test_out_of_time_leaves_nobody_at_work(server: Server) -> None:
     """From before the processes start to the middle of their work: a refusal in time, and nobody is left."""
     tip = server.history.commit(signed="alice", files={"a": "1"})
@@ -233,6 +235,7 @@ def test_a_git_that_hangs_is_out_of_time_too(server: Server) -> None:
 
 
 @pytest.mark.cold
+@pytest.mark.unmeasured
 def test_killed_at_work_leaves_nobody(server: Server) -> None:
     """kill -9 of the hook, for its memory, say: its processes see that it is gone, wherever they are."""
     tip = server.history.commit(signed="alice", files={"a": "1"})
