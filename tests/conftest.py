@@ -16,6 +16,7 @@ from hypothesis import given, settings, strategies
 from tests.support import warm
 from tests.support.faultystack import FaultyStack, faulty_stack
 from tests.support.home import Home, living
+from tests.support.shares import keep_share
 from tests.support.stack import RunningStack, running_stack
 from tests.support.tiers import TIERS, Guard, tier_of
 from tests.support.workbench import Workbench
@@ -66,7 +67,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark each test with its tier, before ``-m`` chooses, and give it the fixtures of its marks.
 
     Those that take minutes come first, so that none is left to one worker alone at the end.
@@ -76,6 +77,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if isinstance(item, pytest.Function):
             item.add_marker(tier_of(item))
             _use_what_is_marked(item)
+    if share := os.environ.get("GITSIGN_TEST_PROCESS_SHARE"):
+        keep_share(config, items, share)
 
 
 def pytest_collection_finish() -> None:
