@@ -18,9 +18,9 @@ def quick(session: nox.Session) -> None:
 
 @nox.session
 def pythons(session: nox.Session) -> None:
-    """The tier unit; ``--force-python 3.14`` says on which Python, ``-- -m "unit or process"`` asks for more."""
+    """The tiers unit and process; ``--force-python 3.14`` says on which Python, ``-- -m unit`` asks for less."""
     session.install("-e", ".[test]")
-    session.run("pytest", "-q", "-p", "no:cacheprovider", *(session.posargs or ("-m", "unit")))
+    session.run("pytest", "-q", "-p", "no:cacheprovider", *(session.posargs or ("-m", "unit or process")))
 
 
 @nox.session

@@ -16,6 +16,7 @@ from hypothesis import given, settings, strategies
 from tests.support import warm
 from tests.support.faultystack import FaultyStack, faulty_stack
 from tests.support.home import Home, living
+from tests.support.shares import keep_share
 from tests.support.stack import RunningStack, running_stack
 from tests.support.tiers import TIERS, Guard, tier_of
 from tests.support.workbench import Workbench
@@ -57,8 +58,16 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.basetemp = f"{_MEMORY}/pytest{os.getpid()}"
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """One process more than there are cores, where tests wait now and then: for time limits above all."""
+    if config.option.markexpr == "unit" or "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None  # as xdist has it
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return cores + 1
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark each test with its tier, before ``-m`` chooses, and give it the fixtures of its marks.
 
     Those that take minutes come first, so that none is left to one worker alone at the end.
@@ -68,6 +77,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if isinstance(item, pytest.Function):
             item.add_marker(tier_of(item))
             _use_what_is_marked(item)
+    if share := os.environ.get("GITSIGN_TEST_PROCESS_SHARE"):
+        keep_share(config, items, share)
 
 
 def pytest_collection_finish() -> None:

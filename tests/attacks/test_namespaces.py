@@ -12,6 +12,7 @@ from gitsign_py.policy.model import POLICY_PATH
 from tests.support.gitrepo import ScratchRepo
 from tests.support.governed import HOOKS, MAIN, Governed, in_mode, policy
 
+pytestmark = pytest.mark.unmeasured  # pushes like those of tests/hooks
 RULES = policy("alice", "bob", first='unjudged = ["refs/heads/wip/**"]').replace(
     "[[rules]]", '[[rules]]\nname = "strict"\nrefs = ["refs/heads/main"]\nallow = ["alice"]\n[[rules]]', 1
 )

@@ -18,6 +18,7 @@ from tests.support.gitrepo import ScratchRepo
 from tests.support.governed import HOOKS, Governed
 from tests.support.history import ISSUER, History
 
+pytestmark = pytest.mark.unmeasured  # pushes like those of tests/hooks
 MAIN = "refs/heads/main"
 SECRET = "secrets/key"
 

@@ -13,6 +13,7 @@ from gitsign_py.policy.model import POLICY_PATH
 from tests.support.gitrepo import ScratchRepo
 from tests.support.governed import HOOKS, MAIN, Governed, in_mode, policy
 
+pytestmark = pytest.mark.unmeasured  # pushes like those of tests/hooks
 PARKED = (
     *("refs/pull/1/head", "refs/merge-requests/1/head", "refs/changes/01/1/1", "refs/notes/x"),
     *("refs/remotes/origin/main", "refs/namespaces/n/refs/heads/x", "refs/other", "refs/keep-around/x"),

@@ -12,6 +12,7 @@ from tests.support.gitrepo import ScratchRepo
 from tests.support.history import ISSUER, History
 from tests.support.measured import Used, run_measured
 
+pytestmark = pytest.mark.unmeasured  # the same lines very often
 MEGABYTES = 200
 ALL = """[[rules]]
 name = "rest"

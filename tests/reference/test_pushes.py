@@ -41,6 +41,7 @@ from tests.support.court import Court, cut_off, new_history
 from tests.support.gitrepo import ISOLATED
 from tests.support.history import History
 
+pytestmark = pytest.mark.no_cover  # very many calls of what other tests measure
 CASES = int(os.environ.get("GITSIGN_TEST_REFERENCE_CASES", "500"))
 FIRST = int(os.environ.get("GITSIGN_TEST_REFERENCE_FIRST", "0"))
 BY_GIT = 25
@@ -191,7 +192,7 @@ def test_pushes(court: Court, monkeypatch: pytest.MonkeyPatch) -> None:
     assert refused > CASES // 4
 
 
-@pytest.mark.no_cover  # each hook is a fork of this large process, which would save what was measured in all of it
+@pytest.mark.unmeasured  # each hook is a fork of this large process, which would save what was measured in all of it
 def test_pushes_by_git(court: Court, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each case once with git and real signatures, and once without: the same is let in."""
     signer = BulkSigner(court.folder / "authority")

@@ -12,6 +12,7 @@ was forked here does: another one that is forked here.
 """
 
 import atexit
+import gc
 import os
 import pkgutil
 import selectors
@@ -242,6 +243,8 @@ def _start_agents_here(words: list[str]) -> None:
 if __name__ == "__main__":
     _read_program()
     _start_agents_here(sys.argv[2:])
+    gc.collect()
+    gc.freeze()  # what was read stays: each fork's collector would look through it, and have it copied
     server = Server(sys.argv[1], _measured(Path(sys.argv[1]).parent))
     server.serve()
     if server.measured is not None:
