@@ -83,7 +83,8 @@ class _Endpoint:
             answer = await self._run(service, route, request, notes)
         elapsed = time.monotonic() - began
         told = web.method if web.method in _METHODS else "other"  # each is a figure: not what clients invent
-        served = Served(name, service.name, _client(web), told, _path(web), answer.status, elapsed, notes)
+        client = _client(web, self._house.place)
+        served = Served(name, service.name, client, told, _path(web), answer.status, elapsed, notes)
         self._house.meter.count(served)
         requestlog.write(served)
         return answer
@@ -158,11 +159,11 @@ def _path(web: WebRequest) -> str:
     return path
 
 
-def _client(web: WebRequest) -> str:
-    """The client's address; behind a proxy of this machine the one that the proxy saw (its own last entry)."""
+def _client(web: WebRequest, place: Placement) -> str:
+    """The client's address; behind a proxy that is believed the one that the proxy saw (its own last entry)."""
     peer = web.client.host if web.client else ""
     forwarded = web.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
-    return printable(forwarded[:64]) if forwarded and peer in {"127.0.0.1", "::1"} else peer
+    return printable(forwarded[:64]) if forwarded and place.is_proxy(peer) else peer
 
 
 async def _read(web: WebRequest, route: Route) -> Request:
