@@ -10,7 +10,7 @@ from cryptography import x509
 
 from gitsign_py.errors import ConfigError
 from gitsign_py.localstack import integrity, schema
-from gitsign_py.localstack.directory import DATABASE
+from gitsign_py.localstack.directory import DATABASE, require_room
 from gitsign_py.localstack.keyfiles import parse_key
 from gitsign_py.localstack.keyring import FOLDER, file_name
 
@@ -34,6 +34,7 @@ def database(directory: Path) -> Iterator[sqlite3.Connection]:
     try:
         if not path.is_file():
             raise ConfigError("stack-database-unusable", f"no local Sigstore was ever started in {directory}")
+        require_room(directory)
         with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)) as db:
             _require_version(db)
             yield db

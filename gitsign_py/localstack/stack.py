@@ -124,8 +124,7 @@ class Stack:
     def _health(self, _: Request) -> Response:
         """``GET /healthz``: the database is read and written; logs that sign nothing are named."""
         state = self.context.state
-        with state.transaction() as db:
-            db.execute("INSERT INTO marks VALUES ('health', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1")
+        state.check_writes()
         if not state.damaged:
             return json_response({"status": "ok"})
         return json_response({"status": "degraded", "damaged": sorted(state.damaged.values())})
