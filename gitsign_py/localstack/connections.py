@@ -12,8 +12,6 @@ import time
 from collections.abc import Callable
 from typing import Any, cast
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
-
 from gitsign_py.localstack.placement import Limits
 
 try:
@@ -172,10 +170,6 @@ class Bounded(asyncio.Protocol):
             self._timer = None
 
 
-class ByH11(Bounded, H11Protocol):
-    """Read by h11, which bounds the head of a request itself."""
-
-
 if HTTPTOOLS:
 
     class ByHttptools(Bounded, HttpToolsProtocol):
@@ -209,8 +203,15 @@ if HTTPTOOLS:
 
 def protocol(limits: Limits, *, httptools: bool = HTTPTOOLS) -> type[Bounded]:
     """The protocol class of one server, for uvicorn."""
-    base = ByHttptools if httptools else ByH11
-    return type("Served", (base,), {"limits": limits, "places": _Places(open_files_allow(limits.connections))})
+    bases = (ByHttptools,) if httptools else _by_h11()
+    return type("Served", bases, {"limits": limits, "places": _Places(open_files_allow(limits.connections))})
+
+
+def _by_h11() -> tuple[type, ...]:
+    """Read by h11, which bounds the head of a request itself."""
+    from uvicorn.protocols.http.h11_impl import H11Protocol  # noqa: PLC0415 - 25 ms for those without httptools
+
+    return Bounded, H11Protocol
 
 
 class Rarely(logging.Filter):
