@@ -29,7 +29,7 @@ from gitsign_py.errors import FormatError
 from gitsign_py.localstack import requestlog
 from gitsign_py.localstack.context import Hook
 from gitsign_py.localstack.lanes import Around, Lane
-from gitsign_py.localstack.placement import Placement
+from gitsign_py.localstack.placement import LOOPBACK_NAMES, Placement
 from gitsign_py.localstack.requestlog import Meter, Served
 from gitsign_py.localstack.service import Refusal, Request, Response, Route, Service, plain_errors
 
@@ -229,7 +229,8 @@ def _storage_words(error: Exception) -> str:
 
 
 async def _send_response(answer: Response, send: Send, name: str = "") -> None:
-    headers = {**answer.headers, "X-Content-Type-Options": "nosniff", "Content-Length": str(len(answer.body))}
+    # Before the answer's own: a fault announces more than it sends.
+    headers = {"Content-Length": str(len(answer.body)), **answer.headers, "X-Content-Type-Options": "nosniff"}
     if name:
         headers["X-Request-Id"] = name
     if answer.media_type:
@@ -246,14 +247,22 @@ def _check_origin(web: WebRequest, place: Placement) -> None:
         raise Refusal(400, "the Host header is there twice")
     host = hosts[0] if hosts else ""
     try:
-        name, page = urlsplit(f"//{host}").hostname, urlsplit(origin or "").netloc
+        parts, page = urlsplit(f"//{host}"), urlsplit(origin or "")
+        name = parts.hostname
     except ValueError as error:  # "[" begins an IPv6 address that never ends
         raise Refusal(400, "the Host or Origin header is malformed") from error
+    if parts.netloc != host or "@" in host:  # a host and a port, and no more (RFC 9110 §7.2)
+        raise Refusal(400, "the Host header is malformed")
     if name not in place.names:
         others = "" if place.exposed else "a loopback host name"
         raise Refusal(403, f"only requests for {others or place.origin} are answered")
-    if origin is not None and page not in {host, place.origin or host}:
+    if origin is not None and f"{page.scheme}://{page.netloc}" not in _own_origins(host, name or "", place):
         raise Refusal(403, "requests by pages of another origin are not answered")
+
+
+def _own_origins(host: str, name: str, place: Placement) -> set[str]:
+    """Where pages of this server come from: the external URL, and plain HTTP under names of this machine."""
+    return {place.url} - {""} | ({f"http://{host}"} if name in LOOPBACK_NAMES else set())
 
 
 def _wrong_method(method: str, table: Table) -> Refusal:

@@ -14,6 +14,7 @@ from gitsign_py.errors import UsageError
 SERVICES = ("idp", "fulcio", "ctlog", "rekor1", "rekor2", "tsa", "tuf")
 ALIASES = {"rekor": "rekor1", "ca": "fulcio", "issuer": "idp"}
 LOOPBACK = "127.0.0.1"
+LOOPBACK_NAMES = frozenset({LOOPBACK, "localhost", "::1"})
 Network = IPv4Network | IPv6Network
 
 
@@ -66,7 +67,7 @@ class Placement:
     @property
     def names(self) -> frozenset[str]:
         """Host names that requests may be for."""
-        named = {LOOPBACK, "localhost", "::1", self.host.lower(), (urlsplit(self.url).hostname or LOOPBACK)}
+        named = LOOPBACK_NAMES | {self.host.lower(), (urlsplit(self.url).hostname or LOOPBACK)}
         return frozenset(named - {"0.0.0.0", "::"})  # noqa: S104 - those are no names
 
     @property

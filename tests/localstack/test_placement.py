@@ -5,6 +5,7 @@ import json
 import logging
 import sys
 import time
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,11 +20,12 @@ from gitsign_py.core.trust.signingconfig import parse_signing_config
 from gitsign_py.errors import GitsignError, UsageError
 from gitsign_py.localstack import local_sigstore
 from gitsign_py.localstack.context import Sources
-from gitsign_py.localstack.http import _client
+from gitsign_py.localstack.http import _check_origin, _client
 from gitsign_py.localstack.placement import SERVICES, Placement, placement, reach
 from gitsign_py.localstack.process import read_info
 from gitsign_py.localstack.requestlog import JsonLines
 from gitsign_py.localstack.rotate import rotate
+from gitsign_py.localstack.service import Refusal
 from gitsign_py.localstack.stack import Stack
 from tests.support.localstackkit import new_key, signing_request
 from tests.support.openedstack import ask
@@ -227,6 +229,26 @@ def test_a_proxy_alone_says_who_the_client_is(peer: str, client: str) -> None:
     place = placement("", URL, [], OTHERS, ["10.1.2.0/24", "fd00::5"])
     scope = {"type": "http", "client": (peer, 1), "headers": [(b"x-forwarded-for", b"198.51.100.1, 192.0.2.7")]}
     assert _client(WebRequest(scope), place) == client
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "served"),
+    [
+        ("sigstore.example.com", URL, True),
+        ("127.0.0.1:18400", URL, True),  # a proxy that passes no Host on
+        ("127.0.0.1:18400", "http://127.0.0.1:18400", True),
+        ("sigstore.example.com", "http://sigstore.example.com", False),  # a page that somebody put in on the way
+        ("sigstore.example.com:18400", "http://sigstore.example.com:18400", False),
+        ("127.0.0.1:18400", "http://127.0.0.1:9999", False),
+        ("127.0.0.1:18400", "https://127.0.0.1:18400", False),
+        ("sigstore.example.com", "null", False),
+        ("sigstore.example.com", "", False),
+    ],
+)
+def test_pages_are_those_of_the_url_with_its_scheme(host: str, origin: str, served: bool) -> None:
+    scope = {"type": "http", "headers": [(b"host", host.encode()), (b"origin", origin.encode())]}
+    with nullcontext() if served else pytest.raises(Refusal, match="another origin"):
+        _check_origin(WebRequest(scope), placement("", URL, [], OTHERS))
 
 
 def test_ready_is_more_than_alive(tmp_path: Path) -> None:
