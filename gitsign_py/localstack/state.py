@@ -20,6 +20,13 @@ _BUSY_MILLISECONDS = 10_000
 _PROBE_BYTES = 1 << 18
 
 
+def unusable(directory: Path, error: Exception) -> ConfigError:
+    """The end of a start or of a rotation that cannot go on: damaged pages, a full disk, values that do not fit."""
+    words = f"cannot use {directory / DATABASE}: {error}"
+    hint = "see: gitsign-py stack fsck; a damaged one is replaced by: gitsign-py stack restore"
+    return ConfigError("stack-database-unusable", words, hint=hint)
+
+
 class State:
     """Holds the directory and the connection. Rows survive a restart; ``transaction`` is all or nothing."""
 
