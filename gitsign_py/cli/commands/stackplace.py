@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import gitsign_py.data
 from gitsign_py.cli.agentside.units import systemd_argument, systemd_word
-from gitsign_py.cli.commands.stackcommand import command, installed
+from gitsign_py.cli.commands.stackcommand import command, installed, port_number
 from gitsign_py.cli.wiring import read_witness_policy
 from gitsign_py.errors import ConfigError, UsageError
 from gitsign_py.host.ownprogram import NAME, own_program
@@ -90,13 +90,6 @@ def add_place(parser: argparse.ArgumentParser) -> None:
         help="let Rekor v2 show only what the witnesses in this tlog-policy file have cosigned",
     )
     parser.add_argument("--config", type=Path, default=None, metavar="FILE", help=_FILE_HELP)
-
-
-def port_number(text: str) -> int:
-    """A port by its digits."""
-    if not (text.isascii() and text.isdigit() and int(text) < 65536):
-        raise argparse.ArgumentTypeError(f"{text} is not a port number")
-    return int(text)
 
 
 def arguments_of(options: argparse.Namespace) -> list[str]:
