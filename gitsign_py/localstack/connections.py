@@ -10,9 +10,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
-
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from typing import Any, cast
 
 from gitsign_py.localstack.placement import Limits
 
@@ -26,6 +24,7 @@ else:
 MAX_HEAD = 1 << 16
 """Bytes of a request's line and headers, as h11 has it."""
 _RESERVED_FILES = 128  # of the process's descriptors: database, key files, what libraries open
+_SHORT_BODY = 1 << 16  # a longer one is not copied to stand behind its head
 
 
 def open_files_allow(wanted: int) -> int:
@@ -65,6 +64,48 @@ class _Places:
         self._waiting.pop(one, None)
 
 
+class Joined:
+    """A transport that sends an answer's head and its short body together: one system call, and one at the client.
+
+    uvicorn writes one after the other in the same turn of the loop. A head that nothing follows goes out with the next.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._held = b""
+
+    def write(self, data: bytes) -> None:
+        """Keep it for this turn, or send it behind what is kept."""
+        if not self._held:
+            self._held = data
+            self._loop.call_soon(self._flush)
+        elif len(data) <= _SHORT_BODY:
+            held, self._held = self._held, b""
+            self._transport.write(held + data)
+        else:
+            self._flush()
+            self._transport.write(data)
+
+    def _flush(self) -> None:
+        if self._held:
+            held, self._held = self._held, b""
+            self._transport.write(held)
+
+    def close(self) -> None:
+        """Send what is kept, and end."""
+        self._flush()
+        self._transport.close()
+
+    def abort(self) -> None:
+        """End at once."""
+        self._held = b""
+        self._transport.abort()
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the transport's."""
+        return getattr(self._transport, name)
+
+
 class Bounded(asyncio.Protocol):
     """A connection that is watched while it waits for its client; mixed into one of uvicorn's, which has the rest."""
 
@@ -78,7 +119,7 @@ class Bounded(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn's
         """A place is taken, and the request must come."""
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", Joined(transport, self.loop)))
         self.places.enter(self)
         self._watch()
 
@@ -129,10 +170,6 @@ class Bounded(asyncio.Protocol):
             self._timer = None
 
 
-class ByH11(Bounded, H11Protocol):
-    """Read by h11, which bounds the head of a request itself."""
-
-
 if HTTPTOOLS:
 
     class ByHttptools(Bounded, HttpToolsProtocol):
@@ -166,8 +203,15 @@ if HTTPTOOLS:
 
 def protocol(limits: Limits, *, httptools: bool = HTTPTOOLS) -> type[Bounded]:
     """The protocol class of one server, for uvicorn."""
-    base = ByHttptools if httptools else ByH11
-    return type("Served", (base,), {"limits": limits, "places": _Places(open_files_allow(limits.connections))})
+    bases = (ByHttptools,) if httptools else _by_h11()
+    return type("Served", bases, {"limits": limits, "places": _Places(open_files_allow(limits.connections))})
+
+
+def _by_h11() -> tuple[type, ...]:
+    """Read by h11, which bounds the head of a request itself."""
+    from uvicorn.protocols.http.h11_impl import H11Protocol  # noqa: PLC0415 - 25 ms for those without httptools
+
+    return Bounded, H11Protocol
 
 
 class Rarely(logging.Filter):

@@ -1,5 +1,8 @@
 """The directory of a local stack: which one it may be."""
 
+import mmap
+import os
+import sys
 from pathlib import Path
 
 from gitsign_py.errors import ConfigError
@@ -8,6 +11,8 @@ DATABASE = "state.db"
 LOCK = "stack.lock"
 LOG = "stack.log"
 INFO = "stack.json"
+_ROOM = 1 << 17
+"""More than the part of a database that SQLite maps into memory when it opens one."""
 
 
 def prepare_directory(directory: Path) -> Path:
@@ -36,3 +41,18 @@ def prepare_directory(directory: Path) -> Path:
 def _is_ours(path: Path) -> bool:
     """Files that a background start writes before the database is there."""
     return path.name in {LOCK, LOG, f"{LOG}.1"}
+
+
+def require_room(directory: Path) -> None:
+    """Raise ConfigError ``stack-database-unusable`` where opening a database could end the process.
+
+    SQLite maps state.db-shm and writes a byte of each page for its place on the disk (os_unix.c, unixShmMap). Blocks
+    that are smaller than a page, as those of small ext4 volumes are, get none then, and on a full disk the first touch
+    is SIGBUS.
+    """
+    if sys.platform == "win32":
+        return
+    disk = os.statvfs(directory)
+    blocks = disk.f_bavail if os.geteuid() else disk.f_bfree  # the superuser may have the last ones
+    if disk.f_bsize < mmap.PAGESIZE and blocks * disk.f_frsize < _ROOM:
+        raise ConfigError("stack-database-unusable", f"the disk of {directory} is full", hint="free some space there")

@@ -96,16 +96,17 @@ class LocalSigstore:
 
 @contextmanager
 def local_sigstore(
-    directory: Path | None = None, *, faults: Sequence[str] = (), seed: str = "", time: str = ""
+    directory: Path | None = None, *, faults: Sequence[str] = (), seed: str = "", time: str = "", port: int = 0
 ) -> Iterator[LocalSigstore]:
-    """Run a local Sigstore in a thread of this process, within a ``with`` block, on any free port of loopback.
+    """Run a local Sigstore in a thread of this process, within a ``with`` block, on loopback.
 
     ``directory`` keeps its keys and entries; without one they are gone at the end. ``faults`` as in
     ``LocalSigstore.fault``. A ``seed`` makes keys, serial numbers and times the same each time: ``time`` (RFC 3339) is
-    then the time of every answer. Raises ConfigError ``stack-...``.
+    then the time of every answer. The ``port``, 0 for any free one, is in its URL, which certificates name. Raises
+    ConfigError ``stack-...``.
     """
     with tempfile.TemporaryDirectory(prefix="gitsign-py-sigstore-") as scratch:
         place = directory or Path(scratch, "stack")
         hook = Faults(faults)
-        with Stack(place, 0, hook=hook, sources=repeatable.sources(place, seed, time)) as stack:
+        with Stack(place, port, hook=hook, sources=repeatable.sources(place, seed, time)) as stack:
             yield LocalSigstore(stack, hook)

@@ -8,7 +8,7 @@ import asyncio
 import errno
 import logging
 import os
-import secrets
+import random
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as WebRequest
-from starlette.responses import Response as WebResponse
 from starlette.routing import Route as WebRoute
 from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
@@ -30,7 +29,7 @@ from gitsign_py.errors import FormatError
 from gitsign_py.localstack import requestlog
 from gitsign_py.localstack.context import Hook
 from gitsign_py.localstack.lanes import Around, Lane
-from gitsign_py.localstack.placement import Placement
+from gitsign_py.localstack.placement import LOOPBACK_NAMES, Placement
 from gitsign_py.localstack.requestlog import Meter, Served
 from gitsign_py.localstack.service import Refusal, Request, Response, Route, Service, plain_errors
 
@@ -39,6 +38,7 @@ _ON_LOOPBACK = Placement()
 _INTERNAL = "internal error of the local stack; its log says more"
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _THREADS = 40
+_names = random.Random()  # noqa: S311 - a request's name is no secret, and each system call lets another thread in
 _SHORT_BODY = 1 << 16
 """A longer one takes milliseconds to read: its request has a thread of its own, and nobody waits behind it."""
 Table = dict[str, tuple[Service, Route]]
@@ -63,8 +63,8 @@ class _Endpoint:
         self._table, self._house = table, house
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        web, name = WebRequest(scope, receive, send), secrets.token_hex(8)
-        await _web_response(await self._serve(web, name), name)(scope, receive, send)
+        web, name = WebRequest(scope, receive, send), f"{_names.getrandbits(64):016x}"
+        await _send_response(await self._serve(web, name), send, name)
 
     async def _serve(self, web: WebRequest, name: str) -> Response:
         """Pick the route by method, check the request's form, run the handler in a worker thread."""
@@ -83,7 +83,8 @@ class _Endpoint:
             answer = await self._run(service, route, request, notes)
         elapsed = time.monotonic() - began
         told = web.method if web.method in _METHODS else "other"  # each is a figure: not what clients invent
-        served = Served(name, service.name, _client(web), told, _path(web), answer.status, elapsed, notes)
+        client = _client(web, self._house.place)
+        served = Served(name, service.name, client, told, _path(web), answer.status, elapsed, notes)
         self._house.meter.count(served)
         requestlog.write(served)
         return answer
@@ -101,13 +102,25 @@ class _Endpoint:
             return _broken(service, request, error)
 
 
+@dataclass(frozen=True, slots=True)
+class Front:
+    """Paths without variable parts are found by one look-up; starlette tries the patterns of the others in turn."""
+
+    exact: Mapping[str, _Endpoint]
+    router: Router
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (ASGI)."""
+        await self.exact.get(scope["path"], self.router)(scope, receive, send)
+
+
 def application(
     services: Iterable[Service],
     hook: Hook,
     place: Placement = _ON_LOOPBACK,
     meter: Meter | None = None,
     writing: Around = nullcontext,
-) -> Router:
+) -> Front:
     """The ASGI application over ``services``. ``writing`` is entered around what writes together.
 
     Two services must not claim the same method and path.
@@ -115,8 +128,9 @@ def application(
     threads = ThreadPoolExecutor(_THREADS, "local-stack-request")
     lanes = {"computing": Lane(threads, nullcontext), "writing": Lane(threads, writing)}
     house = _House(hook, place, meter or Meter(), threads, lanes)
-    routes = [WebRoute(path, _Endpoint(table, house)) for path, table in _exact_first(_tables(services))]
-    return Router(routes, redirect_slashes=False, default=_not_found)
+    ends = {path: _Endpoint(table, house) for path, table in _exact_first(_tables(services))}
+    router = Router([WebRoute(*each) for each in ends.items()], redirect_slashes=False, default=_not_found)
+    return Front({path: end for path, end in ends.items() if "{" not in path}, router)
 
 
 def _tables(services: Iterable[Service]) -> dict[str, Table]:
@@ -135,8 +149,8 @@ def _exact_first(tables: dict[str, Table]) -> list[tuple[str, Table]]:
     return sorted(tables.items(), key=lambda item: (item[0].count("{"), -len(item[0]), item[0]))
 
 
-async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
-    await _web_response(plain_errors(Refusal(404, f"path {scope['path']} was not found")))(scope, receive, send)
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - an ASGI application
+    await _send_response(plain_errors(Refusal(404, f"path {scope['path']} was not found")), send)
 
 
 def _path(web: WebRequest) -> str:
@@ -145,11 +159,11 @@ def _path(web: WebRequest) -> str:
     return path
 
 
-def _client(web: WebRequest) -> str:
-    """The client's address; behind a proxy of this machine the one that the proxy saw (its own last entry)."""
+def _client(web: WebRequest, place: Placement) -> str:
+    """The client's address; behind a proxy that is believed the one that the proxy saw (its own last entry)."""
     peer = web.client.host if web.client else ""
     forwarded = web.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
-    return printable(forwarded[:64]) if forwarded and peer in {"127.0.0.1", "::1"} else peer
+    return printable(forwarded[:64]) if forwarded and place.is_proxy(peer) else peer
 
 
 async def _read(web: WebRequest, route: Route) -> Request:
@@ -159,9 +173,14 @@ async def _read(web: WebRequest, route: Route) -> Request:
         path=_path(web),
         parts={name: str(value) for name, value in web.path_params.items()},
         query=dict(web.query_params),
-        headers=dict(web.headers),
+        headers=_headers(web),
         body=await _body(web, route.max_body),
     )
+
+
+def _headers(web: WebRequest) -> dict[str, str]:
+    """By name; of those that are there several times the first."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(web.scope["headers"])}
 
 
 def _noted(notes: dict[str, str], service: Service, route: Route, request: Request, hook: Hook) -> Response:
@@ -209,28 +228,41 @@ def _storage_words(error: Exception) -> str:
     return f"the local stack cannot use its database: {error}"
 
 
-def _web_response(answer: Response, name: str = "") -> WebResponse:
-    headers = {**answer.headers, "X-Content-Type-Options": "nosniff"}
+async def _send_response(answer: Response, send: Send, name: str = "") -> None:
+    # Before the answer's own: a fault announces more than it sends.
+    headers = {"Content-Length": str(len(answer.body)), **answer.headers, "X-Content-Type-Options": "nosniff"}
     if name:
         headers["X-Request-Id"] = name
     if answer.media_type:
         headers["Content-Type"] = answer.media_type
-    return WebResponse(answer.body, answer.status, headers)
+    raw = [(key.lower().encode("latin-1"), value.encode("latin-1")) for key, value in headers.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+    await send({"type": "http.response.body", "body": answer.body})
 
 
 def _check_origin(web: WebRequest, place: Placement) -> None:
-    host, origin = web.headers.get("host", ""), web.headers.get("origin")
-    if len(web.headers.getlist("host")) > 1:  # RFC 9112 §3.2
+    headers = web.headers
+    hosts, origin = headers.getlist("host"), headers.get("origin")
+    if len(hosts) > 1:  # RFC 9112 §3.2
         raise Refusal(400, "the Host header is there twice")
+    host = hosts[0] if hosts else ""
     try:
-        name, page = urlsplit(f"//{host}").hostname, urlsplit(origin or "").netloc
+        parts, page = urlsplit(f"//{host}"), urlsplit(origin or "")
+        name = parts.hostname
     except ValueError as error:  # "[" begins an IPv6 address that never ends
         raise Refusal(400, "the Host or Origin header is malformed") from error
+    if parts.netloc != host or "@" in host:  # a host and a port, and no more (RFC 9110 §7.2)
+        raise Refusal(400, "the Host header is malformed")
     if name not in place.names:
         others = "" if place.exposed else "a loopback host name"
         raise Refusal(403, f"only requests for {others or place.origin} are answered")
-    if origin is not None and page not in {host, place.origin or host}:
+    if origin is not None and f"{page.scheme}://{page.netloc}" not in _own_origins(host, name or "", place):
         raise Refusal(403, "requests by pages of another origin are not answered")
+
+
+def _own_origins(host: str, name: str, place: Placement) -> set[str]:
+    """Where pages of this server come from: the external URL, and plain HTTP under names of this machine."""
+    return {place.url} - {""} | ({f"http://{host}"} if name in LOOPBACK_NAMES else set())
 
 
 def _wrong_method(method: str, table: Table) -> Refusal:

@@ -6,7 +6,7 @@ its Fulcio takes the tokens of issuers that its configuration names.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
 from gitsign_py.errors import UsageError
@@ -14,6 +14,8 @@ from gitsign_py.errors import UsageError
 SERVICES = ("idp", "fulcio", "ctlog", "rekor1", "rekor2", "tsa", "tuf")
 ALIASES = {"rekor": "rekor1", "ca": "fulcio", "issuer": "idp"}
 LOOPBACK = "127.0.0.1"
+LOOPBACK_NAMES = frozenset({LOOPBACK, "localhost", "::1"})
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +37,23 @@ _LIMITS = Limits()
 class Placement:
     """``host`` to listen at, ``url`` that clients use (empty: host and port), ``services`` in their usual order.
 
-    ``limits`` hold for its connections.
+    ``limits`` hold for its connections. ``proxies`` say who their clients are, as those of this machine do.
     """
 
     host: str = LOOPBACK
     url: str = ""
     services: tuple[str, ...] = SERVICES
     limits: Limits = _LIMITS
+    proxies: tuple[Network, ...] = ()
+
+    def is_proxy(self, peer: str) -> bool:
+        """Whether what ``peer`` says of its client is believed."""
+        try:
+            address = ip_address(peer)
+        except ValueError:
+            return False
+        address = getattr(address, "ipv4_mapped", None) or address  # as a socket for both has it (RFC 4291 §2.5.5.2)
+        return address.is_loopback or any(address in one for one in self.proxies)
 
     @property
     def exposed(self) -> bool:
@@ -55,7 +67,7 @@ class Placement:
     @property
     def names(self) -> frozenset[str]:
         """Host names that requests may be for."""
-        named = {LOOPBACK, "localhost", "::1", self.host.lower(), (urlsplit(self.url).hostname or LOOPBACK)}
+        named = LOOPBACK_NAMES | {self.host.lower(), (urlsplit(self.url).hostname or LOOPBACK)}
         return frozenset(named - {"0.0.0.0", "::"})  # noqa: S104 - those are no names
 
     @property
@@ -74,9 +86,12 @@ def reach(host: str) -> str:
     return {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104 - what any address means here
 
 
-def placement(host: str, url: str, only: Sequence[str], without: Sequence[str]) -> Placement:
+def placement(
+    host: str, url: str, only: Sequence[str], without: Sequence[str], proxies: Sequence[str] = ()
+) -> Placement:
     """Check and put together what a person chose. Raises UsageError ``stack-...``."""
-    made = Placement(host or LOOPBACK, external_url(url), _chosen(only, without))
+    trusted = tuple(_network(one) for one in proxies)
+    made = Placement(host or LOOPBACK, external_url(url), _chosen(only, without), proxies=trusted)
     if not made.exposed:
         return made
     if not made.url:
@@ -107,6 +122,15 @@ def external_url(url: str) -> str:
     if parts.scheme not in {"http", "https"} or not plain or parts.path not in {"", "/"} or not url.isascii():
         raise UsageError("stack-url-invalid", "the URL is not https://HOST[:PORT]", hint="it has no path, and no user")
     return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _network(text: str) -> Network:
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise UsageError(
+            "stack-proxy-invalid", f"{text!r:.80} is no address and no network", hint="such as 10.0.0.7 or 10.0.0.0/24"
+        ) from error
 
 
 def _chosen(only: Sequence[str], without: Sequence[str]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--sigstore-stack`` and ``--sigstore-seed``."""
+    """Add ``--sigstore-stack``, ``--sigstore-seed`` and ``--sigstore-port``."""
     group = parser.getgroup("sigstore", "a local Sigstore (gitsign-py)")
     group.addoption(
         "--sigstore-stack",
@@ -28,6 +28,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="",
         metavar="TEXT",
         help="make the keys, serial numbers and times of local Sigstores from this text, the same each time",
+    )
+    group.addoption(
+        "--sigstore-port",
+        type=int,
+        default=0,
+        metavar="N",
+        help="port of the session's Sigstore (default: any free one); worker gw1 of xdist has N + 1",
     )
 
 
@@ -55,7 +62,7 @@ def _exported() -> ModuleType:
 @pytest.fixture(scope="session")
 def sigstore_stack(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> "Iterator[LocalSigstore]":
     """A local Sigstore for the whole session: url, environment(), token(email), trusted_root, rotate(), fault()."""
-    yield from _started(tmp_path_factory.mktemp("sigstore"), pytestconfig)
+    yield from _started(tmp_path_factory.mktemp("sigstore"), pytestconfig, _port(pytestconfig))
 
 
 @pytest.fixture
@@ -66,8 +73,14 @@ def fresh_sigstore_stack(
     yield from _started(tmp_path_factory.mktemp("sigstore"), pytestconfig)
 
 
-def _started(directory: Path, config: pytest.Config) -> "Iterator[LocalSigstore]":
+def _port(config: pytest.Config) -> int:
+    first: int = config.getoption("sigstore_port")
+    worker: dict[str, str] = getattr(config, "workerinput", {})  # of xdist
+    return first and first + int(worker.get("workerid", "gw0").removeprefix("gw"))
+
+
+def _started(directory: Path, config: pytest.Config, port: int = 0) -> "Iterator[LocalSigstore]":
     from gitsign_py.localstack.embedded import local_sigstore  # noqa: PLC0415 - the servers, for tests that want them
 
-    with local_sigstore(directory / "stack", seed=config.getoption("sigstore_seed")) as running:
+    with local_sigstore(directory / "stack", seed=config.getoption("sigstore_seed"), port=port) as running:
         yield running

@@ -6,6 +6,7 @@ server writes them itself before it uses a key that it did not know (``Keyring.p
 finds the new key before anything is signed with it, even when this process is killed between the two.
 """
 
+import sqlite3
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,7 +22,8 @@ from gitsign_py.localstack.idp import issuer as idp
 from gitsign_py.localstack.keyring import Keyring, ServerKey
 from gitsign_py.localstack.placement import SERVICES
 from gitsign_py.localstack.rekor import rekor1, rekor2
-from gitsign_py.localstack.state import State
+from gitsign_py.localstack.service import Refusal
+from gitsign_py.localstack.state import State, unusable
 from gitsign_py.localstack.tsa import authority as tsa
 from gitsign_py.localstack.tuf import tufrepo
 
@@ -71,7 +73,7 @@ def rotate(directory: Path, url: str, what: str, kind: str = "", services: Colle
     """Rotate the key of ``what`` in the stack of ``directory`` that serves ``services`` at ``url``; gives the new key.
 
     ``kind`` of the new key, empty for the usual one. Raises UsageError ``rotate-key-kind``; ConfigError for a
-    directory that is no stack's.
+    directory that is no stack's, and ``stack-database-unusable``.
     """
     state = State(directory)
     try:
@@ -90,13 +92,20 @@ def rotate_in(context: Context, what: str, kind: str = "", services: Collection[
         raise UsageError(
             "rotate-key-kind", f"{what} cannot have a key of kind {kind}", hint=f"one of: {', '.join(rotation.kinds)}"
         )
+    try:
+        return _rotate(context, rotation, chosen, services)
+    except (sqlite3.Error, Refusal) as error:
+        raise unusable(context.state.directory, error) from error
+
+
+def _rotate(context: Context, rotation: Rotation, kind: str, services: Collection[str]) -> ServerKey:
     context.keyring.sweep()
     parts = assembly.parts(context)
     with context.state.transaction():
         now = context.clock()
         for role in rotation.roles:
             context.keyring.close(context.keyring.current(role), now + rotation.grace)
-        key = rotation.make(parts, now, chosen)
+        key = rotation.make(parts, now, kind)
     with context.state.transaction():  # another rotation waits, so that the later one's files stay
         clientfiles.write(context.state, assembly.services_of(parts, services))
     return key

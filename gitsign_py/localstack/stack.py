@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import os
+import sqlite3
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +19,8 @@ from gitsign_py.localstack.keyring import Keyring
 from gitsign_py.localstack.placement import Placement
 from gitsign_py.localstack.process import Lock, StackInfo, limit_log
 from gitsign_py.localstack.requestlog import Meter
-from gitsign_py.localstack.service import Request, Response, Route, Service, json_response, plain_errors
-from gitsign_py.localstack.state import State
+from gitsign_py.localstack.service import Refusal, Request, Response, Route, Service, json_response, plain_errors
+from gitsign_py.localstack.state import State, unusable
 
 DEFAULT_PORT = 18400
 _log = logging.getLogger("gitsign_py.localstack")
@@ -51,7 +52,8 @@ class Stack:
 
         ``further`` services are those of whoever starts the stack, such as the fault control.
 
-        Raises ConfigError ``stack-already-running``, ``stack-port-busy`` or ``stack-directory-...``.
+        Raises ConfigError ``stack-already-running``, ``stack-port-busy``, ``stack-directory-...`` or
+        ``stack-database-...``.
         """
         self._closing = contextlib.ExitStack()
         try:
@@ -78,8 +80,10 @@ class Stack:
             self.context.keyring.publish(self._write_client_files)
             self.info = self._write_info()
             app = http.application(self.services, hook, place, self._meter, state.together)
-        except BaseException:
+        except BaseException as error:
             self._closing.close()
+            if isinstance(error, sqlite3.Error | Refusal):
+                raise unusable(directory, error) from error
             raise
         self._server = server.make(app, place.limits)
         self._thread: threading.Thread | None = None
@@ -124,8 +128,7 @@ class Stack:
     def _health(self, _: Request) -> Response:
         """``GET /healthz``: the database is read and written; logs that sign nothing are named."""
         state = self.context.state
-        with state.transaction() as db:
-            db.execute("INSERT INTO marks VALUES ('health', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1")
+        state.check_writes()
         if not state.damaged:
             return json_response({"status": "ok"})
         return json_response({"status": "degraded", "damaged": sorted(state.damaged.values())})

@@ -1,5 +1,6 @@
 """The directory of a local stack: mode 0700, one SQLite file in WAL mode that is synced at each commit."""
 
+import os
 import sqlite3
 import weakref
 from collections.abc import Mapping
@@ -11,11 +12,19 @@ from gitsign_py.core.tlog.compactrange import CompactRange
 from gitsign_py.errors import ConfigError
 from gitsign_py.host.privatefile import sync_directory, write_whole
 from gitsign_py.localstack import schema
-from gitsign_py.localstack.directory import DATABASE, prepare_directory
+from gitsign_py.localstack.directory import DATABASE, prepare_directory, require_room
 from gitsign_py.localstack.readers import Readers
 from gitsign_py.localstack.transactions import Transactions
 
 _BUSY_MILLISECONDS = 10_000
+_PROBE_BYTES = 1 << 18
+
+
+def unusable(directory: Path, error: Exception) -> ConfigError:
+    """The end of a start or of a rotation that cannot go on: damaged pages, a full disk, values that do not fit."""
+    words = f"cannot use {directory / DATABASE}: {error}"
+    hint = "see: gitsign-py stack fsck; a damaged one is replaced by: gitsign-py stack restore"
+    return ConfigError("stack-database-unusable", words, hint=hint)
 
 
 class State:
@@ -25,6 +34,7 @@ class State:
         """Open or create. Raises ConfigError ``stack-directory-...`` when the directory is somebody else's."""
         self.directory = prepare_directory(directory)
         path = self.directory / DATABASE
+        require_room(self.directory)
         db, readers = _connect(path), Readers(lambda: _connect_to_read(path))
         self._transactions = Transactions(db, readers)
         self.damaged: Mapping[int, str] = MappingProxyType({})
@@ -37,6 +47,18 @@ class State:
     def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
         """A write transaction: on disk at the end, rolled back on an error, one at a time across processes too."""
         return self._transactions.writing()
+
+    def check_writes(self) -> None:
+        """Write to the database: a number, and once a write has failed more than any entry. Raises sqlite3.Error.
+
+        A disk that is nearly full takes a number when it takes no entry any more.
+        """
+        with self.transaction() as db:
+            if self._transactions.failed:  # other bytes each time: SQLite writes no page that stays as it is
+                db.execute("INSERT OR REPLACE INTO marks VALUES ('health', ?)", (os.urandom(_PROBE_BYTES),))
+            else:
+                db.execute("INSERT INTO marks VALUES ('health', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1")
+        self._transactions.failed = False
 
     def together(self) -> AbstractContextManager[None]:
         """Write transactions of this thread that reach the disk by one sync; each is all or nothing by itself."""

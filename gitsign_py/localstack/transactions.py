@@ -37,6 +37,8 @@ class Transactions:
         self._waiting = 0
         self._group: _Group | None = None
         self._several: _Group | None = None
+        self.failed = False
+        """A write did not reach the disk; whoever finds out that writes do so again says so."""
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -135,6 +137,7 @@ class Transactions:
         try:
             yield
         except BaseException as error:
+            self.failed = self.failed or isinstance(error, sqlite3.OperationalError)
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK TO writer")
             elif isinstance(error, sqlite3.Error):  # a full disk may take the whole transaction back (lang_transaction)
@@ -158,6 +161,7 @@ class Transactions:
         except sqlite3.Error as error:
             group.error = error
             self._roll_back()
+        self.failed = self.failed or group.error is not None
         self._group = None
         group.done.set()
 

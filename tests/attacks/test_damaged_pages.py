@@ -4,10 +4,17 @@ What cannot be read is refused by name, nothing that is read from a damaged page
 """
 
 import json
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
-from gitsign_py.localstack import process
+import pytest
+
+from gitsign_py.errors import ConfigError
+from gitsign_py.localstack import fsck, process
 from gitsign_py.localstack.directory import DATABASE, LOG
+from gitsign_py.localstack.rotate import rotate
 from gitsign_py.localstack.stack import Stack
 from tests.support.openedstack import answer_by, ask, log_an_entry
 
@@ -40,6 +47,58 @@ def test_damaged_pages_are_named_and_not_served(tmp_path: Path) -> None:
         assert [ask(stack, path).status for path in ("/api/v2/checkpoint", "/keys")] == [200, 200]
     finally:
         stack.close()
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A stack that is down, all of it in the database's own file."""
+    directory = tmp_path_factory.mktemp("sound") / "s"
+    stack = Stack(directory, 0)
+    assert log_an_entry(stack, 0).status == 201
+    stack.close()
+    with closing(sqlite3.connect(directory / DATABASE)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return directory
+
+
+def start_and_end(directory: Path) -> None:
+    Stack(directory, 0).close()
+
+
+def rotate_a_key(directory: Path) -> None:
+    rotate(directory, "http://localhost:1", "tsa")
+
+
+def test_no_damaged_page_is_a_mistake_of_the_program(sound: Path, tmp_path: Path) -> None:
+    """Each page in turn: a start or a rotation says it in one line, or does not need the page, and fsck finds it."""
+    refused = []
+    for at in range(PAGE, (sound / DATABASE).stat().st_size, PAGE):
+        copy = shutil.copytree(sound, tmp_path / str(at))
+        with (copy / DATABASE).open("r+b") as file:
+            file.seek(at)
+            file.write(b"\xff" * PAGE)
+        faults = fsck.check(copy).faults
+        assert faults, at
+        for use in (start_and_end, rotate_a_key):
+            try:
+                use(copy)
+            except ConfigError as error:
+                assert error.reason == "stack-database-unusable", at  # noqa: PT017
+                refused.append(error.hint)
+    assert refused
+    assert all("stack fsck" in hint for hint in refused)
+
+
+def test_certificates_that_do_not_belong_together_are_said_in_a_line(sound: Path, tmp_path: Path) -> None:
+    """SQLite notices no bit that is turned within a value."""
+    copy = shutil.copytree(sound, tmp_path / "copy")
+    with closing(sqlite3.connect(copy / DATABASE)) as db, db:
+        named = "SELECT certificate FROM keys WHERE role = 'tsa-root'"
+        db.execute(f"UPDATE keys SET certificate = ({named}) WHERE role = 'fulcio-root'")
+    assert fsck.check(copy).faults
+    with pytest.raises(ConfigError, match="no root") as caught:
+        start_and_end(copy)
+    assert caught.value.reason == "stack-database-unusable"
 
 
 def test_the_log_of_a_running_stack_is_put_aside_when_it_is_long(tmp_path: Path) -> None:

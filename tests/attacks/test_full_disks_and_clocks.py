@@ -4,6 +4,8 @@ It says so and signs nothing wrong; what can be read is read.
 """
 
 import json
+import os
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 
 from gitsign_py.errors import ConfigError, ServiceError
 from gitsign_py.host import filelock
-from gitsign_py.localstack import process
+from gitsign_py.localstack import fsck, process
 from gitsign_py.localstack.context import Sources
 from gitsign_py.localstack.directory import LOCK, LOG
 from gitsign_py.localstack.stack import Stack
@@ -60,6 +62,31 @@ def test_a_full_disk_is_503_with_the_reason_and_reads_go_on(opened: Stack) -> No
     assert "full" in json.loads(refused[0].body)["message"]
     size = 1 + len(answers) - len(refused)
     assert ask(opened, "/api/v2/checkpoint").body.split(b"\n")[1] == str(size).encode()
+
+
+def test_a_disk_that_takes_no_entry_is_not_healthy_though_a_number_fits(opened: Stack) -> None:
+    """Whoever sends clients here asks whether it can sign; when there is room again nothing else must be written."""
+    fill_the_disk(opened)
+    assert ask(opened, "/readyz").status == 200
+    assert 503 in {log_an_entry(opened, number).status for number in range(40)}
+    assert [ask(opened, path).status for path in ("/readyz", "/healthz", "/livez")] == [503, 503, 200]
+    with opened.context.state.transaction() as db:
+        db.execute("PRAGMA max_page_count = 1000000")
+    assert [ask(opened, path).status for path in ("/readyz", "/healthz")] == [200, 200]
+    assert log_an_entry(opened, 41).status == 201
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGBUS")
+def test_a_full_disk_of_small_blocks_is_an_error_and_no_signal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database is mapped into memory, and a page without a block on the disk ends the process."""
+    Stack(tmp_path / "stack", 0).close()
+    disk = os.statvfs(tmp_path)
+    full = os.statvfs_result((1024, 1024, disk.f_blocks, 1, 1, *disk[5:]))
+    monkeypatch.setattr(os, "statvfs", lambda _: full)
+    for opening in (lambda: Stack(tmp_path / "stack", 0), lambda: fsck.check(tmp_path / "stack")):
+        with pytest.raises(ConfigError, match="is full") as caught:
+            opening()
+        assert caught.value.reason == "stack-database-unusable"
 
 
 def test_a_database_that_cannot_be_written_is_not_healthy(opened: Stack) -> None:

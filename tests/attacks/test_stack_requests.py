@@ -58,6 +58,12 @@ def test_a_host_that_is_none_gets_400(stack: RunningStack, host: str) -> None:
     assert status(stack, head("GET /keys", "Host: localhost", f"Origin: http://{host}")) == 400
 
 
+@pytest.mark.parametrize("host", ["evil@localhost", "localhost/evil.example", "localhost?evil", "localhost#evil"])
+def test_a_host_with_more_than_a_host_gets_400(stack: RunningStack, host: str) -> None:
+    """What stands behind it or before it would be somebody else's reading of the same header."""
+    assert status(stack, head("GET /keys", f"Host: {host}")) == 400
+
+
 def test_no_request_is_an_internal_error(tmp_path: Path) -> None:
     with running_stack(tmp_path / "stack") as stack:
         bad: list[object] = []

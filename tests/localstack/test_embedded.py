@@ -7,7 +7,8 @@ import sys
 import tomllib
 import urllib.request
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from urllib.error import HTTPError
 
 import jwt
@@ -19,6 +20,8 @@ from gitsign_py.core.trust.root import parse_trusted_root
 from gitsign_py.errors import ConfigError, UsageError
 from gitsign_py.localstack import LocalSigstore, Stack, local_sigstore
 from gitsign_py.localstack.idp.issuer import REQUEST_AUDIENCE
+from gitsign_py.localstack.keyring import CERTIFICATE_RFC6979
+from gitsign_py.localstack.pytestplugin import _port
 from gitsign_py.localstack.repeatable import Stream, sources
 from gitsign_py.localstack.service import Request
 from gitsign_py.localstack.tsa.authority import PATH as TIMESTAMP_PATH
@@ -111,6 +114,31 @@ def test_a_seed_gives_the_same_stack_twice(tmp_path: Path) -> None:
     first, second = (made_by_seed(tmp_path / name, "golden") for name in "ab")
     assert first == second
     assert all(one != other for one, other in zip(first, made_by_seed(tmp_path / "c", "another"), strict=True))
+
+
+@pytest.mark.skipif(not CERTIFICATE_RFC6979, reason="needs deterministic ECDSA for certificates")
+def test_a_seed_and_a_port_give_the_same_certificate_twice() -> None:
+    """The issuer's URL, port and all, is in the certificate; a golden file needs both to stay."""
+    key, port, certificates = new_key(), 0, []
+    for _ in range(3):  # the first finds a free port
+        with local_sigstore(seed="golden", port=port) as sigstore:
+            port = int(sigstore.url.rpartition(":")[2])
+            token = sigstore.token("alice@example.com")
+            body = json.dumps(signing_request(key, token, "alice@example.com")).encode()
+            with urllib.request.urlopen(f"{sigstore.url}/api/v2/signingCert", body) as answer:
+                certificates.append(json.load(answer)["signedCertificateEmbeddedSct"]["chain"]["certificates"])
+    assert certificates[0] == certificates[1] == certificates[2]
+
+
+def test_each_worker_has_a_port_of_its_own() -> None:
+    asked = {"sigstore_port": 18500}
+    alone, first, third = (
+        SimpleNamespace(getoption=asked.get, **({"workerinput": {"workerid": name}} if name else {}))
+        for name in ("", "gw0", "gw2")
+    )
+    assert [_port(cast("Any", one)) for one in (alone, first, third)] == [18500, 18500, 18502]
+    asked["sigstore_port"] = 0
+    assert _port(cast("Any", third)) == 0
 
 
 def test_a_seed_is_for_a_new_directory(tmp_path: Path) -> None:

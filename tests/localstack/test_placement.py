@@ -5,12 +5,14 @@ import json
 import logging
 import sys
 import time
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from starlette.requests import Request as WebRequest
 
 from gitsign_py.cli.commands import stack as command
 from gitsign_py.core.trust.root import parse_trusted_root
@@ -18,10 +20,12 @@ from gitsign_py.core.trust.signingconfig import parse_signing_config
 from gitsign_py.errors import GitsignError, UsageError
 from gitsign_py.localstack import local_sigstore
 from gitsign_py.localstack.context import Sources
+from gitsign_py.localstack.http import _check_origin, _client
 from gitsign_py.localstack.placement import SERVICES, Placement, placement, reach
 from gitsign_py.localstack.process import read_info
 from gitsign_py.localstack.requestlog import JsonLines
 from gitsign_py.localstack.rotate import rotate
+from gitsign_py.localstack.service import Refusal
 from gitsign_py.localstack.stack import Stack
 from tests.support.localstackkit import new_key, signing_request
 from tests.support.openedstack import ask
@@ -148,6 +152,8 @@ def test_a_stack_behind_a_proxy_by_its_configuration_file(tmp_path: Path) -> Non
         ("stack-exposed", ["--url", URL, "--only", "tsa", "--fault-control"]),
         ("issuer-keys-invalid", ["--issuer-keys", "x"]),
         ("stack-config-invalid", ["--config", "no-such-file"]),
+        ("stack-proxy-invalid", ["--proxy", "10.0.0.1/24"]),  # an address with a network's end is a mistake
+        ("stack-proxy-invalid", ["--proxy", "proxy.example.com"]),
     ],
 )
 def test_options_that_do_not_fit(tmp_path: Path, reason: str, arguments: list[str]) -> None:
@@ -158,7 +164,17 @@ def test_options_that_do_not_fit(tmp_path: Path, reason: str, arguments: list[st
 
 
 @pytest.mark.parametrize(
-    "text", ["moon = 1", 'port = "1"', "port = true", "only = [1]", "issuer-keys = 1", "host = [", "port = 70000"]
+    "text",
+    [
+        "moon = 1",
+        'port = "1"',
+        "port = true",
+        "only = [1]",
+        "issuer-keys = 1",
+        "host = [",
+        'proxies = "10.0.0.1"',
+        "port = 70000",
+    ],
 )
 def test_a_configuration_file_that_is_wrong(tmp_path: Path, text: str) -> None:
     (tmp_path / "f").write_text(text)
@@ -192,6 +208,47 @@ def test_requests_are_logged_and_counted(tmp_path: Path, caplog: pytest.LogCaptu
     assert series in metrics
     assert 'gitsign_py_stack_log_entries{log="ctlog (log 1)"} 1.0' in metrics
     assert "gitsign_py_stack_damaged_logs 0.0" in metrics
+
+
+@pytest.mark.parametrize(
+    ("peer", "client"),
+    [
+        ("10.1.2.3", "192.0.2.7"),
+        ("::ffff:10.1.2.3", "192.0.2.7"),
+        ("127.0.0.9", "192.0.2.7"),
+        ("::ffff:127.0.0.1", "192.0.2.7"),
+        ("fd00::5", "192.0.2.7"),
+        ("10.1.3.3", "10.1.3.3"),
+        ("fd00::6", "fd00::6"),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.1"),
+        ("no address", "no address"),
+    ],
+)
+def test_a_proxy_alone_says_who_the_client_is(peer: str, client: str) -> None:
+    """Also one in another container; anybody else would choose the address in the log."""
+    place = placement("", URL, [], OTHERS, ["10.1.2.0/24", "fd00::5"])
+    scope = {"type": "http", "client": (peer, 1), "headers": [(b"x-forwarded-for", b"198.51.100.1, 192.0.2.7")]}
+    assert _client(WebRequest(scope), place) == client
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "served"),
+    [
+        ("sigstore.example.com", URL, True),
+        ("127.0.0.1:18400", URL, True),  # a proxy that passes no Host on
+        ("127.0.0.1:18400", "http://127.0.0.1:18400", True),
+        ("sigstore.example.com", "http://sigstore.example.com", False),  # a page that somebody put in on the way
+        ("sigstore.example.com:18400", "http://sigstore.example.com:18400", False),
+        ("127.0.0.1:18400", "http://127.0.0.1:9999", False),
+        ("127.0.0.1:18400", "https://127.0.0.1:18400", False),
+        ("sigstore.example.com", "null", False),
+        ("sigstore.example.com", "", False),
+    ],
+)
+def test_pages_are_those_of_the_url_with_its_scheme(host: str, origin: str, served: bool) -> None:
+    scope = {"type": "http", "headers": [(b"host", host.encode()), (b"origin", origin.encode())]}
+    with nullcontext() if served else pytest.raises(Refusal, match="another origin"):
+        _check_origin(WebRequest(scope), placement("", URL, [], OTHERS))
 
 
 def test_ready_is_more_than_alive(tmp_path: Path) -> None:

@@ -3,13 +3,16 @@
 import json
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 
 from gitsign_py.cli.commands import stack as command
-from gitsign_py.cli.commands.stackplace import add_place, place_of
+from gitsign_py.cli.commands.stackplace import DEFAULT_PORT, add_place, place_of
+from tests.support.schemas import PUBLISHED
 from tests.support.stack import ROOT
 
 URL = "https://sigstore.example.com"
@@ -63,8 +66,12 @@ def started_with(words: list[str]) -> None:
     assert place_of(options).placement.exposed
 
 
+def _containerfile() -> list[str]:
+    return (ROOT / "ci" / "container" / "Containerfile").read_text().splitlines()
+
+
 def test_the_container_and_compose_files_start_a_stack_that_starts() -> None:
-    lines = (ROOT / "ci" / "container" / "Containerfile").read_text().splitlines()
+    lines = _containerfile()
     entry, default = (
         json.loads(next(one for one in lines if one.startswith(name)).partition(" ")[2])
         for name in ("ENTRYPOINT", "CMD")
@@ -75,3 +82,43 @@ def test_the_container_and_compose_files_start_a_stack_that_starts() -> None:
     host = "${SIGSTORE_HOST:?the name that clients use}"
     words = [word.replace(host, "sigstore.example.com") for word in compose["services"]["sigstore"]["command"]]
     started_with([*entry[3:], *words])
+
+
+def test_the_compose_file_is_one_and_its_proxy_is_believed() -> None:
+    """The stack learns from the proxy alone who a client is, and the proxy keeps the metrics to itself."""
+    compose = yaml.safe_load((ROOT / "ci" / "container" / "compose.yaml").read_text())
+    jsonschema.validate(compose, json.loads((PUBLISHED / "compose-spec.json").read_text()))
+    words = compose["services"]["sigstore"]["command"]
+    [network] = compose["networks"]["default"]["ipam"]["config"]
+    assert words[words.index("--proxy") + 1] == network["subnet"]
+    check = compose["services"]["sigstore"]["healthcheck"]
+    wanted = next(line for line in _containerfile() if line.startswith("HEALTHCHECK"))
+    assert wanted.split(" CMD ")[0] == f"HEALTHCHECK --interval={check['interval']} --timeout={check['timeout']}"
+    assert json.loads(wanted.split(" CMD ")[1]) == check["test"][1:]
+    assert "ports" not in compose["services"]["sigstore"]
+    proxy = (ROOT / "ci" / "container" / "Caddyfile").read_text()
+    assert f"reverse_proxy sigstore:{DEFAULT_PORT}" in proxy
+    assert "respond /metrics 404" in proxy
+
+
+@pytest.mark.skipif(shutil.which("caddy") is None, reason="caddy is not here")
+def test_caddy_takes_its_file() -> None:
+    done = subprocess.run(
+        ["caddy", "adapt", "--adapter", "caddyfile", "--config", str(ROOT / "ci" / "container" / "Caddyfile")],
+        env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "SIGSTORE_HOST": "sigstore.example.com"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    [server] = json.loads(done.stdout)["apps"]["http"]["servers"].values()
+    assert server["routes"][0]["match"] == [{"host": ["sigstore.example.com"]}]
+
+
+def test_the_image_is_made_of_what_the_package_needs_alone() -> None:
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    let_in = {line.removeprefix("!") for line in lines if line.startswith("!")}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert "*" in lines
+    assert let_in == {"gitsign_py", "pyproject.toml", project["readme"], *project["license-files"]}
+    assert all((ROOT / name).exists() for name in let_in)

@@ -10,7 +10,7 @@ from gitsign_py.cli import wiring
 from gitsign_py.cli.commands.logproofs import run_consistency, run_prove
 from gitsign_py.cli.commands.logsearch import run_search
 from gitsign_py.cli.commands.logserve import DEFAULT_PORT, run_serve
-from gitsign_py.cli.commands.stackplace import port_number
+from gitsign_py.cli.commands.stackcommand import port_number
 from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.judgement import step_object
 from gitsign_py.cli.logs import HELP, add_trust, add_witnesses, opened, policy_of

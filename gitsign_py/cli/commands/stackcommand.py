@@ -108,3 +108,10 @@ def _token_of(status: int, answer: bytes) -> str:
     except (ValueError, KeyError, TypeError) as error:
         raise ServiceError("stack-answer-invalid", f"the local issuer answered {status} without a token") from error
     raise ServiceError("stack-token-refused", f"the local issuer gave no token: {why}")
+
+
+def port_number(text: str) -> int:
+    """A port by its digits."""
+    if not (text.isascii() and text.isdigit() and int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text} is not a port number")
+    return int(text)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import gitsign_py.data
 from gitsign_py.cli.agentside.units import systemd_argument, systemd_word
-from gitsign_py.cli.commands.stackcommand import command, installed
+from gitsign_py.cli.commands.stackcommand import command, installed, port_number
 from gitsign_py.cli.wiring import read_witness_policy
 from gitsign_py.errors import ConfigError, UsageError
 from gitsign_py.host.ownprogram import NAME, own_program
@@ -26,9 +26,9 @@ DEFAULT_PORT = 18400
 _UNIT = Path(gitsign_py.data.__file__).parent / "stackunit" / "gitsign-py-stack.service"
 MAX_FILE = 64 * 1024
 _FILE_HELP = (
-    "read host, port, url, only, without, issuers, issuer-keys and witness-policy from this TOML file; options count "
+    "read host, port, url, only, without, proxies, issuers, issuer-keys and witness-policy from this TOML file; "
+    "options count before it"
 )
-"before it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,10 @@ def add_place(parser: argparse.ArgumentParser) -> None:
         help=f"port (default: that of the last start, else {DEFAULT_PORT}; 0: any free one)",
     )
     parser.add_argument("--url", default="", metavar="URL", help="the URL that clients use: that of a TLS proxy")
+    about = (
+        "believe this proxy, or those of this network, who the client is; may be repeated (those of this machine are)"
+    )
+    parser.add_argument("--proxy", action="append", default=[], metavar="ADDRESS[/BITS]", help=about)
     parser.add_argument("--only", default="", metavar="LIST", help=f"serve these services alone, of {names}")
     parser.add_argument("--without", default="", metavar="LIST", help="serve all services but these")
     parser.add_argument(
@@ -88,18 +92,12 @@ def add_place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, default=None, metavar="FILE", help=_FILE_HELP)
 
 
-def port_number(text: str) -> int:
-    """A port by its digits."""
-    if not (text.isascii() and text.isdigit() and int(text) < 65536):
-        raise argparse.ArgumentTypeError(f"{text} is not a port number")
-    return int(text)
-
-
 def arguments_of(options: argparse.Namespace) -> list[str]:
     """The same options for a stack in the background, with absolute paths."""
     texts = {"host": options.host, "url": options.url, "only": options.only, "without": options.without}
     found = [f"--{name}={value}" for name, value in texts.items() if value]
     found += [] if options.port is None else [f"--port={options.port}"]
+    found += [f"--proxy={one}" for one in options.proxy]
     for name in ("issuers", "witness-policy", "config"):
         path: Path | None = getattr(options, name.replace("-", "_"))
         found += [f"--{name}={path.absolute()}"] if path else []
@@ -118,6 +116,7 @@ def place_of(options: argparse.Namespace, directory: Path | None = None) -> Plac
         options.url or given.get("url", ""),
         _names(options.only) or given.get("only", []),
         _names(options.without) or given.get("without", []),
+        options.proxy or given.get("proxies", []),
     )
     issuers: Path | None = options.issuers or given.get("issuers")
     witnesses: Path | None = options.witness_policy or given.get("witness-policy")
@@ -176,7 +175,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _fits(name: str, item: object) -> bool:
     if name in {"host", "url", "issuers", "witness-policy"}:
         return isinstance(item, str)
-    if name in {"only", "without"}:
+    if name in {"only", "without", "proxies"}:
         return isinstance(item, list) and all(isinstance(one, str) for one in item)
     if name == "issuer-keys":
         return isinstance(item, dict) and all(isinstance(one, str) for one in item.values())

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from gitsign_py.cli.commands.stackcommand import add_actions, add_seed, command, installed
+from gitsign_py.cli.commands.stackcommand import add_actions, add_seed, command, installed, port_number
 from gitsign_py.errors import UsageError
 
 _PASSED_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGBREAK")
@@ -29,6 +29,7 @@ def _add_run(commands: Any) -> None:
     parser.add_argument(
         "--fault", action="append", default=[], metavar="NAME[=VALUE]", help="misbehave, as `stack up` says; repeatable"
     )
+    parser.add_argument("--port", type=port_number, default=0, metavar="N", help="port (default: any free one)")
     add_actions(parser)
     add_seed(parser)
     parser.add_argument("run_command", nargs="+", metavar="COMMAND", help="the command and its arguments, after --")
@@ -44,7 +45,9 @@ def _run(options: argparse.Namespace) -> int:
     directory: Path | None = options.dir and options.dir.absolute()
     with (
         _scratch(directory) as place,
-        local_sigstore(place, faults=options.fault, seed=options.seed, time=options.time) as sigstore,
+        local_sigstore(
+            place, faults=options.fault, seed=options.seed, time=options.time, port=options.port
+        ) as sigstore,
     ):
         environment = dict(os.environ) | sigstore.environment()
         if options.actions:

@@ -37,18 +37,28 @@ def search(state: State, query: dict[str, Any], prefixes: Mapping[int, str]) -> 
     operator = query.get("operator") or "or"
     if operator not in {"and", "or"}:
         raise Refusal(422, "operator in body should be one of [and or]", code=ENUM)
-    needed = len(terms) if operator == "and" else 1
-    marks = ",".join("?" * len(terms))
-    sql = f"SELECT leaf_hash FROM search WHERE term IN ({marks}) AND tree_id = ?"  # noqa: S608
-    if len(terms) > 1:
-        sql += f" GROUP BY position HAVING count(*) >= {needed}"
+    found = _found(len(terms), len(terms) if operator == "and" else 1)
     lists: list[str] = []
     with state.reading() as db:
         for tree_id, prefix in prefixes.items():
-            hashes = b"".join(row[0] for row in db.execute(f"{sql} ORDER BY position", (*terms, tree_id)))
+            hashes: bytes | None = db.execute(found, (*terms, tree_id)).fetchone()[0]
             if hashes:
-                lists.append(prefix + hashes.hex("|", HASH_BYTES).replace("|", f'","{prefix}'))
+                each = (hashes + b",").hex("|", HASH_BYTES + 1)  # 64 digits and a comma's two, between bars
+                lists.append(prefix + each.removesuffix("2c").replace("2c|", f'","{prefix}'))
     return ('["' + '","'.join(lists) + '"]').encode() if lists else b"[]"
+
+
+def _found(terms: int, needed: int) -> str:
+    """The statement that gives the leaf hashes, in the order of the log, as one value with a comma behind each but one.
+
+    SQLite joins them: a row for each of them in Python takes twice as long. It keeps the order of the query inside
+    (select.c leaves it out below count, min and max alone). A blob's bytes become a text and a blob again unchanged
+    (sqlite.org/lang_expr.html, "CAST expressions").
+    """
+    marks = ",".join("?" * terms)
+    several = f"GROUP BY position HAVING count(*) >= {needed} " if terms > 1 else ""
+    inner = f"SELECT leaf_hash FROM search WHERE term IN ({marks}) AND tree_id = ? {several}ORDER BY position"  # noqa: S608
+    return f"SELECT CAST(group_concat(leaf_hash) AS BLOB) FROM ({inner})"  # noqa: S608
 
 
 def _terms(query: dict[str, Any]) -> frozenset[str]:
