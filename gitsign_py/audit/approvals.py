@@ -8,15 +8,13 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from gitsign_py.audit.attested import AttestedObjects
 from gitsign_py.audit.jobs import VerifySettings
 from gitsign_py.errors import GitsignError, UncheckedError
 from gitsign_py.host.git.attestationrefs import SUFFIX
-from gitsign_py.host.git.naming import commit_at
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.policy.approvals import PREDICATE, WITHDRAWAL, Approval, first_parent
 from gitsign_py.policy.facts import CommitFacts, SignatureFacts
-from gitsign_py.policy.surroundings import commit_tree
-from gitsign_py.policy.trees import each_entry, find_path, read_tree_data
 
 if TYPE_CHECKING:
     from gitsign_py.verification.renewal import Renew
@@ -25,6 +23,8 @@ REF = "refs/attestations/trees"
 PREFIX = "approval-"
 MAX_LOOKED_AT = 128
 """Bundles for one tree."""
+MAX_USELESS = 4_096
+"""Bundles that prove nothing, in one run: anybody may have put as many as are looked at beside each tree."""
 _MAX_BYTES = 1 << 20
 
 
@@ -38,46 +38,41 @@ class Approvals:
         self, repository: GitRepository, settings: Callable[[], VerifySettings], renew: "Renew | None" = None
     ) -> None:
         self._repository, self._settings, self._renew = repository, settings, renew
-        self._tree: str | None = None
+        self._objects = AttestedObjects(repository, REF)
+        self._useless = 0
         self._verified: dict[tuple[str, str], tuple[Approval, str, str] | None] = {}
 
     def approvals(self, commit: CommitFacts) -> Sequence[Approval]:
-        """Those about the commit's change. Raises UncheckedError ``approvals-too-many``, and for objects that are not
-        there.
+        """Those about the commit's change. Raises UncheckedError ``approvals-too-many``, ``attestations-too-many``, and
+        for objects that are not there.
         """
         wanted = first_parent(commit), commit.tree
         found = (self._read(oid, commit.tree) for oid in self._bundles(commit.tree))
         return [one[0] for one in found if one is not None and one[1:] == wanted]
 
     def _bundles(self, tree: str) -> Iterator[str]:
-        if self._tree is None:
-            tip = commit_at(self._repository, REF)
-            self._tree = commit_tree(self._repository, tip) if tip else ""
-        folder = find_path(self._repository, self._tree, tree)
-        if folder is None or not folder.is_tree:
-            return
-        entries = each_entry(read_tree_data(self._repository, folder.oid), len(tree) // 2)
         count = 0
-        for name, entry in entries:
-            if entry.is_file and name.startswith(PREFIX.encode()) and name.endswith(SUFFIX.encode()):
+        for name, oid in self._objects.files(tree):
+            if name.startswith(PREFIX.encode()) and name.endswith(SUFFIX.encode()):
                 count += 1
                 if count > MAX_LOOKED_AT:  # a withdrawal may be behind them
-                    raise UncheckedError(
-                        "approvals-too-many",
-                        f"more than {MAX_LOOKED_AT} statements about the tree {tree} are in {REF}",
-                        hint="let its owner take out those that do not verify",
-                    )
-                yield entry.oid
+                    raise _too_many(f"more than {MAX_LOOKED_AT} statements about the tree {tree} are in {REF}")
+                yield oid
 
     def _read(self, oid: str, tree: str) -> tuple[Approval, str, str] | None:
         """The statement in a bundle, with what it is from and to; None for what proves nothing."""
         key = oid, tree  # a bundle says nothing beside another tree, where anybody may have put a copy
         if key not in self._verified:
+            if self._useless == MAX_USELESS:
+                raise _too_many(
+                    f"{MAX_USELESS} statements in {REF} prove nothing about the trees that they stand beside"
+                )
             data = self._repository.read(oid).data
             try:
                 self._verified[key] = self._checked(data, tree) if len(data) <= _MAX_BYTES else None
             except GitsignError:
                 self._verified[key] = None
+            self._useless += self._verified[key] is None
         return self._verified[key]
 
     def _checked(self, data: bytes, tree: str) -> tuple[Approval, str, str] | None:
@@ -115,3 +110,7 @@ class Approvals:
         said = json.dumps([statement.predicate_type, statement.predicate], sort_keys=True)
         told = f"{found.key.key_id.hex()} {said}"  # not the signature or certificate: ECDSA's have a second form
         return Approval(ref, statement.predicate_type == WITHDRAWAL, facts, told), old, new
+
+
+def _too_many(words: str) -> UncheckedError:
+    return UncheckedError("approvals-too-many", words, hint="let its owner take out those that do not verify")

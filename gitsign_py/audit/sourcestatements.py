@@ -8,15 +8,13 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from gitsign_py.audit.attested import AttestedObjects
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.tlog.witnesspolicy import WitnessPolicy
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import GitsignError, VerificationError
 from gitsign_py.host.git.attestationrefs import SUFFIX
-from gitsign_py.host.git.naming import commit_at
 from gitsign_py.host.git.objects import GitRepository
-from gitsign_py.policy.surroundings import commit_tree
-from gitsign_py.policy.trees import each_entry, find_path, read_tree_data
 from gitsign_py.signing.attestation import git_artifact
 from gitsign_py.source.continuity import Link
 from gitsign_py.source.provenance import read_provenance
@@ -82,8 +80,7 @@ class SourceStatements:
     def __init__(self, repository: GitRepository, attester: Attester, repository_uri: str, ref: str) -> None:
         self._repository, self._attester = repository, attester
         self._uri, self._ref, self._place = repository_uri, ref, place_of(repository_uri, ref)
-        self._tip = commit_at(repository, REF)
-        self._tree = commit_tree(repository, self._tip) if self._tip else ""
+        self._objects = AttestedObjects(repository, REF)
 
     def links_at(self, revision: str) -> Sequence[Link]:
         """The verified provenances of a commit, the newest first; what does not verify is no evidence."""
@@ -167,26 +164,24 @@ class SourceStatements:
         )
 
     def _bundles(self, revision: str, prefix: str) -> Iterator[Bundle]:
-        folder = find_path(self._repository, self._tree, revision) if self._tree else None
-        if folder is None or not folder.is_tree:
-            return
         start, count = f"{prefix}{self._place}-".encode(), 0
-        for name, entry in each_entry(read_tree_data(self._repository, folder.oid), len(revision) // 2):
-            if not entry.is_file or not name.startswith(start) or not name.endswith(SUFFIX.encode()):
+        for name, oid in self._objects.files(revision):
+            if not name.startswith(start) or not name.endswith(SUFFIX.encode()):
                 continue
             count += 1
             if count > MAX_LOOKED_AT:
                 return
-            data = self._repository.read(entry.oid).data
+            data = self._repository.read(oid).data
             if len(data) <= _MAX_BYTES:
                 yield Bundle(name.decode("utf-8", "replace"), data)
 
     def _revisions(self) -> Iterator[str]:
         """The commits that statements about the ref were stored for, the newest statement first, each once."""
-        if not self._tip:
+        if not self._objects.tip:
             return
+        self._objects.check()  # before git looks for what differs in such trees
         names = f":(glob)*/{PROVENANCE}{self._place}-*{SUFFIX}"
-        asked = ["rev-list", f"--max-count={_MAX_COMMITS}", "--full-history", self._tip, "--", names]
+        asked = ["rev-list", f"--max-count={_MAX_COMMITS}", "--full-history", self._objects.tip, "--", names]
         commits = self._repository.run(asked)
         shown = ["diff-tree", "--stdin", "-r", "--root", "-m", "--no-commit-id", "--name-only", "-z", "--", names]
         paths = self._repository.run(shown, stdin=commits).decode("utf-8", "replace").split("\0")

@@ -7,10 +7,12 @@ from gitsign_py.audit.updates import RefUpdate
 from gitsign_py.cli import wiring
 from gitsign_py.core.encoding import format_rfc3339
 from gitsign_py.core.git.gitobject import object_id
-from gitsign_py.errors import ConfigError, PolicyError
+from gitsign_py.errors import ConfigError, GitsignError, PolicyError, UncheckedError
 from gitsign_py.host import updatemarks
 from gitsign_py.host.config import Server
+from gitsign_py.host.git.attestationrefs import check_size
 from gitsign_py.host.git.graph import graph_of
+from gitsign_py.host.git.naming import object_at
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.updatemarks import FOLDER, Mark
 from gitsign_py.policy.facts import Pusher
@@ -48,28 +50,42 @@ def check_configured(server: Server) -> None:
 
 def refused_moves(
     server: Server, repository: GitRepository, updates: Sequence[RefUpdate], policies: Iterable[Policy]
-) -> Mapping[RefUpdate, PolicyError]:
+) -> Mapping[RefUpdate, GitsignError]:
     """What would move a source ref back or take it away, or move or delete any tag, where there are source refs.
 
     refs/attestations/, where statements about them lie, never goes back either, and what was said there stays; so too
     where a rule of ``policies`` wants approvals. What the server states is never pushed: readers look at so many files
-    alone, and others' could hide its own. The reasons are ``source-ref-deleted``, ``source-ref-forced``, ``tag-moved``,
-    ``attestation-removed`` and ``source-statement-pushed``.
+    alone, and others' could hide its own. No list of objects there is larger than is read. The reasons are
+    ``source-ref-deleted``, ``source-ref-forced``, ``tag-moved``, ``attestation-removed``, ``attestations-too-many`` and
+    ``source-statement-pushed``.
     """
     has_sources = bool(server.source_refs)
     if not (has_sources or any(rule.wants_approvals for policy in policies for rule in policy.rules)):
         return {}
-    found = {
-        update: _move_problem(repository, update)
-        for update in updates
-        if update.old.strip("0")
-        and update.old != update.new
-        and (update.ref.startswith(ATTESTATIONS) or (has_sources and _is_kept(server, update.ref)))
-    }
-    for update in updates if has_sources else ():
-        if update.ref.startswith(ATTESTATIONS) and not update.brings_nothing:
-            found[update] = found.get(update) or _pushed_statement(repository, update)
+    found = {update: _problem(server, repository, update) for update in updates}
     return {update: error for update, error in found.items() if error is not None}
+
+
+def _problem(server: Server, repository: GitRepository, update: RefUpdate) -> GitsignError | None:
+    has_sources, is_said = bool(server.source_refs), update.ref.startswith(ATTESTATIONS)
+    if is_said and (problem := _too_large(repository, update)):
+        return problem
+    is_kept = is_said or (has_sources and _is_kept(server, update.ref))
+    is_moved = update.old.strip("0") and update.old != update.new
+    if is_kept and is_moved and (problem := _move_problem(repository, update)):
+        return problem
+    return _pushed_statement(repository, update) if has_sources and is_said else None
+
+
+def _too_large(repository: GitRepository, update: RefUpdate) -> GitsignError | None:
+    """Readers pass over such a tree as a whole, so that nothing that was said would count any more."""
+    tree = "" if update.brings_nothing else object_at(repository, f"{update.new}^{{tree}}")
+    try:
+        if tree:
+            check_size(update.ref, repository.read(tree).data)
+    except UncheckedError as error:
+        return error
+    return None
 
 
 def _is_kept(server: Server, ref: str) -> bool:
@@ -108,6 +124,8 @@ def _removed(repository: GitRepository, update: RefUpdate) -> PolicyError | None
 
 
 def _pushed_statement(repository: GitRepository, update: RefUpdate) -> PolicyError | None:
+    if update.brings_nothing:
+        return None
     from gitsign_py.audit.sourcestatements import PROVENANCE, SUMMARY  # noqa: PLC0415 - as above
 
     name = _differing(repository, update, "A", (PROVENANCE, SUMMARY))

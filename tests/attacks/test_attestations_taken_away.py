@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gitsign_py.host.git.attestationrefs import MAX_LIST_BYTES
 from tests.support.bulksigner import BulkSigner
 from tests.support.pushserver import POLICY, Server, make_server
 
@@ -84,3 +85,14 @@ def test_only_the_server_states(server: Server) -> None:
         more = history.commit(own, files={f"{TREE}/source-provenance-0-2.json": "junk"})
         assert refused(server, f"{more}:{ref}") == "source-statement-pushed"
         assert server.ref(ref) == own
+
+
+def test_no_list_comes_in_that_readers_would_pass_over(server: Server) -> None:
+    """Nothing that was said would count any more, and nobody could say anything."""
+    history = server.history
+    empty = bytes.fromhex(history.tree({}))
+    names = range(MAX_LIST_BYTES // 67 + 1)
+    tree = history.add("tree", b"".join(b"40000 %040x\0%s" % (number, empty) for number in names))
+    person = "bob <bob@example.com> 1700000000 +0000"
+    crowd = history.add("commit", f"tree {tree}\nauthor {person}\ncommitter {person}\n\nx\n".encode())
+    assert refused(server, f"{crowd}:{TREES}") == "attestations-too-many"

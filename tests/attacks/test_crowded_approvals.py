@@ -6,6 +6,7 @@ junk before the withdrawal, and the approval once more under an early name, that
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -13,14 +14,16 @@ from pathlib import Path
 
 import pytest
 
+from gitsign_py.audit import approvals as module
 from gitsign_py.audit.approvals import MAX_LOOKED_AT, REF, Approvals
 from gitsign_py.audit.jobs import VerifySettings
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import GitsignError, UncheckedError
-from gitsign_py.host.git.attestationrefs import SUFFIX
+from gitsign_py.host.git.attestationrefs import MAX_FOLDER_BYTES, MAX_LIST_BYTES, SUFFIX, store
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.policy.approvals import PREDICATE, WITHDRAWAL
 from gitsign_py.policy.facts import CommitFacts
+from gitsign_py.ports import RawObject
 from gitsign_py.signing.attestation import statement_about
 from gitsign_py.verification.renewal import Renew
 from tests.support.bundles import AT, BundleMaker
@@ -99,3 +102,89 @@ def test_a_withdrawal_by_an_authority_that_an_old_trust_root_lacks(tmp_path: Pat
     with read(tmp_path, maker, history, files, renew) as approvals:
         assert [one.is_withdrawn for one in approvals.approvals(second)] == [False, True]
     assert len(asked) == 1
+
+
+class Counted(GitRepository):
+    """A repository that counts how often each object is read."""
+
+    def read(self, oid: str) -> RawObject:
+        reads[oid] += 1
+        return super().read(oid)
+
+
+reads: Counter[str] = Counter()
+
+
+def listed(history: History, folders: dict[str, str], names: int) -> str:
+    """A commit whose tree has these folders, and so many others before them that hold nothing."""
+    empty = bytes.fromhex(history.add("tree", b""))
+    junk = b"".join(b"40000 %040x\0%s" % (number, empty) for number in range(names))
+    own = b"".join(b"40000 %s\0%s" % (tree.encode(), bytes.fromhex(oid)) for tree, oid in sorted(folders.items()))
+    tree = history.add("tree", junk + own)
+    person = "bob <bob@example.com> 1700000000 +0000"
+    return history.add("commit", f"tree {tree}\nauthor {person}\ncommitter {person}\n\nx\n".encode())
+
+
+@contextmanager
+def counted(folder: Path, maker: BundleMaker, history: History, tip: str) -> Iterator[Approvals]:
+    repo = ScratchRepo.init(folder / "repository")
+    history.write(repo.path / ".git", {REF: tip})
+    settings = VerifySettings(maker.trusted_root, AT + timedelta(days=1))
+    reads.clear()
+    with Counted(repo.path, environment=environment()) as repository:
+        yield Approvals(repository, lambda: settings)
+
+
+def reason_of(approvals: Approvals, commit: CommitFacts) -> str:
+    with pytest.raises(UncheckedError) as refused:
+        approvals.approvals(commit)
+    return refused.value.reason
+
+
+def test_the_list_of_trees_is_read_once(tmp_path: Path, maker: BundleMaker) -> None:
+    history = History()
+    first, second = two(history)
+    name = "approval-0.json" + SUFFIX
+    said = history.tree({name: bundle(maker, second, PREDICATE)})
+    tip = listed(history, {second.tree: said, first.tree: history.tree({})}, 30_000)
+    with counted(tmp_path, maker, history, tip) as approvals:
+        assert [len(approvals.approvals(one)) for one in (first, second) * 20] == [0, 1] * 20
+    assert [reads[oid] for oid in (tip, history.read(tip).data[5:45].decode())] == [1, 1]
+
+
+def test_a_list_of_more_trees_than_are_read(tmp_path: Path, maker: BundleMaker) -> None:
+    history = History()
+    first, second = two(history)
+    folder = history.tree({"approval-0.json" + SUFFIX: bundle(maker, second, PREDICATE)})
+    tip = listed(history, {second.tree: folder}, MAX_LIST_BYTES // 67 + 1)
+    with counted(tmp_path, maker, history, tip) as approvals:
+        assert {reason_of(approvals, one) for one in (first, second) * 20} == {"attestations-too-many"}
+    assert max(reads.values()) == 1
+    opened = GitRepository(tmp_path / "repository", environment=environment())
+    with opened as repository, pytest.raises(UncheckedError) as refused:
+        store(repository, REF, first.tree, {"a": b"1"}, message="a writer would only make it larger")
+    assert refused.value.reason == "attestations-too-many"
+
+
+def test_one_folder_of_very_many_files_for_each_tree(tmp_path: Path, maker: BundleMaker) -> None:
+    history = History()
+    first, second = two(history)
+    blob = bytes.fromhex(history.add("blob", b""))
+    folder = history.add("tree", b"".join(b"100644 %032x\0%s" % (n, blob) for n in range(MAX_FOLDER_BYTES // 60 + 1)))
+    with counted(tmp_path, maker, history, listed(history, {first.tree: folder, second.tree: folder}, 0)) as approvals:
+        assert [reason_of(approvals, one) for one in (first, second)] == ["attestations-too-many"] * 2
+
+
+def test_as_much_junk_beside_each_tree_as_is_looked_at(
+    tmp_path: Path, maker: BundleMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_USELESS", 5)
+    history = History()
+    first, second = two(history)
+    junk = {f"{one.tree}/approval-0-{number}": f"junk {number}" for one in (first, second) for number in range(3)}
+    with read(
+        tmp_path, maker, history, {**junk, f"{second.tree}/approval-1": bundle(maker, second, PREDICATE)}
+    ) as found:
+        assert found.approvals(first) == []
+        assert reason_of(found, second) == "approvals-too-many"
+        assert found.approvals(first) == [], "what was looked at is known"

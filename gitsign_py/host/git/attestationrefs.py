@@ -9,10 +9,29 @@ from collections.abc import Mapping
 from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import UncheckedError, UsageError
 from gitsign_py.host.git.objects import GitRepository
+from gitsign_py.policy.trees import Entry, each_entry, read_tree_data
 
 _NOTHING = "0" * 40
 _ATTEMPTS = 5
 SUFFIX = ".sigstore.json"
+MAX_LIST_BYTES = 16 << 20
+"""The list of objects: some 240,000 of them."""
+MAX_FOLDER_BYTES = 256 << 10
+"""The list of files about one object: some 4,000."""
+
+
+def check_size(ref: str, data: bytes | None, most: int = MAX_LIST_BYTES) -> bytes:
+    """Give a tree of an attestation ref back; None stands for one that nobody reads.
+
+    Raises UncheckedError ``attestations-too-many``: what is not read may be what counts.
+    """
+    if data is None or len(data) > most:
+        raise UncheckedError(
+            "attestations-too-many",
+            f"{ref} has a tree of more than {most} bytes, which is not read",
+            hint="let its owner take out what is of no use",
+        )
+    return data
 
 
 @frozen
@@ -29,15 +48,16 @@ def store(
     """Add files to the folder of ``oid`` and give the id of the new commit under ``ref``. No worktree is touched.
 
     Raises UsageError ``attestation-exists`` without ``replace``; UncheckedError ``attestation-ref-busy`` when others
-    kept moving the ref.
+    kept moving the ref, ``attestations-too-many`` for a tree that no reader would read.
     """
     blobs = {name: _written(repository, data) for name, data in files.items()}
     for _ in range(_ATTEMPTS):
         old = _tip(repository, ref)
         if not replace:
             refuse_existing(repository, ref, oid, tuple(files))
-        folder = _tree(repository, f"{old}:{oid}" if old else "", {n: ("100644 blob", b) for n, b in blobs.items()})
-        tree = _tree(repository, old, {oid: ("040000 tree", folder)})
+        added = {name: ("100644 blob", blob) for name, blob in blobs.items()}
+        folder = _tree(repository, ref, f"{old}:{oid}" if old else "", added)
+        tree = _tree(repository, ref, f"{old}^{{tree}}" if old else "", {oid: ("40000 tree", folder)})
         parents = ["-p", old] if old else []
         new = _line(repository.run(["commit-tree", "--no-gpg-sign", *parents, "-m", message, tree]))
         if _moved(repository, ref, new, old):
@@ -47,7 +67,7 @@ def store(
 
 def refuse_existing(repository: GitRepository, ref: str, oid: str, names: tuple[str, ...]) -> None:
     """Refuse to write over what is there. Raises UsageError ``attestation-exists``."""
-    present = {name for name, _, _ in _entries(repository, f"{ref}:{oid}")}
+    present = {name for name, _, _ in _entries(repository, ref, f"{ref}:{oid}")}
     for name in names:
         if name in present:
             raise UsageError(
@@ -59,7 +79,7 @@ def refuse_existing(repository: GitRepository, ref: str, oid: str, names: tuple[
 
 def stored(repository: GitRepository, ref: str, oid: str) -> tuple[Stored, ...]:
     """Every attestation about ``oid``, by name."""
-    found = {name: blob for name, kind, blob in _entries(repository, f"{ref}:{oid}") if kind.endswith("blob")}
+    found = {name: blob for name, kind, blob in _entries(repository, ref, f"{ref}:{oid}") if kind.endswith("blob")}
     names = {name.removesuffix(SUFFIX) for name in found if name.endswith(SUFFIX)}
     names |= {name.removesuffix(".sig") for name in found if name.endswith(".sig")}
     return tuple(Stored(name, _bundle(repository, found.get(name + SUFFIX))) for name in sorted(names))
@@ -77,18 +97,27 @@ def _tip(repository: GitRepository, ref: str) -> str:
     return _line(repository.run(["rev-parse", "--verify", "-q", f"{ref}^{{commit}}"], accept=(0, 1)))
 
 
-def _entries(repository: GitRepository, tree: str) -> list[tuple[str, str, str]]:
+def _entries(repository: GitRepository, ref: str, tree: str) -> list[tuple[str, str, str]]:
     """Name, ``mode kind`` and id of a tree's entries; none when there is no such tree."""
-    if not _line(repository.run(["rev-parse", "--verify", "-q", "--end-of-options", tree], accept=(0, 1, 128))):
+    oid = _line(repository.run(["rev-parse", "--verify", "-q", "--end-of-options", tree], accept=(0, 1, 128)))
+    if not oid:
         return []
-    rows = repository.run(["ls-tree", "-z", tree]).decode("utf-8", "surrogateescape").split("\0")[:-1]
-    split = (row.partition("\t") for row in rows)
-    return [(name, facts.rpartition(" ")[0], facts.rpartition(" ")[2]) for facts, _, name in split]
+    data = check_size(ref, read_tree_data(repository, oid))
+    return [
+        (name.decode("utf-8", "surrogateescape"), f"{entry.mode.decode()} {_kind(entry)}", entry.oid)
+        for name, entry in each_entry(data, len(oid) // 2)
+    ]
 
 
-def _tree(repository: GitRepository, old: str, added: Mapping[str, tuple[str, str]]) -> str:
+def _kind(entry: Entry) -> str:
+    if entry.is_tree:
+        return "tree"
+    return "commit" if entry.mode == b"160000" else "blob"
+
+
+def _tree(repository: GitRepository, ref: str, old: str, added: Mapping[str, tuple[str, str]]) -> str:
     """A tree with the entries of ``old`` (empty: none) and those added in their place."""
-    kept = {name: (kind, blob) for name, kind, blob in _entries(repository, old)} if old else {}
+    kept = {name: (kind, blob) for name, kind, blob in _entries(repository, ref, old)} if old else {}
     rows = "".join(f"{kind} {blob}\t{name}\0" for name, (kind, blob) in (kept | dict(added)).items())
     return _line(repository.run(["mktree", "-z"], stdin=rows.encode("utf-8", "surrogateescape")))
 
