@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from gitsign_py import __version__
 from gitsign_py.audit.plan import AuditPlan, Target
+from gitsign_py.audit.refaliases import alias_notices
 from gitsign_py.audit.reports.base import Heading
 from gitsign_py.cli.auditing import AuditSetup
 from gitsign_py.cli.policysource import is_file
@@ -39,7 +40,12 @@ def heading(repository: GitRepository, plan: AuditPlan, prepared: AuditSetup, re
         trust_root_digest=prepared.trust_digest,
         version=__version__,
         time=format_rfc3339(prepared.resources.settings.now.replace(microsecond=0)),
-        notices=(*notices(repository), *_without_log(prepared), *([prepared.stale] if prepared.stale else [])),
+        notices=(
+            *notices(repository),
+            *alias_notices(repository, plan),
+            *_without_log(prepared),
+            *([prepared.stale] if prepared.stale else []),
+        ),
         refs=_refs(repository, plan.targets),
         remote=_remote(repository),
         policy_commit=commit,

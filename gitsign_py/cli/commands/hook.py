@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from gitsign_py.audit.closing import HERE
 from gitsign_py.audit.plan import AuditPlan, Target, current_ref, resolve_targets
 from gitsign_py.audit.record import Record
+from gitsign_py.audit.refaliases import refused_aliases
 from gitsign_py.audit.serverrefs import Push
 from gitsign_py.audit.updates import (
     RefUpdate,
@@ -192,10 +193,14 @@ def _judge_pushes(hook_run: HookRun, call: Call, log: HookLog, unfinished: Unfin
     based = [(push, base_plan(hook_run, call, push)) for push in pushes if is_asked_about(call, push)]
     policies = [plan.policy for _, plan in based if plan.policy is not None]
     moves = refused_moves(call.settings.config.server, repository, kept, policies)
+    aliases = (
+        refused_aliases(repository, pushes, policies, call.settings.config.server.source_refs) if is_server else {}
+    )
     refused: dict[RefUpdate, GitsignError] = {
         **_refused_pushes(hook_run, call, based, by),
         **_moves_back(hook_run, call, based),
         **moves,
+        **aliases,
     }
     for error in refused.values():
         _refuse(call.name, line_of(error))
