@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from gitsign_py.audit.plan import Target, read_refs
 from gitsign_py.audit.updates import SYMBOLIC, VOUCHING, RefUpdate
 from gitsign_py.core.frozen import frozen, replace
+from gitsign_py.host.git.naming import list_refs
 from gitsign_py.host.git.objects import GitRepository
 
 _MAX_LINKS = 5  # symbolic refs that lead to one another, as far as git follows them (refs.c)
@@ -34,13 +35,23 @@ def in_push(repository: GitRepository, updates: Sequence[RefUpdate], namespace: 
     ``namespace`` (the value of GIT_NAMESPACE) it tells the name without it (gitnamespaces(7)).
     """
     prefix = _prefix(namespace)
-    pushed = [replace(update, ref=prefix + update.ref) for update in updates]
+    pushed = _as_deleted(repository, [replace(update, ref=prefix + update.ref) for update in updates])
     links = _links(repository)
     new = {update.ref for update in pushed if not update.brings_nothing and not update.old.strip("0")}
     ends = links | _links_to_nowhere(repository, new - links.keys())
     names = _names(ends)
     named = {one: (one, ends.get(one, one), *names[ends.get(one, one)]) for one in {update.ref for update in pushed}}
     return _by_namespace(repository, pushed, named, links)
+
+
+def _as_deleted(repository: GitRepository, updates: Sequence[RefUpdate]) -> Sequence[RefUpdate]:
+    """The updates, with what a ref has that goes away.
+
+    Whoever deletes a ref may say that it has nothing: git takes it for one that is damaged (receive-pack.c, update).
+    """
+    names = {one.ref for one in updates if not one.new.strip("0") and not one.old.strip("0")}
+    there = {line.name: line.oid for line in list_refs(repository, *names)} if names else {}
+    return [replace(one, old=there[one.ref]) if one.ref in names & there.keys() else one for one in updates]
 
 
 def in_transaction(repository: GitRepository, updates: Iterable[RefUpdate]) -> tuple[Push, ...]:

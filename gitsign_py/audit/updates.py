@@ -250,13 +250,21 @@ def policy_moves_back(
     """The moves of the ref that ``policy`` was read from (``place``: its full name, and the path) to what does not have
     its history and has another policy: an older one, by which somebody has not left and may still do what they could.
 
-    Their reason is ``policy-moved-back``.
+    Their reason is ``policy-moved-back``, and ``policy-ref-deleted`` where the ref goes away: who makes it anew would
+    choose where it begins.
     """
     ref, path = place
     graph = graph_of(repository)
     found = {}
     for update in updates:
-        if update.ref != ref or not update.old.strip("0") or update.brings_nothing:
+        if update.ref != ref or not update.old.strip("0"):
+            continue
+        if update.brings_nothing:
+            found[update] = VerificationError(
+                "policy-ref-deleted",
+                f"{ref} would be deleted, and the policy that says who may push is read from it",
+                hint="ask the server's owner",
+            )
             continue
         if graph.is_ancestor(update.old, update.new) or _digest_at(repository, update.new, path) == policy.digest:
             continue

@@ -22,7 +22,7 @@ from gitsign_py.policy.model import Policy
 
 _PROGRAM = re.compile(r"^p='?([^'\n;]*)'?;", re.MULTILINE)
 _GUARDS = {
-    "receive.denyDeletes": "a push that deletes the branch takes the policy away",
+    "receive.denyDeletes": "a push that deletes a branch takes its history away: the hook keeps the policy's own",
     "receive.denyNonFastForwards": "a push that moves it back drops commits: the hook keeps an older policy out",
 }
 

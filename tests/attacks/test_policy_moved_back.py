@@ -2,7 +2,8 @@
 
 git lets it in unless receive.denyNonFastForwards is set, and there is nothing new to judge in it: the commits were
 accepted. Then who has left by the newest policy signs again, or a member who lost a right brings the old policy back
-below a new commit, which does not change it.
+below a new commit, which does not change it. Or the branch is deleted and made anew where it had
+been; the policy's place may be written in other words than the ref's full name.
 """
 
 from pathlib import Path
@@ -41,3 +42,29 @@ def test_the_branch_stays_behind_no_policy_of_its_own(governed: Governed, mode: 
     assert governed.push(server, f"+{old}:{SIDE}")[0] == 0
     amended = history.commit(now, by="carol", signed="carol", files={"a": "3"})
     assert governed.push(server, f"+{amended}:{MAIN}")[0] == 0
+
+
+@pytest.mark.parametrize("name", ["main", "heads/main", f"{MAIN}~0", f"{MAIN}^{{commit}}", "HEAD", "@", "HEAD~0"])
+def test_the_policys_place_in_other_words(governed: Governed, name: str) -> None:
+    history = governed.history
+    now = history.commit(governed.introduction, signed="alice", files={POLICY_PATH: LEFT})
+    server = in_mode(governed.server("pre-receive", {MAIN: now}), "fixed")
+    server.git("config", "gitsign.policy", f"{name}:{POLICY_PATH}")
+    status, said = governed.push(server, f"+{governed.introduction}:{MAIN}")
+    assert status, said
+    assert "[policy-moved-back]" in said
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("mode", ["fixed", "history"])
+def test_the_branch_is_not_deleted_to_be_made_anew(governed: Governed, mode: str, hook: str) -> None:
+    """As the server's only branch it could be, and then the first policy of all closed, by which nobody has left."""
+    history = governed.history
+    now = history.commit(governed.introduction, signed="alice", files={POLICY_PATH: LEFT})
+    server = in_mode(governed.server(hook, {MAIN: now}), mode)
+    server.git("config", "receive.denyDeleteCurrent", "ignore")
+    status, said = governed.push(server, f":{MAIN}")
+    assert status, said
+    assert "[policy-ref-deleted]" in said
+    server.git("-c", "core.hooksPath=/dev/null", "update-ref", SIDE, now)
+    assert governed.push(server, f":{SIDE}")[0] == 0, "another branch goes away as git lets it"

@@ -122,6 +122,7 @@ def merge_of_an_old_side_branch(h: History, tip: str) -> str:
     return h.merge(tip, side, by="bob", signed="bob")
 
 
+MOVED = ("older-than-introduction", "ref-before-introduction", "policy-moved-back")
 ATTACKS: dict[Callable[[History, str], str], tuple[str, ...]] = {
     adds_itself: ("signer-unknown",),
     lets_bob_in: ("policy-change",),
@@ -136,8 +137,8 @@ ATTACKS: dict[Callable[[History, str], str], tuple[str, ...]] = {
     takes_back_an_old_secret: ("rule-refuses",),
     copies_a_signature: ("3.3", "content-digest-mismatch"),
     signs_twice: ("signature-duplicate",),
-    unrelated_history: ("signer-unknown", "older-than-introduction", "ref-before-introduction"),
-    old_side_branch_with_its_own_policy: ("signer-unknown", "older-than-introduction", "ref-before-introduction"),
+    unrelated_history: ("signer-unknown", *MOVED),
+    old_side_branch_with_its_own_policy: ("signer-unknown", *MOVED),
     merge_of_an_old_side_branch: ("signer-unknown", "older-than-introduction"),
 }
 

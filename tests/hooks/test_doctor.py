@@ -83,7 +83,7 @@ FAULTS: dict[str, tuple[Callable[[Server], None], str, str, str]] = {
         "fail",
         "cannot be written",
     ),
-    "a policy in a branch": (in_a_branch, "receive.denyDeletes", "warn", "takes the policy away"),
+    "a policy in a branch": (in_a_branch, "receive.denyDeletes", "warn", "keeps the policy's own"),
     "moves back": (in_a_branch, "receive.denyNonFastForwards", "warn", "older policy"),
     "no nonces": (wants_signed_pushes, "signed pushes", "fail", "certNonceSeed"),
     "another hook": (in_history_wants_signed_pushes, "signed pushes", "fail", "pre-receive alone"),

@@ -54,6 +54,15 @@ class Server:
         done = clone.run("push", url, *refspecs, stdin=b"", **self.environment)
         return done.returncode, done.stderr.decode()
 
+    def told(self, *changes: tuple[str, str, str]) -> str:
+        """Speak to git receive-pack ourselves, which needs no pack to delete: (old, new, ref); gives its stderr.
+
+        What a pusher says of the old value is theirs (gitprotocol-pack(5)).
+        """
+        lines = [f"{old} {new} {ref}\0report-status delete-refs".encode() for old, new, ref in changes]
+        said = b"".join(b"%04x%s" % (len(line) + 4, line) for line in lines) + b"0000"
+        return self.bare.run("receive-pack", ".", stdin=said, **self.environment).stderr.decode()
+
     def ref(self, name: str) -> str:
         return self.bare.run("rev-parse", "-q", "--verify", name).stdout.decode().strip()
 

@@ -7,6 +7,7 @@ and tells a forge.
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 from collections import deque
@@ -52,7 +53,7 @@ from gitsign_py.core.frozen import replace
 from gitsign_py.core.printing import printable
 from gitsign_py.errors import ConfigError, GitsignError, UncheckedError, VerificationError
 from gitsign_py.host.budget import Allow, BudgetSpentError
-from gitsign_py.host.git.naming import symbolic_ref
+from gitsign_py.host.git.naming import full_name
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.host.git.program import with_settings
 from gitsign_py.host.timelimit import within_budget
@@ -264,12 +265,16 @@ def _moves_back(
 
 
 def _policy_place(hook_run: HookRun, plan: AuditPlan) -> tuple[str, str]:
-    """The ref and the path that the policy comes from, or the one that closes; empty for a file."""
+    """The ref and the path that the policy comes from, or the one that closes; empty for a file.
+
+    A setting may name the ref by a short name, or a commit before or behind it (``main~1``, gitrevisions(7)).
+    """
     if plan.closing is not None:
         return plan.closing.ref, POLICY_PATH
-    name = hook_run.settings.config.signers.policy
-    ref, _, path = ("", "", "") if is_file(name) else name.partition(":")
-    return (symbolic_ref(hook_run.repository, "HEAD") if ref == "HEAD" else ref), path
+    source = hook_run.settings.config.signers.policy
+    revision, _, path = ("", "", "") if is_file(source) else source.partition(":")
+    name = re.split(r"[~^]|@\{", revision)[0]
+    return full_name(hook_run.repository, "HEAD" if name == "@" else name) if name else "", path
 
 
 def _out_of_resources(error: object) -> ConfigError:
