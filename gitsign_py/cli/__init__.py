@@ -78,8 +78,8 @@ class _VeiledStream:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write text, what looks like a token taken out."""
-        return self._stream.write(veiled(text, guess=False))
+        """Write text, what looks like a token taken out; of argparse's words, which repeat an argument, more of it."""
+        return self._stream.write(veiled(text, guess=": error: " in text))
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
@@ -106,7 +106,7 @@ def _guarded(given: list[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the last line of defence: never a traceback
         if _is_unread(error):
             return _unread()
-        return _unwritable(error) if isinstance(error, OSError) and _is_full(error) else _internal(error)
+        return _of_the_system(error) if isinstance(error, OSError) else _internal(error)
     return status
 
 
@@ -180,6 +180,23 @@ def _is_full(error: OSError) -> bool:
     import errno  # noqa: PLC0415 - only for what has failed
 
     return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+def _of_the_system(error: OSError) -> int:
+    import errno  # noqa: PLC0415 - as above
+
+    if _is_full(error):
+        return _unwritable(error)
+    return _no_path(error) if error.errno in (errno.ENAMETOOLONG, errno.ELOOP) else _internal(error)
+
+
+def _no_path(error: OSError) -> int:
+    """A name that no file can have: an argument or a setting has something else in the place of a path."""
+    told = UsageError(
+        "path-unusable", f"{str(error.filename)[:80]} is no path: {error.strerror}", hint="give the path of a file"
+    )
+    _complain(line_of(told))
+    return exit_status(told)
 
 
 def _is_unread(error: Exception) -> bool:

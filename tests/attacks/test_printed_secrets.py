@@ -17,6 +17,7 @@ from gitsign_py.core.printing import printable
 from gitsign_py.errors import ConfigError, veiled
 from gitsign_py.host.terminal import Terminal
 from tests.support.gitrepo import ScratchRepo, environment
+from tests.support.inprocess import Said, run_here
 from tests.support.stack import ROOT
 
 
@@ -236,6 +237,39 @@ def test_no_value_ends_in_an_internal_error(repository: Path, variable: str, val
     assert done.returncode in (0, 1, 2, 3), done.stderr
     assert "internal" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def here(repository: Path, *arguments: str) -> Said:
+    names = ("HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR")
+    places = {name: str(repository / name.lower()) for name in names}
+    nowhere = dict.fromkeys(("TUF_MIRROR", "GITSIGN_REKOR_URL"), "http://127.0.0.1:9")
+    return run_here(repository, environment(**places, **nowhere), *arguments)
+
+
+PATHS = (
+    *(("log", "info", "--from"), ("log", "get", "1", "--from"), ("monitor", "--repo"), ("monitor", "--against")),
+    *(("stack", "status", "--dir"), ("stack", "fsck", "--dir"), ("stack", "restore", "x", "--dir")),
+    *(("audit", "--output"), ("verify", "--trusted-root"), ("policy", "test"), ("initialize", "--root")),
+)
+
+
+@pytest.mark.parametrize("command", PATHS, ids=" ".join)
+def test_no_argument_ends_in_an_internal_error_or_is_repeated(repository: Path, command: tuple[str, ...]) -> None:
+    """Where a path belongs stands one that no file can have, or an opaque token."""
+    for value in ("x" * 300, "/" + "y" * 5000, OPAQUE, f"/nowhere/{OPAQUE}"):
+        said = here(repository, *command, value)
+        assert said.status in (0, 1, 2, 3), said
+        assert "internal" not in said.err
+        assert OPAQUE not in said.out + said.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [("audit", "--jobs"), ("audit", "--format"), ("show", "HEAD"), ("log", "info"), ("monitor",)]
+)
+def test_an_opaque_token_that_argparse_would_repeat(repository: Path, arguments: tuple[str, ...]) -> None:
+    said = here(repository, *arguments, OPAQUE)
+    assert said.status == 2
+    assert OPAQUE not in said.out + said.err
 
 
 def test_wrapped_base64_is_a_trust_bundle(repository: Path) -> None:

@@ -24,7 +24,7 @@ from gitsign_py.cli.ownconfig import add_isolated
 from gitsign_py.cli.policysource import as_config_error
 from gitsign_py.cli.text import write_utf8
 from gitsign_py.core.frozen import replace
-from gitsign_py.core.printing import escaped
+from gitsign_py.core.printing import escaped, printable
 from gitsign_py.errors import ConfigError, PolicyError, UsageError
 from gitsign_py.host.git.mergenotes import MergeNotes
 from gitsign_py.host.paths import data_directory
@@ -99,7 +99,10 @@ def run(arguments: list[str]) -> int:
             kept = {**heading.as_object(), **rollup.as_object(), "exit_status": rollup.exit_status}
             keep(data_directory(), run_of(kept))
     if out is not sys.stdout:
-        for line in (*warning_lines(rollup), f"{figure_lines(rollup)[0]}; the report is in {options.output}"):
+        for line in (
+            *warning_lines(rollup),
+            f"{figure_lines(rollup)[0]}; the report is in {printable(str(options.output))}",
+        ):
             print(escaped(line), file=sys.stderr)
     if published is not None and not published.publish(settings, plan.commits, rollup, newest):
         return rollup.exit_status or 3

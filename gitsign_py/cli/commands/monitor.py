@@ -222,7 +222,7 @@ class _Monitor:
         ids = {one.id for one in new}
         for followed in seen:
             for error in followed.failures:
-                print(f"gitsign-py: {followed.url} could not be checked: {line_of(error)}", file=sys.stderr)
+                print(printable(f"gitsign-py: {followed.url} could not be checked: {line_of(error)}"), file=sys.stderr)
             for alarm in followed.alarms:
                 if alarm.id not in ids:  # told by an earlier run, and still so
                     print(f"gitsign-py: still so: {alarm.line()}", file=sys.stderr)

@@ -20,6 +20,7 @@ from gitsign_py.cli.commands.stackcommand import (
 )
 from gitsign_py.cli.commands.stackplace import add_place, add_unit, arguments_of, place_of
 from gitsign_py.cli.helptext import HelpFormatter
+from gitsign_py.core.printing import printable
 from gitsign_py.errors import UsageError
 from gitsign_py.localstack import expiry, process
 from gitsign_py.localstack.process import StackInfo
@@ -211,7 +212,7 @@ def _down(options: argparse.Namespace) -> int:
     if process.stop(directory):
         print(f"the local Sigstore in {directory} has ended")
     else:
-        print(f"no local Sigstore runs in {directory}")
+        print(printable(f"no local Sigstore runs in {directory}"))
     return 0
 
 
@@ -224,7 +225,7 @@ def _status(options: argparse.Namespace) -> int:
         value = info.to_json() if info else {"directory": str(directory)}
         print(json.dumps({"running": alive} | value | ({"warnings": expiring} if expiring else {}), indent=2))
     elif info is None:
-        print(f"no local Sigstore runs in {directory}")
+        print(printable(f"no local Sigstore runs in {directory}"))
     else:
         print(_running_line(info) + ("" if alive else "; it does not answer"))
     for warning in () if options.json else expiring:
