@@ -16,6 +16,7 @@ import pytest
 
 from gitsign_py.audit import approvals as module
 from gitsign_py.audit.approvals import MAX_LOOKED_AT, REF, Approvals
+from gitsign_py.audit.attested import AttestedObjects
 from gitsign_py.audit.jobs import VerifySettings
 from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.errors import GitsignError, UncheckedError
@@ -188,3 +189,16 @@ def test_as_much_junk_beside_each_tree_as_is_looked_at(
         assert found.approvals(first) == []
         assert reason_of(found, second) == "approvals-too-many"
         assert found.approvals(first) == [], "what was looked at is known"
+
+
+def test_a_list_of_either_hash_algorithm(tmp_path: Path) -> None:
+    repo = ScratchRepo.init(tmp_path / "repository", "--object-format=sha256")
+    oid, other = "ab" * 32, "cd" * 32
+    with GitRepository(repo.path, environment=environment()) as repository:
+        store(repository, REF, oid, {"approval-1": b"1"}, message="x")
+        store(repository, REF, other, {"approval-2": b"2"}, message="x")
+        store(repository, REF, oid, {"approval-3": b"3"}, message="x")
+        found = AttestedObjects(repository, REF)
+        assert [name for name, _ in found.files(oid)] == [b"approval-1", b"approval-3"]
+        assert [repository.read(blob).data for _, blob in found.files(other)] == [b"2"]
+        assert [list(found.files(name)) for name in ("ef" * 32, "ab" * 20, "no id", "")] == [[], [], [], []]
