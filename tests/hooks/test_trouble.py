@@ -48,9 +48,7 @@ def test_two_thousand_refs_at_once(server: Server, mode: str) -> None:
     base = in_history(server) if mode == "history" else server.history.commit(signed="alice", files={"a": "1"})
     assert server.push(f"{base}:refs/heads/main")[0] == 0  # whose policy says who has left by now
     tips = [server.history.commit(base, signed="alice", files={"a": str(n)}) for n in range(20)]
-    began = time.monotonic()
-    assert server.push(f"{tips[0]}:refs/heads/alone")[0] == 0
-    alone = time.monotonic() - began
+    before = seconds(server, f"{tips[0]}:refs/heads/alone")
     began = time.monotonic()
     status, said = push_refs(server, {f"b{n}": tips[n % 20] for n in range(2000)})
     assert status == 0, said
@@ -63,7 +61,16 @@ def test_two_thousand_refs_at_once(server: Server, mode: str) -> None:
     assert "1 commit or tag in this push to refs/heads/the-one failed the checks" in refusal(said)
     assert "slipped in" in said
     assert server.ref("refs/heads/c0") == "", "one bad ref refuses the whole push"
-    assert time.monotonic() - began < 150 * alone, "an audit for each of the 5,000 refs takes many times that"
+    took = time.monotonic() - began
+    alone = max(before, seconds(server, f"{tips[0]}:refs/heads/alone-again"))  # the machine may have become busy since
+    assert took < 150 * alone, "an audit for each of the 5,000 refs takes many times that"
+
+
+def seconds(server: Server, refspec: str) -> float:
+    """How long a push of one ref takes, which must pass."""
+    began = time.monotonic()
+    assert server.push(refspec)[0] == 0
+    return time.monotonic() - began
 
 
 def push_refs(server: Server, branches: dict[str, str], *refspecs: str) -> tuple[int, str]:
