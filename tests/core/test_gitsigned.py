@@ -96,7 +96,10 @@ class Node:
 def spoil(root: Node, rng: random.Random) -> None:
     """Change one thing that leaves everything around it well-formed."""
     nodes = root.all()
-    parent = rng.choice([node for node in nodes if node.parts])
+    parents = [node for node in nodes if node.parts]
+    if not parents:
+        return  # an earlier change left nothing out of which more could be taken
+    parent = rng.choice(parents)
     at = rng.randrange(len(parent.parts))
     kind = rng.choice(("leave out", "double", "swap", "other", "tag", "content", "wrap"))
     chosen = parent.parts[at]
