@@ -172,5 +172,6 @@ def test_with_the_policy_in_the_history_the_protected_branchs_policy_counts(serv
     assert "[push-unsigned]" in push(server, update)[1]
     status, said = push(server, update, **told(certificate(server, update)))
     assert status == 0, said
-    server.bare.git("update-ref", MAIN, away)
-    assert push(server, f"{away} {ZERO} {MAIN}")[0] == 0, "the policy from before the push asks for nothing now"
+    after = server.history.commit(away, signed="alice", files={"a": "1"})
+    server.history.write(server.bare.path, {MAIN: away})
+    assert push(server, f"{away} {after} {MAIN}")[0] == 0, "the policy from before the push asks for nothing now"

@@ -324,9 +324,10 @@ def test_options_stand_before_the_name_alone(pushed: tuple[Copy, str]) -> None:
 def test_hooks_are_installed_with_their_settings(copy: Copy) -> None:
     policy = f"gitsign.policy={copy.folder}/a policy.toml"
     (copy.folder / "a policy.toml").write_text(POLICY)
-    done = copy.run("hooks", "install", "--server", "--isolated", "-c", policy, "--program", "/usr/bin/gitsign-py")
+    program = str(warm.program(copy.folder / "gitsign-py"))
+    done = copy.run("hooks", "install", "--server", "--isolated", "-c", policy, "--program", program)
     assert done.returncode == 0, done.stderr
     text = (copy.repo.path / ".git" / "hooks" / "pre-receive").read_text()
-    assert text == shim("pre-receive", "/usr/bin/gitsign-py", ["--isolated", "-c", policy])
+    assert text == shim("pre-receive", program, ["--isolated", "-c", policy])
     assert f"hook --isolated -c '{policy}' pre-receive \"$@\"" in text
     assert copy.run("hooks", "install", "--server", "-c", "nonsense").returncode == 2

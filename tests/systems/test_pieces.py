@@ -125,7 +125,7 @@ def test_the_program_is_found_among_the_scripts_when_they_do_not_lie_beside_pyth
 
 @windows
 def test_without_git_it_says_so_though_the_system_names_no_file(home: Home) -> None:
-    done = home.run(home.program, "config", PATH=str(home.directory))
+    done = home.run(home.program, "hooks", "status", PATH=str(home.directory))
     assert done.returncode == 2
     assert "the program git cannot be run" in done.stderr
 
