@@ -77,7 +77,8 @@ class Message:
         value = self._values.get(name)
         if value is not None and not isinstance(value, str):
             raise FormatError("json-type", f"{self.path(name)} is not a string")
-        if value and _SURROGATE.search(value):  # JSON can spell half characters, UTF-8 and protobuf have none
+        # JSON can spell half characters, UTF-8 and protobuf have none. Python knows of a str whether it is ASCII.
+        if value and not value.isascii() and _SURROGATE.search(value):
             raise FormatError("json-type", f"{self.path(name)} is not valid Unicode")
         return value or ""
 
