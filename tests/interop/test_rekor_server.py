@@ -4,7 +4,6 @@ monitor follows it, past an entry of a kind that we do not read and large ones.
 
 import http.client
 import json
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -21,12 +20,10 @@ from gitsign_py.core.encoding import pem_encode
 from gitsign_py.core.frozen import replace
 from gitsign_py.core.pki.keys import load_pem
 from gitsign_py.core.trust.root import TransparencyLogInstance, Validity, format_trusted_root
-from tests.support.foreign import built_with_go, find_program
+from tests.support.foreign import built_with_go, find_program, serving
 from tests.support.localstackkit import b64, certify, ecdsa, trusted_root
-from tests.support.processes import ending
 from tests.support.realfulcio import free_ports
 from tests.support.stack import ROOT, RunningStack
-from tests.support.waiting import wait_until
 from tests.support.workbench import EMAIL, Workbench
 
 START = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
@@ -74,26 +71,12 @@ def rekor_server(folder: Path) -> Iterator[Rekor]:
     command = [program, "serve", f"--port={port}", "--rekor_server.hostname=localhost", "--enable_retrieve_api=false"]
     command += [f"--enabled_api_endpoints={ENDPOINTS}"]
     command += [f"--trillian_log_server.port={storage}", "--rekor_server.signer=memory"]
+    log = Rekor(port)
     with (
-        (folder / "out").open("wb") as out,
-        ending(subprocess.Popen([trillian, f"127.0.0.1:{storage}"], stdout=out, stderr=out)) as below,
-        ending(subprocess.Popen(command, stdout=out, stderr=out, cwd=folder)) as child,
+        serving([trillian, f"127.0.0.1:{storage}"], folder, lambda: True),
+        serving(command, folder, lambda: log.ask("GET", "")[0] == 200),
     ):
-        log = Rekor(port)
-        try:
-            wait_until(lambda: child.poll() is not None or answers(log))
-            assert child.poll() is None, (folder / "out").read_text()[-2000:]
-            yield log
-        finally:
-            child.terminate()
-            below.terminate()
-
-
-def answers(log: Rekor) -> bool:
-    try:
-        return log.ask("GET", "")[0] == 200
-    except OSError:
-        return False
+        yield log
 
 
 def test_commits_in_it_verify_and_the_monitor_follows_it(stack: RunningStack, tmp_path: Path) -> None:

@@ -5,14 +5,12 @@ It takes entries over HTTP; its tree is read from the files that it writes, by t
 
 import http.client
 import json
-import subprocess
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +24,12 @@ from gitsign_py.core.trust.root import TransparencyLogInstance, Validity, format
 from gitsign_py.localstack.witness.identity import make_identity
 from gitsign_py.localstack.witness.service import KnownLog
 from gitsign_py.localstack.witness.serving import WitnessServer
-from tests.support.foreign import find_program
+from tests.support.fileserver import http_server
+from tests.support.foreign import find_program, serving
 from tests.support.localstackkit import trusted_root
-from tests.support.processes import ending
 from tests.support.realfulcio import free_ports
 from tests.support.rekor2kit import ENTRIES, proposal
 from tests.support.stack import RunningStack
-from tests.support.waiting import wait_until
 from tests.support.workbench import EMAIL, Workbench
 
 ORIGIN = "rekor-tiles.example.com"
@@ -81,14 +78,8 @@ def front(port: int, files: Path) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Front) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join(20)
+    with http_server(Front) as url:
+        yield url
 
 
 @contextmanager
@@ -110,25 +101,12 @@ def rekor_tiles(folder: Path, key: ed25519.Ed25519PrivateKey, *more: str) -> Ite
     ]
     command += [f"--http-port={ports[0]}", f"--grpc-port={ports[1]}", f"--http-metrics-port={ports[2]}"]
     command += ["--checkpoint-interval=500ms", "--batch-max-age=50ms", *more]
-    with (folder / "out").open("wb") as out, ending(subprocess.Popen(command, stdout=out, stderr=out)) as child:
-        try:
-            wait_until(lambda: child.poll() is not None or serves(ports[0]))
-            assert child.poll() is None, (folder / "out").read_text()[-2000:]
-            with front(ports[0], files) as url:
-                yield Tiles(url, ports[0], files, listed)
-        finally:
-            child.terminate()
+    with serving(command, folder, lambda: forward(ports[0], "/healthz")[0] == 200), front(ports[0], files) as url:
+        yield Tiles(url, ports[0], files, listed)
 
 
 def public_of(key: ed25519.Ed25519PrivateKey) -> PublicKey:
     return load_spki(key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
-
-
-def serves(port: int) -> bool:
-    try:
-        return forward(port, "/healthz")[0] == 200
-    except OSError:
-        return False
 
 
 def test_commits_in_it_verify_and_the_monitor_follows_it(stack: RunningStack, tmp_path: Path) -> None:

@@ -33,10 +33,9 @@ from gitsign_py.core.trust.root import (
     format_trusted_root,
 )
 from tests.support.fileserver import file_server
-from tests.support.foreign import find_program
+from tests.support.foreign import find_program, serving
 from tests.support.gitrepo import environment
 from tests.support.pki import Authority
-from tests.support.processes import ending
 from tests.support.realfulcio import free_ports
 from tests.support.stack import ROOT
 from tests.support.waiting import wait_until
@@ -112,21 +111,9 @@ def tesseract(folder: Path) -> Iterator[Tesseract]:
     command = [program, f"--http_endpoint=127.0.0.1:{port}", "--origin=ct.example.com/log", f"--storage_dir={files}"]
     command += [f"--private_key={folder / 'key.pem'}", f"--roots_pem_file={folder / 'roots.pem'}"]
     command += ["--enable_publication_awaiter=false", "--batch_max_age=50ms", "--checkpoint_interval=500ms"]
-    with (folder / "out").open("wb") as out, ending(subprocess.Popen(command, stdout=out, stderr=out)) as child:
-        log = Tesseract(port, files, listed, root)
-        try:
-            wait_until(lambda: child.poll() is not None or answers(log))
-            assert child.poll() is None, (folder / "out").read_text()[-2000:]
-            yield log
-        finally:
-            child.terminate()
-
-
-def answers(log: Tesseract) -> bool:
-    try:
-        return log.ask("GET", "get-roots")[0] == 200
-    except OSError:
-        return False
+    log = Tesseract(port, files, listed, root)
+    with serving(command, folder, lambda: log.ask("GET", "get-roots")[0] == 200):
+        yield log
 
 
 class Reader:

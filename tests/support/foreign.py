@@ -5,13 +5,17 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from tests.support.gitrepo import environment
+from tests.support.processes import ending
 from tests.support.stack import ROOT, RunningStack
+from tests.support.waiting import wait_until
 
 EMAIL = "alice@example.com"
 ARTIFACT = b"signed by one program, verified by another\n"
@@ -62,6 +66,26 @@ def built_with_go(source: Path, folder: Path) -> str:
     if done.returncode:
         pytest.skip(f"go cannot build {source.name}: {done.stderr.decode(errors='replace').strip()[-200:]}")
     return str(made)
+
+
+@contextmanager
+def serving(command: Sequence[str], folder: Path, is_up: Callable[[], bool]) -> Iterator[None]:
+    """Run somebody's server from when ``is_up`` says so; what it says stands in the folder's file ``out``."""
+
+    def answers() -> bool:
+        try:
+            return is_up()
+        except OSError:
+            return False
+
+    said = folder / "out"
+    with said.open("ab") as out, ending(subprocess.Popen(command, stdout=out, stderr=out, cwd=folder)) as child:
+        try:
+            wait_until(lambda: child.poll() is not None or answers())
+            assert child.poll() is None, said.read_text()[-2000:]
+            yield
+        finally:
+            child.terminate()
 
 
 @dataclass
