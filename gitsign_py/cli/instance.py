@@ -61,22 +61,26 @@ def searched_log(settings: wiring.Settings) -> str:
     ours = not config.source("signing_config").of_repository
     services, words = _services(settings, fetch=False) if ours else _services_of_trust(settings, fetch=False)
     if services is None:
-        return _log_of_trust(settings) or url
+        return _log_of_trust(settings, url)
     logs = [one for one in services.rekor_urls if one.major_api_version == 1]
     if not logs:
         raise ServiceError("service-unreachable", f"{words} lists no Rekor v1, and only that can be searched")
     return max(logs, key=lambda one: one.valid_for.covers(wiring.now())).url
 
 
-def _log_of_trust(settings: wiring.Settings) -> str:
-    """The address of a private trust root's newest log of version 1; empty without one."""
+def _log_of_trust(settings: wiring.Settings, public: str) -> str:
+    """The address of a private trust root's newest log of version 1; ``public`` where the trust root is not private."""
     from gitsign_py.clients.trustroot import is_private
+    from gitsign_py.errors import ServiceError
 
     if not is_private(settings.config.trust, settings.environment):
-        return ""
-    logs = wiring.loaded_trust(settings).root.tlogs
-    searched = [log.base_url for log in logs if log.log_id == log.public_key.key_id]  # a tiled log's has its name in it
-    return searched[-1] if searched else ""
+        return public
+    loaded = wiring.loaded_trust(settings)
+    ours = (log for log in loaded.root.tlogs if log.log_id == log.public_key.key_id)  # a tiled log's has its name in it
+    searched = [log.base_url for log in ours if log.base_url]
+    if not searched:
+        raise ServiceError("service-unreachable", f"{loaded.source} lists no Rekor v1, and only that can be searched")
+    return searched[-1]
 
 
 def explained_endpoints(settings: wiring.Settings) -> dict[str, tuple[str, str]]:

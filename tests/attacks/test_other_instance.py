@@ -16,7 +16,7 @@ from gitsign_py.cli import instance, wiring
 from gitsign_py.clients import belonging
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.core.frozen import replace
-from gitsign_py.core.trust.root import parse_trusted_root
+from gitsign_py.core.trust.root import format_trusted_root, parse_trusted_root
 from gitsign_py.errors import ConfigError, ServiceError
 from tests.support.badserver import forward, serving
 from tests.support.gitrepo import ISOLATED, ScratchRepo
@@ -99,7 +99,14 @@ def test_an_instance_without_a_log_of_version_1_has_none_to_search(stack: Runnin
     value = json.loads(client_config(stack))
     logs = [one for one in value["signingConfig"]["rekorTlogUrls"] if one["majorApiVersion"] == 2]
     value["signingConfig"]["rekorTlogUrls"] = logs
-    for how in ({"GITSIGN_TRUST_BUNDLE": json.dumps(value)}, {"GITSIGN_REKOR_URL": "none"}):
+    root = parse_trusted_root(stack.trusted_root.read_bytes())
+    tiled = tuple(one for one in root.tlogs if one.log_id != one.public_key.key_id)
+    unnamed = tuple(replace(one, base_url="") for one in root.tlogs)
+    assert tiled
+    for number, logs_there in enumerate((tiled, unnamed)):
+        (tmp_path / f"{number}.json").write_bytes(format_trusted_root(replace(root, tlogs=logs_there)))
+    hows: list[dict[str, str]] = [{"GITSIGN_TRUST_BUNDLE": json.dumps(value)}, {"GITSIGN_REKOR_URL": "none"}]
+    for how in [*hows, *({"GITSIGN_TRUSTED_ROOT": str(tmp_path / name)} for name in ("0.json", "1.json"))]:
         with pytest.raises(ServiceError, match=r"only that can be searched|no log is asked"):
             instance.searched_log(settings(tmp_path, **how))
 
