@@ -1,7 +1,6 @@
 """The heading of every report: what was judged, by what, who asked and when, and what was not seen."""
 
 import getpass
-import re
 import socket
 from collections.abc import Sequence
 
@@ -12,11 +11,11 @@ from gitsign_py.audit.reports.base import Heading
 from gitsign_py.cli.auditing import AuditSetup
 from gitsign_py.cli.policysource import is_file
 from gitsign_py.core.encoding import format_rfc3339
+from gitsign_py.core.printing import without_password
 from gitsign_py.host.git.naming import commit_at, commit_of, list_refs, remotes, setting
 from gitsign_py.host.git.objects import GitRepository
 
 _FEW = 100  # more names than that are no words for a command line
-_PASSWORD = re.compile(r"(?<=://)[^/@]*@")
 
 
 def heading(repository: GitRepository, plan: AuditPlan, prepared: AuditSetup, revisions: Sequence[str]) -> Heading:
@@ -92,7 +91,7 @@ def _remote(repository: GitRepository) -> str:
     """The URL of origin, or of the only remote, without a name or password in it."""
     names = remotes(repository)
     name = "origin" if "origin" in names else names[0] if len(names) == 1 else ""
-    return _PASSWORD.sub("", setting(repository, f"remote.{name}.url")) if name else ""
+    return without_password(setting(repository, f"remote.{name}.url")) if name else ""
 
 
 def _person() -> str:

@@ -3,11 +3,10 @@
 from urllib.parse import urlsplit
 
 from gitsign_py.clients.answer import one_line
-from gitsign_py.core.pattern import pattern
+from gitsign_py.core.printing import without_password
 from gitsign_py.errors import ConfigError
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_USER_INFO = pattern(r"//[^/]*@")
 
 
 def check_url(service: str, url: str) -> None:
@@ -34,7 +33,7 @@ def join_url(base: str, path: str) -> str:
 
 def bad_url(service: str, url: str) -> ConfigError:
     """Make the error for a URL that cannot be used. A password in it is not repeated."""
-    shown = _USER_INFO.sub("//***@", one_line(url))
+    shown = without_password(one_line(url), "***@")
     return ConfigError(
         "service-url-invalid",
         f"the URL of {service} is not an http or https URL without user and password: {shown}",

@@ -14,3 +14,11 @@ def escaped(text: str, *, keep: str = "") -> str:
         char if char.isprintable() or char in keep else char.encode("unicode_escape", "backslashreplace").decode()
         for char in text
     )
+
+
+def without_password(url: str, instead: str = "") -> str:
+    """A URL with ``instead`` in the place of the name and password of who asks there; these may hold an ``@``."""
+    scheme, slashes, rest = url.partition("//")
+    authority, slash, path = rest.partition("/")
+    _, at, host = authority.rpartition("@")
+    return f"{scheme}{slashes}{instead if at else ''}{host}{slash}{path}"

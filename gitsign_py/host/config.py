@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from gitsign_py.core.frozen import field, frozen, replace
+from gitsign_py.core.printing import without_password
 from gitsign_py.errors import ConfigError, veiled
 from gitsign_py.host.git.config import GitConfig, GitValue, read_git_config
 from gitsign_py.host.settings import SETTINGS, Setting
@@ -302,7 +303,7 @@ def _parse(setting: Setting, text: str | None, environment: Mapping[str, str]) -
 
 
 def _invalid(setting: Setting, text: str, source: Source, expected: str) -> ConfigError:
-    shown = HIDDEN if setting.secret else _without_password(text)
+    shown = HIDDEN if setting.secret else without_password(text[:_MAX_SHOWN], "***@")
     where = "git config --show-origin --get-all " + source.name if source.kind == "git" else f"echo ${source.name}"
     return ConfigError(
         "config-value-invalid",
@@ -310,11 +311,3 @@ def _invalid(setting: Setting, text: str, source: Source, expected: str) -> Conf
         hint=f"correct it; see it with: {where}",
         facts={"key": setting.name, "value": shown, "source": str(source)},
     )
-
-
-def _without_password(text: str) -> str:
-    """Take what stands between ``//`` and ``@`` out of a URL: it may be a password."""
-    scheme, slashes, rest = text[:_MAX_SHOWN].partition("//")
-    authority, slash, path = rest.partition("/")
-    _, at, host = authority.rpartition("@")
-    return f"{scheme}{slashes}{'***@' if at else ''}{host}{slash}{path}"

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Iterator
 
@@ -13,7 +12,7 @@ from gitsign_py.cli.judgement import Judgement, judge, verifier
 from gitsign_py.cli.ownconfig import add_isolated, tell, trust_said_by_repository
 from gitsign_py.cli.signatureview import Values, statement
 from gitsign_py.cli.text import exit_status
-from gitsign_py.core.printing import printable
+from gitsign_py.core.printing import printable, without_password
 from gitsign_py.errors import UsageError
 from gitsign_py.host.git.objects import GitRepository, Revision
 from gitsign_py.host.git.storedobject import split_stored
@@ -32,7 +31,6 @@ examples:
 
 exit status: 0; with --verify that of gitsign-py verify: 1 not verified, 3 could not be checked; 2 usage
 """
-_PASSWORD = re.compile(r"(?<=://)[^/@]*@")
 
 
 def run(arguments: list[str]) -> int:
@@ -86,7 +84,7 @@ def _only(revisions: tuple[Revision, ...], word: str) -> Revision:
 
 def _remote(settings: wiring.Settings, name: str) -> str:
     """The remote's URL, empty without one; a user name or password in it is left out."""
-    return _PASSWORD.sub("", settings.gitconfig.get(f"remote.{name}.url"))
+    return without_password(settings.gitconfig.get(f"remote.{name}.url"))
 
 
 def _judged(

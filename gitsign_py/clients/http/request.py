@@ -4,6 +4,7 @@ from gitsign_py import __version__
 from gitsign_py.clients.answer import one_line
 from gitsign_py.clients.urls import is_loopback
 from gitsign_py.core.frozen import field, frozen
+from gitsign_py.core.printing import without_password
 from gitsign_py.errors import ConfigError, ServiceError
 
 TYPE_CHECKING = False  # typing costs 10 ms
@@ -36,7 +37,6 @@ _STACK_DOWN = (
     "nothing listens there: start the local Sigstore with gitsign-py stack up --detach, or check the URL and the proxy "
     "settings"
 )
-
 _SILENT = "try again; if it repeats, check the network, the proxy settings and the service"
 _PROXY_DOWN = (
     "check the proxy that the settings name (http.proxy, https_proxy, http_proxy, all_proxy; gitsign-py doctor shows "
@@ -85,18 +85,12 @@ def unreachable(request: Request, error: Exception, proxy: str = "") -> ServiceE
         "service-unreachable",
         f"{request.service} at {request.url} cannot be reached{_through(proxy)}: {_cause(error)}",
         hint=hint,
-        facts={**facts, "proxy": _without_password(proxy)} if proxy else facts,
+        facts={**facts, "proxy": without_password(proxy)} if proxy else facts,
     )
 
 
 def _through(proxy: str) -> str:
-    return f" through the proxy {_without_password(proxy)}" if proxy else ""
-
-
-def _without_password(proxy: str) -> str:
-    """The proxy's URL without who asks there."""
-    scheme, mark, rest = proxy.partition("://")
-    return f"{scheme}{mark}{rest.rpartition('@')[2]}"
+    return f" through the proxy {without_password(proxy)}" if proxy else ""
 
 
 def _is_down(url: str, error: BaseException) -> bool:
@@ -152,9 +146,7 @@ def timed_out(request: Request, budget: float, proxy: str = "") -> ServiceError:
     return ServiceError(
         "service-timeout",
         f"{request.service} at {request.url} did not answer within {round(budget, 2):g} s{_through(proxy)}",
-        hint=_PROXY_DOWN
-        if proxy
-        else "try again; if it repeats, check the network, the proxy settings and the service",
+        hint=_PROXY_DOWN if proxy else _SILENT,
         facts={"service": request.service, "url": request.url, "seconds": f"{round(budget, 2):g}"},
     )
 
