@@ -4,9 +4,7 @@ import csv
 import hashlib
 import io
 import json
-import random
 import re
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import TextIO
@@ -17,7 +15,6 @@ import jsonschema
 import pytest
 import xmlschema
 
-from gitsign_py.audit.causes import Cause
 from gitsign_py.audit.record import Record
 from gitsign_py.audit.recording import Batch, UnsignedRun
 from gitsign_py.audit.reports.base import ReportFormat
@@ -31,8 +28,7 @@ from gitsign_py.audit.reports.sarif import SarifReport
 from gitsign_py.audit.reports.terminal import TerminalReport
 from gitsign_py.audit.rollup import Rollup
 from gitsign_py.audit.scan import Scanned
-from gitsign_py.policy.facts import ACCEPTED, VERDICTS, Decision, Verdict
-from gitsign_py.verification.verdict import LACKING
+from gitsign_py.policy.facts import Decision
 from tests.support.reports import HEADING, all_records, record, write
 from tests.support.schemas import PUBLISHED, SCHEMAS
 
@@ -40,8 +36,6 @@ OFFICER = (
     *("/srv/r.git", "policy.toml", "b" * 64, "root.json", "a" * 64, "0.1.0", "2024-05-01T10:00:00Z"),
     *("refs/heads/main", "c" * 40, "https://forge.example/r.git", "d" * 40, "TUF root 12", "alice@laptop"),
 )
-
-HELPED = ("the trust root", "the log's word", "a form that it knows")
 
 
 def schema(name: str) -> dict[str, object]:
@@ -177,28 +171,6 @@ def test_branches_are_listed_where_there_are_several() -> None:
     assert "by ref: 60 tags 60 of 60, refs/heads/<b>0 1 of 1\n" in write(TextReport, [*tags, some[0]])[0]
 
 
-def test_rollup_sums() -> None:
-    rollup = Rollup()
-    for number in range(10):
-        verdict: Verdict = "unsigned" if number in (2, 3, 4) else "verified"
-        time = f"2024-0{1 + number // 4}-01T00:00:00Z"
-        rollup.add([record(number, verdict, identity="a@x", issuer="i", time=time)])
-    rollup.add([record(11, identity="new@x", issuer="i", time="2024-04-01T00:00:00Z")])
-    value = rollup.as_object()
-    assert value["longest_unsigned_run"] == {"length": 3, "first": f"{2:040x}", "last": f"{4:040x}"}
-    assert value["new_identities"] == [{"identity": "new@x", "issuer": "i"}]
-    assert value["identities"][0] == {
-        "identity": "a@x",
-        "issuer": "i",
-        "name": "",
-        "commits": 10,
-        "first": "2024-01-01T00:00:00Z",
-        "last": "2024-03-01T00:00:00Z",
-    }
-    assert sum(month["commits"] for month in value["months"].values()) == 11
-    assert rollup.exit_status == 1
-
-
 def test_the_text_report_says_the_same_however_records_come() -> None:
     items = [Scanned(f"{n:040x}", "commit", subject=f"s{n}") for n in range(500)]
     for verdict in ("unsigned", "exempt"):
@@ -253,107 +225,11 @@ def test_good_signatures_by_anybody_are_said_first_with_what_to_do() -> None:
     assert "2 of 2 accepted (100.0 %): by the policy, exemptions included\n" in text
 
 
-def test_causes_name_keys_people_and_what_to_do() -> None:
-    missing = [
-        record(n, "unchecked", reason="key-missing", claimed="B5690EEEBB952194", committer="noreply@forge.example")
-        for n in range(1475)
-    ]
-    other = [record(2000, "unchecked", reason="key-missing", claimed="AAAA", committer="dave@example.com")]
-    forged = [record(3000, "bad", reason="content-digest-mismatch", claimed="eve@example.com (i)")]
-    text, rollup = write(TextReport, [*missing, *other, *forged])
-    assert "   1476 unchecked: the signing key is not in the keyring [key-missing]\n" in text
-    assert "        gpg --recv-keys B5690EEEBB952194   (1475)\n" in text
-    assert "committed by noreply@forge.example (1475), dave@example.com (1)\n" in text
-    assert "signed by eve@example.com (i) (1) (claimed, not proven)" in text
-    assert rollup.identities == {}, "a claim is no signature by anybody"
-    html, _ = write(HtmlReport, [*missing, *other, *forged])
-    assert html.index("Not accepted, by cause") < html.index("Coverage over time") < html.index('id="commits"')
-    assert 'data-cause="unchecked key-missing"' in html
-    assert "eve@example.com (i) (claimed, not proven)" in html
-
-
-def test_every_cause_has_something_to_do() -> None:
-    """A hint for each code that is documented, quoted for the shell that it is pasted into."""
-    for verdict in set(VERDICTS) - ACCEPTED:
-        for reason in ("key-missing", "no-such-code", "signer-unknown", "rule-refuses"):
-            cause = Cause(verdict, reason, "why", "1" * 40)
-            assert cause.todo
-            assert cause.words
-    named = Cause("unchecked", "key-missing", "", "1" * 40, what=Counter({"x; rm -rf /": 1}))
-    assert named.todo == "gpg --recv-keys 'x; rm -rf /'"
-
-
-@pytest.mark.parametrize("reason", [reason for reason, what in LACKING.items() if what in HELPED])
-def test_what_the_verifier_lacks_comes_with_where_to_get_it(reason: str) -> None:
-    """To be told to look again at what is missing helps nobody."""
-    cause = Cause("unchecked", reason, "why", "1" * 40)
-    assert re.search("--trusted-root|initialize|git fetch|administrator", cause.todo), cause.todo
-    assert "verify -v" not in cause.todo
-
-
-def test_the_line_that_allows_a_signer_is_for_that_signer_alone() -> None:
-    """It is pasted into a shell and read as a pattern: a name that would allow others is left to the person."""
-
-    def todo(*records: tuple[str, str], form: str = "sigstore") -> str:
-        more = {"reason": "signer-not-allowed", "format": form}
-        found = [
-            record(number, "unauthorised", identity=identity, issuer=issuer, **more)
-            for number, (identity, issuer) in enumerate(records)
-        ]
-        [cause] = write(TextReport, found)[1].causes.sorted()
-        return cause.todo
-
-    command = "git config --add gitsign.allowedSigner"
-    assert todo(("bob@x", "https://i")) == f"if bob@x belongs here: {command} 'bob@x https://i'"
-    assert todo(("x'; rm", "https://i")).endswith("'IDENTITY ISSUER'")
-    for unclear in (
-        (("https://x/*", "https://i"),),
-        (("bob@x", "https://i"), ("bob@x", "https://j")),
-        (("bob@x", ""),),
-    ):
-        assert todo(*unclear).endswith(f"{command} 'IDENTITY ISSUER'"), unclear
-    smime = todo(("CN=Carol", "CN=Root"), form="x509")
-    assert (command in smime, "a policy can" in smime) == (False, True)
-
-
 def test_keys_stand_under_the_names_that_the_policy_gives() -> None:
     some = [record(1, identity="SHA256:abc", principal="bob", format="ssh")]
     for make in (TextReport, TerminalReport, HtmlReport):
         text, _ = write(make, some)
         assert "bob" in text.split("SHA256:abc")[0][-40:]
-
-
-def test_sums_do_not_depend_on_how_records_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gitsign_py.audit.rollup._MAX_KINDS", 20)
-    chooser = random.Random(3)
-    kinds: list[dict[str, object]] = [
-        {},
-        {"kind": "tag", "ref": "refs/tags/v1"},
-        {"identity": "a@x", "issuer": "i", "time": "2024-01-01T00:00:00Z"},
-        {"identity": "b@x", "issuer": "i", "time": "2023-01-01T00:00:00Z", "ref": "refs/heads/b"},
-        {"author": "b@x"},
-        {"committed": None},
-        {"committed": 10**12},
-    ]
-    verdicts: tuple[Verdict, ...] = ("unsigned", "unsigned", "unsigned", "verified", "bad")
-    some = [record(n, chooser.choice(verdicts), **chooser.choice(kinds)) for n in range(300)]
-    alone, together, cut = Rollup(), Rollup(), Rollup()
-    for one in some:
-        alone.add([one])
-    together.add(some)
-    for at in range(0, 300, 7):
-        cut.add(some[at : at + 7])
-    assert alone.as_object() == together.as_object() == cut.as_object()
-    assert alone.total == 300
-    assert alone.tags == sum(one.kind == "tag" for one in some)
-    assert sum(month.commits for month in alone.branches.values()) == 300
-    items = [Scanned(f"{n:040x}", "commit", author=f"{n % 3}@x", committed=10**9 + n * 10**6) for n in range(50)]
-    unsigned = UnsignedRun(items, Decision("unsigned", "unsigned", "it is"), "refs/heads/main")
-    alone.add(unsigned)
-    together.add(list(unsigned))
-    assert alone.as_object() == together.as_object()
-    assert [one.oid for one in unsigned] == [item.oid for item in items]
-    assert (unsigned.first, len(unsigned)) == (next(iter(unsigned)), 50)
 
 
 @pytest.mark.parametrize("make", [TextReport, TerminalReport, HtmlReport, MarkdownReport, JunitReport, GithubReport])
@@ -365,25 +241,6 @@ def test_people_read_which_trust_root_judged_in_the_end(make: Callable[[TextIO],
     report.begin(HEADING)
     report.end(rollup)
     assert f"from there on TUF root 3, timestamp 9, sha256 {'e' * 64} judged" in " ".join(out.getvalue().split())
-
-
-def test_exit_statuses() -> None:
-    for verdicts, status in (
-        ((), 2),
-        (("verified", "exempt", "forge-merge"), 0),
-        (("verified", "unchecked"), 3),
-        (("unchecked", "bad"), 1),
-    ):
-        rollup = Rollup()
-        for number, verdict in enumerate(verdicts):
-            rollup.add([record(number, verdict)])
-        assert rollup.exit_status == status
-
-
-def test_times_that_no_calendar_holds() -> None:
-    rollup = Rollup()
-    rollup.add([record(1, committed=10**12 - 1)])
-    assert list(rollup.months) == ["unknown"]
 
 
 def test_gitlab_code_quality() -> None:
