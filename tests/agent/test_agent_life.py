@@ -1,5 +1,6 @@
 """When an agent begins and ends: by itself, by a signal, in the middle of work, and what a client makes of it."""
 
+import fcntl
 import json
 import os
 import signal
@@ -67,7 +68,10 @@ def test_a_hanging_agent_is_given_up_and_the_client_signs(home: Home) -> None:
 
 
 def test_the_agent_ends_by_itself(home: Home) -> None:
-    reader, writer = os.pipe()
+    """Also where the descriptor to say ready on has a high number."""
+    reader, low = os.pipe()
+    writer = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 100)
+    os.close(low)
     with ending(subprocess.Popen(
         [home.program, "agent", "run", "--idle", "1", "--ready-fd", str(writer)],
         env=home.variables, cwd="/", pass_fds=(writer,),
