@@ -10,7 +10,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from gitsign_py.localstack.placement import Limits
 
@@ -24,7 +24,6 @@ else:
 MAX_HEAD = 1 << 16
 """Bytes of a request's line and headers, as h11 has it."""
 _RESERVED_FILES = 128  # of the process's descriptors: database, key files, what libraries open
-_SHORT_BODY = 1 << 16  # a longer one is not copied to stand behind its head
 
 
 def open_files_allow(wanted: int) -> int:
@@ -64,48 +63,6 @@ class _Places:
         self._waiting.pop(one, None)
 
 
-class Joined:
-    """A transport that sends an answer's head and its short body together: one system call, and one at the client.
-
-    uvicorn writes one after the other in the same turn of the loop. A head that nothing follows goes out with the next.
-    """
-
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport, self._loop = transport, loop
-        self._held = b""
-
-    def write(self, data: bytes) -> None:
-        """Keep it for this turn, or send it behind what is kept."""
-        if not self._held:
-            self._held = data
-            self._loop.call_soon(self._flush)
-        elif len(data) <= _SHORT_BODY:
-            held, self._held = self._held, b""
-            self._transport.write(held + data)
-        else:
-            self._flush()
-            self._transport.write(data)
-
-    def _flush(self) -> None:
-        if self._held:
-            held, self._held = self._held, b""
-            self._transport.write(held)
-
-    def close(self) -> None:
-        """Send what is kept, and end."""
-        self._flush()
-        self._transport.close()
-
-    def abort(self) -> None:
-        """End at once."""
-        self._held = b""
-        self._transport.abort()
-
-    def __getattr__(self, name: str) -> Any:
-        """Everything else is the transport's."""
-        return getattr(self._transport, name)
-
-
 class Bounded(asyncio.Protocol):
     """A connection that is watched while it waits for its client; mixed into one of uvicorn's, which has the rest."""
 
@@ -119,7 +76,7 @@ class Bounded(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn's
         """A place is taken, and the request must come."""
-        super().connection_made(cast("asyncio.Transport", Joined(transport, self.loop)))
+        super().connection_made(transport)
         self.places.enter(self)
         self._watch()
 

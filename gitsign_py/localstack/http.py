@@ -8,7 +8,7 @@ import asyncio
 import errno
 import logging
 import os
-import random
+import secrets
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping
@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as WebRequest
+from starlette.responses import Response as WebResponse
 from starlette.routing import Route as WebRoute
 from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
@@ -38,7 +39,6 @@ _ON_LOOPBACK = Placement()
 _INTERNAL = "internal error of the local stack; its log says more"
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _THREADS = 40
-_names = random.Random()  # noqa: S311 - a request's name is no secret, and each system call lets another thread in
 _SHORT_BODY = 1 << 16
 """A longer one takes milliseconds to read: its request has a thread of its own, and nobody waits behind it."""
 Table = dict[str, tuple[Service, Route]]
@@ -63,8 +63,8 @@ class _Endpoint:
         self._table, self._house = table, house
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        web, name = WebRequest(scope, receive, send), f"{_names.getrandbits(64):016x}"
-        await _send_response(await self._serve(web, name), send, name)
+        web, name = WebRequest(scope, receive, send), secrets.token_hex(8)
+        await _web_response(await self._serve(web, name), name)(scope, receive, send)
 
     async def _serve(self, web: WebRequest, name: str) -> Response:
         """Pick the route by method, check the request's form, run the handler in a worker thread."""
@@ -102,25 +102,13 @@ class _Endpoint:
             return _broken(service, request, error)
 
 
-@dataclass(frozen=True, slots=True)
-class Front:
-    """Paths without variable parts are found by one look-up; starlette tries the patterns of the others in turn."""
-
-    exact: Mapping[str, _Endpoint]
-    router: Router
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request (ASGI)."""
-        await self.exact.get(scope["path"], self.router)(scope, receive, send)
-
-
 def application(
     services: Iterable[Service],
     hook: Hook,
     place: Placement = _ON_LOOPBACK,
     meter: Meter | None = None,
     writing: Around = nullcontext,
-) -> Front:
+) -> Router:
     """The ASGI application over ``services``. ``writing`` is entered around what writes together.
 
     Two services must not claim the same method and path.
@@ -128,9 +116,8 @@ def application(
     threads = ThreadPoolExecutor(_THREADS, "local-stack-request")
     lanes = {"computing": Lane(threads, nullcontext), "writing": Lane(threads, writing)}
     house = _House(hook, place, meter or Meter(), threads, lanes)
-    ends = {path: _Endpoint(table, house) for path, table in _exact_first(_tables(services))}
-    router = Router([WebRoute(*each) for each in ends.items()], redirect_slashes=False, default=_not_found)
-    return Front({path: end for path, end in ends.items() if "{" not in path}, router)
+    routes = [WebRoute(path, _Endpoint(table, house)) for path, table in _exact_first(_tables(services))]
+    return Router(routes, redirect_slashes=False, default=_not_found)
 
 
 def _tables(services: Iterable[Service]) -> dict[str, Table]:
@@ -149,8 +136,8 @@ def _exact_first(tables: dict[str, Table]) -> list[tuple[str, Table]]:
     return sorted(tables.items(), key=lambda item: (item[0].count("{"), -len(item[0]), item[0]))
 
 
-async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - an ASGI application
-    await _send_response(plain_errors(Refusal(404, f"path {scope['path']} was not found")), send)
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    await _web_response(plain_errors(Refusal(404, f"path {scope['path']} was not found")))(scope, receive, send)
 
 
 def _path(web: WebRequest) -> str:
@@ -173,14 +160,9 @@ async def _read(web: WebRequest, route: Route) -> Request:
         path=_path(web),
         parts={name: str(value) for name, value in web.path_params.items()},
         query=dict(web.query_params),
-        headers=_headers(web),
+        headers=dict(web.headers),
         body=await _body(web, route.max_body),
     )
-
-
-def _headers(web: WebRequest) -> dict[str, str]:
-    """By name; of those that are there several times the first."""
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(web.scope["headers"])}
 
 
 def _noted(notes: dict[str, str], service: Service, route: Route, request: Request, hook: Hook) -> Response:
@@ -228,16 +210,13 @@ def _storage_words(error: Exception) -> str:
     return f"the local stack cannot use its database: {error}"
 
 
-async def _send_response(answer: Response, send: Send, name: str = "") -> None:
-    # Before the answer's own: a fault announces more than it sends.
-    headers = {"Content-Length": str(len(answer.body)), **answer.headers, "X-Content-Type-Options": "nosniff"}
+def _web_response(answer: Response, name: str = "") -> WebResponse:
+    headers = {**answer.headers, "X-Content-Type-Options": "nosniff"}
     if name:
         headers["X-Request-Id"] = name
     if answer.media_type:
         headers["Content-Type"] = answer.media_type
-    raw = [(key.lower().encode("latin-1"), value.encode("latin-1")) for key, value in headers.items()]
-    await send({"type": "http.response.start", "status": answer.status, "headers": raw})
-    await send({"type": "http.response.body", "body": answer.body})
+    return WebResponse(answer.body, answer.status, headers)
 
 
 def _check_origin(web: WebRequest, place: Placement) -> None:

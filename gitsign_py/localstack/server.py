@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.routing import Router
 
 from gitsign_py.errors import ConfigError
 from gitsign_py.host.endings import ended_by
@@ -29,7 +29,7 @@ class Server(uvicorn.Server):
         yield
 
 
-def make(app: ASGIApp, limits: Limits) -> Server:
+def make(app: Router, limits: Limits) -> Server:
     """A server for an application; it does not listen yet."""
     connections.keep_the_log_short()
     return Server(

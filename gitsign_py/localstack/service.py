@@ -18,7 +18,6 @@ JSON = "application/json"
 MAX_BODY = 1 << 20
 """Largest request body in bytes; more is refused with 413. A signing request has about 2 KiB."""
 _NO_TEXTS: Mapping[str, str] = MappingProxyType({})
-_compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,8 @@ class Response:
 
 def json_response(value: object, status: int = 200, headers: Mapping[str, str] = _NO_TEXTS) -> Response:
     """An answer with a JSON body, as compact as the real servers write it and with ``<`` and ``—`` left as they are."""
-    return Response(status, _compact(value).encode(), JSON, headers)
+    body = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    return Response(status, body, JSON, headers)
 
 
 class Refusal(Exception):  # noqa: N818 - an answer, not an error
