@@ -11,8 +11,9 @@ import pytest
 from tests.support import cookieperson
 from tests.support.foreign import EMAIL, find_node_package
 from tests.support.home import Home, living
+from tests.support.ports import free_ports
 from tests.support.processes import ending
-from tests.support.realfulcio import free_ports, running, settings
+from tests.support.realfulcio import running, settings
 from tests.support.secretservice import SERVICE, SecretService, secret_service
 from tests.support.stack import RunningStack
 from tests.support.waiting import wait_until

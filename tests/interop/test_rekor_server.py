@@ -22,7 +22,7 @@ from gitsign_py.core.pki.keys import load_pem
 from gitsign_py.core.trust.root import TransparencyLogInstance, Validity, format_trusted_root
 from tests.support.foreign import built_with_go, find_program, serving
 from tests.support.localstackkit import b64, certify, ecdsa, trusted_root
-from tests.support.realfulcio import free_ports
+from tests.support.ports import free_ports
 from tests.support.stack import ROOT, RunningStack
 from tests.support.workbench import EMAIL, Workbench
 

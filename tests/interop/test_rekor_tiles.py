@@ -27,7 +27,7 @@ from gitsign_py.localstack.witness.serving import WitnessServer
 from tests.support.fileserver import http_server
 from tests.support.foreign import find_program, serving
 from tests.support.localstackkit import trusted_root
-from tests.support.realfulcio import free_ports
+from tests.support.ports import free_ports
 from tests.support.rekor2kit import ENTRIES, proposal
 from tests.support.stack import RunningStack
 from tests.support.workbench import EMAIL, Workbench

@@ -36,7 +36,7 @@ from tests.support.fileserver import file_server
 from tests.support.foreign import find_program, serving
 from tests.support.gitrepo import environment
 from tests.support.pki import Authority
-from tests.support.realfulcio import free_ports
+from tests.support.ports import free_ports
 from tests.support.stack import ROOT
 from tests.support.waiting import wait_until
 

@@ -27,6 +27,7 @@ from gitsign_py.localstack.service import Request
 from gitsign_py.localstack.tsa.authority import PATH as TIMESTAMP_PATH
 from tests.support.localstackkit import new_key, signing_request
 from tests.support.openedstack import answer_to
+from tests.support.ports import free_ports
 from tests.support.stack import ROOT
 
 PROJECT = """
@@ -119,10 +120,9 @@ def test_a_seed_gives_the_same_stack_twice(tmp_path: Path) -> None:
 @pytest.mark.skipif(not CERTIFICATE_RFC6979, reason="needs deterministic ECDSA for certificates")
 def test_a_seed_and_a_port_give_the_same_certificate_twice() -> None:
     """The issuer's URL, port and all, is in the certificate; a golden file needs both to stay."""
-    key, port, certificates = new_key(), 0, []
-    for _ in range(3):  # the first finds a free port
+    key, (port,), certificates = new_key(), free_ports(1), []
+    for _ in range(3):
         with local_sigstore(seed="golden", port=port) as sigstore:
-            port = int(sigstore.url.rpartition(":")[2])
             token = sigstore.token("alice@example.com")
             body = json.dumps(signing_request(key, token, "alice@example.com")).encode()
             with urllib.request.urlopen(f"{sigstore.url}/api/v2/signingCert", body) as answer:

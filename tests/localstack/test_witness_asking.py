@@ -25,6 +25,7 @@ from gitsign_py.localstack.witness.record import Record
 from gitsign_py.localstack.witness.service import KnownLog, logs_of_policy
 from gitsign_py.localstack.witness.serving import WitnessServer
 from tests.support.openedstack import ask, log_an_entry
+from tests.support.ports import free_ports
 from tests.support.witnesskit import A, B, C, policy
 
 CHECKPOINT = "/api/v2/checkpoint"
@@ -108,7 +109,7 @@ def test_a_log_that_begins_anew_learns_what_its_witnesses_know(team: Team) -> No
 
 @pytest.mark.parametrize(("quorum", "status"), [("any", 201), ("all", 503)])
 def test_a_witness_that_is_down_stops_the_log_where_the_policy_says_so(team: Team, quorum: str, status: int) -> None:
-    more = f"{C.line} http://127.0.0.1:{free_port()}\n"
+    more = f"{C.line} http://127.0.0.1:{free_ports(1)[0]}\n"
     asked = team.policy(f"group g {quorum} a b c", "quorum g", more=more)
     stack = opened(team, asked)
     try:
@@ -191,8 +192,3 @@ def test_urls_that_are_none_are_not_asked() -> None:
 
 def test_a_policy_names_the_logs_of_a_witness() -> None:
     assert logs_of_policy(policy("quorum none")) == ()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])

@@ -1,8 +1,6 @@
 """The published Fulcio, with the stack's CA and CT log, for the issuers that a test names."""
 
 import json
-import random
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,6 +13,7 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 
 from tests.support.foreign import find_program
+from tests.support.ports import free_ports
 from tests.support.processes import ending
 from tests.support.stack import RunningStack
 
@@ -47,20 +46,6 @@ def post(port: int, body: bytes) -> tuple[int, Any]:
         return answer.status, json.loads(answer.read())
     finally:
         connection.close()
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody has now. The kernel gives none below 32768 to who asks for any, so nobody will before long."""
-    found: list[int] = []
-    for port in random.sample(range(20_000, 30_000), 100):
-        try:
-            socket.create_server(("127.0.0.1", port)).close()
-        except OSError:
-            continue
-        found.append(port)
-        if len(found) == count:
-            break
-    return found
 
 
 @contextmanager

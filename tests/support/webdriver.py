@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.ports import free_ports
+
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # WebDriver §11: the key of an element's reference
 _AXE = Path(os.environ.get("GITSIGN_PY_TEST_TOOLS", "/nowhere")) / "node_modules/axe-core/axe.min.js"
 TAB, ENTER = "\ue004", "\ue007"
@@ -112,11 +114,14 @@ class Chromium:
 @contextmanager
 def chromium(directory: Path) -> Iterator[Chromium]:
     """Start a browser whose files are in ``directory``; end it with the block."""
-    driver = subprocess.Popen(
-        ["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=directory
-    )
+    (port,) = free_ports(1)  # of those that it takes itself, IPv6 may not have the one of IPv4: it ends then
+    said = directory / "chromedriver.log"
+    with said.open("wb") as log:
+        driver = subprocess.Popen(["chromedriver", f"--port={port}"], stdout=log, stderr=log, cwd=directory)
     try:
-        browser = _connect(driver, directory)
+        wait_for(60, lambda: b"started successfully" in said.read_bytes() or driver.poll() is not None)
+        assert driver.poll() is None, said.read_text()
+        browser = _connect(f"http://127.0.0.1:{port}", directory)
         try:
             yield browser
         finally:
@@ -124,14 +129,9 @@ def chromium(directory: Path) -> Iterator[Chromium]:
     finally:
         driver.terminate()
         driver.wait(20)
-        assert driver.stdout is not None
-        driver.stdout.close()
 
 
-def _connect(driver: "subprocess.Popen[str]", directory: Path) -> Chromium:
-    assert driver.stdout is not None
-    line = next(line for line in driver.stdout if "started successfully on port" in line)
-    base = f"http://127.0.0.1:{line.rstrip().rstrip('.').split()[-1]}"
+def _connect(base: str, directory: Path) -> Chromium:
     options = {
         "binary": shutil.which("chromium") or shutil.which("google-chrome"),
         "args": ["--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={directory / 'profile'}"],

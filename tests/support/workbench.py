@@ -1,5 +1,6 @@
 """A repository of the real git that signs through the real program against a running stack."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from tests.support.gitrepo import environment as git_environment
 from tests.support.stack import RunningStack
 
 EMAIL = "alice@example.com"
+_COUNT = itertools.count(1)
 
 
 def program(folder: Path) -> Path:
@@ -38,7 +40,9 @@ class Workbench:
         run = self.folder / "run"
         for directory in (home, run):
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        base = git_environment(HOME=str(home), XDG_RUNTIME_DIR=str(run))
+        # Two tests on one stack may make "the same" commit in the same second: its log would have both entries for it.
+        committer = f"Alice at bench {next(_COUNT)}"
+        base = git_environment(HOME=str(home), XDG_RUNTIME_DIR=str(run), GIT_COMMITTER_NAME=committer)
         for name in (
             "GIT_AUTHOR_DATE",
             "GIT_COMMITTER_DATE",
