@@ -57,12 +57,12 @@ def exchange_all(port: int, requests: Sequence[bytes], writers: int) -> None:
         for _ in range(min(writers, len(waiting))):
             link = socket.create_connection(("127.0.0.1", port))
             link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            selector.register(link, selectors.EVENT_READ, bytearray())
+            selector.register(link, selectors.EVENT_READ, (link, bytearray()))
             link.sendall(waiting.pop())
         while selector.get_map():
             for key, _ in selector.select():
-                link = key.fileobj
-                if not answered(link, key.data):
+                link, held = key.data
+                if not answered(link, held):
                     continue
                 if waiting:
                     link.sendall(waiting.pop())
