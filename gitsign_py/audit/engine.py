@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from itertools import groupby
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from gitsign_py.audit.ahead import HeadsAhead
 from gitsign_py.audit.approvals import Approvals
@@ -39,9 +39,6 @@ from gitsign_py.policy.headhistory import HeadJudges
 from gitsign_py.policy.history import JudgedBefore, PolicyHistory
 from gitsign_py.policy.recent import RecentObjects
 from gitsign_py.policy.surroundings import Submission
-
-if TYPE_CHECKING:
-    pass
 
 _TOGETHER = 16  # records of signatures that are given at once: some judgements take long (merges), and somebody waits
 _AHEAD_BYTES = 4 << 20
