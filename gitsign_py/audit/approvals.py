@@ -5,15 +5,15 @@ the very tree, and its fields are those of the commit; nothing else is looked at
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from gitsign_py.audit.attested import AttestedObjects
 from gitsign_py.audit.jobs import VerifySettings
 from gitsign_py.errors import GitsignError, UncheckedError
 from gitsign_py.host.git.attestationrefs import SUFFIX
 from gitsign_py.host.git.objects import GitRepository
-from gitsign_py.policy.approvals import PREDICATE, WITHDRAWAL, Approval, first_parent
+from gitsign_py.policy.approvals import PREDICATE, WITHDRAWAL, Approval, change_of
 from gitsign_py.policy.facts import CommitFacts, SignatureFacts
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ MAX_LOOKED_AT = 128
 MAX_USELESS = 4_096
 """Bundles that prove nothing, in one run: anybody may have put as many as are looked at beside each tree."""
 _MAX_BYTES = 1 << 20
+_Said = tuple[Approval, tuple[str, ...]]
+"""A statement and the change that it is about, as ``change_of`` has it."""
 
 
 class Approvals:
@@ -40,15 +42,15 @@ class Approvals:
         self._repository, self._settings, self._renew = repository, settings, renew
         self._objects = AttestedObjects(repository, REF)
         self._useless = 0
-        self._verified: dict[tuple[str, str], tuple[Approval, str, str] | None] = {}
+        self._verified: dict[tuple[str, str], _Said | None] = {}
 
     def approvals(self, commit: CommitFacts) -> Sequence[Approval]:
         """Those about the commit's change. Raises UncheckedError ``approvals-too-many``, ``attestations-too-many``, and
         for objects that are not there.
         """
-        wanted = first_parent(commit), commit.tree
+        wanted = change_of(commit)
         found = (self._read(oid, commit.tree) for oid in self._bundles(commit.tree))
-        return [one[0] for one in found if one is not None and one[1:] == wanted]
+        return [approval for approval, change in filter(None, found) if change == wanted]
 
     def _bundles(self, tree: str) -> Iterator[str]:
         count = 0
@@ -59,8 +61,8 @@ class Approvals:
                     raise _too_many(f"more than {MAX_LOOKED_AT} statements about the tree {tree} are in {REF}")
                 yield oid
 
-    def _read(self, oid: str, tree: str) -> tuple[Approval, str, str] | None:
-        """The statement in a bundle, with what it is from and to; None for what proves nothing."""
+    def _read(self, oid: str, tree: str) -> _Said | None:
+        """The statement in a bundle; None for what proves nothing."""
         key = oid, tree  # a bundle says nothing beside another tree, where anybody may have put a copy
         if key not in self._verified:
             if self._useless == MAX_USELESS:
@@ -75,7 +77,7 @@ class Approvals:
             self._useless += self._verified[key] is None
         return self._verified[key]
 
-    def _checked(self, data: bytes, tree: str) -> tuple[Approval, str, str] | None:
+    def _checked(self, data: bytes, tree: str) -> _Said | None:
         from gitsign_py.signing.attestation import git_artifact  # noqa: PLC0415 - for rules that want approvals alone
         from gitsign_py.verification.bundle import verify_bundle  # noqa: PLC0415
         from gitsign_py.verification.renewal import checked  # noqa: PLC0415
@@ -94,10 +96,10 @@ class Approvals:
         statement = found.statement
         if found.identity is None or found.san_type is None or statement is None or statement.predicate is None:
             return None
-        fields = [statement.predicate.get(name) for name in ("targetRef", "fromID", "targetID")]
-        if statement.predicate_type not in (PREDICATE, WITHDRAWAL) or not all(isinstance(one, str) for one in fields):
+        fields = _fields(statement.predicate)
+        if statement.predicate_type not in (PREDICATE, WITHDRAWAL) or fields is None:
             return None
-        ref, old, new = map(str, fields)
+        ref, *change = fields
         facts = SignatureFacts(
             "good",
             "sigstore",
@@ -109,7 +111,18 @@ class Approvals:
         )
         said = json.dumps([statement.predicate_type, statement.predicate], sort_keys=True)
         told = f"{found.key.key_id.hex()} {said}"  # not the signature or certificate: ECDSA's have a second form
-        return Approval(ref, statement.predicate_type == WITHDRAWAL, facts, told), old, new
+        return Approval(ref, statement.predicate_type == WITHDRAWAL, facts, told), tuple(change)
+
+
+def _fields(predicate: Mapping[str, Any]) -> list[str] | None:
+    """Ref and change that a statement names, None where one of them is no text."""
+    others = predicate.get("mergedIDs", [])
+    fields = [
+        *map(predicate.get, ("targetRef", "fromID", "targetID")),
+        *(others if isinstance(others, list) else [None]),
+    ]
+    texts = [one for one in fields if isinstance(one, str)]
+    return texts if len(texts) == len(fields) else None
 
 
 def _too_many(words: str) -> UncheckedError:

@@ -1,11 +1,12 @@
 """Approvals: what others than its author say of a commit, and whether that is as much as a rule wants.
 
-A statement is about one change of one ref: from a commit's first parent to the commit's tree. On another ref, another
-parent or another tree it says nothing. Each person of the policy counts once, by whichever identity they signed.
+A statement is about one change of one ref: from a commit's first parent to the commit's tree, with the other parents of
+a merge. On another ref, other parents or another tree it says nothing. Each person of the policy counts once, by
+whichever identity they signed.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 from unicodedata import normalize
 
 from gitsign_py.core.frozen import frozen
@@ -41,9 +42,20 @@ class ApprovalSource(Protocol):
         ...
 
 
-def first_parent(commit: CommitFacts) -> str:
-    """The ``fromID`` of a commit: zeros where it has no parent."""
-    return commit.parents[0] if commit.parents else "0" * len(commit.oid)
+def change_of(commit: CommitFacts) -> tuple[str, ...]:
+    """``fromID`` (zeros where there is no parent), ``targetID``, and the other parents of a merge.
+
+    The first parent and the tree alone are those of many merges: one with the branch as it is takes back what it has.
+    """
+    first, *others = commit.parents or ("0" * len(commit.oid),)
+    return (first, commit.tree, *others)
+
+
+def predicate_about(commit: CommitFacts, ref: str) -> dict[str, Any]:
+    """The fields of a statement about a commit: gittuf's, and ``mergedIDs`` of a merge."""
+    old, new, *others = change_of(commit)
+    said: dict[str, Any] = {"targetRef": ref, "fromID": old, "targetID": new}
+    return said | ({"mergedIDs": others} if others else {})
 
 
 def approvers_of(

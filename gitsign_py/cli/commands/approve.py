@@ -18,7 +18,8 @@ from gitsign_py.host.git import attestationrefs
 from gitsign_py.host.git.attestationrefs import SUFFIX
 from gitsign_py.host.git.naming import symbolic_ref
 from gitsign_py.host.git.objects import GitRepository
-from gitsign_py.policy.approvals import PREDICATE, WITHDRAWAL
+from gitsign_py.policy.approvals import PREDICATE, WITHDRAWAL, predicate_about
+from gitsign_py.policy.facts import CommitFacts
 from gitsign_py.signing.attestation import git_artifact, statement_about
 
 MAX_COMMITS = 64
@@ -77,12 +78,12 @@ def _approve(
     repository: GitRepository, settings: wiring.Settings, oid: str, ref: str, options: argparse.Namespace
 ) -> None:
     commit = split_commit(repository.read(oid).data, two_hashes=True)
-    old = commit.parents[0] if commit.parents else "0" * len(oid)
+    said = predicate_about(CommitFacts(oid, "", "", commit.parents, commit.tree), ref)
     # The nonce tells a second approval, after a withdrawal, from a copy of the first: the agent signs both by one key.
-    predicate = {"targetRef": ref, "fromID": old, "targetID": commit.tree, "nonce": secrets.token_hex(8)}
+    predicate = said | {"nonce": secrets.token_hex(8)}
     statement = statement_about("gitTree", commit.tree, WITHDRAWAL if options.withdraw else PREDICATE, predicate)
     made = sign_statement(settings, statement, git_artifact("gitTree", commit.tree), options.trusted_root)
-    place = hashlib.sha256(f"{ref}\0{old}".encode()).hexdigest()[:16]
+    place = hashlib.sha256(f"{ref}\0{predicate['fromID']}".encode()).hexdigest()[:16]
     name = f"{PREFIX}{place}-{secrets.token_hex(4)}.json"
     contents = (json.dumps(predicate).encode(), made.envelope, made.bundle)
     files = dict(zip((name, f"{name}.sig", f"{name}{SUFFIX}"), contents, strict=True))
