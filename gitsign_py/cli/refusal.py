@@ -133,7 +133,8 @@ def _by_rule(rule: Rule, record: Record, ask: str) -> str:
     if record.reason != "approvals-missing":
         return f"rule {rule.name!r} lets {_names(rule.allow)} do this: have one of them sign it, or {ask}"
     return (
-        f"have others of {_names(rule.approvers)} approve it, and bring that here first: gitsign-py approve "
+        f"have others of {_names(rule.approvers)} approve it, and bring that here first: git fetch origin "
+        "'+refs/attestations/*:refs/remotes/origin/attestations/*' && gitsign-py approve --join origin "
         f"--ref {shlex.quote(record.ref)} {record.oid} && git push origin 'refs/attestations/*:refs/attestations/*'"
     )
 

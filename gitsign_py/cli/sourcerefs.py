@@ -20,6 +20,10 @@ from gitsign_py.policy.model import Policy
 from gitsign_py.policy.patterns import glob_matches
 
 ATTESTATIONS = "refs/attestations/"
+_JOIN = (
+    "git fetch origin '+refs/attestations/*:refs/remotes/origin/attestations/*' && gitsign-py approve --join origin, "
+    "and push again without --force"
+)
 
 
 def is_source_ref(server: Server, ref: str) -> bool:
@@ -103,7 +107,9 @@ def _move_problem(repository: GitRepository, update: RefUpdate) -> PolicyError |
         return PolicyError(
             "source-ref-forced",
             f"{ref} would leave {update.old[:12]} behind, and this server keeps its history",
-            hint="bring what is on it into yours (git pull), and push again without --force",
+            hint=_JOIN
+            if ref.startswith(ATTESTATIONS)
+            else "bring what is on it into yours (git pull), and push again without --force",
         )
     return _removed(repository, update) if ref.startswith(ATTESTATIONS) else None
 

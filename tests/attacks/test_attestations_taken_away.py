@@ -56,7 +56,8 @@ def test_what_was_said_stays(server: Server) -> None:
         server.environment = {**server.environment, f"GIT_{name}_PATHSPECS": "1"}
         assert refused(server, f"{left_out}:{TREES}") == "attestation-removed", name
         del server.environment[f"GIT_{name}_PATHSPECS"]
-    assert refused(server, f"+{first}:{TREES}") == "source-ref-forced"
+    _, said = server.push(f"+{first}:{TREES}")
+    assert ("[source-ref-forced]" in said, "gitsign-py approve --join origin" in said) == (True, True), said
     assert refused(server, f":{TREES}") == "source-ref-deleted"
     assert server.ref(TREES) == more
 

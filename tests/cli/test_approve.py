@@ -1,6 +1,7 @@
 """``gitsign-py approve``: signed, kept in refs/attestations, counted by audit, hook and git's own command."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from tests.support.waiting import next_second
@@ -21,10 +22,19 @@ def policy(bench: Workbench) -> str:
     return str(path)
 
 
-def approve(bench: Workbench, who: str, *arguments: str) -> None:
-    token = bench.stack.token(f"{who}@example.com")
-    done = bench.tool("approve", *arguments, SIGSTORE_ID_TOKEN=token, GIT_COMMITTER_EMAIL=f"{who}@example.com")
+def approve(bench: Workbench, who: str, *arguments: str, cwd: Path | None = None) -> None:
+    token, mail = bench.stack.token(f"{who}@example.com"), f"{who}@example.com"
+    done = bench.tool("approve", *arguments, cwd=cwd, SIGSTORE_ID_TOKEN=token, GIT_COMMITTER_EMAIL=mail)
     assert done.returncode == 0, done.stderr
+
+
+def elsewhere(bench: Workbench, server: str) -> None:
+    """Bob approves in a clone of his own and is the first to push: git takes no other history of the ref any more."""
+    clone = bench.init(path=bench.folder / "clone")
+    bench.git("fetch", "-q", str(bench.repo), "main", cwd=clone)
+    approve(bench, "bob", "--ref", MAIN, "FETCH_HEAD", cwd=clone)
+    bench.git("push", "-q", server, "refs/attestations/trees", cwd=clone)
+    assert "fetch first" in bench.try_git("push", "origin", "refs/attestations/trees").stderr.decode()
 
 
 def paste(bench: Workbench, who: str, command: str) -> None:
@@ -65,12 +75,15 @@ def test_two_others_approve(bench: Workbench) -> None:
     bench.run(["git", "init", "-q", "--bare", str(server)])
     bench.tool("hooks", "install", "--server", cwd=server)
     bench.git("remote", "add", "origin", str(server))
+    elsewhere(bench, str(server))
     said = bench.try_git("push", "origin", f"HEAD:{MAIN}").stderr.decode()
     assert "approvals-missing" in said
     words = "have others of alice, bob, carol approve it, and bring that here first: "
     [line] = [line for line in said.splitlines() if words in line]
     paste(bench, "carol", line.split(words, 1)[1].rstrip())
     bench.git("push", "-q", "origin", f"HEAD:{MAIN}")
+    bench.git("fetch", "-q", "origin", "refs/attestations/*:refs/attestations/*")
+    assert len(bench.git("rev-list", "refs/attestations/trees").splitlines()) == 7, "five here, one there, and both"
     approve(bench, "carol", "--withdraw")
     told = bench.tool("audit", "--policy", path, MAIN).stdout.decode()
     assert "git fetch origin 'refs/attestations/*:refs/attestations/*'; else others approve" in told

@@ -12,11 +12,12 @@ from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.ownconfig import add_isolated
 from gitsign_py.cli.statementsigning import sign_statement
 from gitsign_py.core.git.gitobject import split_commit
+from gitsign_py.core.git.refname import is_full_ref_name
 from gitsign_py.core.printing import printable
 from gitsign_py.errors import UsageError
 from gitsign_py.host.git import attestationrefs
 from gitsign_py.host.git.attestationrefs import SUFFIX
-from gitsign_py.host.git.naming import symbolic_ref
+from gitsign_py.host.git.naming import list_refs, symbolic_ref
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.policy.approvals import PREDICATE, WITHDRAWAL, predicate_about
 from gitsign_py.policy.facts import CommitFacts
@@ -29,6 +30,11 @@ _EPILOG = """examples:
   gitsign-py approve --withdraw --ref refs/heads/main HEAD
   git push origin 'refs/attestations/*:refs/attestations/*'
 
+where others were quicker (git says: fetch first), and for attestations too:
+  git fetch origin '+refs/attestations/*:refs/remotes/origin/attestations/*'
+  gitsign-py approve --join origin
+  git push origin 'refs/attestations/*:refs/attestations/*'
+
 exit status: 0 done, 2 usage, 3 a server failed
 """
 
@@ -38,10 +44,14 @@ def run(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     settings = wiring.load_settings(isolated=options.isolated)
     with wiring.repository(settings) as repository:
+        if options.join is not None:
+            _join(repository, options.join, options)
+            if options.revision is None:
+                return 0
         ref = options.ref or symbolic_ref(repository, "HEAD")
         if not ref:
             raise UsageError("ref-name", "HEAD is on no branch: say which ref the commit may come to", hint="--ref REF")
-        for oid in _commits(repository, options.revision):
+        for oid in _commits(repository, options.revision or "HEAD"):
             _approve(repository, settings, oid, ref, options)
     return 0
 
@@ -54,13 +64,34 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=HelpFormatter,
     )
-    parser.add_argument("revision", nargs="?", default="HEAD", metavar="REV", help="a commit or a range (HEAD)")
+    parser.add_argument("revision", nargs="?", metavar="REV", help="a commit or a range (HEAD)")
     parser.add_argument("--ref", type=optiontypes.full_ref, metavar="REF", help="the ref (the current branch)")
     parser.add_argument("--withdraw", action="store_true", help="take back what you said of it")
+    parser.add_argument(
+        "--join",
+        type=_remote,
+        metavar="REMOTE",
+        help="first bring in what was fetched to refs/remotes/REMOTE/attestations/; without REV that is all",
+    )
     parser.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
     parser.add_argument("--json", action="store_true", help="print JSON, a line for each commit")
     add_isolated(parser)
     return parser
+
+
+def _remote(text: str) -> str:
+    if not is_full_ref_name(f"refs/remotes/{text}/attestations"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of a remote")
+    return text
+
+
+def _join(repository: GitRepository, remote: str, options: argparse.Namespace) -> None:
+    """Approvals that two people sign at a time are on two histories of the ref; git pushes neither over the other."""
+    place = f"refs/remotes/{remote}/attestations/"
+    for line in list_refs(repository, place):
+        ref = f"refs/attestations/{line.name.removeprefix(place)}"
+        if attestationrefs.join(repository, ref, line.name) and not options.json:
+            print(printable(f"{ref} has what was fetched from {remote}"))
 
 
 def _commits(repository: GitRepository, word: str) -> list[str]:

@@ -36,7 +36,7 @@ examples:
   gitsign-py attest -f review.json --type https://example.com/review/v1
   gitsign-py attest -f sbom.json --type spdx --objtype tree v1.0
   gitsign-py attest --verify --certificate-identity alice@example.com --certificate-oidc-issuer URL HEAD
-  git push origin 'refs/attestations/*:refs/attestations/*'
+  git push origin 'refs/attestations/*:refs/attestations/*'    (git says "fetch first": gitsign-py approve --help)
 
 exit status: 0 done, 1 not verified or none there, 2 usage, 3 could not be checked, or a server failed
 """

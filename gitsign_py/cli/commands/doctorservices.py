@@ -21,7 +21,7 @@ from gitsign_py.core.encoding import format_rfc3339, parse_rfc3339
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.tlog.checkpoint import open_checkpoint
 from gitsign_py.core.trust.root import CertificateAuthority, TransparencyLogInstance, TrustedRoot
-from gitsign_py.errors import GitsignError
+from gitsign_py.errors import GitsignError, UncheckedError
 from gitsign_py.host.checkup import Finding, failure, found
 from gitsign_py.host.git.program import run_git
 from gitsign_py.host.paths import data_directory
@@ -283,7 +283,12 @@ def check_signature(
     if not wanted and needs_person(settings, chosen):
         text = "not tried, since somebody would have to sign in for it"
         return Finding("signature", "skip", text, "gitsign-py doctor --sign")
-    payload = _payload(settings)
+    try:
+        person = run_git(["var", "GIT_COMMITTER_IDENT"], environment=settings.environment).strip()
+    except UncheckedError:  # a finding of its own, where somebody commits
+        text = "not tried, since git has no address to commit with here"
+        return Finding("signature", "skip", text, "try it where you commit, with user.email set")
+    payload = _payload(person)
     result = sign(settings, payload, terminal)
     verifier = Verifier(root, wiring.now(), wiring.requirements(settings), Sources(entry_finder(settings)))
     verified = verifier.verify(payload, result.armored, object_id=result.object_id)
@@ -291,9 +296,8 @@ def check_signature(
     return Finding("signature", "ok", f"{text}, {result.logged_at}", facts={"log_index": result.log_index})
 
 
-def _payload(settings: wiring.Settings) -> bytes:
+def _payload(person: bytes) -> bytes:
     """A commit of nothing, which is in no repository."""
-    person = run_git(["var", "GIT_COMMITTER_IDENT"], environment=settings.environment).strip()
     lines = [f"tree {_EMPTY_TREE}".encode(), b"author " + person, b"committer " + person]
     return b"\n".join([*lines, b"", b"gitsign-py doctor\n"])
 

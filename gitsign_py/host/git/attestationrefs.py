@@ -4,10 +4,12 @@ The ref names a commit whose tree has a folder for each object's id; in it, for 
 (the DSSE envelope) and NAME.sigstore.json (the bundle, which alone can be verified without asking a log).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from gitsign_py.core.frozen import frozen
 from gitsign_py.errors import UncheckedError, UsageError
+from gitsign_py.host.git.committer import committer
+from gitsign_py.host.git.graph import graph_of
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.policy.trees import Entry, each_entry, read_tree_data
 
@@ -58,11 +60,47 @@ def store(
         added = {name: ("100644 blob", blob) for name, blob in blobs.items()}
         folder = _tree(repository, ref, f"{old}:{oid}" if old else "", added)
         tree = _tree(repository, ref, f"{old}^{{tree}}" if old else "", {oid: ("40000 tree", folder)})
-        parents = ["-p", old] if old else []
-        new = _line(repository.run(["commit-tree", "--no-gpg-sign", *parents, "-m", message, tree]))
+        new = _commit(repository, tree, (old,) if old else (), message)
         if _moved(repository, ref, new, old):
             return new
     raise UncheckedError("attestation-ref-busy", f"others keep moving {ref}", hint="try again")
+
+
+def join(repository: GitRepository, ref: str, other: str) -> bool:
+    """Bring what ``other`` has into ``ref``, beside what is there; False where it has all of it.
+
+    Raises UsageError ``attestation-exists`` for a file that both have with other content, UncheckedError as ``store``.
+    """
+    for _ in range(_ATTEMPTS):
+        ours, theirs = _tip(repository, ref), _tip(repository, other)
+        if not theirs or (ours and graph_of(repository).is_ancestor(theirs, ours)):
+            return False
+        new = theirs
+        if ours and not graph_of(repository).is_ancestor(ours, theirs):
+            tree = _joined(repository, ref, ours, theirs)
+            new = _commit(repository, tree, (ours, theirs), f"gitsign-py join {other}")
+        if _moved(repository, ref, new, ours):
+            return True
+    raise UncheckedError("attestation-ref-busy", f"others keep moving {ref}", hint="try again")
+
+
+def _joined(repository: GitRepository, ref: str, ours: str, theirs: str) -> str:
+    """The tree of both. git would merge them as text, and asks about the files of two histories that have no base."""
+    here, there = (_rows(repository, ref, f"{tip}^{{tree}}") for tip in (ours, theirs))
+    added = {oid: row for oid, row in there.items() if here.get(oid, row) == row}
+    for oid in there.keys() - added.keys():
+        if {here[oid][0], there[oid][0]} != {"40000 tree"}:
+            raise _differs(ref, oid)
+        own, others = (_rows(repository, ref, tree) for _, tree in (here[oid], there[oid]))
+        if differing := sorted(name for name in own.keys() & others.keys() if own[name] != others[name]):
+            raise _differs(ref, f"{oid}/{differing[0]}")
+        added[oid] = ("40000 tree", _tree(repository, ref, here[oid][1], others))
+    return _tree(repository, ref, f"{ours}^{{tree}}", added)
+
+
+def _differs(ref: str, name: str) -> UsageError:
+    words = f"{name[:200]} is another one there than in {ref} here"
+    return UsageError("attestation-exists", words, hint="take yours out, or give it another name")
 
 
 def refuse_existing(repository: GitRepository, ref: str, oid: str, names: tuple[str, ...]) -> None:
@@ -89,6 +127,14 @@ def _bundle(repository: GitRepository, blob: str | None) -> bytes | None:
     return None if blob is None else repository.read(blob).data
 
 
+def _commit(repository: GitRepository, tree: str, parents: Sequence[str], message: str) -> str:
+    who = committer(repository)
+    above = "".join(f"parent {parent}\n" for parent in parents).encode()
+    said = message.encode("utf-8", "surrogateescape")
+    data = b"tree %s\n%bauthor %b\ncommitter %b\n\n%b\n" % (tree.encode(), above, who, who, said)
+    return _line(repository.run(["hash-object", "-t", "commit", "-w", "--stdin"], stdin=data))
+
+
 def _written(repository: GitRepository, data: bytes) -> str:
     return _line(repository.run(["hash-object", "-w", "--stdin"], stdin=data))
 
@@ -109,6 +155,10 @@ def _entries(repository: GitRepository, ref: str, tree: str) -> list[tuple[str, 
     ]
 
 
+def _rows(repository: GitRepository, ref: str, tree: str) -> dict[str, tuple[str, str]]:
+    return {name: (kind, oid) for name, kind, oid in _entries(repository, ref, tree)}
+
+
 def _kind(entry: Entry) -> str:
     if entry.is_tree:
         return "tree"
@@ -117,7 +167,7 @@ def _kind(entry: Entry) -> str:
 
 def _tree(repository: GitRepository, ref: str, old: str, added: Mapping[str, tuple[str, str]]) -> str:
     """A tree with the entries of ``old`` (empty: none) and those added in their place."""
-    kept = {name: (kind, blob) for name, kind, blob in _entries(repository, ref, old)} if old else {}
+    kept = _rows(repository, ref, old) if old else {}
     rows = "".join(f"{kind} {blob}\t{name}\0" for name, (kind, blob) in (kept | dict(added)).items())
     return _line(repository.run(["mktree", "-z"], stdin=rows.encode("utf-8", "surrogateescape")))
 

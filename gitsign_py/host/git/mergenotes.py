@@ -6,9 +6,9 @@ has the heads too, and they stay when the forge drops its refs.
 """
 
 import re
-import time
 from collections.abc import Mapping
 
+from gitsign_py.host.git.committer import committer
 from gitsign_py.host.git.notes import Notes, data_of
 from gitsign_py.host.git.objects import GitRepository
 
@@ -35,13 +35,12 @@ class MergeNotes:
         new = [(oid, head) for oid, head in heads.items() if head not in self.heads(oid)]
         if not new:
             return 0
-        committer = self._repository.run(["var", "GIT_COMMITTER_IDENT"], accept=(0, 128)).strip()
-        committer = committer or f"gitsign-py <gitsign-py@localhost> {int(time.time())} +0000".encode()  # a server's
+        line = committer(self._repository)
         tip = self._repository.run(["rev-parse", "-q", "--verify", REF], accept=(0, 1)).strip()
         stream = bytearray(b"feature done\n")
         for at in range(0, len(new), _AT_ONCE):
             part = new[at : at + _AT_ONCE]
-            stream += f"commit {REF}\n".encode() + b"committer " + committer + b"\n" + data_of(b"Note merged heads\n")
+            stream += f"commit {REF}\n".encode() + b"committer " + line + b"\n" + data_of(b"Note merged heads\n")
             stream += b"from " + tip + b"\n" if tip and not at else b""
             stream += b"".join(b"merge " + head.encode() + b"\n" for head in dict.fromkeys(head for _, head in part))
             notes = ((oid.encode(), self._note(oid, head)) for oid, head in part)

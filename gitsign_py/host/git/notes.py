@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from gitsign_py.core.encoding import b64_decode, b64_encode
 from gitsign_py.errors import FormatError, GitsignError
+from gitsign_py.host.git.committer import committer
 from gitsign_py.host.git.naming import object_at
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.policy.trees import Entry, parse_tree, read_tree_data
@@ -96,7 +97,7 @@ class EntryNotes:
         return len(changed)
 
     def _committer(self) -> bytes:
-        return b"committer " + self._repository.run(["var", "GIT_COMMITTER_IDENT"]).strip() + b"\n"
+        return b"committer " + committer(self._repository) + b"\n"
 
     def _note(self, oid: str, entries: Sequence[bytes]) -> bytes:
         old = self._notes.get(oid)
