@@ -10,7 +10,7 @@ from datetime import datetime
 
 from gitsign_py.core.frozen import frozen
 from gitsign_py.policy.facts import ACCEPTED, Verdict
-from gitsign_py.policy.model import Policy
+from gitsign_py.policy.model import Policy, Rule
 
 PROVENANCE = "PROVENANCE_AVAILABLE"
 """The update has a statement like this one; since: every update of the ref had one."""
@@ -99,8 +99,15 @@ def _wants_review(policy: Policy, ref: str) -> bool:
 
     Tags name a revision and bring no change: their commits are reviewed on a branch, whose statement says so.
     """
-    rules = [policy.rules[number] for number in policy.rules_for(ref)]
+    rules = _deciding(policy, ref)
     return ref.startswith("refs/heads/") and bool(rules) and all(rule.approvals for rule in rules)
+
+
+def _deciding(policy: Policy, ref: str) -> Sequence[Rule]:
+    """The rules that can decide about something on a ref: none behind the first one for all paths does."""
+    rules = [policy.rules[number] for number in policy.rules_for(ref)]
+    last = next((number for number, rule in enumerate(rules) if not rule.paths), len(rules))
+    return rules[: last + 1]
 
 
 def _was_reviewed(policy: Policy, ref: str, change: JudgedChange) -> bool:
@@ -114,7 +121,7 @@ def _was_reviewed(policy: Policy, ref: str, change: JudgedChange) -> bool:
     if change.verdict != "verified" or signer is None:
         return False
     needed = 1 if signer.kind == "person" else 2
-    return all(policy.rules[number].approvals >= needed for number in policy.rules_for(ref))
+    return all(rule.approvals >= needed for rule in _deciding(policy, ref))
 
 
 def carried_on(held: Iterable[str], here: Since, before: Mapping[str, Since] | None) -> Mapping[str, Since]:

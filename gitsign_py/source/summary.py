@@ -94,7 +94,8 @@ def check_summary(found: Statement, wanted: Wanted, verifier: str) -> Summary:
     texts = tuple(one for one in results if isinstance(one, str)) if isinstance(results, list) else ()
     level = level_in(texts)
     if level < wanted.level:
-        raise _unlike("source-level", "revision is below the level", level_name(wanted.level), level_name(level))
+        words, hint = "revision is below the level", "gitsign-py source audit REF --json lists the controls that held"
+        raise _unlike("source-level", words, level_name(wanted.level), level_name(level), hint)
     return Summary(level, texts, _inputs(given))
 
 
@@ -149,8 +150,7 @@ def _compare(reason: str, what: str, expected: str, got: Any) -> None:
         raise _unlike(reason, what, expected, got)
 
 
-def _unlike(reason: str, what: str, expected: str, got: Any) -> VerificationError:
+def _unlike(reason: str, what: str, expected: str, got: Any, hint: str = "") -> VerificationError:
     shown = str(got)[:200]
-    return VerificationError(
-        reason, f"{what}: expected {expected}, got {shown}", facts={"expected": expected, "got": shown}
-    )
+    words = f"{what}: expected {expected}, got {shown}"
+    return VerificationError(reason, words, hint=hint, facts={"expected": expected, "got": shown})

@@ -102,6 +102,17 @@ def test_review_is_wanted_by_every_rule_of_every_policy() -> None:
     assert REVIEW not in held(ALICE, by=())
 
 
+def test_a_rule_that_decides_nothing_on_the_ref_wants_no_review() -> None:
+    """A policy begins with the rules of a branch, and ends with one for the rest: docs/policy.md."""
+    behind = (
+        '[[rules]]\nname = "all"\nrefs = ["refs/heads/main"]\nallow = ["alice"]\napprovals = 1\napprovers = ["bob"]\n'
+    )
+    assert REVIEW in held(ALICE, by=(policy(approvals=0, more=behind.replace('"all"', '"main"')),))
+    some = behind.replace('"all"', '"src"').replace("allow", 'paths = ["/src/**"]\nallow')
+    assert REVIEW not in held(ALICE, by=(policy(approvals=0, more=some),))
+    assert REVIEW in held(ALICE, by=(policy(more=some),))
+
+
 def test_a_tag_must_be_signed_and_is_not_reviewed() -> None:
     tag = JudgedChange("verified", "verified", "alice", is_tag=True)
     assert held(tag, ref="refs/tags/v1") == set(CONTROLS) - {REVIEW}
