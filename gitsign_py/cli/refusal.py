@@ -64,7 +64,9 @@ def _repairs(records: Sequence[Record], base_of: RepairBase, policy: Policy | No
             moved |= base_of.tags_on(ref, base_of(ref, [record.oid for record in some]))
         place = moved.pop(ref, None) if kind in ("tag", "resign") else None
         command = _tag_again(ref, place, base_of) if place is not None else _command(kind, some, base_of, policy)
-        yield f"  to repair ({words}{' on ' + ref if ref else ''}): {command}"
+        where = f" on {ref}" if ref else ""
+        first = "; check that out first" if kind == "resign" and base_of.tip(ref) else ""
+        yield f"  to repair ({words}{where}{first}): {command}"
     for ref, place in list(moved.items())[:MAX_NAMED]:
         yield f"  to repair ({ref}, on a commit that this rewrites): {_tag_again(ref, place, base_of)}"
 
@@ -148,7 +150,9 @@ def _names(names: Iterable[str]) -> str:
 def _sign_again(records: Sequence[Record], base_of: RepairBase) -> str:
     """A rebase that keeps merges and empty commits, and signs everything from there on.
 
-    Of commits that a tag alone brings no branch is known: it is done beside the branch that is checked out.
+    It is for the branch that was pushed, which may have another name there: on one that lacks its commits git would
+    rewrite that one's. Of commits that a tag alone brings no branch is known: it is done beside the one that is checked
+    out.
     """
     amend = "git commit --amend --no-edit --allow-empty -S"
     if any(record.reason == "author-mismatch" for record in records):
@@ -158,6 +162,8 @@ def _sign_again(records: Sequence[Record], base_of: RepairBase) -> str:
         f"{_set_address(records)}git rebase --rebase-merges --exec {shlex.quote(amend)} "
         f"{base_of(ref, [record.oid for record in records])}"
     )
+    if tip := base_of.tip(ref):
+        return f"git merge-base --is-ancestor {tip} HEAD && {rebase}"
     if not ref.startswith(_TAGS):
         return rebase
     there = shlex.quote(f"{ref}^{{}}")

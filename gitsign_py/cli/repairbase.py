@@ -29,6 +29,11 @@ class RepairBase:
         # Where the fork of two refused sides is older, a rebase from what the server has still reaches both of them.
         return found if commit and graph_of(self._repository).is_ancestor(kept, commit) else kept
 
+    def tip(self, ref: str) -> str:
+        """The commit that a push brings a branch to; empty for a tag, and where nothing is pushed."""
+        update = self._updates.get(ref)
+        return "" if update is None or ref.startswith(_TAGS) else update.new
+
     def tags_on(self, ref: str, base: str) -> Mapping[str, str]:
         """The tags of this push on commits that a rebase of ``ref`` from ``base`` rewrites, and where each belongs.
 

@@ -101,7 +101,7 @@ def test_a_commit_for_another_address(bench: Workbench, bare: Path) -> None:
     bench.env.pop("GIT_COMMITTER_EMAIL", None)
     bench.env.pop("GIT_AUTHOR_EMAIL", None)
     commands = paste(bench, "main")
-    assert commands[0].startswith("git config user.email alice@example.com && git rebase")
+    assert "HEAD && git config user.email alice@example.com && git rebase" in commands[0]
     assert "--reset-author" not in commands[0]
 
 
@@ -136,7 +136,7 @@ def test_names_are_quoted(bench: Workbench, bare: Path) -> None:
 
 
 def test_two_branches_at_once(bench: Workbench, bare: Path) -> None:
-    """One command for each ref; each is for the branch that it names."""
+    """One command for each ref; each is for the branch that it names, says so, and rewrites no other one."""
     bench.commit("good")
     bench.git("push", "-q", "origin", "main")
     bench.git("checkout", "-q", "-b", "other")
@@ -145,9 +145,13 @@ def test_two_branches_at_once(bench: Workbench, bare: Path) -> None:
     unsigned(bench, "on main")
     done = bench.try_git("push", "-q", "origin", "main", "other")
     said = done.stderr.decode()
-    for ref in ("main", "other"):
-        line = next(line for line in said.splitlines() if f"to repair (unsigned on refs/heads/{ref}): " in line)
-        command = line.split("): ", 1)[1].removesuffix(" " * 8).rstrip()
+    for ref, another in (("main", "other"), ("other", "main")):
+        words = f"to repair (unsigned on refs/heads/{ref}; check that out first): "
+        command = next(line for line in said.splitlines() if words in line).split("): ", 1)[1].rstrip()
+        bench.git("checkout", "-q", another)
+        before = bench.git("rev-parse", another)
+        assert bench.run(["sh", "-ec", command]).returncode != 0
+        assert bench.git("rev-parse", another) == before
         bench.git("checkout", "-q", ref)
         assert bench.run(["sh", "-ec", command]).returncode == 0
     assert bench.try_git("push", "-q", "origin", "main", "other").returncode == 0
