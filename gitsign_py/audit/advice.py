@@ -11,18 +11,19 @@ from gitsign_py.verification.verdict import LACKING
 
 
 class Advice(NamedTuple):
-    """``words`` say what is wrong, ``todo`` what to do: ``{what}`` is a key or identity, ``{example}`` a commit, and
-    ``{signer}`` the line that allows the identity by its issuer.
+    """``words`` say what is wrong, ``todo`` what to do: ``{what}`` is a key or identity, ``{example}`` a commit,
+    ``{signer}`` the line that allows the identity by its issuer, ``{explain}`` the command that explains the verdict.
     """
 
     words: str
     todo: str
 
-    def todo_for(self, what: str, example: str, issuer: str = "") -> str:
+    def todo_for(self, what: str, example: str, issuer: str = "", explain: str = "") -> str:
         """The advice for the key or identity that is named most often, quoted for a shell."""
         if "{what}" in self.todo and not what:
             return f"gitsign-py show {example}"
-        return self.todo.format(what=shlex.quote(what), example=example, signer=_allowing(what, issuer))
+        signer = _allowing(what, issuer)
+        return self.todo.format(what=shlex.quote(what), example=example, signer=signer, explain=explain)
 
 
 def _allowing(identity: str, issuer: str) -> str:
@@ -32,7 +33,7 @@ def _allowing(identity: str, issuer: str) -> str:
     return shlex.quote(line) if is_exact else "'IDENTITY ISSUER'"
 
 
-_EXPLAIN = "an administrator of the policy decides: gitsign-py policy explain {example}"
+_EXPLAIN = "an administrator of the policy decides: {explain}"
 _DISTRUST = "do not build on these: gitsign-py verify -v --any-identity {example} shows what fails"
 _FETCH = "git fetch --unshallow, or in a partial clone git fetch --refetch --no-filter"
 _NOTES = "git fetch origin refs/notes/gitsign:refs/notes/gitsign"
@@ -135,4 +136,4 @@ def advice_of(verdict: str, reason: str, form: str = "") -> Advice:
     """
     by_form = _SMIME.get(reason) if form == "x509" else None
     general = _BY_WHAT_LACKS.get(LACKING.get(reason, "")) or _BY_VERDICT.get(verdict)
-    return by_form or _KNOWN.get(reason) or general or Advice("", "gitsign-py policy explain {example}")
+    return by_form or _KNOWN.get(reason) or general or Advice("", "{explain}")

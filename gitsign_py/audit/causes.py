@@ -3,6 +3,7 @@
 Memory grows with the number of different causes and, up to a bound, of different people, never with that of commits.
 """
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from gitsign_py.audit.record import Record
 from gitsign_py.audit.scan import Scanned
 from gitsign_py.core.frozen import field, slotted
 
+EXPLAIN = "gitsign-py policy explain"
 _MAX_NAMES = 1_000
 _OTHERS = "(others)"
 SHOWN = 20
@@ -22,6 +24,8 @@ SHOWN = 20
 class Cause:
     """One reason why commits are not accepted; ``example`` is the id of the first that came, ``message`` its words.
 
+    ``ref`` is where that one was judged, ``explain`` the command that judges by the same policy: on another ref, or by
+    another policy, the verdict would be another one.
     ``vouched`` has the form of signature and the issuer for each name in ``what``; no issuer where there are several.
     """
 
@@ -33,6 +37,8 @@ class Cause:
     who: Counter[str] = field(default_factory=Counter)
     what: Counter[str] = field(default_factory=Counter)
     vouched: dict[str, tuple[str, str]] = field(default_factory=dict)
+    ref: str = ""
+    explain: str = EXPLAIN
 
     @property
     def words(self) -> str:
@@ -44,7 +50,9 @@ class Cause:
         """The advice: a command, where there is one."""
         named = next((name for name, _ in self.what.most_common() if name != _OTHERS), "")
         form, issuer = self.vouched.get(named, ("", ""))
-        return advice_of(self.verdict, self.reason, form).todo_for(named, self.example[:12], issuer)
+        place = f" --ref {shlex.quote(self.ref)}" if self.ref else ""
+        explain = f"{self.explain}{place} {self.example[:12]}"
+        return advice_of(self.verdict, self.reason, form).todo_for(named, self.example[:12], issuer, explain)
 
     def as_object(self) -> dict[str, Any]:
         """The cause as JSON."""
@@ -58,16 +66,18 @@ class Cause:
 
 
 class Causes:
-    """Collects them."""
+    """Collects them; ``explain`` is the command that explains a verdict of the same run."""
 
-    def __init__(self) -> None:
+    def __init__(self, explain: str = EXPLAIN) -> None:
+        self._explain = explain
         self._found: dict[tuple[str, str], Cause] = {}
 
     def add(self, first: Record, members: Sequence[Record | Scanned]) -> None:
         """Count commits that are not accepted for the same reason as ``first``, the first of them."""
         cause = self._found.get((first.verdict, first.reason))
         if cause is None:
-            cause = Cause(first.verdict, first.reason, first.message, first.oid)
+            told = first.verdict, first.reason, first.message, first.oid
+            cause = Cause(*told, ref=first.ref, explain=self._explain)
             self._found[first.verdict, first.reason] = cause
         cause.commits += len(members)
         for name, count in Counter([member.committer for member in members]).items():

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from gitsign_py.audit.causes import Cause
+from gitsign_py.audit.causes import Cause, Causes
 from gitsign_py.audit.reports.html import HtmlReport
 from gitsign_py.audit.reports.plain import TextReport
 from gitsign_py.policy.facts import ACCEPTED, VERDICTS
@@ -43,6 +43,16 @@ def test_every_cause_has_something_to_do() -> None:
             assert cause.words
     named = Cause("unchecked", "key-missing", "", "1" * 40, what=Counter({"x; rm -rf /": 1}))
     assert named.todo == "gpg --recv-keys 'x; rm -rf /'"
+
+
+def test_a_verdict_is_explained_where_it_was_given() -> None:
+    """On the branch that is checked out, or by another policy, the same commit may be verified."""
+    causes = Causes("gitsign-py policy explain --policy p.toml")
+    causes.add(one := record(1, "unauthorised", reason="rule-refuses", ref="refs/tags/it's"), [one])
+    [cause] = causes.sorted()
+    assert cause.todo.endswith(f"explain --policy p.toml --ref 'refs/tags/it'\"'\"'s' {one.oid[:12]}")
+    bare = Cause("unauthorised", "rule-refuses", "why", "1" * 40)
+    assert bare.todo.endswith("gitsign-py policy explain 111111111111")
 
 
 @pytest.mark.parametrize("reason", [reason for reason, what in LACKING.items() if what in HELPED])

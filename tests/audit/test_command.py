@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -50,6 +52,22 @@ def test_text(every: Audited, folder: Path) -> None:
     assert every.named["unsigned"][:12] in done.stdout
     assert "unsigned: no signature [unsigned]" in done.stdout
     assert "identity-mismatch" in done.stdout
+
+
+def test_the_command_that_is_printed_gives_the_same_verdict(every: Audited, folder: Path) -> None:
+    """On the branch that is checked out the commit may stay; no setting names the policy."""
+    alone = POLICY.replace('name = "everyone"', 'name = "releases"\nrefs = ["refs/heads/release"]')
+    alone = alone.replace('"bob"]', '"bob"]\n[[rules]]\nname = "rest"\nallow = ["alice", "bob"]', 1)
+    (folder / "alone.toml").write_text(
+        alone.replace('allow = ["alice", "bob"]', 'allow = ["bob"]', 1).replace("EXEMPT", every.named["exempt"])
+    )
+    one, ref = every.named["verified"], "refs/heads/release"
+    asked = ("audit", "--offline", "--policy", str(folder / "alone.toml"), "--ref", ref, one)
+    done = run(folder, *asked)
+    [printed] = re.findall(r"\[rule-refuses\]\n(?:.*\n)*?.*: gitsign-py (policy explain .*)", done.stdout)
+    explained = run(folder, *shlex.split(printed))
+    assert (explained.returncode, "[rule-refuses]" in explained.stdout) == (1, True), explained
+    assert run(folder, "policy", "explain", *asked[2:4], one).returncode == 0
 
 
 def test_ndjson_to_a_file_and_cache(every: Audited, folder: Path) -> None:

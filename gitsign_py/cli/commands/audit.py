@@ -2,13 +2,16 @@
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from gitsign_py.audit.causes import EXPLAIN, Causes
 from gitsign_py.audit.engine import audit_batches
 from gitsign_py.audit.plan import AuditPlan
 from gitsign_py.audit.recording import Batch
@@ -92,7 +95,9 @@ def run(arguments: list[str]) -> int:
         newest = published.newest(in_history=plan.in_history) if published else None
         batches = newest.passing(batches) if newest else batches
         noting = _noting(batches, heads) if options.write_notes else batches
-        rollup = _audited(noting, heading, report, out, lambda: auditing.newer_root(settings, prepared))
+        rollup = Rollup(causes=Causes(_explain(options)))
+        renewed = partial(auditing.newer_root, settings, prepared)
+        _audited(noting, heading, report, out, renewed, rollup=rollup)
         if heads:
             MergeNotes(repository).add(heads)
         if options.since_last:
@@ -126,9 +131,10 @@ def _audited(
     report: ReportFormat,
     out: TextIO,
     newer_root: Callable[[], tuple[str, str] | None],
-) -> Rollup:
-    """Report what the audit finds, as it comes; gives the sums. ``newer_root`` is asked at the end."""
-    rollup = Rollup()
+    *,
+    rollup: Rollup,
+) -> None:
+    """Report what the audit finds, as it comes, and sum it up. ``newer_root`` is asked at the end."""
     try:
         shown = counted(batches, None if out.isatty() else auditing.stderr_terminal(), each=len)
         if out.isatty():
@@ -143,7 +149,15 @@ def _audited(
         raise as_config_error(error) from error
     rollup.newer_root = newer_root()
     report.end(rollup)
-    return rollup
+
+
+def _explain(options: argparse.Namespace) -> str:
+    """The command that explains a verdict of this run: by the same policy and trust root."""
+    given = {"--policy": options.policy, "--introduction": options.introduction, "--trusted-root": options.trusted_root}
+    flags = {"--in-history": options.in_history, "--isolated": options.isolated}
+    words = [word for name, value in given.items() if value for word in (name, value)]
+    words += [name for name, is_given in flags.items() if is_given]
+    return shlex.join([*EXPLAIN.split(), *words])
 
 
 def _noting(batches: Iterator[Batch], heads: dict[str, str]) -> Iterator[Batch]:
