@@ -16,10 +16,26 @@ from gitsign_py.verification.verdict import LACKING
 
 MAX_NAMED = 20
 _MAX_PEOPLE = 5
+_MAX_APPROVED = 64
+"""Commits that approve takes at once: the next push names the others."""
 _OWNERS = ("the trust root", "a form that it knows")
 _RESIGN = ("unsigned", "bad", "malformed", "identity-mismatch")
 _RENAMED = "tag-name-mismatch"
 _TAGS = "refs/tags/"
+_BY_HAND = "have somebody who may bring all of it here merge by hand, and sign that (git merge --no-ff -S)"
+_FORGE = {
+    "forge-head-missing": "bring the head of the pull request here (refs/pull/N/head, refs/notes/gitsign-merges)",
+    "head-not-accepted": "mend the pull request first: where approvals are missing, others approve the commit that is "
+    "named (gitsign-py approve --ref REF COMMIT), and this can be pushed as it is; else sign it again, and merge again",
+    "merged-not-accepted": "mend what it merges first: where approvals are missing, this can be pushed as it is then; "
+    "else merge again",
+    "merge-not-reproducible": _BY_HAND,
+    "merge-changes-policy": _BY_HAND,
+    "merge-author-refused": _BY_HAND,
+    "pusher-not-author": "have the author of the merge push it",
+    "pusher-unknown": "have the author of the merge push it, signed: git push --signed",
+}
+"""Where a forge made the commit: what helps, by the reason."""
 
 
 def explain_refusals(
@@ -75,7 +91,7 @@ def _kind(record: Record) -> str:
     """The help that would serve: to sign again, the same for a tag, to wait, the server's owner, or the rule that
     refused.
     """
-    if record.verdict == "unchecked":
+    if record.verdict == "unchecked" and record.reason not in _FORGE:
         return "owner" if LACKING.get(record.reason) in _OWNERS else "wait"
     if record.verdict in _RESIGN or record.reason == _RENAMED:
         return "tag" if record.kind == "tag" else "resign"
@@ -99,24 +115,34 @@ def _command(kind: str, records: Sequence[Record], base_of: RepairBase, policy: 
             "to sign again does not help: the server's trust root lacks what made this signature; "
             "show this to the server's owner (gitsign.trustedRoot)"
         )
-    return who_may(records[-1], policy)
+    return who_may(records[-1], policy, [record.oid for record in reversed(records)])
 
 
-def who_may(record: Record, policy: Policy | None) -> str:
-    """The rule, who may by it, and whom to ask: the pusher cannot look at the server's policy."""
+def who_may(record: Record, policy: Policy | None, oids: Sequence[str] = ()) -> str:
+    """The rule, who may by it, and whom to ask: the pusher cannot look at the server's policy.
+
+    ``oids`` are all that are refused for the same.
+    """
+    oids = oids or (record.oid,)
     if policy is None:
         return "ask the server's owner, or have somebody who may do this sign it"
     ask = _ask(policy)
     rule = next((rule for rule in policy.rules if rule.name == record.rule), None)
     if rule is not None:
-        return _by_rule(rule, record, ask)
+        return _by_rule(policy, rule, record, oids)
     if record.rule == "administrators":
         return f"only administrators change what lies below .gitsign/: {ask}"
     if record.reason == "signer-unknown":
         return f"{ask} to name {record.identity} in it"
-    if record.reason == "forge-head-missing":
-        return f"bring the head of the pull request here (refs/pull/N/head, refs/notes/gitsign-merges), or {ask}"
-    return ask
+    return _by_forge(record, oids, ask)
+
+
+def _by_forge(record: Record, oids: Sequence[str], ask: str) -> str:
+    """What a forge has made rests on other commits, on who pushes it, or on its author: no key of it helps."""
+    if record.reason == "approvals-missing":
+        return _approve("others who may", record.ref, oids)
+    words = _FORGE.get(record.reason)
+    return f"{words}, or {ask}" if words else ask
 
 
 def who_may_push(policy: Policy, decision: Decision) -> str:
@@ -131,13 +157,20 @@ def _ask(policy: Policy) -> str:
     return f"ask an administrator of the policy ({_names(policy.administrators)})"
 
 
-def _by_rule(rule: Rule, record: Record, ask: str) -> str:
+def _by_rule(policy: Policy, rule: Rule, record: Record, oids: Sequence[str]) -> str:
     if record.reason != "approvals-missing":
-        return f"rule {rule.name!r} lets {_names(rule.allow)} do this: have one of them sign it, or {ask}"
+        allowed = f"rule {rule.name!r} lets {_names(rule.allow)} do this"
+        return f"{allowed}: have one of them sign it, or {_ask(policy)}"
+    people = (name for name in rule.approvers if policy.principals[name].kind == "person")
+    return _approve(f"others of {_names(people)}", record.ref, oids)
+
+
+def _approve(who: str, ref: str, oids: Sequence[str]) -> str:
+    named = " ".join(oids[:_MAX_APPROVED])
     return (
-        f"have others of {_names(rule.approvers)} approve it, and bring that here first: git fetch origin "
+        f"have {who} approve it, and bring that here first: git fetch origin "
         "'+refs/attestations/*:refs/remotes/origin/attestations/*' && gitsign-py approve --join origin "
-        f"--ref {shlex.quote(record.ref)} {record.oid} && git push origin 'refs/attestations/*:refs/attestations/*'"
+        f"--ref {shlex.quote(ref)} {named} && git push origin 'refs/attestations/*:refs/attestations/*'"
     )
 
 

@@ -76,6 +76,8 @@ def test_two_others_approve(bench: Workbench) -> None:
     bench.tool("hooks", "install", "--server", cwd=server)
     bench.git("remote", "add", "origin", str(server))
     elsewhere(bench, str(server))
+    odd = bench.tool("approve", "HEAD^{tree}")
+    assert (odd.returncode, b"[revision-kind]" in odd.stderr) == (2, True)
     said = bench.try_git("push", "origin", f"HEAD:{MAIN}").stderr.decode()
     assert "approvals-missing" in said
     words = "have others of alice, bob, carol approve it, and bring that here first: "

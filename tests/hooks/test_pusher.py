@@ -48,6 +48,7 @@ def test_a_variable_counts_where_the_owner_names_it(merged: Server) -> None:
     status, said = push(merged, REMOTE_USER="alice-at-work")
     assert status != 0
     assert "[pusher-unknown]" in said, "a pusher with a shell chooses the environment"
+    assert "have the author of the merge push it, signed: git push --signed" in " ".join(said.split())
     merged.config("gitsign.pusher", "REMOTE_USER")
     status, said = push(merged, REMOTE_USER="bob")
     assert status != 0

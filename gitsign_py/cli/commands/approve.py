@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import json
 import secrets
+from collections.abc import Sequence
 
 from gitsign_py.audit.approvals import PREFIX, REF
 from gitsign_py.audit.plan import resolve_targets
@@ -46,12 +47,12 @@ def run(arguments: list[str]) -> int:
     with wiring.repository(settings) as repository:
         if options.join is not None:
             _join(repository, options.join, options)
-            if options.revision is None:
+            if not options.revisions:
                 return 0
         ref = options.ref or symbolic_ref(repository, "HEAD")
         if not ref:
             raise UsageError("ref-name", "HEAD is on no branch: say which ref the commit may come to", hint="--ref REF")
-        for oid in _commits(repository, options.revision or "HEAD"):
+        for oid in _commits(repository, options.revisions or ["HEAD"]):
             _approve(repository, settings, oid, ref, options)
     return 0
 
@@ -64,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=HelpFormatter,
     )
-    parser.add_argument("revision", nargs="?", metavar="REV", help="a commit or a range (HEAD)")
+    parser.add_argument("revisions", nargs="*", metavar="REV", help="commits, or a range (HEAD)")
     parser.add_argument("--ref", type=optiontypes.full_ref, metavar="REF", help="the ref (the current branch)")
     parser.add_argument("--withdraw", action="store_true", help="take back what you said of it")
     parser.add_argument(
@@ -94,14 +95,18 @@ def _join(repository: GitRepository, remote: str, options: argparse.Namespace) -
             print(printable(f"{ref} has what was fetched from {remote}"))
 
 
-def _commits(repository: GitRepository, word: str) -> list[str]:
-    targets, exclude = resolve_targets(repository, (word,))
-    if not exclude:
-        return [target.commit for target in targets if target.commit]
-    asked = ["rev-list", "--reverse", f"--max-count={MAX_COMMITS + 1}", *(target.commit for target in targets)]
-    found = repository.run([*asked, *(f"^{oid}" for oid in exclude)]).decode("ascii").split()
+def _commits(repository: GitRepository, words: Sequence[str]) -> list[str]:
+    """The commits that the words name, each once; with a range among them, all that it leads to."""
+    targets, exclude = resolve_targets(repository, tuple(words))
+    if not all(target.commit for target in targets):
+        raise UsageError("revision-kind", f"{' '.join(words)} does not name commits, which alone are approved")
+    found = list(dict.fromkeys(target.commit for target in targets))
+    if exclude:
+        asked = ["rev-list", "--reverse", f"--max-count={MAX_COMMITS + 1}", *found, *(f"^{oid}" for oid in exclude)]
+        found = repository.run(asked).decode("ascii").split()
     if not 0 < len(found) <= MAX_COMMITS:
-        raise UsageError("range-empty", f"{word} has {len(found) or 'no'} commits, 1 to {MAX_COMMITS} can be approved")
+        told = f"{' '.join(words)} has {len(found) or 'no'} commits, 1 to {MAX_COMMITS} can be approved"
+        raise UsageError("range-empty", told)
     return found
 
 
