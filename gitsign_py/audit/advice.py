@@ -12,18 +12,20 @@ from gitsign_py.verification.verdict import LACKING
 
 class Advice(NamedTuple):
     """``words`` say what is wrong, ``todo`` what to do: ``{what}`` is a key or identity, ``{example}`` a commit,
-    ``{signer}`` the line that allows the identity by its issuer, ``{explain}`` the command that explains the verdict.
+    ``{signer}`` the line that allows the identity by its issuer, ``{place}`` the commit and the ref where it was
+    judged, ``{explain}`` the command that explains the verdict.
     """
 
     words: str
     todo: str
 
-    def todo_for(self, what: str, example: str, issuer: str = "", explain: str = "") -> str:
+    def todo_for(self, what: str, example: str, issuer: str = "", place: str = "", explain: str = "") -> str:
         """The advice for the key or identity that is named most often, quoted for a shell."""
         if "{what}" in self.todo and not what:
             return f"gitsign-py show {example}"
         signer = _allowing(what, issuer)
-        return self.todo.format(what=shlex.quote(what), example=example, signer=signer, explain=explain)
+        named = {"what": shlex.quote(what), "example": example, "signer": signer, "place": place}
+        return self.todo.format(**named, explain=f"{explain} {place}")
 
 
 def _allowing(identity: str, issuer: str) -> str:
@@ -100,7 +102,7 @@ _KNOWN: Mapping[str, Advice] = {
     "introduction-missing": Advice("the introduction is not in this clone", _FETCH),
     "approvals-missing": Advice(
         "the rule wants more approvals than are here",
-        "git fetch origin 'refs/attestations/*:refs/attestations/*'; else others approve {example}: gitsign-py approve",
+        "git fetch origin 'refs/attestations/*:refs/attestations/*'; else others approve: gitsign-py approve {place}",
     ),
     "forge-head-missing": Advice(
         "no head of a pull request that is here gives this tree",

@@ -50,9 +50,10 @@ class Cause:
         """The advice: a command, where there is one."""
         named = next((name for name, _ in self.what.most_common() if name != _OTHERS), "")
         form, issuer = self.vouched.get(named, ("", ""))
-        place = f" --ref {shlex.quote(self.ref)}" if self.ref else ""
-        explain = f"{self.explain}{place} {self.example[:12]}"
-        return advice_of(self.verdict, self.reason, form).todo_for(named, self.example[:12], issuer, explain)
+        place = f"{f'--ref {shlex.quote(self.ref)} ' if self.ref else ''}{self.example[:12]}"
+        return advice_of(self.verdict, self.reason, form).todo_for(
+            named, self.example[:12], issuer, place, self.explain
+        )
 
     def as_object(self) -> dict[str, Any]:
         """The cause as JSON."""

@@ -51,6 +51,8 @@ def test_a_verdict_is_explained_where_it_was_given() -> None:
     causes.add(one := record(1, "unauthorised", reason="rule-refuses", ref="refs/tags/it's"), [one])
     [cause] = causes.sorted()
     assert cause.todo.endswith(f"explain --policy p.toml --ref 'refs/tags/it'\"'\"'s' {one.oid[:12]}")
+    lacking = Cause("unauthorised", "approvals-missing", "why", "1" * 40, ref="refs/heads/main")
+    assert lacking.todo.endswith("gitsign-py approve --ref refs/heads/main 111111111111")
     bare = Cause("unauthorised", "rule-refuses", "why", "1" * 40)
     assert bare.todo.endswith("gitsign-py policy explain 111111111111")
 
