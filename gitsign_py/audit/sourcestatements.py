@@ -81,9 +81,18 @@ class SourceStatements:
         self._repository, self._attester = repository, attester
         self._uri, self._ref, self._place = repository_uri, ref, place_of(repository_uri, ref)
         self._objects = AttestedObjects(repository, REF)
+        self._links: dict[str, Sequence[Link]] = {}
 
     def links_at(self, revision: str) -> Sequence[Link]:
-        """The verified provenances of a commit, the newest first; what does not verify is no evidence."""
+        """The verified provenances of a commit, the newest first; what does not verify is no evidence.
+
+        They are asked for by each summary about the commit, of which anybody may have stored copies.
+        """
+        if revision not in self._links:
+            self._links[revision] = self._linked(revision)
+        return self._links[revision]
+
+    def _linked(self, revision: str) -> Sequence[Link]:
         found = []
         for bundle in self._bundles(revision, PROVENANCE):
             try:

@@ -15,12 +15,14 @@ from typing import Any
 
 import pytest
 
+from gitsign_py.audit import sourcestatements as module
 from gitsign_py.audit.sourcestatements import MAX_LOOKED_AT, PROVENANCE, SUMMARY
 from gitsign_py.core.tlog.vkey import ED25519
 from gitsign_py.errors import GitsignError
 from gitsign_py.source.continuity import follow
 from gitsign_py.source.provenance import provenance_statement
 from gitsign_py.source.summary import summary_statement
+from gitsign_py.verification.bundle import VerifiedBundle, verify_bundle
 from tests.support.bundles import AT, BundleMaker
 from tests.support.sourcestatements import DIGEST, MAIN, MALLORY, SERVER, URI, Statements, oid, provenance, wanted
 from tests.support.witnesskit import ORIGIN, policy, vkey
@@ -170,6 +172,26 @@ def test_junk_beside_a_statement_changes_nothing(made: Statements) -> None:
     for number in range(MAX_LOOKED_AT + 1):
         made.put(SUMMARY, "", name=f"00{number:04}")
     assert refusal(made) == "json-invalid", "more than anybody needs is not looked at"
+
+
+def test_copies_of_a_summary_verify_the_provenance_once(made: Statements, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bundles may be copied by anybody: many summaries and many provenances are no product of the two."""
+    made.state(provenance())
+    [(name, bundle)] = [item for item in made.stored.items() if SUMMARY in item[0]]
+    made.stored = {name: bundle}
+    for number in range(7):
+        made.put(SUMMARY, bundle, name=f"1{number}")
+    for number in range(8):
+        made.put(PROVENANCE, made.bundle(provenance_statement(provenance(time=AT))), name=f"2{number}")
+    verified: list[str] = []
+
+    def counted(bundle: bytes, **more: Any) -> VerifiedBundle:
+        verified.append(hashlib.sha256(bundle).hexdigest())
+        return verify_bundle(bundle, **more)
+
+    monkeypatch.setattr(module, "verify_bundle", counted)
+    assert refusal(made) == "source-provenance-missing"
+    assert len(verified) == 16
 
 
 def test_provenance_of_somebody_else_carries_nothing_on(made: Statements) -> None:
