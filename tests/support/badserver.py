@@ -213,9 +213,9 @@ class BadServer:
             with connection, connection.makefile("rb") as stream:
                 while (request := _read_request(stream)) is not None and self._act(request, connection):
                     pass
+                _shut(connection)
                 with self._lock:
                     self._open.discard(connection)
-                _shut(connection)
 
     def _act(self, request: Received, connection: socket.socket) -> bool:
         with self._lock:
@@ -237,7 +237,9 @@ def _read_request(stream: BinaryIO) -> Received | None:
         return Received("?", "", {}, first)
     method, path, _ = first.decode("ascii").split(" ", 2)
     headers: dict[str, str] = {}
-    for line in iter(stream.readline, b"\r\n"):
+    while (line := stream.readline()) != b"\r\n":
+        if not line:
+            return None  # it hung up in the middle
         name, _, value = line.decode("latin-1").partition(":")
         headers[name.lower()] = value.strip()
     return Received(method, path, headers, stream.read(int(headers.get("content-length", "0"))))
