@@ -81,7 +81,7 @@ class RunningStack:
         self, method: str, path: str, body: bytes = b"", media_type: str = "", headers: Mapping[str, str] | None = None
     ) -> StackAnswer:
         """One request on a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.info.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.info.port, timeout=120)
         try:
             sent = dict(headers or {}) | ({"Content-Type": media_type} if media_type else {})
             connection.request(method, path, body or None, sent)
