@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, BinaryIO, Self
 from urllib.parse import urlsplit
 
@@ -267,7 +268,14 @@ def routed(routes: dict[str, Iterable[Action]]) -> Action:
     return act
 
 
+@cache
 def unused_url() -> str:
-    """Give a loopback URL at which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+    """A loopback URL at which nobody listens: its port is taken as long as this process lives, and by no listener.
+
+    A port that was let go of would be the next one's, of another worker's server say.
+    """
+    holder = socket.socket()
+    holder.bind(("127.0.0.1", 0))
+    port = holder.getsockname()[1]
+    holder.detach()
+    return f"http://127.0.0.1:{port}"
