@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from gitsign_py.localstack.clientenv import environment
 from gitsign_py.localstack.process import StackInfo, read_info
+from tests.support.waiting import SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 _START_SECONDS = 120.0
@@ -105,7 +106,7 @@ def running_stack(directory: Path, *arguments: str) -> Iterator[RunningStack]:
         yield RunningStack(_wait(child, directory), child)
     finally:
         child.terminate()
-        child.wait(20)
+        child.wait(SECONDS)
         assert child.stdout is not None
         child.stdout.close()
 
