@@ -54,11 +54,24 @@ def marked(server: Server) -> dict[int, int]:
     found = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            if server.environment["PUSH_MARK"].encode() in (entry / "environ").read_bytes():
-                found[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            if server.environment["PUSH_MARK"].encode() in (entry / "environ").read_bytes() and not is_ending(entry):
+                found[int(entry.name)] = int(facts(entry)[1])
         except OSError:
             continue
     return found
+
+
+def facts(entry: Path) -> list[str]:
+    """What stat says of a process, from its state on (proc_pid_stat(5))."""
+    return (entry / "stat").read_text().rpartition(")")[2].split()
+
+
+def is_ending(entry: Path) -> bool:
+    """Whether it does nothing more: SIGKILL has reached it, and a busy machine has not come to its end yet."""
+    status = dict(line.split(":\t", 1) for line in (entry / "status").read_text().splitlines() if ":\t" in line)
+    pending = int(status["SigPnd"], 16) | int(status["ShdPnd"], 16)
+    exiting = int(facts(entry)[6]) & 0x4  # PF_EXITING (include/linux/sched.h)
+    return bool(pending >> (signal.SIGKILL - 1) & 1 or exiting)
 
 
 def command_line(process: int) -> bytes:
