@@ -4,11 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.agent import lifecycle
+from gitsign_py.agent import client, lifecycle
 from tests.support import warm
+from tests.support.home import PATIENCE
 from tests.support.screen import screen
 
 __all__ = ["screen"]
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Busy machines take longer than a client waits for an agent; tests of that wait say for how long."""
+    for name in ("CONNECT_SECONDS", "SILENCE_SECONDS", "ASK_SECONDS"):
+        monkeypatch.setattr(client, name, PATIENCE)
 
 
 @pytest.fixture

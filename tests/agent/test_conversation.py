@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsign_py.agent import client, conversation
+from gitsign_py.agent import client, conversation, server
 from gitsign_py.agent.conversation import Conversation, Fields
 from gitsign_py.agent.protocol import FRAME_LIMIT, MAGIC, pack_frame
 from tests.support.agentserver import echo, serving
@@ -18,7 +18,8 @@ from tests.support.waiting import wait_until
 def test_a_slow_answer_is_waited_for_since_the_agent_says_that_it_works(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "SILENCE_SECONDS", 1.6)
+    monkeypatch.setattr(server, "TICK_SECONDS", 0.05)
+    monkeypatch.setattr(client, "SILENCE_SECONDS", 2.0)
 
     def slow(_: Fields, __: Conversation) -> Fields:
         time.sleep(2.6)
@@ -30,7 +31,7 @@ def test_a_slow_answer_is_waited_for_since_the_agent_says_that_it_works(
 
 def test_the_agent_asks_back_and_waits_for_the_answer(path: Path) -> None:
     def curious(_: Fields, talk: Conversation) -> Fields:
-        first, second = talk.need(5, what=b"token"), talk.need(5, what=b"consent")
+        first, second = talk.need(60, what=b"token"), talk.need(60, what=b"consent")
         assert first is not None
         assert second is not None
         return {"status": b"ok", "got": first["token"] + second["consent"]}
@@ -45,7 +46,7 @@ def test_a_client_that_gives_up_ends_the_question(path: Path) -> None:
     got: list[Fields | None] = []
 
     def curious(_: Fields, talk: Conversation) -> Fields:
-        got.append(talk.need(5, what=b"token"))
+        got.append(talk.need(60, what=b"token"))
         return {"status": b"ok"}
 
     with serving(path, sign=curious):
@@ -95,7 +96,7 @@ def test_garbage_costs_the_agent_nothing(path: Path, data: bytes) -> None:
             raw.connect(str(path))
             raw.sendall(data)
             raw.shutdown(socket.SHUT_WR)
-            raw.settimeout(5)
+            raw.settimeout(60)
             with contextlib.suppress(ConnectionResetError):  # what it did not read resets the connection
                 while raw.recv(65536):
                     pass

@@ -194,9 +194,9 @@ POLICIES = {
 
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
 def test_a_policy_is_read_in_bounded_time(policy: str) -> None:
-    began = time.process_time()
+    began = time.thread_time()
     read_policy(policy.encode(), "policy.toml")
-    assert time.process_time() - began < 50 * plain_work(), "without bounds: minutes, or for ever"
+    assert time.thread_time() - began < 50 * plain_work(), "without bounds: minutes, or for ever"
 
 
 def test_the_policy_of_a_pushed_commit_is_not_read(tmp_path: Path) -> None:

@@ -207,10 +207,13 @@ def test_what_is_called_a_secret_is_one_however_plain_it_reads(name: str) -> Non
 def test_veiling_takes_no_longer_than_its_text_is_long() -> None:
     import time  # noqa: PLC0415
 
-    def seconds(text: str) -> float:
-        began = time.process_time()
+    def once(text: str) -> float:
+        began = time.thread_time()
         veiled(text)
-        return time.process_time() - began
+        return time.thread_time() - began
+
+    def seconds(text: str) -> float:
+        return min(once(text) for _ in range(3))  # other work stretches some of them
 
     shapes = ("eyJ", "-----BEGIN PRIVATE KEY", "://a:", "earer ", "ghp_", "aA1", "eyJaaaaaaaa.", "=", "- ")
     for shape in (*shapes, "://:", "://@", "a@:", "token_", "token=", "AAAA/", "SHA256:"):

@@ -54,11 +54,24 @@ def marked(server: Server) -> dict[int, int]:
     found = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            if server.environment["PUSH_MARK"].encode() in (entry / "environ").read_bytes():
-                found[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            if server.environment["PUSH_MARK"].encode() in (entry / "environ").read_bytes() and not is_ending(entry):
+                found[int(entry.name)] = int(facts(entry)[1])
         except OSError:
             continue
     return found
+
+
+def facts(entry: Path) -> list[str]:
+    """What stat says of a process, from its state on (proc_pid_stat(5))."""
+    return (entry / "stat").read_text().rpartition(")")[2].split()
+
+
+def is_ending(entry: Path) -> bool:
+    """Whether it does nothing more: SIGKILL has reached it, and a busy machine has not come to its end yet."""
+    status = dict(line.split(":\t", 1) for line in (entry / "status").read_text().splitlines() if ":\t" in line)
+    pending = int(status["SigPnd"], 16) | int(status["ShdPnd"], 16)
+    exiting = int(facts(entry)[6]) & 0x4  # PF_EXITING (include/linux/sched.h)
+    return bool(pending >> (signal.SIGKILL - 1) & 1 or exiting)
 
 
 def command_line(process: int) -> bytes:
@@ -149,7 +162,7 @@ from gitsign_py.host.timelimit import within_budget
 
 def work(allow):
     if {allows}:
-        allow(0.5)
+        allow({allowed})
     {hang}
     return 0
 
@@ -157,8 +170,10 @@ sys.exit(within_budget({seconds}, work, lambda seconds: f"over after {{seconds:g
 """
 
 
-def run_work(hang: str, *, allows: bool = True) -> "tuple[subprocess.CompletedProcess[bytes], float]":
-    script = _WORK.format(hang=hang, allows=allows, seconds=LONG if allows else 0.5)
+def run_work(
+    hang: str, *, allows: bool = True, allowed: float = 0.5
+) -> "tuple[subprocess.CompletedProcess[bytes], float]":
+    script = _WORK.format(hang=hang, allows=allows, allowed=allowed, seconds=LONG if allows else 0.5)
     began = time.monotonic()
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment(), capture_output=True, check=False)
     return done, time.monotonic() - began
@@ -202,7 +217,7 @@ def test_a_budget_found_spent_is_said_once(late: str) -> None:
 
 def test_who_does_not_read_cannot_hold_it() -> None:
     """The pusher's git may stop reading; what is to be said to it fills the pipe then."""
-    script = _WORK.format(hang="sys.stderr.write('x' * 10_000_000)", allows=True, seconds=LONG)
+    script = _WORK.format(hang="sys.stderr.write('x' * 10_000_000)", allows=True, allowed=0.5, seconds=LONG)
     reading, writing = os.pipe()
     with ending(
         subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, env=environment(), stderr=writing)
@@ -218,10 +233,10 @@ def test_who_does_not_read_cannot_hold_it() -> None:
 @pytest.mark.parametrize(("ends", "status", "said"), [("return 3", 3, b""), ("os.kill(os.getpid(), 9)", 247, b"")])
 def test_work_that_ends(ends: str, status: int, said: bytes) -> None:
     """With its own status, or killed by a signal, which is told as a negative one."""
-    done, _ = run_work(ends)
+    done, _ = run_work(ends, allowed=LONG)
     assert (done.returncode, done.stderr) == (status, said)
 
 
 def test_what_is_said_at_the_end_is_passed_on() -> None:
-    done, _ = run_work("sys.stderr.write('y' * 3_000_000)")
+    done, _ = run_work("sys.stderr.write('y' * 3_000_000)", allowed=LONG)
     assert (done.returncode, len(done.stderr)) == (0, 3_000_000)

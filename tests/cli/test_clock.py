@@ -52,11 +52,11 @@ def clock(line: str) -> tuple[int, str]:
     return int(found[1]) * (60 if found[2] == "min" else 1), found[3]
 
 
-def assert_named(line: str, seconds: int) -> None:
-    """A Date header has whole seconds, and the answer took a moment."""
+def assert_named(line: str, seconds: int, began: float) -> None:
+    """A Date header has whole seconds, and the answer took a moment, more of one on a busy machine."""
     got, direction = clock(line)
     assert direction == ("ahead of" if seconds > 0 else "behind")
-    assert abs(got - abs(seconds)) <= 5
+    assert abs(got - abs(seconds)) <= 2 + time.monotonic() - began
 
 
 @pytest.mark.parametrize("agent", ["off", "on"])
@@ -73,12 +73,13 @@ def test_a_token_that_was_asked_for_tells_by_how_much(bench: Workbench, seconds:
     """The issuer's tokens live for a minute, as the public one's do."""
     bench.git("config", "gitsign.agent", agent)
     bench.env.pop("CI", None)
+    began = time.monotonic()
     try:
         status, [line] = commit(bench, seconds)
     finally:
         stopped = bench.run([off(bench, seconds), "agent", "stop"]).stdout
     assert (status, reason in line) == (128, True)
-    assert_named(line, seconds)
+    assert_named(line, seconds, began)
     assert (b"every key is gone" in stopped) == (agent == "on")
 
 
@@ -101,9 +102,10 @@ def test_a_little_off_is_good_enough_for_a_token_that_lives_long(bench: Workbenc
 def test_a_token_that_lives_long_shows_it_later(
     bench: Workbench, seconds: int, token: dict[str, int], reason: str
 ) -> None:
+    began = time.monotonic()
     status, [line] = commit(bench, seconds, SIGSTORE_ID_TOKEN=given(bench, **token))
     assert (status, reason in line) == (128, True)
-    assert_named(line, seconds)
+    assert_named(line, seconds, began)
 
 
 @pytest.mark.parametrize(
@@ -122,13 +124,14 @@ def test_before_any_server_was_asked_the_clock_is_named_alone(
     ("seconds", "outcome"), [(1200, "fail"), (120, "warn"), (-90, "warn"), (-1200, "fail"), (0, "ok")]
 )
 def test_doctor_says_by_how_much(bench: Workbench, seconds: int, outcome: str) -> None:
+    began = time.monotonic()
     done = bench.run([off(bench, seconds), "doctor", "--json"])
     found = {one["name"]: one for one in json.loads(done.stdout)["findings"]}
     assert found["clock"]["outcome"] == outcome
-    assert abs(found["clock"]["facts"]["seconds"] - seconds) <= 5
+    assert abs(found["clock"]["facts"]["seconds"] - seconds) <= 2 + time.monotonic() - began
     if seconds:
         assert found["signature"]["outcome"] == "fail"
-        assert_named(found["signature"]["advice"], seconds)
+        assert_named(found["signature"]["advice"], seconds, began)
 
 
 @pytest.mark.parametrize("seconds", [1200, 120, -90, 20 * 365 * 86400])
@@ -139,10 +142,11 @@ def test_verifying_goes_by_the_time_of_the_log(bench: Workbench, seconds: int) -
 
 
 def test_a_log_that_is_ahead_of_the_clock_is_told_with_both_times(bench: Workbench) -> None:
+    began = time.monotonic()
     bench.commit()
     done = bench.run([off(bench, -1200), "verify", *bench.who, "HEAD"])
     assert done.returncode == 1
     [line] = [line for line in done.stdout.decode().splitlines() if "FAILED" in line]
     assert "check this machine's clock [4.3 log-time-in-future]" in line
     claimed, now = (datetime.fromisoformat(one) for one in re.findall(r"[0-9T:-]{19}Z", line))
-    assert abs((claimed - now).total_seconds() - 1200) <= 10
+    assert abs((claimed - now).total_seconds() - 1200) <= 2 + time.monotonic() - began

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.docs import DOCS
-from tests.support.waiting import wait_until
+from tests.support.waiting import SECONDS, wait_until
 from tests.support.webform import fetch, write_browser
 from tests.support.workbench import EMAIL, Workbench, program
 
@@ -140,8 +140,9 @@ class Call:
             self.said += piece.decode("utf-8", "replace")
 
     def end(self) -> int:
-        status = self.process.wait(90)
-        self._thread.join(10)
+        status = self.process.wait(SECONDS)
+        self._thread.join(SECONDS)
+        assert not self._thread.is_alive(), "it would read on from whatever has the number next"
         os.close(self._reader)
         return status
 

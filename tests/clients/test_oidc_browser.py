@@ -43,7 +43,7 @@ def run(session: HttpSession, provider: Provider, browser: Browser, settings: Br
         session,
         provider,
         CLIENT,
-        settings or BrowserSettings(timeout=10),
+        settings or BrowserSettings(timeout=60),
         dialogue=browser.person,
         environment={},
         now=now,
@@ -72,7 +72,7 @@ def test_settings_shape_the_request(stack: RunningStack, session: HttpSession) -
     browser = Browser(allow)
     settings = BrowserSettings(
         redirect_url="http://127.0.0.1:0/some/where", connector_id="https://c.example", close_after=None,
-        timeout=10, remember=True, login_hint="bob@example.com",
+        timeout=60, remember=True, login_hint="bob@example.com",
     )  # fmt: skip
     tokens = run(session, discover(session, stack.url), browser, settings)
     page = browser.close()
@@ -97,7 +97,7 @@ def test_the_browser_is_opened_by_the_opener(stack: RunningStack, session: HttpS
         "from tests.support.webform import fetch\n"
         "open(sys.argv[2], 'w').write(fetch(sys.argv[1]).press('allow', email='carol@example.com').text)\n"
     )
-    settings = BrowserSettings(url_opener=f"{sys.executable} {script} {{{{.URL}}}} {tmp_path / 'page'}", timeout=20)
+    settings = BrowserSettings(url_opener=f"{sys.executable} {script} {{{{.URL}}}} {tmp_path / 'page'}", timeout=60)
     person = Person()
     tokens = sign_in_with_browser(
         session, discover(session, stack.url), CLIENT, settings, dialogue=person, environment={}, now=now

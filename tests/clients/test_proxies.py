@@ -17,6 +17,7 @@ from gitsign_py.clients.session import HttpSession, Limits
 from gitsign_py.errors import ServiceError
 from tests.support.badserver import Exchange, raw, reply, serving
 from tests.support.tls import server_side, write_certificate
+from tests.support.waiting import wait_until
 
 LIMITS = Limits(total=5.0, connect=2.0, backoff=0.01)
 VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -169,7 +170,6 @@ def test_a_kept_connection_that_was_closed_meanwhile_is_not_used(session: HttpSe
     with serving(once, reply(200, {"again": True})) as server:
         session.exchange("Rekor", "GET", server.url)
         closing.set()
-        while server._open:  # until it has hung up
-            pass
+        wait_until(lambda: not server._open)  # it has hung up
         assert session.exchange("Rekor", "POST", server.url, body=b"x").json() == {"again": True}
     assert [seen.method for seen in server.requests] == ["GET", "POST"]

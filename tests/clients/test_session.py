@@ -22,6 +22,7 @@ from gitsign_py.core.frozen import replace
 from gitsign_py.errors import ConfigError, ServiceError
 from tests.support.badserver import computed, drip, drop, huge, raw, reply, serving, slow, unused_url
 from tests.support.tls import server_side, write_certificate
+from tests.support.waiting import wait_until
 
 LIMITS = Limits(total=3.0, connect=1.0, max_bytes=100_000, backoff=0.01, retry_after=0.2)
 
@@ -433,5 +434,4 @@ def test_a_request_does_not_show_its_token(session: HttpSession) -> None:
 def test_no_thread_is_left_after_good_exchanges(session: HttpSession) -> None:
     with serving(reply(200, {})) as server:
         session.exchange("Rekor", "GET", server.url)
-    time.sleep(0.05)
-    assert not [thread for thread in threading.enumerate() if thread.name == "http-Rekor"]
+    wait_until(lambda: not [thread for thread in threading.enumerate() if thread.name == "http-Rekor"])

@@ -41,7 +41,7 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def settings(stack: RunningStack) -> SignInSettings:
-    return SignInSettings(stack.url, "sigstore", provider="device", browser=BrowserSettings(timeout=10, remember=True))
+    return SignInSettings(stack.url, "sigstore", provider="device", browser=BrowserSettings(timeout=60, remember=True))
 
 
 @pytest.fixture
@@ -50,10 +50,10 @@ def tools(tmp_path: Path, backend: Memory) -> Iterator[SignInTools]:
         if "or open" in text:
             fetch(text.rsplit(maxsplit=1)[-1]).press("allow", email="alice@example.com")
 
-    with HttpSession(Limits(total=5)) as session:
+    with HttpSession(Limits(total=60)) as session:
         book = LoginBook(tmp_path / "state" / "logins.json")
         yield SignInTools(
-            session, Person(on_show=elsewhere), {}, KeyringStore(timeout=0.5), book, lambda: datetime.now(UTC)
+            session, Person(on_show=elsewhere), {}, KeyringStore(timeout=60), book, lambda: datetime.now(UTC)
         )
 
 
@@ -143,6 +143,7 @@ def test_a_keyring_that_hangs_is_a_warning_and_signing_goes_on(
 ) -> None:
     sign_in(settings, tools)
     backend.delay = 2.0
+    tools = replace(tools, store=KeyringStore(timeout=0.5))
     assert parse_unverified(obtain(settings, tools).raw).email == "alice@example.com"
     assert "did not answer within 0.5 s; going on without it" in person(tools).everything
 

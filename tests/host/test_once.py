@@ -43,7 +43,7 @@ def test_it_gives_what_subprocess_gives(tmp_path: Path, body: str) -> None:
 def test_a_program_without_end_is_killed(tmp_path: Path, body: str) -> None:
     note = tmp_path / "pid"
     with pytest.raises(TimeoutError):
-        run_once(["git"], environment(tmp_path, f"echo $$ > {note}; {body}"), 0.5)
+        run_once(["git"], environment(tmp_path, f"echo $$ > {note}; {body}"), 2.0)
     with pytest.raises(ProcessLookupError):
         os.kill(int(note.read_text()), 0)
 
@@ -61,13 +61,22 @@ def test_what_is_not_there_or_no_program_is_said_as_subprocess_says_it(tmp_path:
         assert isinstance(ours.value, PermissionError) == isinstance(theirs.value, PermissionError)
 
 
+def open_files() -> set[tuple[str, str]]:
+    """Each descriptor and what it is of. Other tests' threads, and what they left to the collector, may close some."""
+    found = set()
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # the one that lists them
+            found.add((entry.name, str(entry.readlink())))
+    return found
+
+
 def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
     env = environment(tmp_path, "echo x")
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = open_files()
     run_once(["git"], env, 20.0)
     with pytest.raises(OSError):  # noqa: PT011 - as above
         run_once(["git"], {"PATH": "/nowhere"}, 5.0)
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert open_files() <= before
 
 
 @pytest.mark.parametrize("body", [BODIES[0], BODIES[6], "cat; echo err >&2; exit 7", "read line; exit 5"])
@@ -84,10 +93,10 @@ def test_what_is_talked_to_gives_what_subprocess_gives(tmp_path: Path, body: str
 
 
 def test_a_program_that_is_talked_to_is_killed_and_waited_for(tmp_path: Path) -> None:
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = open_files()
     with Spawned(["git"], environment(tmp_path, "exec sleep 60")) as running:
         running.kill()
     assert running.wait() == -signal.SIGKILL
     with pytest.raises(FileNotFoundError):
         Spawned(["git"], {"PATH": "/nowhere"})
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert open_files() <= before

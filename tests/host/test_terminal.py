@@ -15,6 +15,7 @@ import pytest
 from gitsign_py.host.consent import Dialogue
 from gitsign_py.host.console import PosixTerminal
 from gitsign_py.host.terminal import Terminal, for_terminal, open_terminal, wants_colour
+from tests.support.waiting import SECONDS
 
 AT = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 ROOT = Path(__file__).parents[2]
@@ -51,7 +52,7 @@ class Screen:
         self.seen = b""
 
     def wait_for(self, text: bytes) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + SECONDS
         while text not in self.seen:
             assert time.monotonic() < deadline, self.seen
             if select.select([self.master], [], [], 0.1)[0]:
@@ -60,8 +61,14 @@ class Screen:
     def type(self, keys: bytes) -> None:
         os.write(self.master, keys)
 
+    def tell(self, line: str) -> None:
+        """Give the program a line on its stdin, which is no terminal."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{line}\n".encode())
+        self.process.stdin.flush()
+
     def end(self) -> tuple[str, str]:
-        out, errors = self.process.communicate(timeout=20)
+        out, errors = self.process.communicate(timeout=SECONDS)
         while select.select([self.master], [], [], 0)[0]:
             self.seen += os.read(self.master, 4096)
         os.close(self._slave)
@@ -95,9 +102,11 @@ def test_a_question_is_asked_on_the_terminal(keys: bytes, answer: bool) -> None:
 
 
 def test_what_was_typed_before_the_question_does_not_answer_it() -> None:
-    screen = Screen("import time\nterminal.show('ready')\ntime.sleep(0.3)\nprint(terminal.confirm('Really?'))")
+    screen = Screen("terminal.show('ready')\nsys.stdin.readline()\nprint(terminal.confirm('Really?'))")
     screen.wait_for(b"ready")
     screen.type(b"y\n")
+    screen.wait_for(b"y\r\n")  # the terminal has it, which shows it
+    screen.tell("typed")
     screen.wait_for(b"Really? [y/N] ")
     screen.type(b"n\n")
     assert screen.end() == ("False\n", "")
@@ -120,7 +129,7 @@ def test_a_terminal_that_hangs_up_leaves_stderr() -> None:
     screen.wait_for(b"ready")
     os.close(screen._slave)
     os.close(screen.master)
-    out, errors = screen.process.communicate(timeout=20)
+    out, errors = screen.process.communicate(timeout=SECONDS)
     assert (out, errors) == (b"False ''\n", b"after\n")
 
 

@@ -102,7 +102,7 @@ def by_device(home: Home, *options: str) -> None:
         assert login.stderr is not None
         address = next(found[0] for line in login.stderr if (found := re.search(r"http\S+user_code=\S+", line)))
         cookieperson.go_through(address, EMAIL)
-        assert login.wait(30) == 0, login.stderr.read()
+        assert login.wait(120) == 0, login.stderr.read()
 
 
 def test_the_device_flow(home: Home, issuer: str) -> None:

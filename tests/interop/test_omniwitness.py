@@ -18,9 +18,9 @@ from gitsign_py.localstack.witness.asking import post
 from gitsign_py.localstack.witness.identity import make_identity
 from gitsign_py.localstack.witness.service import KnownLog
 from gitsign_py.localstack.witness.serving import WitnessServer
-from tests.support.badserver import unused_url
 from tests.support.foreign import find_program
 from tests.support.openedstack import ask, log_an_entry
+from tests.support.ports import free_ports
 from tests.support.waiting import wait_until
 from tests.support.witnesskit import private, vkey
 
@@ -32,7 +32,7 @@ CHECKPOINT = "/api/v2/checkpoint"
 def omniwitness(folder: Path, log: TransparencyLogInstance) -> Iterator[str]:
     """The real one, in memory; the URL where it answers."""
     program = find_program("omniwitness")
-    url = unused_url()
+    url = f"http://127.0.0.1:{free_ports(1)[0]}"
     own = vkey(NAME, SEED, ED25519)
     seed = b64_encode(bytes([ED25519]) + private(SEED).private_bytes_raw())
     (folder / "key").write_text(f"PRIVATE+KEY+{NAME}+{own.hint.hex()}+{seed}")

@@ -154,7 +154,7 @@ def test_a_witness_that_hangs_costs_one_bounded_wait(team: Team) -> None:
         stack = opened(team, asked)
         try:
             log = log_of(stack)
-            cosigning = Cosigning(asked, seconds=0.6)
+            cosigning = Cosigning(asked, seconds=2.0)
             envelope = ask(stack, CHECKPOINT).body
             stated = open_checkpoint(envelope, log.public_key, key_hints=[log.log_id[:4]]).checkpoint
             own = b"\n".join(envelope.split(b"\n")[:5]) + b"\n"

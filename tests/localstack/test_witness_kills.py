@@ -68,11 +68,13 @@ def test_a_witness_that_is_killed_remembers_what_it_cosigned(tmp_path: Path) -> 
             if known:
                 assert ask(port, known, known, bytes(32)) == (409, b"%d\n" % known)
             timer = threading.Timer(0.05 + 0.03 * kill, child.kill)
-            timer.start()
             with suppress(OSError, http.client.HTTPException):
                 for size in range(known + 1, 139):
                     status, _ = ask(port, size - 1, size)
                     assert status == 200
                     cosigned = size
-            timer.join()
+                    if size == known + 1:
+                        timer.start()  # a busy machine may take longer than that for the first one
+            if timer.is_alive():
+                timer.join()
     assert cosigned > 0

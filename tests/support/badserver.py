@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, BinaryIO, Self
 from urllib.parse import urlsplit
 
@@ -213,9 +214,9 @@ class BadServer:
             with connection, connection.makefile("rb") as stream:
                 while (request := _read_request(stream)) is not None and self._act(request, connection):
                     pass
+                _shut(connection)
                 with self._lock:
                     self._open.discard(connection)
-                _shut(connection)
 
     def _act(self, request: Received, connection: socket.socket) -> bool:
         with self._lock:
@@ -237,7 +238,9 @@ def _read_request(stream: BinaryIO) -> Received | None:
         return Received("?", "", {}, first)
     method, path, _ = first.decode("ascii").split(" ", 2)
     headers: dict[str, str] = {}
-    for line in iter(stream.readline, b"\r\n"):
+    while (line := stream.readline()) != b"\r\n":
+        if not line:
+            return None  # it hung up in the middle
         name, _, value = line.decode("latin-1").partition(":")
         headers[name.lower()] = value.strip()
     return Received(method, path, headers, stream.read(int(headers.get("content-length", "0"))))
@@ -265,7 +268,14 @@ def routed(routes: dict[str, Iterable[Action]]) -> Action:
     return act
 
 
+@cache
 def unused_url() -> str:
-    """Give a loopback URL at which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+    """A loopback URL at which nobody listens: its port is taken as long as this process lives, and by no listener.
+
+    A port that was let go of would be the next one's, of another worker's server say.
+    """
+    holder = socket.socket()
+    holder.bind(("127.0.0.1", 0))
+    port = holder.getsockname()[1]
+    holder.detach()
+    return f"http://127.0.0.1:{port}"

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 
 from tests.support.person import Person
+from tests.support.waiting import SECONDS
 from tests.support.webform import WebPage, fetch
 
 
@@ -29,6 +30,6 @@ class Browser:
 
     def close(self) -> WebPage:
         assert self._thread is not None
-        self._thread.join(20)
+        self._thread.join(SECONDS)
         assert self.last is not None
         return self.last

@@ -21,6 +21,14 @@ from tests.support.waiting import wait_until
 from tests.support.webform import write_browser
 
 EMAIL = "alice@example.com"
+PATIENCE = 60.0
+"""Seconds that programs wait for an agent or a keyring that is silent: theirs are few, and a machine may be busy."""
+_WAITS = (
+    "agent__client__CONNECT_SECONDS",
+    "agent__client__SILENCE_SECONDS",
+    "agent__client__ASK_SECONDS",
+    "host__keystore__TIMEOUT_SECONDS",
+)
 
 
 @dataclass
@@ -66,6 +74,7 @@ class Home:
             **self.stack.environment(),
             PYTHONPATH=str(ROOT),
         )
+        self.variables |= warm.constants(**dict.fromkeys(_WAITS, PATIENCE))
         for name in ("CI", "DISPLAY", "BROWSER", "WAYLAND_DISPLAY", "SSH_CONNECTION", "GIT_TERMINAL_PROMPT"):
             self.variables.pop(name, None)
         self.repository.mkdir()

@@ -12,7 +12,7 @@ from typing import Protocol
 import pytest
 
 from tests.support.home import Home
-from tests.support.waiting import wait_until
+from tests.support.waiting import SECONDS, wait_until
 
 NEEDED = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 COMMIT = 'git commit -q --allow-empty -S -m signed; echo "status $?"'
@@ -61,7 +61,7 @@ class Screen:
         self.type("clear; echo emptied")
         wait_until(lambda: self.text() == "emptied\n$", self.text)
 
-    def wait(self, words: str, seconds: float = 30) -> str:
+    def wait(self, words: str, seconds: float = SECONDS) -> str:
         end = time.monotonic() + seconds
         while words not in (text := self.text()):
             assert time.monotonic() < end, text

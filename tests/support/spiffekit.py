@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gitsign_py.clients.spiffe import frame
+from tests.support.waiting import SECONDS
 
 DATA, HEADERS, RESET, SETTINGS, PING, GOAWAY = 0, 1, 3, 4, 6, 7
 TRAILERS = frame(HEADERS, 0x5, 1, b"")
@@ -38,10 +39,12 @@ def agent(path: Path, *answer: bytes, seen: list[bytes] | None = None) -> Iterat
             with connection:
                 data = b""
                 while b"\x00\x01\x00\x00\x00\x01" not in data:  # the DATA frame's header: type 0, END_STREAM, stream 1
-                    data += connection.recv(65536)
-                connection.settimeout(0.3)
+                    part = connection.recv(65536)
+                    assert part, "the client left"
+                    data += part
                 with suppress(OSError):  # the client hangs up on what it does not like
                     connection.sendall(b"".join(answer))
+                    connection.shutdown(socket.SHUT_WR)
                     while part := connection.recv(65536):
                         data += part
                 if seen is not None:
@@ -50,4 +53,4 @@ def agent(path: Path, *answer: bytes, seen: list[bytes] | None = None) -> Iterat
         thread = threading.Thread(target=serve)
         thread.start()
         yield str(path)
-        thread.join(5)
+        thread.join(SECONDS)

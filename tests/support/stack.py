@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from gitsign_py.localstack.clientenv import environment
 from gitsign_py.localstack.process import StackInfo, read_info
+from tests.support.waiting import SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 _START_SECONDS = 120.0
@@ -81,7 +82,7 @@ class RunningStack:
         self, method: str, path: str, body: bytes = b"", media_type: str = "", headers: Mapping[str, str] | None = None
     ) -> StackAnswer:
         """One request on a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.info.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.info.port, timeout=120)
         try:
             sent = dict(headers or {}) | ({"Content-Type": media_type} if media_type else {})
             connection.request(method, path, body or None, sent)
@@ -105,7 +106,7 @@ def running_stack(directory: Path, *arguments: str) -> Iterator[RunningStack]:
         yield RunningStack(_wait(child, directory), child)
     finally:
         child.terminate()
-        child.wait(20)
+        child.wait(SECONDS)
         assert child.stdout is not None
         child.stdout.close()
 
