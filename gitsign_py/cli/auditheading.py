@@ -20,21 +20,12 @@ _FEW = 100  # more names than that are no words for a command line
 
 def heading(repository: GitRepository, plan: AuditPlan, prepared: AuditSetup, revisions: Sequence[str]) -> Heading:
     """The heading of a report."""
-    policy = plan.policy
-    words, commit = "none: a good signature is good, and verified only by an allowed signer", ""
-    if plan.signers.allowed:
-        words = f"none: gitsign.allowedSigner says who may sign ({len(plan.signers.allowed)})"
-    if policy is not None:
-        words, commit = policy.source, _commit_of(repository, policy.source)
-    if plan.in_history:
-        ref = plan.closing.ref if plan.closing and plan.closing.ref else ""
-        words = f"in the history, from {plan.introduction[:12]} on; who has left says {ref or 'nobody'}"
-        commit = commit_at(repository, ref) if ref.startswith("refs/") else ""
+    words, digest = policy_words(plan)
     return Heading(
         repository=str(repository.common_directory),
         revisions=tuple(revisions),
         policy=words,
-        policy_digest=policy.digest if policy is not None else "",
+        policy_digest=digest,
         trust_root=prepared.trust_source,
         trust_root_digest=prepared.trust_digest,
         version=__version__,
@@ -47,10 +38,32 @@ def heading(repository: GitRepository, plan: AuditPlan, prepared: AuditSetup, re
         ),
         refs=_refs(repository, plan.targets),
         remote=_remote(repository),
-        policy_commit=commit,
+        policy_commit=_policy_commit(repository, plan),
         trust_root_version=prepared.trust_version,
         run_by=_person(),
     )
+
+
+def policy_words(plan: AuditPlan) -> tuple[str, str]:
+    """By what a plan judges, in words, and the digest of the policy where one text judges all of it."""
+    if plan.in_history:
+        left = plan.closing.ref if plan.closing and plan.closing.ref else "nobody"
+        words = f"in the history, from {plan.introduction[:12]} on; who has left says {left}"
+    elif plan.policy is not None:
+        words = plan.policy.source
+    elif plan.signers.allowed:
+        words = f"none: gitsign.allowedSigner says who may sign ({len(plan.signers.allowed)})"
+    else:
+        words = "none: a good signature is good, and verified only by an allowed signer"
+    return words, plan.policy.digest if plan.policy is not None else ""
+
+
+def _policy_commit(repository: GitRepository, plan: AuditPlan) -> str:
+    """The commit that the policy is read from, or that says who has left; a file has none."""
+    if plan.in_history:
+        ref = plan.closing.ref if plan.closing and plan.closing.ref else ""
+        return commit_at(repository, ref) if ref.startswith("refs/") else ""
+    return _commit_of(repository, plan.policy.source) if plan.policy is not None else ""
 
 
 def _refs(repository: GitRepository, targets: Sequence[Target]) -> tuple[tuple[str, str], ...]:

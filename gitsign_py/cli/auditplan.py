@@ -1,7 +1,6 @@
 """From a command line to the plan of an audit: what to walk, by which policy, since when."""
 
 import argparse
-from collections.abc import Sequence
 
 from gitsign_py.audit.plan import AuditPlan, Target, current_ref, read_refs, resolve_targets
 from gitsign_py.audit.runs import Run
@@ -19,6 +18,10 @@ from gitsign_py.policy.facts import Pusher
 from gitsign_py.policy.model import POLICY_PATH
 
 _NOW_SECONDS = 5.0
+_JUDGED_BY = (
+    *("since", "first_parent", "tags", "ref", "introduction", "pushes_judged", "isolated", "offline"),
+    *("trusted_root", "log_from", "insecure_ignore_sct"),
+)
 
 
 def make_plan(repository: GitRepository, settings: wiring.Settings, options: argparse.Namespace) -> AuditPlan:
@@ -33,11 +36,22 @@ def make_plan(repository: GitRepository, settings: wiring.Settings, options: arg
     return with_policy(repository, settings, options, plan)
 
 
-def since_last(repository: GitRepository, plan: AuditPlan, before: Sequence[Run]) -> AuditPlan:
+def since_last(repository: GitRepository, plan: AuditPlan, before: Run | None) -> AuditPlan:
     """Leave out what the run before had seen, by the commits that its refs named. Nothing before: all of it is new."""
-    seen = sorted(set(before[0].refs.values())) if before else []
+    seen = sorted(set(before.refs.values())) if before else []
     here = [commit for oid in seen if (commit := commit_of(repository, oid))]
     return replace(plan, exclude=(*plan.exclude, *here))
+
+
+def judged_by(options: argparse.Namespace) -> list[str]:
+    """The options that change verdicts, or what is seen behind a commit; the policy has a digest of its own."""
+    given = [f"{name}={value}" for name in _JUDGED_BY if (value := getattr(options, name))]
+    return [*given, *(one for one in options.revisions if ".." in one or one.startswith("^"))]
+
+
+def walked(options: argparse.Namespace) -> list[str]:
+    """The commits that were asked for, by the person's words; of what is new since, each run has its own."""
+    return [*options.revisions, *(["--all"] if options.all else []), *(["--since-last"] if options.since_last else [])]
 
 
 def has_nothing_new(repository: GitRepository, plan: AuditPlan) -> bool:

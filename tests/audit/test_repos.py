@@ -74,9 +74,46 @@ def test_what_is_new_since_the_run_that_was_kept(folder: Path, signer: BulkSigne
     assert third.status == 1
 
 
+def test_a_trend_compares_what_was_judged_alike(folder: Path) -> None:
+    """Another policy, or other refs: the figures differ for reasons of their own."""
+    options = ("--repos", "list", "--policy", "policy.toml", "--all", "--format", "json")
+
+    def trends(*given: str) -> list[float | None]:
+        return [row["trend"] for row in json.loads(run(folder, folder, *given).out)]
+
+    assert trends(*options) == [None] * 3
+    assert trends("--repos", "list", "--no-policy", "--all", "--format", "json") == [None] * 3
+    assert trends(*options, "--first-parent") == [None] * 3
+    assert trends(*(one for one in options if one != "--all")) == [None] * 3
+    assert trends(*options) == [0.0, 0.0, None]
+    text = run(folder, folder, "--repos", "list", "--policy", "policy.toml", "--tags").lines
+    assert [line.split()[5] for line in text[1:3]] == ["-", "-"]
+
+
+@pytest.mark.parametrize("other", ["policy", "--first-parent", "--tags", "--isolated", "HEAD~..HEAD"])
+def test_by_other_rules_everything_is_new(folder: Path, other: str) -> None:
+    place = folder / "repo"
+    options = ("--policy", str(folder / "policy.toml"), "--since-last", "--format", "ndjson")
+    if other == "policy":
+        run(folder, place, *options)
+        (folder / "policy.toml").write_text((folder / "policy.toml").read_text() + "# changed\n")
+    else:
+        run(folder, place, *options, other)
+    again = run(folder, place, *options)
+    assert len(again.lines) == 3
+    assert "by another policy or by other options: all of it counts as new" in again.err
+    assert "nothing is new" in run(folder, place, *options).err
+
+
 def test_lists_that_say_nothing_are_no_success(folder: Path) -> None:
     (folder / "empty").write_text("# nothing\n")
-    for arguments in (("empty",), ("nowhere",), ("list", "main"), ("list", "--format", "html")):
+    for arguments in (
+        ("empty",),
+        ("nowhere",),
+        ("list", "main"),
+        ("list", "--format", "html"),
+        ("list", "--since-last"),
+    ):
         said = run(folder, folder, "--repos", *arguments)
         assert said.status == 2
         assert "[audit-repos]" in said.err

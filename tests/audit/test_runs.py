@@ -40,3 +40,14 @@ def test_a_run_is_kept(tmp_path: Path) -> None:
     keep(tmp_path, RUN)
     assert last_runs(tmp_path, RUN.repository, 2) == [RUN]
     assert last_runs(tmp_path, "/srv/two", 2) == []
+
+
+def test_a_store_that_lacks_the_rules_is_read_and_goes_on(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / NAME) as old:
+        columns = "repository TEXT, at TEXT, total INTEGER, verified INTEGER, accepted INTEGER, judged INTEGER"
+        old.execute(f"CREATE TABLE runs ({columns}, exit_status INTEGER, refs TEXT)")
+        old.execute("INSERT INTO runs VALUES ('/srv/one', '2025-01-02T03:04:05Z', 1, 1, 0, 1, 0, '{}')")
+    old.close()
+    new = RUN._replace(rules="by this", walk="all")
+    keep(tmp_path, new)
+    assert last_runs(tmp_path, RUN.repository, 5) == [new, RUN._replace(at="2025-01-02T03:04:05Z")]

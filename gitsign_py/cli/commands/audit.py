@@ -18,9 +18,9 @@ from gitsign_py.audit.recording import Batch
 from gitsign_py.audit.reports.base import Heading, ReportFormat, figure_lines, warning_lines
 from gitsign_py.audit.reports.formats import FORMATS, open_report
 from gitsign_py.audit.rollup import Rollup
-from gitsign_py.audit.runs import keep, last_runs, run_of
+from gitsign_py.audit.runs import Run, keep, last_runs, rules_of, run_of
 from gitsign_py.cli import auditheading, auditing, optiontypes, wiring
-from gitsign_py.cli.auditplan import has_nothing_new, make_plan, since_last
+from gitsign_py.cli.auditplan import has_nothing_new, judged_by, make_plan, since_last, walked
 from gitsign_py.cli.helptext import HelpFormatter
 from gitsign_py.cli.outputfile import output_file
 from gitsign_py.cli.ownconfig import add_isolated
@@ -36,10 +36,12 @@ from gitsign_py.host.settings import PUBLISH
 
 if TYPE_CHECKING:
     from gitsign_py.cli.publishing import Publishing
+    from gitsign_py.host.git.objects import GitRepository
 
 _DESCRIPTION = """Judge every commit of a history, and with --tags every annotated tag: verified, good (without a
 policy), unauthorised, identity-mismatch, bad, unsigned, unchecked, exempt, forge-merge, forge-squash, forge-rebase or
 malformed, each with the reason."""
+_LOOKED_AT = 50  # past runs: by other policies, or of many repositories, between two of one kind
 _EPILOG = """examples:
   gitsign-py audit                                      the current branch; without a policy good is not verified
   gitsign-py audit --policy policy.toml origin/main     by a policy from outside
@@ -69,10 +71,10 @@ def run(arguments: list[str]) -> int:
         plan = make_plan(repository, settings, options)
         published = _publishing(options, settings, plan)
         if options.since_last:
-            before = last_runs(data_directory(), str(repository.common_directory), 1)
+            before = _last_like_this(repository, plan, options)
             plan = since_last(repository, plan, before)
             if before and has_nothing_new(repository, plan):
-                print(f"gitsign-py: nothing is new since the run of {before[0].at}", file=sys.stderr)
+                print(f"gitsign-py: nothing is new since the run of {before.at}", file=sys.stderr)
                 return 0
         audit_options = auditing.AuditOptions(
             options.trusted_root,
@@ -102,7 +104,7 @@ def run(arguments: list[str]) -> int:
             MergeNotes(repository).add(heads)
         if options.since_last:
             kept = {**heading.as_object(), **rollup.as_object(), "exit_status": rollup.exit_status}
-            keep(data_directory(), run_of(kept))
+            keep(data_directory(), run_of(kept, _rules(plan, options), walked(options)))
     if out is not sys.stdout:
         for line in (
             *warning_lines(rollup),
@@ -112,6 +114,24 @@ def run(arguments: list[str]) -> int:
     if published is not None and not published.publish(settings, plan.commits, rollup, newest):
         return rollup.exit_status or 3
     return rollup.exit_status
+
+
+def _last_like_this(repository: "GitRepository", plan: AuditPlan, options: argparse.Namespace) -> Run | None:
+    """The newest run that judged as this one will; by other rules anything may be new, which is said."""
+    runs = last_runs(data_directory(), str(repository.common_directory), _LOOKED_AT)
+    rules = rules_of(*auditheading.policy_words(plan), _rules(plan, options))
+    like_this = [one for one in runs if one.rules == rules]
+    if runs and not like_this:
+        print(
+            "gitsign-py: the runs that were kept judged by another policy or by other options: all of it counts as new",
+            file=sys.stderr,
+        )
+    return like_this[0] if like_this else None
+
+
+def _rules(plan: AuditPlan, options: argparse.Namespace) -> list[str]:
+    signers = plan.signers
+    return [*judged_by(options), *([repr(signers)] if signers.allowed or signers.ssh else [])]
 
 
 def _publishing(options: argparse.Namespace, settings: wiring.Settings, plan: AuditPlan) -> "Publishing | None":

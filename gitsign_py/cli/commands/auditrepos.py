@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 from gitsign_py.audit.reports.forges import cell
 from gitsign_py.audit.runs import Run, keep, last_runs, run_of
+from gitsign_py.cli.auditplan import judged_by, walked
 from gitsign_py.cli.outputfile import output_file
 from gitsign_py.cli.policysource import is_file
 from gitsign_py.core.frozen import frozen
@@ -41,14 +42,20 @@ class Row:
 
     @property
     def trend(self) -> float | None:
-        """How the coverage changed since the last run that was kept, in points."""
-        return round(self.run.coverage - self.before[0].coverage, 1) if self.run and self.before else None
+        """How the coverage changed since the last run that judged and walked the same, in points."""
+        if self.run is None:
+            return None
+        like_this = (one for one in self.before if (one.rules, one.walk) == (self.run.rules, self.run.walk))
+        last = next(like_this, None)
+        return round(self.run.coverage - last.coverage, 1) if last else None
 
 
 def run_repos(options: argparse.Namespace) -> int:
     """Audit them all, at most one a core at a time, and keep each run; gives the exit status."""
     if options.revisions:
         raise UsageError("audit-repos", "--repos does not go together with revisions; --all audits every ref of each")
+    if options.since_last:
+        raise UsageError("audit-repos", "--repos does not go together with --since-last: each row has its trend")
     if options.format not in (None, *FORMATS):
         raise UsageError("audit-repos", f"--repos is reported as {', '.join(FORMATS)}, not as {options.format}")
     paths = _paths(options.repos)
@@ -56,7 +63,7 @@ def run_repos(options: argparse.Namespace) -> int:
     jobs = str(options.jobs or max(1, cores // len(paths)))
     command = [*own_command(), "audit", "--format", "ndjson", "--jobs", jobs, *_passed_on(options)]
     with ThreadPoolExecutor(min(cores, len(paths))) as pool:
-        rows = list(pool.map(lambda path: _audited(path, command), paths))
+        rows = list(pool.map(lambda path: _audited(path, command, options), paths))
     with output_file(options.output) as out:
         _write(rows, options.format or "text", out)
     statuses = {row.status for row in rows}
@@ -90,18 +97,18 @@ def _where(name: str, options: argparse.Namespace) -> str:
     return str(Path(value).resolve()) if is_path and Path(value).exists() else value
 
 
-def _audited(path: str, command: Sequence[str]) -> Row:
+def _audited(path: str, command: Sequence[str], options: argparse.Namespace) -> Row:
     environment = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
     if not Path(path).is_dir():
         return Row(path, 2, why="there is no such folder")
-    row = _audited_in(path, command, environment)
+    row = _audited_in(path, command, environment, options)
     if not row.why.endswith("[repository-bare]"):
         return row
     # The person named this folder, which is what git asks for (git-config(1), safe.bareRepository).
-    return _audited_in(path, command, {**environment, "GIT_DIR": os.path.abspath(path)})  # noqa: PTH100
+    return _audited_in(path, command, {**environment, "GIT_DIR": os.path.abspath(path)}, options)  # noqa: PTH100
 
 
-def _audited_in(path: str, command: Sequence[str], environment: Mapping[str, str]) -> Row:
+def _audited_in(path: str, command: Sequence[str], environment: Mapping[str, str], options: argparse.Namespace) -> Row:
     with subprocess.Popen(
         command, cwd=path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
     ) as child:
@@ -113,7 +120,7 @@ def _audited_in(path: str, command: Sequence[str], environment: Mapping[str, str
             words = said.result().decode("utf-8", "replace").strip().split("\n")[-1]
         status = child.wait()
     try:
-        run = run_of(json.loads(last))
+        run = run_of(json.loads(last), judged_by(options), walked(options))
     except (ValueError, KeyError):
         return Row(path, status or 3, why=words.removeprefix("gitsign-py: "))
     before = tuple(last_runs(data_directory(), run.repository, _TREND))
@@ -149,7 +156,7 @@ def _lines(rows: Sequence[Row]) -> Iterator[str]:
             yield f"{'not audited':>43}  {printable(row.path)}: {printable(row.why)}"
             continue
         run = row.run
-        trend = "new" if row.trend is None else f"{row.trend:+.1f}"
+        trend = f"{row.trend:+.1f}" if row.trend is not None else "-" if row.before else "new"
         share = f"{run.verified} ({run.coverage:.1f} %)"
         yield f"{share:>15} {run.accepted:>9} {run.judged:>9} {trend:>7}  {escaped(row.path)}"
     total = sum(row.run.total for row in rows if row.run)
