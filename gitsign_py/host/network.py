@@ -12,6 +12,7 @@ says about it is passed over.
 import ipaddress
 import os
 import re
+import stat
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -208,12 +209,14 @@ def _tried(context: "ssl.SSLContext", path: str) -> bool:
 def _load(context: "ssl.SSLContext", name: str, path: str) -> None:
     import ssl  # noqa: PLC0415 - as above
 
-    if not os.path.isfile(path):  # noqa: PTH113 - never raises; a pipe would be waited for
-        raise _unreadable(name, path, "there is no such file")
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - a pipe would be waited for
+            raise _unreadable(name, path, "it is no file")
         context.load_verify_locations(cafile=path)
     except ssl.SSLError as error:
         raise _unreadable(name, path, "no PEM certificate in it") from error
+    except FileNotFoundError as error:
+        raise _unreadable(name, path, "there is no such file") from error
     except (OSError, ValueError) as error:
         raise _unreadable(name, path, _plain(error)) from error
 
