@@ -187,7 +187,26 @@ def _of_the_system(error: OSError) -> int:
 
     if _is_full(error):
         return _unwritable(error)
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and error.filename:
+        from gitsign_py.host.paths import out_of_reach  # noqa: PLC0415 - only for what has failed
+
+        denied = out_of_reach(error)
+        _complain(line_of(denied))
+        return exit_status(denied)
+    if error.errno == errno.ENOENT and not error.filename and _is_nowhere():
+        nowhere = UsageError("path-unusable", "the working directory is gone", hint="cd to a directory that is there")
+        _complain(line_of(nowhere))
+        return exit_status(nowhere)
     return _no_path(error) if error.errno in (errno.ENAMETOOLONG, errno.ELOOP) else _internal(error)
+
+
+def _is_nowhere() -> bool:
+    """Whether somebody removed the working directory."""
+    try:
+        os.getcwd()  # noqa: PTH109 - pathlib costs 10 ms
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _no_path(error: OSError) -> int:

@@ -104,12 +104,12 @@ _GOOGLE_HINT = "the machine needs a service account; its metadata server gives t
 PLATFORMS: tuple[Platform, ...] = (
     _marked("github-actions", "GITHUB_ACTIONS", "github_token"),
     _marked("google-impersonation", "GOOGLE_SERVICE_ACCOUNT_NAME", "google_other_token"),
-    Platform("google-workload-identity", "a Google machine", _on_google, _by("google_own_token"), _GOOGLE_HINT),
+    Platform("google-workload-identity", "Google machine", _on_google, _by("google_own_token"), _GOOGLE_HINT),
     _marked("buildkite-agent", "BUILDKITE", "buildkite_token"),
     _marked("gitlab", "GITLAB_CI", "gitlab_token"),
     _marked("circleci", "CIRCLECI", "circleci_token"),
     Platform("spiffe", SOCKET_VARIABLE, _variable(SOCKET_VARIABLE), _spiffe),
-    Platform("filesystem", "a token file", _has_token_file, _filesystem),
+    Platform("filesystem", "token file", _has_token_file, _filesystem),
 )
 NAMES = tuple(platform.name for platform in PLATFORMS)
 

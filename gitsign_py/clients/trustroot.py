@@ -181,10 +181,21 @@ def _from_file(path: str, source: str) -> LoadedTrust:
     if not os.path.isfile(os.path.expanduser(path)):  # noqa: PTH111, PTH113 - neither raises, whatever the value is
         raise UncheckedError(
             "trust-root-missing",
-            f"{source} names {path[:200]}, which is no file",
+            f"{source} names {path[:200]}, which {_why_no_file(path)}",
             hint="name a trusted_root.json that is there, or fetch one with gitsign-py initialize",
         )
     return _parse(read_bounded(path, source, plain=True), f"{source} {path}")
+
+
+def _why_no_file(path: str) -> str:
+    """A file that this user may not look at is not said to be missing."""
+    try:
+        os.stat(os.path.expanduser(path))  # noqa: PTH111, PTH116 - as above
+    except PermissionError:
+        return "this user may not read: permission denied"
+    except (OSError, ValueError):
+        pass
+    return "is no file"
 
 
 def _from_bundle(value: str) -> LoadedTrust:

@@ -82,7 +82,7 @@ def initialize(
     ``trust-root-unreachable``, UncheckedError ``trust-root-expired``, ``-rolled-back``, ``-tampered``, ``-missing``.
     """
     check_url("the TUF mirror", mirror)
-    with translated(mirror):
+    with translated(mirror, fetched=True):
         return _renew(mirror, root, directory, check, BoundedFetcher(network, seconds or TOTAL_SECONDS))
 
 
@@ -98,7 +98,7 @@ def refresh(
     Raises as ``initialize`` does.
     """
     mirror, root = _patiently(directory, lambda: _known(directory))
-    with translated(mirror):
+    with translated(mirror, fetched=True):
         return _renew(mirror, root, directory, check, BoundedFetcher(network, seconds or TOTAL_SECONDS))
 
 

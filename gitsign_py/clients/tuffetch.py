@@ -31,6 +31,9 @@ _OK = 200
 _NOT_THERE = (403, 404)  # how a mirror says that there is no next root
 _NOT_CACHED = "not in the cache"
 FETCH_AGAIN = "run gitsign-py initialize to fetch the trust root again"
+_FROZEN = (
+    "the mirror gives out metadata that has ended, or this machine's clock is ahead: check the clock, then the mirror"
+)
 
 
 class BoundedFetcher(FetcherInterface, Closeable):
@@ -76,8 +79,8 @@ class CacheFetcher(FetcherInterface):
 
 
 @contextmanager
-def translated(mirror: str) -> Iterator[None]:
-    """Turn python-tuf's exceptions into ours, with the reason."""
+def translated(mirror: str, *, fetched: bool = False) -> Iterator[None]:
+    """Turn python-tuf's exceptions into ours, with the reason. What was ``fetched`` just now is no better again."""
     try:
         yield
     except ServiceError as error:
@@ -86,8 +89,10 @@ def translated(mirror: str) -> Iterator[None]:
         raise
     except ExpiredMetadataError as error:
         raise UncheckedError(
-            "trust-root-expired", f"TUF metadata of {mirror} is expired: {error}", hint=FETCH_AGAIN
-        ) from (error)
+            "trust-root-expired",
+            f"TUF metadata of {mirror} is expired: {error}",
+            hint=_FROZEN if fetched else FETCH_AGAIN,
+        ) from error
     except BadVersionNumberError as error:
         raise UncheckedError(
             "trust-root-rolled-back", f"TUF metadata of {mirror} is older than what was seen before: {error}"
@@ -99,7 +104,10 @@ def translated(mirror: str) -> Iterator[None]:
     except DownloadError as error:  # ngclient wraps what its fetcher raises
         raise _unreachable(mirror, error.__cause__ or error) from error
     except OSError as error:
-        raise ConfigError("trust-root-cache", f"TUF cache cannot be used: {error}") from error
+        words = f"{error.filename}: {(error.strerror or '').lower()}" if error.filename else str(error)
+        raise ConfigError(
+            "trust-root-cache", f"TUF cache cannot be used: {words}", hint="make room there, or set TUF_ROOT"
+        ) from error
 
 
 def _download_failed(mirror: str, error: DownloadHTTPError) -> GitsignError:

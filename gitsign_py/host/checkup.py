@@ -21,7 +21,7 @@ from gitsign_py.host.keystore import KeyringStore
 from gitsign_py.host.logins import FILE_NAME as LOGINS
 from gitsign_py.host.logins import LoginBook
 from gitsign_py.host.ownprogram import own_program
-from gitsign_py.host.paths import private_directory, user_place
+from gitsign_py.host.paths import out_of_reach, private_directory, user_place
 from gitsign_py.host.programs import find_program
 
 Outcome = Literal["ok", "warn", "fail", "skip"]
@@ -49,6 +49,8 @@ def found(name: str, check: Callable[[], Finding]) -> Finding:
         return check()
     except GitsignError as error:
         return failure(name, error)
+    except OSError as error:  # another's home, or one that is read-only
+        return failure(name, out_of_reach(error))
 
 
 def failure(name: str, error: GitsignError) -> Finding:
@@ -249,8 +251,17 @@ def check_keyring() -> Finding:
 def check_directories() -> Finding:
     """Are this user's directories nobody else's to write? One that is not there is made when it is needed."""
     places = [user_place("data"), user_place("cache"), user_place("state")]
-    there = [str(private_directory(place)) for place in places if place.exists()]
+    there = [str(private_directory(place)) for place in places if _is_there(place)]
     return Finding("directories", "ok", f"only you can write to {', '.join(there)}" if there else "none yet")
+
+
+def _is_there(place: Path) -> bool:
+    """Path.exists raises for what is out of reach until Python 3.13, and from 3.14 on says that it is not there."""
+    try:
+        place.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def check_log(path: Path | None) -> Finding:

@@ -12,6 +12,7 @@ says about it is passed over.
 import ipaddress
 import os
 import re
+import stat
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -39,6 +40,7 @@ _VARIABLES = (
     "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "HOME",
 )  # fmt: skip
 _NAMES = frozenset({"sslcainfo", "sslcapath", "proxy"})  # of http. and of http.<url>.
+_PORTS = {"http": 80, "https": 443}
 _SCHEME = pattern(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -192,7 +194,7 @@ def _listed(name: str, directory: str) -> list[str]:
     try:
         entries = sorted(Path(directory).iterdir())[:_MAX_FILES]
     except (OSError, ValueError) as error:
-        raise _unreadable(name, directory, getattr(error, "strerror", None) or str(error)) from error
+        raise _unreadable(name, directory, _plain(error)) from error
     return list({os.path.realpath(path): str(path) for path in entries if path.is_file()}.values())
 
 
@@ -207,20 +209,28 @@ def _tried(context: "ssl.SSLContext", path: str) -> bool:
 def _load(context: "ssl.SSLContext", name: str, path: str) -> None:
     import ssl  # noqa: PLC0415 - as above
 
-    if not os.path.isfile(path):  # noqa: PTH113 - never raises; a pipe would be waited for
-        raise _unreadable(name, path, "there is no such file")
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - a pipe would be waited for
+            raise _unreadable(name, path, "it is no file")
         context.load_verify_locations(cafile=path)
     except ssl.SSLError as error:
         raise _unreadable(name, path, "no PEM certificate in it") from error
+    except FileNotFoundError as error:
+        raise _unreadable(name, path, "there is no such file") from error
     except (OSError, ValueError) as error:
-        raise _unreadable(name, path, getattr(error, "strerror", None) or str(error)) from error
+        raise _unreadable(name, path, _plain(error)) from error
+
+
+def _plain(error: Exception) -> str:
+    """The words of the operating system, as they stand within a sentence."""
+    words = getattr(error, "strerror", None) or str(error)
+    return words[:1].lower() + words[1:]
 
 
 def _unreadable(name: str, path: str, why: str) -> ConfigError:
     return ConfigError(
         "tls-authorities-unreadable",
-        f"{name} names {path[:200]} for the authorities of TLS, which cannot be used: {why.lower()}",
+        f"{name} names {path[:200]} for the authorities of TLS, which cannot be used: {why}",
         hint=f"correct {name}, or unset it; gitsign-py doctor says which setting counts",
         facts={"setting": name, "path": path[:200]},
     )
@@ -282,7 +292,7 @@ def proxy_for(url: str, environment: Mapping[str, str], gitconfig: GitConfig | N
     """
     parts = urlsplit(url)
     listed = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
-    if _is_listed(parts.hostname or "", parts.port, listed):
+    if _is_listed(parts.hostname or "", parts.port or _PORTS.get(parts.scheme), listed):
         return ""
     own = _setting(gitconfig.without_repository(), "proxy", url)[1] if gitconfig is not None else None
     if own is not None:
@@ -312,18 +322,21 @@ def _is_listed(host: str, port: int | None, listed: str) -> bool:
 
 
 def _matches(host: str, port: int | None, entry: str) -> bool:
+    name, wanted = _split_port(entry)
+    if wanted and wanted != str(port):
+        return False
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        name, colon, wanted = entry.partition(":")
         name = name.strip(".")
-        if colon and wanted != str(port):
-            return False
         return bool(name) and (host.rstrip(".") == name or host.rstrip(".").endswith(f".{name}"))
-    bare, colon, wanted = entry.partition(":") if entry.count(":") == 1 else (entry, "", "")
-    if colon and wanted != str(port):
-        return False
     try:
-        return address in ipaddress.ip_network(bare.strip("[]"), strict=False)
+        return address in ipaddress.ip_network(name.replace("[", "").replace("]", ""), strict=False)
     except ValueError:
         return False
+
+
+def _split_port(entry: str) -> tuple[str, str]:
+    """The host and the port of an entry, if it has one. Of an address of version 6 only what follows a bracket is."""
+    name, colon, port = entry.rpartition(":")
+    return (name, port) if colon and (":" not in name or "]" in name) and port.isdigit() else (entry, "")

@@ -57,6 +57,21 @@ def _homeless(variable: str) -> ConfigError:
     )
 
 
+def out_of_reach(error: OSError) -> ConfigError:
+    """The error for a file that this user may not use: another's home (sudo keeps HOME), a file system that is
+    read-only.
+    """
+    from gitsign_py.core.printing import printable  # noqa: PLC0415 - only for what has failed
+
+    words = error.strerror or str(error)
+    return ConfigError(
+        "file-unreadable",
+        f"{printable(str(error.filename or 'a file'))} cannot be used: {words[:1].lower()}{words[1:]}",
+        hint="check owner and permissions of it and of the directories above; under sudo, HOME may be another's",
+        facts={"path": str(error.filename or "")},
+    )
+
+
 def data_directory() -> Path:
     """Files that are worth keeping, the TUF repository's last state first of all."""
     return private_directory(user_place("data"))

@@ -135,6 +135,19 @@ def read_info(directory: Path) -> StackInfo | None:
         return None
 
 
+def require_reach(directory: Path) -> None:
+    """Where this user may not look, it is not known what is there: ConfigError ``stack-directory-unusable``."""
+    try:
+        with (directory / INFO).open("rb"):
+            pass
+    except PermissionError as error:
+        raise ConfigError(
+            "stack-directory-unusable", f"cannot use the directory {directory}: {error.strerror}"
+        ) from error
+    except OSError:
+        pass
+
+
 def running(directory: Path) -> StackInfo | None:
     """The stack that serves from ``directory`` now, None when none does."""
     return read_info(directory) if is_locked(directory) else None

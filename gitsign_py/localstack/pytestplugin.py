@@ -4,6 +4,7 @@ pytest loads it in every project beside which this package is installed, so it i
 package's own, before a test asks for one. Under xdist each worker has a Sigstore of its own.
 """
 
+from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -31,11 +32,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--sigstore-port",
-        type=int,
+        type=_port_number,
         default=0,
         metavar="N",
         help="port of the session's Sigstore (default: any free one); worker gw1 of xdist has N + 1",
     )
+
+
+def _port_number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 65536):
+        raise ArgumentTypeError(f"{text} is not a port number")
+    return int(text)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -77,6 +77,13 @@ def bind(host: str, port: int) -> socket.socket:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((host, port))
         sock.listen(_BACKLOG)
+    except OverflowError as error:
+        sock.close()
+        raise ConfigError(
+            "stack-port-unusable",
+            f"{port} is no port number",
+            hint="give one of 0 to 65535 (each worker of xdist counts one up)",
+        ) from error
     except OSError as error:
         sock.close()
         busy = error.errno == errno.EADDRINUSE

@@ -226,6 +226,7 @@ def test_a_named_platform_must_be_there(name: str) -> None:
         ambient_token(name, {}, audience="sigstore")
     assert caught.value.reason == "ambient-not-here"
     assert name in caught.value.message
+    assert ": no a " not in caught.value.message
 
 
 def test_a_named_platform_is_asked_beside_another(monkeypatch: pytest.MonkeyPatch) -> None:

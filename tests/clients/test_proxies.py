@@ -149,6 +149,37 @@ def test_a_proxy_that_is_down_is_named_and_not_what_is_behind_it(
     assert "no_proxy" in caught.value.hint
 
 
+def test_a_proxy_of_https_without_tls_is_said_to_have_none(
+    session: HttpSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(reply(200, {})) as plain:
+        monkeypatch.setenv("http_proxy", plain.url.replace("http:", "https:"))
+        with pytest.raises(ServiceError) as caught:
+            session.exchange("Fulcio", "GET", "http://127.0.0.1:2/")
+    assert caught.value.message.partition(": [SSL")[0].endswith(f"the proxy {plain.url.replace('http:', 'https:')}")
+    assert "HTTPSConnectionPool" not in caught.value.message
+    assert "write http://" in caught.value.hint
+
+
+def test_a_proxy_of_https_by_an_unknown_authority_says_which_setting_takes_it(
+    session: HttpSession, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(reply(200, {}), tls=server_side(certificate)) as proxy:
+        monkeypatch.setenv("http_proxy", f"https://127.0.0.1:{proxy.url.rpartition(':')[2]}")
+        with pytest.raises(ServiceError) as caught:
+            session.exchange("Fulcio", "GET", "http://127.0.0.1:2/")
+    assert "SSL_CERT_FILE" in caught.value.hint
+    assert "self" in caught.value.message  # "self-signed certificate", as OpenSSL has it
+
+
+def test_a_service_of_https_without_tls_is_said_to_have_none(session: HttpSession) -> None:
+    with serving(reply(200, {})) as plain, pytest.raises(ServiceError) as caught:
+        session.exchange("Fulcio", "GET", plain.url.replace("http:", "https:"))
+    assert caught.value.reason == "service-untrusted"
+    assert "write http://" in caught.value.hint
+    assert "SSL_CERT_FILE" not in caught.value.hint
+
+
 def test_a_proxy_that_says_nothing_is_named(transport: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         proxy = f"http://127.0.0.1:{silent.getsockname()[1]}"

@@ -20,10 +20,11 @@ def repository(tmp_path: Path) -> TufRepository:
     return repository
 
 
-def refused(call: Callable[[], object], reason: str, kind: type[GitsignError] = UncheckedError) -> None:
+def refused(call: Callable[[], object], reason: str, kind: type[GitsignError] = UncheckedError) -> GitsignError:
     with pytest.raises(kind) as caught:
         call()
     assert caught.value.reason == reason
+    return caught.value
 
 
 def test_initialize_fetches_both_targets(repository: TufRepository, tmp_path: Path) -> None:
@@ -70,9 +71,12 @@ def test_expired_metadata_is_refused(repository: TufRepository, tmp_path: Path, 
         tuf.initialize(url, repository.root, tmp_path / "cache")
         repository.publish({"trusted_root.json": ROOT_JSON}, days=-1)
         if fetch:
-            refused(lambda: tuf.refresh(tmp_path / "cache"), "trust-root-expired")
+            fetched = refused(lambda: tuf.refresh(tmp_path / "cache"), "trust-root-expired")
+            assert "initialize" not in fetched.hint  # it would fetch the same
+            assert "check the clock, then the mirror" in fetched.hint
     shutil.copy(repository.directory / "timestamp.json", tmp_path / "cache/metadata/timestamp.json")
-    refused(lambda: tuf.load_cached(tmp_path / "cache"), "trust-root-expired")
+    kept = refused(lambda: tuf.load_cached(tmp_path / "cache"), "trust-root-expired")
+    assert "gitsign-py initialize" in kept.hint
 
 
 def test_rolled_back_metadata_is_refused(repository: TufRepository, tmp_path: Path) -> None:

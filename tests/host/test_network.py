@@ -145,7 +145,7 @@ def test_a_repository_names_no_authority_and_no_proxy(server: BadServer, certifi
 
 @pytest.mark.parametrize(
     ("content", "why"),
-    [(None, "there is no such file"), (b"", "no pem certificate"), (b"-----BEGIN CERTIFICATE-----\nAA\n", "no pem")],
+    [(None, "there is no such file"), (b"", "no PEM certificate"), (b"-----BEGIN CERTIFICATE-----\nAA\n", "no PEM")],
 )
 def test_a_file_without_certificates_is_named_with_its_setting(tmp_path: Path, content: bytes | None, why: str) -> None:
     path = tmp_path / "ca.pem"
@@ -190,6 +190,15 @@ CASES: list[tuple[str, Mapping[str, str], str, str]] = [
     ("https://notcorp.example/", {"https_proxy": P, "no_proxy": "corp.example"}, "", P),
     ("https://h:8443/", {"https_proxy": P, "NO_PROXY": "x, h:8443"}, "", ""),
     ("https://h/", {"https_proxy": P, "NO_PROXY": "h:8443"}, "", P),
+    ("https://h/", {"https_proxy": P, "NO_PROXY": "h:443"}, "", ""),
+    ("http://h/", {"http_proxy": P, "NO_PROXY": "h:80"}, "", ""),
+    ("http://h/", {"http_proxy": P, "NO_PROXY": "h:443"}, "", P),
+    ("https://10.1.2.3/", {"https_proxy": P, "no_proxy": "10.0.0.0/8:443"}, "", ""),
+    ("https://[::1]:8443/", {"https_proxy": P, "no_proxy": "[::1]:8443"}, "", ""),
+    ("https://[::1]:8443/", {"https_proxy": P, "no_proxy": "[::1]:8444"}, "", P),
+    ("https://[::1]:8443/", {"https_proxy": P, "no_proxy": "[::1]"}, "", ""),
+    ("https://[2001:db8::1]/", {"https_proxy": P, "no_proxy": "[2001:db8::]/32"}, "", ""),
+    ("https://[2001:db8::1]/", {"https_proxy": P, "no_proxy": "[2001:db8::]/32:444"}, "", P),
     ("https://10.1.2.3/", {"https_proxy": P, "no_proxy": "10.0.0.0/8"}, "", ""),
     ("https://11.1.2.3/", {"https_proxy": P, "no_proxy": "10.0.0.0/8"}, "", P),
     ("https://[2001:db8::1]/", {"https_proxy": P, "no_proxy": "2001:db8::/32"}, "", ""),

@@ -21,7 +21,7 @@ from gitsign_py.errors import ConfigError, UsageError
 from gitsign_py.localstack import LocalSigstore, Stack, local_sigstore
 from gitsign_py.localstack.idp.issuer import REQUEST_AUDIENCE
 from gitsign_py.localstack.keyring import CERTIFICATE_RFC6979
-from gitsign_py.localstack.pytestplugin import _port
+from gitsign_py.localstack.pytestplugin import _port, pytest_addoption
 from gitsign_py.localstack.repeatable import Stream, sources
 from gitsign_py.localstack.service import Request
 from gitsign_py.localstack.tsa.authority import PATH as TIMESTAMP_PATH
@@ -139,6 +139,21 @@ def test_each_worker_has_a_port_of_its_own() -> None:
     assert [_port(cast("Any", one)) for one in (alone, first, third)] == [18500, 18500, 18502]
     asked["sigstore_port"] = 0
     assert _port(cast("Any", third)) == 0
+
+
+@pytest.mark.parametrize("port", ["65536", "-1", "0x50", "²"])
+def test_what_is_no_port_is_an_error_of_usage(port: str) -> None:
+    options = pytest.Parser(_ispytest=True)
+    pytest_addoption(options)
+    with pytest.raises(pytest.UsageError, match="is not a port number"):
+        options.parse(["--sigstore-port", port])
+
+
+def test_a_port_after_the_last_one_is_an_error_of_ours() -> None:
+    """The last worker of xdist gets it where the first one had a good one."""
+    with pytest.raises(ConfigError) as caught, local_sigstore(port=65536):
+        pass
+    assert (caught.value.reason, caught.value.message) == ("stack-port-unusable", "65536 is no port number")
 
 
 def test_a_seed_is_for_a_new_directory(tmp_path: Path) -> None:

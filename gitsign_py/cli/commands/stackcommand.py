@@ -80,10 +80,11 @@ def installed(what: str = "the local Sigstore") -> Iterator[None]:
 
 def need_info(directory: Path, *, live: bool) -> StackInfo:
     """The contents of stack.json. Raises ServiceError ``stack-not-running`` without it, or with ``live`` without a
-    server.
+    server, ConfigError ``stack-directory-unusable``.
     """
     info = process.running(directory) if live else process.read_info(directory)
     if info is None:
+        process.require_reach(directory)
         raise ServiceError(
             "stack-not-running",
             f"no local Sigstore {'runs' if live else 'was ever started'} in {directory}",

@@ -1,4 +1,4 @@
-"""Requests by the library ``requests``, which knows what connections of our own do not: proxies by TLS and by SOCKS."""
+"""Requests by the library ``requests``, which knows what our own connections do not: proxies by TLS, names in IDNA."""
 
 import time
 from http.cookiejar import DefaultCookiePolicy
@@ -94,7 +94,7 @@ class ByRequests:
         except GitsignError:
             raise
         except ValueError as error:  # requests' InvalidURL, InvalidProxyURL, InvalidHeader and their kin
-            raise unaskable(request, error) from error
+            raise unaskable(request, error, self._network.proxy(request.url)) from error
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
             raise timed_out(request, patience.budget, self._network.proxy(request.url)) from error
         except (requests.ConnectionError, urllib3.exceptions.HTTPError, OSError) as error:

@@ -1,4 +1,4 @@
-"""Connections of our own: HTTP/1.1 over TCP and TLS, direct or through a plain proxy, kept for the next request.
+"""Connections of our own: HTTP/1.1 over TCP and TLS, direct or by a plain or SOCKS proxy, kept for the next request.
 
 ``socket`` (enum, selectors) and ``ssl`` are loaded where TLS is spoken: a service on this machine needs neither.
 """
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from gitsign_py.host.network import Network, TlsTrust
 
 _PORTS = {"http": 80, "https": 443}
+_PROXY_PORTS = {"http": 80} | dict.fromkeys(("socks5", "socks5h", "socks4", "socks4a", "socks"), 1080)
 _KEPT = 8  # idle connections to one place
 _PATH_SIGNS = "!#$%&'()*+,/:;=?@[]~"  # RFC 3986 §2.2, and the sign of what is encoded already
 
@@ -43,14 +44,15 @@ _PATH_SIGNS = "!#$%&'()*+,/:;=?@[]~"  # RFC 3986 §2.2, and the sign of what is 
 @frozen
 class _Route:
     """The place that a connection leads to, and what it is trusted by: connections are kept by it. ``through`` is where
-    the proxy listens, or none.
+    the proxy listens, or none, and ``socks`` its scheme where it is a SOCKS proxy.
     """
 
     scheme: str
     host: str
     port: int
     through: tuple[str, int] | None
-    password: str  # Proxy-Authorization
+    socks: str
+    password: str  # the proxy's, as name:password
     trust: "TlsTrust | None"  # None without TLS
 
     @property
@@ -73,6 +75,10 @@ class _Connection:
             raise
         self._incoming = Incoming(self._receive)
         try:
+            if route.socks:
+                from gitsign_py.clients.http.socks import open_socks  # noqa: PLC0415 - for those who have such a proxy
+
+                open_socks(route.socks, self._send, self._incoming, (route.host, route.port), route.password)
             if route.trust is not None:
                 self._secure(route, network.context(route.trust))
         except BaseException:
@@ -101,7 +107,7 @@ class _Connection:
     def _secure(self, route: _Route, context: "ssl.SSLContext") -> None:
         import socket  # noqa: PLC0415 - 5 ms, and ssl's 8, for who speaks TLS
 
-        if route.through is not None:
+        if route.through is not None and not route.socks:
             self._tunnel(route)
         plain = socket.socket(fileno=self._socket.detach())
         self._socket = plain
@@ -136,7 +142,7 @@ class _Connection:
 class Connections:
     """Sends requests and keeps connections (port ``Transport``).
 
-    What is rare goes through ``requests``: a proxy that is reached by TLS or SOCKS, a host name that is not ASCII.
+    What is rare goes through ``requests``: a proxy that is reached by TLS, a host name that is not ASCII.
     """
 
     def __init__(self, network: "Network") -> None:
@@ -180,7 +186,7 @@ class Connections:
                 raise untrusted(request, self._network, error) from error
             raise unreachable(request, error, proxy) from error
         except ValueError as error:
-            raise unaskable(request, error) from error
+            raise unaskable(request, error, proxy) from error
 
     def _sent(self, request: Request, patience: Patience, route: _Route, data: bytes) -> Answer:
         connection = self._taken(route, patience) or _Connection(route, patience, self._network)
@@ -225,13 +231,15 @@ def _route(parts: "SplitResult", proxy: str, trust: "TlsTrust | None") -> _Route
     if not host.isascii():
         return None
     if not proxy:
-        return _Route(parts.scheme, host, port, None, "", trust)
+        return _Route(parts.scheme, host, port, None, "", "", trust)
     try:
         by = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-        if by.scheme != "http" or not by.hostname or not proxy.isascii() or not proxy.isprintable() or " " in proxy:
+        is_odd = not by.hostname or not proxy.isascii() or not proxy.isprintable() or " " in proxy
+        if is_odd or by.scheme not in _PROXY_PORTS:
             return None
+        through, socks = (by.hostname or "", by.port or _PROXY_PORTS[by.scheme]), by.scheme.removeprefix("http")
         password = f"{unquote(by.username)}:{unquote(by.password or '')}" if by.username is not None else ""
-        return _Route(parts.scheme, host, port, (by.hostname, by.port or _PORTS["http"]), password, trust)
+        return _Route(parts.scheme, host, port, through, socks, password, trust)
     except ValueError:
         return None
 
@@ -246,7 +254,7 @@ def _data(request: Request, parts: "SplitResult", route: _Route) -> bytes:
     if request.body is not None or request.method != "GET":
         headers["content-length"] = ("Content-Length", str(len(request.body or b"")))
     fields = list(headers.values())
-    if route.through is not None and parts.scheme == "http":
+    if route.through is not None and not route.socks and parts.scheme == "http":
         target, fields = f"http://{route.name}{target}", [*fields, *_password(route)]
     return request_bytes(request.method, target, fields, request.body)
 

@@ -42,6 +42,19 @@ _PROXY_DOWN = (
     "check the proxy that the settings name (http.proxy, https_proxy, http_proxy, all_proxy; gitsign-py doctor shows "
     "it), or let no_proxy list the host"
 )
+_PROXY_ODD = (
+    "correct the proxy's URL (http.proxy, https_proxy, http_proxy, all_proxy): SCHEME://HOST:PORT, where SCHEME is "
+    "http, https, socks4, socks4a, socks5 or socks5h"
+)
+_AUTHORITIES = (
+    "let SSL_CERT_FILE (or REQUESTS_CA_BUNDLE) name a PEM file with its certificate (gitsign-py doctor says which "
+    "setting counts)"
+)
+_NO_TLS = (
+    "WRONG_VERSION_NUMBER",
+    "HTTP_REQUEST",
+    "RECORD_LAYER_FAILURE",
+)  # OpenSSL's words for plain text
 
 
 @frozen
@@ -79,7 +92,7 @@ class UnusableHeader(ValueError):  # noqa: N818 - as above
 
 def unreachable(request: Request, error: Exception, proxy: str = "") -> ServiceError:
     """Make the error for a server that cannot be reached, or broke off; ``proxy`` is the one that was asked."""
-    hint = _PROXY_DOWN if proxy else _STACK_DOWN if _is_down(request.url, error) else _UNREACHABLE
+    hint = _proxy_hint(error) if proxy else _STACK_DOWN if _is_down(request.url, error) else _UNREACHABLE
     facts = {"service": request.service, "url": request.url}
     return ServiceError(
         "service-unreachable",
@@ -87,6 +100,14 @@ def unreachable(request: Request, error: Exception, proxy: str = "") -> ServiceE
         hint=hint,
         facts={**facts, "proxy": without_password(proxy)} if proxy else facts,
     )
+
+
+def _proxy_hint(error: Exception) -> str:
+    """What to do where a proxy fails: it may be one whose own TLS is not trusted, or that has none."""
+    words = _cause(error)
+    if any(sign in words for sign in _NO_TLS):
+        return "the proxy speaks no TLS on that port: write http:// in the setting, or its port for TLS"
+    return f"for a proxy with a private CA: {_AUTHORITIES}" if words.startswith("[SSL") else _PROXY_DOWN
 
 
 def _through(proxy: str) -> str:
@@ -110,6 +131,8 @@ def _cause(error: BaseException) -> str:
             words = getattr(seen, "verify_message", "") or seen.strerror
         elif isinstance(seen, BrokenAnswer) or type(seen).__name__ == "ProtocolError":  # urllib3's
             words = "the connection broke off"
+        elif type(seen).__name__ == "ProxyError" and hasattr(seen, "original_error"):  # urllib3's: TLS to the proxy
+            words = str(seen.original_error)
         seen = seen.__cause__ or seen.__context__
     words = one_line(words).rstrip(".")
     return words[:1].lower() + words[1:] if words[1:2].islower() else words
@@ -118,25 +141,29 @@ def _cause(error: BaseException) -> str:
 def untrusted(request: Request, network: "Network", error: Exception) -> ServiceError:
     """Make the error for a server whose TLS failed."""
     trust = network.trust_for(request.url)
+    cause = _cause(error)
+    if any(sign in cause for sign in _NO_TLS):
+        hint = "nothing there speaks TLS: check the port of the URL, or write http:// for a service without TLS"
+    else:
+        hint = f"behind a proxy that reads TLS, or for a private CA: {_AUTHORITIES}; else check the URL and this "
+        hint += "machine's clock"
     return ServiceError(
         "service-untrusted",
-        f"{request.service} at {request.url} is not trusted: TLS failed ({_cause(error)}); "
+        f"{request.service} at {request.url} is not trusted: TLS failed ({cause}); "
         f"the authorities that count are those of {trust}",
-        hint="behind a proxy that reads TLS, or for a private CA: let SSL_CERT_FILE (or REQUESTS_CA_BUNDLE) name a "
-        "PEM file with its certificate (gitsign-py doctor says which setting counts); else check the URL and this "
-        "machine's clock",
+        hint=hint,
         facts={"service": request.service, "url": request.url, "authorities": trust.name or "system"},
     )
 
 
-def unaskable(request: Request, error: ValueError) -> ConfigError:
+def unaskable(request: Request, error: ValueError, proxy: str = "") -> ConfigError:
     """Make the error for what cannot be sent. A header's value is not repeated: it may be a token."""
     bad_header = isinstance(error, UnusableHeader) or type(error).__name__ == "InvalidHeader"  # requests'
     why = "a header has characters that none may have" if bad_header else one_line(str(error))
     return ConfigError(
         "service-request-invalid",
-        f"{request.service} at {request.url} cannot be asked: {why}",
-        hint="check the URL and the proxy settings (https_proxy, http_proxy, all_proxy)",
+        f"{request.service} at {request.url} cannot be asked{one_line(_through(proxy))}: {why}",
+        hint=_PROXY_ODD if proxy else "check the URL and the proxy settings (https_proxy, http_proxy, all_proxy)",
         facts={"service": request.service, "url": request.url},
     )
 
