@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 PROGRAMS: Mapping[str, str] = {"openpgp": "gpg", "ssh": "ssh-keygen"}
 _MANY = 4096
+_MISSING = b"missing"  # the program: no signature of that form is good
 _FEW = 24  # SSH signatures that are checked here: other processes cost more
 
 # %G? of git-log(1). For OpenPGP G and U differ in the keyring's trust alone, and here the policy says whom to trust.
@@ -124,9 +125,13 @@ class ForeignSignatures:
         self._note(batch.items, fresh, readable)
         return batch.known | fresh
 
+    def state(self, form: str) -> bytes:
+        """What verdicts of a form rest on in this run, as ``state_of_keys`` gives it."""
+        return self._rests_on(form) if self._is_there(PROGRAMS[form]) else _MISSING
+
     def _is_there(self, program: str) -> bool:
         """Keep git from reading a missing ssh-keygen as a bad signature (gpg-interface.c)."""
-        return self._git.direct is None and find_program(program, path=self._git.environment.get("PATH")) is not None
+        return self._git.direct is None and _found(self._git, program)
 
     def _ask(self, items: Sequence[Scanned]) -> dict[str, GitVerdict]:
         """Ask git; it says nothing of what it cannot read."""
@@ -220,6 +225,15 @@ class ForeignSignatures:
             with suppress(GitsignError):
                 if cache is not None and (on := self._rests_on(form)) and on == _read_again(self._git, form):
                     cache.put(entries, on)
+
+
+def state_of_keys(git: Git, form: str) -> bytes:
+    """The digest of all that verdicts on OpenPGP or SSH signatures rest on; empty where not all of it can be seen."""
+    return _read_again(git, form) if _found(git, PROGRAMS[form]) else _MISSING
+
+
+def _found(git: Git, program: str) -> bool:
+    return find_program(program, path=git.environment.get("PATH")) is not None
 
 
 def _read_again(git: Git, form: str) -> bytes:

@@ -4,7 +4,7 @@ A batch is begun before its facts are wanted, so that several are on their way w
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from gitsign_py.audit.codec import load_facts, load_kept
@@ -12,7 +12,7 @@ from gitsign_py.audit.foreign import PROGRAMS, ForeignBatch, ForeignSignatures, 
 from gitsign_py.audit.jobs import NOT_EMBEDDED, Job
 from gitsign_py.audit.resources import Resources
 from gitsign_py.audit.scan import Scanned
-from gitsign_py.audit.seconds import second_jobs, with_second
+from gitsign_py.audit.seconds import content_of, second_jobs, with_second
 from gitsign_py.audit.smime import SmimeChecks
 from gitsign_py.errors import GitsignError, UncheckedError
 from gitsign_py.host.git.walk import Git
@@ -87,15 +87,15 @@ class Gathering:
         for second in seconds.values():
             if not isinstance(second, Job):
                 continue
-            if (known := self._kept(second.oid)) is not None:
+            if (known := self._kept(second.oid, content_of(second))) is not None:
                 facts[second.oid] = known
             else:
                 jobs.append(second)
         answer = self._resources.workers().submit(jobs) if jobs else None
         return Begun(items, list(apart), facts, jobs, foreign, smime, answer, seconds)
 
-    def _kept(self, oid: str) -> SignatureFacts | None:
-        text = self._resources.cache.get(oid) if self._resources.cache else None
+    def _kept(self, oid: str, rests_on: bytes = b"") -> SignatureFacts | None:
+        text = self._resources.cache.get(oid, rests_on) if self._resources.cache else None
         return load_kept(text) if text is not None else None
 
     def gather(self, begun: Begun) -> dict[str, SignatureFacts]:
@@ -107,7 +107,7 @@ class Gathering:
             texts |= self._with_fetched_entries(begun.jobs, texts)
             fresh = {oid: load_facts(text) for oid, text in texts.items()}
             facts.update(fresh)
-            self._keep(texts, fresh)
+            self._keep(texts, fresh, begun.seconds.values())
         facts.update(self._finish_foreign(begun.foreign))
         if begun.smime:
             facts.update(self._smime.verify(begun.smime, self._resources.settings.trusted_root))
@@ -151,21 +151,33 @@ class Gathering:
             return {}
         return dict(zip((job.oid for job in jobs), self._resources.workers().submit(jobs).wait(), strict=True))
 
-    def _keep(self, texts: dict[str, str], facts: dict[str, SignatureFacts]) -> None:
-        """Keep what no later run could find otherwise: good, or bad for a reason that stays."""
+    def _keep(
+        self, texts: dict[str, str], facts: dict[str, SignatureFacts], seconds: "Iterable[Job | SignatureFacts]"
+    ) -> None:
+        """Keep what no later run could find otherwise: good, or bad for a reason that stays.
+
+        A second signature's name is what the repository says it is, so those facts count for its very content alone.
+        """
         if self._resources.cache is None:
             return
+        contents = {job.oid: content_of(job) for job in seconds if isinstance(job, Job)}
         lasting = [
             (oid, texts[oid])
             for oid, found in facts.items()
             if found.status in _CACHED and found.reason not in _TIME_DEPENDENT
         ]
-        self._resources.cache.put(lasting)
+        self._resources.cache.put(one for one in lasting if one[0] not in contents)
+        for oid, text in lasting:
+            if oid in contents:
+                self._resources.cache.put(((oid, text),), contents[oid])
 
     def _begin_foreign(self, items: Sequence[Scanned]) -> "ForeignBatch | dict[str, SignatureFacts]":
         try:
+            for form in {item.form for item in items} - self._resources.keys.keys():
+                self._resources.keys[form] = self._foreign.state(form)
             return self._foreign.begin(items) if items else {}
         except UncheckedError as error:
+            self._resources.keys |= {item.form: b"" for item in items}
             return unchecked(items, error)
 
     def _finish_foreign(self, begun: "ForeignBatch | dict[str, SignatureFacts]") -> dict[str, SignatureFacts]:

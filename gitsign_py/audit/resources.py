@@ -23,7 +23,8 @@ A job that comes with entries had these from here, and they did not hold.
 class Resources:
     """The resources of a run. Without ``fetch`` only embedded entries count, without ``cache`` nothing is kept.
 
-    ``renew`` may give a newer trust root where the run's lacks an authority.
+    ``renew`` may give a newer trust root where the run's lacks an authority. ``keys`` has the forms of foreign
+    signatures that were met, and what their verdicts rest on (``foreign.py``).
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Resources:
         self.cache = cache
         self.fetch = fetch
         self.renew = renew
+        self.keys: dict[str, bytes] = {}
         self._workers: Workers | None = None
         self._older: list[Workers] = []
 

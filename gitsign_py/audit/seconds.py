@@ -1,5 +1,10 @@
-"""Second signatures in a repository of two hash algorithms: each is a job of its own, under the object's other name."""
+"""Second signatures in a repository of two hash algorithms: each is a job of its own, under the object's other name.
 
+That name is the repository's word (``objects/loose-object-idx``), and whoever made the repository can write any there.
+"""
+
+import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from gitsign_py.audit.jobs import Job
@@ -28,7 +33,20 @@ def second_jobs(git: Git, items: Sequence[Scanned]) -> dict[str, Job | Signature
         )
     except GitsignError as error:
         return {one.oid: replace(UNNAMED, message=error.message) for one in signed}
-    return {one.oid: _job(one, names) for one in signed}
+    given = Counter(names[oid] for oid in {one.oid for one in signed} if oid in names)
+    return {one.oid: _shared(one) if given[names.get(one.oid, "")] > 1 else _job(one, names) for one in signed}
+
+
+def content_of(job: Job) -> bytes:
+    """The digest of what is verified: facts of a second signature are kept under it, and not under a name alone."""
+    digest = hashlib.sha256(len(job.payload).to_bytes(8, "big"))
+    digest.update(job.payload)
+    digest.update(job.signature)
+    return digest.digest()
+
+
+def _shared(item: Scanned) -> SignatureFacts:
+    return replace(UNNAMED, message=f"git gives {item.oid} and another object the same other name")
 
 
 def _job(item: Scanned, names: Mapping[str, str]) -> Job | SignatureFacts:

@@ -90,9 +90,8 @@ def _targets(repository: GitRepository, options: argparse.Namespace) -> tuple[tu
         return found, exclude
     for target in found:
         if not target.commit and not options.all:  # an audit of nothing looks like a success
-            raise UsageError(
-                "revision-kind", f"{target.ref} is a tag of no commit", hint="judge the tag itself with --tags"
-            )
+            named = target.ref if target.ref.startswith("refs/tags/") else target.tag  # named by its id
+            raise UsageError("revision-kind", f"{named} is a tag of no commit", hint="judge the tag itself with --tags")
     return tuple(replace(target, tag="") for target in found if target.commit), exclude
 
 

@@ -284,6 +284,12 @@ def verify_object(
     signed: SignedObject, oid: str, verifier: Verifier, expected: ExpectedIdentity | None, report: Report
 ) -> VerifiedSignature:
     """Verify an object that was split. Raises VerificationError, and UncheckedError for a form of another program."""
+    if signed.signature is None and signed.other_signature is not None:
+        raise UncheckedError(
+            "signature-other-hash",
+            f"{signed.kind} {oid} has a signature for the other hash algorithm alone, which git does not check here",
+            hint="verify it where it was signed, in a repository of that algorithm",
+        )
     if signed.signature is None:
         raise VerificationError("unsigned", f"{signed.kind} {oid} has no signature")
     if signature_format(signed.signature) != "x509":

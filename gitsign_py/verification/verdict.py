@@ -26,6 +26,7 @@ LACKING: Mapping[str, str] = MappingProxyType(
         "signature-second-unchecked": _OBJECT,
         "key-needs-content": _OBJECT,
         "signature-format-unsupported": _FORM,
+        "signature-other-hash": _FORM,
         "signature-prerelease": _FORM,
         "key-unsupported": _FORM,
         "sct-version-unsupported": _FORM,

@@ -107,6 +107,19 @@ def test_hooks_refuse_it(tmp_path: Path) -> None:
     assert "[signature-second]" in said
 
 
+def test_a_signature_for_the_other_hash_alone_is_unchecked_everywhere(signed: SignedRepo) -> None:
+    """It is no signature here, and no absence of one: verify called it unsigned, audits unchecked."""
+    own, other = OWN[signed.history.algorithm], OTHER[signed.history.algorithm]
+    data = signed.history.objects[signed.repo.git("rev-parse", "main")].data
+    moved = signed.history.add("commit", data.replace(b"\n" + own + b" ", b"\n" + other + b" ", 1))
+    signed.write()
+    verified = signed.tool("verify", "--offline", "--json", *WHO, moved)
+    audited = signed.tool("audit", "--offline", "--format=json", moved)
+    [first], [second] = json.loads(verified.stdout), json.loads(audited.stdout)["records"]
+    assert (first["verdict"], first["reason"]) == (second["verdict"], second["reason"])
+    assert (verified.returncode, audited.returncode, second["reason"]) == (3, 3, "signature-other-hash")
+
+
 def test_gits_own_command_hands_over_neither_header(signed: SignedRepo) -> None:
     """What docs/verification.md says: git's front sees the payload alone, so nothing there can tell."""
     data = signed.history.objects[signed.repo.git("rev-parse", "main")].data

@@ -278,5 +278,7 @@ def test_a_tag_of_no_commit_is_not_judged_by_silence(every: Audited, folder: Pat
     done = run(folder, "audit", "--offline", "tree")
     assert done.returncode == 2
     assert "refs/tags/tree is a tag of no commit; judge the tag itself with --tags [revision-kind]" in done.stderr
+    oid = every.repo.git("rev-parse", "refs/tags/tree")
+    assert f"gitsign-py: {oid} is a tag of no commit;" in run(folder, "audit", "--offline", oid).stderr
     assert run(folder, "audit", "--offline", "--tags", "tree").returncode == 1
     assert run(folder, "audit", "--offline", "--all").returncode == 1

@@ -5,13 +5,14 @@ accepted ones are remembered, as the audit remembers signatures (``audit/cache.p
 depends on: then one commit is judged and no more. Otherwise the audit's own engine walks what is not known yet.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 
 from gitsign_py.agent.conversation import DeclinedError
+from gitsign_py.audit.acceptances import Acceptances
 from gitsign_py.audit.approvals import REF as APPROVALS
 from gitsign_py.audit.approvals import Approvals
-from gitsign_py.audit.cache import Basis, FactsCache
+from gitsign_py.audit.cache import Basis
 from gitsign_py.audit.engine import audit_history
 from gitsign_py.audit.judges import BEFORE_INTRODUCTION, PolicyInHistory
 from gitsign_py.audit.plan import AuditPlan, Target
@@ -24,16 +25,17 @@ from gitsign_py.errors import UncheckedError
 from gitsign_py.host.git.graph import GitGraph
 from gitsign_py.host.git.naming import commit_at
 from gitsign_py.host.git.objects import GitRepository
+from gitsign_py.host.git.walk import Git
 from gitsign_py.host.progress import counted
 from gitsign_py.host.terminal import open_terminal
 from gitsign_py.policy.facts import Decision, SignatureFacts
 from gitsign_py.policy.history import JudgedBefore, PolicyHistory
 from gitsign_py.policy.surroundings import Submission
 
-_ACCEPTED = "accepted"
 _UNREAD = "policy-unread"
 _Found = tuple[Decision | None, list[str]]
 """The decision and the commits that were accepted; no decision where it rests on one of which nothing was kept."""
+_NO_KEYS: Mapping[str, bytes] = {}
 _MAX_GAP = 256
 """So many commits are looked at for accepted ones behind them; when that is not enough, everything is judged."""
 
@@ -66,24 +68,24 @@ def judge_in_history(
     with ExitStack() as stack:
         basis = _basis(settings, plan, ref, trust_digest)
         basis = replace(basis, history=(*basis.history, commit_at(repository, APPROVALS)))
-        verdicts = auditing.facts_cache(stack, basis, auditing.warn_on_stderr)
+        git = Git(repository.environment, repository.directory, repository.grafts)
+        verdicts = Acceptances(auditing.facts_cache(stack, basis, auditing.warn_on_stderr), git)
         accepted = _look_back(repository, plan, item.parents, verdicts)
         plan = replace(plan, targets=(_target(item, ref),))
-        kept = replace(plan, exclude=tuple(accepted), was_accepted=_kept_in(verdicts) if accepted else None)
+        kept = replace(plan, exclude=tuple(accepted), was_accepted=verdicts.holds if accepted else None)
         if is_older or accepted == set(item.parents):
-            decision, fresh = _judge_one(repository, kept, graph, item, facts, approvals=approvals)
+            decision, fresh, met = *_judge_one(repository, kept, graph, item, facts, approvals=approvals), _NO_KEYS
         else:
             if in_agent and not accepted:
                 raise DeclinedError
-            decision, fresh = _walk(settings, repository, kept, item.oid, jobs=1 if in_agent else 0)
+            decision, fresh, met = _walk(settings, repository, kept, item.oid, jobs=1 if in_agent else 0)
         if decision is None and accepted:
             if in_agent:
                 raise DeclinedError
-            decision, fresh = _walk(settings, repository, plan, item.oid, jobs=0)
+            decision, fresh, met = _walk(settings, repository, plan, item.oid, jobs=0)
         if decision is None:
             raise UncheckedError("object-missing", f"{item.oid} is not in the history that was walked")
-        if verdicts is not None:
-            verdicts.put((oid, _ACCEPTED) for oid in fresh)
+        verdicts.keep(fresh, met)
     return decision
 
 
@@ -91,11 +93,6 @@ def _target(item: Scanned, ref: str) -> Target:
     if item.kind == "tag":
         return Target(ref, item.parents[0] if item.parents else "", item.oid)
     return Target(ref, item.oid)
-
-
-def _kept_in(verdicts: FactsCache | None) -> Callable[[str], bool]:
-    """Tells of a commit whether it is known to have been accepted: what a refused one has is no policy in force."""
-    return lambda oid: verdicts is not None and verdicts.get(oid) == _ACCEPTED
 
 
 def _judge_one(
@@ -136,19 +133,17 @@ def _basis(settings: wiring.Settings, plan: AuditPlan, ref: str, trust_digest: s
     )
 
 
-def _look_back(
-    repository: GitRepository, plan: AuditPlan, commits: Sequence[str], verdicts: FactsCache | None
-) -> set[str]:
+def _look_back(repository: GitRepository, plan: AuditPlan, commits: Sequence[str], verdicts: Acceptances) -> set[str]:
     """The accepted commits nearest before ``commits``, these included; none when they are too far away."""
     accepted: set[str] = set()
     seen = set(commits)
     todo = list(commits)
     while todo:
         oid = todo.pop()
-        if oid == plan.introduction or (verdicts is not None and verdicts.get(oid) == _ACCEPTED):
+        if oid == plan.introduction or verdicts.holds(oid):
             accepted.add(oid)
             continue
-        if len(seen) > _MAX_GAP or verdicts is None:
+        if len(seen) > _MAX_GAP or not verdicts.are_kept:
             return set()
         new = set(split_commit(repository.read(oid).data, two_hashes=True).parents) - seen
         seen |= new
@@ -156,8 +151,10 @@ def _look_back(
     return accepted
 
 
-def _walk(settings: wiring.Settings, repository: GitRepository, plan: AuditPlan, wanted: str, *, jobs: int) -> _Found:
-    """Judge by the engine."""
+def _walk(
+    settings: wiring.Settings, repository: GitRepository, plan: AuditPlan, wanted: str, *, jobs: int
+) -> tuple[Decision | None, list[str], Mapping[str, bytes]]:
+    """Judge by the engine. Gives beside the answer what the verdicts on foreign signatures rest on."""
     decision: Decision | None = None
     accepted: list[str] = []
     with ExitStack() as stack:  # the cache of signatures is closed before verdicts are written to the same file
@@ -167,9 +164,9 @@ def _walk(settings: wiring.Settings, repository: GitRepository, plan: AuditPlan,
         records = stack.enter_context(closing(audit_history(repository, plan, prepared.resources)))
         for record in counted(records, terminal.canvas, "commits of the history judged"):
             if record.reason == _UNREAD and plan.was_accepted is not None:
-                return None, []
+                return None, [], _NO_KEYS
             if record.oid == wanted:
                 decision = Decision(record.verdict, record.reason, record.message, record.rule, record.principal)
             if record.accepted and record.kind == "commit":
                 accepted.append(record.oid)
-    return decision, accepted
+        return decision, accepted, prepared.resources.keys
