@@ -239,7 +239,7 @@ def moves_before(
                 "ref-before-introduction",
                 f"{update.ref} would go back from {update.old[:12]} to {update.new[:12]}, which does not have the "
                 f"introduction {introduction[:12]}: no policy judges what is older",
-                hint="push what has the introduction in its history, or ask the server's owner",
+                hint="push a branch that has the introduction in its history, or ask the server's owner",
             )
     return found
 
@@ -271,7 +271,7 @@ def policy_moves_back(
         found[update] = VerificationError(
             "policy-moved-back",
             f"{ref} would go from {update.old[:12]} to {update.new[:12]}, which has another policy and not its history",
-            hint="push a commit on top of what is there, or ask the server's owner",
+            hint="push a commit on top of the ref as it is, or ask the server's owner",
         )
     return found
 

@@ -131,7 +131,7 @@ def _in_history(repository: GitRepository, settings: wiring.Settings, plan: Audi
     if not introduction:
         raise UsageError(
             "introduction-missing",
-            "a policy in the history needs an introduction: nobody else can say where it starts",
+            "a policy in the history needs an introduction, which says where the policy starts",
             hint="give --introduction ID, or git config gitsign.introduction ID; see gitsign-py policy init",
         )
     if any(option.startswith(("--since", "--first-parent")) for option in plan.options):

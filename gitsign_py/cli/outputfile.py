@@ -38,9 +38,7 @@ def output_file(name: str | None, *, make_folder: bool = False) -> Iterator[Text
         finally:
             Path(fresh).unlink(missing_ok=True)
     except OSError as error:
-        raise ConfigError(
-            "output-unwritable", f"what was asked for cannot be written to {name}: {error.strerror}"
-        ) from error
+        raise ConfigError("output-unwritable", f"the output cannot be written to {name}: {error.strerror}") from error
 
 
 def _umask() -> int:

@@ -77,7 +77,7 @@ def _by_list(signers: tuple[AllowedSigner, ...]) -> Accept:
         raise VerificationError(
             "signer-not-allowed",
             f"{who} is not an allowed signer",
-            hint="git config --get-all gitsign.allowedSigner lists who is",
+            hint="git config --get-all gitsign.allowedSigner lists the allowed signers",
             facts={"identity": verified.identity, "issuer": verified.issuer},
         )
 

@@ -109,7 +109,7 @@ def _move_problem(repository: GitRepository, update: RefUpdate) -> PolicyError |
             f"{ref} would leave {update.old[:12]} behind, and this server keeps its history",
             hint=_JOIN
             if ref.startswith(ATTESTATIONS)
-            else "bring what is on it into yours (git pull), and push again without --force",
+            else "bring its commits into your branch (git pull), and push again without --force",
         )
     return _removed(repository, update) if ref.startswith(ATTESTATIONS) else None
 

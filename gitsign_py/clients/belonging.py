@@ -68,6 +68,6 @@ def mismatch(what: str, url: str, known: list[str], key: str) -> ConfigError:
     return ConfigError(
         "instance-mismatch",
         f"the trust root does not know {what} at {url}, so nothing was sent there; it knows {named}",
-        hint=f"set {key} (gitsign-py setup --instance sets what belongs together), or use that instance's trust root",
+        hint=f"set {key} (gitsign-py setup --instance sets matching services), or use that instance's trust root",
         facts={"expected": named, "got": url},
     )

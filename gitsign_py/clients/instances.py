@@ -107,7 +107,7 @@ def _file(directory: Path, name: str) -> Path:
         raise ConfigError(
             "instance-incomplete",
             f"the directory {directory} has no {name}",
-            hint="it is written by gitsign-py stack up, or comes from whoever runs the instance",
+            hint="it is written by gitsign-py stack up, or comes from the operator of the instance",
         )
     return path
 

@@ -97,7 +97,7 @@ def sign_in(settings: SignInSettings, tools: SignInTools) -> Tokens:
     if not tools.is_seen and (way == "device" or not can_open(settings.browser.url_opener, tools.environment)):
         raise ConfigError(
             "sign-in-unseen",
-            f"signing in ({way}) would wait for somebody who is shown nothing: git keeps what its signing program says",
+            f"signing in ({way}) would wait in vain: git hides the messages of its signing program",
             hint="run gitsign-py login in a terminal first (with the agent it holds for many commits), or set BROWSER",
         )
     tokens = _by(way, provider, client, settings, tools)

@@ -103,7 +103,7 @@ def placement(
     if "idp" in made.services:
         raise UsageError(
             "stack-issuer-exposed",
-            "the stack's issuer gives a token to whoever asks, and others can reach this stack",
+            "the stack's issuer gives a token to anybody who asks, and others can reach this stack",
             hint="leave it out with --without idp, and name issuers with --issuers FILE (or --without idp,fulcio)",
         )
     return made

@@ -167,7 +167,7 @@ def check_no_log(root: "TrustedRoot") -> None:
     if not root.has_no_log:
         raise ConfigError(
             "log-needed",
-            "gitsign.rekor is none, and the trust root lists a log: what is in no log would not verify",
+            "gitsign.rekor is none, and the trust root lists a log: a signature without a log entry would not verify",
             hint="unset gitsign.rekor, or use the trust root of an instance without a log",
         )
 

@@ -67,12 +67,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("revisions", nargs="*", metavar="REV", help="commits, or a range (HEAD)")
     parser.add_argument("--ref", type=optiontypes.full_ref, metavar="REF", help="the ref (the current branch)")
-    parser.add_argument("--withdraw", action="store_true", help="take back what you said of it")
+    parser.add_argument("--withdraw", action="store_true", help="take your approval back")
     parser.add_argument(
         "--join",
         type=_remote,
         metavar="REMOTE",
-        help="first bring in what was fetched to refs/remotes/REMOTE/attestations/; without REV that is all",
+        help="first join the attestations that were fetched to refs/remotes/REMOTE/attestations/; REV may be left out",
     )
     parser.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
     parser.add_argument("--json", action="store_true", help="print JSON, a line for each commit")

@@ -282,7 +282,7 @@ def _add_publish(parser: argparse.ArgumentParser) -> None:
         "--publish-for",
         choices=("head", "commits"),
         default="head",
-        help="one status for what was audited (default), or one for each of the newest 100 commits",
+        help="one status for the whole audit (default), or one for each of the newest 100 commits",
     )
     group.add_argument(
         "--publish-project", type=optiontypes.given, metavar="PROJECT", help="OWNER/NAME (default: CI's variables)"

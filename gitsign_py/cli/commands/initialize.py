@@ -103,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--mirror", metavar="URL", help="the TUF repository (Sigstore's public good one)")
     parser.add_argument("--root", metavar="FILE", help="its root.json, the first thing to trust (the embedded one)")
     parser.add_argument("--staging", action="store_true", help="Sigstore's staging instance")
-    parser.add_argument("--refresh", action="store_true", help="fetch what is newer for the copy that is kept")
+    parser.add_argument("--refresh", action="store_true", help="fetch newer metadata for the copy that is kept")
     parser.add_argument("--forget", action="store_true", help="remove the copy that is kept, for good")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
@@ -123,7 +123,7 @@ def _start(options: argparse.Namespace, trust: Trust) -> tuple[str, bytes]:
         raise UsageError(
             "root-is-url",
             "--root names a URL, and a root.json is to be trusted because of where it came from, not by its address",
-            hint="fetch it, compare its SHA-256 with what the operator tells you, and give --root FILE",
+            hint="fetch it, compare its SHA-256 with the one that the operator gives you, and give --root FILE",
         )
     if options.root is not None:
         return mirror, _first_root(options.root, "--root")

@@ -29,7 +29,7 @@ from gitsign_py.verification.steps import Report
 
 _EPILOG = """\
 examples:
-  gitsign-py log info                          size, root and who cosigned
+  gitsign-py log info                          size, root and its witnesses
   gitsign-py log info --log ct
   gitsign-py log get 25579
   gitsign-py log search --email alice@example.com
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=HelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="info | get | search | consistency | prove | serve")
-    info = commands.add_parser("info", help="show the log's size, root and checkpoint, and who cosigned")
+    info = commands.add_parser("info", help="show the log's size, root, checkpoint and the witnesses that cosigned it")
     info.set_defaults(action=_info)
     add_witnesses(info)
     one = commands.add_parser("get", help="show an entry, with its certificate and every check on it")
@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     what = search.add_mutually_exclusive_group(required=True)
     what.add_argument("--commit", metavar="REV", help="a commit or tag: the entries over it")
-    what.add_argument("--hash", metavar="[ALGORITHM:]HEX", help="the digest of what was signed")
+    what.add_argument("--hash", metavar="[ALGORITHM:]HEX", help="the digest of the signed artifact")
     what.add_argument("--email", metavar="ADDRESS", help="the e-mail address in the certificate")
     what.add_argument("--uri", metavar="URI", help="the URI in the certificate")
     what.add_argument("--key", metavar="FILE|SHA256", help="a key or certificate in PEM, or the digest of its SPKI")
@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     search.set_defaults(action=run_search)
     consistency = commands.add_parser("consistency", help="check that one tree is the beginning of another")
     consistency.add_argument("old", metavar="SIZE|FILE", help="a number of entries, or a file with a signed checkpoint")
-    consistency.add_argument("new", metavar="SIZE|FILE", nargs="?", help="(what the log shows now)")
+    consistency.add_argument("new", metavar="SIZE|FILE", nargs="?", help="(the size that the log shows now)")
     consistency.set_defaults(action=run_consistency)
     prove = commands.add_parser("prove", help="write a proof of a commit's entry, for verify --proof")
     prove.add_argument("revision", metavar="COMMIT", help="a signed commit or tag")
@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    serve = commands.add_parser("serve", help="show logs in a browser: search, entries, growth, who signs")
+    serve = commands.add_parser("serve", help="show logs in a browser: search, entries, growth, signers")
     serve.set_defaults(action=run_serve)
     serve.add_argument("--log", dest="logs", action="append", default=[], metavar="KIND[=URL]", help=HELP)
     serve.add_argument("--from", dest="replica", type=Path, metavar="DIR", help="replicas, without the network")

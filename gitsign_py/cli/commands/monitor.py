@@ -290,7 +290,7 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         type=Path,
         metavar="FILE",
-        help="another monitor's state: what it saw of a log must fit what this one sees",
+        help="another monitor's state: the history of each log must agree in both",
     )
     parser.add_argument("--mirror", type=Path, metavar="DIR", help="keep replicas of the logs here")
     parser.add_argument("--from", dest="start", type=_start, metavar="N", help="begin a new log here (its end)")

@@ -62,12 +62,12 @@ def _nobody(seen: tuple[Observed, ...], unchecked: list[str]) -> UsageError:
     if not seen:
         return UsageError(
             "policy-nobody",
-            "nobody has signed anything here yet, so there is nobody to name",
+            "no commit or tag here is signed yet, so the policy would name no signer",
             hint="see docs/policy.md",
         )
     return UsageError(
         "policy-nobody",
-        f"no signature here could be verified, so there is nobody to name ({describe_unchecked(seen[0])})",
+        f"no signature here could be verified, so the policy would name no signer ({describe_unchecked(seen[0])})",
         hint="; ".join([*unchecked, "then ask again"]),
     )
 

@@ -54,7 +54,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=HelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="attest | verify | audit")
-    attest = commands.add_parser("attest", help="sign the provenance and the level of what a ref names now")
+    attest = commands.add_parser(
+        "attest", help="sign the provenance and the level of the revision that a ref names now"
+    )
     attest.add_argument("ref", metavar="REF", type=optiontypes.full_ref, help="a full name, such as refs/heads/main")
     attest.add_argument(
         "--old", metavar="ID", type=_object_id, help="the ref's value before, which a mark of the hook must agree with"
@@ -133,7 +135,7 @@ def _statements(options: argparse.Namespace, settings: wiring.Settings, reposito
         raise UsageError(
             "identity-missing",
             "say whose statements count: --certificate-identity and --certificate-oidc-issuer",
-            hint="the repository cannot say so: whoever made it would be believed",
+            hint="the repository cannot say so, because its author could claim anything",
         )
     root = wiring.trusted_root(settings, file=options.trusted_root)
     tell(trust_said_by_repository(settings, root.digest, option=options.trusted_root))
@@ -217,7 +219,7 @@ def _audit(options: argparse.Namespace, settings: wiring.Settings, repository: G
     if not chain.links and not options.json:
         raise VerificationError(
             "source-unstated",
-            f"nothing is stated about {options.ref} of {options.resource_uri} by whom you name",
+            f"nothing is stated about {options.ref} of {options.resource_uri} by the signer that you name",
             hint=f"fetch {REF}, and compare the names with those that the server states",
         )
     print(json.dumps(_report(chain, tip), indent=2) if options.json else _text(chain, tip))

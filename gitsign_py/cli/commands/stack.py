@@ -114,7 +114,9 @@ def _add_up(commands: Any) -> None:
         "--fault-control", action="store_true", help="let POST /faults change the faults while the stack runs"
     )
     parser.add_argument(
-        "--clock-is-right", action="store_true", help="start although the clock is behind what this stack saw before"
+        "--clock-is-right",
+        action="store_true",
+        help="start although the clock is behind the latest time that this stack saw",
     )
     add_seed(parser)
     parser.epilog = _FAULTS

@@ -87,7 +87,7 @@ def add_place(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=None,
         metavar="FILE",
-        help="let Rekor v2 show only what the witnesses in this tlog-policy file have cosigned",
+        help="let Rekor v2 show only checkpoints that the witnesses in this tlog-policy file have cosigned",
     )
     parser.add_argument("--config", type=Path, default=None, metavar="FILE", help=_FILE_HELP)
 

@@ -94,7 +94,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--log-from", type=Path, metavar="DIR", help="a replica of the log, asked before the log is")
     parser.add_argument("--proof", metavar="FILE", help="a proof by log prove: the log is not asked")
     parser.add_argument("--json", action="store_true", help="print JSON (docs/schemas/verify.json)")
-    parser.add_argument("-v", "--verbose", action="store_true", help="show every step, of what verified too")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="show every step, also of signatures that verified"
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="the lines of the revisions alone")
     parser.add_argument("--tags-only", action="store_true", help=argparse.SUPPRESS)
     return parser

@@ -27,7 +27,7 @@ def check_tag_name(name: str, ref: str) -> None:
         raise VerificationError(
             "tag-name-mismatch",
             mismatch(name, ref),
-            hint="ask for the tag by its own name; nobody signed it as the other",
+            hint="ask for the tag by its own name; it has no signature under the other",
             facts={"expected": ref.removeprefix(_TAGS), "got": name},
         )
 

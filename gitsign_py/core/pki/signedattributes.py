@@ -20,7 +20,7 @@ def refuse_signed_attributes(data: bytes) -> None:
         raise PolicyError(
             "signed-attributes",
             "what is to be signed is itself the signed part of a CMS signature: signing it would sign a commit unseen",
-            hint="ask whoever gave it to you what it is; nobody needs a signature over it",
+            hint="ask the person who gave you this input about it; no use of it needs a signature",
         )
 
 

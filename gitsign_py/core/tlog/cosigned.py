@@ -159,7 +159,7 @@ def _missing(policy: WitnessPolicy, timely: dict[str, int], found: dict[str, tup
         f"checkpoint is cosigned by {', '.join(sorted(timely)) or 'no witness of the policy'}"
         + (f" ({', '.join(early)}: at a time to come)" if early else "")
         + f", and the witness policy asks for {policy.quorum}",
-        hint="ask whoever runs the log for cosigned checkpoints, or correct the policy (gitsign.witnessPolicy)",
+        hint="ask the operator of the log for cosigned checkpoints, or correct the policy (gitsign.witnessPolicy)",
         facts={"quorum": policy.quorum, "cosigned": ", ".join(sorted(timely)), "in_future": ", ".join(early)},
     )
 

@@ -196,6 +196,6 @@ def _refused(line: int, kind: str, why: str) -> ConfigError:
     return ConfigError(
         f"witness-policy-{kind}",
         f"witness policy{where}: {why[:300]}",
-        hint="correct it; docs/witnesses.md says what each line means",
+        hint="correct it; docs/witnesses.md explains each line",
         facts={"line": line or None},
     )

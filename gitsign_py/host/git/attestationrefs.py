@@ -31,7 +31,7 @@ def check_size(ref: str, data: bytes | None, most: int = MAX_LIST_BYTES) -> byte
         raise UncheckedError(
             "attestations-too-many",
             f"{ref} has a tree of more than {most} bytes, which is not read",
-            hint="let its owner take out what is of no use",
+            hint="ask its owner to remove entries that are of no use",
         )
     return data
 
