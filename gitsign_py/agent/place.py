@@ -1,4 +1,4 @@
-"""Is this a place where nobody but its user can have put an endpoint?
+"""A place in which only its user can have put an endpoint
 
 The program at an endpoint's path answers git's verifications and is given tokens. The kernel says who is at the other
 end of a connection, but not on every system, and of a file with a port and a secret it says nothing; so the path itself

@@ -1,5 +1,5 @@
-"""The three judges: lists of signers or nobody (then a good signature is good), one policy, or the policy in the
-history.
+"""The three judges: lists of signers, which may be empty (then a good signature is good), one policy, or the policy in
+the history.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Where a repair starts: after what the server has, which nobody may rewrite, and before the first refused commit."""
+"""Where a repair starts: after the commits that the server keeps, and before the first refused commit."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""A lock on a file of our own, which ends with whoever holds it, however that ends.
+"""A lock on a file of our own, which ends with the process that holds it, however that ends.
 
 flock(2) where Python has it. On Windows msvcrt's, of one byte far behind the end: the rest can be read and written.
 """

@@ -1,4 +1,4 @@
-"""Texts of git's settings and of variables, read into values: a function for each kind, which says what it expected.
+"""Texts of git's settings and of variables, read into values: a function for each kind, which names the expected form.
 
 Each takes the text and the home directory, and raises ValueError with the words after "expected".
 """

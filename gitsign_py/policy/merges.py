@@ -1,4 +1,4 @@
-"""Merges that a forge makes on a click: nobody's own signature can be on them.
+"""Merges that a forge makes on a click, and that no person can have signed.
 
 They count when the forge's own key, listed in the policy, signed them: the key signs for every user of that forge, so
 content of their own must be what the rules let their author bring. Or when they add nothing of their own (merging the

@@ -1,4 +1,4 @@
-"""The verifier: one order of steps for a signature over a git object, whoever asks (docs/verification.md).
+"""The verifier: one order of steps for a signature over a git object, for every caller (docs/verification.md).
 
 From the trust root outwards: the certificate is believed first, then the signature by its key, then the log entry
 and the times, and only then the name in it is compared with the one that was asked for. Pure: the time, the trust

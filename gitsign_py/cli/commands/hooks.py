@@ -1,4 +1,4 @@
-"""``gitsign-py hooks install | uninstall | status``: the hooks of a repository, and never anybody else's."""
+"""``gitsign-py hooks install | uninstall | status``: the hooks of a repository, and never another program's."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""Input that nobody may sign as it stands: the signed attributes of CMS.
+"""Input that the program refuses to sign: the signed attributes of CMS.
 
 A CMS signature is not over the content but over its signed attributes, a DER SET that holds the content's digest (RFC
 5652 §5.4). A person who signs these very bytes as a file has signed the content: put into a SignedData, his signature

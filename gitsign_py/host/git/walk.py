@@ -1,4 +1,4 @@
-"""Walks a history through pipes of git, and reads the bytes of what it finds there.
+"""Walks a history through pipes of git, and reads the bytes of the objects that it finds.
 
 Neither replace refs nor grafts nor a list of shallow commits nor the commit-graph file are believed: each shows other
 parents than the commit has.
