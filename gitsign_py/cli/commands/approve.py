@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         "--join",
         type=_remote,
         metavar="REMOTE",
-        help="first join the attestations that were fetched to refs/remotes/REMOTE/attestations/; REV may be left out",
+        help="first join the attestations fetched to refs/remotes/REMOTE/attestations/; without REV do only that",
     )
     parser.add_argument("--trusted-root", metavar="FILE", help="the trusted_root.json to believe")
     parser.add_argument("--json", action="store_true", help="print JSON, a line for each commit")
