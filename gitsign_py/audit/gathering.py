@@ -83,6 +83,8 @@ class Gathering:
                 smime.append((item, found))
             else:
                 jobs.append(Job(item.oid, item.split.payload, armored))
+        if smime:  # what gpgsm's verdicts rest on (trust list, CRLs, dirmngr) cannot be seen
+            self._resources.keys["x509"] = b""
         seconds = second_jobs(self._git, signed) if self._git.two_hashes else {}
         for second in seconds.values():
             if not isinstance(second, Job):

@@ -5,6 +5,7 @@ administrator's, adopted a policy that lets Bob sign. After its revocation audit
 git's commands still took it from what they had kept.
 """
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from gitsign_py.policy.model import POLICY_PATH
 from tests.support.governed import MAIN, Governed
 from tests.support.governed import policy as people
+from tests.support.smime import Company, gpgsm_home
 from tests.support.sshbuild import SshSigner
 
 SAM = SshSigner(b"\x05" * 32)
@@ -72,3 +74,32 @@ def test_what_no_key_signed_is_kept_whatever_keys_there_are(governed: Governed) 
     (governed.folder / "revoked").write_text(f"{SAM.public} sam\n")
     repo.git("config", "gpg.ssh.revocationFile", str(governed.folder / "revoked"))
     assert "TRUST_FULLY" in governed.git_says(repo, second)
+
+
+@pytest.mark.skipif(shutil.which("gpgsm") is None, reason="gpgsm is not installed")
+def test_a_ca_that_gpgsm_trusts_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its trust list or by a list of revoked certificates, which nothing shows that is cheap to read."""
+    governed, company = Governed.made(tmp_path), Company()
+    carol, sigstore = company.person(), governed.signer.sign
+    governed.history.signer = lambda who, data, at: carol.sign(data) if who[:5] == "carol" else sigstore(who, data, at)
+    keys = f'[keys.carol]\nformat = "x509"\nfingerprint = "{carol.fingerprint}"\n'
+    keys += '[people.carol]\nkeys = ["carol"]\nemails = ["carol@example.com"]\n'
+
+    def policy(*names: str) -> str:
+        text = people(*names).replace('["alice"]\n', '["alice", "carol"]\n', 1)
+        return text.replace("[[rules]]", f"{keys}[[rules]]").replace("allow = [", "allow = ['carol', ")
+
+    commit = governed.history.commit
+    governed.introduction = commit(signed="alice", files={POLICY_PATH: policy("alice")})
+    adopted = commit(governed.introduction, by="carol", signed="carol", files={POLICY_PATH: policy("alice", "bob")})
+    last = commit(adopted, by="bob", signed="bob", files={"b": "1"})
+    repo = governed.repository("repo", {MAIN: last})
+    with gpgsm_home(company) as home:
+        monkeypatch.setenv("GNUPGHOME", str(home))
+        for oid in (adopted, last, last):
+            assert "TRUST_FULLY" in governed.git_says(repo, oid)
+    with gpgsm_home() as home:
+        monkeypatch.setenv("GNUPGHOME", str(home))
+        assert governed.audit(repo, "--in-history", "main")[0] != 0
+        for oid in (adopted, last):
+            assert "TRUST_FULLY" not in governed.git_says(repo, oid)

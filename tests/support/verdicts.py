@@ -15,6 +15,7 @@ UNCHECKED = frozenset(
         "sct-log-unknown",
         "sct-version-unsupported",
         "signature-format-unsupported",
+        "signature-other-hash",
         "timestamp-authority-untrusted",
         "timestamp-signer-not-found",
     }

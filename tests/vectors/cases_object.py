@@ -158,7 +158,7 @@ CASES = (
         "gpgsig-sha256-alone",
         "in a SHA-1 repository the signature stands under the name for SHA-256",
         "0",
-        "unsigned",
+        "signature-other-hash",
         lambda world: forge(world, stored=lambda data: data.replace(b"\ngpgsig ", b"\ngpgsig-sha256 ")),
     ),
     Case(

@@ -36,6 +36,7 @@ _UNREAD = "policy-unread"
 _Found = tuple[Decision | None, list[str]]
 """The decision and the commits that were accepted; no decision where it rests on one of which nothing was kept."""
 _NO_KEYS: Mapping[str, bytes] = {}
+_SMIME = {"x509": b""}  # what gpgsm's verdicts rest on cannot be seen, so that nothing is kept
 _MAX_GAP = 256
 """So many commits are looked at for accepted ones behind them; when that is not enough, everything is judged."""
 
@@ -74,7 +75,8 @@ def judge_in_history(
         plan = replace(plan, targets=(_target(item, ref),))
         kept = replace(plan, exclude=tuple(accepted), was_accepted=verdicts.holds if accepted else None)
         if is_older or accepted == set(item.parents):
-            decision, fresh, met = *_judge_one(repository, kept, graph, item, facts, approvals=approvals), _NO_KEYS
+            decision, fresh = _judge_one(repository, kept, graph, item, facts, approvals=approvals)
+            met = _SMIME if facts.form == "x509" else _NO_KEYS
         else:
             if in_agent and not accepted:
                 raise DeclinedError
