@@ -135,7 +135,8 @@ def _open(path: Path, code: bytes) -> sqlite3.Connection:
     """Open the database, without what other code left in it: nothing will ask for that again."""
     os.close(open_private(path, os.O_CREAT | os.O_RDWR))
     _check_private(path)
-    database = sqlite3.connect(path, timeout=2)
+    # Used by one thread at a time; the one that closes it may be the one in which it was let go.
+    database = sqlite3.connect(path, timeout=2, check_same_thread=False)
     try:
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=OFF")  # a lost entry is computed again, a torn one fails its MAC

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -25,6 +26,16 @@ def test_keeps(tmp_path: Path) -> None:
     with FactsCache(filled(tmp_path / "c"), ONE) as cache:
         assert cache.get(OID) == "good"
         assert cache.get("c" * 40) is None
+
+
+def test_another_thread_may_close_it(tmp_path: Path) -> None:
+    """Nobody chooses the thread in which the collector finds what was let go."""
+    cache = FactsCache(tmp_path / "c", ONE)
+    cache.put([(OID, "good")])
+    with ThreadPoolExecutor(1) as other:
+        other.submit(cache.close).result()
+    with FactsCache(tmp_path / "c", ONE) as again:
+        assert again.get(OID) == "good"
 
 
 @pytest.mark.parametrize(
