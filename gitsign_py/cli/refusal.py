@@ -66,25 +66,31 @@ def _named(record: Record) -> Iterator[str]:
 def _repairs(records: Sequence[Record], base_of: RepairBase, policy: Policy | None) -> Iterator[str]:
     """One command for each ref and kind of trouble: a second rebase would start at commits that are gone.
 
-    Tags come last, since a rebase takes the commits away that they are on, also from those that are signed.
+    Tags come last, but for those on commits that a rebase takes away, also signed ones: each right after that rebase,
+    while its branch is checked out.
     """
     found: dict[tuple[str, str], list[Record]] = {}
     for record in records:
         found.setdefault((record.ref, _kind(record)), []).append(record)
     moved: dict[str, str] = {}
     for (ref, kind), some in sorted(found.items(), key=_is_tags)[:MAX_NAMED]:
-        if kind == "tag" and (ref, "resign") in found:
+        if (kind == "tag" and (ref, "resign") in found) or (kind in ("tag", "resign") and ref in moved):
             continue  # it was made anew with its commits
-        words = ", ".join(dict.fromkeys(record.verdict for record in some))
-        if kind == "resign" and not ref.startswith(_TAGS):
-            moved |= base_of.tags_on(ref, base_of(ref, [record.oid for record in some]))
-        place = moved.pop(ref, None) if kind in ("tag", "resign") else None
-        command = _tag_again(ref, place, base_of) if place is not None else _command(kind, some, base_of, policy)
         where = f" on {ref}" if ref else ""
         first = "; check that out first" if kind == "resign" and base_of.tip(ref) else ""
-        yield f"  to repair ({words}{where}{first}): {command}"
-    for ref, place in list(moved.items())[:MAX_NAMED]:
-        yield f"  to repair ({ref}, on a commit that this rewrites): {_tag_again(ref, place, base_of)}"
+        yield f"  to repair ({_verdicts(some)}{where}{first}): {_command(kind, some, base_of, policy)}"
+        if kind != "resign" or ref.startswith(_TAGS):
+            continue
+        for tag, place in base_of.tags_on(ref, base_of(ref, [record.oid for record in some])).items():
+            if tag not in moved and len(moved) < MAX_NAMED:
+                moved[tag] = place
+                refused = found.get((tag, "tag")) or found.get((tag, "resign"))
+                why = f"{_verdicts(refused)} on {tag}" if refused else f"{tag}, on a commit that this rewrites"
+                yield f"  to repair ({why}): {_tag_again(tag, place, base_of)}"
+
+
+def _verdicts(records: Sequence[Record]) -> str:
+    return ", ".join(dict.fromkeys(record.verdict for record in records))
 
 
 def _kind(record: Record) -> str:

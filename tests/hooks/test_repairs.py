@@ -157,6 +157,34 @@ def test_two_branches_at_once(bench: Workbench, bare: Path) -> None:
     assert bench.try_git("push", "-q", "origin", "main", "other").returncode == 0
 
 
+def test_two_branches_with_tags_on_them(bench: Workbench, bare: Path) -> None:
+    """The lines of a branch stand together: what a tag's command counts from is the branch that is checked out."""
+    bench.commit("good")
+    bench.git("push", "-q", "origin", "main")
+    names = ("main", "other")
+    bench.git("branch", "other")
+    for name in names:
+        bench.git("checkout", "-q", name)
+        unsigned(bench, f"on {name}")
+        bench.git("tag", "-a", "--no-sign", "-m", f"unsigned tag of {name}", f"{name}-1")
+        bench.git("tag", "-s", "-m", f"signed tag of {name}", f"{name}-2")
+        bench.commit(f"after, on {name}")
+    what = ("main", "other", *(f"refs/tags/{name}-{number}" for name in names for number in (1, 2)))
+    said = bench.try_git("push", "-q", "origin", *what).stderr.decode()
+    lines = [line for line in said.splitlines() if "to repair (" in line]
+    assert len(lines) == 6, said
+    for line in lines:
+        if "check that out first" in line:
+            bench.git("checkout", "-q", "main" if "refs/heads/main" in line else "other")
+        command = line.split("): ", 1)[1].rstrip()
+        assert bench.run(["sh", "-ec", command], GIT_EDITOR="false").returncode == 0, command
+    for name in names:
+        assert {bench.git("rev-parse", f"{name}-{number}^{{}}") for number in (1, 2)} == {
+            bench.git("rev-parse", f"{name}~1")
+        }
+    assert bench.try_git("push", "-q", "origin", *what).returncode == 0
+
+
 def test_nothing_that_the_server_has_is_rewritten(bench: Workbench, bare: Path) -> None:
     """A side that left before the newest commit of the server: the repair starts from what the server has."""
     bench.commit("base")
