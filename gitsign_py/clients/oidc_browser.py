@@ -13,8 +13,8 @@ from gitsign_py.clients.answer import one_line
 from gitsign_py.clients.oidc import AuthorizationRequest, Client, Provider, Tokens, asked_scope, exchange_code
 from gitsign_py.clients.session import HttpSession
 from gitsign_py.core.frozen import frozen
-from gitsign_py.core.sigstore.token import check_state, opaque_value, pkce, same_secret
-from gitsign_py.errors import ConfigError, GitsignError, ServiceError, VerificationError
+from gitsign_py.core.sigstore.token import Pkce, check_state, opaque_value, pkce, same_secret
+from gitsign_py.errors import ConfigError, GitsignError, ServiceError, VerificationError, veiled
 from gitsign_py.host.browser import open_url, opener_command
 from gitsign_py.host.consent import Dialogue
 from gitsign_py.host.loopback import AuthorizationAnswer, LoopbackListener, Page
@@ -52,7 +52,7 @@ def sign_in_with_browser(
     ServiceError ``sign-in-timeout``, ``sign-in-denied``, ``oidc-...``; VerificationError ``oidc-issuer-mismatch`` and
     ``token-...``; ConfigError for settings. KeyboardInterrupt passes through, with the port closed.
     """
-    state = opaque_value(secrets.token_bytes(24))
+    state = _value()
     with LoopbackListener(settings.redirect_url, state=state) as listener:
         request = _request(provider, client, settings, listener.redirect_uri, state)
         if settings.url_opener:
@@ -90,12 +90,34 @@ def sign_in_with_code(
             "signing in with a pasted code needs a terminal, and there is none",
             hint="set gitsign.tokenProvider to device, or sign in first with gitsign-py login",
         )
-    request = _request(provider, client, settings, OUT_OF_BAND, opaque_value(secrets.token_bytes(24)))
+    request = _request(provider, client, settings, OUT_OF_BAND, _value())
     dialogue.show(f"Open this address in any browser and sign in:\n    {request.url}")
     code = dialogue.prompt("Code from the page: ").strip()
     if not code:
         raise ServiceError("sign-in-cancelled", "no code was given, nothing was signed", hint="sign in again")
     return exchange_code(session, provider, client, request, code=code, now=now())
+
+
+def _value() -> str:
+    """A state or nonce that is shown whole."""
+    while not _is_shown(value := opaque_value(secrets.token_bytes(24))):
+        pass
+    return value
+
+
+def _proof() -> Pkce:
+    """A proof whose challenge is shown whole."""
+    while not _is_shown((proof := pkce(secrets.token_bytes(32))).challenge):
+        pass
+    return proof
+
+
+def _is_shown(value: str) -> bool:
+    """Tell whether a value of chance does not look like a token: terminals and logs leave out what does, and without
+    it the address is of no use.
+    """
+    part = f"={value}&"
+    return veiled(part, guess=False) == part
 
 
 def _request(
@@ -107,7 +129,7 @@ def _request(
             f"the OIDC issuer {provider.issuer} offers no sign-in page",
             hint="set gitsign.tokenProvider to device or to the platform that gives you tokens",
         )
-    proof, nonce = pkce(secrets.token_bytes(32)), opaque_value(secrets.token_bytes(24))
+    proof, nonce = _proof(), _value()
     fields = {
         "response_type": "code",
         "client_id": client.identifier,

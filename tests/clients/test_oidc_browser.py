@@ -1,10 +1,13 @@
 """The browser flow against the local issuer and against issuers that lie; the person's part is played over HTTP."""
 
+import base64
+import secrets
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -14,7 +17,9 @@ import pytest
 from gitsign_py.clients.oidc import Client, Provider, Tokens, discover, refresh
 from gitsign_py.clients.oidc_browser import BrowserSettings, sign_in_with_browser, sign_in_with_code
 from gitsign_py.clients.session import HttpSession, Limits
+from gitsign_py.core.sigstore.token import pkce
 from gitsign_py.errors import ConfigError, GitsignError, ServiceError
+from gitsign_py.host.terminal import for_terminal
 from tests.support.badserver import changed_json, forward, serving
 from tests.support.browser import Browser
 from tests.support.person import Person
@@ -66,6 +71,26 @@ def test_a_person_signs_in(stack: RunningStack, session: HttpSession) -> None:
     assert query["scope"] == ["openid email"]
     assert "connector_id" not in query
     assert "No browser could be opened here" in browser.person.everything
+
+
+def test_what_looks_like_a_token_is_drawn_again(
+    stack: RunningStack, session: HttpSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Terminals and logs leave it out, and the address would be of no use: one in 130 had such a part."""
+    proofs = (pkce(number.to_bytes(32)) for number in count())
+    odd = next(one for one in proofs if for_terminal(f"={one.challenge}&") != f"={one.challenge}&")
+    value = base64.urlsafe_b64decode("AAAAeyDosS8GTBuyIwyQH_viDBux0000")
+    drawn = {24: [value, value], 32: [base64.urlsafe_b64decode(f"{odd.verifier}=")]}
+    real = secrets.token_bytes
+    monkeypatch.setattr(secrets, "token_bytes", lambda size: drawn[size].pop() if drawn.get(size) else real(size))
+    browser = Browser(allow)
+    run(session, discover(session, stack.url), browser)
+    browser.close()
+    assert drawn == {24: [], 32: []}
+    shown = browser.person.everything
+    assert for_terminal(shown) == shown
+    assert "eyDosS8G" not in shown
+    assert odd.challenge not in shown
 
 
 def test_settings_shape_the_request(stack: RunningStack, session: HttpSession) -> None:
