@@ -28,8 +28,14 @@ if TYPE_CHECKING:
 Fact = str | int | bool | None
 
 _SHORTEST = 16
+# Base64 of JSON, wherever it begins: JWS, JWE (RFC 7515). One public key or fingerprint of SSH in 400 has such a part
+# by chance; those are read in full.
+_JSON = (
+    r"\bSHA256:[A-Za-z0-9+/]{43}(?![A-Za-z0-9+/=_-]|\.\w)"
+    r"|(?<![A-Za-z0-9+/])AAAA[A-Za-z0-9+/]{16,}+={0,2}+(?![A-Za-z0-9+/=_-]|\.\w)"
+    r"|e(?:y[A-DI-L]|w[k-r0-3])[A-Za-z0-9_+/=-]{8,}(?:\.[A-Za-z0-9_+/=-]*)*"
+)
 _SURE = (  # what nothing but a token or a key looks like
-    r"e(?:y[A-DI-L]|w[k-r0-3])[A-Za-z0-9_+/=-]{8,}(?:\.[A-Za-z0-9_+/=-]*)*",  # base64 of JSON: JWS, JWE (RFC 7515)
     r"-----BEGIN[ A-Z0-9]*PRIVATE KEY.*?(?:-----END[ A-Z0-9]*PRIVATE KEY-----|\Z)",
     r"\b(?:gh[a-z]_|github_pat_|gl[a-z]{2,6}-|xox[a-z]-|npm_|pypi-|hv[a-z]\.|dop_v1_|sk-|ya29\.|AIza|A[KS]IA)"
     r"[A-Za-z0-9_.-]{12,}",
@@ -38,7 +44,6 @@ _SURE = (  # what nothing but a token or a key looks like
     r"(?<=://)[^/\s:@]*:[^/\s]*(?=@)",  # a password may hold an @
     r"(?<=://)[^/\s:@]{20,}(?=@)",
 )
-# Fingerprints and public keys of SSH are read in full, or their last parts would look like tokens.
 _PUBLIC = ("SHA256:", "AAAA")
 _MAYBE = (
     r"\bSHA256:[A-Za-z0-9+/]{43}|(?<![A-Za-z0-9+/])AAAA[A-Za-z0-9+/]{16,}={0,2}"
@@ -57,6 +62,7 @@ def veiled(text: str, *, guess: bool = True) -> str:
         return text
     import re  # noqa: PLC0415 - 8 ms, and most starts of the program have nothing to hide
 
+    text = re.sub(_JSON, lambda found: found[0] if found[0].startswith(_PUBLIC) else _VEIL, text)
     for pattern in _SURE:
         text = re.sub(pattern, _VEIL, text, flags=re.DOTALL)
     return re.sub(_MAYBE, _guessed, text) if guess else text

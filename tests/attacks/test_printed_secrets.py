@@ -159,6 +159,9 @@ def test_the_log_is_veiled(tmp_path: Path) -> None:
         "SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8 is ssh-ed25519",
         "SHA256:nThbg6k/UpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8 is ssh-ed25519",
         "key SHA256:nThbg6kXUpJWGl7E1IGOCs/RomTxdCARLvi/w6E5SY8",
+        "key SHA256:nThbg6keyJWGl7E1IGOCs/RomTxdCARLvi/w6E5SY88 of alice",
+        "signed by SHA256:nThbg6keyJWGl7E1IGOCs/RomTxdCARLvi/w6E5SY88.",
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH7mVq5eyDosS8GTBuyIwyQHviDBux alice",
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH7mVq5xvS0rrv7Ag5vB4L9cQ1",
         "ssh-rsa AAAAB3NzaC1yc2EAAAADAQAB/AAABgQC7q7Zk2Wm9xT4Bv8Yp3Lr6N/1Hs5Jf0Gc7q7Zk2Wm9xT4Bv8Yp3Lr6Nd1Hs==",
         "ssh://git@host.example/repo and https://alice@host.example/ and sha256:0123456789abcdef0123456789abcdef",
@@ -183,6 +186,9 @@ def test_what_is_no_secret_is_shown(text: str) -> None:
         f"Bearer:{OPAQUE.lower()}",
         f"Bearer\t{OPAQUE.lower()}",
         f"SHA256:{OPAQUE}",
+        f"SHA256:eyJhbGciOiJFUzI1NiJ9.{OPAQUE}",
+        f"AAAAeyJhbGciOiJFUzI1NiJ9.{OPAQUE}",
+        f"SHA256:{'A' * 35}eyJhbGci.{OPAQUE}",
     ],
 )
 def test_secrets_are_found_whatever_stands_before_them(text: str) -> None:

@@ -80,7 +80,7 @@ def test_suspicions(pattern: str) -> None:
 
 # Those that are put together while the program runs, as long as they may become; all are asked for full matches.
 COMPOSED: dict[str, list[re.Pattern[Any]]] = {
-    "errors.py:veiled": [re.compile(pattern, re.DOTALL) for pattern in (*errors._SURE, errors._MAYBE)],
+    "errors.py:veiled": [re.compile(pattern, re.DOTALL) for pattern in (errors._JSON, *errors._SURE, errors._MAYBE)],
     "core/dsse.py:_is_digest": [re.compile("[0-9a-f]{128}")],
     "localstack/fulcio/issuers.py:_wild": [
         issuers._wild(url) for url in ("https://oidc.eks.*.example.com/id/*", "https://*-a.example.com:8443/x*b/*/c")
