@@ -28,13 +28,15 @@ if TYPE_CHECKING:
 Fact = str | int | bool | None
 
 _SHORTEST = 16
-# Base64 of JSON, wherever it begins: JWS, JWE (RFC 7515). One public key or fingerprint of SSH in 400 has such a part
-# by chance; those are read in full.
-_JSON = (
+_PUBLIC = ("SHA256:", "AAAA")
+# Fingerprints and public keys of SSH are read in full. Many look like tokens as a whole, and one in 400 has a part, by
+# chance, that begins as one does.
+_KNOWN = (
     r"\bSHA256:[A-Za-z0-9+/]{43}(?![A-Za-z0-9+/=_-]|\.\w)"
     r"|(?<![A-Za-z0-9+/])AAAA[A-Za-z0-9+/]{16,}+={0,2}+(?![A-Za-z0-9+/=_-]|\.\w)"
-    r"|e(?:y[A-DI-L]|w[k-r0-3])[A-Za-z0-9_+/=-]{8,}(?:\.[A-Za-z0-9_+/=-]*)*"
 )
+# Base64 of JSON, wherever it begins: JWS, JWE (RFC 7515).
+_JSON = rf"{_KNOWN}|e(?:y[A-DI-L]|w[k-r0-3])[A-Za-z0-9_+/=-]{{8,}}(?:\.[A-Za-z0-9_+/=-]*)*"
 _SURE = (  # what nothing but a token or a key looks like
     r"-----BEGIN[ A-Z0-9]*PRIVATE KEY.*?(?:-----END[ A-Z0-9]*PRIVATE KEY-----|\Z)",
     r"\b(?:gh[a-z]_|github_pat_|gl[a-z]{2,6}-|xox[a-z]-|npm_|pypi-|hv[a-z]\.|dop_v1_|sk-|ya29\.|AIza|A[KS]IA)"
@@ -44,11 +46,7 @@ _SURE = (  # what nothing but a token or a key looks like
     r"(?<=://)[^/\s:@]*:[^/\s]*(?=@)",  # a password may hold an @
     r"(?<=://)[^/\s:@]{20,}(?=@)",
 )
-_PUBLIC = ("SHA256:", "AAAA")
-_MAYBE = (
-    r"\bSHA256:[A-Za-z0-9+/]{43}|(?<![A-Za-z0-9+/])AAAA[A-Za-z0-9+/]{16,}={0,2}"
-    r"|(?<![A-Za-z0-9+])[A-Za-z0-9_+-]{20,}={0,2}"
-)
+_MAYBE = rf"{_KNOWN}|(?<![A-Za-z0-9+])[A-Za-z0-9_+-]{{20,}}={{0,2}}"
 _VEIL = "(not shown)"
 
 
@@ -80,6 +78,12 @@ def _guessed(found: "re.Match[str]") -> str:
     # A capital that begins a word is no change; of random letters and digits nearly every second is one.
     changes = sum(one != next_ and one + next_ != "Aa" for one, next_ in pairwise(kinds))
     return _VEIL if changes * 10 >= 3 * len(word) else word
+
+
+def plain_words(error: Exception) -> str:
+    """The words of the operating system, as they stand within a sentence."""
+    words = getattr(error, "strerror", None) or str(error)
+    return words[:1].lower() + words[1:]
 
 
 class GitsignError(Exception):

@@ -22,7 +22,7 @@ from tuf.ngclient.fetcher import FetcherInterface
 from gitsign_py.clients.session import HttpSession, Limits
 from gitsign_py.core.closeable import Closeable
 from gitsign_py.core.frozen import replace
-from gitsign_py.errors import ConfigError, GitsignError, ServiceError, UncheckedError
+from gitsign_py.errors import ConfigError, GitsignError, ServiceError, UncheckedError, plain_words
 from gitsign_py.host.network import Network
 
 _SERVICE = "TUF mirror"
@@ -104,7 +104,7 @@ def translated(mirror: str, *, fetched: bool = False) -> Iterator[None]:
     except DownloadError as error:  # ngclient wraps what its fetcher raises
         raise _unreachable(mirror, error.__cause__ or error) from error
     except OSError as error:
-        words = f"{error.filename}: {(error.strerror or '').lower()}" if error.filename else str(error)
+        words = f"{error.filename}: {plain_words(error)}" if error.filename else plain_words(error)
         raise ConfigError(
             "trust-root-cache", f"TUF cache cannot be used: {words}", hint="make room there, or set TUF_ROOT"
         ) from error

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from gitsign_py.core.frozen import frozen
 from gitsign_py.core.pattern import pattern
-from gitsign_py.errors import ConfigError
+from gitsign_py.errors import ConfigError, plain_words
 from gitsign_py.host.git.config import GitConfig, to_path
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def _listed(name: str, directory: str) -> list[str]:
     try:
         entries = sorted(Path(directory).iterdir())[:_MAX_FILES]
     except (OSError, ValueError) as error:
-        raise _unreadable(name, directory, _plain(error)) from error
+        raise _unreadable(name, directory, plain_words(error)) from error
     return list({os.path.realpath(path): str(path) for path in entries if path.is_file()}.values())
 
 
@@ -218,13 +218,7 @@ def _load(context: "ssl.SSLContext", name: str, path: str) -> None:
     except FileNotFoundError as error:
         raise _unreadable(name, path, "there is no such file") from error
     except (OSError, ValueError) as error:
-        raise _unreadable(name, path, _plain(error)) from error
-
-
-def _plain(error: Exception) -> str:
-    """The words of the operating system, as they stand within a sentence."""
-    words = getattr(error, "strerror", None) or str(error)
-    return words[:1].lower() + words[1:]
+        raise _unreadable(name, path, plain_words(error)) from error
 
 
 def _unreadable(name: str, path: str, why: str) -> ConfigError:
@@ -296,15 +290,24 @@ def proxy_for(url: str, environment: Mapping[str, str], gitconfig: GitConfig | N
         return ""
     own = _setting(gitconfig.without_repository(), "proxy", url)[1] if gitconfig is not None else None
     if own is not None:
-        return _with_scheme(own)
+        return _in_full(own)
     capitals = () if parts.scheme == "http" else (f"{parts.scheme}_proxy".upper(),)
     names = (f"{parts.scheme}_proxy", *capitals, "all_proxy", "ALL_PROXY")
     found = next((value for name in names if (value := environment.get(name))), "")
-    return _with_scheme(found or _system_proxy(parts.scheme, parts.hostname or ""))
+    return _in_full(found or _system_proxy(parts.scheme, parts.hostname or ""))
 
 
-def _with_scheme(proxy: str) -> str:
-    return proxy if not proxy or _SCHEME.match(proxy) else f"http://{proxy}"
+def _in_full(proxy: str) -> str:
+    """With the scheme and the port that curl takes where none is named (curl(1), --proxy)."""
+    whole = proxy if not proxy or _SCHEME.match(proxy) else f"http://{proxy}"
+    try:
+        parts = urlsplit(whole)
+        if not parts.hostname or parts.port is not None:
+            return whole
+    except ValueError:  # whoever connects says what is wrong with it
+        return whole
+    port = 443 if parts.scheme == "https" else 1080
+    return parts._replace(netloc=f"{parts.netloc.rstrip(':')}:{port}").geturl()
 
 
 def _system_proxy(scheme: str, host: str) -> str:

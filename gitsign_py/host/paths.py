@@ -8,7 +8,7 @@ import stat
 import sys
 from pathlib import Path
 
-from gitsign_py.errors import ConfigError
+from gitsign_py.errors import ConfigError, plain_words
 from gitsign_py.host.privatefile import is_open_to_others
 
 TYPE_CHECKING = False  # typing costs 10 ms
@@ -63,10 +63,9 @@ def out_of_reach(error: OSError) -> ConfigError:
     """
     from gitsign_py.core.printing import printable  # noqa: PLC0415 - only for what has failed
 
-    words = error.strerror or str(error)
     return ConfigError(
         "file-unreadable",
-        f"{printable(str(error.filename or 'a file'))} cannot be used: {words[:1].lower()}{words[1:]}",
+        f"{printable(str(error.filename or 'a file'))} cannot be used: {plain_words(error)}",
         hint="check owner and permissions of it and of the directories above; under sudo, HOME may be another's",
         facts={"path": str(error.filename or "")},
     )

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from gitsign_py.host.network import Network, TlsTrust
 
 _PORTS = {"http": 80, "https": 443}
-_PROXY_PORTS = {"http": 80} | dict.fromkeys(("socks5", "socks5h", "socks4", "socks4a", "socks"), 1080)
+_PROXIES = ("http", "socks5", "socks5h", "socks4", "socks4a", "socks")
 _KEPT = 8  # idle connections to one place
 _PATH_SIGNS = "!#$%&'()*+,/:;=?@[]~"  # RFC 3986 §2.2, and the sign of what is encoded already
 
@@ -233,11 +233,11 @@ def _route(parts: "SplitResult", proxy: str, trust: "TlsTrust | None") -> _Route
     if not proxy:
         return _Route(parts.scheme, host, port, None, "", "", trust)
     try:
-        by = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-        is_odd = not by.hostname or not proxy.isascii() or not proxy.isprintable() or " " in proxy
-        if is_odd or by.scheme not in _PROXY_PORTS:
+        by = urlsplit(proxy)
+        is_odd = not proxy.isascii() or not proxy.isprintable() or " " in proxy
+        if is_odd or by.scheme not in _PROXIES or not by.hostname or by.port is None:
             return None
-        through, socks = (by.hostname or "", by.port or _PROXY_PORTS[by.scheme]), by.scheme.removeprefix("http")
+        through, socks = (by.hostname, by.port), by.scheme.removeprefix("http")
         password = f"{unquote(by.username)}:{unquote(by.password or '')}" if by.username is not None else ""
         return _Route(parts.scheme, host, port, through, socks, password, trust)
     except ValueError:
