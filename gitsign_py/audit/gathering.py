@@ -13,7 +13,7 @@ from gitsign_py.audit.jobs import NOT_EMBEDDED, Job
 from gitsign_py.audit.resources import Resources
 from gitsign_py.audit.scan import Scanned
 from gitsign_py.audit.seconds import content_of, second_jobs, with_second
-from gitsign_py.audit.smime import SmimeChecks
+from gitsign_py.audit.smime import UNSEEN, SmimeChecks
 from gitsign_py.errors import GitsignError, UncheckedError
 from gitsign_py.host.git.walk import Git
 from gitsign_py.policy.facts import SignatureFacts
@@ -83,8 +83,8 @@ class Gathering:
                 smime.append((item, found))
             else:
                 jobs.append(Job(item.oid, item.split.payload, armored))
-        if smime:  # what gpgsm's verdicts rest on (trust list, CRLs, dirmngr) cannot be seen
-            self._resources.keys["x509"] = b""
+        if smime:
+            self._resources.keys |= UNSEEN
         seconds = second_jobs(self._git, signed) if self._git.two_hashes else {}
         for second in seconds.values():
             if not isinstance(second, Job):

@@ -14,6 +14,8 @@ from gitsign_py.verification.smime import SmimeSignature, VerifiedSmime, judged
 if TYPE_CHECKING:
     from gitsign_py.core.trust.root import TrustedRoot
 
+UNSEEN = {"x509": b""}
+"""What such verdicts rest on, as ``state_of_keys`` has it: trust list, CRLs and dirmngr cannot be seen."""
 _LASTING = ("program-missing", "gpgsm-failed")
 """What the next signature would meet as well, a time-out perhaps."""
 

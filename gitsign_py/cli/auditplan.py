@@ -19,9 +19,9 @@ from gitsign_py.policy.model import POLICY_PATH
 
 _NOW_SECONDS = 5.0
 _JUDGED_BY = (
-    *("since", "first_parent", "tags", "ref", "introduction", "pushes_judged", "isolated", "offline"),
-    *("trusted_root", "log_from", "insecure_ignore_sct"),
-)
+    "since", "first_parent", "tags", "ref", "introduction", "pushes_judged", "isolated", "offline", "trusted_root",
+    "log_from", "insecure_ignore_sct",
+)  # fmt: skip
 
 
 def make_plan(repository: GitRepository, settings: wiring.Settings, options: argparse.Namespace) -> AuditPlan:

@@ -10,14 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from gitsign_py.audit.record import Record
 from gitsign_py.audit.reports.base import sentence
 from gitsign_py.cli.repairbase import RepairBase
+from gitsign_py.host.git.attestationrefs import JOIN
+from gitsign_py.policy.approvals import MAX_AT_ONCE
 from gitsign_py.policy.facts import Decision
 from gitsign_py.policy.model import Policy, Rule
 from gitsign_py.verification.verdict import LACKING
 
 MAX_NAMED = 20
 _MAX_PEOPLE = 5
-_MAX_APPROVED = 64
-"""Commits that approve takes at once: the next push names the others."""
 _OWNERS = ("the trust root", "a form that it knows")
 _RESIGN = ("unsigned", "bad", "malformed", "identity-mismatch")
 _RENAMED = "tag-name-mismatch"
@@ -172,10 +172,9 @@ def _by_rule(policy: Policy, rule: Rule, record: Record, oids: Sequence[str]) ->
 
 
 def _approve(who: str, ref: str, oids: Sequence[str]) -> str:
-    named = " ".join(oids[:_MAX_APPROVED])
+    named = " ".join(oids[:MAX_AT_ONCE])  # the next push names the others
     return (
-        f"have {who} approve it, and bring that here first: git fetch origin "
-        "'+refs/attestations/*:refs/remotes/origin/attestations/*' && gitsign-py approve --join origin "
+        f"have {who} approve it, and bring that here first: {JOIN} "
         f"--ref {shlex.quote(ref)} {named} && git push origin 'refs/attestations/*:refs/attestations/*'"
     )
 

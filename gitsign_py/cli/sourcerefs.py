@@ -10,7 +10,7 @@ from gitsign_py.core.git.gitobject import object_id
 from gitsign_py.errors import ConfigError, GitsignError, PolicyError, UncheckedError
 from gitsign_py.host import updatemarks
 from gitsign_py.host.config import Server
-from gitsign_py.host.git.attestationrefs import check_size
+from gitsign_py.host.git.attestationrefs import JOIN, check_size
 from gitsign_py.host.git.graph import graph_of
 from gitsign_py.host.git.naming import object_at
 from gitsign_py.host.git.objects import GitRepository
@@ -20,10 +20,6 @@ from gitsign_py.policy.model import Policy
 from gitsign_py.policy.patterns import glob_matches
 
 ATTESTATIONS = "refs/attestations/"
-_JOIN = (
-    "git fetch origin '+refs/attestations/*:refs/remotes/origin/attestations/*' && gitsign-py approve --join origin, "
-    "and push again without --force"
-)
 
 
 def is_source_ref(server: Server, ref: str) -> bool:
@@ -104,12 +100,11 @@ def _move_problem(repository: GitRepository, update: RefUpdate) -> PolicyError |
     if not update.new.strip("0"):
         return PolicyError("source-ref-deleted", f"{ref} is not to be deleted on this server")
     if update.new.startswith("ref:") or not graph_of(repository).is_ancestor(update.old, update.new):
+        bring = JOIN if ref.startswith(ATTESTATIONS) else "bring its commits into your branch (git pull)"
         return PolicyError(
             "source-ref-forced",
             f"{ref} would leave {update.old[:12]} behind, and this server keeps its history",
-            hint=_JOIN
-            if ref.startswith(ATTESTATIONS)
-            else "bring its commits into your branch (git pull), and push again without --force",
+            hint=f"{bring}, and push again without --force",
         )
     return _removed(repository, update) if ref.startswith(ATTESTATIONS) else None
 

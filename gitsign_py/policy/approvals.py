@@ -14,6 +14,8 @@ from gitsign_py.policy.facts import CommitFacts, Decision, SignatureFacts
 from gitsign_py.policy.model import Policy, Principal, Rule
 from gitsign_py.policy.signers import check_window, find_signers, refused
 
+MAX_AT_ONCE = 64
+"""Commits that one person approves together, by one command."""
 PREDICATE = "https://gittuf.dev/reference-authorization/v0.2"
 """gittuf's: ``targetRef`` goes from ``fromID`` to the tree ``targetID``, which is the subject (``gitTree``)."""
 WITHDRAWAL = "https://gitsign-py.invalid/approval-withdrawal/v0.1"

@@ -20,11 +20,10 @@ from gitsign_py.host.git import attestationrefs
 from gitsign_py.host.git.attestationrefs import SUFFIX
 from gitsign_py.host.git.naming import list_refs, symbolic_ref
 from gitsign_py.host.git.objects import GitRepository
-from gitsign_py.policy.approvals import PREDICATE, WITHDRAWAL, predicate_about
+from gitsign_py.policy.approvals import MAX_AT_ONCE, PREDICATE, WITHDRAWAL, predicate_about
 from gitsign_py.policy.facts import CommitFacts
 from gitsign_py.signing.attestation import git_artifact, statement_about
 
-MAX_COMMITS = 64
 _EPILOG = """examples:
   gitsign-py approve --ref refs/heads/main HEAD         one commit
   gitsign-py approve --ref refs/heads/main main..topic  each commit of a range
@@ -102,10 +101,10 @@ def _commits(repository: GitRepository, words: Sequence[str]) -> list[str]:
         raise UsageError("revision-kind", f"{' '.join(words)} does not name commits, which alone are approved")
     found = list(dict.fromkeys(target.commit for target in targets))
     if exclude:
-        asked = ["rev-list", "--reverse", f"--max-count={MAX_COMMITS + 1}", *found, *(f"^{oid}" for oid in exclude)]
+        asked = ["rev-list", "--reverse", f"--max-count={MAX_AT_ONCE + 1}", *found, *(f"^{oid}" for oid in exclude)]
         found = repository.run(asked).decode("ascii").split()
-    if not 0 < len(found) <= MAX_COMMITS:
-        told = f"{' '.join(words)} has {len(found) or 'no'} commits, 1 to {MAX_COMMITS} can be approved"
+    if not 0 < len(found) <= MAX_AT_ONCE:
+        told = f"{' '.join(words)} has {len(found) or 'no'} commits, 1 to {MAX_AT_ONCE} can be approved"
         raise UsageError("range-empty", told)
     return found
 

@@ -17,6 +17,7 @@ from gitsign_py.audit.engine import audit_history
 from gitsign_py.audit.judges import BEFORE_INTRODUCTION, PolicyInHistory
 from gitsign_py.audit.plan import AuditPlan, Target
 from gitsign_py.audit.scan import Scanned
+from gitsign_py.audit.smime import UNSEEN
 from gitsign_py.cli import auditing, wiring
 from gitsign_py.cli.gpg.approvals import approvals_in
 from gitsign_py.core.frozen import replace
@@ -36,7 +37,6 @@ _UNREAD = "policy-unread"
 _Found = tuple[Decision | None, list[str]]
 """The decision and the commits that were accepted; no decision where it rests on one of which nothing was kept."""
 _NO_KEYS: Mapping[str, bytes] = {}
-_SMIME = {"x509": b""}  # what gpgsm's verdicts rest on cannot be seen, so that nothing is kept
 _MAX_GAP = 256
 """So many commits are looked at for accepted ones behind them; when that is not enough, everything is judged."""
 
@@ -76,7 +76,7 @@ def judge_in_history(
         kept = replace(plan, exclude=tuple(accepted), was_accepted=verdicts.holds if accepted else None)
         if is_older or accepted == set(item.parents):
             decision, fresh = _judge_one(repository, kept, graph, item, facts, approvals=approvals)
-            met = _SMIME if facts.form == "x509" else _NO_KEYS
+            met = UNSEEN if facts.form == "x509" else _NO_KEYS
         else:
             if in_agent and not accepted:
                 raise DeclinedError

@@ -15,6 +15,8 @@ from gitsign_py.policy.trees import Entry, each_entry, read_tree_data
 
 _NOTHING = "0" * 40
 _ATTEMPTS = 5
+JOIN = "git fetch origin '+refs/attestations/*:refs/remotes/origin/attestations/*' && gitsign-py approve --join origin"
+"""The commands that bring others' attestations into these refs, beside one's own."""
 SUFFIX = ".sigstore.json"
 MAX_LIST_BYTES = 16 << 20
 """The list of objects: some 240,000 of them."""
