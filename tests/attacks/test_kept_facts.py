@@ -18,19 +18,11 @@ from gitsign_py.audit.codedigest import digest_of
 from gitsign_py.policy.model import POLICY_PATH
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import ScratchRepo
-from tests.support.history import ISSUER, History
+from tests.support.history import ALICE_AND_BOB, History
 from tests.support.stack import ROOT
 
-PEOPLE = f"""\
-version = 1
-administrators = ["alice"]
-[people.alice]
-identities = [{{ subject = "alice@example.com", issuer = "{ISSUER}" }}]
-[people.bob]
-identities = [{{ subject = "bob@example.com", issuer = "{ISSUER}" }}]
-"""
-POLICY = PEOPLE + '[[rules]]\nname = "all"\nallow = ["alice"]\n'
-BOTH = PEOPLE + '[[rules]]\nname = "all"\nallow = ["alice", "bob"]\n'
+POLICY = ALICE_AND_BOB + '[[rules]]\nname = "all"\nallow = ["alice"]\n'
+BOTH = ALICE_AND_BOB + '[[rules]]\nname = "all"\nallow = ["alice", "bob"]\n'
 LAST_STEP = "        check_expected(steps, signer, expected)\n"
 REFUSED = '        raise UncheckedError("time-unproven", "this version is stricter")\n'
 STRICTER = (REFUSED.replace("UncheckedError", '__import__("gitsign_py.errors").errors.VerificationError'), LAST_STEP)

@@ -9,17 +9,11 @@ from pathlib import Path
 
 from gitsign_py.policy.model import POLICY_PATH
 from tests.support.court import Court, new_history
-from tests.support.history import ISSUER, History
+from tests.support.history import ALICE_AND_BOB, History
 
 MAIN = "refs/heads/main"
 POLICY = f"""\
-version = 1
-administrators = ["alice"]
-[people.alice]
-identities = [{{ subject = "alice@example.com", issuer = "{ISSUER}" }}]
-[people.bob]
-identities = [{{ subject = "bob@example.com", issuer = "{ISSUER}" }}]
-[[rules]]
+{ALICE_AND_BOB}[[rules]]
 name = "ours"
 paths = ["/secrets/**", "/CODEOWNERS", "/.github/workflows/*.yml", "/*/keys/**", "/Schlüssel/**", "/1990/**",
   "/🔒/**"]

@@ -3,23 +3,17 @@
 import pytest
 
 from gitsign_py.audit.record import Record
-from gitsign_py.cli.commands.approve import MAX_COMMITS
 from gitsign_py.cli.refusal import explain_refusals
 from gitsign_py.cli.repairbase import RepairBase
+from gitsign_py.policy.approvals import MAX_AT_ONCE
 from gitsign_py.policy.parse import parse_policy
-from tests.support.history import ISSUER
+from tests.support.history import ALICE_AND_BOB, ISSUER
 from tests.support.reports import record
 
 MAIN = "refs/heads/main"
 POLICY = parse_policy(
     f"""\
-version = 1
-administrators = ["alice"]
-[people.alice]
-identities = [{{ subject = "alice@example.com", issuer = "{ISSUER}" }}]
-[people.bob]
-identities = [{{ subject = "bob@example.com", issuer = "{ISSUER}" }}]
-[robots.bot]
+{ALICE_AND_BOB}[robots.bot]
 issuer = "{ISSUER}"
 uri = "https://ci.example.com/bot"
 emails = ["bot@example.com"]
@@ -49,7 +43,7 @@ def test_all_that_lack_approvals_are_approved_at_once() -> None:
     [command] = repairs(newest, oldest)
     assert f" --ref {MAIN} {oldest.oid} {newest.oid} && git push" in command
     [command] = repairs(*map(missing, range(100, 0, -1)))
-    assert f"{missing(MAX_COMMITS).oid} && git push" in command, "as many as one command takes, the oldest first"
+    assert f"{missing(MAX_AT_ONCE).oid} && git push" in command, "as many as one command takes, the oldest first"
 
 
 def test_no_robot_is_asked_to_approve() -> None:

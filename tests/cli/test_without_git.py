@@ -12,17 +12,11 @@ from gitsign_py.host.repository import open_repository
 from gitsign_py.policy.model import POLICY_PATH
 from tests.support.bulksigner import BulkSigner
 from tests.support.gitrepo import ScratchRepo
-from tests.support.history import ISSUER, History
+from tests.support.history import ALICE_AND_BOB, ISSUER, History
 from tests.support.nogit import run_program, variables
 
 POLICY = f"""\
-version = 1
-administrators = ["alice"]
-[people.alice]
-identities = [{{ subject = "alice@example.com", issuer = "{ISSUER}" }}]
-[people.bob]
-identities = [{{ subject = "bob@example.com", issuer = "{ISSUER}" }}]
-[[rules]]
+{ALICE_AND_BOB}[[rules]]
 name = "one file"
 paths = ["/x"]
 allow = ["alice"]

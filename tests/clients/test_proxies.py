@@ -16,6 +16,7 @@ from gitsign_py.clients.http.connections import Connections
 from gitsign_py.clients.session import HttpSession, Limits
 from gitsign_py.errors import ServiceError
 from tests.support.badserver import Exchange, raw, reply, serving
+from tests.support.relay import pump
 from tests.support.tls import server_side, write_certificate
 from tests.support.waiting import wait_until
 
@@ -61,14 +62,6 @@ def test_a_plain_proxy_is_told_the_whole_address_and_its_password(
 def tunnelling(port: int, seen: list[str]) -> Iterator[str]:
     """A proxy that connects every CONNECT to a port of this machine, and says what it was asked."""
     listener = socket.create_server(("127.0.0.1", 0))
-
-    def pump(source: socket.socket, sink: socket.socket) -> None:
-        with suppress(OSError):
-            while data := source.recv(65536):
-                sink.sendall(data)
-        for one in (source, sink):
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
 
     def serve(client: socket.socket) -> None:
         with client, socket.create_connection(("127.0.0.1", port)) as server:

@@ -14,6 +14,7 @@ from gitsign_py.clients.session import HttpSession, Limits
 from gitsign_py.errors import ConfigError, ServiceError
 from gitsign_py.host.network import Network
 from tests.support.badserver import reply, serving
+from tests.support.relay import pump
 from tests.support.tls import server_side, write_certificate
 
 LIMITS = Limits(total=5.0, connect=2.0, tries=1)
@@ -34,9 +35,9 @@ def proxying(port: int, answers: Sequence[bytes], seen: list[bytes]) -> Iterator
                 seen.append(client.recv(4096))
                 client.sendall(answer)
             with socket.create_connection(("127.0.0.1", port)) as server:
-                back = threading.Thread(target=_pump, args=(server, client), daemon=True)
+                back = threading.Thread(target=pump, args=(server, client), daemon=True)
                 back.start()
-                _pump(client, server)
+                pump(client, server)
                 back.join(5)
 
     thread = threading.Thread(target=serve, daemon=True)
@@ -45,15 +46,6 @@ def proxying(port: int, answers: Sequence[bytes], seen: list[bytes]) -> Iterator
         yield f"127.0.0.1:{listener.getsockname()[1]}"
     finally:
         listener.close()
-
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-    for one in (source, sink):
-        with suppress(OSError):
-            one.shutdown(socket.SHUT_RDWR)
 
 
 def _session(proxy: str) -> HttpSession:

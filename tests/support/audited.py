@@ -15,17 +15,11 @@ from gitsign_py.core.trust.root import TrustedRoot
 from gitsign_py.host.git.objects import GitRepository
 from gitsign_py.policy.parse import parse_policy
 from tests.support.gitrepo import ScratchRepo, environment
-from tests.support.history import ISSUER, History
+from tests.support.history import ALICE_AND_BOB, History
 
 ROOT_OF_TESTS = Path(__file__).resolve().parents[2]
 POLICY = f"""\
-version = 1
-administrators = ["alice"]
-[people.alice]
-identities = [{{ subject = "alice@example.com", issuer = "{ISSUER}" }}]
-[people.bob]
-identities = [{{ subject = "bob@example.com", issuer = "{ISSUER}" }}]
-[forges.forge]
+{ALICE_AND_BOB}[forges.forge]
 committer = "noreply@forge.example"
 reproducible = true
 [[rules]]

@@ -21,6 +21,15 @@ from gitsign_py.policy.trees import parse_tree
 from gitsign_py.ports import ObjectKind, RawObject
 
 ISSUER = "https://accounts.example.com"
+ALICE_AND_BOB = f"""\
+version = 1
+administrators = ["alice"]
+[people.alice]
+identities = [{{ subject = "alice@example.com", issuer = "{ISSUER}" }}]
+[people.bob]
+identities = [{{ subject = "bob@example.com", issuer = "{ISSUER}" }}]
+"""
+"""How a policy with these two begins; the rules follow."""
 START = datetime(2024, 1, 1, tzinfo=UTC)
 Signer = Callable[[str, bytes, datetime], bytes]
 """Gives the armored signature by a person over a payload at a time."""
